@@ -1,0 +1,105 @@
+"""A store in memory: for tests, and for trying things out. It keeps every promise but to survive the process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+
+from reseal.clock import Clock, SteadyClock, SystemClock
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.rotation import PURGE_AFTER, advanced, begun, ended, why_ended
+
+
+class AsyncMemoryStore:
+    """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._steady = SteadyClock(clock or SystemClock())
+        self._lock = threading.Lock()
+        self._sessions: dict[Scope, dict[str, SessionRecord]] = {}
+        self._keys: dict[str, dict[str, StoredKey]] = {}
+
+    async def open(self) -> None:
+        """Nothing to get ready."""
+
+    async def close(self) -> None:
+        """Keeps everything, so that a test can open it again."""
+
+    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+        with self._lock:
+            sessions = self._sessions.setdefault(scope, {})
+            if new.handle in sessions:
+                return None
+            sessions[new.handle] = record = begun(new, self._steady.now())
+            return record
+
+    async def get(self, scope: Scope, handle: str) -> Found:
+        with self._lock:
+            return Found(self._sessions.get(scope, {}).get(handle), self._steady.now())
+
+    async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+        with self._lock:
+            record, now = self._sessions.get(scope, {}).get(rotation.handle), self._steady.now()
+            if record is None or why_ended(record, now) or record.current_hash != rotation.presented_hash:
+                return None
+            rotated = advanced(record, rotation, now)
+            self._sessions[scope][rotation.handle] = rotated
+            return rotated
+
+    async def replace(self, scope: Scope, record: SessionRecord) -> bool:
+        with self._lock:
+            current = self._sessions.get(scope, {}).get(record.handle)
+            if current is None or current.version != record.version:
+                return False
+            self._sessions[scope][record.handle] = replace(record, version=record.version + 1)
+            return True
+
+    async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(handle for handle in dict.fromkeys(handles) if self._end(scope, handle, reason))
+
+    async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+        with self._lock:
+            of_user = [r.handle for r in self._sessions.get(scope, {}).values() if r.user_id == user_id]
+            return tuple(h for h in of_user if h != keep and self._end(scope, h, reason))
+
+    async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+        with self._lock:
+            now = self._steady.now()
+            records = (r for r in self._sessions.get(scope, {}).values() if r.user_id == user_id)
+            return tuple(sorted((r for r in records if not why_ended(r, now)), key=lambda r: (r.created_at, r.handle)))
+
+    async def purge(self, limit: int) -> int:
+        with self._lock:
+            before = self._steady.now() - PURGE_AFTER
+            gone = [
+                (scope, record.handle)
+                for scope, sessions in self._sessions.items()
+                for record in sessions.values()
+                if record.expires_at <= before
+            ][:limit]
+            for scope, handle in gone:
+                del self._sessions[scope][handle]
+            return len(gone)
+
+    async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
+        with self._lock:
+            return tuple(self._keys.get(app_id, {}).values())
+
+    async def add_key(self, app_id: str, key: StoredKey) -> bool:
+        with self._lock:
+            return self._keys.setdefault(app_id, {}).setdefault(key.kid, key) is key
+
+    async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
+        with self._lock:
+            for kid in kids:
+                self._keys.get(app_id, {}).pop(kid, None)
+
+    def _end(self, scope: Scope, handle: str, reason: EndReason) -> bool:
+        record = self._sessions.get(scope, {}).get(handle)
+        if record is None or record.ended_at is not None:
+            return False
+        changed = ended(record, reason, self._steady.now())
+        self._sessions[scope][handle] = replace(changed, version=record.version + 1)
+        return True

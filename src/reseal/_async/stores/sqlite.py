@@ -1,0 +1,105 @@
+"""Sessions in one SQLite file: durable, with nothing to install. One lane writes in groups, two read beside it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from itertools import cycle
+from pathlib import Path
+from typing import IO
+
+from reseal._async.waiting import close_lane, deliver, run_on
+from reseal.clock import Clock, SteadyClock, SystemClock
+from reseal.core.errors import StoreUnavailable
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.sql import sqlite_file
+from reseal.sql.lanes import Job, Lane, T, WritingLane
+from reseal.sql.sqlite_file import Tables
+
+READERS = 2
+
+
+class AsyncSQLiteStore:
+    """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request."""
+
+    def __init__(self, path: str | Path, clock: Clock | None = None) -> None:
+        self._path = Path(path)
+        self._clock = clock or SystemClock()
+        self._steady = SteadyClock(self._clock)
+        self._tables = Tables()
+        self._writer: Lane | None = None
+        self._readers: list[Lane] = []
+        self._next_reader = cycle(self._readers)
+        self._lock: IO[bytes] | None = None
+        self._purged_to = 0
+
+    async def open(self) -> None:
+        self._steady = SteadyClock(self._clock, floor=sqlite_file.prepare(self._path))
+        self._lock = sqlite_file.lock(self._path)
+        self._writer = WritingLane("reseal-writer", self._connect, deliver)
+        self._readers = [Lane(f"reseal-reader-{n}", self._connect, deliver) for n in range(READERS)]
+        self._next_reader = cycle(self._readers)
+
+    async def close(self) -> None:
+        lanes = [*self._readers, *([self._writer] if self._writer else [])]
+        self._writer, self._readers = None, []
+        for lane in lanes:
+            await close_lane(lane)
+        if self._lock is not None:
+            self._lock.close()
+
+    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+        now = self._steady.now()
+        return await self._write(lambda db: self._tables.insert(db, scope, new, now))
+
+    async def get(self, scope: Scope, handle: str) -> Found:
+        record = await self._read(lambda db: self._tables.get(db, scope, handle))
+        return Found(record, self._steady.now())
+
+    async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+        now = self._steady.now()
+        return await self._write(lambda db: self._tables.rotate(db, scope, rotation, now))
+
+    async def replace(self, scope: Scope, record: SessionRecord) -> bool:
+        now = self._steady.now()
+        return await self._write(lambda db: self._tables.replace(db, scope, record, now))
+
+    async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+        now, each_once = self._steady.now(), tuple(dict.fromkeys(handles))
+        return await self._write(lambda db: self._tables.end(db, scope, each_once, reason, now))
+
+    async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+        now = self._steady.now()
+        return await self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, keep, now))
+
+    async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+        now = self._steady.now()
+        return await self._read(lambda db: self._tables.list_user(db, scope, user_id, now))
+
+    async def purge(self, limit: int) -> int:
+        now, after = self._steady.now(), self._purged_to
+        self._purged_to, gone = await self._write(lambda db: self._tables.purge(db, after, limit, now))
+        return gone
+
+    async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
+        return await self._read(lambda db: self._tables.keys(db, app_id))
+
+    async def add_key(self, app_id: str, key: StoredKey) -> bool:
+        return await self._write(lambda db: self._tables.add_key(db, app_id, key))
+
+    async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
+        gone = tuple(kids)
+        await self._write(lambda db: self._tables.remove_keys(db, app_id, gone))
+
+    async def _write(self, job: Job[T]) -> T:
+        if self._writer is None:
+            raise StoreUnavailable("the store is not open")
+        return await run_on(self._writer, job)
+
+    async def _read(self, job: Job[T]) -> T:
+        if self._writer is None:
+            raise StoreUnavailable("the store is not open")
+        return await run_on(next(self._next_reader), job)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite_file.connect(self._path)

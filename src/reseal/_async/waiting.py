@@ -1,0 +1,47 @@
+"""How a task waits for a lane. Written by hand in either colour: this is where the two differ."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from reseal.sql.lanes import Job, Lane, Outcome, T
+
+
+class _Waiter(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+
+
+async def run_on(lane: Lane, job: Job[T]) -> T:
+    """Have a lane run a job, and wait for its outcome."""
+    loop = asyncio.get_running_loop()
+    waiter = _Waiter(loop, loop.create_future())
+    lane.submit(waiter, job)
+    return await waiter.future  # type: ignore[no-any-return]  # lanes carry outcomes of every type
+
+
+async def close_lane(lane: Lane) -> None:
+    """Close a lane without holding up the loop."""
+    await asyncio.to_thread(lane.close)
+
+
+def deliver(outcomes: Iterable[Outcome]) -> None:
+    """Wake the waiters, with one call into each loop however many of its tasks wait."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_loop.setdefault(outcome[0].loop, []).append(outcome)
+    for loop, its_outcomes in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, its_outcomes)
+
+
+def _settle(outcomes: list[Outcome]) -> None:
+    for waiter, result, error in outcomes:
+        if waiter.future.done():
+            continue  # cancelled: the write stands, its response is lost, and a repeat gets the same successor
+        if error is not None:
+            waiter.future.set_exception(error)
+        else:
+            waiter.future.set_result(result)

@@ -1,0 +1,128 @@
+# Generated from src/reseal/_async/keyring.py by tools/unasync.py; edit that file instead.
+"""Keeps the key ring of an app in step with the store: loads, publishes the next key, retires old ones.
+
+It waits only when it must. While the store is silent the ring that is there goes on verifying and signing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from reseal._sync.ports import Store
+from reseal.clock import Clock
+from reseal.core import keys
+from reseal.core.errors import StoreUnavailable
+from reseal.core.events import Event, EventListener, EventName
+from reseal.core.keys import PUBLICATION_LEAD, REFRESH_KID, KeyRing, Wrapping
+from reseal.core.model import StoredKey
+from reseal.settings import Settings
+
+RELOAD_EVERY: Final = 30_000
+"""Milliseconds after which another process's new key is looked for; well inside the publication lead."""
+
+
+class KeyRingKeeper:
+    """The ring of one app. ``ring`` is the current one; ``keep_fresh`` is called before it is used."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        on_event: EventListener,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._random = random
+        self._on_event = on_event
+        self._wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
+        self._app_id = settings.scope.app_id
+        self._reload_at = 0
+        self._lock = threading.Lock()
+        self._loaded: dict[str, tuple[StoredKey, keys.SigningKey]] = {}
+        self.ring = KeyRing((), b"")
+
+    @property
+    def pepper(self) -> bytes:
+        """What is mixed into the seals, from ``secret_key``; empty without one."""
+        return self._wrapping.pepper
+
+    def open(self) -> KeyRing:
+        """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
+        self._add(REFRESH_KID, "HS256", self._random(32), signs_from=0)
+        self.ring = self._read()
+        self._tend()
+        self._reload_at = self._clock.monotonic() + RELOAD_EVERY
+        return self.ring
+
+    def keep_fresh(self) -> bool:
+        """Read the ring again if it is time to. Says whether the ring changed; never fails for a silent store."""
+        if self._clock.monotonic() < self._reload_at:
+            return False
+        with self._lock:
+            if self._clock.monotonic() < self._reload_at:
+                return False
+            before = self.ring
+            self._reload_at = self._clock.monotonic() + RELOAD_EVERY
+            try:
+                self.ring = self._read()
+                self._tend()
+            except StoreUnavailable as error:
+                self._tell(EventName.STORE_UNAVAILABLE, reason=str(error))
+            return self.ring.kids != before.kids
+
+    def publish(self) -> str:
+        """Publish a new signing key now; it signs after the publication lead. Gives its ``kid``."""
+        with self._lock:
+            kid = self._publish(lead=PUBLICATION_LEAD)
+            self.ring = self._read()
+            return kid
+
+    def _read(self) -> KeyRing:
+        stored = self._store.keys(self._app_id)
+        refresh = next(key for key in stored if key.kid == REFRESH_KID)
+        signing = tuple(key for key in stored if key.kid != REFRESH_KID)
+        self._loaded = {key.kid: self._load(key) for key in signing}
+        return KeyRing((key for _, key in self._loaded.values()), self._wrapping.open(self._app_id, refresh))
+
+    def _load(self, key: StoredKey) -> tuple[StoredKey, keys.SigningKey]:
+        known = self._loaded.get(key.kid)
+        if known is not None and known[0] == key:
+            return known
+        return key, keys.load(key, self._wrapping.open(self._app_id, key))
+
+    def _tend(self) -> None:
+        settings, now = self._settings, self._clock.wall()
+        if self.ring.needs_new(now, settings.access_token_signing_algorithm, settings.key_interval_ms):
+            self._publish(lead=PUBLICATION_LEAD if self.ring.kids else 0)
+            self.ring = self._read()
+        retired = self.ring.retired(now, settings.access_token_ms)
+        if retired:
+            self._store.remove_keys(self._app_id, retired)
+            self.ring = self.ring.without(retired)
+            for kid in retired:
+                self._tell(EventName.KEY_RETIRED, reason=kid)
+
+    def _publish(self, lead: int) -> str:
+        algorithm = self._settings.access_token_signing_algorithm
+        kid = self._next_kid()
+        if self._add(kid, algorithm, keys.generate(algorithm), signs_from=self._clock.wall() + lead):
+            self._tell(EventName.KEY_PUBLISHED, reason=kid)
+        return kid
+
+    def _next_kid(self) -> str:
+        prefix = "d" if self._settings.access_token_signing_key_dynamic else "s"
+        return f"{prefix}-{self._clock.wall()}"
+
+    def _add(self, kid: str, algorithm: str, raw: bytes, signs_from: int) -> bool:
+        wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))
+        return self._store.add_key(
+            self._app_id, StoredKey(kid, algorithm, wrapped, self._clock.wall(), signs_from)
+        )
+
+    def _tell(self, name: EventName, reason: str) -> None:
+        self._on_event(Event(name=name, at=self._clock.wall(), scope=self._settings.scope, reason=reason))

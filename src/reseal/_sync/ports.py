@@ -1,0 +1,154 @@
+# Generated from src/reseal/_async/ports.py by tools/unasync.py; edit that file instead.
+"""The ports: what a store promises, and what sessions promise to the frameworks.
+
+A store remembers and decides nothing. No transaction, lock or callback crosses the port; where two writers
+could meet, the write is conditional and says whether it happened. Every method raises ``StoreUnavailable`` if the
+store did not answer or did not make the write durable; then nothing, or everything, of that call was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from reseal.core.access_token import Claims
+from reseal.core.events import Caller
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.tokens import TokenPair
+from reseal.settings import Settings
+
+
+class Store(Protocol):
+    """Where sessions and keys live. Times are the store's own, in ms, and never go back."""
+
+    def open(self) -> None:
+        """Get ready: connect, check durability, bring the schema up to date.
+
+        Raises ``ConfigurationError`` if the store cannot be used as configured.
+        """
+
+    def close(self) -> None:
+        """Let go of everything. Writes that were acknowledged stay."""
+
+    def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+        """Begin a session of generation 0. ``None`` if the handle is taken: nothing was changed."""
+
+    def get(self, scope: Scope, handle: str) -> Found:
+        """Read a session, ended and expired ones too. An absent one is ``Found(None, now)``."""
+
+    def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+        """Advance the line by one generation if the session is live and ``presented_hash`` is still current.
+
+        The idle end moves to now + ``idle_ms``, not past the absolute end; the successor is unconfirmed. Of any
+        number of callers with the same token exactly one gets the new row; the others get ``None``.
+        """
+
+    def replace(self, scope: Scope, record: SessionRecord) -> bool:
+        """Write a changed row if its ``version`` is still the one that was read, and count the version up.
+
+        ``False`` if somebody else has written since, or the row is gone: nothing was changed.
+        """
+
+    def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+        """End these sessions and name those that this call ended; absent and ended ones are left out."""
+
+    def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+        """End all sessions of a user but ``keep``, and name those that this call ended."""
+
+    def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+        """Read the live sessions of a user, oldest first. User ids match byte for byte."""
+
+    def purge(self, limit: int) -> int:
+        """Look at the next ``limit`` rows and delete those long past their end; say how many were deleted.
+
+        Repeated calls walk round all rows. Each call is short, whatever the number of rows.
+        """
+
+    def keys(self, app_id: str) -> tuple[StoredKey, ...]:
+        """Read all keys of an app."""
+
+    def add_key(self, app_id: str, key: StoredKey) -> bool:
+        """Add a key. ``False`` if its ``kid`` is taken: the key that was there first stays."""
+
+    def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
+        """Forget keys; absent ones are left out."""
+
+
+class Sessions(Protocol):
+    """Sessions by tokens and handles: what the frameworks are built on, here or over the network.
+
+    Every waiting method raises ``StoreUnavailable`` where the answer is not known; that is never a logout.
+    """
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration that these sessions follow."""
+
+    def open(self) -> None:
+        """Get ready. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+    def keep_fresh(self) -> None:
+        """Follow changes of the key ring; cheap, to be called before ``verify``. Raises nothing."""
+
+    def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
+        """Check an access token without waiting. Raises ``TryRefreshToken``."""
+
+    def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
+        """Say whether an anti-CSRF token belongs to a verified access token."""
+
+    def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
+        """Keep the newest genuine refresh token of each session."""
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Publish the public keys (RFC 7517)."""
+
+    def create(
+        self,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        caller: Caller = ...,
+    ) -> TokenPair:
+        """Begin a session. Raises ``InvalidInput``."""
+
+    def refresh(
+        self,
+        presented: str,
+        *,
+        anti_csrf: str | None = None,
+        require_anti_csrf: bool = False,
+        caller: Caller = ...,
+    ) -> TokenPair:
+        """Exchange a refresh token. Raises ``Unauthorised`` or ``TokenTheftDetected``."""
+
+    def check(self, claims: Claims) -> SessionRecord:
+        """Read the live session of a verified token and confirm its generation. Raises ``Unauthorised``."""
+
+    def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
+        """Write a new access token with the payload of ``record``."""
+
+    def get(self, handle: str) -> SessionRecord:
+        """Read a live session. Raises ``Unauthorised``."""
+
+    def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
+        """Read a user's live sessions, oldest first."""
+
+    def update(
+        self,
+        handle: str,
+        *,
+        session_data: Mapping[str, object] | None = None,
+        jwt_payload: Mapping[str, object] | None = None,
+        seen: Claims | None = None,
+    ) -> SessionRecord:
+        """Replace session data or JWT payload. Raises ``InvalidInput`` or ``Unauthorised``."""
+
+    def revoke(self, handles: Iterable[str], reason: EndReason = ...) -> tuple[str, ...]:
+        """End sessions; names those that this call ended."""
+
+    def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
+        """End all sessions of a user, but ``keep``; names those that this call ended."""

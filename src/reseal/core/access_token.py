@@ -1,0 +1,158 @@
+"""The access token: a signed JWT that is checked with keys in memory, without I/O.
+
+Header: ``alg``, ``kid``, ``typ``. Claims, in this order: ``iss, aud, sub, iat, exp`` (RFC 7519; seconds), ``tid``
+tenant, ``sid`` session handle, ``gen`` generation of the line, ``csrf`` anti-CSRF token, ``unconfirmed`` (only
+true on the token of a refresh under a policy that confirms by verifying), ``payload`` the application's object.
+
+A token is accepted only in the one form in which it was written: the header segment must be the key's own, the
+claims must decode against the schema and encode back to the same bytes, and the base64url must be canonical.
+What a lenient reader would have to check one by one (algorithm tricks, critical headers, repeated members, other
+encodings, padding) is thereby refused at once. Nothing is decoded before the signature is good.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from reseal.core.errors import TryRefreshToken
+from reseal.core.keys import KeyRing, SigningKey, b64url, signature_is_good
+from reseal.core.model import USER_ID_MAX
+
+LEEWAY: Final = 10
+"""Seconds by which a token may seem to come from the future."""
+MAX_LENGTH: Final = 8192
+"""Characters; longer text is refused unread."""
+_SHAPE: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
+
+_Name = Annotated[str, Meta(min_length=1, max_length=256)]
+_Time = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an access token says. ``payload`` stays JSON text until it is asked for, so each reader gets a copy."""
+
+    iss: _Name
+    aud: _Name
+    sub: Annotated[str, Meta(min_length=1, max_length=USER_ID_MAX)]
+    iat: _Time
+    exp: _Time
+    tid: _Name
+    sid: _Name
+    gen: Annotated[int, Meta(ge=0)]
+    payload: msgspec.Raw
+    csrf: _Name | None = None
+    unconfirmed: bool = False
+
+    def __repr__(self) -> str:
+        return f"Claims(sid={self.sid!r}, gen={self.gen}, exp={self.exp})"
+
+    def jwt_payload(self) -> dict[str, object]:
+        """Read the application's object, a fresh copy at each call."""
+        return _PAYLOAD.decode(self.payload)
+
+
+_CLAIMS: Final = msgspec.json.Decoder(Claims)
+_PAYLOAD: Final = msgspec.json.Decoder(dict[str, object])
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """Whose tokens a verifier takes: issuer, audience and tenant, each compared exactly."""
+
+    issuer: str
+    audience: str
+    tenant_id: str
+
+
+def mint(claims: Claims, key: SigningKey) -> str:
+    """Sign claims. The caller has checked that ``claims.payload`` is a JSON object in canonical form."""
+    message = f"{key.header}.{b64url(_ENCODER.encode(claims))}"
+    return f"{message}.{b64url(key.sign(message.encode()))}"
+
+
+class Verifier:
+    """Checks access tokens and remembers, within bounds, those it has seen.
+
+    A remembered token still has its expiry and its key checked each time. ``remember`` is the number of tokens
+    kept (about 2 KB each); 0 switches the memory off.
+    """
+
+    __slots__ = ("_audience", "_remember", "_ring", "_seen")
+
+    def __init__(self, ring: KeyRing, audience: Audience, *, remember: int = 4096) -> None:
+        self._ring = ring
+        self._audience = audience
+        self._remember = remember
+        self._seen: dict[str, Claims] = {}
+
+    def use(self, ring: KeyRing) -> None:
+        """Go on with another ring; tokens whose key is gone are no longer remembered."""
+        self._ring = ring
+        self._seen = {}
+
+    def verify(self, token: str, now: int, *, expired_too: bool = False) -> Claims:
+        """Check a token at ``now`` (seconds). Raises ``TryRefreshToken`` whatever is wrong with it.
+
+        ``expired_too`` accepts a genuine token past its end: only for ending the session that it names.
+        """
+        claims = self._seen.get(token)
+        if claims is None:
+            claims = self._check(token, now)
+            self._note(token, claims)
+        if now >= claims.exp and not expired_too:
+            raise TryRefreshToken("expired")
+        return claims
+
+    def _check(self, token: str, now: int) -> Claims:
+        if len(token) > MAX_LENGTH:
+            raise TryRefreshToken("too long")
+        match = _SHAPE.fullmatch(token)
+        if match is None:
+            raise TryRefreshToken("not a token")
+        header, body, signature_text = match.groups()
+        key = self._ring.find(header)
+        if key is None:
+            raise TryRefreshToken("not signed by a key of this app")
+        signature = _decode(signature_text)
+        message = token[: match.end(2)].encode()
+        if not signature_is_good(key.public, message, signature):
+            raise TryRefreshToken("signature is not good")
+        claims = _read(body, signature_text, signature)
+        self._check_claims(claims, now)
+        return claims
+
+    def _check_claims(self, claims: Claims, now: int) -> None:
+        audience = self._audience
+        if (claims.iss, claims.aud, claims.tid) != (audience.issuer, audience.audience, audience.tenant_id):
+            raise TryRefreshToken("issued for another audience")
+        if claims.iat > now + LEEWAY:
+            raise TryRefreshToken("issued in the future")
+
+    def _note(self, token: str, claims: Claims) -> None:
+        if not self._remember:
+            return
+        if len(self._seen) >= self._remember:
+            self._seen.pop(next(iter(self._seen)), None)
+        self._seen[token] = claims
+
+
+def _read(body: str, signature_text: str, signature: bytes) -> Claims:
+    try:
+        claims = _CLAIMS.decode(_decode(body))
+    except msgspec.DecodeError as error:
+        raise TryRefreshToken("claims do not fit the schema") from error
+    if b64url(_ENCODER.encode(claims)) != body or b64url(signature) != signature_text:
+        raise TryRefreshToken("not in canonical form")
+    return claims
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError as error:
+        raise TryRefreshToken("not a token") from error

@@ -1,0 +1,68 @@
+"""Claim checks: what a resource may ask of a session beyond its being live.
+
+A check is any object with an ``id`` and a ``failure``. It sees a copy of the JWT payload; an exception in it is
+a refusal by the framework's error path, never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from reseal.core.errors import ClaimFailure, InvalidClaims
+
+
+class ClaimCheck(Protocol):
+    """One demand on the JWT payload."""
+
+    @property
+    def id(self) -> str:
+        """The name under which a failure is told to the page."""
+
+    def failure(self, payload: Mapping[str, object], now: int) -> object | None:
+        """Give the reason why the payload does not pass at ``now`` (ms), or ``None`` if it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class HasClaim:
+    """The payload member ``name`` must equal ``value``, by type too: ``1`` is not ``True``."""
+
+    name: str
+    value: object = True
+
+    @property
+    def id(self) -> str:
+        return self.name
+
+    def failure(self, payload: Mapping[str, object], now: int) -> object | None:  # noqa: ARG002
+        actual = payload.get(self.name)
+        if type(actual) is type(self.value) and actual == self.value:
+            return None
+        return {"message": "wrong value" if self.name in payload else "value does not exist"}
+
+
+@dataclass(frozen=True, slots=True)
+class FreshClaim:
+    """The payload member ``name`` must be a time (ms) not older than ``max_age_ms``: a recent second factor, say."""
+
+    name: str
+    max_age_ms: int
+
+    @property
+    def id(self) -> str:
+        return self.name
+
+    def failure(self, payload: Mapping[str, object], now: int) -> object | None:
+        at = payload.get(self.name)
+        if type(at) not in {int, float}:
+            return {"message": "value does not exist"}
+        return None if 0 <= now - at <= self.max_age_ms else {"message": "value is too old"}  # type: ignore[operator]
+
+
+def check_claims(checks: Iterable[ClaimCheck], payload: Mapping[str, object], now: int) -> None:
+    """Run all checks. Raises ``InvalidClaims`` with every failure, not only the first."""
+    reasons = ((check.id, check.failure(payload, now)) for check in checks)
+    failures = tuple(ClaimFailure(name, reason) for name, reason in reasons if reason is not None)
+    if failures:
+        raise InvalidClaims(failures)

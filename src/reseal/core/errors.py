@@ -1,0 +1,160 @@
+"""One tree of errors.
+
+The first line of each docstring is the error's message, the ``code`` is stable, and what the caller may need
+travels as attributes. No text ever contains a token, a key, a cookie or a payload.
+
+Codes: the four of the session interface (seed, "Refresh Session"), and 5000 for claim checks.
+"""
+
+from __future__ import annotations
+
+import inspect
+from enum import StrEnum
+from typing import ClassVar, Final
+
+GENERAL_ERROR: Final = 1000
+UNAUTHORISED: Final = 2000
+TRY_REFRESH_TOKEN: Final = 3000
+TOKEN_THEFT_DETECTED: Final = 4000
+INVALID_CLAIMS: Final = 5000
+
+
+class Refusal(StrEnum):
+    """Why a credential was refused. For logs and for the page; never a hint to an attacker."""
+
+    NO_TOKEN = "no_token"
+    MALFORMED = "malformed"
+    """Not a token of ours: its format, its MAC or its app and tenant do not fit."""
+    UNKNOWN_SESSION = "unknown_session"
+    EXPIRED = "expired"
+    """The session was not refreshed within its idle limit."""
+    ABSOLUTE_TIMEOUT = "absolute_timeout"
+    """The session reached the end that refreshing cannot move."""
+    REVOKED = "revoked"
+    SIGNED_OUT = "signed_out"
+    USER_REVOKED = "user_revoked"
+    """All sessions of the user were ended."""
+    REPLACED = "replaced"
+    """The same browser signed in again, which ended this session."""
+    THEFT = "theft"
+    """The session was ended because one of its refresh tokens was used twice."""
+    ANTI_CSRF = "anti_csrf"
+    CROSS_SITE = "cross_site"
+    NEWER_THAN_STORE = "newer_than_store"
+    """The token is genuine but newer than the store knows: the store was rolled back."""
+    SUCCESSOR_UNREADABLE = "successor_unreadable"
+    """The sealed successor does not open: `secret_key` was changed or the row is damaged."""
+
+
+class ResealError(Exception):
+    """Something went wrong in the session system."""
+
+    code: ClassVar[int] = GENERAL_ERROR
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or inspect.getdoc(type(self)).splitlines()[0])  # type: ignore[union-attr]
+
+
+class GeneralError(ResealError):
+    """The request could not be carried out."""
+
+
+class InvalidInput(GeneralError):
+    """A value given by the caller cannot be used; nothing was changed."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class AccessTokenTooLarge(InvalidInput):
+    """The access token would not fit into a cookie, so the browser would drop it without a word."""
+
+    def __init__(self, size: int, limit: int, largest: str) -> None:
+        super().__init__(
+            "jwt_payload",
+            f"the access token would need {size} bytes as a cookie and browsers keep {limit}; "
+            f"the largest member is {largest!r}: keep it in session_data instead",
+        )
+        self.size = size
+        self.limit = limit
+        self.largest = largest
+
+
+class WrongMethod(GeneralError):
+    """A session is refreshed or ended only by a POST request."""
+
+
+class ConfigurationError(GeneralError):
+    """The configuration cannot be used; every problem is listed, and nothing was started."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n".join((f"The configuration has {count}:", *(f"  - {p}" for p in problems))))
+        self.problems = problems
+
+
+class StoreUnavailable(GeneralError):
+    """The session store did not answer; nobody was signed out, and the same request may be sent again."""
+
+    retry_after: ClassVar[int] = 1
+    """Seconds after which trying again makes sense (the ``Retry-After`` of the 503)."""
+
+
+class Unauthorised(ResealError):
+    """There is no session here any more; the user has to sign in."""
+
+    code = UNAUTHORISED
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__(f"unauthorised: {reason.value}")
+        self.reason = reason
+
+
+class TryRefreshToken(ResealError):
+    """The access token cannot be used; refresh the session and repeat the request."""
+
+    code = TRY_REFRESH_TOKEN
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"try refresh token: {reason}")
+        self.reason = reason
+
+
+class TokenTheftDetected(ResealError):
+    """A refresh token was used after its successor had been: two parties hold this session."""
+
+    code = TOKEN_THEFT_DETECTED
+
+    def __init__(self, user_id: str, session_handle: str, subtype: str) -> None:
+        super().__init__()
+        self.user_id = user_id
+        self.session_handle = session_handle
+        self.subtype = subtype
+        """``previous`` (the token before the current one) or ``older``."""
+
+
+class InvalidClaims(ResealError):
+    """The session lacks a claim that this resource asks for."""
+
+    code = INVALID_CLAIMS
+
+    def __init__(self, failures: tuple[ClaimFailure, ...]) -> None:
+        super().__init__("invalid claim: " + ", ".join(f.id for f in failures))
+        self.failures = failures
+
+
+class ClaimFailure:
+    """One claim check that did not pass: its id, and a reason that may be shown to the page."""
+
+    __slots__ = ("id", "reason")
+
+    def __init__(self, id: str, reason: object) -> None:  # noqa: A002 - the wire's member name
+        self.id = id
+        self.reason = reason
+
+
+def is_error_from_auth(error: object) -> bool:
+    """Tell whether an exception comes from this library (the seed's ``Error.isErrorFromAuth``)."""
+    return isinstance(error, ResealError)

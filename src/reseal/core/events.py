@@ -1,0 +1,60 @@
+"""The inventory of security events, and what each one tells. No event carries a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from reseal.core.model import Device, Scope
+
+NO_DEVICE: Final = Device()
+
+
+class EventName(StrEnum):
+    """Every event that can occur. A log reader may rely on there being no other."""
+
+    SESSION_CREATED = "session_created"
+    SESSION_REFRESHED = "session_refreshed"
+    SESSION_REPLAYED = "session_replayed"
+    """A previous refresh token was met inside its window and got the same successor."""
+    SESSION_IN_STEP = "session_in_step"
+    """Three generations in a row needed a replay: perhaps two parties refresh in step."""
+    SESSION_REVOKED = "session_revoked"
+    TOKEN_THEFT = "token_theft"
+    REFRESH_REFUSED = "refresh_refused"
+    STORE_ROLLED_BACK = "store_rolled_back"
+    """A genuine token is newer than the store: a backup was restored, or writes were lost."""
+    CROSS_SITE_REFUSED = "cross_site_refused"
+    KEY_PUBLISHED = "key_published"
+    KEY_RETIRED = "key_retired"
+    STORE_UNAVAILABLE = "store_unavailable"
+
+
+class Caller(NamedTuple):
+    """Who asks, as far as a request tells: evidence for events, never a reason to trust."""
+
+    device: Device = NO_DEVICE
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event: what, when (ms), whose, from where, and why."""
+
+    name: EventName
+    at: int
+    scope: Scope
+    session_handle: str | None = None
+    user_id: str | None = None
+    reason: str | None = None
+    device: Device = NO_DEVICE
+    """The party whose request this is."""
+    other_device: Device | None = None
+    """The party that was seen before it (theft and parties in step)."""
+    correlation_id: str | None = None
+
+
+EventListener = Callable[[Event], None]
+"""Called for each event, in the thread of the request; an exception in it fails the request."""

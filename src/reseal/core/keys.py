@@ -1,0 +1,226 @@
+"""The key ring of an app: publish, sign, verify-only, retire. JWKS for others.
+
+A key is *published* the moment it exists, *signs* from ``signs_from`` on until a newer key does, then only
+*verifies* until every token that it signed has ended, and is *retired* after that. All of it follows from the
+stored times, so nothing has to happen on time: a ring that is read late still gives the right answer.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from reseal.core.errors import ConfigurationError
+from reseal.core.model import StoredKey
+
+REFRESH_KID: Final = "refresh"
+"""The id of the app's HMAC key for refresh tokens."""
+RSA_BITS: Final = 3072
+PUBLICATION_LEAD: Final = 120_000
+"""Milliseconds between publishing a key and signing with it: longer than any cache of the JWKS is fresh."""
+JWKS_MAX_AGE: Final = 60
+"""Seconds for which a published JWKS may be cached."""
+TOKEN_TYPE: Final = "session+jwt"
+"""The ``typ`` of our access tokens: no other kind of token carries it, and no verifier of ours takes another."""
+
+_P256_BYTES: Final = 32
+_PLAIN: Final = b"\0"
+_WRAPPED: Final = b"\1"
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key ready for use. ``header`` is the exact first segment of every token it signs, and so its pin."""
+
+    kid: str
+    algorithm: str
+    private: PrivateKey
+    public: PublicKey
+    created_at: int
+    signs_from: int
+    header: str
+
+    def __repr__(self) -> str:
+        return f"SigningKey(kid={self.kid!r}, algorithm={self.algorithm!r})"
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign as JWS does (RFC 7518 §3.3, §3.4; RFC 8037): raw r‖s for ES256."""
+        if isinstance(self.private, ec.EllipticCurvePrivateKey):
+            r, s = decode_dss_signature(self.private.sign(message, ec.ECDSA(SHA256())))
+            return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
+        if isinstance(self.private, rsa.RSAPrivateKey):
+            return self.private.sign(message, padding.PKCS1v15(), SHA256())
+        return self.private.sign(message)
+
+
+def signature_is_good(public: PublicKey, message: bytes, signature: bytes) -> bool:
+    """Check one JWS signature with the algorithm that belongs to the key, whatever a token says."""
+    try:
+        if isinstance(public, ec.EllipticCurvePublicKey):
+            if len(signature) != 2 * _P256_BYTES:
+                return False
+            r, s = int.from_bytes(signature[:_P256_BYTES]), int.from_bytes(signature[_P256_BYTES:])
+            public.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
+        elif isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, message, padding.PKCS1v15(), SHA256())
+        else:
+            public.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+class KeyRing:
+    """All keys of an app that can still verify. Immutable: a changed ring is a new one."""
+
+    __slots__ = ("_by_header", "_keys", "refresh_key")
+
+    def __init__(self, keys: Iterable[SigningKey], refresh_key: bytes) -> None:
+        self._keys = tuple(sorted(keys, key=lambda k: (k.signs_from, k.kid), reverse=True))
+        self._by_header = {key.header: key for key in self._keys}
+        self.refresh_key = refresh_key
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(key.kid for key in self._keys)})"
+
+    @property
+    def kids(self) -> tuple[str, ...]:
+        return tuple(key.kid for key in self._keys)
+
+    def signing(self, now: int) -> SigningKey:
+        """Give the newest key whose time to sign has come (the oldest one if the clock is behind them all)."""
+        return next((key for key in self._keys if key.signs_from <= now), self._keys[-1])
+
+    def find(self, header: str) -> SigningKey | None:
+        """Give the key whose tokens begin with exactly this segment.
+
+        The comparison pins ``alg``, ``kid`` and ``typ`` at once and leaves no room for ``crit``, ``jwk``, ``jku``,
+        ``zip``, repeated members or another encoding: a header that we did not write is no header.
+        """
+        return self._by_header.get(header)
+
+    def needs_new(self, now: int, algorithm: str, interval_ms: int | None) -> bool:
+        """Say whether the next key is to be published: none yet, another algorithm, or the newest is due."""
+        if not self._keys or self._keys[0].algorithm != algorithm:
+            return True
+        return interval_ms is not None and now >= self._keys[0].signs_from + interval_ms - PUBLICATION_LEAD
+
+    def retired(self, now: int, token_ms: int) -> tuple[str, ...]:
+        """Name the keys whose last token has ended, given that a token lives ``token_ms``."""
+        pairs = zip(self._keys[1:], self._keys, strict=False)
+        return tuple(old.kid for old, newer in pairs if now > newer.signs_from + token_ms + PUBLICATION_LEAD)
+
+    def without(self, kids: Iterable[str]) -> KeyRing:
+        gone = frozenset(kids)
+        return KeyRing((key for key in self._keys if key.kid not in gone), self.refresh_key)
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Publish the public halves (RFC 7517), newest first."""
+        return {"keys": [_jwk(key) for key in self._keys]}
+
+
+class Wrapping:
+    """How keys rest in a store: as they are, or under a key derived from a secret that lives elsewhere."""
+
+    __slots__ = ("_aead", "pepper")
+
+    def __init__(self, secret: bytes | None) -> None:
+        self._aead = None if secret is None else AESGCM(_derive(secret, b"reseal key encryption"))
+        self.pepper = b"" if secret is None else _derive(secret, b"reseal successor pepper")
+
+    def close(self, app_id: str, kid: str, raw: bytes, nonce: bytes) -> bytes:
+        """Wrap a key for the store. ``nonce``: 12 bytes, never used twice."""
+        if self._aead is None:
+            return _PLAIN + raw
+        return _WRAPPED + nonce + self._aead.encrypt(nonce, raw, _key_context(app_id, kid))
+
+    def open(self, app_id: str, key: StoredKey) -> bytes:
+        """Unwrap a stored key. Raises ``ConfigurationError`` if the secret is missing or is not the one used."""
+        kind, rest = key.secret[:1], key.secret[1:]
+        if kind == _PLAIN:
+            return rest
+        if self._aead is None:
+            raise _wrong_secret(f"missing, but key {key.kid!r} in the store is encrypted")
+        try:
+            return self._aead.decrypt(rest[:12], rest[12:], _key_context(app_id, key.kid))
+        except InvalidTag as error:
+            raise _wrong_secret(f"does not open key {key.kid!r} in the store") from error
+
+
+def generate(algorithm: str) -> bytes:
+    """Make a private key, as PKCS #8 DER. The randomness is OpenSSL's, seeded by the operating system."""
+    return _GENERATORS[algorithm]().private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def load(key: StoredKey, der: bytes) -> SigningKey:
+    """Read an unwrapped private key of the store."""
+    private = serialization.load_der_private_key(der, password=None)
+    if not isinstance(private, PrivateKey):
+        raise ConfigurationError((f"key {key.kid!r} in the store is of a kind that signs no access token",))
+    header = msgspec.json.encode({"alg": key.algorithm, "kid": key.kid, "typ": TOKEN_TYPE})
+    return SigningKey(
+        key.kid,
+        key.algorithm,
+        private,
+        private.public_key(),
+        key.created_at,
+        key.signs_from,
+        b64url(header),
+    )
+
+
+def b64url(raw: bytes) -> str:
+    """Encode as JOSE does: URL-safe, unpadded (RFC 7515 §2)."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _jwk(key: SigningKey) -> dict[str, str]:
+    common = {"kid": key.kid, "alg": key.algorithm, "use": "sig"}
+    public = key.public
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        point = public.public_numbers()
+        x, y = (b64url(n.to_bytes(_P256_BYTES, "big")) for n in (point.x, point.y))
+        return {"kty": "EC", **common, "crv": "P-256", "x": x, "y": y}
+    if isinstance(public, rsa.RSAPublicKey):
+        numbers = public.public_numbers()
+        return {"kty": "RSA", **common, "n": _uint(numbers.n), "e": _uint(numbers.e)}
+    return {"kty": "OKP", **common, "crv": "Ed25519", "x": b64url(public.public_bytes_raw())}
+
+
+def _uint(number: int) -> str:
+    return b64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+
+
+def _wrong_secret(problem: str) -> ConfigurationError:
+    return ConfigurationError((f"secret_key: {problem}; give the secret_key that it was created with",))
+
+
+def _derive(secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), 32, None, purpose).derive(secret)
+
+
+def _key_context(app_id: str, kid: str) -> bytes:
+    return f"reseal key\0{app_id}\0{kid}".encode()
+
+
+_GENERATORS: Final[dict[str, Callable[[], PrivateKey]]] = {
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "RS256": lambda: rsa.generate_private_key(65537, RSA_BITS),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+}

@@ -1,0 +1,140 @@
+"""The nouns. Frozen values without behaviour that waits; times are integer milliseconds since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+USER_ID_MAX: Final = 512
+"""Longest user id, in characters."""
+
+
+class Scope(NamedTuple):
+    """Whose sessions: every row and every token belongs to exactly one app and tenant."""
+
+    app_id: str = "public"
+    tenant_id: str = "public"
+
+
+class Device(NamedTuple):
+    """Where a request came from, as evidence. Neither member is ever used to decide on identity."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class EndReason(StrEnum):
+    """Why a session ended before its time. The values are those of :class:`reseal.core.errors.Refusal`."""
+
+    REVOKED = "revoked"
+    SIGNED_OUT = "signed_out"
+    USER_REVOKED = "user_revoked"
+    REPLACED = "replaced"
+    THEFT = "theft"
+
+
+class TheftResponse(StrEnum):
+    """What is done with a session whose refresh token was reused."""
+
+    REPORT = "report"
+    REVOKE_SESSION = "revoke_session"
+    REVOKE_USER = "revoke_user"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How forgiving a presented previous token is met (the policy table of ``rotation``). Milliseconds."""
+
+    race_window: int
+    lost_response_window: int | None
+    """``None``: until the session expires. 0: an unconfirmed successor earns no extra patience."""
+    replay_budget: int | None
+    """Replays outside the race window per ``replay_period``. ``None``: not counted."""
+    theft_response: TheftResponse
+    confirm_by_verify: bool
+    """Mark the access token of a refresh, so that its first use reaches the store and confirms."""
+    replay_period: int = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """What a store needs to begin a session. It adds the times by its own clock."""
+
+    handle: str
+    user_id: str
+    token_hash: bytes
+    idle_ms: int
+    absolute_ms: int | None
+    jwt_payload: bytes
+    """A JSON object as UTF-8 text, stored and signed byte for byte."""
+    session_data: bytes
+    device: Device
+    use_static_key: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """One step of the line: the presented token's hash must still be current for it to happen."""
+
+    handle: str
+    presented_hash: bytes
+    successor_hash: bytes
+    successor_sealed: bytes
+    idle_ms: int
+    device: Device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A session as the store keeps it. Nothing in it can be presented as a credential."""
+
+    handle: str
+    user_id: str
+    created_at: int
+    expires_at: int
+    """The idle end: moves with each rotation, never past ``absolute_expires_at``."""
+    absolute_expires_at: int | None
+    generation: int
+    current_hash: bytes
+    previous_hash: bytes | None
+    successor_sealed: bytes | None
+    rotated_at: int
+    confirmed_at: int | None
+    """When the current generation was first seen in use."""
+    replay_count: int
+    """Generations replayed outside the race window since ``replay_window_start``."""
+    replay_window_start: int
+    counted_generation: int
+    """The last generation in ``replay_count``; -1 at first."""
+    replay_streak: int
+    """Consecutive generations that each needed a replay, up to ``replayed_generation``."""
+    replayed_generation: int
+    jwt_payload: bytes
+    session_data: bytes
+    use_static_key: bool
+    device: Device
+    last_seen_at: int
+    ended_at: int | None
+    end_reason: EndReason | None
+    version: int
+    """Counts the writes to this row; ``replace`` succeeds only on the version it read."""
+
+
+class Found(NamedTuple):
+    """A read row, or its absence, with the store's time of the reading."""
+
+    record: SessionRecord | None
+    now: int
+
+
+class StoredKey(NamedTuple):
+    """A key of an app as the store keeps it."""
+
+    kid: str
+    algorithm: str
+    """``ES256``, ``RS256``, ``EdDSA`` for signing keys; ``HS256`` for the refresh key."""
+    secret: bytes
+    """PKCS #8 DER or raw bytes, wrapped under the key-encryption key where there is one."""
+    created_at: int
+    signs_from: int

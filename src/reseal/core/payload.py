@@ -1,0 +1,75 @@
+"""What callers may store and sign: JSON objects that come back exactly as they were given, and user ids likewise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from reseal.core.errors import InvalidInput
+from reseal.core.model import USER_ID_MAX
+
+EMPTY: Final = b"{}"
+_ENCODER: Final = msgspec.json.Encoder()
+_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
+
+
+def encode(field: str, value: Mapping[str, object] | None) -> bytes:
+    """Write a JSON object as text. Raises ``InvalidInput`` naming ``field`` unless it reads back equal.
+
+    That rules out what JSON would change silently: NaN and infinities, tuples, keys that are not text, dates,
+    integers beyond 64 bits, lone surrogates, nesting too deep to read.
+    """
+    if value is None:
+        return EMPTY
+    if not isinstance(value, Mapping):
+        raise InvalidInput(field, f"must be a JSON object (a dict), not {type(value).__name__}")
+    given = dict(value)
+    try:
+        text = _ENCODER.encode(given)
+        same = _equal(_OBJECT.decode(text), given)
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise InvalidInput(field, f"is not JSON: {type(error).__name__}") from error
+    if not same:
+        raise InvalidInput(
+            field, "holds values that JSON cannot keep (only dict, list, str, int, float, bool and None)"
+        )
+    return text
+
+
+def decode(text: bytes) -> dict[str, object]:
+    """Read a stored object; each call gives a fresh one."""
+    return _OBJECT.decode(text)
+
+
+def largest_member(text: bytes) -> str:
+    """Name the member that needs the most room."""
+    members = _OBJECT.decode(text)
+    return max(members, key=lambda name: len(_ENCODER.encode({name: members[name]})), default="")
+
+
+def check_user_id(user_id: str) -> str:
+    """Give the user id back, byte for byte. Raises ``InvalidInput`` for what no store can keep."""
+    if not isinstance(user_id, str):
+        raise InvalidInput("user_id", f"must be text, not {type(user_id).__name__}")
+    if not 1 <= len(user_id) <= USER_ID_MAX:
+        raise InvalidInput("user_id", f"must have 1 to {USER_ID_MAX} characters, not {len(user_id)}")
+    if "\0" in user_id or not _is_unicode(user_id):
+        raise InvalidInput("user_id", "must be Unicode text without NUL characters")
+    return user_id
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _equal(a: object, b: object) -> bool:
+    """Compare by type as well: for JSON, ``1``, ``1.0`` and ``True`` are different values."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return a == b

@@ -1,0 +1,127 @@
+"""The refresh token: its text, its hash, and the seal that keeps its successor.
+
+Text: ``r1.<session handle>.<generation>.<256 random bits>.<MAC>``, all URL-safe. The MAC (HMAC-SHA-256 under the
+app's refresh key, over app, tenant and everything before it) says only "we issued this": garbage that merely
+names a session never reaches the state machine. A store keeps SHA-256 of the whole text and, for the previous
+token, the successor's secret sealed under a key that only the holder of that previous token can derive.
+
+The anti-CSRF token of a generation is derived from the refresh token's secret under the same refresh key, so
+it is bound to one session and one generation, changes with each refresh and is stored nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from reseal.core.errors import Refusal, Unauthorised
+from reseal.core.model import Scope
+
+SECRET_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+_B64_32: Final = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
+"""32 bytes in unpadded base64url, canonical: the last symbol carries four bits."""
+_SHAPE: Final = re.compile(rf"r1\.([A-Za-z0-9_-]{{1,128}})\.(0|[1-9][0-9]{{0,9}})\.({_B64_32})\.({_B64_32})", re.ASCII)
+
+
+class RefreshToken(NamedTuple):
+    """One refresh token, read or minted. Its ``repr`` shows the session and generation only."""
+
+    handle: str
+    generation: int
+    secret: bytes
+    text: str
+    hash: bytes
+    """SHA-256 of the text: what the store keeps."""
+
+    def __repr__(self) -> str:
+        return f"RefreshToken(handle={self.handle!r}, generation={self.generation})"
+
+
+def mint(scope: Scope, mac_key: bytes, handle: str, generation: int, secret: bytes) -> RefreshToken:
+    """Write the token of a generation. ``secret`` is 32 bytes from the system's random source."""
+    body = f"r1.{handle}.{generation}.{_encode(secret)}"
+    text = f"{body}.{_encode(_mac(scope, mac_key, body))}"
+    return RefreshToken(handle, generation, secret, text, hashlib.sha256(text.encode()).digest())
+
+
+def parse(scope: Scope, mac_key: bytes, text: str) -> RefreshToken:
+    """Read a presented token. Raises ``Unauthorised`` for everything that this app and tenant did not issue."""
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        raise Unauthorised(Refusal.MALFORMED)
+    handle, generation, secret, mac = match.groups()
+    body = text[: match.start(4) - 1]
+    if not hmac.compare_digest(_decode(mac), _mac(scope, mac_key, body)):
+        raise Unauthorised(Refusal.MALFORMED)
+    return RefreshToken(handle, int(generation), _decode(secret), text, hashlib.sha256(text.encode()).digest())
+
+
+def newest_of_each_line(scope: Scope, mac_key: bytes, texts: Iterable[str]) -> tuple[str, ...]:
+    """Of several tokens that one browser sent, keep the newest genuine one of each session; none may be left.
+
+    After a change of cookie domain a browser sends an old cookie beside the new one. The old one is no reuse.
+    """
+    newest: dict[str, RefreshToken] = {}
+    for text in texts:
+        try:
+            token = parse(scope, mac_key, text)
+        except Unauthorised:
+            continue
+        if token.handle not in newest or newest[token.handle].generation < token.generation:
+            newest[token.handle] = token
+    return tuple(token.text for token in newest.values())
+
+
+def anti_csrf(mac_key: bytes, token: RefreshToken) -> str:
+    """Derive the anti-CSRF token of a generation: 256 bits that tell nothing about the refresh token."""
+    return _encode(hmac.digest(mac_key, b"anti-csrf\0" + token.text.encode(), "sha256"))
+
+
+def seal(presented: RefreshToken, successor: RefreshToken, pepper: bytes, nonce: bytes) -> bytes:
+    """Close the successor's secret so that presenting the previous token again opens it. ``nonce``: 12 bytes."""
+    context = _context(presented)
+    return nonce + AESGCM(_seal_key(presented, pepper, context)).encrypt(nonce, successor.secret, context)
+
+
+def open_seal(
+    scope: Scope, mac_key: bytes, presented: RefreshToken, sealed: bytes, pepper: bytes
+) -> RefreshToken | None:
+    """Open the seal and write the successor again, or ``None`` if it does not open with this token and pepper."""
+    context = _context(presented)
+    try:
+        secret = AESGCM(_seal_key(presented, pepper, context)).decrypt(
+            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context
+        )
+    except (InvalidTag, ValueError):
+        return None
+    return mint(scope, mac_key, presented.handle, presented.generation + 1, secret)
+
+
+def _mac(scope: Scope, mac_key: bytes, body: str) -> bytes:
+    return hmac.digest(mac_key, f"{scope.app_id}\0{scope.tenant_id}\0{body}".encode(), "sha256")
+
+
+def _context(presented: RefreshToken) -> bytes:
+    return f"reseal successor\0{presented.handle}\0{presented.generation}".encode()
+
+
+def _seal_key(presented: RefreshToken, pepper: bytes, context: bytes) -> bytes:
+    return HKDF(SHA256(), 32, None, context).derive(presented.text.encode() + pepper)
+
+
+def _encode(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=")

@@ -1,0 +1,211 @@
+"""The state machine of one line of refresh tokens: a table and one function.
+
+A session has one row and one line of tokens, generation 0, 1, 2, …; never two different live successors.
+What a presented token (already shown to be genuine by its MAC) leads to:
+
+====================  ==========================================================  ==========================
+presented token       and                                                         verdict
+====================  ==========================================================  ==========================
+any                   there is no such session                                    Refuse(unknown_session)
+any                   the session was ended                                       Refuse(its end reason)
+any                   past ``expires_at`` or ``absolute_expires_at``              Refuse(expired | absolute…)
+current               —                                                           Rotate
+previous              within the race window of the rotation                      Replay
+previous              successor unconfirmed, within the lost-response window
+                      and the replay budget                                       Replay, counted
+previous              otherwise                                                   Reuse(previous)
+older generation      —                                                           Reuse(older)
+newer, or a stranger
+of the same age       the store was rolled back                                   Refuse(newer_than_store)
+====================  ==========================================================  ==========================
+
+*Confirmed* means that the successor was seen in use: it was refreshed with, or an access token of it reached the
+store. It closes the lost-response window at once and is never needed for correctness.
+
+The budget counts *generations* that needed a replay outside the race window, not single replays: a client that
+asks five times for one lost response learns nothing new, and must not be taken for a thief for its patience.
+
+Time is the store's, in milliseconds, and is an argument.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from reseal.core.errors import Refusal
+from reseal.core.model import EndReason, NewSession, Policy, Rotation, SessionRecord
+from reseal.core.refresh_token import RefreshToken
+
+STREAK_ALARM: Final = 3
+"""Consecutive generations with a replay after which two parties in step are reported."""
+PURGE_AFTER: Final = 24 * 3600 * 1000
+"""Milliseconds for which a store keeps an expired session, so that its end reason can still be told."""
+
+
+class ReuseSubtype(StrEnum):
+    """Which token came back: the one before the current one, or one from further back."""
+
+    PREVIOUS = "previous"
+    OLDER = "older"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """The token is current: advance the line, if its hash is still current at the moment of writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Hand out the same successor again. ``record`` is the very row that was read if nothing needs writing."""
+
+    record: SessionRecord
+    in_step: bool = False
+    """Two parties seem to refresh in step: report it once for this generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Two parties hold this session."""
+
+    subtype: ReuseSubtype
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The session cannot be refreshed; nobody is accused."""
+
+    reason: Refusal
+
+
+Verdict = Rotate | Replay | Reuse | Refuse
+
+
+def decide(record: SessionRecord | None, presented: RefreshToken, now: int, policy: Policy) -> Verdict:
+    """Walk the table above. Pure; the caller writes what the verdict asks for, conditionally."""
+    if record is None:
+        return Refuse(Refusal.UNKNOWN_SESSION)
+    ended = why_ended(record, now)
+    if ended is not None:
+        return Refuse(ended)
+    if _same(presented.hash, record.current_hash):
+        return Rotate()
+    if record.previous_hash is not None and _same(presented.hash, record.previous_hash):
+        return _met_again(record, now, policy)
+    if presented.generation < record.generation:
+        return Reuse(ReuseSubtype.OLDER)
+    return Refuse(Refusal.NEWER_THAN_STORE)
+
+
+def why_ended(record: SessionRecord, now: int) -> Refusal | None:
+    """Say why a session is no longer live at ``now``, or ``None`` if it is."""
+    if record.end_reason is not None:
+        return Refusal(record.end_reason.value)
+    if record.absolute_expires_at is not None and now >= record.absolute_expires_at:
+        return Refusal.ABSOLUTE_TIMEOUT
+    if now >= record.expires_at:
+        return Refusal.EXPIRED
+    return None
+
+
+def begun(new: NewSession, now: int) -> SessionRecord:
+    """The row of a new session: generation 0, confirmed by nobody yet."""
+    absolute = None if new.absolute_ms is None else now + new.absolute_ms
+    return SessionRecord(
+        handle=new.handle,
+        user_id=new.user_id,
+        created_at=now,
+        expires_at=now + new.idle_ms if absolute is None else min(now + new.idle_ms, absolute),
+        absolute_expires_at=absolute,
+        generation=0,
+        current_hash=new.token_hash,
+        previous_hash=None,
+        successor_sealed=None,
+        rotated_at=now,
+        confirmed_at=None,
+        replay_count=0,
+        replay_window_start=now,
+        counted_generation=-1,
+        replay_streak=0,
+        replayed_generation=-1,
+        jwt_payload=new.jwt_payload,
+        session_data=new.session_data,
+        use_static_key=new.use_static_key,
+        device=new.device,
+        last_seen_at=now,
+        ended_at=None,
+        end_reason=None,
+        version=1,
+    )
+
+
+def advanced(record: SessionRecord, rotation: Rotation, now: int) -> SessionRecord:
+    """The row after one step of the line. The caller has made sure that the presented hash was current."""
+    idle_end, absolute = now + rotation.idle_ms, record.absolute_expires_at
+    return replace(
+        record,
+        expires_at=idle_end if absolute is None else min(idle_end, absolute),
+        generation=record.generation + 1,
+        current_hash=rotation.successor_hash,
+        previous_hash=record.current_hash,
+        successor_sealed=rotation.successor_sealed,
+        rotated_at=now,
+        confirmed_at=None,
+        device=rotation.device,
+        last_seen_at=now,
+        version=record.version + 1,
+    )
+
+
+def confirmed(record: SessionRecord, generation: int, now: int) -> SessionRecord:
+    """Note that an access token of ``generation`` reached the store; the same row if there is nothing to note."""
+    if record.confirmed_at is not None or generation != record.generation:
+        return record
+    return replace(record, confirmed_at=now)
+
+
+def ended(record: SessionRecord, reason: EndReason, now: int) -> SessionRecord:
+    """End a session. What could open its successor goes; the hashes stay, to tell the end reason later."""
+    return replace(record, ended_at=now, end_reason=reason, successor_sealed=None)
+
+
+def _met_again(record: SessionRecord, now: int, policy: Policy) -> Verdict:
+    age = now - record.rotated_at
+    if age < policy.race_window:
+        return _replay(record)
+    if not _response_may_be_lost(record, age, policy):
+        return Reuse(ReuseSubtype.PREVIOUS)
+    counted = _count(record, now, policy)
+    if policy.replay_budget is not None and counted.replay_count > policy.replay_budget:
+        return Reuse(ReuseSubtype.PREVIOUS)
+    return _replay(counted)
+
+
+def _response_may_be_lost(record: SessionRecord, age: int, policy: Policy) -> bool:
+    if record.confirmed_at is not None:
+        return False
+    return policy.lost_response_window is None or age < policy.lost_response_window
+
+
+def _count(record: SessionRecord, now: int, policy: Policy) -> SessionRecord:
+    if policy.replay_budget is None or record.counted_generation == record.generation:
+        return record
+    if record.replay_count == 0 or now - record.replay_window_start >= policy.replay_period:
+        return replace(record, counted_generation=record.generation, replay_count=1, replay_window_start=now)
+    return replace(record, counted_generation=record.generation, replay_count=record.replay_count + 1)
+
+
+def _replay(record: SessionRecord) -> Replay:
+    """Mark the generation as replayed, once, and notice a streak of them."""
+    if record.replayed_generation == record.generation:
+        return Replay(record)
+    in_a_row = record.replayed_generation == record.generation - 1 and record.replay_streak > 0
+    streak = record.replay_streak + 1 if in_a_row else 1
+    marked = replace(record, replayed_generation=record.generation, replay_streak=streak)
+    return Replay(marked, in_step=streak >= STREAK_ALARM)
+
+
+def _same(a: bytes, b: bytes) -> bool:
+    return hmac.compare_digest(a, b)

@@ -1,0 +1,23 @@
+"""What a caller is handed when a session is created or refreshed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reseal.core.access_token import Claims
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """The credentials of one generation. Its ``repr`` shows none of them."""
+
+    claims: Claims
+    access_token: str
+    refresh_token: str | None
+    """``None`` if only the access token was written anew (a changed payload)."""
+    anti_csrf: str | None
+    session_expires_at: int
+    """Milliseconds since the epoch, by the clock of this process: the lifetime of the cookies."""
+
+    def __repr__(self) -> str:
+        return f"TokenPair({self.claims!r})"

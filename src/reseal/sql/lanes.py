@@ -1,0 +1,113 @@
+"""Threads that own one SQLite connection each, and the group commit of the one that writes.
+
+Jobs queue up while the batch before them is under way and then go as one transaction with one ``fsync``: a lone
+writer waits for nobody, thirty-two of them share a commit. A job that fails takes only itself back; if the commit
+fails, every job of the batch is told so, because none of them is durable.
+
+Colourless: each outcome goes to the waiter that its colour brought along (``waiting`` in either colour).
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from reseal.core.errors import StoreUnavailable
+
+BATCH: Final = 256
+"""Most jobs in one transaction: bounds how long the first of them waits for its commit."""
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+Outcome = tuple[Any, Any, BaseException | None]
+"""The waiter, its result, its error."""
+Deliver = Callable[[Iterable[Outcome]], None]
+
+
+class Lane:
+    """One thread with one connection. Jobs run in the order in which they were given."""
+
+    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection], deliver: Deliver) -> None:
+        self._connect = connect
+        self._deliver = deliver
+        self._queue: queue.SimpleQueue[tuple[Any, Job[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, waiter: Any, job: Job[Any]) -> None:
+        """Queue a job; its outcome is delivered to ``waiter`` from the lane's thread."""
+        self._queue.put((waiter, job))
+
+    def close(self) -> None:
+        """Finish what is queued, close the connection and wait for the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def run_batch(self, connection: sqlite3.Connection, batch: list[tuple[Any, Job[Any]]]) -> list[Outcome]:
+        """Run jobs that only read, one by one."""
+        return [attempt(connection, waiter, job) for waiter, job in batch]
+
+    def _run(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (batch := self._take()) is not None:
+            try:
+                connection = connection or self._connect()
+                outcomes = self.run_batch(connection, batch)
+            except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
+                outcomes = [(waiter, None, wrapped(error)) for waiter, _ in batch]
+            self._deliver(outcomes)
+        if connection is not None:
+            connection.close()
+
+    def _take(self) -> list[tuple[Any, Job[Any]]] | None:
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < BATCH:
+            try:
+                following = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                self._queue.put(None)
+                break
+            batch.append(following)
+        return batch
+
+
+class WritingLane(Lane):
+    """The lane of the one writer: each batch is one transaction, made durable before anybody is told."""
+
+    def run_batch(self, connection: sqlite3.Connection, batch: list[tuple[Any, Job[Any]]]) -> list[Outcome]:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [attempt(connection, waiter, job) for waiter, job in batch]
+            if not connection.in_transaction:
+                raise sqlite3.OperationalError("the database took the whole transaction back")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return [(waiter, None, wrapped(error)) for waiter, _ in batch]
+        return outcomes
+
+
+def attempt(connection: sqlite3.Connection, waiter: Any, job: Job[Any]) -> Outcome:
+    """Run one job; SQLite takes back a failed statement, and only that."""
+    try:
+        return waiter, job(connection), None
+    except Exception as error:  # noqa: BLE001 - it belongs to the caller that waits for it
+        return waiter, None, wrapped(error)
+
+
+def wrapped(error: Exception) -> Exception:
+    """Wrap a driver's error, once, and keep it as the cause; other errors stay what they are."""
+    if not isinstance(error, sqlite3.Error):
+        return error
+    unavailable = StoreUnavailable(f"SQLite: {getattr(error, 'sqlite_errorname', type(error).__name__)}")
+    unavailable.__cause__ = error
+    return unavailable

@@ -1,0 +1,110 @@
+-- The queries of the SQLite store. Parameters are named; the columns of a session always come in the same order.
+
+-- name: insert
+INSERT INTO session (
+    app_id, tenant_id,
+    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
+    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
+    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, ended_at, end_reason, version
+) VALUES (
+    :app_id, :tenant_id, :handle, :user_id, :created_at, :expires_at, :absolute_expires_at, :generation,
+    :current_hash, :previous_hash, :successor_sealed, :rotated_at, :confirmed_at, :replay_count,
+    :replay_window_start, :counted_generation, :replay_streak, :replayed_generation, :jwt_payload,
+    :session_data, :use_static_key, :ip, :user_agent, :last_seen_at, :ended_at, :end_reason, :version
+) ON CONFLICT DO NOTHING
+
+-- name: get
+SELECT
+    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
+    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
+    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, ended_at, end_reason, version
+FROM session WHERE app_id = ? AND tenant_id = ? AND handle = ?
+
+-- name: rotate
+UPDATE session SET
+    expires_at = min(:now + :idle_ms, ifnull(absolute_expires_at, :now + :idle_ms)),
+    generation = generation + 1,
+    current_hash = :successor_hash,
+    previous_hash = current_hash,
+    successor_sealed = :successor_sealed,
+    rotated_at = :now,
+    confirmed_at = NULL,
+    ip = :ip,
+    user_agent = :user_agent,
+    last_seen_at = :now,
+    version = version + 1
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle
+    AND current_hash = :presented_hash AND ended_at IS NULL AND expires_at > :now
+RETURNING
+    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
+    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
+    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, ended_at, end_reason, version
+
+-- name: replace
+UPDATE session SET
+    expires_at = :expires_at,
+    generation = :generation,
+    current_hash = :current_hash,
+    previous_hash = :previous_hash,
+    successor_sealed = :successor_sealed,
+    rotated_at = :rotated_at,
+    confirmed_at = :confirmed_at,
+    replay_count = :replay_count,
+    replay_window_start = :replay_window_start,
+    counted_generation = :counted_generation,
+    replay_streak = :replay_streak,
+    replayed_generation = :replayed_generation,
+    jwt_payload = :jwt_payload,
+    session_data = :session_data,
+    ip = :ip,
+    user_agent = :user_agent,
+    last_seen_at = :last_seen_at,
+    ended_at = :ended_at,
+    end_reason = :end_reason,
+    version = version + 1
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle AND version = :version
+
+-- name: end
+UPDATE session SET ended_at = :now, end_reason = :reason, successor_sealed = NULL, version = version + 1
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle AND ended_at IS NULL
+RETURNING handle
+
+-- name: end_user
+UPDATE session SET ended_at = :now, end_reason = :reason, successor_sealed = NULL, version = version + 1
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND handle IS NOT :keep
+RETURNING handle
+
+-- name: list_user
+SELECT
+    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
+    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
+    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, ended_at, end_reason, version
+FROM session
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND expires_at > :now
+ORDER BY created_at, handle
+
+-- name: purge_to
+SELECT max(rowid) FROM (SELECT rowid FROM session WHERE rowid > :after ORDER BY rowid LIMIT :limit)
+
+-- name: purge
+DELETE FROM session WHERE rowid > :after AND rowid <= :upto AND expires_at <= :before
+
+-- name: keys
+SELECT kid, algorithm, secret, created_at, signs_from FROM app_key WHERE app_id = ?
+
+-- name: add_key
+INSERT INTO app_key (app_id, kid, algorithm, secret, created_at, signs_from) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
+
+-- name: remove_key
+DELETE FROM app_key WHERE app_id = ? AND kid = ?
+
+-- name: raise_high_water
+UPDATE high_water SET at = ? WHERE at < ?
+
+-- name: high_water
+SELECT at FROM high_water

@@ -1,0 +1,256 @@
+"""One SQLite file: opened durably, its schema brought up to date, its rows read and written. Colourless.
+
+The functions here run in a lane's thread, inside its transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any, Final
+
+from reseal.core.errors import ConfigurationError
+from reseal.core.model import (
+    Device,
+    EndReason,
+    NewSession,
+    Rotation,
+    Scope,
+    SessionRecord,
+    StoredKey,
+)
+from reseal.core.rotation import PURGE_AFTER, begun
+from reseal.log import LOGGER
+from reseal.sql import queries, schema_steps
+from reseal.sql.lanes import wrapped
+
+OLDEST_SQLITE: Final = (3, 37, 0)
+BUSY_TIMEOUT: Final = 5.0
+"""Seconds to wait for another process's lock before the store counts as unavailable."""
+_WAL: Final = "wal"
+_FULL: Final = 2
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection and make sure that an acknowledged commit survives a power cut."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    connection.execute("PRAGMA synchronous = FULL")
+    level = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != _WAL or level != _FULL:
+        connection.close()
+        raise _unusable(path, f"needs WAL and synchronous=FULL, but gives {mode} and {level}; use a local disk")
+    return connection
+
+
+def prepare(path: Path) -> int:
+    """Create or upgrade the file; give the latest time written to it (ms). Raises ``ConfigurationError``."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise _unusable(path, f"needs SQLite {'.'.join(map(str, OLDEST_SQLITE))}, this is {sqlite3.sqlite_version}")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise _unusable(
+            path, f"cannot be opened for writing ({error.strerror}); check folder and permissions"
+        ) from error
+    try:
+        connection = connect(path)
+        try:
+            _upgrade(connection, path)
+            return int(connection.execute(queries("sqlite")["high_water"]).fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise wrapped(error) from error
+        raise _unusable(path, "is not an SQLite database; name another file, or move this one away") from error
+
+
+def lock(path: Path) -> IO[bytes] | None:
+    """Claim the file for this process. Another one that writes too is slow, not wrong: it is told so in the log."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    handle = Path(f"{path}.lock").open("wb")  # noqa: SIM115 - held open as long as the store is
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        LOGGER.warning("another process writes to %s as well; both will wait for each other's commits", path.name)
+        return None
+    return handle
+
+
+class Tables:
+    """Reads and writes of one database, as jobs for a lane. Times are given by the store's clock."""
+
+    def __init__(self) -> None:
+        self._sql = queries("sqlite")
+
+    def insert(self, db: sqlite3.Connection, scope: Scope, new: NewSession, now: int) -> SessionRecord | None:
+        record = begun(new, now)
+        done = db.execute(self._sql["insert"], _scoped(scope) | _columns(record)).rowcount
+        self._raise_high_water(db, now)
+        return record if done else None
+
+    def get(self, db: sqlite3.Connection, scope: Scope, handle: str) -> SessionRecord | None:
+        row = db.execute(self._sql["get"], (*scope, handle)).fetchone()
+        return None if row is None else _record(row)
+
+    def rotate(self, db: sqlite3.Connection, scope: Scope, rotation: Rotation, now: int) -> SessionRecord | None:
+        row = db.execute(
+            self._sql["rotate"],
+            {
+                "app_id": scope.app_id,
+                "tenant_id": scope.tenant_id,
+                "handle": rotation.handle,
+                "presented_hash": rotation.presented_hash,
+                "successor_hash": rotation.successor_hash,
+                "successor_sealed": rotation.successor_sealed,
+                "idle_ms": rotation.idle_ms,
+                "ip": rotation.device.ip,
+                "user_agent": rotation.device.user_agent,
+                "now": now,
+            },
+        ).fetchone()
+        if row is None:
+            return None
+        self._raise_high_water(db, now)
+        return _record(row)
+
+    def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord, now: int) -> bool:
+        self._raise_high_water(db, now)
+        return db.execute(self._sql["replace"], _scoped(scope) | _columns(record)).rowcount == 1
+
+    def end(
+        self, db: sqlite3.Connection, scope: Scope, handles: Iterable[str], reason: EndReason, now: int
+    ) -> tuple[str, ...]:
+        self._raise_high_water(db, now)
+        values = _scoped(scope) | {"reason": reason.value, "now": now}
+        rows = (db.execute(self._sql["end"], values | {"handle": handle}).fetchone() for handle in handles)
+        return tuple(row[0] for row in rows if row is not None)
+
+    def end_user(
+        self, db: sqlite3.Connection, scope: Scope, user_id: str, reason: EndReason, keep: str | None, now: int
+    ) -> tuple[str, ...]:
+        self._raise_high_water(db, now)
+        values = _scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": keep, "now": now}
+        return tuple(row[0] for row in db.execute(self._sql["end_user"], values).fetchall())
+
+    def list_user(self, db: sqlite3.Connection, scope: Scope, user_id: str, now: int) -> tuple[SessionRecord, ...]:
+        rows = db.execute(self._sql["list_user"], _scoped(scope) | {"user_id": user_id, "now": now})
+        return tuple(map(_record, rows.fetchall()))
+
+    def purge(self, db: sqlite3.Connection, after: int, limit: int, now: int) -> tuple[int, int]:
+        """Look at ``limit`` rows behind ``after``; give the row to go on from (0: round again) and the number gone."""
+        upto = db.execute(self._sql["purge_to"], {"after": after, "limit": limit}).fetchone()[0]
+        if upto is None:
+            return 0, 0
+        values = {"after": after, "upto": upto, "before": now - PURGE_AFTER}
+        return upto, db.execute(self._sql["purge"], values).rowcount
+
+    def keys(self, db: sqlite3.Connection, app_id: str) -> tuple[StoredKey, ...]:
+        return tuple(StoredKey(*row) for row in db.execute(self._sql["keys"], (app_id,)).fetchall())
+
+    def add_key(self, db: sqlite3.Connection, app_id: str, key: StoredKey) -> bool:
+        return db.execute(self._sql["add_key"], (app_id, *key)).rowcount == 1
+
+    def remove_keys(self, db: sqlite3.Connection, app_id: str, kids: Iterable[str]) -> None:
+        db.executemany(self._sql["remove_key"], [(app_id, kid) for kid in kids])
+
+    def _raise_high_water(self, db: sqlite3.Connection, now: int) -> None:
+        db.execute(self._sql["raise_high_water"], (now, now))
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    steps = schema_steps("sqlite")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(steps):
+            raise _unusable(path, f"has schema {version}, newer than the {len(steps)} known here; upgrade Reseal")
+        for step in steps[version:]:
+            for statement in _statements(step):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _statements(script: str) -> list[str]:
+    """Split a schema file, so that all of it runs in the one transaction that is open."""
+    lines = (line for line in script.splitlines() if not line.lstrip().startswith("--"))
+    return [statement for statement in "\n".join(lines).split(";") if statement.strip()]
+
+
+def _unusable(path: Path, problem: str) -> ConfigurationError:
+    return ConfigurationError((f"database_uri: {path} {problem}",))
+
+
+def _scoped(scope: Scope) -> dict[str, Any]:
+    return {"app_id": scope.app_id, "tenant_id": scope.tenant_id}
+
+
+def _columns(record: SessionRecord) -> dict[str, Any]:
+    return {
+        "handle": record.handle,
+        "user_id": record.user_id,
+        "created_at": record.created_at,
+        "expires_at": record.expires_at,
+        "absolute_expires_at": record.absolute_expires_at,
+        "generation": record.generation,
+        "current_hash": record.current_hash,
+        "previous_hash": record.previous_hash,
+        "successor_sealed": record.successor_sealed,
+        "rotated_at": record.rotated_at,
+        "confirmed_at": record.confirmed_at,
+        "replay_count": record.replay_count,
+        "replay_window_start": record.replay_window_start,
+        "counted_generation": record.counted_generation,
+        "replay_streak": record.replay_streak,
+        "replayed_generation": record.replayed_generation,
+        "jwt_payload": record.jwt_payload.decode(),
+        "session_data": record.session_data.decode(),
+        "use_static_key": record.use_static_key,
+        "ip": record.device.ip,
+        "user_agent": record.device.user_agent,
+        "last_seen_at": record.last_seen_at,
+        "ended_at": record.ended_at,
+        "end_reason": record.end_reason and record.end_reason.value,
+        "version": record.version,
+    }
+
+
+def _record(row: tuple[Any, ...]) -> SessionRecord:
+    """Read a row whose columns come in the order of ``queries.sql``."""
+    return SessionRecord(
+        handle=row[0],
+        user_id=row[1],
+        created_at=row[2],
+        expires_at=row[3],
+        absolute_expires_at=row[4],
+        generation=row[5],
+        current_hash=row[6],
+        previous_hash=row[7],
+        successor_sealed=row[8],
+        rotated_at=row[9],
+        confirmed_at=row[10],
+        replay_count=row[11],
+        replay_window_start=row[12],
+        counted_generation=row[13],
+        replay_streak=row[14],
+        replayed_generation=row[15],
+        jwt_payload=row[16].encode(),
+        session_data=row[17].encode(),
+        use_static_key=bool(row[18]),
+        device=Device(row[19], row[20]),
+        last_seen_at=row[21],
+        ended_at=row[22],
+        end_reason=row[23] and EndReason(row[23]),
+        version=row[24],
+    )

@@ -1,0 +1,94 @@
+"""Errors as the page sees them: status, body and headers (FDI, section 5.3), and whether the session goes.
+
+Bodies hold fixed words. A reason is shown where it helps the user ("you were signed out elsewhere") and left out
+where it would tell an attacker how far a forged credential got.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reseal.core.errors import (
+    InvalidClaims,
+    InvalidInput,
+    Refusal,
+    ResealError,
+    StoreUnavailable,
+    TokenTheftDetected,
+    TryRefreshToken,
+    Unauthorised,
+    WrongMethod,
+)
+
+if TYPE_CHECKING:
+    from reseal.settings import Settings
+
+_UNSAID: Final = frozenset(
+    {
+        Refusal.MALFORMED,
+        Refusal.UNKNOWN_SESSION,
+        Refusal.ANTI_CSRF,
+        Refusal.CROSS_SITE,
+        Refusal.NEWER_THAN_STORE,
+        Refusal.SUCCESSOR_UNREADABLE,
+    }
+)
+_KEEPS_COOKIES: Final = frozenset(
+    {
+        Refusal.NO_TOKEN,  # a refresh under way may just have set them
+        Refusal.ANTI_CSRF,  # a foreign page must not be able to sign anybody out
+        Refusal.CROSS_SITE,
+        Refusal.REPLACED,  # the browser already holds those of its new session
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response without a framework. The body is to be sent as JSON."""
+
+    status: int
+    body: dict[str, Any]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def answer(error: ResealError, settings: Settings) -> Answer:
+    """Translate an error for the browser. Cookies and cache headers are added by the caller."""
+    match error:
+        case TryRefreshToken() | Unauthorised() | TokenTheftDetected():
+            return Answer(settings.session_expired_status_code, _ended(error))
+        case InvalidClaims():
+            return Answer(403, _claims(error))
+        case StoreUnavailable():
+            retry = (("Retry-After", str(error.retry_after)),)
+            return Answer(503, {"message": "session store unavailable, try again"}, retry)
+        case WrongMethod():
+            return Answer(405, {"message": str(error)}, (("Allow", "POST"),))
+        case InvalidInput():
+            return Answer(400, {"message": str(error)})
+        case _:
+            return Answer(500, {"message": "internal error"})
+
+
+def clears_session(error: ResealError) -> bool:
+    """Tell whether the browser's cookies are to be cleared along with the answer."""
+    if isinstance(error, Unauthorised):
+        return error.reason not in _KEEPS_COOKIES
+    return isinstance(error, TokenTheftDetected)
+
+
+def _ended(error: TryRefreshToken | Unauthorised | TokenTheftDetected) -> dict[str, Any]:
+    match error:
+        case TryRefreshToken():
+            return {"message": "try refresh token"}
+        case TokenTheftDetected():
+            return {"message": "token theft detected"}
+        case Unauthorised(reason=reason) if reason not in _UNSAID:
+            return {"message": "unauthorised", "reason": reason.value}
+    return {"message": "unauthorised"}
+
+
+def _claims(error: InvalidClaims) -> dict[str, Any]:
+    failures = [{"id": failure.id, "reason": failure.reason} for failure in error.failures]
+    return {"message": "invalid claim", "claimValidationErrors": failures}

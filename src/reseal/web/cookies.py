@@ -1,0 +1,128 @@
+"""Cookies as text: reading the ``Cookie`` header and writing ``Set-Cookie``, nothing about sessions.
+
+Frameworks disagree on repeated names, quotes and stray bytes, so the raw header is read here and every adapter
+comes to the same result (S55). Writing follows the server grammar of RFC 6265bis, section 4.1.1, and refuses
+whatever could end a value and begin something else (S58).
+"""
+
+from __future__ import annotations
+
+import re
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Final, TypedDict
+from urllib.parse import unquote
+
+from reseal.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from reseal.web.facts import RequestFacts
+
+COOKIE_LIMIT: Final = 4096
+"""Bytes of name and value together that a browser keeps (RFC 6265bis, 5.6)."""
+LIFETIME_LIMIT_MS: Final = 400 * 24 * 3600 * 1000
+"""The longest life a browser grants a cookie (RFC 6265bis, 5.5)."""
+
+_BLANKS: Final = " \t"
+"""Only these are trimmed. A wider notion of white space (U+00A0, U+0085) would let a sub-domain pass off a
+cookie of its own as one with the ``__Host-`` prefix, because the browser sees a different name."""
+_BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NEVER: Final = "Thu, 01 Jan 1970 00:00:00 GMT"
+
+_LABEL: Final = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+"""With the underscore, which browsers resolve though RFC 952 does not know it."""
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+_PATH: Final = re.compile(r"/[\x21-\x3a\x3c-\x7e]{0,1023}")
+_SAME_SITE: Final = re.compile("lax|strict|none")
+_DOMAIN: Final = re.compile(rf"\.?(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+
+
+class Attributes(TypedDict):
+    """Where a cookie lives. A cookie is only cleared by the attributes it was set with."""
+
+    path: str
+    domain: str | None
+    secure: bool
+    same_site: str
+    """``lax``, ``strict`` or ``none``."""
+
+
+def values(facts: RequestFacts, name: str) -> tuple[str, ...]:
+    """List the values of the cookies with exactly this name, in order, equal ones once. Never raises.
+
+    A pair without ``=`` or without a name is skipped. Double quotes around a value are taken off, and percent
+    escapes decoded if all of them are well formed.
+    """
+    found: dict[str, None] = {}
+    for header in facts.all("cookie"):
+        if name not in header:
+            continue
+        for pair in header.split(";"):
+            key, equals, value = pair.partition("=")
+            if equals and key.strip(_BLANKS) == name:
+                found[_plain(value.strip(_BLANKS))] = None
+    return tuple(found)
+
+
+def set_cookie(
+    name: str,
+    value: str,
+    *,
+    path: str,
+    domain: str | None,
+    secure: bool,
+    same_site: str,
+    expires_at_ms: int,
+    now_ms: int,
+) -> str:
+    """Write the text of one ``Set-Cookie`` header, ``HttpOnly``, living for 400 days at most.
+
+    Raises ``InvalidInput`` for a part outside the grammar. Whether the parts suit each other (a prefix and its
+    path, ``SameSite=None`` and ``Secure``) is checked with the settings, not here; nor is :func:`size`.
+    """
+    end_ms = min(expires_at_ms, now_ms + LIFETIME_LIMIT_MS)
+    place: Attributes = {"path": path, "domain": domain, "secure": secure, "same_site": same_site}
+    return _render(name, value, formatdate(end_ms // 1000, usegmt=True), place)
+
+
+def clear_cookie(name: str, *, path: str, domain: str | None, secure: bool, same_site: str) -> str:
+    """Write the ``Set-Cookie`` text that makes a browser forget the cookie set with the same attributes."""
+    return _render(name, "", _NEVER, {"path": path, "domain": domain, "secure": secure, "same_site": same_site})
+
+
+def size(name: str, value: str) -> int:
+    """Count the bytes that a browser compares with :data:`COOKIE_LIMIT`."""
+    return len(name.encode()) + len(value.encode())
+
+
+def _plain(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    if "%" not in value or _BAD_PERCENT.search(value):
+        return value
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        return value
+
+
+def _render(name: str, value: str, expires: str, place: Attributes) -> str:
+    _demand(_NAME, name, "cookie name")
+    _demand(_VALUE, value, "cookie value")
+    _demand(_PATH, place["path"], "cookie path")
+    _demand(_SAME_SITE, place["same_site"], "cookie same_site")
+    parts = [f"{name}={value}", f"Path={place['path']}"]
+    if place["domain"] is not None:
+        _demand(_DOMAIN, place["domain"], "cookie domain")
+        parts.append(f"Domain={place['domain']}")
+    parts.append(f"Expires={expires}")
+    if place["secure"]:
+        parts.append("Secure")
+    parts += ["HttpOnly", f"SameSite={place['same_site'].capitalize()}"]
+    return "; ".join(parts)
+
+
+def _demand(grammar: re.Pattern[str], text: str, part: str) -> None:
+    # The text stays out of the message: it may be a token.
+    if grammar.fullmatch(text) is None:
+        raise InvalidInput(part, "is not what RFC 6265bis allows there")

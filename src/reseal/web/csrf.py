@@ -1,0 +1,99 @@
+"""Whether a request that changes something was meant by our own pages (S61-S63).
+
+What the browser itself attests comes first, because a page can neither forge nor omit it; a secret or a custom
+header decides only where the browser said nothing. The table, rows being ``Sec-Fetch-Site`` (Fetch Metadata)
+and columns ``Origin`` (Fetch, "Origin header"):
+
+=============  ===========  =========  ==========  =========
+..             no Origin    ours       foreign     ``null``
+=============  ===========  =========  ==========  =========
+same-origin    TRUSTED      TRUSTED    HOSTILE     HOSTILE
+same-site      HOSTILE      TRUSTED    HOSTILE     HOSTILE
+cross-site     HOSTILE      TRUSTED    HOSTILE     HOSTILE
+none           UNKNOWN      TRUSTED    HOSTILE     HOSTILE
+absent         UNKNOWN      TRUSTED    HOSTILE     HOSTILE
+other text     UNKNOWN      TRUSTED    HOSTILE     HOSTILE
+=============  ===========  =========  ==========  =========
+
+A repeated header is HOSTILE: no browser sends one. "Ours" is an exact member of ``settings.origins``. An
+unlisted origin is refused even when the browser calls it same-origin, as happens behind a proxy that serves the
+application under a name nobody configured: :func:`explain` then says what to add. ``Origin: null`` includes the
+plain form of a page with ``Referrer-Policy: no-referrer``; scripts of such a page send their true origin.
+
+A request's ``Authorization`` or ``st-auth-mode`` header is not looked at: whoever authenticates by cookie is
+checked, whatever else was sent along.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reseal.settings import Settings
+    from reseal.web.facts import RequestFacts
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_CUSTOM_HEADERS: Final = ("rid", "anti-csrf")
+_SHOWN: Final = 200
+"""How much of a foreign origin is worth a log line, in characters."""
+
+
+class Trust(Enum):
+    """What the browser attests about where a request comes from."""
+
+    TRUSTED = "trusted"
+    HOSTILE = "hostile"
+    UNKNOWN = "unknown"
+    """No browser spoke: an old one, or a client that is not a browser."""
+
+
+_WITHOUT_ORIGIN: Final = {
+    "same-origin": Trust.TRUSTED,
+    "same-site": Trust.HOSTILE,
+    "cross-site": Trust.HOSTILE,
+}
+
+
+def is_state_changing(method: str) -> bool:
+    """Tell whether a method needs the check: all but the safe ones of RFC 9110, 9.2.1, in upper case."""
+    return method not in _SAFE_METHODS
+
+
+def allows(facts: RequestFacts, settings: Settings, token_ok: Callable[[], bool]) -> bool:
+    """Decide on a state-changing request that carries a session cookie. The method is *not* looked at.
+
+    ``token_ok`` compares the anti-CSRF token; it is asked only where the table above says UNKNOWN and
+    ``enable_anti_csrf`` is on. Without that, a custom header will do, which a foreign form cannot send.
+    """
+    trust = verdict(facts, settings)
+    if trust is not Trust.UNKNOWN:
+        return trust is Trust.TRUSTED
+    if settings.enable_anti_csrf:
+        return token_ok()
+    return any((facts.header(name) or "").strip() for name in _CUSTOM_HEADERS)
+
+
+def verdict(facts: RequestFacts, settings: Settings) -> Trust:
+    """Look the request up in the table above."""
+    origins, sites = facts.all("origin"), facts.all("sec-fetch-site")
+    if len(origins) > 1 or len(sites) > 1:
+        return Trust.HOSTILE
+    if origins:
+        return Trust.TRUSTED if origins[0] in settings.origins else Trust.HOSTILE
+    return _WITHOUT_ORIGIN.get(sites[0], Trust.UNKNOWN) if sites else Trust.UNKNOWN
+
+
+def explain(facts: RequestFacts, settings: Settings) -> str:
+    """Say for the log why a request was refused and what would help if it was honest. Printable ASCII."""
+    origins, sites = facts.all("origin"), facts.all("sec-fetch-site")
+    if len(origins) > 1 or len(sites) > 1:
+        return "the request repeats Origin or Sec-Fetch-Site, which no browser does"
+    if origins and origins[0] not in settings.origins:
+        return f"the origin {origins[0][:_SHOWN]!a} is not trusted; if it is yours, add it to trusted_origins"
+    if verdict(facts, settings) is Trust.HOSTILE:
+        return f"the browser marks the request as {sites[0]} and names no origin"
+    wanted = "a valid anti-csrf token" if settings.enable_anti_csrf else "a rid or anti-csrf header"
+    return f"the browser does not say where the request comes from, and {wanted} is missing"

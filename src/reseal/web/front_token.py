@@ -1,0 +1,36 @@
+"""The front-token: what a page may know about its session, so that it can refresh without asking (FDI, 3.3).
+
+It is readable by scripts and proves nothing; no secret belongs in the payload.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+from reseal.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def encode(user_id: str, expires_at_ms: int, payload: Mapping[str, Any]) -> str:
+    """Write the header value: padded standard base64 of compact JSON, with the access token's end in it.
+
+    Raises ``InvalidInput`` if the payload is not JSON.
+    """
+    members = {"uid": user_id, "ate": expires_at_ms, "up": dict(payload)}
+    try:
+        return b64encode(_json(members)).decode("ascii")
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("jwt_payload", "cannot be written as JSON") from error
+
+
+def _json(members: dict[str, Any]) -> bytes:
+    text = json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair is legal in JSON as an escape only.
+        return json.dumps(members, allow_nan=False, separators=(",", ":")).encode()

@@ -1,0 +1,124 @@
+"""The outbox of one response: what the session wants to say to the browser, and to every cache on the way.
+
+It collects while a request is served and is merged into the response once, at the end, so that a refresh
+reaches the browser however the response came about: streamed, redirected, not modified or raised (S59).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from reseal.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    RawHeaders = Iterable[tuple[bytes, bytes]]
+
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_VARY: Final = ("Cookie", "Authorization")
+
+
+class SessionHeaders:
+    """Headers waiting for a response. Whatever is set also counts as a touch."""
+
+    __slots__ = ("_cookies", "_exposed", "_headers", "_touched")
+
+    def __init__(self) -> None:
+        self._cookies: dict[str, str] = {}
+        self._headers: dict[str, str] = {}
+        self._exposed: dict[str, None] = {}
+        self._touched = False
+
+    @property
+    def touched(self) -> bool:
+        """Whether the response depends on, or changes, a session."""
+        return self._touched
+
+    def touch(self) -> None:
+        """Mark session state as read, set or cleared, so that no cache keeps the response (S57)."""
+        self._touched = True
+
+    def set_cookie(self, name: str, text: str) -> None:
+        """Put one ``Set-Cookie`` text in; it replaces an earlier one of the same cookie name."""
+        if not text.startswith(f"{name}="):
+            raise InvalidInput("cookie name", "is not the name in the cookie's text")
+        self._cookies[name] = _clean(text)
+        self.touch()
+
+    def set(self, name: str, value: str) -> None:
+        """Put a header in, replacing an earlier one. Raises ``InvalidInput`` outside printable ASCII (S58)."""
+        self._headers[_field(name)] = _clean(value)
+        self.touch()
+
+    def expose(self, name: str) -> None:
+        """Let scripts of another origin read a header of this response (Fetch, "CORS protocol")."""
+        self._exposed[_field(name)] = None
+        self.touch()
+
+    def discard(self, name: str) -> None:
+        """Take a header back, and its exposure; nothing happens if it is not there."""
+        self._headers.pop(name.lower(), None)
+        self._exposed.pop(name.lower(), None)
+
+    def items(self) -> list[tuple[str, str]]:
+        """List the headers as text, for a response that has none of its own."""
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.merge_into(())]
+
+    def merge_into(self, existing: RawHeaders) -> list[tuple[bytes, bytes]]:
+        """Give the final headers of a response. Untouched, that is exactly what it had.
+
+        ``Vary`` and ``Access-Control-Expose-Headers`` are united, ``Cache-Control`` and our own headers are
+        replaced. ``Set-Cookie`` lines of the application stay as they are, even one that names a cookie of
+        ours: ours come after it, and the last line wins in a browser. Merging twice adds nothing.
+        """
+        theirs = list(existing)
+        if not self._touched:
+            return theirs
+        cookies = [(b"set-cookie", text.encode("ascii")) for text in self._cookies.values()]
+        fields = self._fields(theirs)
+        already_said = set(cookies)
+        kept = [
+            (name, value)
+            for name, value in theirs
+            if name.lower() not in fields and (name.lower(), value) not in already_said
+        ]
+        return [*kept, *cookies, *fields.items()]
+
+    def _fields(self, theirs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+        fields = {name.encode("ascii"): value.encode("ascii") for name, value in self._headers.items()}
+        if self._exposed:
+            name = b"access-control-expose-headers"
+            fields[name] = _listed(_united(theirs, name, self._exposed))
+        fields[b"cache-control"] = b"no-store"
+        vary = _united(theirs, b"vary", _VARY)
+        fields[b"vary"] = b"*" if "*" in vary else _listed(vary)
+        return fields
+
+
+def _united(headers: RawHeaders, name: bytes, added: Iterable[str]) -> list[str]:
+    """Collect the members of a list header and ours, the first spelling of each."""
+    lines = [value.decode("latin-1") for key, value in headers if key.lower() == name]
+    members: dict[str, str] = {}
+    for member in [*",".join(lines).split(","), *added]:
+        members.setdefault(member.strip(" \t").lower(), member.strip(" \t"))
+    members.pop("", None)
+    return list(members.values())
+
+
+def _listed(members: list[str]) -> bytes:
+    return ", ".join(members).encode("latin-1")
+
+
+def _field(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise InvalidInput("header name", "is not a token (RFC 9110, 5.1)")
+    return name.lower()
+
+
+def _clean(value: str) -> str:
+    if _VALUE.fullmatch(value) is None:
+        raise InvalidInput("header value", "has a character outside printable ASCII")
+    return value

@@ -1,0 +1,31 @@
+"""What several tests of the browser side need: settings, and requests written in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reseal.settings import Settings
+from reseal.web.facts import RequestFacts
+
+API = "https://api.example.com"
+WEBSITE = "https://www.example.com"
+NOW = 1_700_000_000_000
+DAY = 24 * 3600 * 1000
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings(**({"api_domain": API, "website_domain": WEBSITE} | changes))
+
+
+def request(*headers: tuple[str | bytes, str | bytes], method: str = "POST") -> RequestFacts:
+    return RequestFacts.of(method, "/", headers)
+
+
+def cookie_request(*lines: str | bytes) -> RequestFacts:
+    return request(*[("cookie", line) for line in lines])
+
+
+def attributes_of(text: str) -> dict[str, str]:
+    """Split a Set-Cookie text as a browser does (RFC 6265bis, 5.6), in order; flags map to ''."""
+    parts = [part.strip().partition("=") for part in text.split(";")]
+    return {name: value for name, _, value in parts[1:]}

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from itertools import product
+
+import pytest
+
+from reseal.core.errors import InvalidInput
+from reseal.web import transport
+from reseal.web.cookies import COOKIE_LIMIT, size
+from reseal.web.headers import SessionHeaders
+from tests.web.material import DAY, NOW, attributes_of, cookie_request, request, settings
+
+SETTINGS = settings()
+ACCESS, REFRESH = SETTINGS.access_cookie_name, SETTINGS.refresh_cookie_name
+
+CONFIGURATIONS = [
+    settings(
+        cookie_domain=domain,
+        cookie_same_site=same_site,
+        cookie_secure=secure,
+        access_token_path=access,
+        refresh_api_path=refresh,
+        enable_anti_csrf=True,
+    )
+    for domain, same_site, secure, access, refresh in product(
+        [None, "example.com", ".example.com"],
+        ["lax", "strict", "none"],
+        [True, False],
+        ["/", "/api"],
+        ["/auth/session/refresh", "/api/refresh"],
+    )
+    if secure or same_site != "none"
+]
+
+
+def attached(chosen=SETTINGS, **changes) -> SessionHeaders:
+    headers = SessionHeaders()
+    tokens = {"access_token": "acc", "refresh_token": "ref", "anti_csrf": "csrf", "front_token": "front"}
+    times = {"session_expires_at_ms": NOW + 30 * DAY, "now_ms": NOW}
+    transport.attach(headers, chosen, **(tokens | times | changes))
+    return headers
+
+
+def cookies_of(headers: SessionHeaders) -> dict[str, str]:
+    texts = [value for name, value in headers.items() if name == "set-cookie"]
+    return {text.partition("=")[0]: text for text in texts}
+
+
+@pytest.mark.parametrize("chosen", CONFIGURATIONS)
+def test_each_cookie_lives_where_the_settings_say(chosen):
+    cookies = cookies_of(attached(chosen))
+    paths = {
+        chosen.access_cookie_name: chosen.access_token_path,
+        chosen.refresh_cookie_name: chosen.refresh_api_path,
+    }
+    assert cookies.keys() == paths.keys()
+    for name, path in paths.items():
+        place = attributes_of(cookies[name])
+        assert place["Path"] == path
+        assert place.get("Domain") == chosen.cookie_domain
+        assert place["SameSite"].lower() == chosen.cookie_same_site
+        assert ("Secure" in place) is chosen.secure_cookies
+        assert "HttpOnly" in place
+
+
+@pytest.mark.parametrize("chosen", CONFIGURATIONS)
+def test_clearing_differs_from_setting_only_in_value_and_end(chosen):
+    headers = attached(chosen)
+    written = cookies_of(headers)
+    transport.clear(headers, chosen)
+    cleared = cookies_of(headers)
+    assert cleared.keys() == written.keys()
+    for name, text in cleared.items():
+        assert text.startswith(f"{name}=; ")
+        past = {"Expires": "Thu, 01 Jan 1970 00:00:00 GMT"}
+        assert attributes_of(text) == attributes_of(written[name]) | past
+
+
+@pytest.mark.parametrize("chosen", CONFIGURATIONS)
+def test_a_prefix_is_only_promised_with_what_it_demands(chosen):
+    for name, text in cookies_of(attached(chosen)).items():
+        place = attributes_of(text)
+        if name.startswith("__"):
+            assert "Secure" in place
+        if name.startswith("__Host-"):
+            assert place["Path"] == "/"
+            assert "Domain" not in place
+
+
+LONGEST_HOST = ".".join(["x" * 63] * 3 + ["y" * 61])
+
+
+@pytest.mark.parametrize(
+    "host", ["example.com", "my_host.example.com", "_a.b-c.example", "127.0.0.1", "localhost", LONGEST_HOST]
+)
+@pytest.mark.parametrize("path", ["/a", "/" + "x" * 1023, "/~a/$b!&'()*+,=:@-._"])
+def test_every_place_that_the_settings_accept_can_be_written(host, path):
+    chosen = settings(api_domain=f"https://{host}", cookie_domain=host, access_token_path=path, refresh_api_path=path)
+    headers = attached(chosen)
+    transport.clear(headers, chosen)
+    assert len(cookies_of(headers)) == 2
+
+
+def test_both_cookies_end_with_the_session():
+    for text in cookies_of(attached()).values():
+        assert parsedate_to_datetime(attributes_of(text)["Expires"]).timestamp() * 1000 == NOW + 30 * DAY
+
+
+def test_all_tokens_go_out_and_their_headers_can_be_read():
+    sent = dict(attached().items())
+    assert sent["front-token"] == "front"
+    assert sent["anti-csrf"] == "csrf"
+    assert sent["access-control-expose-headers"] == "front-token, anti-csrf"
+    assert sent["cache-control"] == "no-store"
+
+
+def test_what_is_not_given_is_not_sent():
+    headers = attached(refresh_token=None, anti_csrf=None)
+    assert cookies_of(headers).keys() == {ACCESS}
+    assert "anti-csrf" not in dict(headers.items())
+    assert dict(headers.items())["access-control-expose-headers"] == "front-token"
+
+
+def test_attaching_twice_sends_the_later_tokens_once():
+    headers = attached()
+    transport.attach(
+        headers,
+        SETTINGS,
+        access_token="acc2",
+        refresh_token=None,
+        anti_csrf=None,
+        front_token="front2",
+        session_expires_at_ms=NOW + DAY,
+        now_ms=NOW,
+    )
+    cookies = cookies_of(headers)
+    assert cookies[ACCESS].startswith(f"{ACCESS}=acc2; ")
+    assert cookies[REFRESH].startswith(f"{REFRESH}=ref; ")
+    assert [value for name, value in headers.items() if name == "front-token"] == ["front2"]
+
+
+def test_clearing_takes_back_what_the_response_had():
+    headers = attached()
+    transport.clear(headers, SETTINGS)
+    sent = dict(headers.items())
+    assert sent["front-token"] == "remove"
+    assert sent["access-control-expose-headers"] == "front-token"
+    assert "anti-csrf" not in sent
+    assert sent["cache-control"] == "no-store"
+
+
+def test_clearing_twice_is_clearing_once():
+    once, twice = SessionHeaders(), SessionHeaders()
+    transport.clear(once, SETTINGS)
+    transport.clear(twice, SETTINGS)
+    transport.clear(twice, SETTINGS)
+    assert once.items() == twice.items()
+
+
+def test_a_session_after_a_clear_wins():
+    headers = SessionHeaders()
+    transport.clear(headers, SETTINGS)
+    transport.attach(
+        headers,
+        SETTINGS,
+        access_token="new",
+        refresh_token="new",
+        anti_csrf=None,
+        front_token="front",
+        session_expires_at_ms=NOW + DAY,
+        now_ms=NOW,
+    )
+    assert {text.partition(";")[0] for text in cookies_of(headers).values()} == {f"{ACCESS}=new", f"{REFRESH}=new"}
+    assert dict(headers.items())["front-token"] == "front"
+
+
+@pytest.mark.parametrize("bad", ["a;b", "a\r\nb", "a b", "é"])
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+def test_a_token_that_no_cookie_can_carry_is_refused(which, bad):
+    with pytest.raises(InvalidInput):
+        attached(**{which: bad})
+
+
+def test_every_candidate_is_read_and_empty_ones_are_not():
+    facts = cookie_request(f"{ACCESS}=one; {ACCESS}=; {REFRESH}=r; {ACCESS}=two; {ACCESS}=one")
+    assert transport.read_access(facts, SETTINGS) == ("one", "two")
+    assert transport.read_refresh(facts, SETTINGS) == ("r",)
+    assert transport.read_access(request(), SETTINGS) == ()
+
+
+def test_a_cleared_cookie_is_no_candidate():
+    assert transport.read_refresh(cookie_request(f'{REFRESH}=""'), SETTINGS) == ()
+
+
+@pytest.mark.parametrize(("headers", "read"), [([], None), ([("anti-csrf", "")], None), ([("Anti-CSRF", "t")], "t")])
+def test_the_anti_csrf_token_is_read_from_its_header(headers, read):
+    assert transport.read_anti_csrf(request(*headers)) == read
+
+
+def test_the_largest_access_token_fits_exactly():
+    limit = transport.access_token_limit(SETTINGS)
+    assert size(ACCESS, "x" * limit) == COOKIE_LIMIT
