@@ -62,6 +62,8 @@ class AsyncKeyRingKeeper:
         """Read the ring again if it is time to. Says whether the ring changed; never fails for a silent store."""
         if self._clock.monotonic() < self._reload_at:
             return False
+        if not self.ring.refresh_key:
+            raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
         async with self._lock:
             if self._clock.monotonic() < self._reload_at:
                 return False

@@ -21,6 +21,7 @@ from reseal.core.claims import ClaimCheck, check_claims
 from reseal.core.errors import (
     Refusal,
     ResealError,
+    StoreUnavailable,
     TokenTheftDetected,
     TryRefreshToken,
     Unauthorised,
@@ -281,6 +282,10 @@ class Reseal:
             transport.clear(response, self.settings)
         return error
 
+    def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
+        """Tell the listener that a request could not be served for want of the store."""
+        self._tell(EventName.STORE_UNAVAILABLE, str(error), request)
+
     def _verify(self, request: RequestFacts) -> Claims:
         tokens = transport.read_access(request, self.settings)
         if not tokens:
@@ -348,18 +353,21 @@ class Reseal:
         raise self._cross_site(request)
 
     def _cross_site(self, request: RequestFacts) -> Unauthorised:
-        caller = _caller(request)
+        self._tell(EventName.CROSS_SITE_REFUSED, csrf.explain(request, self.settings), request)
+        return Unauthorised(Refusal.CROSS_SITE)
+
+    def _tell(self, name: EventName, reason: str, request: RequestFacts) -> None:
+        device, correlation_id = _caller(request)
         self._on_event(
             Event(
-                name=EventName.CROSS_SITE_REFUSED,
+                name=name,
                 at=self._clock.wall(),
                 scope=self.settings.scope,
-                reason=csrf.explain(request, self.settings),
-                device=caller.device,
-                correlation_id=caller.correlation_id,
+                reason=reason,
+                device=device,
+                correlation_id=correlation_id,
             )
         )
-        return Unauthorised(Refusal.CROSS_SITE)
 
 
 def _caller(request: RequestFacts) -> Caller:

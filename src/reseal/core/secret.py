@@ -1,0 +1,47 @@
+"""A secret in memory: it can be used, and it cannot be printed, compared by timing or written down by accident."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Final, NoReturn, Self
+
+_MASK: Final = "Secret(***)"
+
+
+class Secret:
+    """Hold a secret so that only :meth:`reveal` gives it away.
+
+    A copy is the object itself, so values that hold a secret can be copied. Nothing is wiped from memory.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str | bytes) -> None:
+        self._value = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
+
+    def reveal(self) -> bytes:
+        """Return the secret; text was encoded as UTF-8."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return _MASK
+
+    def __format__(self, spec: str) -> str:
+        return _MASK
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value, other._value)
+
+    def __hash__(self) -> int:
+        return hash(Secret)  # the same for all: a hash of the content would be a trace of it
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret is not pickled: hand it over by environment or file")

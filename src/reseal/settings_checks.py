@@ -1,0 +1,119 @@
+"""Whether a set of values is fit: the rule of each key, then the pacts between keys. Every problem is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from reseal.settings_origins import covers, is_open_http
+from reseal.settings_problems import UnfitError, shown_for
+from reseal.settings_rules import MINUTE, RULES, SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_MISSING: Final = "set it to the origin of the API as browsers see it, like https://api.example.com"
+
+
+def milliseconds(amount: float, unit: int) -> int:
+    """Convert to whole milliseconds."""
+    return round(amount * unit)
+
+
+def check(values: Mapping[str, object], places: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the normalised values that are fit, and a text for every problem.
+
+    ``places`` says where a key was given, if that is known. A key without a value is missing. A rule between keys
+    is asked only if each of them is fit by itself.
+    """
+    fit: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, rule in RULES.items():
+        if key not in values:
+            problems.append(f"'{key}' is missing: {_MISSING}")
+            continue
+        try:
+            fit[key] = rule(values[key])
+        except UnfitError as unfit:
+            problems.append(f"'{key}' {unfit.why} (got {_got(key, values[key], places)}): {unfit.advice}")
+    problems.extend(_between(fit, places))
+    return fit, problems
+
+
+class _Pact(NamedTuple):
+    """A rule between keys: ``holds`` takes their values in this order."""
+
+    keys: tuple[str, ...]
+    holds: Callable[..., bool]
+    why: str
+    advice: str
+
+
+def _outlasts(minutes: float | None, seconds: int) -> bool:
+    return minutes is None or milliseconds(minutes, MINUTE) > seconds * SECOND
+
+
+def _none_is_secure(same_site: str, secure: bool | None, api: str) -> bool:  # noqa: FBT001 - values of keys, in order
+    return same_site != "none" or (api.startswith("https:") if secure is None else secure)
+
+
+def _encrypted(value: str | tuple[str, ...] | None, secure: bool | None) -> bool:  # noqa: FBT001 - as above
+    origins = (value,) if isinstance(value, str) else value or ()
+    return secure is False or not any(is_open_http(each) for each in origins)
+
+
+_HTTPS: Final = "use https, or set cookie_secure: false where the network is trusted"
+
+_PACTS: Final = (
+    _Pact(
+        ("refresh_token_validity", "access_token_validity"),
+        _outlasts,
+        "'refresh_token_validity' must be strictly greater than 'access_token_validity'.",
+        "the first counts minutes, the second seconds",
+    ),
+    _Pact(
+        ("session_absolute_timeout", "access_token_validity"),
+        _outlasts,
+        "'session_absolute_timeout' must be longer than 'access_token_validity'",
+        "the first counts minutes, the second seconds",
+    ),
+    _Pact(
+        ("cookie_same_site", "enable_anti_csrf"),
+        lambda same_site, anti_csrf: same_site != "none" or anti_csrf,
+        "please set 'enable_anti_csrf' to true if 'cookie_same_site' is set to 'none'",
+        "cookies that travel cross-site prove nothing about the page; or use lax",
+    ),
+    _Pact(
+        ("cookie_same_site", "cookie_secure", "api_domain"),
+        _none_is_secure,
+        "'cookie_same_site' none needs secure cookies, or browsers drop them",
+        "serve the API over https and do not set cookie_secure to false, or use lax",
+    ),
+    _Pact(
+        ("cookie_domain", "api_domain"),
+        covers,
+        "'cookie_domain' must be the host of 'api_domain' or a parent domain of it",
+        "browsers drop the cookies otherwise; remove it for host-only cookies",
+    ),
+    _Pact(
+        ("refresh_api_path", "signout_api_path"),
+        lambda refresh, signout: refresh != signout,
+        "'refresh_api_path' must differ from 'signout_api_path'",
+        "give each endpoint its own path",
+    ),
+    *(
+        _Pact((key, "cookie_secure"), _encrypted, f"'{key}' must use https unless its host is loopback", _HTTPS)
+        for key in ("api_domain", "website_domain", "trusted_origins")
+    ),
+)
+
+
+def _between(fit: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
+    return [
+        f"{pact.why} (got {', '.join(f'{key} {_got(key, fit[key], places)}' for key in pact.keys)}): {pact.advice}"
+        for pact in _PACTS
+        if fit.keys() >= set(pact.keys) and not pact.holds(*(fit[key] for key in pact.keys))
+    ]
+
+
+def _got(key: str, value: object, places: Mapping[str, str]) -> str:
+    return shown_for(key, value) + (f" from {places[key]}" if key in places else "")

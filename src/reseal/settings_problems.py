@@ -1,0 +1,44 @@
+"""How a problem shows a value: briefly, and never the secret, a password in an address or what precedes an ``@``."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}):")
+_SHOWN_MAX: Final = 80
+_SHOWN_BITS: Final = 128
+_SHOWN_ENTRIES: Final = 10
+
+
+class UnfitError(Exception):
+    """A value breaks its rule: ``why`` follows the key's name, ``advice`` says what to do."""
+
+    def __init__(self, why: str, advice: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.advice = advice
+
+
+def shown_for(key: str, value: object) -> str:
+    """Describe the value of a key; two keys may hold what nobody else should read."""
+    if key == "secret_key":
+        return "a value that is not shown"
+    if key == "database_uri" and isinstance(value, str):
+        scheme = _SCHEME.match(value)
+        return f"the scheme {scheme[1]}:" if scheme else "no scheme"
+    return shown(value)
+
+
+def shown(value: object) -> str:
+    """Describe any value in a few harmless words: short, without credentials, whatever its ``__repr__`` does."""
+    if type(value) is str:
+        text = f"***{value[value.rindex('@') :]}" if "@" in value else value
+        return repr(text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…")
+    if type(value) is int and value.bit_length() > _SHOWN_BITS:
+        return "a huge number"
+    if value is None or type(value) in {bool, int, float}:
+        return repr(value)
+    if type(value) is tuple and all(type(entry) is str for entry in value):
+        return ", ".join(map(shown, value[:_SHOWN_ENTRIES])) or "nothing"
+    return f"a value of type {type(value).__name__}"

@@ -1,0 +1,216 @@
+"""One rule per key: it returns the normal form of a value or raises ``UnfitError``. Knows one value at a time."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from reseal.core.model import TheftResponse
+from reseal.core.secret import Secret
+from reseal.settings_origins import cookie_domain, origin, path
+from reseal.settings_problems import UnfitError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Rule = Callable[[object], object]
+
+SECOND: Final = 1000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+
+SECRET_MIN: Final = 32
+"""Shortest ``secret_key``, in bytes of UTF-8."""
+_YEARS_100: Final = 100 * 365 * 24 * HOUR
+_FORBIDDEN_STATUS: Final = {403: "403 answers a missing claim", 503: "503 answers a store that is away"}
+_ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
+_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
+_CLAIM: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_SQLITE: Final = re.compile(r"sqlite:///([^?#\x00-\x1f\x7f]*[^?#\x00-\x1f\x7f/])")
+_SHOWN_ENTRIES: Final = 10
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UnfitError("must be text", "put the value in quotes, or remove the key for its default")
+    return str(value)
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UnfitError("must be true or false", "write true or false without quotes")
+    return value
+
+
+def _whole(low: int, high: int, why: str, advice: str) -> Callable[[object], int]:
+    def rule(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UnfitError("must be a whole number", advice)
+        if not low <= value <= high:
+            raise UnfitError(why, advice)
+        return int(value)
+
+    return rule
+
+
+def _amount(low: float, high: float, why: str, advice: str) -> Rule:
+    def rule(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise UnfitError("must be a number", advice)
+        if not low <= value <= high:  # nor is NaN
+            raise UnfitError(why, advice)
+        return float(value)
+
+    return rule
+
+
+def _duration(unit: int, plural: str) -> Rule:
+    """Bound a duration from above; its pact with the access token's validity bounds it from below."""
+    most = _YEARS_100 // unit
+    return _amount(-most, most, f"must be at most {most} {plural} (100 years)", f"the unit is {plural}")
+
+
+def _choice(names: tuple[str, ...], why: str) -> Rule:
+    def rule(value: object) -> str:
+        if isinstance(value, str) and value in names:
+            return str(value)
+        raise UnfitError(why, _same_but_for_case(value, names) or f"choose one of {', '.join(names)}")
+
+    return rule
+
+
+def _matching(pattern: re.Pattern[str], why: str, advice: str) -> Rule:
+    def rule(value: object) -> str:
+        text = _text(value)
+        if not pattern.fullmatch(text):
+            raise UnfitError(why, advice)
+        return text
+
+    return rule
+
+
+def _of_text(normalise: Callable[[str], str]) -> Rule:
+    return lambda value: normalise(_text(value))
+
+
+def _optional(rule: Rule) -> Rule:
+    return lambda value: None if value is None else rule(value)
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise UnfitError("must be a list of origins", "write it like [https://www.example.com]")
+    normal: list[str] = []
+    faults: list[str] = []
+    for entry in value:
+        try:
+            normal.append(origin(_text(entry)))
+        except UnfitError as unfit:
+            faults.append(f"{shown(entry)} {unfit.why}: {unfit.advice}")
+    if faults:
+        raise UnfitError("has entries that cannot be used", "; ".join(faults[:_SHOWN_ENTRIES]))
+    return tuple(dict.fromkeys(normal))
+
+
+def _algorithm(value: object) -> str:
+    if isinstance(value, str) and value in _ALGORITHMS:
+        return str(value)
+    name = value.lower() if isinstance(value, str) else ""
+    if name.startswith("hs"):
+        why = "must not be a shared secret: it cannot be published, and who can verify with it can forge"
+    elif name == "none":
+        why = "must not be none: anybody could write an unsigned token"
+    else:
+        why = "must be an algorithm offered here, whose keys have a strength of at least 128 bits"
+    raise UnfitError(why, _same_but_for_case(value, _ALGORITHMS) or f"choose one of {', '.join(_ALGORITHMS)}")
+
+
+def _database(value: object) -> str:
+    text = _text(value)
+    if text == "memory:" or (_SQLITE.fullmatch(text) and not text.endswith(":memory:")):
+        return text
+    raise UnfitError(
+        "must name a store that this form supports: sqlite:///relative/file.db, sqlite:////absolute/file.db or memory:",
+        "use one of these, without query or fragment",
+    )
+
+
+def _secret(value: object) -> Secret:
+    if not isinstance(value, str | Secret):
+        raise UnfitError("must be text or a Secret", "put the value in quotes, or remove the key")
+    secret = value if isinstance(value, Secret) else Secret(value)
+    if len(secret.reveal()) < SECRET_MIN:
+        raise UnfitError(
+            f"must have at least {SECRET_MIN} characters", "make one with: openssl rand -base64 48, or remove the key"
+        )
+    return secret
+
+
+def _refresh_path(value: object) -> str:
+    text = path(_text(value))
+    if text == "/":
+        raise UnfitError("must not be '/'", "the refresh token would travel with every request; use /session/refresh")
+    return text
+
+
+def _status(value: object) -> int:
+    why = "must be a value between 400 and 599, inclusive"
+    status = _whole(400, 599, why, "401 suits unless the pages expect another one")(value)
+    if status in _FORBIDDEN_STATUS:
+        raise UnfitError("must differ from 403 and 503", f"{_FORBIDDEN_STATUS[status]}; 401 suits")
+    return status
+
+
+def _theft_response(value: object) -> TheftResponse:
+    names = tuple(member.value for member in TheftResponse)
+    if isinstance(value, str) and value in names:
+        return TheftResponse(value)
+    raise UnfitError(f"must be one of {', '.join(names)}", "remove the key for the default of the rotation policy")
+
+
+def _same_but_for_case(value: object, names: tuple[str, ...]) -> str | None:
+    same = [name for name in names if isinstance(value, str) and name.lower() == value.strip().lower()]
+    return f"write {same[0]}" if same else None
+
+
+_id = _matching(_NAME, "must be 1 to 64 characters of a-z, 0-9 and -", "choose a short lower-case name")
+_claim = _optional(_matching(_CLAIM, "must be 1 to 255 printable ASCII characters", "remove the key for api_domain"))
+
+RULES: Final[dict[str, Rule]] = {
+    "api_domain": _of_text(origin),
+    "website_domain": _optional(_of_text(origin)),
+    "trusted_origins": _origins,
+    "app_id": _id,
+    "tenant_id": _id,
+    "database_uri": _database,
+    "secret_key": _optional(_secret),
+    "access_token_validity": _whole(
+        1, 86_400_000, "must be between 1 and 86400000 seconds inclusive.", "3600 is one hour"
+    ),
+    "refresh_token_validity": _duration(MINUTE, "minutes"),
+    "session_absolute_timeout": _optional(_duration(MINUTE, "minutes")),
+    "access_token_signing_algorithm": _algorithm,
+    "access_token_signing_key_dynamic": _boolean,
+    "access_token_dynamic_signing_key_update_interval": _amount(
+        1, _YEARS_100 // HOUR, "must be greater than, equal to 1 hour.", "168 is one week, 876000 the most"
+    ),
+    "issuer": _claim,
+    "audience": _claim,
+    "enable_anti_csrf": _boolean,
+    "cookie_domain": _optional(_of_text(cookie_domain)),
+    "cookie_secure": _optional(_boolean),
+    "cookie_same_site": _choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"'),
+    "access_token_path": _of_text(path),
+    "refresh_api_path": _refresh_path,
+    "signout_api_path": _of_text(path),
+    "session_expired_status_code": _status,
+    "rotation_policy": _choice(("graceful", "classic"), "must be graceful or classic"),
+    "refresh_token_rotation_grace_period": _amount(
+        0, 300, "must be between 0 and 300 seconds inclusive.", "30 covers pages that refresh at the same time"
+    ),
+    "lost_response_window": _optional(
+        _amount(0, _YEARS_100 // SECOND, "must be between 0 seconds and 100 years", "86400 is one day")
+    ),
+    "replay_budget": _whole(0, 10, "must be between 0 and 10", "2 covers a browser on a bad line"),
+    "theft_response": _optional(_theft_response),
+}

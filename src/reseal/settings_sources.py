@@ -1,0 +1,226 @@
+"""Where settings come from: a mapping, a YAML file, the environment. Reads and names values; judges none of them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reseal.core.errors import ConfigurationError
+from reseal.settings_problems import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX: Final = "RESEAL_"
+CONFIG_VARIABLE: Final = "RESEAL_CONFIG"
+"""Names the file that ``Settings.load`` reads if it is given none."""
+SECRET_FILE_VARIABLE: Final = "RESEAL_SECRET_KEY_FILE"
+ALIASES: Final = {
+    "access_token_signing_key_update_interval": "access_token_dynamic_signing_key_update_interval",
+}
+"""The wire's other names of a key."""
+SERVICE_KEYS: Final = re.compile(
+    r"core_config_version|port|host|api_keys|max_server_pool_size|info_log_path|error_log_path|log_level"
+    r"|disable_telemetry|base_path|ip_allow_regex|ip_deny_regex|(?:supertokens|postgresql|mysql|mongodb)_.*"
+)
+REPLACED_KEYS: Final = {
+    "access_token_blacklisting": "remove it; it belongs to the interface of older versions",
+    "access_token_validity_jitter": "remove it; every access token lives for 'access_token_validity'",
+    "recent_token_reuse_behaviour": "use 'theft_response'",
+}
+"""Session keys of a known config.yaml that have no equal here, and what to do about them."""
+
+_ENVIRONMENT: Final = "the environment"
+_BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_COMPARED: Final = 80
+
+
+class Layer(NamedTuple):
+    """What one source gave: values by key, where each was given, and what was wrong with the names."""
+
+    values: dict[str, object]
+    places: dict[str, str]
+    problems: list[str]
+
+
+class _Entry(NamedTuple):
+    key: str
+    name: str
+    """The key as its source spells it."""
+    value: object
+
+
+def mapping_layer(mapping: object, source: str, kinds: Mapping[str, str]) -> Layer:
+    """Read a mapping with values of their own types. ``kinds`` holds every known key with its type."""
+    if not isinstance(mapping, Mapping):
+        return Layer({}, {}, [f"{source} must hold keys with values, not {shown(mapping)}: write key: value lines"])
+    entries = [_Entry(key, shown(key), value) for key, value in mapping.items() if isinstance(key, str)]
+    layer = _layer(entries, source, kinds)
+    layer.problems.extend(
+        f"{source} has a key that is not text, {shown(key)}: put it in quotes or remove it"
+        for key in mapping
+        if not isinstance(key, str)
+    )
+    return layer
+
+
+def environment_layer(environ: Mapping[str, str], kinds: Mapping[str, str]) -> Layer:
+    """Read the ``RESEAL_…`` variables, parsing each text to the type of its key where it can be parsed."""
+    variables = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
+    variables.pop(CONFIG_VARIABLE, None)
+    secret_file = variables.pop(SECRET_FILE_VARIABLE, None)
+    entries = [
+        _Entry(key, name, _parsed(kinds.get(ALIASES.get(key, key), ""), text))
+        for name, text in variables.items()
+        for key in [_key_of(name)]
+    ]
+    layer = _layer(entries, _ENVIRONMENT, kinds)
+    if secret_file is not None:
+        _add_secret_file(layer, secret_file)
+    return layer
+
+
+def read_yaml(path: str | Path) -> object:
+    """Return what a YAML file holds, an empty mapping if it holds nothing. Raises ``ConfigurationError``."""
+    try:
+        import yaml  # noqa: F401, PLC0415 - an optional dependency, asked for when a file is
+    except ImportError:
+        raise ConfigurationError((f'{path} needs PyYAML to be read: pip install "reseal[yaml]"',)) from None
+    text, fault = _read_text(Path(path))
+    if text is None:
+        raise ConfigurationError((f"{path} {fault}: name a readable file of UTF-8 text",))
+    content, problems = _parse_yaml(text, str(path))
+    if problems:
+        raise ConfigurationError(tuple(problems))
+    return {} if content is None else content
+
+
+def _layer(entries: Iterable[_Entry], place: str, kinds: Mapping[str, str]) -> Layer:
+    layer = Layer({}, {}, [])
+    for entry in entries:
+        key = ALIASES.get(entry.key, entry.key)
+        if key not in kinds:
+            layer.problems.append(_unknown(entry, place, kinds))
+        elif key in layer.values and not _same(layer.values[key], entry.value):
+            layer.problems.append(
+                f"{entry.name} and another name of '{key}' have different values in {place}: keep '{key}' alone"
+            )
+        else:
+            layer.values[key] = entry.value
+            layer.places[key] = place if place != _ENVIRONMENT else entry.name
+    return layer
+
+
+def _same(one: object, other: object) -> bool:
+    return isinstance(one, str | int | float) and isinstance(other, str | int | float) and one == other
+
+
+def _unknown(entry: _Entry, place: str, kinds: Mapping[str, str]) -> str:
+    """Say what to do about a name that is no key. Its value is not shown: it may be a secret with a typing slip."""
+    if SERVICE_KEYS.fullmatch(entry.key):
+        return f"{entry.name} concerns the service and has no meaning in the embedded form; remove it from {place}"
+    if entry.key in REPLACED_KEYS:
+        return f"{entry.name} in {place} is not used here: {REPLACED_KEYS[entry.key]}"
+    wanted = entry.key.lower().replace("-", "_")[:_COMPARED]
+    close = difflib.get_close_matches(wanted, [*kinds, *ALIASES, "secret_key_file"], n=1)
+    if not close:
+        return f"{entry.name} in {place} is not a known key: remove it, or look it up in the configuration reference"
+    better = f"'{close[0]}'" if place != _ENVIRONMENT else variable(close[0])
+    return f"{entry.name} in {place} is not a known key: did you mean {better}?"
+
+
+def variable(key: str) -> str:
+    """Return the environment variable of a key."""
+    return PREFIX + key.upper()
+
+
+def _key_of(name: str) -> str:
+    """Return the key of a variable; keys are lower-case, so the upper-case one of a misspelt variable is unknown."""
+    key = name.removeprefix(PREFIX).lower()
+    return key if variable(key) == name else key.upper()
+
+
+def _parsed(kind: str, text: str) -> object:
+    """Parse text to the kind of its key; what does not parse stays text, for the key's rule to refuse."""
+    bare = text.strip()
+    match kind.removesuffix(" | None"):
+        case "bool":
+            return _BOOLEANS.get(bare.lower(), text)
+        case "int":
+            return int(bare) if _INTEGER.fullmatch(bare) else text
+        case "float":
+            return float(bare) if _DECIMAL.fullmatch(bare) else text
+        case "tuple[str, ...]":
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        case _:
+            return text
+
+
+def _add_secret_file(layer: Layer, path: str) -> None:
+    """Read the secret from its file, less the line's end. The path is not shown: it may be the secret itself."""
+    if "secret_key" in layer.values:
+        layer.problems.append(f"{SECRET_FILE_VARIABLE} and {variable('secret_key')} are both set: keep one of them")
+        return
+    text, fault = _read_text(Path(path))
+    if text is None:
+        layer.problems.append(f"the file named by {SECRET_FILE_VARIABLE} {fault}: name a readable file of UTF-8 text")
+        return
+    layer.values["secret_key"] = text.rstrip("\r\n")
+    layer.places["secret_key"] = f"the file named by {SECRET_FILE_VARIABLE}"
+
+
+def _read_text(path: Path) -> tuple[str | None, str]:
+    """Return the text of a file, or ``None`` and the fault."""
+    try:
+        return path.read_text("utf-8-sig"), ""
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror or 'no reason given'})"
+    except UnicodeDecodeError:
+        return None, "is not UTF-8 text"
+    except ValueError:
+        return None, "is not a possible path"
+
+
+def _parse_yaml(text: str, source: str) -> tuple[object, list[str]]:
+    """Parse one document. Neither PyYAML's message nor its cause is passed on: they quote the file."""
+    import yaml  # noqa: PLC0415 - as in read_yaml
+
+    mark: yaml.Mark | None = None
+    loader: yaml.SafeLoader | None = None
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        repeated = _repeated_keys(node)
+        return (None if node is None else loader.construct_document(node)), [
+            f"{name} is given more than once in {source}, again in line {line}: keep one of them"
+            for name, line in repeated
+        ]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
+        pass  # PyYAML's constructors let the last four through: a month 13, an empty number, a wrong tag, depth
+    finally:
+        if loader is not None:
+            loader.dispose()
+    where = f" near line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return None, [f"{source} is not valid YAML{where}: check indentation, quotes and colons there"]
+
+
+def _repeated_keys(node: object) -> list[tuple[str, int]]:
+    import yaml  # noqa: PLC0415 - as in read_yaml
+
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    seen: set[str] = set()
+    repeated: list[tuple[str, int]] = []
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                repeated.append((shown(key.value), key.start_mark.line + 1))
+            seen.add(key.value)
+    return repeated

@@ -1,0 +1,187 @@
+"""Sessions for Starlette, and for whatever is built on it.
+
+One object is made with the application and installed once::
+
+    reseal = Reseal(Settings(api_domain="https://api.example.com"))
+    reseal.install(app)
+
+What a session has to tell the browser leaves with whatever response the request ends in, so the calls take no
+response: one that a handler returns, streams or replaces would lose its cookies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reseal._async.ports import AsyncSessions
+from reseal._async.sessions import AsyncReseal
+from reseal._async.sessions import AsyncSession as Session
+from reseal.clock import Clock
+from reseal.core.claims import ClaimCheck
+from reseal.core.errors import ResealError, StoreUnavailable
+from reseal.core.events import EventListener
+from reseal.core.keys import JWKS_MAX_AGE
+from reseal.log import log_event
+from reseal.settings import Settings
+from reseal.web.answers import answer
+from reseal.web.facts import RequestFacts
+from reseal.web.headers import SessionHeaders
+
+__all__ = ["Reseal", "Session", "Settings"]
+
+JWKS_PATH: Final = "/.well-known/jwks.json"
+BROWSER_PATH: Final = "/reseal-browser.js"
+_OUTBOX: Final = "reseal.headers"
+
+Endpoint = Callable[[Request], Any]
+
+
+class Reseal:
+    """The sessions of one application. Opened and closed by the application's lifespan."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sessions: AsyncSessions | None = None,
+        clock: Clock | None = None,
+        on_event: EventListener = log_event,
+    ) -> None:
+        self.settings = settings
+        self.anywhere = AsyncReseal(settings, sessions=sessions, clock=clock, on_event=on_event)
+        """The same sessions without a request: by handle and by user."""
+
+    def install(self, app: Starlette, *, routes: bool = True) -> None:
+        """Put the sessions into an application: lifespan, response headers, error answers, routes.
+
+        The routes: ``POST`` for refreshing and signing out, ``GET`` for the public keys and the browser SDK.
+
+        A handler of your own for one of the errors wins over the one installed here.
+        """
+        app.add_exception_handler(ResealError, self._answer)
+        app.router.lifespan_context = self._around(app.router.lifespan_context)
+        build = app.build_middleware_stack
+        # Outside everything else: an error page must carry the cookies of a refresh as well.
+        app.build_middleware_stack = lambda: _Outgoing(build())  # type: ignore[method-assign]
+        if routes:
+            self.add_route(app, self.settings.refresh_api_path, self._refresh, "POST")
+            self.add_route(app, self.settings.signout_api_path, self._sign_out, "POST")
+            self.add_route(app, JWKS_PATH, self._jwks, "GET")
+            self.add_route(app, BROWSER_PATH, _browser_sdk, "GET")
+
+    def add_route(self, app: Starlette, path: str, endpoint: Endpoint, method: str) -> None:
+        """Add one ready-made route."""
+        app.router.add_route(path, endpoint, methods=[method])
+
+    async def create_new_session(
+        self,
+        request: Request,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+    ) -> Session:
+        """Sign a user in, whom the caller has authenticated. See :meth:`AsyncReseal.create_new_session`."""
+        return await self.anywhere.create_new_session(
+            facts(request), outbox(request), user_id, jwt_payload, session_data
+        )
+
+    async def get_session(
+        self,
+        request: Request,
+        enable_csrf_protection: bool | None = None,  # noqa: FBT001 - the mission's argument
+        *,
+        check_database: bool = False,
+        claims: Iterable[ClaimCheck] = (),
+    ) -> Session:
+        """Verify the session of a request. See :meth:`AsyncReseal.get_session`."""
+        return await self.anywhere.get_session(
+            facts(request),
+            outbox(request),
+            enable_csrf_protection,
+            check_database=check_database,
+            claims=claims,
+        )
+
+    async def refresh_session(self, request: Request) -> Session:
+        """Exchange the refresh token of a request, for a route of your own. See :meth:`AsyncReseal.refresh_session`."""
+        return await self.anywhere.refresh_session(facts(request), outbox(request))
+
+    async def sign_out(self, request: Request) -> None:
+        """End the session of a request, for a route of your own. See :meth:`AsyncReseal.sign_out`."""
+        await self.anywhere.sign_out(facts(request), outbox(request))
+
+    async def _refresh(self, request: Request) -> Response:
+        await self.refresh_session(request)
+        return JSONResponse({})
+
+    async def _sign_out(self, request: Request) -> Response:
+        await self.sign_out(request)
+        return JSONResponse({"status": "OK"})
+
+    async def _jwks(self, _request: Request) -> Response:
+        await self.anywhere.sessions.keep_fresh()
+        headers = {"cache-control": f"max-age={JWKS_MAX_AGE}, must-revalidate"}
+        return JSONResponse(self.anywhere.sessions.jwks(), headers=headers)
+
+    async def _answer(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, ResealError)  # it is installed for these only
+        if isinstance(error, StoreUnavailable):
+            self.anywhere.report(error, facts(request))
+        told = answer(error, self.settings)
+        return JSONResponse(told.body, told.status, dict(told.headers))
+
+    def _around(self, lifespan: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @asynccontextmanager
+        async def opened(app: Any) -> AsyncIterator[Any]:
+            async with self.anywhere, lifespan(app) as state:
+                yield state
+
+        return opened
+
+
+def facts(request: HTTPConnection) -> RequestFacts:
+    """Read a request as the sessions want it."""
+    scope = request.scope
+    client = scope.get("client")
+    return RequestFacts.of(scope.get("method", "GET"), scope["path"], scope["headers"], client and client[0])
+
+
+def outbox(request: HTTPConnection) -> SessionHeaders:
+    """Give the headers that will leave with this request's response."""
+    headers = request.scope.get(_OUTBOX)
+    if not isinstance(headers, SessionHeaders):
+        raise RuntimeError("sessions are not installed in this application: call reseal.install(app)")  # noqa: TRY004
+    return headers
+
+
+class _Outgoing:
+    """Adds what the session said to the first message of the response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = scope[_OUTBOX] = SessionHeaders()
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start" and headers.touched:
+                message["headers"] = headers.merge_into(message["headers"])
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+async def _browser_sdk(_request: Request) -> Response:
+    script = files("reseal").joinpath("browser", "reseal-browser.js").read_bytes()
+    return Response(script, media_type="text/javascript", headers={"cache-control": "max-age=3600"})
