@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from reseal.settings_origins import covers, is_open_http
-from reseal.settings_problems import UnfitError, shown_for
-from reseal.settings_rules import MINUTE, RULES, SECOND
+from reseal.settings.origins import covers, is_open_http
+from reseal.settings.problems import UnfitError, shown_for
+from reseal.settings.rules import MINUTE, RULES, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

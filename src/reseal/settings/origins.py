@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Final
 
-from reseal.settings_problems import UnfitError
+from reseal.settings.problems import UnfitError
 
 _ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?/?")
 _COOKIE_DOMAIN: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(\.?)([a-z0-9._-]+)(?::[0-9]{1,5})?(?:[/?#].*)?")

@@ -1,7 +1,7 @@
 """The configuration: one frozen value. Every key with its default and its meaning, and what follows from the keys.
 
-Where values come from is in ``settings_sources``; which values are fit is in ``settings_rules`` and
-``settings_checks``. ``docs/reference/configuration.md`` and ``config.yaml`` are generated from this class.
+Where values come from is in ``sources``; which values are fit is in ``rules`` and
+``checks``. ``docs/reference/configuration.md`` and ``config.yaml`` are generated from this class.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import Policy, Scope, TheftResponse
-from reseal.settings_checks import check, milliseconds
-from reseal.settings_rules import HOUR, MINUTE, SECOND
-from reseal.settings_sources import (
+from reseal.settings.checks import check, milliseconds
+from reseal.settings.rules import HOUR, MINUTE, SECOND
+from reseal.settings.sources import (
     CONFIG_VARIABLE,
     Layer,
     environment_layer,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from reseal.core.model import TheftResponse
 from reseal.core.secret import Secret
-from reseal.settings_origins import cookie_domain, origin, path
-from reseal.settings_problems import UnfitError, shown
+from reseal.settings.origins import cookie_domain, origin, path
+from reseal.settings.problems import UnfitError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reseal.core.errors import ConfigurationError
-from reseal.settings_problems import shown
+from reseal.settings.problems import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
