@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reseal.settings import Settings
-from reseal.settings_sources import ALIASES, REPLACED_KEYS, variable
+from reseal.settings.sources import ALIASES, REPLACED_KEYS, variable
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE_DOMAIN = "http://localhost:8000"
