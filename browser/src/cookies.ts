@@ -1,0 +1,43 @@
+/** Reads and writes single script-readable cookies of the whole site. */
+
+import type { Environment } from "./contract.js";
+
+export interface CookieJar {
+  read(name: string): string | undefined;
+  write(name: string, value: string): void;
+  erase(name: string): void;
+}
+
+const FOR_EVER = "Fri, 31 Dec 9999 23:59:59 GMT";
+const LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+/** What RFC 6265 allows in a cookie's value, less the percent sign, which would be mistaken for an escape on reading. */
+const PLAIN_VALUE = /^[!#$&-+\--:<-[\]-~]*$/;
+
+export function createCookieJar(environment: Environment): CookieJar {
+  function assign(name: string, value: string, expires: string): void {
+    const secure = environment.pageUrl().startsWith("https:") ? ";secure" : "";
+    environment.writeCookie(`${name}=${value};expires=${expires};path=/;samesite=lax${secure}`);
+  }
+  return {
+    read: (name) => find(environment.readCookies(), name),
+    // Written as received where possible, because other SDKs of this family neither escape nor unescape.
+    write: (name, value) => assign(name, PLAIN_VALUE.test(value) ? value : encodeURIComponent(value), FOR_EVER),
+    erase: (name) => assign(name, "", LONG_AGO),
+  };
+}
+
+/** The named cookie's value; an empty one counts as absent. */
+function find(cookies: string, name: string): string | undefined {
+  const prefix = `${name}=`;
+  const pair = cookies.split("; ").find((candidate) => candidate.startsWith(prefix));
+  return pair === undefined ? undefined : unescape(pair.slice(prefix.length)) || undefined;
+}
+
+function unescape(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value; // A stray percent sign of somebody who does not escape.
+  }
+}

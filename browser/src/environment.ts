@@ -1,0 +1,34 @@
+/** The browser as an `Environment`. Nothing is touched before it is needed, so a page may be imported on a server. */
+
+import type { Environment } from "./contract.js";
+
+export function browserEnvironment(): Environment {
+  // Taken once: a page may later install the client's own fetch as window.fetch, which must not call itself.
+  const nativeFetch = globalThis.fetch;
+  return {
+    fetch: (input, init) => nativeFetch.call(globalThis, input, init),
+    now: () => Date.now(),
+    random: () => Math.random(),
+    setTimer,
+    readCookies: () => document.cookie,
+    writeCookie: (cookie) => {
+      document.cookie = cookie;
+    },
+    pageUrl: () => location.href,
+    baseUrl: () => document.baseURI,
+    isOnline: () => navigator.onLine !== false,
+    onceOnline,
+    locks: globalThis.navigator?.locks,
+    reportError: (error) => console.error(error),
+  };
+}
+
+function setTimer(callback: () => void, delayMs: number): () => void {
+  const timer = setTimeout(callback, delayMs);
+  return () => clearTimeout(timer);
+}
+
+function onceOnline(callback: () => void): () => void {
+  addEventListener("online", callback, { once: true });
+  return () => removeEventListener("online", callback);
+}

@@ -1,0 +1,63 @@
+/** Turns what the page configured into checked settings, and holds the limits which no page needs to change. */
+
+import type { Environment, SessionClientOptions } from "./contract.js";
+
+export interface Settings {
+  readonly apiOrigin: string;
+  readonly refreshUrl: string;
+  readonly signOutUrl: string;
+  readonly sessionExpiredStatus: number;
+  readonly maxRefreshesPerCall: number;
+}
+
+/** Requests of one refresh, the first included. */
+export const MAX_REFRESH_ATTEMPTS = 6;
+/** One refresh request without an answer counts as lost after this time. */
+export const REFRESH_TIMEOUT_MS = 15_000;
+/** Sign-out as a whole, a refresh on the way included. */
+export const SIGN_OUT_TIMEOUT_MS = 60_000;
+/** Another tab's refresh is waited for so long; then ours goes ahead, which the server tolerates. */
+export const LOCK_PATIENCE_MS = 5_000;
+/** A browser that calls itself offline is believed for so long. */
+export const OFFLINE_PATIENCE_MS = 30_000;
+/** The longest Retry-After that is obeyed to the letter. */
+export const RETRY_AFTER_LIMIT_MS = 30_000;
+/** Upper edge of the first random pause; it doubles with every failure up to the longest. */
+export const FIRST_PAUSE_MS = 250;
+export const LONGEST_PAUSE_MS = 8_000;
+
+/** Check the options. Raises `TypeError` for a configuration that cannot work or would leave the API origin. */
+export function readSettings(options: SessionClientOptions, environment: Environment): Settings {
+  const apiOrigin = originOf(options.apiDomain ?? environment.pageUrl(), options.apiDomain !== undefined);
+  return {
+    apiOrigin,
+    refreshUrl: endpoint(apiOrigin, options.refreshPath ?? "/session/refresh"),
+    signOutUrl: endpoint(apiOrigin, options.signOutPath ?? "/signout"),
+    sessionExpiredStatus: integer("sessionExpiredStatus", options.sessionExpiredStatus ?? 401, 400, 499),
+    maxRefreshesPerCall: integer("maxRefreshesPerCall", options.maxRefreshesPerCall ?? 3, 1, 100),
+  };
+}
+
+function originOf(address: string, mustBeBare: boolean): string {
+  const url = new URL(address);
+  const isBare = url.pathname === "/" && url.search === "" && url.hash === "";
+  if (!/^https?:$/.test(url.protocol) || (mustBeBare && !isBare)) {
+    throw new TypeError("apiDomain must be an http(s) origin without a path");
+  }
+  return url.origin;
+}
+
+function endpoint(apiOrigin: string, path: string): string {
+  // "//elsewhere.example/x" is a path by its looks and another host by its meaning.
+  if (!path.startsWith("/") || new URL(path, apiOrigin).origin !== apiOrigin) {
+    throw new TypeError(`${path} is not a path on the API origin`);
+  }
+  return apiOrigin + path;
+}
+
+function integer(name: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new TypeError(`${name} must be a whole number from ${least} to ${most}`);
+  }
+  return value;
+}

@@ -1,0 +1,31 @@
+/** Decides how long to pause before a failed refresh is tried again. */
+
+import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, RETRY_AFTER_LIMIT_MS } from "./options.js";
+
+/**
+ * The pause after so many `failures` (one or more), in milliseconds. `chance` is from 0 to 1.
+ *
+ * The whole pause is random, so that clients which failed together do not return together; the same holds for clients
+ * which were told the same Retry-After, therefore the random part is added to it.
+ */
+export function pauseAfter(failures: number, retryAfterMs: number | undefined, chance: number): number {
+  const ceiling = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
+  return Math.min(retryAfterMs ?? 0, RETRY_AFTER_LIMIT_MS) + chance * ceiling;
+}
+
+/**
+ * The response's Retry-After in milliseconds, if it can be told without the client's clock: a number of seconds, or a
+ * date next to the server's own Date.
+ */
+export function readRetryAfter(headers: Headers): number | undefined {
+  const value = headers.get("retry-after")?.trim();
+  if (!value) return undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  const wait = Date.parse(value) - Date.parse(headers.get("date") ?? "");
+  return Number.isNaN(wait) ? undefined : Math.max(wait, 0);
+}
+
+/** May the same request succeed later without anybody changing anything? */
+export function isTransient(status: number): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429;
+}

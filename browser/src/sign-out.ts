@@ -1,0 +1,88 @@
+/** Ends the session at the server, then here. */
+
+import type { Answer, Caller } from "./calls.js";
+import type { Environment } from "./contract.js";
+import { SignOutError } from "./errors.js";
+import { sessionHeaders } from "./headers.js";
+import { SIGN_OUT_TIMEOUT_MS, type Settings } from "./options.js";
+import type { Refresher } from "./refresh.js";
+import { readRetryAfter } from "./retry.js";
+import type { Session } from "./session.js";
+import { withTimeout } from "./waiting.js";
+
+export interface SignOut {
+  signOut(): Promise<void>;
+  /** The sign-out under way, as a promise that never rejects. */
+  pending(): Promise<void> | undefined;
+}
+
+interface Parts {
+  readonly environment: Environment;
+  readonly settings: Settings;
+  readonly session: Session;
+  readonly refresher: Refresher;
+  readonly caller: Caller;
+}
+
+export function createSignOut({ environment, settings, session, refresher, caller }: Parts): SignOut {
+  let flight: Promise<void> | undefined;
+
+  function signOut(): Promise<void> {
+    flight ??= leave().finally(() => {
+      flight = undefined;
+    });
+    return flight;
+  }
+
+  async function leave(): Promise<void> {
+    if (session.observe().status === "none") return;
+    // A refresh answered after the sign-out would bring a fresh access token back to life in this browser.
+    await refresher.settled();
+    const { response, verdict } = await ask();
+    if (verdict === "replaced") throw new SignOutError({ reason: "another user signed in meanwhile." });
+    if (response.status !== settings.sessionExpiredStatus) await requireSuccess(response);
+    session.signedOut();
+  }
+
+  /**
+   * One refresh is allowed: signing out with an expired access token would otherwise be refused as "no session" and
+   * leave the refresh token alive. A refusal after it is as good as a sign-out.
+   */
+  async function ask(): Promise<Answer> {
+    try {
+      return await withTimeout(environment, SIGN_OUT_TIMEOUT_MS, (signal) =>
+        caller.call({ url: settings.signOutUrl, init: request(signal) }, { maxRepeats: 1, precondition: nothing }),
+      );
+    } catch (cause) {
+      throw new SignOutError({ reason: "it could not be reached.", cause });
+    }
+  }
+
+  return { signOut, pending: () => flight?.catch(nothing) };
+}
+
+function request(signal: AbortSignal): RequestInit {
+  return { method: "POST", headers: sessionHeaders(), redirect: "error", signal };
+}
+
+function nothing(): undefined {
+  return undefined;
+}
+
+async function requireSuccess(response: Response): Promise<void> {
+  const { status } = response;
+  if (!response.ok) {
+    throw new SignOutError({ reason: `status ${status}.`, status, retryAfterMs: readRetryAfter(response.headers) });
+  }
+  const verdict = await verdictOf(response);
+  if (verdict !== undefined && verdict !== "OK") throw new SignOutError({ reason: String(verdict), status });
+}
+
+/** The `status` of the body; an application that answers its own way has none and is believed by its HTTP status. */
+async function verdictOf(response: Response): Promise<unknown> {
+  try {
+    return ((await response.json()) as { status?: unknown } | null)?.status;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What scripts may know of the session: three readable cookies which all tabs share. The tokens are not among them.
+ *
+ *   marker   front token   status
+ *   present  present       exists
+ *   present  absent        none      (signed out, or refused)
+ *   absent   -             unknown   (never asked, or the browser dropped script-written cookies)
+ *
+ * Nothing is cached: another tab may have written since.
+ */
+
+import type { Environment } from "./contract.js";
+import { createCookieJar } from "./cookies.js";
+import { decodeFrontToken, type FrontToken } from "./front-token.js";
+
+const FRONT_TOKEN = "sFrontToken";
+const ANTI_CSRF = "sAntiCsrf";
+const MARKER = "st-last-access-token-update";
+
+export type SessionStatus = "exists" | "none" | "unknown";
+
+/** The state at one moment, to be compared with a later one. */
+export interface Snapshot {
+  readonly status: SessionStatus;
+  readonly userId: string | undefined;
+  readonly marker: string | undefined;
+  readonly generation: number;
+}
+
+export interface ReadableState {
+  snapshot(): Snapshot;
+  frontToken(): FrontToken;
+  antiCsrf(): string | undefined;
+  /** Record that the server issued tokens. What it did not send again is written again, so that all expire together. */
+  store(received: { frontToken: string | undefined; antiCsrf: string | undefined }): void;
+  storeAntiCsrf(value: string): void;
+  /** Record that there is no session. */
+  clear(): void;
+}
+
+/** Has any tab stored or cleared a session between the two moments? */
+export function hasChanged(before: Snapshot, after: Snapshot): boolean {
+  return before.marker !== after.marker || before.generation !== after.generation;
+}
+
+/** Would a call, sent at the first moment, be repeated in the name of somebody else? */
+export function isAnotherUser(before: Snapshot, after: Snapshot): boolean {
+  return before.userId !== undefined && after.userId !== undefined && before.userId !== after.userId;
+}
+
+export function createState(environment: Environment): ReadableState {
+  const jar = createCookieJar(environment);
+  let generation = 0; // Changes also where cookies cannot be written.
+
+  function status(): SessionStatus {
+    if (jar.read(MARKER) === undefined) return "unknown";
+    return jar.read(FRONT_TOKEN) === undefined ? "none" : "exists";
+  }
+
+  function keep(name: string, value: string | undefined): void {
+    const current = value ?? jar.read(name);
+    if (current !== undefined) jar.write(name, current);
+  }
+
+  /** Is a front token there, and is it the received one, if any was received? */
+  function isKept(frontToken: string | undefined): boolean {
+    const current = jar.read(FRONT_TOKEN);
+    return current !== undefined && current === (frontToken ?? current);
+  }
+
+  function mark(): void {
+    const now = environment.now();
+    jar.write(MARKER, String(jar.read(MARKER) === String(now) ? now + 1 : now));
+  }
+
+  return {
+    snapshot: () => ({
+      status: status(),
+      userId: decodeFrontToken(jar.read(FRONT_TOKEN)).userId,
+      marker: jar.read(MARKER),
+      generation,
+    }),
+    frontToken: () => decodeFrontToken(jar.read(FRONT_TOKEN)),
+    antiCsrf: () => jar.read(ANTI_CSRF),
+    store({ frontToken, antiCsrf }) {
+      generation += 1;
+      keep(FRONT_TOKEN, frontToken);
+      keep(ANTI_CSRF, antiCsrf);
+      if (isKept(frontToken)) return mark();
+      // Not sent, or too long for a cookie: a marker alone would claim that nobody is signed in. It goes first, so that no
+      // other tab sees it alone.
+      jar.erase(MARKER);
+      jar.erase(FRONT_TOKEN);
+    },
+    storeAntiCsrf: (value) => jar.write(ANTI_CSRF, value),
+    clear() {
+      generation += 1;
+      jar.erase(FRONT_TOKEN);
+      jar.erase(ANTI_CSRF);
+      mark();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/** Every way of waiting, each with an end. */
+
+import type { Environment } from "./contract.js";
+
+export function pause(environment: Environment, delayMs: number): Promise<void> {
+  return new Promise((resolve) => environment.setTimer(resolve, delayMs));
+}
+
+/** Run `task` with a signal that aborts after `limitMs`; the task must obey it. */
+export async function withTimeout<T>(
+  environment: Environment,
+  limitMs: number,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  const cancel = environment.setTimer(() => limit.abort(), limitMs);
+  try {
+    return await task(limit.signal);
+  } finally {
+    cancel();
+  }
+}
+
+/** Wait for shared `work` only until `signal` aborts; then reject as fetch would. The work itself goes on. */
+export function unlessAborted<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+/** Wait until the browser says it is online, but not longer than `limitMs`: it may be wrong. */
+export function untilOnline(environment: Environment, limitMs: number): Promise<void> {
+  if (environment.isOnline()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const forget = environment.onceOnline(() => {
+      cancel();
+      resolve();
+    });
+    const cancel = environment.setTimer(() => {
+      forget();
+      resolve();
+    }, limitMs);
+  });
+}
+
+/**
+ * Run `task` while no other tab holds the lock `name`. If the lock does not come within `patienceMs`, or locks do not
+ * work here, run it all the same: the lock saves requests, correctness comes from the server.
+ */
+export function withLock<T>(
+  environment: Environment,
+  name: string,
+  patienceMs: number,
+  task: () => Promise<T>,
+): Promise<T> {
+  const { locks } = environment;
+  if (!locks) return task();
+  return new Promise((resolve, reject) => {
+    const patience = new AbortController();
+    let hasBegun = false;
+    const begin = async (): Promise<void> => {
+      if (hasBegun) return; // Granted too late; giving it back at once.
+      hasBegun = true;
+      cancel();
+      await task().then(resolve, reject);
+    };
+    const cancel = environment.setTimer(() => {
+      patience.abort();
+      void begin();
+    }, patienceMs);
+    locks.request(name, { signal: patience.signal }, begin).catch(begin);
+  });
+}

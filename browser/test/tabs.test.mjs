@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { json, World } from "./world.mjs";
+
+test("two tabs whose calls fail together need one refresh", async () => {
+  const world = new World();
+  const tabs = [await world.expiredTab(), world.tab()];
+  const responses = await world.settle(Promise.all(tabs.map((tab) => tab.fetch("/feed"))));
+  assert.deepEqual(responses.map(({ status }) => status), [200, 200]);
+  assert.equal(world.server.refreshes, 1);
+});
+
+test("ten tabs whose calls fail together need one refresh", async () => {
+  const world = new World();
+  const tabs = [await world.expiredTab(), ...Array.from({ length: 9 }, () => world.tab())];
+  await world.settle(Promise.all(tabs.flatMap((tab) => [tab.fetch("/a"), tab.fetch("/b")])));
+  assert.equal(world.server.refreshes, 1);
+});
+
+test("a call refused after another tab has refreshed is only repeated", async () => {
+  const world = new World();
+  const [slow, quick] = [await world.expiredTab(), world.tab()];
+  world.server.latencyMs = ({ path }) => (path === "/slow" ? 300 : 10);
+  let calls = 0;
+  world.server.routes["/slow"] = () => ((calls += 1) === 1 ? world.server.tryRefresh() : json({}));
+  const call = slow.fetch("/slow");
+  await world.settle(quick.fetch("/feed"));
+  assert.equal((await world.settle(call)).status, 200);
+  assert.equal(world.server.refreshes, 1);
+  assert.deepEqual(slow.names(), []);
+});
+
+test("a tab pausing after a failed refresh uses the one another tab got", async () => {
+  const world = new World();
+  const [tab, other] = [await world.expiredTab(), world.tab()];
+  world.server.refreshScript = [() => json({}, 503, { "retry-after": "20" })];
+  const call = tab.fetch("/feed");
+  await world.clock.pass(1_000);
+  await world.settle(other.fetch("/feed"));
+  assert.equal((await world.settle(call)).status, 200);
+  assert.equal(world.server.refreshes, 2);
+});
+
+test("without locks two tabs may both refresh, and both succeed", async () => {
+  const world = new World();
+  const tabs = [await world.expiredTab({}, { locks: undefined }), world.tab({}, { locks: undefined })];
+  const responses = await world.settle(Promise.all(tabs.map((tab) => tab.fetch("/feed"))));
+  assert.deepEqual(responses.map(({ status }) => status), [200, 200]);
+  assert.ok(world.server.refreshes <= 2);
+});
+
+test("a lock that never comes is waited for five seconds", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  void world.locks.request("", { signal: new AbortController().signal }, () => new Promise(() => {}));
+  const start = world.clock.now;
+  assert.equal((await world.settle(tab.fetch("/feed"))).status, 200);
+  assert.equal(world.clock.now - start, 5_030);
+  assert.equal(world.server.refreshes, 1);
+});
+
+test("a lock granted too late is given back and causes no second refresh", async () => {
+  const world = new World();
+  let release;
+  let isWithdrawn = () => undefined;
+  const late = {
+    async request(_name, { signal }, holder) {
+      isWithdrawn = () => signal.aborted;
+      await new Promise((resolve) => (release = resolve));
+      return holder();
+    },
+  };
+  const tab = await world.expiredTab({}, { locks: late });
+  assert.equal((await world.settle(tab.fetch("/feed"))).status, 200);
+  assert.ok(isWithdrawn());
+  release();
+  await world.clock.pass(1_000);
+  assert.equal(world.server.refreshes, 1);
+});
+
+test("locks which this page may not use are done without", async () => {
+  const world = new World();
+  const forbidden = { request: () => Promise.reject(new DOMException("no", "SecurityError")) };
+  const tab = await world.expiredTab({}, { locks: forbidden });
+  const start = world.clock.now;
+  assert.equal((await world.settle(tab.fetch("/feed"))).status, 200);
+  assert.equal(world.clock.now - start, 30);
+});
+
+test("the lock is free while a tab pauses between two refreshes", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  world.server.refreshScript = [() => json({}, 503, { "retry-after": "20" })];
+  const call = tab.fetch("/feed");
+  await world.clock.pass(1_000);
+  let isGranted = false;
+  void world.locks.request("", { signal: new AbortController().signal }, async () => void (isGranted = true));
+  await world.clock.pass(1);
+  assert.ok(isGranted);
+  await world.settle(call);
+});
+
+test("a tab learns from the readable cookies that another one signed out, and tells its page once", async () => {
+  const world = new World();
+  const [tab, other] = [await world.expiredTab(), world.tab()];
+  world.server.accessIsValid = true;
+  await world.settle(other.signOut());
+  const responses = await world.settle(Promise.all([tab.fetch("/a"), tab.fetch("/b")]));
+  assert.deepEqual(responses.map(({ status }) => status), [401, 401]);
+  assert.equal(await tab.doesSessionExist(), false);
+  assert.deepEqual(tab.told, [["SESSION_EXPIRED", { userId: "ada", reason: "elsewhere" }]]);
+  assert.equal(world.server.refreshes, 0);
+});
+
+test("a tab that waits while another one's refresh is refused does not ask again", async () => {
+  const world = new World();
+  const tabs = [await world.expiredTab(), world.tab()];
+  world.server.refreshScript = [() => world.server.refuse()];
+  const responses = await world.settle(Promise.all(tabs.map((tab) => tab.fetch("/feed"))));
+  assert.deepEqual(responses.map(({ status }) => status), [401, 401]);
+  assert.equal(world.server.refreshes, 1);
+  assert.deepEqual(tabs.map((tab) => tab.told.map(([, { reason }]) => reason)), [["refused"], ["elsewhere"]]);
+});
+
+test("a tab sees at once who signed in in another one", async () => {
+  const world = new World();
+  const [tab, other] = [world.tab(), world.tab()];
+  await world.settle(other.fetch("/login"));
+  assert.equal(tab.getUserId(), "ada");
+  assert.equal(await tab.doesSessionExist(), true);
+  assert.deepEqual([tab.names(), other.names()], [[], ["SESSION_CREATED"]]);
+});
+
+test("a tab opened with a session is told of its end even if it never made a call, and writes nothing itself", async () => {
+  const world = new World();
+  const other = await world.expiredTab();
+  const tab = world.tab();
+  world.server.accessIsValid = true;
+  await world.settle(other.signOut());
+  const written = world.jar.written.length;
+  assert.equal(await tab.doesSessionExist(), false);
+  assert.deepEqual(tab.names(), ["SESSION_EXPIRED"]);
+  assert.equal(world.jar.written.length, written);
+});
