@@ -1,0 +1,158 @@
+"""A home feed behind a session: everything an application writes to use Reseal, on one page.
+
+The theatre around it (the thief, the panel that shows what happens) is in ``demo.py``; no application needs that.
+"""
+
+# Without the usual "from __future__ import annotations": FastAPI reads the annotations of the functions below, and
+# could not resolve those that name something inside ``create_app``.
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, StringConstraints
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reseal.core.events import Event
+from reseal.fastapi import Reseal, Session, Settings
+from reseal.log import log_event
+
+from .demo import Stage
+from .posts import FIRST_POSTS
+
+STATIC: Final = Path(__file__).parent / "static"
+POSTS_KEPT: Final = 50
+DEMO_DEFAULTS: Final = {
+    "RESEAL_ACCESS_TOKEN_VALIDITY": "5",  # seconds; an hour would be usual, but nobody wants to watch that
+    "RESEAL_REFRESH_TOKEN_ROTATION_GRACE_PERIOD": "2",
+    "RESEAL_DATABASE_URI": "sqlite:///feed-demo.db",
+}
+SECURITY_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Credentials(BaseModel):
+    """Who wants to sign in. A real application asks for more than a name."""
+
+    user: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+
+
+class NewPost(BaseModel):
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=280)]
+
+
+def demo_settings(port: int, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the configuration; what the environment and its ``RESEAL_CONFIG`` leave open is chosen for watching."""
+    if "RESEAL_CONFIG" in environ:
+        return Settings.load(environ=environ)
+    here = {
+        "RESEAL_API_DOMAIN": f"http://localhost:{port}",
+        "RESEAL_TRUSTED_ORIGINS": f"http://127.0.0.1:{port}",  # the same machine, typed differently
+    }
+    return Settings.load(environ={**here, **DEMO_DEFAULTS, **environ})
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application. Its sessions open and close with its lifespan."""
+    stage = Stage(settings)
+
+    def on_event(event: Event) -> None:
+        log_event(event)  # one JSON line each, on the logger "reseal"
+        stage.note(event)
+
+    reseal = Reseal(settings, on_event=on_event)
+    # The API page would load its scripts from elsewhere, which the policy above forbids.
+    app = FastAPI(title="Reseal feed", docs_url=None, redoc_url=None)
+    reseal.install(app)
+    app.add_middleware(_SecurityHeaders)
+
+    SignedIn = Annotated[Session, Depends(reseal.session())]  # noqa: N806 - it is a type
+    # Asks the database, too: notices at once that the session was ended, and confirms that its tokens are in use.
+    SignedInForSure = Annotated[Session, Depends(reseal.session(check_database=True))]  # noqa: N806
+
+    posts: deque[dict[str, Any]] = deque(FIRST_POSTS, maxlen=POSTS_KEPT)
+    numbers = itertools.count(len(posts) + 1)
+
+    @app.post("/login")
+    async def login(credentials: Credentials, request: Request) -> dict[str, str]:
+        _demand_own_page(request, settings)
+        session = await reseal.create_new_session(request, credentials.user)
+        return {"user": session.get_user_id(), "session": session.get_handle()}
+
+    @app.get("/getHomeFeed")
+    async def home_feed(session: SignedIn) -> dict[str, Any]:
+        return {"user": session.get_user_id(), "posts": list(reversed(posts))}
+
+    @app.post("/api/posts", status_code=201)
+    async def write_post(post: NewPost, session: SignedIn) -> dict[str, Any]:
+        written = {"id": next(numbers), "author": session.get_user_id(), "text": post.text, "ago": "just now"}
+        posts.append(written)
+        return written
+
+    @app.get("/api/me")
+    async def me(session: SignedInForSure) -> dict[str, str]:
+        return {"user": session.get_user_id(), "session": session.get_handle()}
+
+    @app.get("/api/sessions")
+    async def sessions(session: SignedIn) -> list[dict[str, Any]]:
+        records = await reseal.anywhere.sessions.list_user(session.get_user_id())
+        return [
+            {
+                "handle": record.handle,
+                "this_browser": record.handle == session.get_handle(),
+                "user_agent": record.device.user_agent,
+                "created_at": record.created_at,
+            }
+            for record in records
+        ]
+
+    @app.post("/signout-everywhere")
+    async def sign_out_everywhere(session: SignedIn) -> dict[str, int]:
+        ended = await reseal.anywhere.revoke_all_sessions_for_user(session.get_user_id())
+        await session.revoke_session()  # is among the ended ones; this makes the browser forget it
+        return {"ended": len(ended)}
+
+    stage.install(app, reseal)
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+def _demand_own_page(request: Request, settings: Settings) -> None:
+    """Keep foreign pages from signing somebody in; from then on the session's own checks do that."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in settings.origins:
+        raise HTTPException(403, f"Pages of {origin[:100]!a} may not do this.")
+
+
+class _SecurityHeaders:
+    """Puts the page's security headers on every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

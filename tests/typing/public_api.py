@@ -1,0 +1,143 @@
+"""The public calls as an application writes them. It is read by the type checker, and never run."""
+
+from typing import Annotated, assert_type
+
+from fastapi import Depends, FastAPI, Request
+from starlette.applications import Starlette
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import JSONResponse, Response
+
+import reseal
+from reseal import (
+    AsyncEngine,
+    AsyncMemoryStore,
+    AsyncReseal,
+    AsyncSession,
+    AsyncSQLiteStore,
+    ClaimCheck,
+    Event,
+    FreshClaim,
+    HasClaim,
+    InvalidClaims,
+    Refusal,
+    RequestFacts,
+    SessionHeaders,
+    Settings,
+    TokenTheftDetected,
+    Unauthorised,
+)
+from reseal.fastapi import Reseal, Session
+from reseal.starlette import Reseal as StarletteReseal
+from reseal.testing import ManualClock
+
+settings = Settings(api_domain="https://api.example.com", trusted_origins=("https://www.example.com",))
+assert_type(settings.access_token_ms, int)
+assert_type(settings.absolute_ms, int | None)
+assert_type(settings.origins, frozenset[str])
+assert_type(Settings.from_env(), Settings)
+
+
+def listen(event: Event) -> None:
+    assert_type(event.user_id, str | None)
+    assert_type(event.name, reseal.EventName)
+
+
+app = FastAPI()
+sessions = Reseal(settings, clock=ManualClock(), on_event=listen)
+sessions.install(app)
+assert_type(sessions.anywhere, AsyncReseal)
+
+SignedIn = Annotated[Session, Depends(sessions.session())]
+Recently = Annotated[
+    Session,
+    Depends(sessions.session(check_database=True, claims=[HasClaim("mfa"), FreshClaim("mfa_at", max_age_ms=300_000)])),
+]
+Perhaps = Annotated[Session | None, Depends(sessions.optional_session())]
+
+
+@app.post("/login")
+async def login(request: Request) -> dict[str, str]:
+    session = await sessions.create_new_session(request, "alice", {"role": "admin"}, {"cart": []})
+    assert_type(session, AsyncSession)
+    return {"handle": session.get_handle()}
+
+
+@app.get("/feed")
+async def feed(session: SignedIn, recent: Recently, perhaps: Perhaps) -> list[str]:
+    assert_type(session, AsyncSession)
+    assert_type(session.get_user_id(), str)
+    assert_type(session.get_jwt_payload(), dict[str, object])
+    assert_type(session.get_expiry(), int)
+    assert_type(await session.get_session_data(), dict[str, object])
+    assert_type(await recent.revoke_other_sessions(), tuple[str, ...])
+    await session.update_session_data({"cart": ["tea"]})
+    await session.update_jwt_payload({"plan": "gold"})
+    await session.revoke_session()
+    assert_type(perhaps, AsyncSession | None)
+    return []
+
+
+async def theft(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, TokenTheftDetected)
+    assert_type(error.user_id, str)
+    assert_type(error.session_handle, str)
+    return JSONResponse({"message": "gone"}, 401)
+
+
+app.add_exception_handler(TokenTheftDetected, theft)
+
+plain = Starlette()
+starlette_sessions = StarletteReseal(settings, sessions=AsyncEngine(settings, AsyncMemoryStore()))
+starlette_sessions.install(plain, routes=False)
+
+
+async def starlette_endpoint(request: StarletteRequest) -> Response:
+    session = await starlette_sessions.get_session(request, enable_csrf_protection=True, claims=[HasClaim("mfa")])
+    assert_type(session, AsyncSession)
+    assert_type(await starlette_sessions.refresh_session(request), AsyncSession)
+    await starlette_sessions.sign_out(request)
+    return JSONResponse({})
+
+
+class Adult:
+    """A claim check of an application's own."""
+
+    @property
+    def id(self) -> str:
+        return "adult"
+
+    def failure(self, payload: "dict[str, object] | object", now: int) -> object | None:
+        return None
+
+
+own_check: ClaimCheck = Adult()
+
+
+async def anywhere(request: RequestFacts, response: SessionHeaders) -> None:
+    async with AsyncReseal(settings, sessions=AsyncEngine(settings, AsyncSQLiteStore("sessions.db"))) as asynchronous:
+        assert_type(asynchronous, AsyncReseal)
+        try:
+            session = await asynchronous.get_session(request, response, claims=[own_check])
+        except Unauthorised as error:
+            assert_type(error.reason, Refusal)
+            raise
+        except InvalidClaims as error:
+            assert_type(error.failures[0].id, str)
+            raise
+        assert_type(session, AsyncSession)
+        assert_type(await asynchronous.get_all_session_handles_for_user("alice"), tuple[str, ...])
+        assert_type(await asynchronous.revoke_session_using_session_handle("handle"), bool)
+        assert_type(await asynchronous.revoke_multiple_sessions(["handle"]), tuple[str, ...])
+        assert_type(await asynchronous.revoke_all_sessions_for_user("alice", keep="handle"), tuple[str, ...])
+        assert_type(await asynchronous.get_session_data("handle"), dict[str, object])
+
+
+def in_a_thread(request: RequestFacts, response: SessionHeaders) -> None:
+    with reseal.Reseal(settings) as synchronous:
+        assert_type(synchronous, reseal.Reseal)
+        session = synchronous.create_new_session(request, response, "alice")
+        assert_type(session, reseal.Session)
+        assert_type(session.get_session_data(), dict[str, object])
+        assert_type(synchronous.get_session(request, response, True), reseal.Session)
+        assert_type(synchronous.refresh_session(request, response), reseal.Session)
+        assert_type(response.items(), list[tuple[str, str]])
