@@ -33,7 +33,7 @@ export function readSettings(options: SessionClientOptions, environment: Environ
     apiOrigin,
     refreshUrl: endpoint(apiOrigin, options.refreshPath ?? "/session/refresh"),
     signOutUrl: endpoint(apiOrigin, options.signOutPath ?? "/signout"),
-    sessionExpiredStatus: integer("sessionExpiredStatus", options.sessionExpiredStatus ?? 401, 400, 499),
+    sessionExpiredStatus: integer("sessionExpiredStatus", options.sessionExpiredStatus ?? 401, 400, 599),
     maxRefreshesPerCall: integer("maxRefreshesPerCall", options.maxRefreshesPerCall ?? 3, 1, 100),
   };
 }

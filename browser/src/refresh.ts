@@ -108,7 +108,7 @@ export function createRefresher({ environment, settings, state, session, events 
   }
 
   async function refused(response: Response, start: Snapshot): Promise<RefreshOutcome> {
-    const isTheft = (await messageOf(response)) === "token theft detected";
+    const isTheft = await tellsOfTheft(response);
     const isCleared = response.headers.get("front-token") === "remove";
     const now = state.snapshot();
     // Somebody signed in while the old session was being refused: the refusal does not concern the new one.
@@ -134,12 +134,12 @@ function lockName(settings: Settings): string {
   return `reseal-refresh ${settings.refreshUrl}`;
 }
 
-/** The answer's `message`; a body that is not the expected JSON has none. */
-async function messageOf(response: Response): Promise<unknown> {
+/** Whether the answer says that a token was stolen: to the one who came second, or later to the other one. */
+async function tellsOfTheft(response: Response): Promise<boolean> {
   try {
-    const body = (await response.json()) as { message?: unknown } | null;
-    return body?.message;
+    const body = (await response.json()) as { message?: unknown; reason?: unknown } | null;
+    return body?.message === "token theft detected" || body?.reason === "theft";
   } catch {
-    return undefined;
+    return false; // Not the JSON of a refusal.
   }
 }

@@ -54,6 +54,14 @@ test("theft is told by its own event, and the end of the session after it", asyn
   assert.equal(await tab.doesSessionExist(), false);
 });
 
+test("the party that was robbed is told of the theft as well, when its own refresh is refused", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  world.server.refreshScript = [() => world.server.refuse("unauthorised", { "front-token": "remove" }, "theft")];
+  await world.settle(tab.fetch("/a"));
+  assert.deepEqual(tab.told.map(([event]) => event), ["TOKEN_THEFT", "SESSION_EXPIRED"]);
+});
+
 test("the state is already cleared when the page is told", async () => {
   const world = new World();
   const tab = await world.expiredTab();

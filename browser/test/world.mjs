@@ -172,9 +172,9 @@ export class Server {
     return json(body, 200, headers);
   };
 
-  refuse = (message = "unauthorised", headers = { "front-token": "remove" }) => {
+  refuse = (message = "unauthorised", headers = { "front-token": "remove" }, reason = undefined) => {
     this.accessIsValid = false;
-    return json({ message }, this.expiredStatus, headers);
+    return json({ message, reason }, this.expiredStatus, headers);
   };
 
   #answer(request, seen) {
