@@ -33,7 +33,7 @@ export function readSettings(options: SessionClientOptions, environment: Environ
     apiOrigin,
     refreshUrl: endpoint(apiOrigin, options.refreshPath ?? "/session/refresh"),
     signOutUrl: endpoint(apiOrigin, options.signOutPath ?? "/signout"),
-    sessionExpiredStatus: integer("sessionExpiredStatus", options.sessionExpiredStatus ?? 401, 400, 599),
+    sessionExpiredStatus: expiredStatus(options.sessionExpiredStatus ?? 401),
     maxRefreshesPerCall: integer("maxRefreshesPerCall", options.maxRefreshesPerCall ?? 3, 1, 100),
   };
 }
@@ -53,6 +53,12 @@ function endpoint(apiOrigin: string, path: string): string {
     throw new TypeError(`${path} is not a path on the API origin`);
   }
   return apiOrigin + path;
+}
+
+function expiredStatus(status: number): number {
+  // These two say something else: a claim is missing, and the store is silent.
+  if (status === 403 || status === 503) throw new TypeError("sessionExpiredStatus must be neither 403 nor 503");
+  return integer("sessionExpiredStatus", status, 400, 599);
 }
 
 function integer(name: string, value: number, least: number, most: number): number {
