@@ -16,7 +16,7 @@ TREES = (
     ("src/reseal/testing/_async", "src/reseal/testing/_sync"),
     ("tests/_async", "tests/_sync"),
 )
-BY_HAND = {Path("waiting.py")}
+BY_HAND = {Path("waiting.py"), Path("stores/turns.py")}
 """Files that exist in either colour because the colours really differ there."""
 
 WORDS = (
@@ -31,6 +31,7 @@ WORDS = (
     (r"\bAsyncIterator\b", "Iterator"),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
     (r"\basyncio\.Lock\b", "threading.Lock"),
+    (r"\basyncio\.Semaphore\b", "threading.Semaphore"),
     (r"\bimport asyncio\b", "import threading"),
     (r"\bgather\(", "in_threads("),
 )

@@ -2,45 +2,51 @@
 
 ``AsyncReseal`` and ``Reseal`` are the same calls in either colour, for any framework; ``reseal.starlette`` and
 ``reseal.fastapi`` put them where a web application expects them.
+
+A name is imported when it is first used: whoever needs one colour, or only an error, does not wait for the rest.
 """
 
 from __future__ import annotations
 
-from reseal._async.engine import AsyncEngine
-from reseal._async.sessions import AsyncReseal, AsyncSession
-from reseal._async.stores.memory import AsyncMemoryStore
-from reseal._async.stores.sqlite import AsyncSQLiteStore
-from reseal._sync.engine import Engine
-from reseal._sync.sessions import Reseal, Session
-from reseal._sync.stores.memory import MemoryStore
-from reseal._sync.stores.sqlite import SQLiteStore
-from reseal.core.claims import ClaimCheck, FreshClaim, HasClaim
-from reseal.core.errors import (
-    GENERAL_ERROR,
-    INVALID_CLAIMS,
-    TOKEN_THEFT_DETECTED,
-    TRY_REFRESH_TOKEN,
-    UNAUTHORISED,
-    AccessTokenTooLarge,
-    ConfigurationError,
-    GeneralError,
-    InvalidClaims,
-    InvalidInput,
-    Refusal,
-    ResealError,
-    StoreUnavailable,
-    TokenTheftDetected,
-    TryRefreshToken,
-    Unauthorised,
-    WrongMethod,
-    is_error_from_auth,
-)
-from reseal.core.events import Event, EventListener, EventName
-from reseal.core.model import TheftResponse
-from reseal.log import log_event
-from reseal.settings import Settings
-from reseal.web.facts import RequestFacts
-from reseal.web.headers import SessionHeaders
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from reseal._async.engine import AsyncEngine
+    from reseal._async.sessions import AsyncReseal, AsyncSession
+    from reseal._async.stores.memory import AsyncMemoryStore
+    from reseal._async.stores.sqlite import AsyncSQLiteStore
+    from reseal._sync.engine import Engine
+    from reseal._sync.sessions import Reseal, Session
+    from reseal._sync.stores.memory import MemoryStore
+    from reseal._sync.stores.sqlite import SQLiteStore
+    from reseal.core.claims import ClaimCheck, FreshClaim, HasClaim
+    from reseal.core.errors import (
+        GENERAL_ERROR,
+        INVALID_CLAIMS,
+        TOKEN_THEFT_DETECTED,
+        TRY_REFRESH_TOKEN,
+        UNAUTHORISED,
+        AccessTokenTooLarge,
+        ConfigurationError,
+        GeneralError,
+        InvalidClaims,
+        InvalidInput,
+        Refusal,
+        ResealError,
+        StoreUnavailable,
+        TokenTheftDetected,
+        TryRefreshToken,
+        Unauthorised,
+        WrongMethod,
+        is_error_from_auth,
+    )
+    from reseal.core.events import Event, EventListener, EventName
+    from reseal.core.model import TheftResponse
+    from reseal.log import log_event
+    from reseal.settings import Settings
+    from reseal.web.facts import RequestFacts
+    from reseal.web.headers import SessionHeaders
 
 __all__ = [
     "GENERAL_ERROR",
@@ -83,3 +89,58 @@ __all__ = [
     "is_error_from_auth",
     "log_event",
 ]
+
+_HOMES: Final = {
+    "AsyncEngine": "reseal._async.engine",
+    "AsyncReseal": "reseal._async.sessions",
+    "AsyncSession": "reseal._async.sessions",
+    "AsyncMemoryStore": "reseal._async.stores.memory",
+    "AsyncSQLiteStore": "reseal._async.stores.sqlite",
+    "Engine": "reseal._sync.engine",
+    "Reseal": "reseal._sync.sessions",
+    "Session": "reseal._sync.sessions",
+    "MemoryStore": "reseal._sync.stores.memory",
+    "SQLiteStore": "reseal._sync.stores.sqlite",
+    "ClaimCheck": "reseal.core.claims",
+    "FreshClaim": "reseal.core.claims",
+    "HasClaim": "reseal.core.claims",
+    "GENERAL_ERROR": "reseal.core.errors",
+    "INVALID_CLAIMS": "reseal.core.errors",
+    "TOKEN_THEFT_DETECTED": "reseal.core.errors",
+    "TRY_REFRESH_TOKEN": "reseal.core.errors",
+    "UNAUTHORISED": "reseal.core.errors",
+    "AccessTokenTooLarge": "reseal.core.errors",
+    "ConfigurationError": "reseal.core.errors",
+    "GeneralError": "reseal.core.errors",
+    "InvalidClaims": "reseal.core.errors",
+    "InvalidInput": "reseal.core.errors",
+    "Refusal": "reseal.core.errors",
+    "ResealError": "reseal.core.errors",
+    "StoreUnavailable": "reseal.core.errors",
+    "TokenTheftDetected": "reseal.core.errors",
+    "TryRefreshToken": "reseal.core.errors",
+    "Unauthorised": "reseal.core.errors",
+    "WrongMethod": "reseal.core.errors",
+    "is_error_from_auth": "reseal.core.errors",
+    "Event": "reseal.core.events",
+    "EventListener": "reseal.core.events",
+    "EventName": "reseal.core.events",
+    "TheftResponse": "reseal.core.model",
+    "log_event": "reseal.log",
+    "Settings": "reseal.settings",
+    "RequestFacts": "reseal.web.facts",
+    "SessionHeaders": "reseal.web.headers",
+}
+"""Where each name is found when somebody asks for it."""
+
+if not TYPE_CHECKING:  # a type checker that saw it would believe in every name
+
+    def __getattr__(name: str) -> object:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(home), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

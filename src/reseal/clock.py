@@ -44,6 +44,11 @@ class SteadyClock:
         self._now = max(floor, clock.wall())
         self._at = clock.monotonic()
 
+    def follow(self, latest: int) -> None:
+        """Go on from ``latest`` (ms) if that is later: the time that another process has written to the same store."""
+        with self._lock:
+            self._now = max(self._now, latest)
+
     def now(self) -> int:
         """Give the store's time in milliseconds since the epoch."""
         with self._lock:

@@ -26,7 +26,7 @@ from starlette.applications import Starlette
 
 from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
-from reseal.starlette import Endpoint, Session, facts
+from reseal.starlette import Endpoint, Session, facts, outbox
 from reseal.starlette import Reseal as StarletteReseal
 from reseal.web import transport
 
@@ -59,6 +59,7 @@ class Reseal(StarletteReseal):
         """
 
         async def find(request: Request) -> Session | None:
+            outbox(request).touch()  # what a visitor sees depends on the cookie as well
             if not transport.read_access(facts(request), self.settings):
                 return None
             return await self.get_session(request)

@@ -11,7 +11,7 @@ response: one that a handler returns, streams or replaces would lose its cookies
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, Final
@@ -151,7 +151,9 @@ def facts(request: HTTPConnection) -> RequestFacts:
     """Read a request as the sessions want it."""
     scope = request.scope
     client = scope.get("client")
-    return RequestFacts.of(scope.get("method", "GET"), scope["path"], scope["headers"], client and client[0])
+    return RequestFacts(
+        scope.get("method", "GET").upper(), scope["path"], tuple(scope["headers"]), client and client[0]
+    )
 
 
 def outbox(request: HTTPConnection) -> SessionHeaders:
@@ -174,10 +176,10 @@ class _Outgoing:
             return
         headers = scope[_OUTBOX] = SessionHeaders()
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start" and headers.touched:
-                message["headers"] = headers.merge_into(message["headers"])
-            await send(message)
+        def send_with_headers(message: Message) -> Awaitable[None]:
+            if headers.touched and message["type"] == "http.response.start":
+                message["headers"] = headers.merge_into(message.get("headers", ()))
+            return send(message)
 
         await self._app(scope, receive, send_with_headers)
 

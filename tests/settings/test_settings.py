@@ -178,11 +178,46 @@ def test_another_store_is_refused(uri):
 
 
 def test_the_problem_of_another_store_names_what_is_supported_and_shows_no_password():
-    problem = only_problem(database_uri="postgresql://me:hunter2@db/x")
+    problem = only_problem(database_uri="oracle://me:hunter2@db/x")
     assert "sqlite:///" in problem
+    assert "postgresql://" in problem
     assert "memory:" in problem
-    assert "got the scheme postgresql:" in problem
+    assert "got the scheme oracle:" in problem
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://",
+        "postgresql://localhost",
+        "postgres://me@db/x",
+        "postgresql://me:hunter2@db/x",
+        "postgresql://me:hunter2@db1:5432,db2:5433/x?sslmode=verify-full&target_session_attrs=read-write",
+        "postgresql://me:%40%3A%2F@[2001:db8::1]:5432/x",
+        "postgresql:///x?host=/var/run/postgresql",
+    ],
+)
+def test_the_store_is_postgresql_and_its_address_a_secret(uri):
+    accepted = settings(database_uri=uri)
+    assert accepted.postgresql_uri.reveal() == uri.encode()
+    assert accepted.database_path is None
+    assert "hunter2" not in f"{accepted!r} {accepted} {accepted.postgresql_uri}"
+    assert dataclasses.replace(accepted, tenant_id="other").postgresql_uri == accepted.postgresql_uri
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql:/db", "postgresql://me:hun@ter2@db/x", "postgresql://me:hun/ter2@db/x", "postgresql://db:port/x",
+        "postgresql://db/x#y", "postgresql://db/x y", "postgresql://me:hun#ter2@db/x", "postgresql://db/x\n",
+    ],
+)  # fmt: skip
+def test_an_address_that_would_be_misread_is_refused_and_not_shown(uri):
+    problem = only_problem(database_uri=uri)
+    assert problem.startswith("'database_uri' must ")
+    assert "ter2" not in problem
+    assert "hun" not in problem
 
 
 def test_what_precedes_an_at_sign_is_not_shown():
@@ -409,7 +444,7 @@ def test_nobody_waits_for_a_lost_response_longer_than_the_session_idles():
 
 def test_the_classic_policy_reports():
     assert settings(rotation_policy="classic").policy == Policy(
-        0, None, None, TheftResponse.REPORT, confirm_by_verify=True
+        30_000, None, None, TheftResponse.REPORT, confirm_by_verify=True
     )
     strict = settings(rotation_policy="classic", theft_response=TheftResponse.REVOKE_USER)
     assert strict.policy.theft_response is TheftResponse.REVOKE_USER

@@ -98,6 +98,9 @@ class AsyncSessions(Protocol):
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
         """Say whether an anti-CSRF token belongs to a verified access token."""
 
+    async def rotate_keys(self) -> str:
+        """Publish a new signing key, which signs after the publication lead. Gives its ``kid``."""
+
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
         """Keep the newest genuine refresh token of each session."""
 

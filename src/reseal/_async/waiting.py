@@ -15,15 +15,23 @@ class _Waiter(NamedTuple):
 
 
 async def run_on(lane: Lane, job: Job[T]) -> T:
-    """Have a lane run a job, and wait for its outcome."""
+    """Have a lane run a job, and wait for its outcome.
+
+    The jobs of one turn of the loop go to the lane together. A lane that is woken by the first of them would commit
+    it alone, and fight with this thread for the interpreter while the others are still being made.
+    """
     loop = asyncio.get_running_loop()
     waiter = _Waiter(loop, loop.create_future())
-    lane.submit(waiter, job)
+    if loop not in lane.gathered:
+        lane.gathered[loop] = []
+        loop.call_soon(_hand_over, lane, loop)
+    lane.gathered[loop].append((waiter, job))
     return await waiter.future  # type: ignore[no-any-return]  # lanes carry outcomes of every type
 
 
 async def close_lane(lane: Lane) -> None:
     """Close a lane without holding up the loop."""
+    _hand_over(lane, asyncio.get_running_loop())
     await asyncio.to_thread(lane.close)
 
 
@@ -35,6 +43,10 @@ def deliver(outcomes: Iterable[Outcome]) -> None:
     for loop, its_outcomes in by_loop.items():
         if not loop.is_closed():
             loop.call_soon_threadsafe(_settle, its_outcomes)
+
+
+def _hand_over(lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
+    lane.submit(*lane.gathered.pop(loop, ()))
 
 
 def _settle(outcomes: list[Outcome]) -> None:

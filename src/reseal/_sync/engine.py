@@ -83,7 +83,11 @@ class Engine:
     def open(self) -> None:
         """Open the store and load the keys. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
         self._store.open()
-        self._verifier.use(self._keeper.open())
+        try:
+            self._verifier.use(self._keeper.open())
+        except BaseException:
+            self._store.close()
+            raise
 
     def close(self) -> None:
         self._store.close()
@@ -251,7 +255,7 @@ class Engine:
 
     def keep_fresh(self) -> None:
         """Follow changes of the key ring; cheap, to be called before verifying."""
-        if self._keeper.keep_fresh():
+        if self._keeper.is_due() and self._keeper.keep_fresh():
             self._verifier.use(self._keeper.ring)
 
     # -- one refresh ------------------------------------------------------------------------------------------------
@@ -296,13 +300,19 @@ class Engine:
     ) -> TokenTheftDetected:
         subtype = verdict.subtype.value
         response = self._policy.theft_response
-        ended = response is TheftResponse.REPORT or self._store.end(
-            self._scope, (record.handle,), EndReason.THEFT
-        )
-        if ended:
-            self._tell(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
         if response is TheftResponse.REVOKE_USER:
-            self.revoke_user(record.user_id)
+            # The others first: if the store fails here, the next try finds this session live and begins again.
+            self.revoke_user(record.user_id, keep=record.handle)
+        try:
+            told = response is not TheftResponse.REPORT and not self._store.end(
+                self._scope, (record.handle,), EndReason.THEFT
+            )
+        except StoreUnavailable:
+            # It may have ended all the same, and then nobody meets this theft again.
+            self._tell(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
+            raise
+        if not told:
+            self._tell(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
         return TokenTheftDetected(record.user_id, record.handle, subtype)
 
     # -- tokens -----------------------------------------------------------------------------------------------------
@@ -347,6 +357,8 @@ class Engine:
         )
 
     def _pair(self, claims: Claims, refresh: str | None, session_expires_at: int) -> TokenPair:
+        if claims.exp > session_expires_at // 1000:  # no token outlives its session
+            claims = msgspec.structs.replace(claims, exp=session_expires_at // 1000)
         key = self._keeper.ring.signing(self._clock.wall())
         return TokenPair(claims, mint(claims, key), refresh, claims.csrf, session_expires_at)
 
@@ -355,6 +367,8 @@ class Engine:
         return self._clock.wall() + max(0, record.expires_at - store_now)
 
     def _check_size(self, claims: Claims) -> None:
+        if self._policy.confirm_by_verify:
+            claims = msgspec.structs.replace(claims, unconfirmed=True)  # as the tokens of its refreshes will say
         size = len(mint(claims, self._keeper.ring.signing(self._clock.wall()))) + GROWTH
         limit = access_token_limit(self.settings)
         if size > limit:
@@ -432,4 +446,4 @@ class Engine:
 
 
 def _equal(a: str, b: str) -> bool:
-    return hmac.compare_digest(a.encode(), b.encode())
+    return hmac.compare_digest(a.encode("utf-8", "surrogatepass"), b.encode("utf-8", "surrogatepass"))

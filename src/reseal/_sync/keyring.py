@@ -13,7 +13,7 @@ from typing import Final
 from reseal._sync.ports import Store
 from reseal.clock import Clock
 from reseal.core import keys
-from reseal.core.errors import StoreUnavailable
+from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.events import Event, EventListener, EventName
 from reseal.core.keys import PUBLICATION_LEAD, REFRESH_KID, KeyRing, Wrapping
 from reseal.core.model import StoredKey
@@ -59,15 +59,17 @@ class KeyRingKeeper:
         self._reload_at = self._clock.monotonic() + RELOAD_EVERY
         return self.ring
 
+    def is_due(self) -> bool:
+        """Say whether it is time to read the ring again: asked on every request, where an ``await`` would cost more."""
+        return self._clock.monotonic() >= self._reload_at
+
     def keep_fresh(self) -> bool:
         """Read the ring again if it is time to. Says whether the ring changed; never fails for a silent store."""
-        if self._clock.monotonic() < self._reload_at:
-            return False
         if not self.ring.refresh_key:
             raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
         with self._lock:
-            if self._clock.monotonic() < self._reload_at:
-                return False
+            if not self.is_due():
+                return False  # another task has read it meanwhile
             before = self.ring
             self._reload_at = self._clock.monotonic() + RELOAD_EVERY
             try:
@@ -86,7 +88,9 @@ class KeyRingKeeper:
 
     def _read(self) -> KeyRing:
         stored = self._store.keys(self._app_id)
-        refresh = next(key for key in stored if key.kid == REFRESH_KID)
+        refresh = next((key for key in stored if key.kid == REFRESH_KID), None)
+        if refresh is None:
+            raise ConfigurationError(("the store holds no refresh key: was it emptied, or never opened?",))
         signing = tuple(key for key in stored if key.kid != REFRESH_KID)
         self._loaded = {key.kid: self._load(key) for key in signing}
         return KeyRing((key for _, key in self._loaded.values()), self._wrapping.open(self._app_id, refresh))
@@ -117,8 +121,9 @@ class KeyRingKeeper:
         return kid
 
     def _next_kid(self) -> str:
+        """Name a key after its moment. The first has one name, so that of processes starting together one adds it."""
         prefix = "d" if self._settings.access_token_signing_key_dynamic else "s"
-        return f"{prefix}-{self._clock.wall()}"
+        return f"{prefix}-{self._clock.wall() if self.ring.kids else 0:013}"
 
     def _add(self, kid: str, algorithm: str, raw: bytes, signs_from: int) -> bool:
         wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))

@@ -99,6 +99,9 @@ class Sessions(Protocol):
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
         """Say whether an anti-CSRF token belongs to a verified access token."""
 
+    def rotate_keys(self) -> str:
+        """Publish a new signing key, which signs after the publication lead. Gives its ``kid``."""
+
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
         """Keep the newest genuine refresh token of each session."""
 

@@ -158,6 +158,7 @@ class Reseal:
         The caller has authenticated ``user_id`` and guards the sign-in page itself. Raises ``InvalidInput``,
         ``StoreUnavailable``; then the browser keeps what it had.
         """
+        response.touch()
         tokens = self.sessions.create(user_id, jwt_payload, session_data, caller=_caller(request))
         held = {claims.sid for claims in self._held(request)}
         if held:
@@ -188,7 +189,8 @@ class Reseal:
         session = Session(self, verified, response)
         if check_database or verified.unconfirmed:
             session = self._checked(verified, response)
-        check_claims(claims, session.get_jwt_payload(), self._clock.wall())
+        if claims:
+            check_claims(claims, session.get_jwt_payload(), self._clock.wall())
         return session
 
     def refresh_session(self, request: RequestFacts, response: SessionHeaders) -> Session:
@@ -212,16 +214,18 @@ class Reseal:
         return Session(self, tokens.claims, response)
 
     def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:
-        """End the browser's session, however old its access token is, and clear its cookies.
+        """End the browser's session, also with an expired access token, and clear its cookies.
 
-        Again and again is fine. Raises ``StoreUnavailable`` if the store could not note it: the browser has then
+        Again and again is fine. A token whose signing key was retired names no session any more: then only the
+        browser forgets it. Raises ``StoreUnavailable`` if the store could not note it: the browser has then
         forgotten the session, but the session itself may live on. Raises ``Unauthorised`` for a foreign page.
         """
         response.touch()
         if request.method != "POST":
             raise WrongMethod
+        self.sessions.keep_fresh()
         held = self._held(request)
-        for claims in held:
+        for claims in held or (None,):
             self._check_csrf(request, claims)
         transport.clear(response, self.settings)
         if held:
@@ -260,6 +264,10 @@ class Reseal:
     def update_jwt_payload(self, session_handle: str, jwt_payload: Mapping[str, object]) -> None:
         """Replace a session's JWT payload; it reaches the browser with the next access token."""
         self.sessions.update(session_handle, jwt_payload=jwt_payload)
+
+    def rotate_keys(self) -> str:
+        """Publish a new signing key now; it signs two minutes later. Gives its ``kid``."""
+        return self.sessions.rotate_keys()
 
     # -- for sessions and adapters ----------------------------------------------------------------------------------
 
@@ -322,13 +330,24 @@ class Reseal:
     def _refresh_any(
         self, presented: tuple[str, ...], request: RequestFacts, *, require_anti_csrf: bool
     ) -> TokenPair:
-        *others, last = self.sessions.newest(presented) or presented[:1]
+        genuine = self.sessions.newest(presented)
+        *others, last = self._of_own_session(genuine, request) or genuine or presented[:1]
         for token in others:
             try:
                 return self._refresh_one(token, request, require_anti_csrf=require_anti_csrf)
             except Unauthorised:
                 continue  # an old cookie of another session beside this one
         return self._refresh_one(last, request, require_anti_csrf=require_anti_csrf)
+
+    def _of_own_session(self, refresh_tokens: tuple[str, ...], request: RequestFacts) -> tuple[str, ...]:
+        """Of the tokens of several sessions, keep those of a session whose access token came along.
+
+        A sibling host can put a refresh cookie of its own before ours, but no access cookie named ``__Host-``.
+        """
+        if not refresh_tokens[1:]:
+            return refresh_tokens
+        own = [f".{claims.sid}." for claims in self._held(request)]
+        return tuple(token for token in refresh_tokens if any(name in token for name in own))
 
     def _refresh_one(self, token: str, request: RequestFacts, *, require_anti_csrf: bool) -> TokenPair:
         return self.sessions.refresh(
@@ -338,9 +357,14 @@ class Reseal:
             caller=_caller(request),
         )
 
-    def _check_csrf(self, request: RequestFacts, claims: Claims) -> None:
-        sent = transport.read_anti_csrf(request)
-        if csrf.allows(request, self.settings, lambda: self.sessions.check_anti_csrf(claims, sent)):
+    def _check_csrf(self, request: RequestFacts, claims: Claims | None) -> None:
+        """Refuse a foreign page. Without a session there is no token to compare, but a page to refuse all the same."""
+
+        def token_ok() -> bool:
+            sent = transport.read_anti_csrf(request)
+            return claims is None or self.sessions.check_anti_csrf(claims, sent)
+
+        if csrf.allows(request, self.settings, token_ok):
             return
         if csrf.verdict(request, self.settings) is Trust.UNKNOWN and self.settings.enable_anti_csrf:
             raise TryRefreshToken("anti-csrf token missing or not of this session")

@@ -12,7 +12,7 @@ from reseal.sql.lanes import Job, Lane, Outcome, T
 def run_on(lane: Lane, job: Job[T]) -> T:
     """Have a lane run a job, and wait for its outcome."""
     waiter: Future[T] = Future()
-    lane.submit(waiter, job)
+    lane.submit((waiter, job))
     return waiter.result()
 
 

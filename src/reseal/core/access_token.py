@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode
+from contextlib import suppress
 from typing import Annotated, Final
 
 import msgspec
@@ -93,17 +94,18 @@ class Verifier:
     def use(self, ring: KeyRing) -> None:
         """Go on with another ring; tokens whose key is gone are no longer remembered."""
         self._ring = ring
-        self._seen = {}
+        self._seen = {}  # after the ring: a thread that still checks with the old one notes it in the old memory
 
     def verify(self, token: str, now: int, *, expired_too: bool = False) -> Claims:
         """Check a token at ``now`` (seconds). Raises ``TryRefreshToken`` whatever is wrong with it.
 
         ``expired_too`` accepts a genuine token past its end: only for ending the session that it names.
         """
-        claims = self._seen.get(token)
+        seen = self._seen
+        claims = seen.get(token)
         if claims is None:
             claims = self._check(token, now)
-            self._note(token, claims)
+            self._note(seen, token, claims)
         if now >= claims.exp and not expired_too:
             raise TryRefreshToken("expired")
         return claims
@@ -133,18 +135,20 @@ class Verifier:
         if claims.iat > now + LEEWAY:
             raise TryRefreshToken("issued in the future")
 
-    def _note(self, token: str, claims: Claims) -> None:
+    def _note(self, seen: dict[str, Claims], token: str, claims: Claims) -> None:
         if not self._remember:
             return
-        if len(self._seen) >= self._remember:
-            self._seen.pop(next(iter(self._seen)), None)
-        self._seen[token] = claims
+        if len(seen) >= self._remember:
+            with suppress(RuntimeError, StopIteration):  # another thread makes room at this moment
+                seen.pop(next(iter(seen)), None)
+        seen[token] = claims
 
 
 def _read(body: str, signature_text: str, signature: bytes) -> Claims:
     try:
         claims = _CLAIMS.decode(_decode(body))
-    except msgspec.DecodeError as error:
+        claims.jwt_payload()  # the schema leaves it unread, so whoever asks for it later could fail
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise TryRefreshToken("claims do not fit the schema") from error
     if b64url(_ENCODER.encode(claims)) != body or b64url(signature) != signature_text:
         raise TryRefreshToken("not in canonical form")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reseal.core.errors import ClaimFailure, InvalidClaims
+from reseal.core.payload import equal
 
 
 class ClaimCheck(Protocol):
@@ -36,10 +37,9 @@ class HasClaim:
         return self.name
 
     def failure(self, payload: Mapping[str, object], now: int) -> object | None:  # noqa: ARG002
-        actual = payload.get(self.name)
-        if type(actual) is type(self.value) and actual == self.value:
-            return None
-        return {"message": "wrong value" if self.name in payload else "value does not exist"}
+        if self.name not in payload:
+            return {"message": "value does not exist"}
+        return None if equal(payload[self.name], self.value) else {"message": "wrong value"}
 
 
 @dataclass(frozen=True, slots=True)

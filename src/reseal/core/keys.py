@@ -34,6 +34,9 @@ JWKS_MAX_AGE: Final = 60
 TOKEN_TYPE: Final = "session+jwt"
 """The ``typ`` of our access tokens: no other kind of token carries it, and no verifier of ours takes another."""
 
+_SHA256: Final = SHA256()
+_ECDSA: Final = ec.ECDSA(_SHA256)
+_PKCS1: Final = padding.PKCS1v15()
 _P256_BYTES: Final = 32
 _PLAIN: Final = b"\0"
 _WRAPPED: Final = b"\1"
@@ -60,10 +63,10 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         """Sign as JWS does (RFC 7518 §3.3, §3.4; RFC 8037): raw r‖s for ES256."""
         if isinstance(self.private, ec.EllipticCurvePrivateKey):
-            r, s = decode_dss_signature(self.private.sign(message, ec.ECDSA(SHA256())))
+            r, s = decode_dss_signature(self.private.sign(message, _ECDSA))
             return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
         if isinstance(self.private, rsa.RSAPrivateKey):
-            return self.private.sign(message, padding.PKCS1v15(), SHA256())
+            return self.private.sign(message, _PKCS1, _SHA256)
         return self.private.sign(message)
 
 
@@ -74,9 +77,9 @@ def signature_is_good(public: PublicKey, message: bytes, signature: bytes) -> bo
             if len(signature) != 2 * _P256_BYTES:
                 return False
             r, s = int.from_bytes(signature[:_P256_BYTES]), int.from_bytes(signature[_P256_BYTES:])
-            public.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
+            public.verify(encode_dss_signature(r, s), message, _ECDSA)
         elif isinstance(public, rsa.RSAPublicKey):
-            public.verify(signature, message, padding.PKCS1v15(), SHA256())
+            public.verify(signature, message, _PKCS1, _SHA256)
         else:
             public.verify(signature, message)
     except InvalidSignature:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -50,7 +50,7 @@ class Policy:
     lost_response_window: int | None
     """``None``: until the session expires. 0: an unconfirmed successor earns no extra patience."""
     replay_budget: int | None
-    """Replays outside the race window per ``replay_period``. ``None``: not counted."""
+    """Generations per ``replay_period`` that may need a replay outside the race window. ``None``: not counted."""
     theft_response: TheftResponse
     confirm_by_verify: bool
     """Mark the access token of a refresh, so that its first use reaches the store and confirms."""
@@ -63,12 +63,12 @@ class NewSession:
 
     handle: str
     user_id: str
-    token_hash: bytes
+    token_hash: bytes = field(repr=False)
     idle_ms: int
     absolute_ms: int | None
-    jwt_payload: bytes
+    jwt_payload: bytes = field(repr=False)
     """A JSON object as UTF-8 text, stored and signed byte for byte."""
-    session_data: bytes
+    session_data: bytes = field(repr=False)
     device: Device
     use_static_key: bool = False
 
@@ -78,9 +78,9 @@ class Rotation:
     """One step of the line: the presented token's hash must still be current for it to happen."""
 
     handle: str
-    presented_hash: bytes
-    successor_hash: bytes
-    successor_sealed: bytes
+    presented_hash: bytes = field(repr=False)
+    successor_hash: bytes = field(repr=False)
+    successor_sealed: bytes = field(repr=False)
     idle_ms: int
     device: Device
 
@@ -96,9 +96,9 @@ class SessionRecord:
     """The idle end: moves with each rotation, never past ``absolute_expires_at``."""
     absolute_expires_at: int | None
     generation: int
-    current_hash: bytes
-    previous_hash: bytes | None
-    successor_sealed: bytes | None
+    current_hash: bytes = field(repr=False)
+    previous_hash: bytes | None = field(repr=False)
+    successor_sealed: bytes | None = field(repr=False)
     rotated_at: int
     confirmed_at: int | None
     """When the current generation was first seen in use."""
@@ -110,8 +110,8 @@ class SessionRecord:
     replay_streak: int
     """Consecutive generations that each needed a replay, up to ``replayed_generation``."""
     replayed_generation: int
-    jwt_payload: bytes
-    session_data: bytes
+    jwt_payload: bytes = field(repr=False)
+    session_data: bytes = field(repr=False)
     use_static_key: bool
     device: Device
     last_seen_at: int
@@ -138,3 +138,6 @@ class StoredKey(NamedTuple):
     """PKCS #8 DER or raw bytes, wrapped under the key-encryption key where there is one."""
     created_at: int
     signs_from: int
+
+    def __repr__(self) -> str:
+        return f"StoredKey(kid={self.kid!r}, algorithm={self.algorithm!r})"

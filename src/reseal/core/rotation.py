@@ -192,7 +192,9 @@ def _response_may_be_lost(record: SessionRecord, age: int, policy: Policy) -> bo
 def _count(record: SessionRecord, now: int, policy: Policy) -> SessionRecord:
     if policy.replay_budget is None or record.counted_generation == record.generation:
         return record
-    if record.replay_count == 0 or now - record.replay_window_start >= policy.replay_period:
+    in_a_row = record.counted_generation == record.generation - 1
+    over = now - record.replay_window_start >= policy.replay_period and not in_a_row
+    if record.replay_count == 0 or over:
         return replace(record, counted_generation=record.generation, replay_count=1, replay_window_start=now)
     return replace(record, counted_generation=record.generation, replay_count=record.replay_count + 1)
 

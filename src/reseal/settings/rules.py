@@ -23,10 +23,17 @@ SECRET_MIN: Final = 32
 """Shortest ``secret_key``, in bytes of UTF-8."""
 _YEARS_100: Final = 100 * 365 * 24 * HOUR
 _FORBIDDEN_STATUS: Final = {403: "403 answers a missing claim", 503: "503 answers a store that is away"}
+POSTGRESQL_SCHEMES: Final = ("postgresql://", "postgres://")
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 _CLAIM: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _SQLITE: Final = re.compile(r"sqlite:///([^?#\x00-\x1f\x7f]*[^?#\x00-\x1f\x7f/])")
+_POSTGRESQL: Final = re.compile(
+    r"postgres(?:ql)?://(?:[^\s@/?#]*@)?"
+    r"(?:(?:[A-Za-z0-9._%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:,|(?=[/?]|$)))*"
+    r"(?:/[^\s/?#@]*)?(?:\?[^\s#]*)?"
+)
+"""A connection URI as libpq reads it; what is in it, libpq judges when the store is opened."""
 _SHOWN_ENTRIES: Final = 10
 
 
@@ -129,9 +136,17 @@ def _database(value: object) -> str:
     text = _text(value)
     if text == "memory:" or (_SQLITE.fullmatch(text) and not text.endswith(":memory:")):
         return text
+    if text.startswith(POSTGRESQL_SCHEMES):
+        if _POSTGRESQL.fullmatch(text):
+            return text
+        raise UnfitError(
+            "must be a connection URI of PostgreSQL: postgresql://user:password@host:5432/database",
+            "in the password write %40 for @, %3A for :, %2F for /, %25 for %; commas separate several hosts",
+        )
     raise UnfitError(
-        "must name a store that this form supports: sqlite:///relative/file.db, sqlite:////absolute/file.db or memory:",
-        "use one of these, without query or fragment",
+        "must name a store that this form supports: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
+        "postgresql://user:password@host:5432/database or memory:",
+        "use one of these; only the third takes a query, and none a fragment",
     )
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import Policy, Scope, TheftResponse
+from reseal.core.secret import Secret
 from reseal.settings.checks import check, milliseconds
-from reseal.settings.rules import HOUR, MINUTE, SECOND
+from reseal.settings.rules import HOUR, MINUTE, POSTGRESQL_SCHEMES, SECOND
 from reseal.settings.sources import (
     CONFIG_VARIABLE,
     Layer,
@@ -25,8 +26,6 @@ from reseal.settings.sources import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from reseal.core.secret import Secret
 
 SameSite = Literal["none", "strict", "lax"]
 
@@ -62,9 +61,11 @@ class Settings:
     )
     database_uri: str = field(
         default="sqlite:///reseal.db",
+        repr=False,  # it may hold a password
         metadata={
-            "doc": "The store: sqlite:///relative/file.db, sqlite:////absolute/file.db, or memory: for tests, "
-            "which forgets everything when the process ends."
+            "doc": "The store: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
+            "postgresql://user:password@host:5432/database (any URI of libpq's), or memory: for tests, which forgets "
+            "everything when the process ends. A URI with a password belongs into RESEAL_DATABASE_URI."
         },
     )
     secret_key: Secret | None = field(
@@ -106,7 +107,7 @@ class Settings:
     )
     enable_anti_csrf: bool = field(
         default=False,
-        metadata={"doc": "Whether requests must carry an anti-CSRF token besides the checks of their origin."},
+        metadata={"doc": "Whether an anti-CSRF token decides where neither Origin nor Sec-Fetch-Site does."},
     )
     cookie_domain: str | None = field(
         default=None,
@@ -158,7 +159,11 @@ class Settings:
         },
     )
     replay_budget: int = field(
-        default=2, metadata={"doc": "Replays outside the race window: 0 to 10.", "unit": "per 24 hours"}
+        default=2,
+        metadata={
+            "doc": "Generations that may need a replay outside the race window: 0 to 10.",
+            "unit": "per 24 hours",
+        },
     )
     theft_response: TheftResponse | None = field(
         default=None,
@@ -195,7 +200,9 @@ class Settings:
     refresh_cookie_name: str = field(init=False, repr=False, compare=False)
     """With ``__Secure-`` if the cookie is secure: one bound to a path cannot be ``__Host-``."""
     database_path: Path | None = field(init=False, repr=False, compare=False)
-    """The SQLite file; ``None``: the store is in memory."""
+    """The SQLite file, if the store is one."""
+    postgresql_uri: Secret | None = field(init=False, repr=False, compare=False)
+    """The connection URI, if the store is PostgreSQL. With neither of the two it is in memory."""
 
     def __post_init__(self) -> None:
         fit, problems = check({each.name: getattr(self, each.name) for each in fields(self) if each.init}, {})
@@ -204,7 +211,7 @@ class Settings:
         self._set(fit)
         self._set(_origins_of(self) | _lifetimes_of(self) | _cookies_of(self))
         self._set({"scope": Scope(self.app_id, self.tenant_id), "policy": _policy_of(self)})
-        self._set({"database_path": _database_path(self.database_uri)})
+        self._set(_database_of(self.database_uri))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, object], *, source: str) -> Self:
@@ -304,9 +311,10 @@ def _prefix(*, secure: bool, host_only: bool) -> str:
 
 
 def _policy_of(settings: Settings) -> Policy:
+    race_window = milliseconds(settings.refresh_token_rotation_grace_period, SECOND)
     if settings.rotation_policy == "classic":
         return Policy(
-            race_window=0,
+            race_window=race_window,
             lost_response_window=None,
             replay_budget=None,
             theft_response=settings.theft_response or TheftResponse.REPORT,
@@ -314,7 +322,7 @@ def _policy_of(settings: Settings) -> Policy:
         )
     window = settings.lost_response_window
     return Policy(
-        race_window=milliseconds(settings.refresh_token_rotation_grace_period, SECOND),
+        race_window=race_window,
         lost_response_window=(
             min(_LOST_RESPONSE_MS, settings.idle_ms) if window is None else milliseconds(window, SECOND)
         ),
@@ -324,5 +332,9 @@ def _policy_of(settings: Settings) -> Policy:
     )
 
 
-def _database_path(uri: str) -> Path | None:
-    return None if uri == "memory:" else Path(uri.removeprefix("sqlite:///"))
+def _database_of(uri: str) -> dict[str, object]:
+    is_postgresql = uri.startswith(POSTGRESQL_SCHEMES)
+    return {
+        "database_path": Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:") else None,
+        "postgresql_uri": Secret(uri) if is_postgresql else None,
+    }

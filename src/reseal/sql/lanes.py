@@ -22,6 +22,8 @@ BATCH: Final = 256
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
+Submission = tuple[Any, Job[Any]]
+"""Who waits, and for what."""
 Outcome = tuple[Any, Any, BaseException | None]
 """The waiter, its result, its error."""
 Deliver = Callable[[Iterable[Outcome]], None]
@@ -33,20 +35,31 @@ class Lane:
     def __init__(self, name: str, connect: Callable[[], sqlite3.Connection], deliver: Deliver) -> None:
         self._connect = connect
         self._deliver = deliver
-        self._queue: queue.SimpleQueue[tuple[Any, Job[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self.gathered: dict[Any, list[Submission]] = {}
+        """What an event loop is about to submit; each entry belongs to the thread of its loop."""
+        self._gate = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, waiter: Any, job: Job[Any]) -> None:
-        """Queue a job; its outcome is delivered to ``waiter`` from the lane's thread."""
-        self._queue.put((waiter, job))
+    def submit(self, *submissions: Submission) -> None:
+        """Queue jobs; each outcome is delivered to its waiter from the lane's thread."""
+        with self._gate:
+            if not self._closed:
+                for submission in submissions:
+                    self._queue.put(submission)
+                return
+        self._deliver([(waiter, None, StoreUnavailable("the store is closed")) for waiter, _ in submissions])
 
     def close(self) -> None:
         """Finish what is queued, close the connection and wait for the thread."""
-        self._queue.put(None)
+        with self._gate:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
 
-    def run_batch(self, connection: sqlite3.Connection, batch: list[tuple[Any, Job[Any]]]) -> list[Outcome]:
+    def run_batch(self, connection: sqlite3.Connection, batch: list[Submission]) -> list[Outcome]:
         """Run jobs that only read, one by one."""
         return [attempt(connection, waiter, job) for waiter, job in batch]
 
@@ -62,7 +75,7 @@ class Lane:
         if connection is not None:
             connection.close()
 
-    def _take(self) -> list[tuple[Any, Job[Any]]] | None:
+    def _take(self) -> list[Submission] | None:
         first = self._queue.get()
         if first is None:
             return None
@@ -80,14 +93,28 @@ class Lane:
 
 
 class WritingLane(Lane):
-    """The lane of the one writer: each batch is one transaction, made durable before anybody is told."""
+    """The lane of the one writer: each batch is one transaction, made durable before anybody is told.
 
-    def run_batch(self, connection: sqlite3.Connection, batch: list[tuple[Any, Job[Any]]]) -> list[Outcome]:
+    ``before_commit`` writes what is to be written once for a whole batch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], sqlite3.Connection],
+        deliver: Deliver,
+        before_commit: Callable[[sqlite3.Connection], None],
+    ) -> None:
+        self._before_commit = before_commit
+        super().__init__(name, connect, deliver)
+
+    def run_batch(self, connection: sqlite3.Connection, batch: list[Submission]) -> list[Outcome]:
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [attempt(connection, waiter, job) for waiter, job in batch]
             if not connection.in_transaction:
                 raise sqlite3.OperationalError("the database took the whole transaction back")
+            self._before_commit(connection)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:

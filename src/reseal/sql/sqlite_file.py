@@ -85,7 +85,10 @@ def lock(path: Path) -> IO[bytes] | None:
 
 
 class Tables:
-    """Reads and writes of one database, as jobs for a lane. Times are given by the store's clock."""
+    """Reads and writes of one database, as jobs for a lane. Times are given by the store's clock.
+
+    Whoever commits a write calls :meth:`raise_high_water` in the same transaction.
+    """
 
     def __init__(self) -> None:
         self._sql = queries("sqlite")
@@ -93,7 +96,6 @@ class Tables:
     def insert(self, db: sqlite3.Connection, scope: Scope, new: NewSession, now: int) -> SessionRecord | None:
         record = begun(new, now)
         done = db.execute(self._sql["insert"], _scoped(scope) | _columns(record)).rowcount
-        self._raise_high_water(db, now)
         return record if done else None
 
     def get(self, db: sqlite3.Connection, scope: Scope, handle: str) -> SessionRecord | None:
@@ -116,19 +118,14 @@ class Tables:
                 "now": now,
             },
         ).fetchone()
-        if row is None:
-            return None
-        self._raise_high_water(db, now)
-        return _record(row)
+        return None if row is None else _record(row)
 
-    def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord, now: int) -> bool:
-        self._raise_high_water(db, now)
+    def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord) -> bool:
         return db.execute(self._sql["replace"], _scoped(scope) | _columns(record)).rowcount == 1
 
     def end(
         self, db: sqlite3.Connection, scope: Scope, handles: Iterable[str], reason: EndReason, now: int
     ) -> tuple[str, ...]:
-        self._raise_high_water(db, now)
         values = _scoped(scope) | {"reason": reason.value, "now": now}
         rows = (db.execute(self._sql["end"], values | {"handle": handle}).fetchone() for handle in handles)
         return tuple(row[0] for row in rows if row is not None)
@@ -136,7 +133,6 @@ class Tables:
     def end_user(
         self, db: sqlite3.Connection, scope: Scope, user_id: str, reason: EndReason, keep: str | None, now: int
     ) -> tuple[str, ...]:
-        self._raise_high_water(db, now)
         values = _scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": keep, "now": now}
         return tuple(row[0] for row in db.execute(self._sql["end_user"], values).fetchall())
 
@@ -161,7 +157,12 @@ class Tables:
     def remove_keys(self, db: sqlite3.Connection, app_id: str, kids: Iterable[str]) -> None:
         db.executemany(self._sql["remove_key"], [(app_id, kid) for kid in kids])
 
-    def _raise_high_water(self, db: sqlite3.Connection, now: int) -> None:
+    def high_water(self, db: sqlite3.Connection) -> int:
+        """Read the latest time that any process has noted (ms)."""
+        return int(db.execute(self._sql["high_water"]).fetchone()[0])
+
+    def raise_high_water(self, db: sqlite3.Connection, now: int) -> None:
+        """Note the time, so that a session refused as expired stays so when the clock is moved back meanwhile."""
         db.execute(self._sql["raise_high_water"], (now, now))
 
 

@@ -1,7 +1,14 @@
-"""What tests of sessions need: time that one can move, stores that fail when told to, suites for new stores."""
+"""What tests of sessions need: time that one can move, stores that fail when told to, suites for new stores.
+
+A new store subclasses ``reseal.testing._async.store_suite.AsyncStoreSuite`` (or its sync twin); whatever offers
+sessions subclasses ``AsyncSessionsSuite``. The suites need pytest and Hypothesis; nothing else here does.
+"""
 
 from __future__ import annotations
 
+from reseal.testing._async.faulty import AsyncFaultyStore
+from reseal.testing._sync.faulty import FaultyStore
 from reseal.testing.clock import ManualClock
+from reseal.testing.recorder import Recorder
 
-__all__ = ["ManualClock"]
+__all__ = ["AsyncFaultyStore", "FaultyStore", "ManualClock", "Recorder"]

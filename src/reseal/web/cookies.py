@@ -55,9 +55,9 @@ def values(facts: RequestFacts, name: str) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for header in facts.all("cookie"):
-        if name not in header:
-            continue
         for pair in header.split(";"):
+            if name not in pair:
+                continue
             key, equals, value = pair.partition("=")
             if equals and key.strip(_BLANKS) == name:
                 found[_plain(value.strip(_BLANKS))] = None

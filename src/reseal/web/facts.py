@@ -7,8 +7,7 @@ this one. The value is built on each request, so nothing is looked up before som
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reseal.core.model import Device
 
@@ -22,16 +21,18 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 _CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
-    """One request. Build it with :meth:`of`, which brings the parts into this form."""
+class RequestFacts(NamedTuple):
+    """One request. :meth:`of` brings the parts into this form. Its ``repr`` shows no header."""
 
     method: str
     """In upper case."""
     path: str
-    headers: tuple[tuple[str, str], ...]
-    """In the order received; names in lower case, values read as Latin-1, byte for byte."""
+    raw: tuple[tuple[bytes, bytes], ...]
+    """The headers as ASGI gives them: in the order received, names in lower case. Decoded only when asked for."""
     client_ip: str | None = None
+
+    def __repr__(self) -> str:
+        return f"RequestFacts(method={self.method!r}, path={self.path!r}, client_ip={self.client_ip!r})"
 
     @classmethod
     def of(
@@ -42,23 +43,27 @@ class RequestFacts:
         client_ip: str | None = None,
     ) -> RequestFacts:
         """Take a request as ASGI (bytes) or WSGI (Latin-1 text) gives it. No header content raises."""
-        # Spelt out in one pass: a call for each name and value would double the time of the commonest step.
-        read = [
-            (
-                name.decode("latin-1").lower() if isinstance(name, bytes) else name.lower(),
-                value.decode("latin-1") if isinstance(value, bytes) else value,
-            )
+        raw = [
+            (name.lower(), value)
+            if isinstance(name, bytes) and isinstance(value, bytes)
+            else (_raw(name).lower(), _raw(value))
             for name, value in headers
         ]
-        return cls(method.upper(), path, tuple(read), client_ip)
+        return cls(method.upper(), path, tuple(raw), client_ip)
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """List all headers in order, read as Latin-1, byte for byte."""
+        return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw])
 
     def all(self, name: str) -> tuple[str, ...]:
         """List every value of a header in order. ``name`` is in lower case."""
-        return tuple([value for key, value in self.headers if key == name])
+        wanted = name.encode("latin-1")
+        return tuple([value.decode("latin-1") for key, value in self.raw if key == wanted])
 
     def header(self, name: str) -> str | None:
         """Read a header, ``None`` if absent. Several lines are joined with a comma (RFC 9110, 5.3)."""
-        found = [value for key, value in self.headers if key == name]
+        found = self.all(name)
         return ", ".join(found) if found else None
 
     @property
@@ -72,3 +77,7 @@ class RequestFacts:
         """Read ``x-request-id``; anything that is not a plain identifier counts as absent."""
         given = self.header("x-request-id")
         return given if given is not None and _CORRELATION_ID.fullmatch(given) else None
+
+
+def _raw(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1", "replace")

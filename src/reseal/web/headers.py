@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _VARY: Final = ("Cookie", "Authorization")
+_TOUCH: Final = ((b"cache-control", b"no-store"), (b"vary", b"Cookie, Authorization"))
+_TOUCHED_NAMES: Final = frozenset(name for name, _ in _TOUCH)
 
 
 class SessionHeaders:
@@ -77,6 +79,8 @@ class SessionHeaders:
         theirs = list(existing)
         if not self._touched:
             return theirs
+        if self._only_touched and _TOUCHED_NAMES.isdisjoint([name.lower() for name, _ in theirs]):
+            return [*theirs, *_TOUCH]  # the same as below, for what nearly every response is
         cookies = [(b"set-cookie", text.encode("ascii")) for text in self._cookies.values()]
         fields = self._fields(theirs)
         already_said = set(cookies)
@@ -86,6 +90,10 @@ class SessionHeaders:
             if name.lower() not in fields and (name.lower(), value) not in already_said
         ]
         return [*kept, *cookies, *fields.items()]
+
+    @property
+    def _only_touched(self) -> bool:
+        return not (self._cookies or self._headers or self._exposed)
 
     def _fields(self, theirs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         fields = {name.encode("ascii"): value.encode("ascii") for name, value in self._headers.items()}

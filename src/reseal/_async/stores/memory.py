@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -41,7 +42,9 @@ class AsyncMemoryStore:
     async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         with self._lock:
             record, now = self._sessions.get(scope, {}).get(rotation.handle), self._steady.now()
-            if record is None or why_ended(record, now) or record.current_hash != rotation.presented_hash:
+            if record is None or why_ended(record, now):
+                return None
+            if not hmac.compare_digest(record.current_hash, rotation.presented_hash):
                 return None
             rotated = advanced(record, rotation, now)
             self._sessions[scope][rotation.handle] = rotated
@@ -89,7 +92,11 @@ class AsyncMemoryStore:
 
     async def add_key(self, app_id: str, key: StoredKey) -> bool:
         with self._lock:
-            return self._keys.setdefault(app_id, {}).setdefault(key.kid, key) is key
+            keys = self._keys.setdefault(app_id, {})
+            if key.kid in keys:
+                return False
+            keys[key.kid] = key
+            return True
 
     async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         with self._lock:

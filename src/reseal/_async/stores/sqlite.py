@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from typing import IO
@@ -36,11 +37,13 @@ class AsyncSQLiteStore:
     async def open(self) -> None:
         self._steady = SteadyClock(self._clock, floor=sqlite_file.prepare(self._path))
         self._lock = sqlite_file.lock(self._path)
-        self._writer = WritingLane("reseal-writer", self._connect, deliver)
+        self._writer = WritingLane("reseal-writer", self._connect, deliver, self._raise_high_water)
         self._readers = [Lane(f"reseal-reader-{n}", self._connect, deliver) for n in range(READERS)]
         self._next_reader = cycle(self._readers)
 
     async def close(self) -> None:
+        with suppress(StoreUnavailable):  # not open, or it cannot be written: the last written time has to do
+            await self._write(self._raise_high_water)
         lanes = [*self._readers, *([self._writer] if self._writer else [])]
         self._writer, self._readers = None, []
         for lane in lanes:
@@ -49,36 +52,30 @@ class AsyncSQLiteStore:
             self._lock.close()
 
     async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
-        now = self._steady.now()
-        return await self._write(lambda db: self._tables.insert(db, scope, new, now))
+        return await self._write(lambda db: self._tables.insert(db, scope, new, self._now(db)))
 
     async def get(self, scope: Scope, handle: str) -> Found:
-        record = await self._read(lambda db: self._tables.get(db, scope, handle))
-        return Found(record, self._steady.now())
+        return await self._read(lambda db: Found(self._tables.get(db, scope, handle), self._now(db)))
 
     async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
-        now = self._steady.now()
-        return await self._write(lambda db: self._tables.rotate(db, scope, rotation, now))
+        return await self._write(lambda db: self._tables.rotate(db, scope, rotation, self._now(db)))
 
     async def replace(self, scope: Scope, record: SessionRecord) -> bool:
-        now = self._steady.now()
-        return await self._write(lambda db: self._tables.replace(db, scope, record, now))
+        return await self._write(lambda db: self._tables.replace(db, scope, record))
 
     async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
-        now, each_once = self._steady.now(), tuple(dict.fromkeys(handles))
-        return await self._write(lambda db: self._tables.end(db, scope, each_once, reason, now))
+        each_once = tuple(dict.fromkeys(handles))
+        return await self._write(lambda db: self._tables.end(db, scope, each_once, reason, self._now(db)))
 
     async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
-        now = self._steady.now()
-        return await self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, keep, now))
+        return await self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, keep, self._now(db)))
 
     async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
-        now = self._steady.now()
-        return await self._read(lambda db: self._tables.list_user(db, scope, user_id, now))
+        return await self._read(lambda db: self._tables.list_user(db, scope, user_id, self._now(db)))
 
     async def purge(self, limit: int) -> int:
-        now, after = self._steady.now(), self._purged_to
-        self._purged_to, gone = await self._write(lambda db: self._tables.purge(db, after, limit, now))
+        after = self._purged_to
+        self._purged_to, gone = await self._write(lambda db: self._tables.purge(db, after, limit, self._now(db)))
         return gone
 
     async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
@@ -100,6 +97,14 @@ class AsyncSQLiteStore:
         if self._writer is None:
             raise StoreUnavailable("the store is not open")
         return await run_on(next(self._next_reader), job)
+
+    def _now(self, db: sqlite3.Connection) -> int:
+        """Give the store's time in a lane, not earlier than what any process has written."""
+        self._steady.follow(self._tables.high_water(db))
+        return self._steady.now()
+
+    def _raise_high_water(self, db: sqlite3.Connection) -> None:
+        self._tables.raise_high_water(db, self._steady.now())
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite_file.connect(self._path)

@@ -1,0 +1,86 @@
+"""How callers wait for each other. Written by hand in either colour: this is where the two differ.
+
+Here calls that come while a batch is under way go together in the next one: that is one turn of the event loop, or
+several. A lone caller waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+MOST: Final = 256
+"""Most calls in one batch: bounds how long the first of them waits for its commit."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Run = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+"""Runs a batch; gives for each item, in order, its result or the error that only its caller is to see."""
+
+
+async def take(slots: asyncio.Semaphore, seconds: float) -> bool:
+    """Take a slot; ``False`` if none came free in time."""
+    if not slots.locked():
+        return await slots.acquire()  # at once
+    try:
+        async with asyncio.timeout(seconds):
+            return await slots.acquire()
+    except TimeoutError:
+        return False
+
+
+async def pause(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+class Batches(Generic[Item, Result]):
+    """One batch at a time."""
+
+    def __init__(self, run: Run[Item, Result]) -> None:
+        self._run = run
+        self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Go with the next batch. A caller that is cancelled leaves its item in it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._queue.append((item, future))
+        if self._worker is None:
+            self._worker = loop.create_task(self._work())
+        return await future
+
+    async def finish(self) -> None:
+        """Wait until nothing is under way."""
+        while self._worker is not None:
+            await asyncio.wait([self._worker])
+
+    async def _work(self) -> None:
+        try:
+            while self._queue:
+                batch, self._queue = self._queue[:MOST], self._queue[MOST:]
+                await self._go([item for item, _ in batch], [future for _, future in batch])
+        finally:
+            self._worker = None
+            for _, future in self._queue:
+                future.cancel()  # only if the worker itself was cancelled
+            self._queue = []
+
+    async def _go(self, items: Sequence[Item], futures: Sequence[asyncio.Future[Result]]) -> None:
+        results: Sequence[Result | Exception]
+        try:
+            results = await self._run(items)
+        except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
+            results = [error] * len(items)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        for future, result in zip(futures, results, strict=True):
+            if future.done():
+                continue  # cancelled: the write stands, its response is lost, and a repeat gets the same successor
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

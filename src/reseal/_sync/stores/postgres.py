@@ -1,0 +1,253 @@
+# Generated from src/reseal/_async/stores/postgres.py by tools/unasync.py; edit that file instead.
+"""Sessions in PostgreSQL: for several processes and machines. Writes that come together go as one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+import psycopg
+from psycopg.errors import DeadlockDetected, SerializationFailure
+
+from reseal._sync.stores.postgres_server import Link, Server, Row
+from reseal._sync.stores.turns import Batches
+from reseal.clock import Clock
+from reseal.core.errors import StoreUnavailable
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.rotation import PURGE_AFTER, begun
+from reseal.core.secret import Secret
+from reseal.sql import rows
+from reseal.sql.rows import Values
+from reseal.sql.server_time import ServerTime
+
+POOL_SIZE: Final = 10
+_BEGINNING: Final = ("", "", "")
+_OF_ONE_ROW: Final = (
+    UnicodeError,
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.ProgrammingError,
+    DeadlockDetected,
+    SerializationFailure,
+)
+
+Key = tuple[str, str, str]
+"""App, tenant and handle."""
+Insert = tuple[Scope, NewSession]
+Rotate = tuple[Scope, Rotation]
+
+
+class PostgresStore:
+    """A store in the database that a connection URI names. Share one object in a process, not one a request.
+
+    The URI is one of libpq's: several hosts, ``sslmode``, ``options`` and the rest mean what they mean there. It is
+    kept as a secret. ``connect_timeout_s`` bounds the wait for a connection, from the server or from the pool;
+    ``statement_timeout_ms`` each statement, by the server's own measure and two seconds later by ours.
+
+    The time is the server's, taken in each statement. It does not go back: see :class:`ServerTime`. ``clock`` takes
+    its place in tests.
+    """
+
+    def __init__(
+        self,
+        uri: str | Secret,
+        *,
+        pool_size: int = POOL_SIZE,
+        connect_timeout_s: float = 5,
+        statement_timeout_ms: int = 5000,
+        clock: Clock | None = None,
+    ) -> None:
+        self._server = Server(
+            uri,
+            pool_size=pool_size,
+            connect_timeout_s=connect_timeout_s,
+            statement_timeout_ms=statement_timeout_ms,
+        )
+        self._time = ServerTime(clock)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert_batch)
+        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate_batch)
+        self._purged_to = _BEGINNING
+
+    def open(self) -> None:
+        self._server.open()
+        self._note_time()
+
+    def close(self) -> None:
+        self._inserts.finish()
+        self._rotations.finish()
+        with suppress(StoreUnavailable):  # not open, or it is away: the last noted time has to do
+            self._note_time()
+        self._server.close()
+
+    def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+        record = self._inserts.submit((scope, new))
+        self._written()
+        return record
+
+    def get(self, scope: Scope, handle: str) -> Found:
+        values = rows.scoped(scope) | {"handle": handle if rows.storable(handle) else ""}
+        [row] = self._server.fetch("get", self._timed(values))
+        now, wall = row[:2]
+        self._time.see(now, wall)
+        return Found(None if row[2] is None or row[2] != handle else rows.to_record(row[2:]), now)
+
+    def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+        if not rows.storable(rotation.handle):
+            return None
+        record = self._rotations.submit((scope, rotation))
+        self._written()
+        return record
+
+    def replace(self, scope: Scope, record: SessionRecord) -> bool:
+        if not rows.storable(record.handle):
+            return False
+        done = self._server.fetch("replace", rows.of_record(scope, record))
+        self._written()
+        return bool(done)
+
+    def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+        meant = [handle for handle in dict.fromkeys(handles) if rows.storable(handle)]
+        if not meant:
+            return ()
+        values = rows.scoped(scope) | {"handles": meant, "reason": reason.value}
+        ended = {row[0] for row in self._server.fetch("end", self._timed(values))}
+        self._written()
+        return tuple(handle for handle in meant if handle in ended)
+
+    def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+        if not rows.storable(user_id):
+            return ()
+        kept = keep if keep is not None and rows.storable(keep) else None
+        values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": kept}
+        ended = self._server.fetch("end_user", self._timed(values))
+        self._written()
+        return tuple(row[0] for row in ended)
+
+    def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+        if not rows.storable(user_id):
+            return ()
+        values = rows.scoped(scope) | {"user_id": user_id}
+        return tuple(map(rows.to_record, self._server.fetch("list_user", self._timed(values))))
+
+    def purge(self, limit: int) -> int:
+        app_id, tenant_id, handle = self._purged_to
+        values = {"app_id": app_id, "tenant_id": tenant_id, "handle": handle, "limit": limit, "kept_ms": PURGE_AFTER}
+        step = self._server.run(lambda link: _purge(link, self._timed(values)))
+        if not step:
+            self._purged_to = _BEGINNING
+            return 0
+        [(*reached, gone)] = step
+        self._purged_to = (reached[0], reached[1], reached[2])
+        return int(gone)
+
+    def keys(self, app_id: str) -> tuple[StoredKey, ...]:
+        return tuple(StoredKey(*row) for row in self._server.fetch("keys", {"app_id": app_id}))
+
+    def add_key(self, app_id: str, key: StoredKey) -> bool:
+        return bool(self._server.fetch("add_key", {"app_id": app_id} | key._asdict()))
+
+    def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
+        self._server.fetch("remove_keys", {"app_id": app_id, "kids": list(kids)})
+
+    # -- batches ----------------------------------------------------------------------------------------------------
+
+    def _insert_batch(self, batch: Sequence[Insert]) -> list[SessionRecord | Exception | None]:
+        """Of several that want one handle the first gets it, if anybody does."""
+        first: dict[Key, int] = {}
+        for n, (scope, new) in enumerate(batch):
+            first.setdefault((*scope, new.handle), n)
+        written = self._write("insert", {key: rows.of_new(*batch[n]) for key, n in first.items()})
+        results: list[SessionRecord | Exception | None] = [None] * len(batch)
+        for key, row in written.items():
+            n = first[key]
+            results[n] = row if isinstance(row, Exception) else begun(batch[n][1], row[3])
+        return results
+
+    def _rotate_batch(self, batch: Sequence[Rotate]) -> list[SessionRecord | Exception | None]:
+        """Of several that present one token the first gets the step; if it does not, the token is not current.
+
+        Another token of the same session goes after it, and so does whoever stood behind one that failed.
+        """
+        first: dict[Key, int] = {}
+        for n, (scope, rotation) in enumerate(batch):
+            first.setdefault((*scope, rotation.handle), n)
+        written = self._write("rotate", {key: rows.of_rotation(*batch[n]) for key, n in first.items()})
+        results: list[SessionRecord | Exception | None] = [None] * len(batch)
+        for key, row in written.items():
+            results[first[key]] = row if isinstance(row, Exception) else self._rotated(row)
+        after = [n for n, item in enumerate(batch) if not _is_settled(n, item, first, batch, results)]
+        if after:
+            for n, result in zip(after, self._rotate_batch([batch[n] for n in after]), strict=True):
+                results[n] = result
+        return results
+
+    def _write(self, name: str, wanted: Mapping[Key, Values]) -> dict[Key, Row | StoreUnavailable]:
+        """Write in one statement, a row for each key; give those that were written, and errors.
+
+        If the statement fails for what is in it, each row goes by itself, so that only its owner sees the error.
+        """
+        if len(wanted) > 1:
+            together = rows.as_arrays(wanted[key] for key in sorted(wanted))
+            try:
+                return _by_key(self._server.fetch(f"{name}_many", self._timed(together)))
+            except StoreUnavailable as error:
+                _raise_unless_of_one_row(error)
+        written: dict[Key, Row | StoreUnavailable] = {}
+        for key, values in wanted.items():
+            try:
+                written |= _by_key(self._server.fetch(name, self._timed(values)))
+            except StoreUnavailable as error:
+                _raise_unless_of_one_row(error)
+                written[key] = error
+        return written
+
+    def _rotated(self, row: Row) -> SessionRecord:
+        self._time.see(row[-2], row[-1])
+        return rows.to_record(row[2:])
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _timed(self, values: Values) -> Values:
+        return values | {"clock": self._time.stand_in(), "floor": self._time.floor()}
+
+    def _written(self) -> None:
+        """Once a second, note the time for all. A refused write counts too: it may have been refused for its age."""
+        if self._time.is_to_be_noted():
+            with suppress(StoreUnavailable):  # what was written stands, and the next second's note will do
+                self._note_time()
+
+    def _note_time(self) -> None:
+        for now, wall in self._server.fetch("note_time", self._timed({})):
+            self._time.see(now, wall)
+
+
+def _purge(link: Link, values: Values) -> list[Row]:
+    """Walk the primary key, even where another index and a sort would do for a table that is still small."""
+    with link.transaction():
+        link.execute("SET LOCAL enable_sort = off")
+        return link.fetch("purge", values)
+
+
+def _by_key(written: Iterable[Row]) -> dict[Key, Row | StoreUnavailable]:
+    """Sort rows that begin with app, tenant and handle."""
+    return {(row[0], row[1], row[2]): row for row in written}
+
+
+def _is_settled(
+    n: int,
+    item: Rotate,
+    first: Mapping[Key, int],
+    batch: Sequence[Rotate],
+    results: Sequence[SessionRecord | Exception | None],
+) -> bool:
+    leader = first[*item[0], item[1].handle]
+    if n == leader:
+        return True
+    return batch[leader][1].presented_hash == item[1].presented_hash and not isinstance(results[leader], Exception)
+
+
+def _raise_unless_of_one_row(error: StoreUnavailable) -> None:
+    """Let an error go on to the whole batch if the server is away: there is no use in trying each row."""
+    if not isinstance(error.__cause__, _OF_ONE_ROW):
+        raise error

@@ -1,0 +1,258 @@
+# Generated from src/reseal/_async/stores/postgres_server.py by tools/unasync.py; edit that file instead.
+"""Connections to one PostgreSQL database: opened durably, bounded in number and in patience, errors wrapped once."""
+
+from __future__ import annotations
+
+import threading
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import (
+    DeadlockDetected,
+    InsufficientPrivilege,
+    ProgrammingError,
+    SerializationFailure,
+)
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
+
+from reseal._sync.stores.turns import pause, take
+from reseal.core.errors import ConfigurationError, StoreUnavailable
+from reseal.core.secret import Secret
+from reseal.log import LOGGER
+from reseal.sql import queries, schema_steps
+
+OLDEST_SERVER: Final = 13
+ATTEMPTS: Final = 5
+"""How often a statement is tried that the server took back for the sake of another transaction."""
+UPGRADE_PATIENCE: Final = 300.0
+"""Seconds to wait for an upgrade of the schema, one's own or another process's."""
+_SQL: Final = queries("postgres")
+_DEFAULTS: Final = {
+    "application_name": "reseal",
+    "target_session_attrs": "read-write",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""What a URI may change: of several hosts the one that can write, and a dead peer is noticed in about ten seconds."""
+
+T = TypeVar("T")
+RV = TypeVar("RV")
+Row = tuple[Any, ...]
+
+
+class Link(psycopg.Connection[Row]):
+    """A connection that gives up on a server that neither answers nor goes away."""
+
+    patience: float | None = None
+    """Seconds to wait for the end of a statement; longer than the server's own limit."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
+        return super().wait(gen, interval, timeout or self.patience)
+
+    def fetch(self, name: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run a query of ``queries.sql`` that gives rows, as a prepared statement."""
+        cursor = self.execute(_SQL[name], values, prepare=True, binary=True)
+        return cursor.fetchall()
+
+
+class Server:
+    """At most ``pool_size`` connections, opened when they are needed. A broken one is not handed out again."""
+
+    def __init__(
+        self, uri: str | Secret, *, pool_size: int, connect_timeout_s: float, statement_timeout_ms: int
+    ) -> None:
+        self._uri = uri if isinstance(uri, Secret) else Secret(uri)
+        self._pool_size = pool_size
+        self._connect_timeout_s = connect_timeout_s
+        self._statement_timeout_ms = statement_timeout_ms
+        self._slots = threading.Semaphore(pool_size)
+        self._idle: list[Link] = []
+        self._is_open = False
+
+    def open(self) -> None:
+        """Connect once, check the server and bring the schema up to date."""
+        self._slots = threading.Semaphore(self._pool_size)
+        link = self._connect()
+        try:
+            _upgrade(link)
+        except (psycopg.Error, UnicodeError) as error:
+            raise wrapped(error) from error
+        finally:
+            link.close()
+        self._is_open = True
+
+    def close(self) -> None:
+        self._is_open = False
+        while self._idle:
+            self._idle.pop().close()
+
+    def run(self, work: Callable[[Link], T]) -> T:
+        """Lend a connection, in autocommit. ``work`` is run again if the server took it back for another's sake.
+
+        Everything that the driver raises becomes ``StoreUnavailable`` here and keeps its cause.
+        """
+        if not self._is_open:
+            raise StoreUnavailable("the store is not open")
+        if not take(self._slots, self._connect_timeout_s):
+            raise StoreUnavailable("PostgreSQL: all connections of the pool are busy")
+        try:
+            return self._run(work)
+        finally:
+            self._slots.release()
+
+    def fetch(self, name: str, values: Mapping[str, Any]) -> list[Row]:
+        """Run one query of ``queries.sql`` that gives rows."""
+        return self.run(lambda link: link.fetch(name, values))
+
+    def _run(self, work: Callable[[Link], T]) -> T:
+        link = self._lend()
+        try:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return work(link)
+                except (DeadlockDetected, SerializationFailure) as error:
+                    if attempt == ATTEMPTS:
+                        raise wrapped(error) from error
+                    pause(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - nothing secret about it
+        except (psycopg.Error, UnicodeError) as error:
+            raise wrapped(error) from error
+        finally:
+            self._take_back(link)
+        raise AssertionError("the last attempt returned or raised")
+
+    def _lend(self) -> Link:
+        while self._idle:
+            link = self._idle.pop()
+            if _is_alive(link):
+                return link
+            link.close()
+        try:
+            return self._connect()
+        except ConfigurationError as error:  # another server than the one that was checked at the start
+            LOGGER.error("%s", error)
+            raise StoreUnavailable("PostgreSQL: the server is not the one that was there before") from error
+
+    def _take_back(self, link: Link) -> None:
+        if self._is_open and not link.closed and link.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._idle.append(link)
+        else:
+            link.close()
+
+    def _connect(self) -> Link:
+        parameters = _parameters(self._uri, self._connect_timeout_s)
+        try:
+            link = Link.connect(autocommit=True, **parameters)
+        except psycopg.Error as error:
+            raise StoreUnavailable(f"PostgreSQL at {_place(parameters)} cannot be reached") from error
+        try:
+            link.patience = self._statement_timeout_ms / 1000 + 2
+            link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
+            link.adapters.register_dumper(int, Int8BinaryDumper)
+            _greet(link, self._statement_timeout_ms)
+        except psycopg.Error as error:
+            link.close()
+            raise wrapped(error) from error
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+
+def wrapped(error: Exception) -> StoreUnavailable:
+    """Name a driver's error without its text, which may quote what was written. The caller adds it as the cause."""
+    state = getattr(error, "sqlstate", None)
+    return StoreUnavailable(f"PostgreSQL: {type(error).__name__}" + (f" ({state})" if state else ""))
+
+
+def _parameters(uri: Secret, connect_timeout_s: float) -> dict[str, Any]:
+    try:
+        given = conninfo_to_dict(uri.reveal().decode())
+    except (psycopg.Error, UnicodeError):
+        given = {"host": "@"}
+    if "@" in str(given.get("host", "")):  # the message of the driver, or the host, may hold a part of the password
+        raise _unusable(
+            "cannot be read: write postgresql://user:password@host:5432/database, with %40 for @, %3A for : "
+            "and %2F for / in the password"
+        ) from None
+    timeout = {"connect_timeout": str(max(2, round(connect_timeout_s)))}
+    return _DEFAULTS | timeout | given | {"client_encoding": "utf8"}
+
+
+def _place(parameters: Mapping[str, Any]) -> str:
+    """Give hosts and ports, and nothing else of the parameters."""
+    hosts = str(parameters.get("host") or parameters.get("hostaddr") or "the local socket").split(",")
+    ports = str(parameters.get("port") or "5432").split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    return ", ".join(f"{host}:{port or 5432}" for host, port in zip(hosts, ports, strict=False))
+
+
+def _greet(link: Link, statement_timeout_ms: int) -> None:
+    """Set up a connection, and make sure that an acknowledged commit survives a power cut."""
+    cursor = link.execute(_SQL["greet"], {"statement_timeout": str(statement_timeout_ms)})
+    [(version, fsync, encoding, *_)] = cursor.fetchall()
+    problems = []
+    if version < OLDEST_SERVER * 10_000:
+        problems.append(f"the server is PostgreSQL {version // 10_000}; Reseal needs {OLDEST_SERVER} or newer")
+    if fsync != "on":
+        problems.append("the server runs with fsync = off: a power cut would lose or ruin sessions; set fsync = on")
+    if encoding != "UTF8":
+        problems.append(f"the database's encoding is {encoding}; create it with ENCODING 'UTF8'")
+    if problems:
+        raise _unusable(*problems)
+
+
+def _upgrade(link: Link) -> None:
+    """Bring the schema up to date: one transaction, under a lock, so that several may start and any may be killed.
+
+    The lock is the connection's, and goes with it: a transaction that began before it was got might still believe
+    what the catalogue said before.
+    """
+    steps = schema_steps("postgres")
+    if _version(link, len(steps)) == len(steps):
+        return
+    link.patience = UPGRADE_PATIENCE
+    try:
+        link.execute(_SQL["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"})
+        link.execute(_SQL["lock_schema"])
+        with link.transaction():
+            for number in range(_version(link, len(steps)), len(steps)):
+                link.execute(_SQL["create_schema_table"])
+                link.execute(steps[number], prepare=False)
+                link.execute(_SQL["set_schema_version"], {"version": number + 1})
+    except InsufficientPrivilege as error:
+        raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
+    except ProgrammingError as error:
+        raise _unusable(
+            f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"
+        ) from error
+
+
+def _version(link: Link, known: int) -> int:
+    [(there,)] = link.fetch("has_schema")
+    if not there:
+        return 0
+    [(version,)] = link.fetch("schema_version")
+    if version is not None and version > known:
+        raise _unusable(f"the database has schema {version}, newer than the {known} known here; upgrade Reseal")
+    return version or 0
+
+
+def _is_alive(link: Link) -> bool:
+    """Notice without a round trip that the server has closed an idle connection."""
+    try:
+        link.pgconn.consume_input()
+        link.pgconn.consume_input()  # the first may have found the server's farewell
+    except psycopg.Error:
+        return False
+    return not link.closed
+
+
+def _unusable(*problems: str) -> ConfigurationError:
+    return ConfigurationError(tuple(f"database_uri: {problem}" for problem in problems))

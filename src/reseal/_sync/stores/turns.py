@@ -1,0 +1,42 @@
+"""How callers wait for each other. Written by hand in either colour: this is where the two differ.
+
+Here each thread runs its own statement on a connection of its own; the server commits them in groups.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Run = Callable[[Sequence[Item]], Sequence[Result | Exception]]
+"""Runs a batch; gives for each item, in order, its result or the error that only its caller is to see."""
+
+
+def take(slots: threading.Semaphore, seconds: float) -> bool:
+    """Take a slot; ``False`` if none came free in time."""
+    return slots.acquire(timeout=seconds)
+
+
+def pause(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+class Batches(Generic[Item, Result]):
+    """Batches of one."""
+
+    def __init__(self, run: Run[Item, Result]) -> None:
+        self._run = run
+
+    def submit(self, item: Item) -> Result:
+        """Run it now."""
+        result = self._run([item])[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def finish(self) -> None:
+        """Nothing is under way but what other threads wait for themselves."""

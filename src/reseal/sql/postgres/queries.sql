@@ -1,0 +1,276 @@
+-- The queries of the PostgreSQL store. Parameters are named; the columns of a session always come in the same order.
+--
+-- Time is taken in the statement itself, as t.now: the server's clock, but never less than what was noted for all
+-- (reseal_time) or seen by this process (floor). A clock of the test's own takes the server's place if there is one.
+--
+-- Who locks several rows locks them in the order of the primary key, so that nobody waits in a circle: _many by the
+-- order of its arrays (see greet), the others by ORDER BY ... FOR UPDATE.
+
+-- name: greet
+SELECT
+    current_setting('server_version_num')::bigint AS server_version,
+    current_setting('fsync') AS fsync,
+    current_setting('server_encoding') AS encoding,
+    set_config('statement_timeout', %(statement_timeout)s, false),
+    set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    -- Every statement looks rows up by key. Without these a small or unmeasured table would be planned by scan and
+    -- hash, which locks rows in any order, and each batch would be planned anew.
+    set_config('plan_cache_mode', 'force_generic_plan', false),
+    set_config('enable_seqscan', 'off', false),
+    set_config('enable_bitmapscan', 'off', false),
+    set_config('enable_hashjoin', 'off', false),
+    set_config('enable_mergejoin', 'off', false),
+    set_config('jit', 'off', false)
+
+-- name: schema_version
+SELECT max(version) FROM reseal_schema
+
+-- name: has_schema
+SELECT to_regclass('reseal_schema') IS NOT NULL
+
+-- name: begin_upgrade
+SELECT
+    set_config('statement_timeout', '0', false),
+    set_config('lock_timeout', %(lock_timeout)s, false)
+
+-- name: lock_schema
+SELECT pg_advisory_lock(7305512081362251)
+
+-- name: create_schema_table
+CREATE TABLE IF NOT EXISTS reseal_schema (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())
+
+-- name: set_schema_version
+INSERT INTO reseal_schema (version) VALUES (%(version)s)
+
+-- name: note_time
+UPDATE reseal_time SET at = t.now
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t
+WHERE only_row = 1 AND at <= t.now
+RETURNING t.now, t.wall
+
+-- name: insert
+INSERT INTO reseal_session (
+    app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
+    rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
+    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version
+)
+SELECT
+    %(app_id)s::text, %(tenant_id)s::text, %(handle)s::text, %(user_id)s::text, t.now, t.now +
+    least(%(idle_ms)s::bigint, %(absolute_ms)s::bigint), t.now + %(absolute_ms)s::bigint, 0, %(token_hash)s::bytea,
+    t.now, 0, t.now, -1, 0, -1, %(jwt_payload)s::text, %(session_data)s::text, %(use_static_key)s::boolean,
+    %(ip)s::text, %(user_agent)s::text, t.now, 1
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t
+ON CONFLICT DO NOTHING
+RETURNING app_id, tenant_id, handle, created_at
+
+-- name: insert_many
+WITH t AS MATERIALIZED (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+)
+INSERT INTO reseal_session (
+    app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
+    rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
+    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version
+)
+SELECT
+    w.app_id, w.tenant_id, w.handle, w.user_id, t.now, t.now + least(w.idle_ms, w.absolute_ms), t.now +
+    w.absolute_ms, 0, w.token_hash, t.now, 0, t.now, -1, 0, -1, w.jwt_payload, w.session_data, w.use_static_key,
+    w.ip, w.user_agent, t.now, 1
+FROM t, unnest(
+    %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(user_id)b::text[], %(token_hash)b::bytea[],
+    %(idle_ms)b::bigint[], %(absolute_ms)b::bigint[], %(jwt_payload)b::text[], %(session_data)b::text[],
+    %(use_static_key)b::boolean[], %(ip)b::text[], %(user_agent)b::text[]
+) AS w (
+    app_id, tenant_id, handle, user_id, token_hash, idle_ms, absolute_ms, jwt_payload, session_data, use_static_key,
+    ip, user_agent
+)
+ON CONFLICT DO NOTHING
+RETURNING app_id, tenant_id, handle, created_at
+
+-- name: get
+SELECT
+    t.now, t.wall,
+    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
+    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
+    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t
+LEFT JOIN reseal_session AS s ON s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s
+
+-- name: rotate
+UPDATE reseal_session AS s SET
+    expires_at = least(t.now + %(idle_ms)s, s.absolute_expires_at),
+    generation = s.generation + 1,
+    current_hash = %(successor_hash)s,
+    previous_hash = s.current_hash,
+    successor_sealed = %(successor_sealed)s,
+    rotated_at = t.now,
+    confirmed_at = NULL,
+    ip = %(ip)s,
+    user_agent = %(user_agent)s,
+    last_seen_at = t.now,
+    version = s.version + 1
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t
+WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s
+    AND s.current_hash = %(presented_hash)s AND s.ended_at IS NULL AND s.expires_at > t.now
+RETURNING
+    s.app_id, s.tenant_id,
+    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
+    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
+    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version,
+    t.now, t.wall
+
+-- name: rotate_many
+WITH t AS MATERIALIZED (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+)
+UPDATE reseal_session AS s SET
+    expires_at = least(t.now + w.idle_ms, s.absolute_expires_at),
+    generation = s.generation + 1,
+    current_hash = w.successor_hash,
+    previous_hash = s.current_hash,
+    successor_sealed = w.successor_sealed,
+    rotated_at = t.now,
+    confirmed_at = NULL,
+    ip = w.ip,
+    user_agent = w.user_agent,
+    last_seen_at = t.now,
+    version = s.version + 1
+FROM t, unnest(
+    %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(presented_hash)b::bytea[],
+    %(successor_hash)b::bytea[], %(successor_sealed)b::bytea[], %(idle_ms)b::bigint[], %(ip)b::text[],
+    %(user_agent)b::text[]
+) AS w (
+    app_id, tenant_id, handle, presented_hash, successor_hash, successor_sealed, idle_ms, ip, user_agent
+)
+WHERE s.app_id = w.app_id AND s.tenant_id = w.tenant_id AND s.handle = w.handle
+    AND s.current_hash = w.presented_hash AND s.ended_at IS NULL AND s.expires_at > t.now
+RETURNING
+    s.app_id, s.tenant_id,
+    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
+    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
+    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version,
+    t.now, t.wall
+
+-- name: replace
+UPDATE reseal_session AS s SET
+    expires_at = %(expires_at)s,
+    generation = %(generation)s,
+    current_hash = %(current_hash)s,
+    previous_hash = %(previous_hash)s,
+    successor_sealed = %(successor_sealed)s,
+    rotated_at = %(rotated_at)s,
+    confirmed_at = %(confirmed_at)s,
+    replay_count = %(replay_count)s,
+    replay_window_start = %(replay_window_start)s,
+    counted_generation = %(counted_generation)s,
+    replay_streak = %(replay_streak)s,
+    replayed_generation = %(replayed_generation)s,
+    jwt_payload = %(jwt_payload)s,
+    session_data = %(session_data)s,
+    ip = %(ip)s,
+    user_agent = %(user_agent)s,
+    last_seen_at = %(last_seen_at)s,
+    ended_at = %(ended_at)s,
+    end_reason = %(end_reason)s,
+    version = s.version + 1
+WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s AND s.version = %(version)s
+RETURNING 1
+
+-- name: end
+UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t, (
+    SELECT s.handle FROM reseal_session AS s
+    WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = ANY(%(handles)s::text[]) AND s.ended_at IS NULL
+    ORDER BY s.handle FOR UPDATE
+) AS meant
+WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = meant.handle AND s.ended_at IS NULL
+RETURNING s.handle
+
+-- name: end_user
+UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t, (
+    SELECT s.handle FROM reseal_session AS s
+    WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL
+        AND s.handle IS DISTINCT FROM %(keep)s::text
+    ORDER BY s.handle FOR UPDATE
+) AS meant
+WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = meant.handle AND s.ended_at IS NULL
+RETURNING s.handle
+
+-- name: list_user
+SELECT
+    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
+    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
+    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t, reseal_session AS s
+WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.expires_at > t.now
+ORDER BY s.created_at, s.handle
+
+-- name: purge
+WITH t AS MATERIALIZED (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+), seen AS MATERIALIZED (
+    SELECT app_id, tenant_id, handle, expires_at FROM reseal_session
+    WHERE (app_id, tenant_id, handle) > (%(app_id)s, %(tenant_id)s, %(handle)s)
+    ORDER BY app_id, tenant_id, handle LIMIT %(limit)s
+), gone AS (
+    DELETE FROM reseal_session AS s
+    USING seen, t
+    WHERE s.app_id = seen.app_id AND s.tenant_id = seen.tenant_id AND s.handle = seen.handle
+        AND s.expires_at <= t.now - %(kept_ms)s::bigint
+    RETURNING 1
+)
+SELECT seen.app_id, seen.tenant_id, seen.handle, (SELECT count(*) FROM gone)
+FROM seen ORDER BY seen.app_id DESC, seen.tenant_id DESC, seen.handle DESC LIMIT 1
+
+-- name: keys
+SELECT kid, algorithm, secret, created_at, signs_from FROM reseal_key WHERE app_id = %(app_id)s
+
+-- name: add_key
+INSERT INTO reseal_key (app_id, kid, algorithm, secret, created_at, signs_from)
+VALUES (%(app_id)s, %(kid)s, %(algorithm)s, %(secret)s, %(created_at)s, %(signs_from)s)
+ON CONFLICT DO NOTHING
+RETURNING 1
+
+-- name: remove_keys
+DELETE FROM reseal_key WHERE app_id = %(app_id)s AND kid = ANY(%(kids)s::text[]) RETURNING 1

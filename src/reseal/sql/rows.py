@@ -1,0 +1,132 @@
+"""Sessions as rows of a server's table, and back: the columns in the order of ``queries.sql``. Knows no driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from reseal.core.model import Device, EndReason, NewSession, Rotation, Scope, SessionRecord
+
+Values = dict[str, Any]
+"""The named parameters of a statement."""
+_BROKEN: Final = "\ufffd"
+
+
+def storable(text: str) -> bool:
+    """Tell whether a server's text column can hold this. What it cannot hold is in no row."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def scoped(scope: Scope) -> Values:
+    return {"app_id": scope.app_id, "tenant_id": scope.tenant_id}
+
+
+def of_new(scope: Scope, new: NewSession) -> Values:
+    """Give the parameters of ``insert``."""
+    return {
+        "app_id": scope.app_id,
+        "tenant_id": scope.tenant_id,
+        "handle": new.handle,
+        "user_id": new.user_id,
+        "token_hash": new.token_hash,
+        "idle_ms": new.idle_ms,
+        "absolute_ms": new.absolute_ms,
+        "jwt_payload": new.jwt_payload.decode(),
+        "session_data": new.session_data.decode(),
+        "use_static_key": new.use_static_key,
+        "ip": _evidence(new.device.ip),
+        "user_agent": _evidence(new.device.user_agent),
+    }
+
+
+def of_rotation(scope: Scope, rotation: Rotation) -> Values:
+    """Give the parameters of ``rotate``."""
+    return {
+        "app_id": scope.app_id,
+        "tenant_id": scope.tenant_id,
+        "handle": rotation.handle,
+        "presented_hash": rotation.presented_hash,
+        "successor_hash": rotation.successor_hash,
+        "successor_sealed": rotation.successor_sealed,
+        "idle_ms": rotation.idle_ms,
+        "ip": _evidence(rotation.device.ip),
+        "user_agent": _evidence(rotation.device.user_agent),
+    }
+
+
+def of_record(scope: Scope, record: SessionRecord) -> Values:
+    """Give the parameters of ``replace``."""
+    return {
+        "app_id": scope.app_id,
+        "tenant_id": scope.tenant_id,
+        "handle": record.handle,
+        "expires_at": record.expires_at,
+        "generation": record.generation,
+        "current_hash": record.current_hash,
+        "previous_hash": record.previous_hash,
+        "successor_sealed": record.successor_sealed,
+        "rotated_at": record.rotated_at,
+        "confirmed_at": record.confirmed_at,
+        "replay_count": record.replay_count,
+        "replay_window_start": record.replay_window_start,
+        "counted_generation": record.counted_generation,
+        "replay_streak": record.replay_streak,
+        "replayed_generation": record.replayed_generation,
+        "jwt_payload": record.jwt_payload.decode(),
+        "session_data": record.session_data.decode(),
+        "ip": _evidence(record.device.ip),
+        "user_agent": _evidence(record.device.user_agent),
+        "last_seen_at": record.last_seen_at,
+        "ended_at": record.ended_at,
+        "end_reason": record.end_reason and record.end_reason.value,
+        "version": record.version,
+    }
+
+
+def as_arrays(rows: Iterable[Values]) -> Values:
+    """Turn the parameters of several statements into those of one: an array for each."""
+    several = list(rows)
+    return {name: [row[name] for row in several] for name in several[0]}
+
+
+def to_record(row: Sequence[Any]) -> SessionRecord:
+    """Read the columns of a session."""
+    return SessionRecord(
+        handle=row[0],
+        user_id=row[1],
+        created_at=row[2],
+        expires_at=row[3],
+        absolute_expires_at=row[4],
+        generation=row[5],
+        current_hash=row[6],
+        previous_hash=row[7],
+        successor_sealed=row[8],
+        rotated_at=row[9],
+        confirmed_at=row[10],
+        replay_count=row[11],
+        replay_window_start=row[12],
+        counted_generation=row[13],
+        replay_streak=row[14],
+        replayed_generation=row[15],
+        jwt_payload=row[16].encode(),
+        session_data=row[17].encode(),
+        use_static_key=row[18],
+        device=Device(row[19], row[20]),
+        last_seen_at=row[21],
+        ended_at=row[22],
+        end_reason=row[23] and EndReason(row[23]),
+        version=row[24],
+    )
+
+
+def _evidence(text: str | None) -> str | None:
+    """Make storable what is kept only as evidence: a strange user agent must not stand in the way of a refresh."""
+    if text is None or storable(text):
+        return text
+    return text.replace("\0", _BROKEN).encode(errors="replace").decode()

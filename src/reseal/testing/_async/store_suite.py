@@ -1,0 +1,586 @@
+# ruff: noqa: PLR2004 - the numbers of a test stand where they are meant
+"""What every store has to pass: one test per promise of ``ports.AsyncStore``.
+
+Subclass it, give it a fixture ``make_store`` and let pytest collect the subclass::
+
+    class TestMyStore(AsyncStoreSuite):
+        @pytest.fixture
+        def make_store(self, tmp_path):
+            return lambda clock: MyStore(tmp_path / "data", clock)
+
+``make_store(clock)`` gives a further way to the same data each time; it is not open yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from functools import partial
+from itertools import count, product
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reseal._async.ports import AsyncStore
+from reseal.clock import Clock
+from reseal.core.model import Device, EndReason, Scope, SessionRecord
+from reseal.core.rotation import PURGE_AFTER
+from reseal.testing._async.waiting import together
+from reseal.testing.clock import ManualClock
+from reseal.testing.material import DAY, HOUR, USER_IDS, hash_of, new_session, step, stored_key
+
+PUBLIC: Final = Scope()
+MakeStore = Callable[[Clock], AsyncStore]
+
+_TEXT: Final = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=512)
+_EXAMPLES: Final = count()
+_JSON: Final = (
+    b"{}",
+    b'{"a":1}',
+    b'{ "a" : 1.0 , "b":[ ] }',
+    '{"ключ":"значение","emoji":"\U0001f469\u200d\U0001f467","nfd":"e\u0301"}'.encode(),
+    b'{"escaped":"\\u0000\\ud83d\\ude00\\/","big":9223372036854775807}',
+    b'{"long":"' + b"x" * 100_000 + b'"}',
+)
+
+
+class AsyncStoreSuite:
+    @pytest.fixture
+    def make_store(self) -> MakeStore:
+        raise NotImplementedError("the subclass says how its store is made")
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        return ManualClock()
+
+    @pytest.fixture
+    async def store(self, make_store: MakeStore, clock: ManualClock) -> AsyncIterator[AsyncStore]:
+        store = make_store(clock)
+        await store.open()
+        yield store
+        await store.close()
+
+    # -- insert and get ---------------------------------------------------------------------------------------------
+
+    async def test_a_session_begins_with_generation_0_at_the_store_s_time(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        record = await store.insert(PUBLIC, new_session(absolute_ms=DAY))
+        assert record is not None
+        assert record.generation == 0
+        assert record.current_hash == hash_of("h/0")
+        assert (record.previous_hash, record.successor_sealed, record.confirmed_at) == (None, None, None)
+        assert record.created_at == record.rotated_at == record.last_seen_at == clock.wall()
+        assert (record.expires_at, record.absolute_expires_at) == (clock.wall() + HOUR, clock.wall() + DAY)
+        assert await store.get(PUBLIC, "h") == (record, clock.wall())
+
+    async def test_the_first_idle_end_is_not_past_the_absolute_end(self, store: AsyncStore, clock: ManualClock) -> None:
+        record = await store.insert(PUBLIC, new_session(idle_ms=DAY, absolute_ms=HOUR))
+        assert record is not None
+        assert record.expires_at == record.absolute_expires_at == clock.wall() + HOUR
+
+    async def test_a_taken_handle_is_not_taken_again(self, store: AsyncStore) -> None:
+        first = await store.insert(PUBLIC, new_session())
+        assert await store.insert(PUBLIC, new_session(user_id="another", token_hash=hash_of("other"))) is None
+        assert (await store.get(PUBLIC, "h")).record == first
+        assert await store.list_user(PUBLIC, "another") == ()
+
+    async def test_the_handle_of_an_ended_session_stays_taken(self, store: AsyncStore) -> None:
+        await store.insert(PUBLIC, new_session())
+        await store.end(PUBLIC, ["h"], EndReason.REVOKED)
+        assert await store.insert(PUBLIC, new_session(user_id="another")) is None
+
+    async def test_of_many_who_insert_one_handle_one_does(self, store: AsyncStore) -> None:
+        given_names = [f"user {n}" for n in range(16)]
+        results = await together(partial(store.insert, PUBLIC, new_session(user_id=name)) for name in given_names)
+        winners = [r for r in results if isinstance(r, SessionRecord)]
+        assert len(winners) == 1
+        assert results.count(None) == len(results) - 1
+        assert (await store.get(PUBLIC, "h")).record == winners[0]
+
+    async def test_an_absent_session_is_none_with_the_time(self, store: AsyncStore, clock: ManualClock) -> None:
+        assert await store.get(PUBLIC, "absent") == (None, clock.wall())
+
+    async def test_ended_and_expired_sessions_are_read_too(self, store: AsyncStore, clock: ManualClock) -> None:
+        await store.insert(PUBLIC, new_session("ended"))
+        await store.insert(PUBLIC, new_session("expired"))
+        await store.end(PUBLIC, ["ended"], EndReason.SIGNED_OUT)
+        clock.advance(HOUR + 1)
+        ended, expired = await store.get(PUBLIC, "ended"), await store.get(PUBLIC, "expired")
+        assert ended.record is not None
+        assert ended.record.end_reason is EndReason.SIGNED_OUT
+        assert expired.record is not None
+        assert expired.record.expires_at < expired.now == clock.wall()
+
+    # -- rotate -----------------------------------------------------------------------------------------------------
+
+    async def test_rotating_advances_the_line_by_one_and_keeps_the_rest(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        before = await store.insert(PUBLIC, new_session(jwt_payload=b'{"a":1}', session_data=b'{"b":2}'))
+        assert before is not None
+        clock.advance(1000)
+        after = await store.rotate(PUBLIC, step())
+        assert after == replace(
+            before,
+            generation=1,
+            current_hash=hash_of("h/1"),
+            previous_hash=hash_of("h/0"),
+            successor_sealed=b"sealed 1",
+            rotated_at=clock.wall(),
+            last_seen_at=clock.wall(),
+            expires_at=clock.wall() + HOUR,
+            device=Device("192.0.2.2", "Browser/2"),
+            version=before.version + 1,
+        )
+        assert (await store.get(PUBLIC, "h")).record == after
+
+    async def test_the_successor_is_unconfirmed_and_the_replay_counts_are_kept(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        marked = replace(
+            record,
+            confirmed_at=record.created_at,
+            replay_count=2,
+            replay_window_start=7,
+            counted_generation=0,
+            replay_streak=3,
+            replayed_generation=0,
+        )
+        assert await store.replace(PUBLIC, marked)
+        rotated = await store.rotate(PUBLIC, step())
+        assert rotated is not None
+        assert rotated.confirmed_at is None
+        kept = (rotated.replay_count, rotated.replay_window_start, rotated.counted_generation)
+        assert kept == (2, 7, 0)
+        assert (rotated.replay_streak, rotated.replayed_generation) == (3, 0)
+
+    @pytest.mark.parametrize("callers", [2, 64])
+    async def test_only_the_first_of_several_rotators_wins(self, store: AsyncStore, callers: int) -> None:
+        for generation in range(5):
+            if generation == 0:
+                await store.insert(PUBLIC, new_session(token_hash=hash_of("line 0")))
+            steps = [
+                step(presented_hash=hash_of(f"line {generation}"), successor_sealed=str(n).encode())
+                if n
+                else step(presented_hash=hash_of(f"line {generation}"))
+                for n in range(callers)
+            ]
+            steps = [replace(s, successor_hash=hash_of(f"line {generation + 1}")) for s in steps]
+            results = await together(partial(store.rotate, PUBLIC, s) for s in steps)
+            winners = [r for r in results if isinstance(r, SessionRecord)]
+            assert len(winners) == 1
+            assert results.count(None) == callers - 1
+            assert winners[0].generation == generation + 1
+            assert (await store.get(PUBLIC, "h")).record == winners[0]
+
+    async def test_only_one_rotator_wins_over_several_openings_of_the_same_data(
+        self, store: AsyncStore, make_store: MakeStore, clock: ManualClock
+    ) -> None:
+        other = make_store(clock)
+        await other.open()
+        await store.insert(PUBLIC, new_session())
+        steps = [step(successor_hash=hash_of(str(n))) for n in range(32)]
+        results = await together(partial((store, other)[n % 2].rotate, PUBLIC, s) for n, s in enumerate(steps))
+        assert [r for r in results if isinstance(r, BaseException)] == []
+        assert sum(r is not None for r in results) == 1
+        if other is not store:
+            await other.close()
+
+    async def test_rotate_refuses_a_hash_that_is_not_current(self, store: AsyncStore) -> None:
+        assert await store.rotate(PUBLIC, step()) is None
+        await store.insert(PUBLIC, new_session())
+        after = await store.rotate(PUBLIC, step())
+        assert await store.rotate(PUBLIC, step()) is None
+        assert await store.rotate(PUBLIC, step(presented_hash=hash_of("another"))) is None
+        assert await store.rotate(PUBLIC, step(presented_hash=b"")) is None
+        assert (await store.get(PUBLIC, "h")).record == after
+
+    async def test_rotate_refuses_an_ended_session(self, store: AsyncStore) -> None:
+        await store.insert(PUBLIC, new_session())
+        await store.end(PUBLIC, ["h"], EndReason.REVOKED)
+        before = await store.get(PUBLIC, "h")
+        assert await store.rotate(PUBLIC, step()) is None
+        assert await store.get(PUBLIC, "h") == before
+
+    @pytest.mark.parametrize(("late_by", "refused"), [(-1, False), (0, True), (1, True)])
+    @pytest.mark.parametrize("absolute_ms", [None, HOUR])
+    async def test_rotate_refuses_a_session_from_its_end_on(
+        self, store: AsyncStore, clock: ManualClock, absolute_ms: int | None, late_by: int, *, refused: bool
+    ) -> None:
+        await store.insert(PUBLIC, new_session(absolute_ms=absolute_ms))
+        clock.advance(HOUR + late_by)
+        assert (await store.rotate(PUBLIC, step()) is None) is refused
+
+    async def test_the_idle_end_slides_but_not_past_the_absolute_end(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        begun = await store.insert(PUBLIC, new_session(absolute_ms=3 * HOUR))
+        assert begun is not None
+        for generation in range(5):
+            clock.advance(HOUR // 2)
+            record = await store.rotate(PUBLIC, step(generation=generation))
+            assert record is not None
+            assert record.absolute_expires_at == begun.absolute_expires_at
+            assert record.expires_at == min(clock.wall() + HOUR, begun.created_at + 3 * HOUR)
+        clock.advance(HOUR // 2)
+        assert await store.rotate(PUBLIC, step(generation=5)) is None
+
+    # -- replace ----------------------------------------------------------------------------------------------------
+
+    async def test_replace_writes_what_it_is_given_and_counts_the_version_up(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        changed = replace(
+            record,
+            confirmed_at=5,
+            replay_count=1,
+            replay_window_start=6,
+            counted_generation=0,
+            replay_streak=2,
+            replayed_generation=0,
+            jwt_payload=b'{"a":1}',
+            session_data=b'{"b":2}',
+            last_seen_at=8,
+            device=Device(None, None),
+        )
+        assert await store.replace(PUBLIC, changed)
+        assert (await store.get(PUBLIC, "h")).record == replace(changed, version=record.version + 1)
+
+    async def test_replace_happens_only_on_the_version_that_was_read(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        assert await store.replace(PUBLIC, replace(record, session_data=b'{"n":1}'))
+        before = await store.get(PUBLIC, "h")
+        assert not await store.replace(PUBLIC, replace(record, session_data=b'{"n":2}'))
+        assert await store.get(PUBLIC, "h") == before
+
+    async def test_replace_of_an_absent_session_writes_nothing(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        assert not await store.replace(PUBLIC, replace(record, handle="absent"))
+        assert (await store.get(PUBLIC, "absent")).record is None
+
+    async def test_a_step_of_the_line_outdates_what_was_read_before_it(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        rotated = await store.rotate(PUBLIC, step())
+        assert not await store.replace(PUBLIC, record)
+        assert (await store.get(PUBLIC, "h")).record == rotated
+
+    async def test_what_was_read_before_the_end_does_not_revive_a_session(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        await store.end(PUBLIC, ["h"], EndReason.REVOKED)
+        assert not await store.replace(PUBLIC, record)
+        ended = (await store.get(PUBLIC, "h")).record
+        assert ended is not None
+        assert ended.end_reason is EndReason.REVOKED
+
+    async def test_of_many_who_replace_one_version_one_does(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        texts = [f'{{"n":{n}}}'.encode() for n in range(32)]
+        results = await together(partial(store.replace, PUBLIC, replace(record, session_data=t)) for t in texts)
+        assert results.count(True) == 1
+        assert results.count(False) == len(texts) - 1
+        written = (await store.get(PUBLIC, "h")).record
+        assert written == replace(record, session_data=texts[results.index(True)], version=record.version + 1)
+
+    # -- end --------------------------------------------------------------------------------------------------------
+
+    async def test_end_names_exactly_those_that_it_ended(self, store: AsyncStore) -> None:
+        for handle in ("a", "b", "c", "d"):
+            await store.insert(PUBLIC, new_session(handle))
+        await store.end(PUBLIC, ["a"], EndReason.SIGNED_OUT)
+        named = await store.end(PUBLIC, ["a", "b", "absent", "c", "b"], EndReason.REVOKED)
+        assert sorted(named) == ["b", "c"]
+        assert [r.handle for r in await store.list_user(PUBLIC, "user")] == ["d"]
+        assert await store.end(PUBLIC, [], EndReason.REVOKED) == ()
+
+    async def test_ending_again_changes_nothing_and_keeps_the_first_reason(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.insert(PUBLIC, new_session())
+        await store.end(PUBLIC, ["h"], EndReason.THEFT)
+        clock.advance(1)
+        before = (await store.get(PUBLIC, "h")).record
+        assert await store.end(PUBLIC, ["h"], EndReason.REVOKED) == ()
+        assert await store.end_user(PUBLIC, "user", EndReason.USER_REVOKED) == ()
+        assert (await store.get(PUBLIC, "h")).record == before
+        assert before is not None
+        assert before.end_reason is EndReason.THEFT
+
+    async def test_an_ended_session_keeps_its_hashes_and_loses_its_seal(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.insert(PUBLIC, new_session())
+        rotated = await store.rotate(PUBLIC, step())
+        assert rotated is not None
+        await store.end(PUBLIC, ["h"], EndReason.REVOKED)
+        assert (await store.get(PUBLIC, "h")).record == replace(
+            rotated,
+            ended_at=clock.wall(),
+            end_reason=EndReason.REVOKED,
+            successor_sealed=None,
+            version=rotated.version + 1,
+        )
+
+    @pytest.mark.parametrize("reason", list(EndReason))
+    async def test_every_reason_is_kept(self, store: AsyncStore, reason: EndReason) -> None:
+        await store.insert(PUBLIC, new_session())
+        assert await store.end(PUBLIC, iter(["h"]), reason) == ("h",)
+        record = (await store.get(PUBLIC, "h")).record
+        assert record is not None
+        assert record.end_reason is reason
+
+    async def test_of_many_who_end_one_session_one_is_named_as_the_one(self, store: AsyncStore) -> None:
+        await store.insert(PUBLIC, new_session())
+        results = await together([partial(store.end, PUBLIC, ["h"], EndReason.REVOKED)] * 16)
+        assert sorted(map(repr, results)) == ["('h',)"] + ["()"] * 15
+
+    @pytest.mark.parametrize("keep", [None, "b-2", "absent", "a-0"])
+    async def test_end_user_ends_all_sessions_of_that_user_but_one(self, store: AsyncStore, keep: str | None) -> None:
+        await _three_users_with_five_sessions(store)
+        named = await store.end_user(PUBLIC, "b", EndReason.USER_REVOKED, keep)
+        expected = {f"b-{n}" for n in range(5)} - {keep}
+        assert len(named) == len(expected)
+        assert set(named) == expected
+        left = {r.handle for user in "abc" for r in await store.list_user(PUBLIC, user)}
+        assert left == {f"{user}-{n}" for user in "abc" for n in range(5)} - expected
+
+    # -- list -------------------------------------------------------------------------------------------------------
+
+    async def test_the_live_sessions_of_a_user_are_listed_oldest_first(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        for handle in ("z", "m", "a", "k"):
+            await store.insert(PUBLIC, new_session(handle))
+            clock.advance(10)
+        await store.rotate(PUBLIC, step("z"))
+        assert [r.handle for r in await store.list_user(PUBLIC, "user")] == ["z", "m", "a", "k"]
+        first = (await store.list_user(PUBLIC, "user"))[0]
+        assert first == (await store.get(PUBLIC, "z")).record
+        assert await store.list_user(PUBLIC, "nobody") == ()
+
+    async def test_ended_and_expired_sessions_are_not_listed(self, store: AsyncStore, clock: ManualClock) -> None:
+        await store.insert(PUBLIC, new_session("ended"))
+        await store.insert(PUBLIC, new_session("expired"))
+        await store.insert(PUBLIC, new_session("absolute", idle_ms=DAY, absolute_ms=HOUR))
+        await store.insert(PUBLIC, new_session("live", idle_ms=HOUR + 1))
+        await store.end(PUBLIC, ["ended"], EndReason.REVOKED)
+        clock.advance(HOUR - 1)
+        assert {r.handle for r in await store.list_user(PUBLIC, "user")} == {"expired", "absolute", "live"}
+        clock.advance(1)
+        assert [r.handle for r in await store.list_user(PUBLIC, "user")] == ["live"]
+
+    async def test_user_ids_that_look_alike_are_different_users(self, store: AsyncStore) -> None:
+        for n, user_id in enumerate(USER_IDS):
+            await store.insert(PUBLIC, new_session(f"h-{n}", user_id))
+        for n, user_id in enumerate(USER_IDS):
+            assert [(r.handle, r.user_id) for r in await store.list_user(PUBLIC, user_id)] == [(f"h-{n}", user_id)]
+        for n, user_id in enumerate(USER_IDS):
+            assert await store.end_user(PUBLIC, user_id, EndReason.REVOKED) == (f"h-{n}",)
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(user_id=_TEXT, handle=_TEXT)
+    async def test_any_user_id_comes_back_byte_for_byte(self, store: AsyncStore, user_id: str, handle: str) -> None:
+        scope = Scope("public", f"example-{next(_EXAMPLES)}")
+        await store.insert(scope, new_session(handle, user_id))
+        found = (await store.get(scope, handle)).record
+        assert found is not None
+        assert (found.user_id.encode(), found.handle.encode()) == (user_id.encode(), handle.encode())
+        assert found in await store.list_user(scope, user_id)
+
+    @pytest.mark.parametrize("text", _JSON, ids=lambda text: f"{len(text)} bytes")
+    async def test_payload_and_session_data_come_back_byte_for_byte(self, store: AsyncStore, text: bytes) -> None:
+        record = await store.insert(PUBLIC, new_session(jwt_payload=text, session_data=text))
+        assert record is not None
+        assert (record.jwt_payload, record.session_data) == (text, text)
+        assert (await store.get(PUBLIC, "h")).record == record
+        rotated = await store.rotate(PUBLIC, step())
+        assert rotated is not None
+        assert (rotated.jwt_payload, rotated.session_data) == (text, text)
+
+    async def test_where_a_request_came_from_is_kept_or_absent(self, store: AsyncStore) -> None:
+        for n, device in enumerate((Device(), Device("", ""), Device("2001:db8::1", "Br\u00f6wser '\"\\ \U0001f469"))):
+            await store.insert(PUBLIC, new_session(f"h-{n}", device=device))
+            found = (await store.get(PUBLIC, f"h-{n}")).record
+            assert found is not None
+            assert found.device == device
+
+    # -- isolation --------------------------------------------------------------------------------------------------
+
+    async def test_apps_and_tenants_never_meet(self, store: AsyncStore) -> None:
+        scopes = [Scope(app, tenant) for app, tenant in product(("a", "b", "a-b"), ("b", "a", "b-a"))]
+        for scope in scopes:
+            record = await store.insert(scope, new_session(session_data=f'{{"of":"{scope}"}}'.encode()))
+            assert record is not None
+            assert await store.list_user(scope, "user") == (record,)
+        for n, scope in enumerate(scopes):
+            others = [s for s in scopes if s != scope]
+            before = [await store.get(s, "h") for s in others]
+            rotated = await store.rotate(scope, step(successor_hash=hash_of(f"of {n}")))
+            assert rotated is not None
+            assert await store.replace(scope, replace(rotated, jwt_payload=b'{"changed":1}'))
+            if n % 2:
+                assert await store.end(scope, ["h"], EndReason.REVOKED) == ("h",)
+            else:
+                assert await store.end_user(scope, "user", EndReason.USER_REVOKED) == ("h",)
+            assert await store.list_user(scope, "user") == ()
+            assert [await store.get(s, "h") for s in others] == before
+
+    async def test_what_is_in_no_other_scope_is_absent_there(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        for scope in (Scope("public", "other"), Scope("other", "public"), Scope("PUBLIC", "public")):
+            assert (await store.get(scope, "h")).record is None
+            assert await store.rotate(scope, step()) is None
+            assert not await store.replace(scope, record)
+            assert await store.end(scope, ["h"], EndReason.REVOKED) == ()
+            assert await store.end_user(scope, "user", EndReason.REVOKED) == ()
+            assert await store.list_user(scope, "user") == ()
+        assert (await store.get(PUBLIC, "h")).record == record
+
+    # -- purge ------------------------------------------------------------------------------------------------------
+
+    async def test_small_steps_walk_all_rows_and_delete_those_long_past_their_end(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        for n in range(30):
+            await store.insert(PUBLIC, new_session(f"h-{n}", idle_ms=HOUR if n % 3 else 10 * DAY))
+        await store.end(PUBLIC, ["h-0", "h-1"], EndReason.REVOKED)
+        clock.advance(HOUR + PURGE_AFTER)
+        await store.insert(PUBLIC, new_session("young", idle_ms=HOUR))
+        gone = [await store.purge(4) for _ in range(20)]
+        assert max(gone) <= 4
+        assert sum(gone) == 20
+        for n in range(30):
+            assert ((await store.get(PUBLIC, f"h-{n}")).record is None) is bool(n % 3)
+        assert (await store.get(PUBLIC, "young")).record is not None
+        assert [await store.purge(4) for _ in range(10)] == [0] * 10
+
+    async def test_an_expired_session_is_kept_for_a_while_to_tell_why_it_ended(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.insert(PUBLIC, new_session())
+        clock.advance(HOUR + PURGE_AFTER - 1)
+        assert [await store.purge(10) for _ in range(3)] == [0, 0, 0]
+        clock.advance(1)
+        assert sum([await store.purge(10) for _ in range(3)]) == 1
+        assert (await store.get(PUBLIC, "h")).record is None
+
+    async def test_purging_an_empty_store_deletes_nothing(self, store: AsyncStore) -> None:
+        assert [await store.purge(1) for _ in range(3)] == [0, 0, 0]
+
+    # -- keys -------------------------------------------------------------------------------------------------------
+
+    async def test_the_first_key_of_its_name_stays(self, store: AsyncStore) -> None:
+        first = stored_key(secret=bytes(range(256)))
+        assert await store.keys("public") == ()
+        assert await store.add_key("public", first)
+        assert not await store.add_key("public", first)
+        assert not await store.add_key("public", stored_key(secret=b"another"))
+        assert await store.keys("public") == (first,)
+        assert await store.add_key("other", stored_key(secret=b"another"))
+        assert await store.keys("public") == (first,)
+
+    async def test_of_many_who_add_one_key_one_does(self, store: AsyncStore) -> None:
+        offered = [stored_key(secret=bytes([n])) for n in range(16)]
+        results = await together(partial(store.add_key, "public", key) for key in offered)
+        assert results.count(True) == 1
+        assert results.count(False) == 15
+        assert await store.keys("public") == (offered[results.index(True)],)
+
+    async def test_removed_keys_are_gone_and_absent_ones_are_left_out(self, store: AsyncStore) -> None:
+        for kid in ("a", "b", "c"):
+            await store.add_key("public", stored_key(kid))
+        await store.add_key("other", stored_key("a"))
+        await store.remove_keys("public", iter(["a", "absent", "c"]))
+        await store.remove_keys("public", [])
+        assert await store.keys("public") == (stored_key("b"),)
+        assert await store.keys("other") == (stored_key("a"),)
+        assert await store.add_key("public", stored_key("a", secret=b"new"))
+
+    # -- time and durability ----------------------------------------------------------------------------------------
+
+    async def test_the_store_s_time_does_not_go_back_with_the_wall_s(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.insert(PUBLIC, new_session())
+        before = (await store.get(PUBLIC, "h")).now
+        clock.jump(-HOUR)
+        assert (await store.get(PUBLIC, "h")).now == before
+        clock.advance(1000)
+        assert (await store.get(PUBLIC, "h")).now == before + 1000
+        rotated = await store.rotate(PUBLIC, step())
+        assert rotated is not None
+        assert (rotated.rotated_at, rotated.expires_at) == (before + 1000, before + 1000 + HOUR)
+        clock.jump(2 * HOUR)
+        assert (await store.get(PUBLIC, "h")).now == clock.wall()
+
+    async def test_a_clock_moved_back_does_not_revive_an_expired_session(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.insert(PUBLIC, new_session())
+        clock.advance(HOUR)
+        assert await store.rotate(PUBLIC, step()) is None
+        clock.jump(-DAY)
+        assert await store.rotate(PUBLIC, step()) is None
+        assert await store.list_user(PUBLIC, "user") == ()
+
+    @pytest.mark.parametrize("last_call", ["rotate", "refused rotate", "end", "replace", "get"])
+    async def test_the_time_does_not_go_back_over_a_restart(
+        self, make_store: MakeStore, clock: ManualClock, last_call: str
+    ) -> None:
+        store = make_store(clock)
+        await store.open()
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        clock.advance(HOUR if last_call == "refused rotate" else HOUR - 1)
+        match last_call:
+            case "rotate" | "refused rotate":
+                await store.rotate(PUBLIC, step())
+            case "end":
+                await store.end(PUBLIC, ["h"], EndReason.REVOKED)
+            case "replace":
+                await store.replace(PUBLIC, record)
+        before = (await store.get(PUBLIC, "h")).now
+        await store.close()
+        clock.jump(-HOUR)
+        store = make_store(clock)
+        await store.open()
+        assert (await store.get(PUBLIC, "h")).now >= before
+        await store.close()
+
+    async def test_acknowledged_writes_stay_when_the_store_is_closed(
+        self, make_store: MakeStore, clock: ManualClock
+    ) -> None:
+        store = make_store(clock)
+        await store.open()
+        await store.insert(PUBLIC, new_session("rotated"))
+        await store.insert(PUBLIC, new_session("ended"))
+        rotated = await store.rotate(PUBLIC, step("rotated"))
+        await store.end(PUBLIC, ["ended"], EndReason.REVOKED)
+        await store.add_key("public", stored_key())
+        await store.close()
+        again = make_store(clock)
+        await again.open()
+        assert (await again.get(PUBLIC, "rotated")).record == rotated
+        ended = (await again.get(PUBLIC, "ended")).record
+        assert ended is not None
+        assert ended.end_reason is EndReason.REVOKED
+        assert await again.keys("public") == (stored_key(),)
+        await again.close()
+
+
+async def _three_users_with_five_sessions(store: AsyncStore) -> None:
+    for user in "abc":
+        for n in range(5):
+            await store.insert(PUBLIC, new_session(f"{user}-{n}", user))

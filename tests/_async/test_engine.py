@@ -1,0 +1,231 @@
+"""The engine keeps the promises of sessions over every store, and those that only an engine can give."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+
+import pytest
+
+from reseal._async.stores.memory import AsyncMemoryStore
+from reseal._async.stores.sqlite import AsyncSQLiteStore
+from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.core.events import EventName
+from reseal.testing._async.sessions_suite import AsyncSessionsSuite
+from reseal.testing._async.world import AsyncWorld
+from reseal.testing.material import HOUR, MINUTE
+
+SECRET, ANOTHER = "first secret of 32 characters!!!", "other secret of 32 characters!!!"
+
+
+class TestOverMemory(AsyncSessionsSuite):
+    @pytest.fixture
+    async def world(self):
+        kept = {}
+        async with AsyncWorld(lambda clock: kept.setdefault("store", AsyncMemoryStore(clock))) as world:
+            yield world
+
+
+class TestOverSQLite(AsyncSessionsSuite):
+    @pytest.fixture
+    async def world(self, tmp_path):
+        async with AsyncWorld(lambda clock: AsyncSQLiteStore(tmp_path / "sessions.db", clock)) as world:
+            yield world
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sessions.db"
+
+
+@pytest.fixture
+async def world(path):
+    async with AsyncWorld(lambda clock: AsyncSQLiteStore(path, clock)) as world:
+        yield world
+
+
+# -- a store that was rolled back -----------------------------------------------------------------------------------
+
+
+async def test_tokens_newer_than_a_restored_store_end_as_unauthorised_and_loudly(world, path, tmp_path):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    line = [pair.refresh_token]
+    for _ in range(2):
+        line.append((await sessions.refresh(line[-1])).refresh_token)
+    await world.stop()
+    shutil.copy(path, tmp_path / "backup.db")
+    sessions = await world.sessions()
+    created_since = await sessions.create("user")
+    for _ in range(3):
+        line.append((await sessions.refresh(line[-1])).refresh_token)
+    await world.stop()
+    for leftover in tmp_path.glob("sessions.db*"):
+        leftover.unlink()
+    shutil.copy(tmp_path / "backup.db", path)
+    sessions = await world.sessions()
+    for token in line[3:]:
+        with pytest.raises(Unauthorised) as error:
+            await sessions.refresh(token)
+        assert error.value.reason is Refusal.NEWER_THAN_STORE
+    with pytest.raises(Unauthorised) as error:
+        await sessions.refresh(created_since.refresh_token)
+    assert error.value.reason is Refusal.UNKNOWN_SESSION
+    assert len(world.events.named(EventName.STORE_ROLLED_BACK)) == 3
+    assert world.events.named(EventName.TOKEN_THEFT) == []
+    assert [r.handle for r in await sessions.list_user("user")] == [pair.claims.sid]
+
+
+async def test_a_token_of_the_same_age_from_before_a_restore_is_no_theft(world, path, tmp_path):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    await world.stop()
+    shutil.copy(path, tmp_path / "backup.db")
+    sessions = await world.sessions()
+    lost_branch = await sessions.refresh(pair.refresh_token)
+    await world.stop()
+    for leftover in tmp_path.glob("sessions.db*"):
+        leftover.unlink()
+    shutil.copy(tmp_path / "backup.db", path)
+    sessions = await world.sessions()
+    new_branch = await sessions.refresh(pair.refresh_token)
+    assert new_branch.claims.gen == lost_branch.claims.gen
+    assert new_branch.refresh_token != lost_branch.refresh_token
+    with pytest.raises(Unauthorised) as error:
+        await sessions.refresh(lost_branch.refresh_token)
+    assert error.value.reason is Refusal.NEWER_THAN_STORE
+    assert (await sessions.refresh(new_branch.refresh_token)).claims.gen == 2
+
+
+# -- keys and the secret --------------------------------------------------------------------------------------------
+
+
+async def test_a_store_is_not_opened_with_another_secret_or_without_it(world):
+    sessions = await world.sessions(secret_key=SECRET)
+    pair = await sessions.create("user")
+    for wrong in (ANOTHER, None):
+        with pytest.raises(ConfigurationError, match="secret_key"):
+            await world.restart(secret_key=wrong)
+    sessions = await world.restart(secret_key=SECRET)
+    sessions.verify(pair.access_token)
+    await sessions.refresh(pair.refresh_token)
+
+
+async def test_a_secret_that_comes_later_closes_old_seals_and_accuses_nobody(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    successor = await sessions.refresh(pair.refresh_token)
+    sessions = await world.restart(secret_key=SECRET)
+    with pytest.raises(Unauthorised) as error:
+        await sessions.refresh(pair.refresh_token)
+    assert error.value.reason is Refusal.SUCCESSOR_UNREADABLE
+    newest = await sessions.refresh(successor.refresh_token)
+    assert (await sessions.refresh(successor.refresh_token)).refresh_token == newest.refresh_token
+    assert world.events.named(EventName.TOKEN_THEFT) == []
+
+
+async def test_no_part_of_a_token_and_no_key_lies_open_in_the_file(world, path, tmp_path):
+    sessions = await world.sessions(secret_key=SECRET, enable_anti_csrf=True)
+    tokens = []
+    for _ in range(20):
+        pair = await sessions.create("user")
+        for _ in range(3):
+            pair = await sessions.refresh(pair.refresh_token)
+            tokens.append(pair)
+    kept = b"".join(file.read_bytes() for file in tmp_path.glob("sessions.db*"))
+    assert len(kept) > 10_000
+    for pair in tokens:
+        secrets = [*pair.refresh_token.split(".")[3:], pair.anti_csrf, pair.access_token]
+        pieces = [secret[n : n + 16].encode() for secret in secrets for n in range(0, len(secret) - 16, 8)]
+        assert [piece for piece in pieces if piece in kept] == []
+
+
+async def test_tokens_stay_good_while_the_signing_key_is_replaced(world):
+    sessions = await world.sessions(access_token_validity=600)
+    issued = []
+    for _ in range(20):
+        await sessions.rotate_keys()
+        for _ in range(4):
+            world.clock.advance(MINUTE)
+            await sessions.keep_fresh()
+            issued.append((world.clock.wall(), (await sessions.create("user")).access_token))
+            for at, token in issued:
+                if world.clock.wall() < at + 10 * MINUTE - 1000:
+                    sessions.verify(token)
+    assert len(world.events.named(EventName.KEY_PUBLISHED)) == 21
+    assert world.events.named(EventName.KEY_RETIRED)
+
+
+async def test_engines_over_one_store_agree_on_its_keys(world):
+    sides = [await world.sessions() for _ in range(3)]
+    for n, side in enumerate(sides):
+        pair = await side.create(f"user {n}")
+        for other in sides:
+            other.verify(pair.access_token)
+    successor = await sides[1].refresh(pair.refresh_token)
+    assert (await sides[2].refresh(pair.refresh_token)).refresh_token == successor.refresh_token
+
+
+# -- what was found between the lines -------------------------------------------------------------------------------
+
+
+async def test_who_loses_the_race_at_the_very_write_gets_the_winner_s_successor(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    won = []
+
+    async def another_first():
+        won.append(await sessions.refresh(pair.refresh_token))
+
+    world.store.before("rotate", another_first)
+    assert (await sessions.refresh(pair.refresh_token)).refresh_token == won[0].refresh_token
+
+
+async def test_a_refresh_that_never_finds_rest_is_a_busy_store_and_no_logout(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    await sessions.refresh(pair.refresh_token)
+    world.clock.advance(HOUR)
+    for _ in range(8):
+        world.store.before("replace", partial(sessions.update, pair.claims.sid, session_data={}))
+        world.store.before("replace", _nothing)
+    with pytest.raises(StoreUnavailable):
+        await sessions.refresh(pair.refresh_token)
+    assert (await sessions.refresh(pair.refresh_token)).claims.gen == 1
+
+
+async def test_a_session_that_ends_during_a_refresh_is_not_refreshed(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    world.store.before("rotate", partial(sessions.revoke, [pair.claims.sid]))
+    with pytest.raises(Unauthorised) as error:
+        await sessions.refresh(pair.refresh_token)
+    assert error.value.reason is Refusal.REVOKED
+
+
+async def test_a_closed_store_is_unavailable_and_no_logout(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    await world.stop()
+    with pytest.raises(StoreUnavailable):
+        await sessions.refresh(pair.refresh_token)
+    with pytest.raises(StoreUnavailable):
+        await sessions.check(pair.claims)
+    sessions = await world.restart()
+    await sessions.refresh(pair.refresh_token)
+
+
+async def test_a_thief_who_comes_first_is_found_when_the_owner_comes(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    stolen = await sessions.refresh(pair.refresh_token)
+    await sessions.check(stolen.claims)
+    world.clock.advance(MINUTE)
+    with pytest.raises(TokenTheftDetected):
+        await sessions.refresh(pair.refresh_token)
+    with pytest.raises(Unauthorised):
+        await sessions.refresh(stolen.refresh_token)
+
+
+async def _nothing():
+    pass

@@ -1,0 +1,310 @@
+"""The table of ``core/rotation.py``, row by row, under both policies and at the edges of every window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from reseal.core import rotation
+from reseal.core.errors import Refusal
+from reseal.core.model import Device, EndReason, Policy, Scope, TheftResponse
+from reseal.core.refresh_token import mint
+from reseal.core.rotation import Refuse, Replay, Reuse, ReuseSubtype, Rotate, advanced, begun, confirmed, decide, ended
+from reseal.settings import Settings
+from reseal.testing.material import DAY, HOUR, MINUTE, new_session, step
+
+NOW = 1_000_000_000
+WINDOW = 30_000
+API = "https://api.example.com"
+GRACEFUL = Settings(api_domain=API, refresh_token_validity=60 * 24 * 30).policy
+CLASSIC = Settings(api_domain=API, rotation_policy="classic").policy
+STRICT = replace(GRACEFUL, race_window=0, lost_response_window=0)
+POLICIES = {"graceful": GRACEFUL, "classic": CLASSIC, "strict": STRICT}
+every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+
+
+def token(generation, branch="line", handle="h"):
+    secret = f"{branch} {generation}".encode().ljust(32, b".")
+    return mint(Scope(), b"mac key", handle, generation, secret)
+
+
+def row(generation=2, **changes):
+    """A live session at ``generation``, rotated at NOW."""
+    new = new_session(token_hash=token(0).hash, idle_ms=30 * DAY)
+    record = begun(new, NOW)
+    for n in range(generation):
+        taken = step(
+            presented_hash=token(n).hash, successor_hash=token(n + 1).hash, successor_sealed=b"seal", idle_ms=30 * DAY
+        )
+        record = advanced(record, taken, NOW)
+    return replace(record, **changes)
+
+
+# -- the values of the policies -------------------------------------------------------------------------------------
+
+
+def test_the_policies_are_those_of_the_design():
+    assert Policy(WINDOW, None, None, TheftResponse.REPORT, confirm_by_verify=True) == CLASSIC
+    assert Policy(WINDOW, DAY, 2, TheftResponse.REVOKE_SESSION, confirm_by_verify=False) == GRACEFUL
+    assert GRACEFUL.replay_period == DAY
+
+
+def test_the_lost_response_window_is_no_longer_than_the_idle_limit():
+    assert Settings(api_domain=API, refresh_token_validity=120).policy.lost_response_window == 2 * HOUR
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+@every_policy
+def test_without_a_session_every_token_is_refused(policy):
+    assert decide(None, token(0), NOW, policy) == Refuse(Refusal.UNKNOWN_SESSION)
+
+
+@every_policy
+@pytest.mark.parametrize("presented", [0, 1, 2, 3])
+@pytest.mark.parametrize("reason", list(EndReason))
+def test_an_ended_session_tells_its_reason_to_every_token_and_accuses_nobody(policy, presented, reason):
+    verdict = decide(ended(row(), reason, NOW), token(presented), NOW, policy)
+    assert verdict == Refuse(Refusal(reason.value))
+
+
+@every_policy
+@pytest.mark.parametrize("presented", [0, 1, 2, 3])
+def test_a_session_past_its_idle_end_is_refused_to_every_token(policy, presented):
+    record = row(expires_at=NOW + 10)
+    assert not isinstance(decide(record, token(presented), NOW + 9, policy), Refuse) or presented == 3
+    assert decide(record, token(presented), NOW + 10, policy) == Refuse(Refusal.EXPIRED)
+
+
+@every_policy
+@pytest.mark.parametrize("presented", [0, 1, 2, 3])
+def test_a_session_past_its_absolute_end_is_refused_to_every_token(policy, presented):
+    record = row(expires_at=NOW + 10, absolute_expires_at=NOW + 10)
+    assert not isinstance(decide(record, token(presented), NOW + 9, policy), Refuse) or presented == 3
+    assert decide(record, token(presented), NOW + 10, policy) == Refuse(Refusal.ABSOLUTE_TIMEOUT)
+
+
+def test_a_session_that_was_ended_and_has_expired_tells_why_it_was_ended():
+    record = ended(row(expires_at=NOW), EndReason.THEFT, NOW - 1)
+    assert rotation.why_ended(record, NOW) is Refusal.THEFT
+
+
+# -- current --------------------------------------------------------------------------------------------------------
+
+
+@every_policy
+@pytest.mark.parametrize("age", [0, WINDOW, DAY, 29 * DAY])
+@pytest.mark.parametrize("confirmed_at", [None, NOW])
+@pytest.mark.parametrize("generation", [0, 1, 2])
+def test_the_current_token_rotates_whatever_its_age(policy, age, confirmed_at, generation):
+    record = row(generation, confirmed_at=confirmed_at, replay_count=99, replay_streak=99)
+    assert decide(record, token(generation), NOW + age, policy) == Rotate()
+
+
+# -- previous -------------------------------------------------------------------------------------------------------
+
+REUSED = Reuse(ReuseSubtype.PREVIOUS)
+EDGES = [
+    # policy, confirmed, age, replayed?
+    (GRACEFUL, False, 0, True),
+    (GRACEFUL, False, WINDOW - 1, True),
+    (GRACEFUL, False, WINDOW, True),
+    (GRACEFUL, False, DAY - 1, True),
+    (GRACEFUL, False, DAY, False),
+    (GRACEFUL, True, 0, True),
+    (GRACEFUL, True, WINDOW - 1, True),
+    (GRACEFUL, True, WINDOW, False),
+    (GRACEFUL, True, DAY, False),
+    (CLASSIC, False, 0, True),
+    (CLASSIC, False, WINDOW, True),
+    (CLASSIC, False, 29 * DAY, True),
+    (CLASSIC, True, WINDOW - 1, True),
+    (CLASSIC, True, WINDOW, False),
+    (STRICT, False, 0, False),
+    (STRICT, True, 0, False),
+    (replace(GRACEFUL, race_window=0), False, 0, True),
+    (replace(GRACEFUL, race_window=0), True, 0, False),
+    (replace(GRACEFUL, lost_response_window=0), False, WINDOW - 1, True),
+    (replace(GRACEFUL, lost_response_window=0), False, WINDOW, False),
+    (replace(GRACEFUL, replay_budget=0), False, WINDOW - 1, True),
+    (replace(GRACEFUL, replay_budget=0), False, WINDOW, False),
+    (replace(GRACEFUL, race_window=300_000), True, 299_999, True),
+    (replace(GRACEFUL, race_window=300_000), True, 300_000, False),
+]
+
+
+@pytest.mark.parametrize(("policy", "seen", "age", "replayed"), EDGES)
+def test_the_previous_token_is_replayed_inside_its_windows_and_reused_outside(policy, seen, age, replayed):
+    record = row(confirmed_at=NOW if seen else None)
+    verdict = decide(record, token(1), NOW + age, policy)
+    assert isinstance(verdict, Replay) if replayed else verdict == REUSED
+
+
+def test_a_clock_behind_the_rotation_counts_as_inside_the_race_window():
+    assert isinstance(decide(row(confirmed_at=NOW), token(1), NOW - HOUR, GRACEFUL), Replay)
+
+
+def test_a_replay_in_the_race_window_costs_no_budget():
+    verdict = decide(row(replay_count=2, counted_generation=0), token(1), NOW + WINDOW - 1, GRACEFUL)
+    assert isinstance(verdict, Replay)
+    assert (verdict.record.replay_count, verdict.record.counted_generation) == (2, 0)
+
+
+def test_a_replay_outside_the_race_window_is_counted_once_a_generation():
+    verdict = decide(row(), token(1), NOW + WINDOW, GRACEFUL)
+    assert isinstance(verdict, Replay)
+    counted = verdict.record
+    assert (counted.replay_count, counted.counted_generation, counted.replay_window_start) == (1, 2, NOW + WINDOW)
+    for later in (WINDOW, WINDOW + 1, HOUR, DAY - 1):
+        again = decide(counted, token(1), NOW + later, GRACEFUL)
+        assert isinstance(again, Replay)
+        assert again.record is counted
+
+
+@pytest.mark.parametrize(("spent", "found"), [(0, False), (1, False), (2, True), (3, True)])
+def test_a_spent_budget_makes_the_next_generation_s_replay_a_reuse(spent, found):
+    record = row(replay_count=spent, counted_generation=1, replay_window_start=NOW - HOUR)
+    assert (decide(record, token(1), NOW + WINDOW, GRACEFUL) == REUSED) is found
+
+
+@pytest.mark.parametrize(("age", "found"), [(DAY - 1, True), (DAY, False)])
+def test_the_budget_is_whole_again_when_its_period_is_over(age, found):
+    record = row(replay_count=2, counted_generation=0, replay_window_start=NOW + HOUR - age)
+    verdict = decide(record, token(1), NOW + HOUR, GRACEFUL)
+    assert (verdict == REUSED) is found
+    if not found:
+        assert (verdict.record.replay_count, verdict.record.replay_window_start) == (1, NOW + HOUR)
+
+
+@pytest.mark.parametrize(("spent", "found"), [(1, False), (2, True)])
+def test_consecutive_generations_add_up_however_far_apart_they_are(spent, found):
+    record = row(replay_count=spent, counted_generation=1, replay_window_start=NOW - 20 * DAY)
+    verdict = decide(record, token(1), NOW + HOUR, GRACEFUL)
+    assert (verdict == REUSED) is found
+    if not found:
+        assert (verdict.record.replay_count, verdict.record.replay_window_start) == (spent + 1, NOW - 20 * DAY)
+
+
+def test_a_generation_already_counted_is_replayed_although_the_budget_is_spent():
+    record = row(replay_count=2, counted_generation=2, replay_window_start=NOW)
+    assert isinstance(decide(record, token(1), NOW + HOUR, GRACEFUL), Replay)
+
+
+def test_classic_counts_nothing():
+    record = row()
+    verdict = decide(record, token(1), NOW + DAY, CLASSIC)
+    assert isinstance(verdict, Replay)
+    assert (verdict.record.replay_count, verdict.record.counted_generation) == (0, -1)
+
+
+@pytest.mark.parametrize("policy", [GRACEFUL, CLASSIC], ids=["graceful", "classic"])
+def test_the_third_generation_in_a_row_with_a_replay_is_in_step_and_told_once(policy):
+    record = row(0)
+    told = []
+    for generation in range(6):
+        taken = step(presented_hash=token(generation).hash, successor_hash=token(generation + 1).hash, idle_ms=30 * DAY)
+        record = advanced(record, taken, NOW)
+        for _ in range(2):
+            verdict = decide(record, token(generation), NOW, policy)
+            assert isinstance(verdict, Replay)
+            record = verdict.record
+            told.append(verdict.in_step)
+    assert told == [False] * 4 + [True, False] * 4
+
+
+@pytest.mark.parametrize(
+    ("replayed", "streak", "in_step"), [(1, 2, True), (0, 2, False), (1, 1, False), (-1, 0, False)]
+)
+def test_only_consecutive_generations_make_a_streak(replayed, streak, in_step):
+    verdict = decide(row(replayed_generation=replayed, replay_streak=streak), token(1), NOW, GRACEFUL)
+    assert isinstance(verdict, Replay)
+    assert verdict.in_step is in_step
+    assert verdict.record.replayed_generation == 2
+
+
+def test_a_session_not_yet_rotated_has_no_previous_token():
+    assert decide(row(0), token(0, "stranger"), NOW, GRACEFUL) == Refuse(Refusal.NEWER_THAN_STORE)
+
+
+# -- older and newer ------------------------------------------------------------------------------------------------
+
+
+@every_policy
+@pytest.mark.parametrize("confirmed_at", [None, NOW])
+@pytest.mark.parametrize("age", [0, WINDOW - 1, WINDOW, DAY])
+def test_a_token_from_further_back_is_reused_whenever_it_comes(policy, confirmed_at, age):
+    record = row(5, confirmed_at=confirmed_at)
+    for generation in range(4):
+        assert decide(record, token(generation), NOW + age, policy) == Reuse(ReuseSubtype.OLDER)
+
+
+@every_policy
+@pytest.mark.parametrize("generation", [3, 4, 1000])
+def test_a_token_newer_than_the_row_means_that_the_store_was_rolled_back(policy, generation):
+    assert decide(row(2), token(generation), NOW, policy) == Refuse(Refusal.NEWER_THAN_STORE)
+
+
+@every_policy
+def test_a_stranger_of_the_same_age_means_that_the_store_was_rolled_back(policy):
+    assert decide(row(2), token(2, "lost branch"), NOW, policy) == Refuse(Refusal.NEWER_THAN_STORE)
+
+
+# -- what is written ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("absolute_ms", "idle_end"), [(None, HOUR), (HOUR + 1, HOUR), (HOUR, HOUR), (MINUTE, MINUTE)])
+def test_a_session_begins_with_an_idle_end_not_past_its_absolute_end(absolute_ms, idle_end):
+    record = begun(new_session(idle_ms=HOUR, absolute_ms=absolute_ms), NOW)
+    assert record.expires_at == NOW + idle_end
+    assert record.absolute_expires_at == (None if absolute_ms is None else NOW + absolute_ms)
+    assert (record.generation, record.version, record.previous_hash) == (0, 1, None)
+
+
+def test_a_step_leaves_the_absolute_end_and_the_counts_where_they_are():
+    before = replace(
+        begun(new_session(absolute_ms=HOUR + MINUTE), NOW), replay_count=2, replay_streak=1, confirmed_at=1
+    )
+    after = advanced(before, step(idle_ms=HOUR), NOW + 2 * MINUTE)
+    assert after.absolute_expires_at == after.expires_at == NOW + HOUR + MINUTE
+    assert (after.replay_count, after.replay_streak, after.confirmed_at) == (2, 1, None)
+    assert (after.generation, after.previous_hash, after.version) == (1, before.current_hash, 2)
+    assert after.device == Device("192.0.2.2", "Browser/2")
+
+
+def test_a_generation_is_confirmed_once_and_only_by_its_own_token():
+    record = row(2)
+    for generation in (0, 1, 3):
+        assert confirmed(record, generation, NOW) is record
+    noted = confirmed(record, 2, NOW + 5)
+    assert noted == replace(record, confirmed_at=NOW + 5)
+    assert confirmed(noted, 2, NOW + 9) is noted
+
+
+def test_an_ended_session_keeps_its_hashes_and_loses_its_seal():
+    record = row(2)
+    assert ended(record, EndReason.THEFT, NOW) == replace(
+        record, ended_at=NOW, end_reason=EndReason.THEFT, successor_sealed=None
+    )
+
+
+# -- properties over all of it --------------------------------------------------------------------------------------
+
+
+def test_theft_is_never_found_in_a_token_that_is_current_or_newer_or_foreign():
+    everything = product(POLICIES.values(), (0, 1, 2, 7), (None, NOW), (0, WINDOW, DAY), (0, 1, 50))
+    for policy, generation, confirmed_at, age, ahead in everything:
+        record = row(generation, confirmed_at=confirmed_at, replay_count=9)
+        assert not isinstance(decide(record, token(generation + ahead), NOW + age, policy), Reuse)
+
+
+def test_patience_only_shrinks_with_time():
+    """Whatever was met with theft once is never met with patience later, as long as nothing else happens."""
+    for policy, confirmed_at in product(POLICIES.values(), (None, NOW)):
+        record, met = row(confirmed_at=confirmed_at), []
+        for age in (0, 1, WINDOW - 1, WINDOW, HOUR, DAY - 1, DAY, 2 * DAY):
+            verdict = decide(record, token(1), NOW + age, policy)
+            met.append(isinstance(verdict, Replay))
+        assert met == sorted(met, reverse=True)
