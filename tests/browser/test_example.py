@@ -1,0 +1,241 @@
+"""The example application, used as its README says: the seed's loop, the thief, and both ways out.
+
+Its access tokens live for two seconds here, and the time is real.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, expect
+
+from examples.fastapi_feed.app import create_app
+from reseal import Settings
+from tests.browser.conftest import OpenContext
+from tests.browser.line import PATIENCE, Line
+from tests.browser.site import TOKENS, jar, listen, serving, tokens
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+expect.set_options(timeout=PATIENCE * 1000)
+
+FEED, REFRESH = "/getHomeFeed", "/session/refresh"
+REFUSED_CALL = re.compile(r"Failed to load resource: the server responded with a status of 401")
+"""Chromium writes this for every refused call; it is the loop at work."""
+
+
+@dataclass
+class Example:
+    origin: str
+    line: Line
+    complaints: list[str] = field(default_factory=list)
+    """What the browser found wrong: errors of scripts, violations of the page's security policy."""
+
+    async def open(self, context: BrowserContext) -> Page:
+        page = await context.new_page()
+        page.on("console", self._read)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        await page.goto(self.origin)
+        await expect(page.locator("body")).to_have_attribute("data-state", "signed-out")
+        return page
+
+    def _read(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not REFUSED_CALL.match(message.text):
+            self.complaints.append(message.text)
+
+    def loop(self) -> list[tuple[str, str, int | None]]:
+        """The calls of the loop that have passed, without the window's own."""
+        return [(each.method, each.path, each.status) for each in self.line.passed if each.path in {FEED, REFRESH}]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def example(tmp_path: Path, stack: AsyncExitStack) -> AsyncIterator[Example]:
+    listener = listen()
+    origin = f"http://localhost:{listener.getsockname()[1]}"
+    settings = Settings(
+        api_domain=origin,
+        database_uri=f"sqlite:///{tmp_path}/feed.db",
+        access_token_validity=2,
+        refresh_token_rotation_grace_period=1,
+    )
+    shown = Example(origin, await stack.enter_async_context(serving(create_app(settings), listener)))
+    yield shown
+    assert shown.complaints == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(example: Example, open_context: OpenContext) -> Page:
+    return await example.open(await open_context(viewport={"width": 1280, "height": 1000}))
+
+
+async def sign_in(page: Page, name: str = "amara") -> None:
+    await page.get_by_test_id(f"sign-in-{name}").click()
+    await expect(page.locator("body")).to_have_attribute("data-state", "signed-in")
+    await expect(page.get_by_test_id("post-item")).to_have_count(5)
+
+
+async def assert_ended(page: Page, reason: str) -> None:
+    ended = page.get_by_test_id("ended")
+    await expect(ended).to_be_visible()
+    await expect(ended).to_have_attribute("data-reason", reason)
+    await expect(page.locator("body")).to_have_attribute("data-state", "signed-out")
+
+
+def security_events(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
+    lines = [json.loads(each.message) for each in caplog.records if each.name == "reseal"]
+    return [line for line in lines if line["event"] == name]
+
+
+async def test_the_six_steps_of_the_loop_pass_and_the_user_notices_nothing(
+    example: Example, page: Page, screenshots: Path
+) -> None:
+    await page.screenshot(path=screenshots / "1-signed-out.png")
+    await sign_in(page)
+    await page.get_by_test_id("auto").uncheck()
+    before = await tokens(page.context)
+    posts = await page.get_by_test_id("posts").inner_text()
+    await expect(page.get_by_test_id("life-left")).to_contain_text("expired")
+    await page.screenshot(path=screenshots / "2-expired.png")
+    example.line.forget()
+    await page.get_by_test_id("auto").check()  # steps 1 to 5
+    await example.line.until(lambda: len(example.loop()) >= 3 and example.line.to(FEED)[-1].status == 200)
+    assert example.loop()[:3] == [("GET", FEED, 401), ("POST", REFRESH, 200), ("GET", FEED, 200)]
+    refused, repeated = example.line.to(FEED)[:2]
+    [refresh] = example.line.to(REFRESH)[:1]
+    assert json.loads(refused.answer) == {"message": "try refresh token"}
+    assert refresh.cookies["sRefreshToken"] == before["sRefreshToken"]
+    assert {each.path for each in example.line.passed if "sRefreshToken" in each.cookies} == {REFRESH}
+    assert refused.cookies["sAccessToken"] == before["sAccessToken"]
+    after = await tokens(page.context)
+    assert after.keys() == TOKENS
+    assert not set(before.values()) & set(after.values())
+    assert repeated.cookies["sAccessToken"] != before["sAccessToken"]
+    await expect(page.get_by_test_id("log")).to_contain_text("Refreshed: generation 0 → 1")
+    await expect(page.get_by_test_id("repeated")).not_to_have_text("0")
+    await expect(page.get_by_test_id("failed")).to_have_text("0")
+    assert await page.get_by_test_id("posts").inner_text() == posts
+    await expect(page.get_by_test_id("ended")).to_be_hidden()
+    await page.screenshot(path=screenshots / "3-refreshed.png", full_page=True)
+
+
+async def test_a_post_is_written_with_an_expired_token_as_well(example: Example, page: Page) -> None:
+    await sign_in(page)
+    await page.get_by_test_id("auto").uncheck()
+    await expect(page.get_by_test_id("life-left")).to_contain_text("expired")
+    await page.get_by_test_id("post-text").fill("<b>Bread</b> & butter")
+    await page.get_by_test_id("post").click()
+    await expect(page.get_by_test_id("post-item").first).to_contain_text("<b>Bread</b> & butter")
+    assert [each.status for each in example.line.to("/api/posts")] == [401, 201]
+
+
+async def test_thirty_calls_at_once_are_one_refresh(page: Page, screenshots: Path) -> None:
+    await sign_in(page)
+    await page.get_by_test_id("burst").click()
+    await expect(page.get_by_test_id("log")).to_contain_text("30 calls at once: 30 answered, 1 refresh")
+    await page.screenshot(path=screenshots / "4-burst.png", full_page=True)
+    await expect(page.get_by_test_id("failed")).to_have_text("0")
+
+
+# E05
+async def test_a_lost_answer_is_asked_for_again(
+    page: Page, caplog: pytest.LogCaptureFixture, screenshots: Path
+) -> None:
+    caplog.set_level(logging.INFO, "reseal")
+    await sign_in(page)
+    await page.get_by_test_id("lose").click()
+    await expect(page.get_by_test_id("log")).to_contain_text("Asked again, same successor")
+    await page.screenshot(path=screenshots / "5-lost-answer.png", full_page=True)
+    await expect(page.locator("body")).to_have_attribute("data-state", "signed-in")
+    assert security_events(caplog, "token_theft") == []
+
+
+@pytest.mark.parametrize("who", ["thief second", "thief first"])
+async def test_the_thief_is_caught_and_the_page_says_so(
+    example: Example, page: Page, caplog: pytest.LogCaptureFixture, screenshots: Path, who: str
+) -> None:
+    caplog.set_level(logging.INFO, "reseal")
+    await sign_in(page)
+    if who == "thief second":
+        await page.get_by_test_id("thief-copy").click()
+        await expect(page.get_by_test_id("thief-forecast")).to_have_attribute("data-forecast", "caught")
+        await page.screenshot(path=screenshots / "6-copied.png", full_page=True)
+        await page.get_by_test_id("thief-use").click()
+    else:
+        await page.get_by_test_id("thief-first").click()
+    await assert_ended(page, "theft")
+    await expect(page.get_by_test_id("log")).to_contain_text("TOKEN_THEFT_DETECTED")
+    case = page.get_by_test_id("case")
+    await expect(case).to_be_visible()
+    await page.screenshot(path=screenshots / f"7-{who.replace(' ', '-')}.png", full_page=True)
+    [event] = security_events(caplog, "token_theft")
+    assert event["user_id"] == "Amara"
+    await expect(case).to_contain_text("Amara")
+    await expect(case).to_contain_text(event["session_handle"])
+    assert (event["ip"] == "203.0.113.66") is (who == "thief second")
+    assert not TOKENS & (await jar(page.context)).keys()
+    await page.reload()
+    await expect(page.locator("body")).to_have_attribute("data-state", "signed-out")
+    # The user comes back, with a session that no copy opens.
+    await sign_in(page)
+
+
+# S44
+async def test_logging_out_ends_the_session_and_going_back_does_not_bring_it_back(
+    example: Example, page: Page, screenshots: Path
+) -> None:
+    await sign_in(page)
+    await page.get_by_test_id("sign-out").click()
+    await assert_ended(page, "signed_out")
+    await page.screenshot(path=screenshots / "8-logged-out.png", full_page=True)
+    assert not (TOKENS | {"sFrontToken"}) & (await jar(page.context)).keys()
+    await page.goto("about:blank")
+    await page.go_back()
+    await expect(page.locator("body")).to_have_attribute("data-state", "signed-out")
+    await expect(page.get_by_test_id("post-item")).to_have_count(0)
+
+
+async def test_signing_out_everywhere_ends_the_session_of_another_browser(
+    example: Example, page: Page, open_context: OpenContext, screenshots: Path
+) -> None:
+    other = await example.open(await open_context())
+    bystander = await example.open(await open_context())
+    await sign_in(other)
+    await sign_in(bystander, "mei")
+    await sign_in(page)
+    await expect(page.get_by_test_id("session-item")).to_have_count(2)
+    await page.get_by_test_id("sign-out-everywhere").click()
+    await expect(page.locator("body")).to_have_attribute("data-state", "signed-out")
+    await assert_ended(other, "user_revoked")
+    await other.screenshot(path=screenshots / "9-signed-out-everywhere.png", full_page=True)
+    for each in (page, other):
+        assert not TOKENS & (await jar(each.context)).keys()
+    await expect(bystander.locator("body")).to_have_attribute("data-state", "signed-in")
+    assert (await jar(bystander.context)).keys() >= TOKENS
+
+
+async def test_many_tabs_of_the_example_live_through_several_expiries_together(
+    example: Example, page: Page, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "reseal")
+    await sign_in(page)
+    others = []
+    for _ in range(3):
+        tab = await page.context.new_page()
+        await tab.goto(example.origin)
+        others.append(tab)
+    for tab in (page, *others):
+        # Wherever the tab is not in front, its own timer rests: call by the page's button instead.
+        await tab.evaluate("document.getElementById('refresh').click()")
+    await example.line.until(lambda: len(security_events(caplog, "session_refreshed")) >= 3)
+    for tab in (page, *others):
+        await expect(tab.locator("body")).to_have_attribute("data-state", "signed-in")
+    for name in ("token_theft", "refresh_refused", "session_revoked"):
+        assert security_events(caplog, name) == []
