@@ -47,12 +47,15 @@ class SteadyClock:
     def follow(self, latest: int) -> None:
         """Go on from ``latest`` (ms) if that is later: the time that another process has written to the same store."""
         with self._lock:
-            self._now = max(self._now, latest)
+            self._now = max(self._advance(), latest)
 
     def now(self) -> int:
         """Give the store's time in milliseconds since the epoch."""
         with self._lock:
-            at = self._clock.monotonic()
-            self._now = max(self._clock.wall(), self._now + max(0, at - self._at))
-            self._at = at
-            return self._now
+            return self._advance()
+
+    def _advance(self) -> int:
+        at = self._clock.monotonic()
+        self._now = max(self._clock.wall(), self._now + max(0, at - self._at))
+        self._at = at
+        return self._now

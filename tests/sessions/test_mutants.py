@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from reseal import Engine, MemoryStore, SQLiteStore
+from reseal._sync.line import Line, Step
 from reseal.clock import SteadyClock
 from reseal.core import refresh_token, rotation
 from reseal.core.errors import Refusal, ResealError, StoreUnavailable, Unauthorised
@@ -81,16 +82,22 @@ class UserIdsWithoutCase(MemoryStore):
 # -- mutants of the engine ------------------------------------------------------------------------------------------
 
 
-class NewChildPerReplay(Engine):
-    """Answers a repeated refresh with a fresh successor and forgets the one that was handed out."""
-
+class LineOfNewChildren(Line):
     def _replay(self, verdict, found, token, caller):
         successor = self._mint(token.handle, token.generation + 1)
-        sealed = refresh_token.seal(token, successor, self._keeper.pepper, self._random(12))
+        sealed = refresh_token.seal(token, successor, self._secrets().pepper, self._random(12))
         record = replace(verdict.record, current_hash=successor.hash, successor_sealed=sealed)
         if not self._store.replace(self._scope, record):
             return None
-        return self._issue(record, successor, found.now)
+        return Step(record, successor, found.now)
+
+
+class NewChildPerReplay(Engine):
+    """Answers a repeated refresh with a fresh successor and forgets the one that was handed out."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self._line.__class__ = LineOfNewChildren
 
 
 class StoreFaultIsLogout(Engine):
@@ -103,24 +110,29 @@ class StoreFaultIsLogout(Engine):
             raise Unauthorised(Refusal.UNKNOWN_SESSION) from None
 
 
+class ForgetfulLine(Line):
+    known = False
+
+    def _respond_to_theft(self, verdict, record, caller):
+        if self.known:
+            return super()._respond_to_theft(verdict, record, caller)
+        return self.refused(Refusal.UNKNOWN_SESSION, record.handle, caller)
+
+
 class ReuseKnownInMemoryOnly(Engine):
     """Remembers used tokens in the process, so that a restart forgets them."""
 
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
         self._used, self._guard = set(), threading.Lock()
+        self._line.__class__ = ForgetfulLine
 
     def refresh(self, presented, **named):
         with self._guard:
             known = presented in self._used
             self._used.add(presented)
-        self._known = known
+        self._line.known = known
         return super().refresh(presented, **named)
-
-    def _respond_to_theft(self, verdict, record, caller):
-        if self._known:
-            return super()._respond_to_theft(verdict, record, caller)
-        return self._refused(Refusal.UNKNOWN_SESSION, record.handle, caller)
 
 
 class RevokeIgnoresFaults(Engine):
@@ -141,10 +153,10 @@ class GarbageIsTheft(Engine):
             return super().refresh(presented, **named)
         except Unauthorised as error:
             handle = presented.split(".")[1]
-            record = self._store.get(self._scope, handle).record
+            record = self._store.get(self.settings.scope, handle).record
             if error.reason is Refusal.MALFORMED and record is not None and record.end_reason is None:
                 verdict = Reuse(rotation.ReuseSubtype.OLDER)
-                raise self._respond_to_theft(verdict, record, named["caller"]) from None
+                raise self._line._respond_to_theft(verdict, record, named["caller"]) from None
             raise
 
 

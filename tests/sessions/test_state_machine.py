@@ -88,10 +88,10 @@ class Line:
         if generation < self.generation - 1:
             return "theft older"
         age = now - self.rotated_at
-        if policy == "classic":
-            return "theft previous" if self.confirmed else "replayed"
         if age < WINDOW:
             return "replayed"
+        if policy == "classic":
+            return "theft previous" if self.confirmed else "replayed"
         if self.confirmed or age >= DAY or not self.affordable(now):
             return "theft previous"
         return "replayed"
@@ -345,7 +345,7 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.engines) == 1)
     @rule(jump=JUMPS)
     def the_clock_jumps(self, jump):
-        """Only where one engine runs: several on one file each keep time by themselves between their writes."""
+        """Only where one engine runs: of several, one learns of the others' time from what they have written."""
         if not self.may_wait(max(0, jump)):
             return
         self.held.clear()

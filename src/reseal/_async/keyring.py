@@ -9,14 +9,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from reseal._async.line import LineSecrets
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock
 from reseal.core import keys
 from reseal.core.errors import ConfigurationError, StoreUnavailable
-from reseal.core.events import Event, EventListener, EventName
+from reseal.core.events import EventName
 from reseal.core.keys import PUBLICATION_LEAD, REFRESH_KID, KeyRing, Wrapping
 from reseal.core.model import StoredKey
 from reseal.settings import Settings
+from reseal.teller import Teller
 
 RELOAD_EVERY: Final = 30_000
 """Milliseconds after which another process's new key is looked for; well inside the publication lead."""
@@ -31,13 +33,13 @@ class AsyncKeyRingKeeper:
         store: AsyncStore,
         clock: Clock,
         random: Callable[[int], bytes],
-        on_event: EventListener,
+        teller: Teller,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._random = random
-        self._on_event = on_event
+        self._teller = teller
         self._wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
         self._app_id = settings.scope.app_id
         self._reload_at = 0
@@ -45,10 +47,9 @@ class AsyncKeyRingKeeper:
         self._loaded: dict[str, tuple[StoredKey, keys.SigningKey]] = {}
         self.ring = KeyRing((), b"")
 
-    @property
-    def pepper(self) -> bytes:
-        """What is mixed into the seals, from ``secret_key``; empty without one."""
-        return self._wrapping.pepper
+    def secrets(self) -> LineSecrets:
+        """Give what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
+        return LineSecrets(self.ring.refresh_key, self._wrapping.pepper)
 
     async def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
@@ -75,7 +76,7 @@ class AsyncKeyRingKeeper:
                 self.ring = await self._read()
                 await self._tend()
             except StoreUnavailable as error:
-                self._tell(EventName.STORE_UNAVAILABLE, reason=str(error))
+                self._teller.tell(EventName.STORE_UNAVAILABLE, reason=str(error))
             return self.ring.kids != before.kids
 
     async def publish(self) -> str:
@@ -110,13 +111,13 @@ class AsyncKeyRingKeeper:
             await self._store.remove_keys(self._app_id, retired)
             self.ring = self.ring.without(retired)
             for kid in retired:
-                self._tell(EventName.KEY_RETIRED, reason=kid)
+                self._teller.tell(EventName.KEY_RETIRED, reason=kid)
 
     async def _publish(self, lead: int) -> str:
         algorithm = self._settings.access_token_signing_algorithm
         kid = self._next_kid()
         if await self._add(kid, algorithm, keys.generate(algorithm), signs_from=self._clock.wall() + lead):
-            self._tell(EventName.KEY_PUBLISHED, reason=kid)
+            self._teller.tell(EventName.KEY_PUBLISHED, reason=kid)
         return kid
 
     def _next_kid(self) -> str:
@@ -129,6 +130,3 @@ class AsyncKeyRingKeeper:
         return await self._store.add_key(
             self._app_id, StoredKey(kid, algorithm, wrapped, self._clock.wall(), signs_from)
         )
-
-    def _tell(self, name: EventName, reason: str) -> None:
-        self._on_event(Event(name=name, at=self._clock.wall(), scope=self._settings.scope, reason=reason))

@@ -26,11 +26,12 @@ from reseal.core.errors import (
     Unauthorised,
     WrongMethod,
 )
-from reseal.core.events import Caller, Event, EventListener, EventName
+from reseal.core.events import Caller, EventListener, EventName
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.tokens import TokenPair
 from reseal.log import log_event
 from reseal.settings import Settings
+from reseal.teller import Teller
 from reseal.web import answers, csrf, front_token, transport
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
@@ -123,7 +124,7 @@ class AsyncReseal:
     ) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
-        self._on_event = on_event
+        self._teller = Teller(settings.scope, self._clock, on_event)
         self.sessions: AsyncSessions = sessions or AsyncEngine(
             settings, make_store(settings, clock), clock=clock, on_event=on_event
         )
@@ -291,7 +292,7 @@ class AsyncReseal:
 
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Tell the listener that a request could not be served for want of the store."""
-        self._tell(EventName.STORE_UNAVAILABLE, str(error), request)
+        self._teller.tell(EventName.STORE_UNAVAILABLE, _caller(request), reason=str(error))
 
     def _verify(self, request: RequestFacts) -> Claims:
         tokens = transport.read_access(request, self.settings)
@@ -376,21 +377,9 @@ class AsyncReseal:
         raise self._cross_site(request)
 
     def _cross_site(self, request: RequestFacts) -> Unauthorised:
-        self._tell(EventName.CROSS_SITE_REFUSED, csrf.explain(request, self.settings), request)
+        reason = csrf.explain(request, self.settings)
+        self._teller.tell(EventName.CROSS_SITE_REFUSED, _caller(request), reason=reason)
         return Unauthorised(Refusal.CROSS_SITE)
-
-    def _tell(self, name: EventName, reason: str, request: RequestFacts) -> None:
-        device, correlation_id = _caller(request)
-        self._on_event(
-            Event(
-                name=name,
-                at=self._clock.wall(),
-                scope=self.settings.scope,
-                reason=reason,
-                device=device,
-                correlation_id=correlation_id,
-            )
-        )
 
 
 def _caller(request: RequestFacts) -> Caller:

@@ -10,14 +10,16 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from reseal._sync.line import LineSecrets
 from reseal._sync.ports import Store
 from reseal.clock import Clock
 from reseal.core import keys
 from reseal.core.errors import ConfigurationError, StoreUnavailable
-from reseal.core.events import Event, EventListener, EventName
+from reseal.core.events import EventName
 from reseal.core.keys import PUBLICATION_LEAD, REFRESH_KID, KeyRing, Wrapping
 from reseal.core.model import StoredKey
 from reseal.settings import Settings
+from reseal.teller import Teller
 
 RELOAD_EVERY: Final = 30_000
 """Milliseconds after which another process's new key is looked for; well inside the publication lead."""
@@ -32,13 +34,13 @@ class KeyRingKeeper:
         store: Store,
         clock: Clock,
         random: Callable[[int], bytes],
-        on_event: EventListener,
+        teller: Teller,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._random = random
-        self._on_event = on_event
+        self._teller = teller
         self._wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
         self._app_id = settings.scope.app_id
         self._reload_at = 0
@@ -46,10 +48,9 @@ class KeyRingKeeper:
         self._loaded: dict[str, tuple[StoredKey, keys.SigningKey]] = {}
         self.ring = KeyRing((), b"")
 
-    @property
-    def pepper(self) -> bytes:
-        """What is mixed into the seals, from ``secret_key``; empty without one."""
-        return self._wrapping.pepper
+    def secrets(self) -> LineSecrets:
+        """Give what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
+        return LineSecrets(self.ring.refresh_key, self._wrapping.pepper)
 
     def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
@@ -76,7 +77,7 @@ class KeyRingKeeper:
                 self.ring = self._read()
                 self._tend()
             except StoreUnavailable as error:
-                self._tell(EventName.STORE_UNAVAILABLE, reason=str(error))
+                self._teller.tell(EventName.STORE_UNAVAILABLE, reason=str(error))
             return self.ring.kids != before.kids
 
     def publish(self) -> str:
@@ -111,13 +112,13 @@ class KeyRingKeeper:
             self._store.remove_keys(self._app_id, retired)
             self.ring = self.ring.without(retired)
             for kid in retired:
-                self._tell(EventName.KEY_RETIRED, reason=kid)
+                self._teller.tell(EventName.KEY_RETIRED, reason=kid)
 
     def _publish(self, lead: int) -> str:
         algorithm = self._settings.access_token_signing_algorithm
         kid = self._next_kid()
         if self._add(kid, algorithm, keys.generate(algorithm), signs_from=self._clock.wall() + lead):
-            self._tell(EventName.KEY_PUBLISHED, reason=kid)
+            self._teller.tell(EventName.KEY_PUBLISHED, reason=kid)
         return kid
 
     def _next_kid(self) -> str:
@@ -130,6 +131,3 @@ class KeyRingKeeper:
         return self._store.add_key(
             self._app_id, StoredKey(kid, algorithm, wrapped, self._clock.wall(), signs_from)
         )
-
-    def _tell(self, name: EventName, reason: str) -> None:
-        self._on_event(Event(name=name, at=self._clock.wall(), scope=self._settings.scope, reason=reason))

@@ -39,6 +39,9 @@ class Caller(NamedTuple):
     correlation_id: str | None = None
 
 
+NOBODY: Final = Caller()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One event: what, when (ms), whose, from where, and why."""

@@ -1,0 +1,243 @@
+# Generated from src/reseal/_async/line.py by tools/unasync.py; edit that file instead.
+"""The line of refresh tokens of the sessions of one app and tenant: begin, advance, look, end.
+
+Load, decide, write, and again if another writer won. What access token goes with a step is the caller's business:
+the native engine and the wire's driver differ in nothing else.
+"""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from reseal._sync.ports import Store
+from reseal.core import refresh_token, rotation
+from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.core.events import Caller, EventName
+from reseal.core.model import (
+    EndReason,
+    Found,
+    NewSession,
+    Policy,
+    Rotation,
+    Scope,
+    SessionRecord,
+    TheftResponse,
+)
+from reseal.core.refresh_token import RefreshToken
+from reseal.teller import Teller
+
+ATTEMPTS: Final = 8
+"""How often a decision is taken anew because another writer won, before the store is called too busy."""
+
+
+class LineSecrets(NamedTuple):
+    """What the tokens of an app are made with."""
+
+    refresh_key: bytes
+    pepper: bytes
+
+
+class Lifetimes(NamedTuple):
+    """How long a session lives without and despite refreshing, in ms."""
+
+    idle_ms: int
+    absolute_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a line: the row after it, the token that is current now, and the store's time (ms)."""
+
+    record: SessionRecord
+    token: RefreshToken
+    store_now: int
+
+
+class Line:
+    """The lines of one scope under one policy."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        store: Store,
+        policy: Policy,
+        lifetimes: Lifetimes,
+        secrets: Callable[[], LineSecrets],
+        random: Callable[[int], bytes],
+        teller: Teller,
+    ) -> None:
+        self._scope = scope
+        self._store = store
+        self._policy = policy
+        self._lifetimes = lifetimes
+        self._secrets = secrets
+        self._random = random
+        self._teller = teller
+
+    def new_token(self, handle_suffix: str = "") -> RefreshToken:
+        """Mint generation 0 of a new session."""
+        return self._mint(f"{uuid.UUID(bytes=self._random(16), version=4)}{handle_suffix}", 0)
+
+    def begin(
+        self,
+        token: RefreshToken,
+        user_id: str,
+        jwt_payload: bytes,
+        session_data: bytes,
+        caller: Caller,
+        *,
+        use_static_key: bool = False,
+    ) -> Step:
+        """Store a new session under a token of :meth:`new_token`."""
+        record = self._store.insert(
+            self._scope,
+            NewSession(
+                handle=token.handle,
+                user_id=user_id,
+                token_hash=token.hash,
+                idle_ms=self._lifetimes.idle_ms,
+                absolute_ms=self._lifetimes.absolute_ms,
+                jwt_payload=jwt_payload,
+                session_data=session_data,
+                device=caller.device,
+                use_static_key=use_static_key,
+            ),
+        )
+        if record is None:
+            raise StoreUnavailable("the random source gave a session handle twice")
+        self._teller.tell_of(EventName.SESSION_CREATED, record, caller)
+        return Step(record, token, record.created_at)
+
+    def parse(self, presented: str, caller: Caller) -> RefreshToken:
+        """Read a presented token. Raises ``Unauthorised`` if it is not one of this scope."""
+        try:
+            return refresh_token.parse(self._scope, self._secrets().refresh_key, presented)
+        except Unauthorised as error:
+            raise self.refused(error.reason, None, caller) from None
+
+    def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
+        """Keep the newest genuine token of each session."""
+        return refresh_token.newest_of_each_line(self._scope, self._secrets().refresh_key, presented)
+
+    def anti_csrf(self, token: RefreshToken) -> str:
+        """Derive the anti-CSRF token of a generation."""
+        return refresh_token.anti_csrf(self._secrets().refresh_key, token)
+
+    def advance(self, token: RefreshToken, caller: Caller) -> Step:
+        """Exchange a token for its successor. Raises ``Unauthorised``, ``TokenTheftDetected``, ``StoreUnavailable``."""
+        for _ in range(ATTEMPTS):
+            rotated = self._rotate(token, caller)
+            if rotated is not None:
+                return rotated
+            found = self._store.get(self._scope, token.handle)
+            verdict = rotation.decide(found.record, token, found.now, self._policy)
+            match verdict:
+                case rotation.Replay():
+                    replayed = self._replay(verdict, found, token, caller)
+                    if replayed is not None:
+                        return replayed
+                case rotation.Reuse() if found.record is not None:
+                    raise self._respond_to_theft(verdict, found.record, caller)
+                case rotation.Refuse():
+                    raise self.refused(verdict.reason, token.handle, caller)
+        raise StoreUnavailable
+
+    def live(self, handle: str) -> tuple[SessionRecord, int]:
+        """Read a live session and the store's time. Raises ``Unauthorised`` if there is none."""
+        record, now = self._store.get(self._scope, handle)
+        if record is None:
+            raise Unauthorised(Refusal.UNKNOWN_SESSION)
+        ended = rotation.why_ended(record, now)
+        if ended is not None:
+            raise Unauthorised(ended)
+        return record, now
+
+    def change(self, handle: str, change: Callable[[SessionRecord, int], SessionRecord]) -> SessionRecord:
+        """Write what ``change`` makes of the live row and the store's time; nothing if it gives the row back."""
+        for _ in range(ATTEMPTS):
+            record, now = self.live(handle)
+            changed = change(record, now)
+            if changed is record or self._store.replace(self._scope, changed):
+                return changed
+        raise StoreUnavailable
+
+    def end(self, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+        """End sessions; names those that this call ended."""
+        ended = self._store.end(self._scope, handles, reason)
+        self._teller.tell_ended(ended, None, reason)
+        return ended
+
+    def end_user(self, user_id: str, keep: str | None = None) -> tuple[str, ...]:
+        """End all sessions of a user but ``keep``; names those that this call ended."""
+        ended = self._store.end_user(self._scope, user_id, EndReason.USER_REVOKED, keep)
+        self._teller.tell_ended(ended, user_id, EndReason.USER_REVOKED)
+        return ended
+
+    def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
+        """Read a user's live sessions, oldest first."""
+        return self._store.list_user(self._scope, user_id)
+
+    def refused(self, reason: Refusal, handle: str | None, caller: Caller) -> Unauthorised:
+        """Tell of a refusal, and give the error to raise."""
+        name = EventName.STORE_ROLLED_BACK if reason is Refusal.NEWER_THAN_STORE else EventName.REFRESH_REFUSED
+        self._teller.tell(name, caller, session_handle=handle, reason=reason.value)
+        return Unauthorised(reason)
+
+    def _rotate(self, token: RefreshToken, caller: Caller) -> Step | None:
+        successor = self._mint(token.handle, token.generation + 1)
+        nonce = self._random(refresh_token.NONCE_BYTES)
+        record = self._store.rotate(
+            self._scope,
+            Rotation(
+                handle=token.handle,
+                presented_hash=token.hash,
+                successor_hash=successor.hash,
+                successor_sealed=refresh_token.seal(token, successor, self._secrets().pepper, nonce),
+                idle_ms=self._lifetimes.idle_ms,
+                device=caller.device,
+            ),
+        )
+        if record is None:
+            return None
+        self._teller.tell_of(EventName.SESSION_REFRESHED, record, caller)
+        return Step(record, successor, record.rotated_at)
+
+    def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
+        record, secrets = verdict.record, self._secrets()
+        sealed = record.successor_sealed or b""
+        successor = refresh_token.open_seal(self._scope, secrets.refresh_key, token, sealed, secrets.pepper)
+        if successor is None or not hmac.compare_digest(successor.hash, record.current_hash):
+            raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller)
+        if record is not found.record and not self._store.replace(self._scope, record):
+            return None
+        self._teller.tell_of(EventName.SESSION_REPLAYED, record, caller)
+        if verdict.in_step:
+            self._teller.tell_of(EventName.SESSION_IN_STEP, record, caller, other=record.device)
+        return Step(record, successor, found.now)
+
+    def _respond_to_theft(
+        self, verdict: rotation.Reuse, record: SessionRecord, caller: Caller
+    ) -> TokenTheftDetected:
+        subtype, response = verdict.subtype.value, self._policy.theft_response
+        if response is TheftResponse.REVOKE_USER:
+            # The others first: if the store fails here, the next try finds this session live and begins again.
+            self.end_user(record.user_id, keep=record.handle)
+        try:
+            told = response is not TheftResponse.REPORT and not self._store.end(
+                self._scope, (record.handle,), EndReason.THEFT
+            )
+        except StoreUnavailable:
+            # It may have ended all the same, and then nobody meets this theft again.
+            self._teller.tell_of(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
+            raise
+        if not told:
+            self._teller.tell_of(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
+        return TokenTheftDetected(record.user_id, record.handle, subtype)
+
+    def _mint(self, handle: str, generation: int) -> RefreshToken:
+        secret = self._random(refresh_token.SECRET_BYTES)
+        return refresh_token.mint(self._scope, self._secrets().refresh_key, handle, generation, secret)

@@ -1,0 +1,62 @@
+"""Tells security events: adds the time and the scope to what somebody noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reseal.clock import Clock
+from reseal.core.events import NOBODY, Caller, Event, EventListener, EventName
+from reseal.core.model import Device, EndReason, Scope, SessionRecord
+
+
+class Teller:
+    """The events of one scope, on their way to one listener. An exception of the listener fails the request."""
+
+    __slots__ = ("_clock", "_listener", "_scope")
+
+    def __init__(self, scope: Scope, clock: Clock, listener: EventListener) -> None:
+        self._scope = scope
+        self._clock = clock
+        self._listener = listener
+
+    def tell(
+        self,
+        name: EventName,
+        caller: Caller = NOBODY,
+        *,
+        session_handle: str | None = None,
+        user_id: str | None = None,
+        reason: str | None = None,
+        other_device: Device | None = None,
+    ) -> None:
+        """Tell of an event."""
+        self._listener(
+            Event(
+                name=name,
+                at=self._clock.wall(),
+                scope=self._scope,
+                session_handle=session_handle,
+                user_id=user_id,
+                reason=reason,
+                device=caller.device,
+                other_device=other_device,
+                correlation_id=caller.correlation_id,
+            )
+        )
+
+    def tell_of(
+        self,
+        name: EventName,
+        record: SessionRecord,
+        caller: Caller,
+        *,
+        reason: str | None = None,
+        other: Device | None = None,
+    ) -> None:
+        """Tell of what happened to a session."""
+        self.tell(name, caller, session_handle=record.handle, user_id=record.user_id, reason=reason, other_device=other)
+
+    def tell_ended(self, handles: Iterable[str], user_id: str | None, reason: EndReason) -> None:
+        """Tell of each session that was ended."""
+        for handle in handles:
+            self.tell(EventName.SESSION_REVOKED, session_handle=handle, user_id=user_id, reason=reason.value)
