@@ -46,6 +46,9 @@ class ClockFromProcessStart(SQLiteStore):
         super().open()
         self._steady = SteadyClock(self._clock)
 
+    def _now(self, db):
+        return self._steady.now()
+
 
 class WallClock(MemoryStore):
     """Believes the wall clock at any moment."""
@@ -160,11 +163,17 @@ class GarbageIsTheft(Engine):
             raise
 
 
+class RefusingLine(Line):
+    def _respond_to_theft(self, verdict, record, caller):
+        return self.refused(Refusal.THEFT, record.handle, caller)
+
+
 class TheftIsOnlyRefused(Engine):
     """Refuses a used token and tells nobody."""
 
-    def _respond_to_theft(self, verdict, record, caller):
-        return self._refused(Refusal.THEFT, record.handle, caller)
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self._line.__class__ = RefusingLine
 
 
 STORES = {
