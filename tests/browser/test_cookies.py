@@ -168,7 +168,12 @@ async def test_chromium_keeps_a_cookie_of_4096_bytes_and_silently_drops_a_larger
         ("localhost", {}, "__Host-sAccessToken", "localhost"),
         ("api.app.test", {}, "__Host-sAccessToken", "api.app.test"),
         ("api.app.test", {"cookie_domain": "app.test"}, "__Secure-sAccessToken", ".app.test"),
-        ("localhost", {"access_token_path": "/api"}, "__Secure-sAccessToken", "localhost"),
+        (
+            "localhost",
+            {"access_token_path": "/api", "signout_api_path": "/api/signout"},
+            "__Secure-sAccessToken",
+            "localhost",
+        ),
         ("localhost", {"cookie_same_site": "strict"}, "__Host-sAccessToken", "localhost"),
         ("localhost", {"cookie_same_site": "none", "enable_anti_csrf": True}, "__Host-sAccessToken", "localhost"),
     ],

@@ -37,7 +37,7 @@ class TestAttributes:
                 (REFRESH, REFRESH_PATH, "example.com", True, "Lax"),
             ),
             (
-                {"access_token_path": "/api"},
+                {"access_token_path": "/api", "signout_api_path": "/api/signout"},
                 ("__Secure-sAccessToken", "/api", None, True, "Lax"),
                 (REFRESH, REFRESH_PATH, None, True, "Lax"),
             ),
@@ -295,7 +295,10 @@ class TestHeaderInjection:
         assert site.rows() == {}
 
     # S58
-    @pytest.mark.parametrize("config", [{}, {"cookie_domain": "example.com", "access_token_path": "/api"}])
+    @pytest.mark.parametrize(
+        "config",
+        [{}, {"cookie_domain": "example.com", "access_token_path": "/api", "signout_api_path": "/api/signout"}],
+    )
     async def test_a_cookie_that_fits_barely_fits_after_every_change(
         self, open_site: OpenSite, config: dict[str, object]
     ) -> None:

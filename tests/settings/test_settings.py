@@ -378,7 +378,11 @@ def test_localhost_and_addresses_are_cookie_domains_of_themselves():
     [
         ({}, "__Host-sAccessToken", "__Secure-sRefreshToken"),
         ({"cookie_domain": "example.com"}, "__Secure-sAccessToken", "__Secure-sRefreshToken"),
-        ({"access_token_path": "/app"}, "__Secure-sAccessToken", "__Secure-sRefreshToken"),
+        (
+            {"access_token_path": "/app", "signout_api_path": "/app/signout"},
+            "__Secure-sAccessToken",
+            "__Secure-sRefreshToken",
+        ),
         ({"cookie_secure": False}, "sAccessToken", "sRefreshToken"),
         ({"api_domain": "http://localhost:8000"}, "sAccessToken", "sRefreshToken"),
         ({"api_domain": "http://localhost", "cookie_secure": True}, "__Host-sAccessToken", "__Secure-sRefreshToken"),
@@ -407,6 +411,12 @@ def test_cross_site_cookies_need_anti_csrf_and_secure():
 )  # fmt: skip
 def test_a_path_that_two_readers_could_read_differently_is_refused(key, bad):
     assert only_problem(**{key: bad}).startswith(f"'{key}' must be ")
+
+
+@pytest.mark.parametrize("signout", ["/signout", "/", "/application", "/ap"])
+def test_the_access_cookie_must_reach_the_sign_out_endpoint(signout):
+    why = only_problem(access_token_path="/app", signout_api_path=signout)
+    assert why.startswith("'signout_api_path' must lie under 'access_token_path' (got ")
 
 
 def test_plain_paths_are_kept():

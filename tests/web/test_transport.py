@@ -20,6 +20,7 @@ CONFIGURATIONS = [
         cookie_same_site=same_site,
         cookie_secure=secure,
         access_token_path=access,
+        signout_api_path=f"{access.rstrip('/')}/signout",
         refresh_api_path=refresh,
         enable_anti_csrf=True,
     )
@@ -96,7 +97,8 @@ LONGEST_HOST = ".".join(["x" * 63] * 3 + ["y" * 61])
 )
 @pytest.mark.parametrize("path", ["/a", "/" + "x" * 1023, "/~a/$b!&'()*+,=:@-._"])
 def test_every_place_that_the_settings_accept_can_be_written(host, path):
-    chosen = settings(api_domain=f"https://{host}", cookie_domain=host, access_token_path=path, refresh_api_path=path)
+    places = {"access_token_path": path, "signout_api_path": path, "refresh_api_path": f"{path[:-1]}R"}
+    chosen = settings(api_domain=f"https://{host}", cookie_domain=host, **places)
     headers = attached(chosen)
     transport.clear(headers, chosen)
     assert len(cookies_of(headers)) == 2

@@ -100,6 +100,12 @@ _PACTS: Final = (
         "'refresh_api_path' must differ from 'signout_api_path'",
         "give each endpoint its own path",
     ),
+    _Pact(
+        ("access_token_path", "signout_api_path"),
+        lambda access, signout: signout == access or signout.startswith(access.rstrip("/") + "/"),
+        "'signout_api_path' must lie under 'access_token_path'",
+        "signing out needs the access cookie, which browsers send only there",
+    ),
     *(
         _Pact((key, "cookie_secure"), _encrypted, f"'{key}' must use https unless its host is loopback", _HTTPS)
         for key in ("api_domain", "website_domain", "trusted_origins")
