@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from reseal._async.engine import AsyncEngine
+    from reseal._async.remote import AsyncRemote
     from reseal._async.sessions import AsyncReseal, AsyncSession
     from reseal._async.stores.memory import AsyncMemoryStore
     from reseal._async.stores.sqlite import AsyncSQLiteStore
     from reseal._sync.engine import Engine
+    from reseal._sync.remote import Remote
     from reseal._sync.sessions import Reseal, Session
     from reseal._sync.stores.memory import MemoryStore
     from reseal._sync.stores.sqlite import SQLiteStore
@@ -57,6 +59,7 @@ __all__ = [
     "AccessTokenTooLarge",
     "AsyncEngine",
     "AsyncMemoryStore",
+    "AsyncRemote",
     "AsyncReseal",
     "AsyncSQLiteStore",
     "AsyncSession",
@@ -73,6 +76,7 @@ __all__ = [
     "InvalidInput",
     "MemoryStore",
     "Refusal",
+    "Remote",
     "RequestFacts",
     "Reseal",
     "ResealError",
@@ -92,11 +96,13 @@ __all__ = [
 
 _HOMES: Final = {
     "AsyncEngine": "reseal._async.engine",
+    "AsyncRemote": "reseal._async.remote",
     "AsyncReseal": "reseal._async.sessions",
     "AsyncSession": "reseal._async.sessions",
     "AsyncMemoryStore": "reseal._async.stores.memory",
     "AsyncSQLiteStore": "reseal._async.stores.sqlite",
     "Engine": "reseal._sync.engine",
+    "Remote": "reseal._sync.remote",
     "Reseal": "reseal._sync.sessions",
     "Session": "reseal._sync.sessions",
     "MemoryStore": "reseal._sync.stores.memory",

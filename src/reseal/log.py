@@ -13,6 +13,8 @@ from typing import Final
 from reseal.core.events import Event, EventName
 
 LOGGER: Final = logging.getLogger("reseal")
+AS_JSON: Final = "reseal_json"
+"""Attribute of a log record whose message is a line of JSON already."""
 _LOUD: Final = frozenset(
     {
         EventName.TOKEN_THEFT,
@@ -28,7 +30,7 @@ def log_event(event: Event) -> None:
     """Write an event: theft and trouble as warnings, the life of sessions as information."""
     level = logging.WARNING if event.name in _LOUD else logging.INFO
     if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, "%s", as_json(event))
+        LOGGER.log(level, "%s", as_json(event), extra={AS_JSON: True})
 
 
 def as_json(event: Event) -> str:

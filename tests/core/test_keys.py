@@ -281,7 +281,7 @@ def test_a_static_key_is_never_replaced():
         app.clock.advance(24 * HOUR)
         token = app.engine.create("user-1").access_token
     assert kid_of(token) == kid_of(app.pair.access_token)
-    assert kid_of(token).startswith("s-")
+    assert kid_of(token).startswith("m-")
     assert len(app.engine.jwks()["keys"]) == 1
 
 

@@ -15,7 +15,8 @@ import yaml
 
 from reseal import EventName, Refusal, RequestFacts, ResealError, Settings, TheftResponse
 from reseal.core import errors
-from reseal.settings.sources import ALIASES, CONFIG_VARIABLE, PREFIX, SECRET_FILE_VARIABLE, variable
+from reseal.server import config as service
+from reseal.settings.sources import ALIASES, CONFIG_VARIABLE, PREFIX, SECRET_FILES, variable
 from reseal.web import csrf
 from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, code_spans, fenced, links, name, prose, table_after
 
@@ -108,7 +109,8 @@ def test_the_names_on_a_page_exist(page, vocabulary):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_the_variables_on_a_page_exist(page):
-    known = {variable(key) for key in KEYS | ALIASES.keys()} | {CONFIG_VARIABLE, SECRET_FILE_VARIABLE}
+    known = {variable(key) for key in KEYS | ALIASES.keys()} | {CONFIG_VARIABLE, *SECRET_FILES}
+    known |= {variable(key) for key in service.words().kinds} | {service.STATE_VARIABLE, *service.FILES}
     said = re.findall(rf"\b{PREFIX}[A-Z][A-Z_]*[A-Z](?![A-Z_…<])", page.read_text("utf-8"))
     assert sorted(set(said) - known) == []
 

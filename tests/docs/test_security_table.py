@@ -12,7 +12,7 @@ import pytest
 from tests.docs.pages import DOCS, ROOT
 
 PAGE = DOCS / "security.md"
-RANGES = [(1, 46), (49, 49), (52, 59), (61, 65), (68, 70), (80, 82), (85, 85), (90, 98)]
+RANGES = [(1, 46), (49, 49), (52, 59), (61, 65), (68, 70), (74, 77), (79, 82), (84, 85), (90, 100)]
 COVERED = [f"S{n:02}" for first, last in RANGES for n in range(first, last + 1)]
 EVERY = {f"S{n:02}" for n in range(1, 101)}
 ATTACKS = "test_every_attack_of_the_table_is_refused"
@@ -58,8 +58,8 @@ def node_tests(path):
     return {quoted or template for quoted, template in SENTENCE.findall((ROOT / path).read_text("utf-8"))}
 
 
-def test_every_requirement_of_the_embedded_form_has_one_row():
-    assert [row[0] for row in ROWS] == COVERED
+def test_every_requirement_that_is_kept_has_one_row():
+    assert sorted((row[0] for row in ROWS), key=lambda row_id: int(row_id[1:])) == COVERED
 
 
 def test_every_other_requirement_is_said_to_be_missing():

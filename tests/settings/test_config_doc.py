@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from reseal.server.config import ServiceSettings
 from reseal.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,3 +33,11 @@ def test_every_key_has_its_meaning_and_its_row():
     for key in KEYS:
         assert key.metadata["doc"] in page
         assert f"| `{key.name}` | `RESEAL_{key.name.upper()}` |" in page
+
+
+def test_the_file_of_the_service_uncommented_gives_the_defaults(tmp_path):
+    text = re.sub(r"(?m)^# (?=[a-z_]+: )", "", (ROOT / "config.service.yaml").read_text("utf-8"))
+    (tmp_path / "config.yaml").write_text(text, "utf-8")
+    keys = [key.name for key in dataclasses.fields(ServiceSettings) if key.init and key.name != "bounds"]
+    assert all(re.search(rf"(?m)^{key}: ", text) for key in keys)
+    assert ServiceSettings.load(tmp_path / "config.yaml", {}) == ServiceSettings()

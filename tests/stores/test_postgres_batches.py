@@ -7,9 +7,12 @@ import signal
 import sys
 from dataclasses import replace
 
+import psycopg
 import pytest
 
+from reseal._async.stores import postgres
 from reseal._async.stores.postgres import AsyncPostgresStore
+from reseal._async.stores.postgres_server import AsyncLink
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope, SessionRecord
 from reseal.testing.material import hash_of, new_session, step
@@ -169,3 +172,26 @@ async def test_what_a_killed_process_was_told_is_in_the_store(postgres_uri, stor
         record = (await store.get(PUBLIC, name)).record
         assert record.generation >= generation
         assert record.current_hash == hash_of(f"{name}/{record.generation}")
+
+
+async def test_the_sessions_of_a_removed_tenant_go_in_short_statements_but_all_or_none(store, monkeypatch):
+    monkeypatch.setattr(postgres, "REMOVED_AT_ONCE", 4)
+    scope, fetch, sent = Scope("app", "public"), AsyncLink.fetch, []
+    await store.put_tenant(scope, b"{}")
+    await asyncio.gather(*(store.insert(scope, new_session(f"h-{n}")) for n in range(8)))
+
+    async def broken(link, name, values=None):
+        sent.append(name)
+        if sent.count("remove_sessions") == 2:
+            raise psycopg.OperationalError("the connection is lost")
+        return await fetch(link, name, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AsyncLink, "fetch", broken)
+        with pytest.raises(StoreUnavailable):
+            await store.remove_tenant(scope)
+    assert len(await store.list_user(scope, "user")) == 8
+    assert len(await store.tenants()) == 1
+    assert await store.remove_tenant(scope)
+    assert await store.list_user(scope, "user") == ()
+    assert await store.tenants() == ()

@@ -41,6 +41,7 @@ class AsyncEngine:
     """The sessions of one app and tenant. Use as ``async with AsyncEngine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
+    With ``owns_store=False`` somebody else opens and closes the store.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class AsyncEngine:
         clock: Clock | None = None,
         random: Callable[[int], bytes] = os.urandom,
         on_event: EventListener = log_event,
+        owns_store: bool = True,
     ) -> None:
         self.settings = settings
         self._store = store
+        self._owns_store = owns_store
         self._clock = clock or SystemClock()
         teller = Teller(settings.scope, self._clock, on_event)
         self._keeper = AsyncKeyRingKeeper(settings, store, self._clock, random, teller)
@@ -79,15 +82,17 @@ class AsyncEngine:
 
     async def open(self) -> None:
         """Open the store and load the keys. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
-        await self._store.open()
+        if self._owns_store:
+            await self._store.open()
         try:
             self._verifier.use(await self._keeper.open())
         except BaseException:
-            await self._store.close()
+            await self.close()
             raise
 
     async def close(self) -> None:
-        await self._store.close()
+        if self._owns_store:
+            await self._store.close()
 
     async def create(
         self,

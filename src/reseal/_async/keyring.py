@@ -22,6 +22,9 @@ from reseal.teller import Teller
 
 RELOAD_EVERY: Final = 30_000
 """Milliseconds after which another process's new key is looked for; well inside the publication lead."""
+DYNAMIC: Final = "n-"
+STATIC: Final = "m-"
+"""How the ids of our signing keys begin: those of the core interface begin otherwise, and may lie beside them."""
 
 
 class AsyncKeyRingKeeper:
@@ -91,7 +94,7 @@ class AsyncKeyRingKeeper:
         refresh = next((key for key in stored if key.kid == REFRESH_KID), None)
         if refresh is None:
             raise ConfigurationError(("the store holds no refresh key: was it emptied, or never opened?",))
-        signing = tuple(key for key in stored if key.kid != REFRESH_KID)
+        signing = tuple(key for key in stored if key.kid.startswith((DYNAMIC, STATIC)))
         self._loaded = {key.kid: self._load(key) for key in signing}
         return KeyRing((key for _, key in self._loaded.values()), self._wrapping.open(self._app_id, refresh))
 
@@ -122,8 +125,8 @@ class AsyncKeyRingKeeper:
 
     def _next_kid(self) -> str:
         """Name a key after its moment. The first has one name, so that of processes starting together one adds it."""
-        prefix = "d" if self._settings.access_token_signing_key_dynamic else "s"
-        return f"{prefix}-{self._clock.wall() if self.ring.kids else 0:013}"
+        prefix = DYNAMIC if self._settings.access_token_signing_key_dynamic else STATIC
+        return f"{prefix}{self._clock.wall() if self.ring.kids else 0:013}"
 
     async def _add(self, kid: str, algorithm: str, raw: bytes, signs_from: int) -> bool:
         wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from reseal.core.access_token import Claims
 from reseal.core.events import Caller
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
 
@@ -62,6 +62,15 @@ class AsyncStore(Protocol):
 
         Repeated calls walk round all rows. Each call is short, whatever the number of rows.
         """
+
+    async def tenants(self) -> tuple[StoredTenant, ...]:
+        """Read all tenants of all apps, oldest first."""
+
+    async def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        """Create a tenant, or replace its configuration. Says whether it was created."""
+
+    async def remove_tenant(self, scope: Scope) -> bool:
+        """Forget a tenant and its sessions; with the tenant ``public`` also the app's keys. Says if it was there."""
 
     async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         """Read all keys of an app."""

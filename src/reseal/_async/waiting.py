@@ -57,3 +57,8 @@ def _settle(outcomes: list[Outcome]) -> None:
             waiter.future.set_exception(error)
         else:
             waiter.future.set_result(result)
+
+
+async def pause(seconds: float) -> None:
+    """Let a moment pass."""
+    await asyncio.sleep(seconds)

@@ -42,6 +42,7 @@ class Engine:
     """The sessions of one app and tenant. Use as ``with Engine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
+    With ``owns_store=False`` somebody else opens and closes the store.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Engine:
         clock: Clock | None = None,
         random: Callable[[int], bytes] = os.urandom,
         on_event: EventListener = log_event,
+        owns_store: bool = True,
     ) -> None:
         self.settings = settings
         self._store = store
+        self._owns_store = owns_store
         self._clock = clock or SystemClock()
         teller = Teller(settings.scope, self._clock, on_event)
         self._keeper = KeyRingKeeper(settings, store, self._clock, random, teller)
@@ -80,15 +83,17 @@ class Engine:
 
     def open(self) -> None:
         """Open the store and load the keys. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
-        self._store.open()
+        if self._owns_store:
+            self._store.open()
         try:
             self._verifier.use(self._keeper.open())
         except BaseException:
-            self._store.close()
+            self.close()
             raise
 
     def close(self) -> None:
-        self._store.close()
+        if self._owns_store:
+            self._store.close()
 
     def create(
         self,

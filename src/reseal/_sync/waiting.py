@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
@@ -28,3 +29,8 @@ def deliver(outcomes: Iterable[Outcome]) -> None:
             waiter.set_exception(error)
         else:
             waiter.set_result(result)
+
+
+def pause(seconds: float) -> None:
+    """Let a moment pass."""
+    time.sleep(seconds)

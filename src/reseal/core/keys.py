@@ -7,8 +7,8 @@ stored times, so nothing has to happen on time: a ring that is read late still g
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +51,8 @@ class SigningKey:
 
     kid: str
     algorithm: str
-    private: PrivateKey
+    private: PrivateKey | None
+    """``None`` where only the public half is known: such a key verifies and signs nothing."""
     public: PublicKey
     created_at: int
     signs_from: int
@@ -67,6 +68,8 @@ class SigningKey:
             return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
         if isinstance(self.private, rsa.RSAPrivateKey):
             return self.private.sign(message, _PKCS1, _SHA256)
+        if self.private is None:
+            raise TypeError("only the public half of this key is known")
         return self.private.sign(message)
 
 
@@ -133,7 +136,7 @@ class KeyRing:
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """Publish the public halves (RFC 7517), newest first."""
-        return {"keys": [_jwk(key) for key in self._keys]}
+        return {"keys": [jwk(key) for key in self._keys]}
 
 
 class Wrapping:
@@ -164,9 +167,9 @@ class Wrapping:
             raise _wrong_secret(f"does not open key {key.kid!r} in the store") from error
 
 
-def generate(algorithm: str) -> bytes:
+def generate(algorithm: str, rsa_bits: int = RSA_BITS) -> bytes:
     """Make a private key, as PKCS #8 DER. The randomness is OpenSSL's, seeded by the operating system."""
-    return _GENERATORS[algorithm]().private_bytes(
+    return _GENERATORS[algorithm](rsa_bits).private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
@@ -176,7 +179,6 @@ def load(key: StoredKey, der: bytes) -> SigningKey:
     private = serialization.load_der_private_key(der, password=None)
     if not isinstance(private, PrivateKey):
         raise ConfigurationError((f"key {key.kid!r} in the store is of a kind that signs no access token",))
-    header = msgspec.json.encode({"alg": key.algorithm, "kid": key.kid, "typ": TOKEN_TYPE})
     return SigningKey(
         key.kid,
         key.algorithm,
@@ -184,8 +186,46 @@ def load(key: StoredKey, der: bytes) -> SigningKey:
         private.public_key(),
         key.created_at,
         key.signs_from,
-        b64url(header),
+        _header(key.kid, key.algorithm),
     )
+
+
+def read_jwks(jwks: Mapping[str, Iterable[Mapping[str, str]]]) -> KeyRing:
+    """Read what :meth:`KeyRing.jwks` published: a ring that verifies and signs nothing. Raises ``ValueError``."""
+    try:
+        published = list(jwks["keys"])
+        return KeyRing((_read_jwk(one, -place) for place, one in enumerate(published)), b"")
+    except (KeyError, TypeError) as error:
+        raise ValueError("not a set of public keys") from error
+
+
+def _read_jwk(one: Mapping[str, str], signs_from: int) -> SigningKey:
+    kid, algorithm = one["kid"], one["alg"]
+    return SigningKey(kid, algorithm, None, _READERS[algorithm](one), 0, signs_from, _header(kid, algorithm))
+
+
+def _read_ec(one: Mapping[str, str]) -> PublicKey:
+    return ec.EllipticCurvePublicNumbers(_number(one["x"]), _number(one["y"]), ec.SECP256R1()).public_key()
+
+
+def _read_rsa(one: Mapping[str, str]) -> PublicKey:
+    return rsa.RSAPublicNumbers(_number(one["e"]), _number(one["n"])).public_key()
+
+
+def _read_ed25519(one: Mapping[str, str]) -> PublicKey:
+    return ed25519.Ed25519PublicKey.from_public_bytes(_bytes(one["x"]))
+
+
+def _header(kid: str, algorithm: str) -> str:
+    return b64url(msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": TOKEN_TYPE}))
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(_bytes(text), "big")
 
 
 def b64url(raw: bytes) -> str:
@@ -193,17 +233,18 @@ def b64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _jwk(key: SigningKey) -> dict[str, str]:
-    common = {"kid": key.kid, "alg": key.algorithm, "use": "sig"}
+def jwk(key: SigningKey) -> dict[str, str]:
+    """Write the public half of a key (RFC 7517, RFC 7518 §6, RFC 8037 §2)."""
+    name, use = {"kid": key.kid}, {"alg": key.algorithm, "use": "sig"}
     public = key.public
     if isinstance(public, ec.EllipticCurvePublicKey):
         point = public.public_numbers()
         x, y = (b64url(n.to_bytes(_P256_BYTES, "big")) for n in (point.x, point.y))
-        return {"kty": "EC", **common, "crv": "P-256", "x": x, "y": y}
+        return {"kty": "EC", **name, "crv": "P-256", "x": x, "y": y, **use}
     if isinstance(public, rsa.RSAPublicKey):
         numbers = public.public_numbers()
-        return {"kty": "RSA", **common, "n": _uint(numbers.n), "e": _uint(numbers.e)}
-    return {"kty": "OKP", **common, "crv": "Ed25519", "x": b64url(public.public_bytes_raw())}
+        return {"kty": "RSA", **name, "n": _uint(numbers.n), "e": _uint(numbers.e), **use}
+    return {"kty": "OKP", **name, "crv": "Ed25519", "x": b64url(public.public_bytes_raw()), **use}
 
 
 def _uint(number: int) -> str:
@@ -222,8 +263,13 @@ def _key_context(app_id: str, kid: str) -> bytes:
     return f"reseal key\0{app_id}\0{kid}".encode()
 
 
-_GENERATORS: Final[dict[str, Callable[[], PrivateKey]]] = {
-    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    "RS256": lambda: rsa.generate_private_key(65537, RSA_BITS),
-    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+_GENERATORS: Final[dict[str, Callable[[int], PrivateKey]]] = {
+    "ES256": lambda _bits: ec.generate_private_key(ec.SECP256R1()),
+    "RS256": lambda bits: rsa.generate_private_key(65537, bits),
+    "EdDSA": lambda _bits: ed25519.Ed25519PrivateKey.generate(),
+}
+_READERS: Final[dict[str, Callable[[Mapping[str, str]], PublicKey]]] = {
+    "ES256": _read_ec,
+    "RS256": _read_rsa,
+    "EdDSA": _read_ed25519,
 }

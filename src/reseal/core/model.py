@@ -128,6 +128,14 @@ class Found(NamedTuple):
     now: int
 
 
+class StoredTenant(NamedTuple):
+    """A tenant of an app as the store keeps it; the app itself is its tenant ``public``."""
+
+    scope: Scope
+    config: bytes
+    """A JSON object as text."""
+
+
 class StoredKey(NamedTuple):
     """A key of an app as the store keeps it."""
 

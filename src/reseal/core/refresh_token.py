@@ -82,6 +82,19 @@ def newest_of_each_line(scope: Scope, mac_key: bytes, texts: Iterable[str]) -> t
     return tuple(token.text for token in newest.values())
 
 
+def newest_by_shape(texts: Iterable[str]) -> tuple[str, ...]:
+    """Do the same without the MAC key, by what the tokens say: whether one is genuine, its issuer finds out."""
+    newest: dict[str, tuple[int, str]] = {}
+    for text in texts:
+        match = _SHAPE.fullmatch(text)
+        if match is None:
+            continue
+        handle, generation = match[1], int(match[2])
+        if handle not in newest or newest[handle][0] < generation:
+            newest[handle] = generation, text
+    return tuple(text for _, text in newest.values())
+
+
 def anti_csrf(mac_key: bytes, token: RefreshToken) -> str:
     """Derive the anti-CSRF token of a generation: 256 bits that tell nothing about the refresh token."""
     return _encode(hmac.digest(mac_key, b"anti-csrf\0" + token.text.encode(), "sha256"))

@@ -9,7 +9,9 @@ from reseal.settings.problems import UnfitError, shown_for
 from reseal.settings.rules import MINUTE, RULES, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from reseal.settings.rules import Rule
 
 _MISSING: Final = "set it to the origin of the API as browsers see it, like https://api.example.com"
 
@@ -19,27 +21,7 @@ def milliseconds(amount: float, unit: int) -> int:
     return round(amount * unit)
 
 
-def check(values: Mapping[str, object], places: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the normalised values that are fit, and a text for every problem.
-
-    ``places`` says where a key was given, if that is known. A key without a value is missing. A rule between keys
-    is asked only if each of them is fit by itself.
-    """
-    fit: dict[str, Any] = {}
-    problems: list[str] = []
-    for key, rule in RULES.items():
-        if key not in values:
-            problems.append(f"'{key}' is missing: {_MISSING}")
-            continue
-        try:
-            fit[key] = rule(values[key])
-        except UnfitError as unfit:
-            problems.append(f"'{key}' {unfit.why} (got {_got(key, values[key], places)}): {unfit.advice}")
-    problems.extend(_between(fit, places))
-    return fit, problems
-
-
-class _Pact(NamedTuple):
+class Pact(NamedTuple):
     """A rule between keys: ``holds`` takes their values in this order."""
 
     keys: tuple[str, ...]
@@ -48,7 +30,33 @@ class _Pact(NamedTuple):
     advice: str
 
 
-def _outlasts(minutes: float | None, seconds: int) -> bool:
+def check(
+    values: Mapping[str, object],
+    places: Mapping[str, str],
+    rules: Mapping[str, Rule] = RULES,
+    pacts: Iterable[Pact] | None = None,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the normalised values that are fit, and a text for every problem.
+
+    ``places`` says where a key was given, if that is known. A key without a value is missing. A rule between keys
+    is asked only if each of them is fit by itself.
+    """
+    fit: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, rule in rules.items():
+        if key not in values:
+            problems.append(f"'{key}' is missing: {_MISSING}")
+            continue
+        try:
+            fit[key] = rule(values[key])
+        except UnfitError as unfit:
+            problems.append(f"{unfit.reason(key)} (got {_got(key, values[key], places)}): {unfit.advice}")
+    problems.extend(_between(fit, places, PACTS if pacts is None else pacts))
+    return fit, problems
+
+
+def outlasts(minutes: float | None, seconds: int) -> bool:
+    """Tell whether the first time is longer than the second; none is endless."""
     return minutes is None or milliseconds(minutes, MINUTE) > seconds * SECOND
 
 
@@ -63,60 +71,60 @@ def _encrypted(value: str | tuple[str, ...] | None, secure: bool | None) -> bool
 
 _HTTPS: Final = "use https, or set cookie_secure: false where the network is trusted"
 
-_PACTS: Final = (
-    _Pact(
+PACTS: Final = (
+    Pact(
         ("refresh_token_validity", "access_token_validity"),
-        _outlasts,
+        outlasts,
         "'refresh_token_validity' must be strictly greater than 'access_token_validity'.",
         "the first counts minutes, the second seconds",
     ),
-    _Pact(
+    Pact(
         ("session_absolute_timeout", "access_token_validity"),
-        _outlasts,
+        outlasts,
         "'session_absolute_timeout' must be longer than 'access_token_validity'",
         "the first counts minutes, the second seconds",
     ),
-    _Pact(
+    Pact(
         ("cookie_same_site", "enable_anti_csrf"),
         lambda same_site, anti_csrf: same_site != "none" or anti_csrf,
         "please set 'enable_anti_csrf' to true if 'cookie_same_site' is set to 'none'",
         "cookies that travel cross-site prove nothing about the page; or use lax",
     ),
-    _Pact(
+    Pact(
         ("cookie_same_site", "cookie_secure", "api_domain"),
         _none_is_secure,
         "'cookie_same_site' none needs secure cookies, or browsers drop them",
         "serve the API over https and do not set cookie_secure to false, or use lax",
     ),
-    _Pact(
+    Pact(
         ("cookie_domain", "api_domain"),
         covers,
         "'cookie_domain' must be the host of 'api_domain' or a parent domain of it",
         "browsers drop the cookies otherwise; remove it for host-only cookies",
     ),
-    _Pact(
+    Pact(
         ("refresh_api_path", "signout_api_path"),
         lambda refresh, signout: refresh != signout,
         "'refresh_api_path' must differ from 'signout_api_path'",
         "give each endpoint its own path",
     ),
-    _Pact(
+    Pact(
         ("access_token_path", "signout_api_path"),
         lambda access, signout: signout == access or signout.startswith(access.rstrip("/") + "/"),
         "'signout_api_path' must lie under 'access_token_path'",
         "signing out needs the access cookie, which browsers send only there",
     ),
     *(
-        _Pact((key, "cookie_secure"), _encrypted, f"'{key}' must use https unless its host is loopback", _HTTPS)
+        Pact((key, "cookie_secure"), _encrypted, f"'{key}' must use https unless its host is loopback", _HTTPS)
         for key in ("api_domain", "website_domain", "trusted_origins")
     ),
 )
 
 
-def _between(fit: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
+def _between(fit: Mapping[str, Any], places: Mapping[str, str], pacts: Iterable[Pact]) -> list[str]:
     return [
         f"{pact.why} (got {', '.join(f'{key} {_got(key, fit[key], places)}' for key in pact.keys)}): {pact.advice}"
-        for pact in _PACTS
+        for pact in pacts
         if fit.keys() >= set(pact.keys) and not pact.holds(*(fit[key] for key in pact.keys))
     ]
 

@@ -6,25 +6,35 @@ import re
 from typing import Final
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}):")
+_SECRETS: Final = frozenset({"secret_key", "api_keys", "supertokens_saas_secret", "postgresql_password"})
+_ADDRESSES: Final = frozenset({"database_uri", "postgresql_connection_uri"})
 _SHOWN_MAX: Final = 80
 _SHOWN_BITS: Final = 128
 _SHOWN_ENTRIES: Final = 10
 
 
 class UnfitError(Exception):
-    """A value breaks its rule: ``why`` follows the key's name, ``advice`` says what to do."""
+    """A value breaks its rule: ``why`` follows the key's name, ``advice`` says what to do.
 
-    def __init__(self, why: str, advice: str) -> None:
+    ``whole``: ``why`` is a sentence of its own and follows nothing.
+    """
+
+    def __init__(self, why: str, advice: str, *, whole: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.advice = advice
+        self.whole = whole
+
+    def reason(self, key: str) -> str:
+        """Say what is wrong with this key, without its value."""
+        return self.why if self.whole else f"'{key}' {self.why}"
 
 
 def shown_for(key: str, value: object) -> str:
-    """Describe the value of a key; two keys may hold what nobody else should read."""
-    if key == "secret_key":
+    """Describe the value of a key; some keys hold what nobody else should read."""
+    if key in _SECRETS:
         return "a value that is not shown"
-    if key == "database_uri" and isinstance(value, str):
+    if key in _ADDRESSES and isinstance(value, str):
         scheme = _SCHEME.match(value)
         return f"the scheme {scheme[1]}:" if scheme else "no scheme"
     return shown(value)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from reseal.core.model import TheftResponse
 from reseal.core.secret import Secret
 from reseal.settings.origins import cookie_domain, origin, path
 from reseal.settings.problems import UnfitError, shown
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Rule = Callable[[object], object]
+Rule = Callable[[object], object]
+"""Gives the normal form of a value, or raises ``UnfitError``."""
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -37,19 +36,21 @@ _POSTGRESQL: Final = re.compile(
 _SHOWN_ENTRIES: Final = 10
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """Demand text."""
     if not isinstance(value, str):
         raise UnfitError("must be text", "put the value in quotes, or remove the key for its default")
     return str(value)
 
 
-def _boolean(value: object) -> bool:
+def boolean(value: object) -> bool:
+    """Demand true or false."""
     if not isinstance(value, bool):
         raise UnfitError("must be true or false", "write true or false without quotes")
     return value
 
 
-def _whole(low: int, high: int, why: str, advice: str) -> Callable[[object], int]:
+def whole(low: int, high: int, why: str, advice: str) -> Callable[[object], int]:
     def rule(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise UnfitError("must be a whole number", advice)
@@ -60,7 +61,7 @@ def _whole(low: int, high: int, why: str, advice: str) -> Callable[[object], int
     return rule
 
 
-def _amount(low: float, high: float, why: str, advice: str) -> Rule:
+def amount(low: float, high: float, why: str, advice: str) -> Rule:
     def rule(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise UnfitError("must be a number", advice)
@@ -74,7 +75,7 @@ def _amount(low: float, high: float, why: str, advice: str) -> Rule:
 def _duration(unit: int, plural: str) -> Rule:
     """Bound a duration from above; its pact with the access token's validity bounds it from below."""
     most = _YEARS_100 // unit
-    return _amount(-most, most, f"must be at most {most} {plural} (100 years)", f"the unit is {plural}")
+    return amount(-most, most, f"must be at most {most} {plural} (100 years)", f"the unit is {plural}")
 
 
 def _choice(names: tuple[str, ...], why: str) -> Rule:
@@ -88,7 +89,7 @@ def _choice(names: tuple[str, ...], why: str) -> Rule:
 
 def _matching(pattern: re.Pattern[str], why: str, advice: str) -> Rule:
     def rule(value: object) -> str:
-        text = _text(value)
+        text = as_text(value)
         if not pattern.fullmatch(text):
             raise UnfitError(why, advice)
         return text
@@ -96,11 +97,11 @@ def _matching(pattern: re.Pattern[str], why: str, advice: str) -> Rule:
     return rule
 
 
-def _of_text(normalise: Callable[[str], str]) -> Rule:
-    return lambda value: normalise(_text(value))
+def of_text(normalise: Callable[[str], str]) -> Rule:
+    return lambda value: normalise(as_text(value))
 
 
-def _optional(rule: Rule) -> Rule:
+def optional(rule: Rule) -> Rule:
     return lambda value: None if value is None else rule(value)
 
 
@@ -111,7 +112,7 @@ def _origins(value: object) -> tuple[str, ...]:
     faults: list[str] = []
     for entry in value:
         try:
-            normal.append(origin(_text(entry)))
+            normal.append(origin(as_text(entry)))
         except UnfitError as unfit:
             faults.append(f"{shown(entry)} {unfit.why}: {unfit.advice}")
     if faults:
@@ -133,7 +134,7 @@ def _algorithm(value: object) -> str:
 
 
 def _database(value: object) -> str:
-    text = _text(value)
+    text = as_text(value)
     if text == "memory:" or (_SQLITE.fullmatch(text) and not text.endswith(":memory:")):
         return text
     if text.startswith(POSTGRESQL_SCHEMES):
@@ -162,7 +163,7 @@ def _secret(value: object) -> Secret:
 
 
 def _refresh_path(value: object) -> str:
-    text = path(_text(value))
+    text = path(as_text(value))
     if text == "/":
         raise UnfitError("must not be '/'", "the refresh token would travel with every request; use /session/refresh")
     return text
@@ -170,7 +171,7 @@ def _refresh_path(value: object) -> str:
 
 def _status(value: object) -> int:
     why = "must be a value between 400 and 599, inclusive"
-    status = _whole(400, 599, why, "401 suits unless the pages expect another one")(value)
+    status = whole(400, 599, why, "401 suits unless the pages expect another one")(value)
     if status in _FORBIDDEN_STATUS:
         raise UnfitError("must differ from 403 and 503", f"{_FORBIDDEN_STATUS[status]}; 401 suits")
     return status
@@ -189,43 +190,43 @@ def _same_but_for_case(value: object, names: tuple[str, ...]) -> str | None:
 
 
 _id = _matching(_NAME, "must be 1 to 64 characters of a-z, 0-9 and -", "choose a short lower-case name")
-_claim = _optional(_matching(_CLAIM, "must be 1 to 255 printable ASCII characters", "remove the key for api_domain"))
+_claim = optional(_matching(_CLAIM, "must be 1 to 255 printable ASCII characters", "remove the key for api_domain"))
 
 RULES: Final[dict[str, Rule]] = {
-    "api_domain": _of_text(origin),
-    "website_domain": _optional(_of_text(origin)),
+    "api_domain": of_text(origin),
+    "website_domain": optional(of_text(origin)),
     "trusted_origins": _origins,
     "app_id": _id,
     "tenant_id": _id,
     "database_uri": _database,
-    "secret_key": _optional(_secret),
-    "access_token_validity": _whole(
+    "secret_key": optional(_secret),
+    "access_token_validity": whole(
         1, 86_400_000, "must be between 1 and 86400000 seconds inclusive.", "3600 is one hour"
     ),
     "refresh_token_validity": _duration(MINUTE, "minutes"),
-    "session_absolute_timeout": _optional(_duration(MINUTE, "minutes")),
+    "session_absolute_timeout": optional(_duration(MINUTE, "minutes")),
     "access_token_signing_algorithm": _algorithm,
-    "access_token_signing_key_dynamic": _boolean,
-    "access_token_dynamic_signing_key_update_interval": _amount(
+    "access_token_signing_key_dynamic": boolean,
+    "access_token_dynamic_signing_key_update_interval": amount(
         1, _YEARS_100 // HOUR, "must be greater than, equal to 1 hour.", "168 is one week, 876000 the most"
     ),
     "issuer": _claim,
     "audience": _claim,
-    "enable_anti_csrf": _boolean,
-    "cookie_domain": _optional(_of_text(cookie_domain)),
-    "cookie_secure": _optional(_boolean),
+    "enable_anti_csrf": boolean,
+    "cookie_domain": optional(of_text(cookie_domain)),
+    "cookie_secure": optional(boolean),
     "cookie_same_site": _choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"'),
-    "access_token_path": _of_text(path),
+    "access_token_path": of_text(path),
     "refresh_api_path": _refresh_path,
-    "signout_api_path": _of_text(path),
+    "signout_api_path": of_text(path),
     "session_expired_status_code": _status,
     "rotation_policy": _choice(("graceful", "classic"), "must be graceful or classic"),
-    "refresh_token_rotation_grace_period": _amount(
+    "refresh_token_rotation_grace_period": amount(
         0, 300, "must be between 0 and 300 seconds inclusive.", "30 covers pages that refresh at the same time"
     ),
-    "lost_response_window": _optional(
-        _amount(0, _YEARS_100 // SECOND, "must be between 0 seconds and 100 years", "86400 is one day")
+    "lost_response_window": optional(
+        amount(0, _YEARS_100 // SECOND, "must be between 0 seconds and 100 years", "86400 is one day")
     ),
-    "replay_budget": _whole(0, 10, "must be between 0 and 10", "2 covers a browser on a bad line"),
-    "theft_response": _optional(_theft_response),
+    "replay_budget": whole(0, 10, "must be between 0 and 10", "2 covers a browser on a bad line"),
+    "theft_response": optional(_theft_response),
 }

@@ -12,12 +12,12 @@ from reseal.core.errors import ConfigurationError
 from reseal.settings.problems import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 PREFIX: Final = "RESEAL_"
 CONFIG_VARIABLE: Final = "RESEAL_CONFIG"
 """Names the file that ``Settings.load`` reads if it is given none."""
-SECRET_FILE_VARIABLE: Final = "RESEAL_SECRET_KEY_FILE"
+SECRET_FILES: Final = {"RESEAL_SECRET_KEY_FILE": "secret_key"}
 ALIASES: Final = {
     "access_token_signing_key_update_interval": "access_token_dynamic_signing_key_update_interval",
 }
@@ -48,6 +48,20 @@ class Layer(NamedTuple):
     problems: list[str]
 
 
+class Vocabulary(NamedTuple):
+    """The names that a configuration knows."""
+
+    kinds: Mapping[str, str]
+    """Every key with its type."""
+    foreign: Callable[[str, str], str | None]
+    """What to say, behind the name, of a known key that has no meaning here: takes the key and its place."""
+    aliases: Mapping[str, str] = ALIASES
+    files: Mapping[str, str] = SECRET_FILES
+    """Variables that name a file, and the key whose value is in it."""
+    reserved: frozenset[str] = frozenset({CONFIG_VARIABLE})
+    """Variables with the prefix that are no keys."""
+
+
 class _Entry(NamedTuple):
     key: str
     name: str
@@ -55,12 +69,12 @@ class _Entry(NamedTuple):
     value: object
 
 
-def mapping_layer(mapping: object, source: str, kinds: Mapping[str, str]) -> Layer:
-    """Read a mapping with values of their own types. ``kinds`` holds every known key with its type."""
+def mapping_layer(mapping: object, source: str, words: Vocabulary) -> Layer:
+    """Read a mapping with values of their own types."""
     if not isinstance(mapping, Mapping):
         return Layer({}, {}, [f"{source} must hold keys with values, not {shown(mapping)}: write key: value lines"])
     entries = [_Entry(key, shown(key), value) for key, value in mapping.items() if isinstance(key, str)]
-    layer = _layer(entries, source, kinds)
+    layer = _layer(entries, source, words)
     layer.problems.extend(
         f"{source} has a key that is not text, {shown(key)}: put it in quotes or remove it"
         for key in mapping
@@ -69,19 +83,27 @@ def mapping_layer(mapping: object, source: str, kinds: Mapping[str, str]) -> Lay
     return layer
 
 
-def environment_layer(environ: Mapping[str, str], kinds: Mapping[str, str]) -> Layer:
+def environment_layer(environ: Mapping[str, str], words: Vocabulary) -> Layer:
     """Read the ``RESEAL_…`` variables, parsing each text to the type of its key where it can be parsed."""
-    variables = {name: text for name, text in environ.items() if name.startswith(PREFIX)}
-    variables.pop(CONFIG_VARIABLE, None)
-    secret_file = variables.pop(SECRET_FILE_VARIABLE, None)
+    named = {
+        name: _key_of(name)
+        for name in environ
+        if name.startswith(PREFIX) and name not in words.reserved and name not in words.files
+    }
+    return named_layer(environ, named, words)
+
+
+def named_layer(environ: Mapping[str, str], named: Mapping[str, str], words: Vocabulary) -> Layer:
+    """Read the variables that ``named`` gives keys to, and the files of ``words``."""
     entries = [
-        _Entry(key, name, _parsed(kinds.get(ALIASES.get(key, key), ""), text))
-        for name, text in variables.items()
-        for key in [_key_of(name)]
+        _Entry(key, name, _parsed(words.kinds.get(words.aliases.get(key, key), ""), environ[name]))
+        for name, key in named.items()
+        if name in environ
     ]
-    layer = _layer(entries, _ENVIRONMENT, kinds)
-    if secret_file is not None:
-        _add_secret_file(layer, secret_file)
+    layer = _layer(entries, _ENVIRONMENT, words)
+    for name, key in words.files.items():
+        if name in environ:
+            _add_file(layer, name, key, environ[name])
     return layer
 
 
@@ -100,12 +122,21 @@ def read_yaml(path: str | Path) -> object:
     return {} if content is None else content
 
 
-def _layer(entries: Iterable[_Entry], place: str, kinds: Mapping[str, str]) -> Layer:
+def embedded_foreign(key: str, place: str) -> str | None:
+    """Say what to do about a key of the service, or of a known config.yaml, in the embedded form."""
+    if SERVICE_KEYS.fullmatch(key):
+        return f"concerns the service and has no meaning in the embedded form; remove it from {place}"
+    if key in REPLACED_KEYS:
+        return f"in {place} is not used here: {REPLACED_KEYS[key]}"
+    return None
+
+
+def _layer(entries: Iterable[_Entry], place: str, words: Vocabulary) -> Layer:
     layer = Layer({}, {}, [])
     for entry in entries:
-        key = ALIASES.get(entry.key, entry.key)
-        if key not in kinds:
-            layer.problems.append(_unknown(entry, place, kinds))
+        key = words.aliases.get(entry.key, entry.key)
+        if key not in words.kinds:
+            layer.problems.append(_unknown(entry, place, words))
         elif key in layer.values and not _same(layer.values[key], entry.value):
             layer.problems.append(
                 f"{entry.name} and another name of '{key}' have different values in {place}: keep '{key}' alone"
@@ -120,14 +151,14 @@ def _same(one: object, other: object) -> bool:
     return isinstance(one, str | int | float) and isinstance(other, str | int | float) and one == other
 
 
-def _unknown(entry: _Entry, place: str, kinds: Mapping[str, str]) -> str:
+def _unknown(entry: _Entry, place: str, words: Vocabulary) -> str:
     """Say what to do about a name that is no key. Its value is not shown: it may be a secret with a typing slip."""
-    if SERVICE_KEYS.fullmatch(entry.key):
-        return f"{entry.name} concerns the service and has no meaning in the embedded form; remove it from {place}"
-    if entry.key in REPLACED_KEYS:
-        return f"{entry.name} in {place} is not used here: {REPLACED_KEYS[entry.key]}"
+    known = words.foreign(entry.key, place)
+    if known is not None:
+        return f"{entry.name} {known}"
     wanted = entry.key.lower().replace("-", "_")[:_COMPARED]
-    close = difflib.get_close_matches(wanted, [*kinds, *ALIASES, "secret_key_file"], n=1)
+    files = (name.removeprefix(PREFIX).lower() for name in words.files)
+    close = difflib.get_close_matches(wanted, [*words.kinds, *words.aliases, *files], n=1)
     if not close:
         return f"{entry.name} in {place} is not a known key: remove it, or look it up in the configuration reference"
     better = f"'{close[0]}'" if place != _ENVIRONMENT else variable(close[0])
@@ -161,17 +192,17 @@ def _parsed(kind: str, text: str) -> object:
             return text
 
 
-def _add_secret_file(layer: Layer, path: str) -> None:
-    """Read the secret from its file, less the line's end. The path is not shown: it may be the secret itself."""
-    if "secret_key" in layer.values:
-        layer.problems.append(f"{SECRET_FILE_VARIABLE} and {variable('secret_key')} are both set: keep one of them")
+def _add_file(layer: Layer, name: str, key: str, path: str) -> None:
+    """Read a value from its file, less the line's end. The path is not shown: it may be the secret itself."""
+    if key in layer.values:
+        layer.problems.append(f"{name} and {layer.places[key]} are both set: keep one of them")
         return
     text, fault = _read_text(Path(path))
     if text is None:
-        layer.problems.append(f"the file named by {SECRET_FILE_VARIABLE} {fault}: name a readable file of UTF-8 text")
+        layer.problems.append(f"the file named by {name} {fault}: name a readable file of UTF-8 text")
         return
-    layer.values["secret_key"] = text.rstrip("\r\n")
-    layer.places["secret_key"] = f"the file named by {SECRET_FILE_VARIABLE}"
+    layer.values[key] = text.rstrip("\r\n")
+    layer.places[key] = f"the file named by {name}"
 
 
 def _read_text(path: Path) -> tuple[str | None, str]:

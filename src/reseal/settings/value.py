@@ -19,6 +19,8 @@ from reseal.settings.rules import HOUR, MINUTE, POSTGRESQL_SCHEMES, SECOND
 from reseal.settings.sources import (
     CONFIG_VARIABLE,
     Layer,
+    Vocabulary,
+    embedded_foreign,
     environment_layer,
     mapping_layer,
     read_yaml,
@@ -216,7 +218,7 @@ class Settings:
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, object], *, source: str) -> Self:
         """Take the values of a mapping; ``source`` names it in problem texts. Raises ``ConfigurationError``."""
-        return cls._from_layers(mapping_layer(mapping, source, _kinds(cls)))
+        return cls._from_layers(mapping_layer(mapping, source, _words(cls)))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -224,12 +226,12 @@ class Settings:
 
         Raises ``ConfigurationError``.
         """
-        return cls._from_layers(environment_layer(environ, _kinds(cls)))
+        return cls._from_layers(environment_layer(environ, _words(cls)))
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
         """Take the values of a YAML file. Raises ``ConfigurationError``, also if PyYAML is not installed."""
-        return cls._from_layers(mapping_layer(read_yaml(path), str(path), _kinds(cls)))
+        return cls._from_layers(mapping_layer(read_yaml(path), str(path), _words(cls)))
 
     @classmethod
     def load(cls, path: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> Self:
@@ -238,10 +240,10 @@ class Settings:
         Raises ``ConfigurationError``.
         """
         file = environ.get(CONFIG_VARIABLE) if path is None else path
-        environment = environment_layer(environ, _kinds(cls))
+        environment = environment_layer(environ, _words(cls))
         if file is None:
             return cls._from_layers(environment)
-        return cls._from_layers(mapping_layer(read_yaml(file), str(file), _kinds(cls)), environment)
+        return cls._from_layers(mapping_layer(read_yaml(file), str(file), _words(cls)), environment)
 
     @classmethod
     def _from_layers(cls, *layers: Layer) -> Self:
@@ -262,9 +264,9 @@ class Settings:
             object.__setattr__(self, name, value)
 
 
-def _kinds(cls: type[Settings]) -> dict[str, str]:
+def _words(cls: type[Settings]) -> Vocabulary:
     """Return every key with its type as it is written above."""
-    return {each.name: str(each.type) for each in fields(cls) if each.init}
+    return Vocabulary({each.name: str(each.type) for each in fields(cls) if each.init}, embedded_foreign)
 
 
 def _defaults(cls: type[Settings]) -> dict[str, object]:

@@ -20,6 +20,7 @@ from reseal.core.model import (
     Scope,
     SessionRecord,
     StoredKey,
+    StoredTenant,
 )
 from reseal.core.rotation import PURGE_AFTER, begun
 from reseal.log import LOGGER
@@ -147,6 +148,22 @@ class Tables:
             return 0, 0
         values = {"after": after, "upto": upto, "before": now - PURGE_AFTER}
         return upto, db.execute(self._sql["purge"], values).rowcount
+
+    def tenants(self, db: sqlite3.Connection) -> tuple[StoredTenant, ...]:
+        rows = db.execute(self._sql["tenants"]).fetchall()
+        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in rows)
+
+    def put_tenant(self, db: sqlite3.Connection, scope: Scope, config: bytes, now: int) -> bool:
+        created = db.execute(self._sql["insert_tenant"], (*scope, config.decode(), now)).rowcount == 1
+        if not created:
+            db.execute(self._sql["update_tenant"], (config.decode(), *scope))
+        return created
+
+    def remove_tenant(self, db: sqlite3.Connection, scope: Scope) -> bool:
+        db.execute(self._sql["remove_sessions"], tuple(scope))
+        if scope.tenant_id == "public":
+            db.execute(self._sql["remove_keys"], (scope.app_id,))
+        return db.execute(self._sql["remove_tenant"], tuple(scope)).rowcount == 1
 
     def keys(self, db: sqlite3.Connection, app_id: str) -> tuple[StoredKey, ...]:
         return tuple(StoredKey(*row) for row in db.execute(self._sql["keys"], (app_id,)).fetchall())

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reseal.clock import Clock, SteadyClock, SystemClock
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.rotation import PURGE_AFTER, advanced, begun, ended, why_ended
 
 
@@ -20,6 +20,7 @@ class AsyncMemoryStore:
         self._lock = threading.Lock()
         self._sessions: dict[Scope, dict[str, SessionRecord]] = {}
         self._keys: dict[str, dict[str, StoredKey]] = {}
+        self._tenants: dict[Scope, bytes] = {}
 
     async def open(self) -> None:
         """Nothing to get ready."""
@@ -85,6 +86,23 @@ class AsyncMemoryStore:
             for scope, handle in gone:
                 del self._sessions[scope][handle]
             return len(gone)
+
+    async def tenants(self) -> tuple[StoredTenant, ...]:
+        with self._lock:
+            return tuple(StoredTenant(scope, config) for scope, config in self._tenants.items())
+
+    async def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        with self._lock:
+            created = scope not in self._tenants
+            self._tenants[scope] = config
+            return created
+
+    async def remove_tenant(self, scope: Scope) -> bool:
+        with self._lock:
+            self._sessions.pop(scope, None)
+            if scope.tenant_id == "public":
+                self._keys.pop(scope.app_id, None)
+            return self._tenants.pop(scope, None) is not None
 
     async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         with self._lock:

@@ -13,7 +13,7 @@ from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
 from reseal._async.stores.turns import Batches
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.rotation import PURGE_AFTER, begun
 from reseal.core.secret import Secret
 from reseal.sql import rows
@@ -21,6 +21,8 @@ from reseal.sql.rows import Values
 from reseal.sql.server_time import ServerTime
 
 POOL_SIZE: Final = 10
+REMOVED_AT_ONCE: Final = 5_000
+"""Sessions of a removed tenant that go in one statement, so that none takes too long."""
 _BEGINNING: Final = ("", "", "")
 _OF_ONE_ROW: Final = (
     UnicodeError,
@@ -140,6 +142,18 @@ class AsyncPostgresStore:
         self._purged_to = (reached[0], reached[1], reached[2])
         return int(gone)
 
+    async def tenants(self) -> tuple[StoredTenant, ...]:
+        found = await self._server.fetch("tenants", {})
+        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in found)
+
+    async def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        values = rows.scoped(scope) | {"config": config.decode()}
+        [(created,)] = await self._server.fetch("put_tenant", self._timed(values))
+        return bool(created)
+
+    async def remove_tenant(self, scope: Scope) -> bool:
+        return await self._server.run(lambda link: _remove_tenant(link, scope))
+
     async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         return tuple(StoredKey(*row) for row in await self._server.fetch("keys", {"app_id": app_id}))
 
@@ -226,6 +240,19 @@ async def _purge(link: AsyncLink, values: Values) -> list[Row]:
     async with link.transaction():
         await link.execute("SET LOCAL enable_sort = off")
         return await link.fetch("purge", values)
+
+
+async def _remove_tenant(link: AsyncLink, scope: Scope) -> bool:
+    """Remove all or nothing, in statements of which each is short."""
+    values = rows.scoped(scope)
+    async with link.transaction():
+        existed = await link.fetch("remove_tenant", values)
+        if scope.tenant_id == "public":
+            await link.fetch("remove_app_keys", values)
+        gone = REMOVED_AT_ONCE
+        while gone == REMOVED_AT_ONCE:
+            [(gone,)] = await link.fetch("remove_sessions", values | {"limit": REMOVED_AT_ONCE})
+    return bool(existed)
 
 
 def _by_key(written: Iterable[Row]) -> dict[Key, Row | StoreUnavailable]:

@@ -12,7 +12,7 @@ from typing import IO
 from reseal._async.waiting import close_lane, deliver, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.sql import sqlite_file
 from reseal.sql.lanes import Job, Lane, T, WritingLane
 from reseal.sql.sqlite_file import Tables
@@ -77,6 +77,16 @@ class AsyncSQLiteStore:
         after = self._purged_to
         self._purged_to, gone = await self._write(lambda db: self._tables.purge(db, after, limit, self._now(db)))
         return gone
+
+    async def tenants(self) -> tuple[StoredTenant, ...]:
+        return await self._read(self._tables.tenants)
+
+    async def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        now = self._steady.now()
+        return await self._write(lambda db: self._tables.put_tenant(db, scope, config, now))
+
+    async def remove_tenant(self, scope: Scope) -> bool:
+        return await self._write(lambda db: self._tables.remove_tenant(db, scope))
 
     async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         return await self._read(lambda db: self._tables.keys(db, app_id))

@@ -14,7 +14,7 @@ from reseal._sync.stores.postgres_server import Link, Server, Row
 from reseal._sync.stores.turns import Batches
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.rotation import PURGE_AFTER, begun
 from reseal.core.secret import Secret
 from reseal.sql import rows
@@ -22,6 +22,8 @@ from reseal.sql.rows import Values
 from reseal.sql.server_time import ServerTime
 
 POOL_SIZE: Final = 10
+REMOVED_AT_ONCE: Final = 5_000
+"""Sessions of a removed tenant that go in one statement, so that none takes too long."""
 _BEGINNING: Final = ("", "", "")
 _OF_ONE_ROW: Final = (
     UnicodeError,
@@ -141,6 +143,18 @@ class PostgresStore:
         self._purged_to = (reached[0], reached[1], reached[2])
         return int(gone)
 
+    def tenants(self) -> tuple[StoredTenant, ...]:
+        found = self._server.fetch("tenants", {})
+        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in found)
+
+    def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        values = rows.scoped(scope) | {"config": config.decode()}
+        [(created,)] = self._server.fetch("put_tenant", self._timed(values))
+        return bool(created)
+
+    def remove_tenant(self, scope: Scope) -> bool:
+        return self._server.run(lambda link: _remove_tenant(link, scope))
+
     def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         return tuple(StoredKey(*row) for row in self._server.fetch("keys", {"app_id": app_id}))
 
@@ -227,6 +241,19 @@ def _purge(link: Link, values: Values) -> list[Row]:
     with link.transaction():
         link.execute("SET LOCAL enable_sort = off")
         return link.fetch("purge", values)
+
+
+def _remove_tenant(link: Link, scope: Scope) -> bool:
+    """Remove all or nothing, in statements of which each is short."""
+    values = rows.scoped(scope)
+    with link.transaction():
+        existed = link.fetch("remove_tenant", values)
+        if scope.tenant_id == "public":
+            link.fetch("remove_app_keys", values)
+        gone = REMOVED_AT_ONCE
+        while gone == REMOVED_AT_ONCE:
+            [(gone,)] = link.fetch("remove_sessions", values | {"limit": REMOVED_AT_ONCE})
+    return bool(existed)
 
 
 def _by_key(written: Iterable[Row]) -> dict[Key, Row | StoreUnavailable]:

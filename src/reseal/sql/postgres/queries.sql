@@ -274,3 +274,35 @@ RETURNING 1
 
 -- name: remove_keys
 DELETE FROM reseal_key WHERE app_id = %(app_id)s AND kid = ANY(%(kids)s::text[]) RETURNING 1
+
+-- name: tenants
+SELECT app_id, tenant_id, config FROM reseal_tenant ORDER BY created_at, app_id, tenant_id
+
+-- name: put_tenant
+INSERT INTO reseal_tenant AS s (app_id, tenant_id, config, created_at)
+SELECT %(app_id)s::text, %(tenant_id)s::text, %(config)s::text, t.now
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    FROM reseal_clock
+) AS t
+ON CONFLICT (app_id, tenant_id) DO UPDATE SET config = excluded.config
+RETURNING s.xmax = 0 -- a row that was there before carries the lock under which it was replaced
+
+-- name: remove_tenant
+DELETE FROM reseal_tenant WHERE app_id = %(app_id)s AND tenant_id = %(tenant_id)s RETURNING 1
+
+-- name: remove_sessions
+WITH meant AS MATERIALIZED (
+    SELECT handle FROM reseal_session
+    WHERE app_id = %(app_id)s AND tenant_id = %(tenant_id)s
+    ORDER BY handle LIMIT %(limit)s FOR UPDATE
+), gone AS (
+    DELETE FROM reseal_session AS s
+    USING meant
+    WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = meant.handle
+    RETURNING 1
+)
+SELECT count(*) FROM gone
+
+-- name: remove_app_keys
+DELETE FROM reseal_key WHERE app_id = %(app_id)s RETURNING 1

@@ -108,3 +108,21 @@ UPDATE high_water SET at = ? WHERE at < ?
 
 -- name: high_water
 SELECT at FROM high_water
+
+-- name: tenants
+SELECT app_id, tenant_id, config FROM tenant ORDER BY created_at, app_id, tenant_id
+
+-- name: insert_tenant
+INSERT INTO tenant (app_id, tenant_id, config, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: update_tenant
+UPDATE tenant SET config = ? WHERE app_id = ? AND tenant_id = ?
+
+-- name: remove_tenant
+DELETE FROM tenant WHERE app_id = ? AND tenant_id = ?
+
+-- name: remove_sessions
+DELETE FROM session WHERE app_id = ? AND tenant_id = ?
+
+-- name: remove_keys
+DELETE FROM app_key WHERE app_id = ?

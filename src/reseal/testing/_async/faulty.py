@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 
 T = TypeVar("T")
 Hook = Callable[[], Awaitable[object]]
@@ -67,6 +67,15 @@ class AsyncFaultyStore:
 
     async def purge(self, limit: int) -> int:
         return await self._through("purge", lambda: self.inner.purge(limit))
+
+    async def tenants(self) -> tuple[StoredTenant, ...]:
+        return await self._through("tenants", self.inner.tenants)
+
+    async def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        return await self._through("put_tenant", lambda: self.inner.put_tenant(scope, config))
+
+    async def remove_tenant(self, scope: Scope) -> bool:
+        return await self._through("remove_tenant", lambda: self.inner.remove_tenant(scope))
 
     async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         return await self._through("keys", lambda: self.inner.keys(app_id))

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock
-from reseal.core.model import Device, EndReason, Scope, SessionRecord
+from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant
 from reseal.core.rotation import PURGE_AFTER
 from reseal.testing._async.waiting import together
 from reseal.testing.clock import ManualClock
@@ -479,6 +479,86 @@ class AsyncStoreSuite:
     async def test_purging_an_empty_store_deletes_nothing(self, store: AsyncStore) -> None:
         assert [await store.purge(1) for _ in range(3)] == [0, 0, 0]
 
+    # -- tenants ----------------------------------------------------------------------------------------------------
+
+    async def test_tenants_of_all_apps_are_read_oldest_first(self, store: AsyncStore, clock: ManualClock) -> None:
+        assert await store.tenants() == ()
+        scopes = [Scope("b", "public"), Scope("a", "public"), Scope("a", "z"), Scope("a", "A"), Scope("public", "b")]
+        for scope in scopes:
+            assert await store.put_tenant(scope, _JSON[0])
+            clock.advance(1)
+        assert await store.tenants() == tuple(StoredTenant(scope, _JSON[0]) for scope in scopes)
+
+    @pytest.mark.parametrize("config", _JSON, ids=lambda text: f"{len(text)} bytes")
+    async def test_a_tenant_put_again_has_the_new_configuration_and_its_old_place(
+        self, store: AsyncStore, clock: ManualClock, config: bytes
+    ) -> None:
+        first, second = Scope("app", "first"), Scope("app", "second")
+        for scope in (first, second):
+            assert await store.put_tenant(scope, b'{"old":1}')
+            clock.advance(1)
+        assert not await store.put_tenant(first, config)
+        assert await store.tenants() == (StoredTenant(first, config), StoredTenant(second, b'{"old":1}'))
+
+    async def test_of_many_who_put_one_tenant_one_creates_it(self, store: AsyncStore) -> None:
+        configs = [f'{{"n":{n}}}'.encode() for n in range(16)]
+        results = await together(partial(store.put_tenant, PUBLIC, config) for config in configs)
+        assert results.count(True) == 1
+        assert results.count(False) == len(configs) - 1
+        [tenant] = await store.tenants()
+        assert tenant.config in configs
+
+    async def test_a_removed_tenant_takes_its_sessions_with_it_and_nothing_else(self, store: AsyncStore) -> None:
+        scopes = [Scope(app, tenant) for app, tenant in product(("a", "b"), ("public", "one", "two"))]
+        for scope in scopes:
+            await store.put_tenant(scope, b"{}")
+            await store.insert(scope, new_session("live"))
+            await store.insert(scope, new_session("ended"))
+            await store.end(scope, ["ended"], EndReason.REVOKED)
+        for app in ("a", "b"):
+            await store.add_key(app, stored_key())
+        gone, others = Scope("a", "one"), [scope for scope in scopes if scope != Scope("a", "one")]
+        before = [await store.get(scope, "live") for scope in others]
+        assert await store.remove_tenant(gone)
+        assert {tenant.scope for tenant in await store.tenants()} == set(others)
+        assert [(await store.get(gone, handle)).record for handle in ("live", "ended")] == [None, None]
+        assert await store.list_user(gone, "user") == ()
+        assert [await store.get(scope, "live") for scope in others] == before
+        assert await store.keys("a") == await store.keys("b") == (stored_key(),)
+
+    async def test_the_keys_of_an_app_go_with_its_tenant_public(self, store: AsyncStore) -> None:
+        for app in ("a", "b"):
+            await store.put_tenant(Scope(app, "public"), b"{}")
+            await store.put_tenant(Scope(app, "one"), b"{}")
+            await store.add_key(app, stored_key())
+        assert await store.remove_tenant(Scope("a", "public"))
+        assert await store.keys("a") == ()
+        assert await store.keys("b") == (stored_key(),)
+        assert Scope("a", "one") in {tenant.scope for tenant in await store.tenants()}
+        assert await store.add_key("a", stored_key())
+
+    async def test_a_tenant_is_removed_once(self, store: AsyncStore) -> None:
+        assert not await store.remove_tenant(Scope("absent", "public"))
+        await store.put_tenant(Scope("app", "one"), b"{}")
+        results = await together(partial(store.remove_tenant, Scope("app", "one")) for _ in range(8))
+        assert results.count(True) == 1
+        assert results.count(False) == 7
+        assert await store.tenants() == ()
+
+    async def test_a_tenant_made_again_begins_empty_and_is_the_youngest(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        first, second = Scope("app", "first"), Scope("app", "second")
+        for scope in (first, second):
+            await store.put_tenant(scope, b'{"old":1}')
+            await store.insert(scope, new_session())
+            clock.advance(1)
+        await store.remove_tenant(first)
+        assert await store.put_tenant(first, b"{}")
+        assert [tenant.scope for tenant in await store.tenants()] == [second, first]
+        assert (await store.get(first, "h")).record is None
+        assert await store.insert(first, new_session()) is not None
+
     # -- keys -------------------------------------------------------------------------------------------------------
 
     async def test_the_first_key_of_its_name_stays(self, store: AsyncStore) -> None:
@@ -569,6 +649,7 @@ class AsyncStoreSuite:
         rotated = await store.rotate(PUBLIC, step("rotated"))
         await store.end(PUBLIC, ["ended"], EndReason.REVOKED)
         await store.add_key("public", stored_key())
+        await store.put_tenant(PUBLIC, b'{"a":1}')
         await store.close()
         again = make_store(clock)
         await again.open()
@@ -577,6 +658,7 @@ class AsyncStoreSuite:
         assert ended is not None
         assert ended.end_reason is EndReason.REVOKED
         assert await again.keys("public") == (stored_key(),)
+        assert await again.tenants() == (StoredTenant(PUBLIC, b'{"a":1}'),)
         await again.close()
 
 

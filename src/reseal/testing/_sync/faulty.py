@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from reseal._sync.ports import Store
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 
 T = TypeVar("T")
 Hook = Callable[[], object]
@@ -68,6 +68,15 @@ class FaultyStore:
 
     def purge(self, limit: int) -> int:
         return self._through("purge", lambda: self.inner.purge(limit))
+
+    def tenants(self) -> tuple[StoredTenant, ...]:
+        return self._through("tenants", self.inner.tenants)
+
+    def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        return self._through("put_tenant", lambda: self.inner.put_tenant(scope, config))
+
+    def remove_tenant(self, scope: Scope) -> bool:
+        return self._through("remove_tenant", lambda: self.inner.remove_tenant(scope))
 
     def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         return self._through("keys", lambda: self.inner.keys(app_id))

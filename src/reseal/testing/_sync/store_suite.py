@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from reseal._sync.ports import Store
 from reseal.clock import Clock
-from reseal.core.model import Device, EndReason, Scope, SessionRecord
+from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant
 from reseal.core.rotation import PURGE_AFTER
 from reseal.testing._sync.waiting import together
 from reseal.testing.clock import ManualClock
@@ -480,6 +480,86 @@ class StoreSuite:
     def test_purging_an_empty_store_deletes_nothing(self, store: Store) -> None:
         assert [store.purge(1) for _ in range(3)] == [0, 0, 0]
 
+    # -- tenants ----------------------------------------------------------------------------------------------------
+
+    def test_tenants_of_all_apps_are_read_oldest_first(self, store: Store, clock: ManualClock) -> None:
+        assert store.tenants() == ()
+        scopes = [Scope("b", "public"), Scope("a", "public"), Scope("a", "z"), Scope("a", "A"), Scope("public", "b")]
+        for scope in scopes:
+            assert store.put_tenant(scope, _JSON[0])
+            clock.advance(1)
+        assert store.tenants() == tuple(StoredTenant(scope, _JSON[0]) for scope in scopes)
+
+    @pytest.mark.parametrize("config", _JSON, ids=lambda text: f"{len(text)} bytes")
+    def test_a_tenant_put_again_has_the_new_configuration_and_its_old_place(
+        self, store: Store, clock: ManualClock, config: bytes
+    ) -> None:
+        first, second = Scope("app", "first"), Scope("app", "second")
+        for scope in (first, second):
+            assert store.put_tenant(scope, b'{"old":1}')
+            clock.advance(1)
+        assert not store.put_tenant(first, config)
+        assert store.tenants() == (StoredTenant(first, config), StoredTenant(second, b'{"old":1}'))
+
+    def test_of_many_who_put_one_tenant_one_creates_it(self, store: Store) -> None:
+        configs = [f'{{"n":{n}}}'.encode() for n in range(16)]
+        results = together(partial(store.put_tenant, PUBLIC, config) for config in configs)
+        assert results.count(True) == 1
+        assert results.count(False) == len(configs) - 1
+        [tenant] = store.tenants()
+        assert tenant.config in configs
+
+    def test_a_removed_tenant_takes_its_sessions_with_it_and_nothing_else(self, store: Store) -> None:
+        scopes = [Scope(app, tenant) for app, tenant in product(("a", "b"), ("public", "one", "two"))]
+        for scope in scopes:
+            store.put_tenant(scope, b"{}")
+            store.insert(scope, new_session("live"))
+            store.insert(scope, new_session("ended"))
+            store.end(scope, ["ended"], EndReason.REVOKED)
+        for app in ("a", "b"):
+            store.add_key(app, stored_key())
+        gone, others = Scope("a", "one"), [scope for scope in scopes if scope != Scope("a", "one")]
+        before = [store.get(scope, "live") for scope in others]
+        assert store.remove_tenant(gone)
+        assert {tenant.scope for tenant in store.tenants()} == set(others)
+        assert [(store.get(gone, handle)).record for handle in ("live", "ended")] == [None, None]
+        assert store.list_user(gone, "user") == ()
+        assert [store.get(scope, "live") for scope in others] == before
+        assert store.keys("a") == store.keys("b") == (stored_key(),)
+
+    def test_the_keys_of_an_app_go_with_its_tenant_public(self, store: Store) -> None:
+        for app in ("a", "b"):
+            store.put_tenant(Scope(app, "public"), b"{}")
+            store.put_tenant(Scope(app, "one"), b"{}")
+            store.add_key(app, stored_key())
+        assert store.remove_tenant(Scope("a", "public"))
+        assert store.keys("a") == ()
+        assert store.keys("b") == (stored_key(),)
+        assert Scope("a", "one") in {tenant.scope for tenant in store.tenants()}
+        assert store.add_key("a", stored_key())
+
+    def test_a_tenant_is_removed_once(self, store: Store) -> None:
+        assert not store.remove_tenant(Scope("absent", "public"))
+        store.put_tenant(Scope("app", "one"), b"{}")
+        results = together(partial(store.remove_tenant, Scope("app", "one")) for _ in range(8))
+        assert results.count(True) == 1
+        assert results.count(False) == 7
+        assert store.tenants() == ()
+
+    def test_a_tenant_made_again_begins_empty_and_is_the_youngest(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        first, second = Scope("app", "first"), Scope("app", "second")
+        for scope in (first, second):
+            store.put_tenant(scope, b'{"old":1}')
+            store.insert(scope, new_session())
+            clock.advance(1)
+        store.remove_tenant(first)
+        assert store.put_tenant(first, b"{}")
+        assert [tenant.scope for tenant in store.tenants()] == [second, first]
+        assert (store.get(first, "h")).record is None
+        assert store.insert(first, new_session()) is not None
+
     # -- keys -------------------------------------------------------------------------------------------------------
 
     def test_the_first_key_of_its_name_stays(self, store: Store) -> None:
@@ -570,6 +650,7 @@ class StoreSuite:
         rotated = store.rotate(PUBLIC, step("rotated"))
         store.end(PUBLIC, ["ended"], EndReason.REVOKED)
         store.add_key("public", stored_key())
+        store.put_tenant(PUBLIC, b'{"a":1}')
         store.close()
         again = make_store(clock)
         again.open()
@@ -578,6 +659,7 @@ class StoreSuite:
         assert ended is not None
         assert ended.end_reason is EndReason.REVOKED
         assert again.keys("public") == (stored_key(),)
+        assert again.tenants() == (StoredTenant(PUBLIC, b'{"a":1}'),)
         again.close()
 
 

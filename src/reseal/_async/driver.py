@@ -1,0 +1,474 @@
+"""The operations of the core-driver interface for one app, over a store.
+
+Values in, values out: which fields a version of the interface shows is the business of ``wire``. The state machine is
+that of the native engine; what differs is the access token, and who confirms: under CDI 5.5 and older the first access
+token after a refresh names its parent, so the SDK brings it here, and gets a plain one back.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import uuid
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from reseal._async.line import AsyncLine, Lifetimes, Step
+from reseal._async.ports import AsyncStore
+from reseal._async.wire_keyring import AsyncWireKeeper
+from reseal.clock import Clock
+from reseal.core import payload, rotation, wire_refresh, wire_token
+from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthorised
+from reseal.core.events import NOBODY, Caller, EventListener
+from reseal.core.keys import Wrapping, b64url
+from reseal.core.model import EndReason, Policy, Scope, SessionRecord, TheftResponse
+from reseal.core.wire_keys import WireRing
+from reseal.core.wire_token import WireClaims
+from reseal.teller import Teller
+
+DEFAULT_TENANT: Final = "public"
+ANTI_CSRF_FAILED: Final = "anti-csrf check failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    """What an app may set for itself. Times in ms."""
+
+    app_id: str
+    access_token_ms: int
+    refresh_token_ms: int
+    key_interval_ms: int
+    dynamic_keys: bool
+    blacklisting: bool
+    enable_anti_csrf: bool
+    grace_ms: int
+    jitter: float
+    reuse_is_theft: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """A session as replies show it."""
+
+    handle: str
+    user_id: str
+    tenant_id: str
+    jwt_payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """A token as replies show it. Times in ms."""
+
+    token: str
+    expiry: int
+    created: int
+
+    def __repr__(self) -> str:
+        return f"TokenFacts(expiry={self.expiry})"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The reply to creating and refreshing."""
+
+    session: SessionFacts
+    access: TokenFacts
+    refresh: TokenFacts
+    anti_csrf: str | None
+
+    def __repr__(self) -> str:
+        return f"Issued({self.session.handle!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The reply to verifying and regenerating; ``access`` is a new token for the browser, if there is one."""
+
+    session: SessionFacts
+    access: TokenFacts | None = None
+    payload_update_available: bool = False
+
+
+class BranchRotatedOut(Unauthorised):
+    """The token belongs to a branch that was rotated out; the session has to be refreshed."""
+
+    def __init__(self) -> None:
+        super().__init__(Refusal.EXPIRED)
+
+
+class AsyncDriver:
+    """One app's sessions, as SDKs call for them."""
+
+    def __init__(
+        self,
+        app: AppSettings,
+        store: AsyncStore,
+        clock: Clock,
+        wrapping: Wrapping,
+        *,
+        random: Callable[[int], bytes] = os.urandom,
+        on_event: EventListener,
+    ) -> None:
+        self.app = app
+        self._store = store
+        self._clock = clock
+        self._random = random
+        self._on_event = on_event
+        self._keeper = AsyncWireKeeper(
+            app.app_id,
+            store,
+            clock,
+            random,
+            wrapping,
+            interval_ms=app.key_interval_ms,
+            token_ms=app.access_token_ms,
+        )
+
+    async def ring(self) -> WireRing:
+        """Give the app's signing keys, up to date."""
+        return await self._keeper.keep_fresh()
+
+    async def rotate_keys(self) -> str:
+        """Publish a new dynamic key; it signs a minute later. Gives its ``kid``."""
+        await self.ring()
+        return await self._keeper.rotate()
+
+    async def create(
+        self,
+        tenant_id: str,
+        user_id: str,
+        jwt_payload: Mapping[str, Any],
+        session_data: Mapping[str, Any],
+        *,
+        version: int,
+        anti_csrf: bool,
+        static_key: bool,
+        access_ms: int | None = None,
+        caller: Caller = NOBODY,
+    ) -> Issued:
+        """Begin a session. Raises ``InvalidInput``, ``ProtectedClaim`` (nothing stored), ``StoreUnavailable``."""
+        await self.ring()
+        if not _is_user_id(user_id):
+            raise InvalidInput("userId", "cannot be stored")
+        public = payload.encode("userDataInJWT", jwt_payload)
+        private = payload.encode("userDataInDatabase", session_data)
+        wire_token.check_payload(version, public)
+        line = self._line(tenant_id)
+        token = line.new_token("" if tenant_id == DEFAULT_TENANT else f"_{tenant_id}")
+        step = await line.begin(token, user_id, public, private, caller, use_static_key=static_key)
+        return self._issue(line, step, tenant_id, None, version=version, anti_csrf=anti_csrf, access_ms=access_ms)
+
+    async def verify(
+        self,
+        access_token: str,
+        *,
+        anti_csrf: str | None,
+        check_anti_csrf: bool,
+        check_database: bool,
+        stateless: bool = False,
+    ) -> Verified:
+        """Verify an access token; asks the store only if told to, or if the token names its parent.
+
+        ``stateless`` (CDI 5.6): never writes, never gives a new token. Raises ``TryRefreshToken``, ``Unauthorised``.
+        """
+        claims = await self._claims(access_token)
+        if check_anti_csrf:
+            _check_anti_csrf(claims, anti_csrf)
+        tenant_id = tenant_of(claims.handle)
+        facts = SessionFacts(claims.handle, claims.user_id, tenant_id, claims.payload)
+        line = self._line(tenant_id)
+        record = (await line.live(claims.handle))[0] if check_database else None
+        stale = record is not None and payload.decode(record.jwt_payload) != payload.decode(claims.payload)
+        if stateless:
+            if record is not None and not _is_of_line(claims, record):
+                raise BranchRotatedOut
+            return Verified(facts, payload_update_available=stale)
+        if claims.parent_hash is None and not stale:
+            return Verified(facts)
+        return await self._confirm(line, claims, facts, stale=stale)
+
+    async def refresh(
+        self,
+        refresh_token: str,
+        *,
+        version: int,
+        anti_csrf: str | None,
+        check_anti_csrf: bool,
+        with_anti_csrf: bool,
+        use_dynamic_key: bool | None,
+        graceful: bool = False,
+        access_ms: int | None = None,
+        caller: Caller = NOBODY,
+    ) -> Issued:
+        """Exchange a refresh token.
+
+        Raises ``Unauthorised``, ``TokenTheftDetected``, ``ProtectedClaim`` (the payload stored under an older version
+        does not fit the newer token), ``StoreUnavailable``.
+        """
+        await self.ring()
+        native, carries_anti_csrf = wire_refresh.read(refresh_token)
+        tenant_id = tenant_of(wire_refresh.handle_of(native))
+        line = self._line(tenant_id, graceful=graceful)
+        presented = line.parse(native, caller)
+        if check_anti_csrf and carries_anti_csrf and not _equal(_as_uuid(line.anti_csrf(presented)), anti_csrf):
+            raise line.refused(Refusal.ANTI_CSRF, presented.handle, caller)
+        step = await line.advance(presented, caller)
+        if use_dynamic_key is not None and step.record.use_static_key is use_dynamic_key:
+            relabelled = await line.change(
+                presented.handle, lambda record, _now: replace(record, use_static_key=not use_dynamic_key)
+            )
+            step = replace(step, record=replace(step.record, use_static_key=relabelled.use_static_key))
+        wire_token.check_payload(version, step.record.jwt_payload)
+        parent = None if graceful or step.record.confirmed_at is not None else presented.hash.hex()
+        return self._issue(
+            line, step, tenant_id, parent, version=version, anti_csrf=with_anti_csrf, access_ms=access_ms
+        )
+
+    async def regenerate(
+        self, access_token: str, jwt_payload: Mapping[str, Any] | None, *, protected_for: int
+    ) -> Verified:
+        """Replace the payload of a session and write its access token anew, with the life that it had left.
+
+        ``protected_for``: token version whose names are refused, beside those of the token itself. Old cores believed
+        a token here without verifying it; this one does not. An expired token gives no new one.
+        """
+        now = self._clock.wall()
+        try:
+            claims = await self._claims(access_token, expired_too=True)
+        except TryRefreshToken as error:
+            raise Unauthorised(Refusal.MALFORMED) from error
+        public = None if jwt_payload is None else payload.encode("userDataInJWT", jwt_payload)
+        if public is not None:
+            wire_token.check_payload(max(claims.version, protected_for), public)
+        line = self._line(tenant_of(claims.handle))
+        record = await line.change(
+            claims.handle, lambda r, _now: r if public is None else replace(r, jwt_payload=public)
+        )
+        facts = self._facts(record, tenant_of(claims.handle))
+        if claims.expires_ms < now:
+            return Verified(facts)
+        fresh = replace(claims, payload=record.jwt_payload, issued_ms=now)
+        return Verified(facts, self._sign(fresh, static_key=record.use_static_key))
+
+    async def get(self, handle: str) -> tuple[SessionRecord, SessionFacts]:
+        """Read a live session. Raises ``Unauthorised``."""
+        record, _now = await self._line_of(handle).live(handle)
+        return record, self._facts(record, tenant_of(handle))
+
+    async def set_session_data(self, handle: str, session_data: Mapping[str, Any]) -> None:
+        """Replace the data that stays in the store. Raises ``InvalidInput``, ``Unauthorised``."""
+        private = payload.encode("userDataInDatabase", session_data)
+        await self._line_of(handle).change(handle, lambda r, _now: replace(r, session_data=private))
+
+    async def set_jwt_payload(self, handle: str, jwt_payload: Mapping[str, Any], *, protected_for: int) -> None:
+        """Replace the payload of the next access tokens. ``protected_for``: token version whose names are refused."""
+        public = payload.encode("userDataInJWT", jwt_payload)
+        wire_token.check_payload(protected_for, public)
+        await self._line_of(handle).change(handle, lambda r, _now: replace(r, jwt_payload=public))
+
+    async def list_user(self, tenant_ids: Iterable[str], user_id: str) -> list[str]:
+        """Name a user's live sessions in these tenants."""
+        if not _is_user_id(user_id):
+            return []
+        return [record.handle for tenant_id in tenant_ids for record in await self._line(tenant_id).list_user(user_id)]
+
+    async def remove(self, handles: Iterable[str]) -> list[str]:
+        """End sessions, each in the tenant that its handle names; names those that this call ended."""
+        by_tenant: dict[str, list[str]] = {}
+        for handle in filter(_HANDLE.fullmatch, handles):
+            by_tenant.setdefault(tenant_of(handle), []).append(handle)
+        ended: list[str] = []
+        for tenant_id, its_handles in by_tenant.items():
+            ended += await self._line(tenant_id).end(its_handles, EndReason.REVOKED)
+        return ended
+
+    async def remove_user(self, tenant_ids: Iterable[str], user_id: str) -> list[str]:
+        """End all sessions of a user in these tenants; names them."""
+        if not _is_user_id(user_id):
+            return []
+        ended: list[str] = []
+        for tenant_id in tenant_ids:
+            ended += await self._line(tenant_id).end_user(user_id)
+        return ended
+
+    async def sign_jwt(self, claims: Mapping[str, Any], issuer: str, validity_s: int, *, dynamic: bool) -> str:
+        """Sign an application's own JWT; ``iat``, ``exp`` and, if it is missing, ``iss`` are added.
+
+        Raises ``InvalidInput``, also for an end that no reader of JSON could hold exactly.
+        """
+        payload.encode("payload", claims)
+        ring, now = await self.ring(), self._clock.wall()
+        if now // 1000 + validity_s > _LARGEST_EXACT:
+            raise InvalidInput("validity", "is too long")
+        key = ring.signing(now, dynamic=dynamic)
+        body = {"iss": issuer} | dict(claims) | {"iat": now // 1000, "exp": now // 1000 + validity_s}
+        header = {"typ": "JWT", "alg": key.algorithm, "kid": key.kid}
+        message = f"{b64url(msgspec.json.encode(header))}.{b64url(msgspec.json.encode(body))}"
+        return f"{message}.{b64url(key.sign(message.encode()))}"
+
+    async def _claims(self, access_token: str, *, expired_too: bool = False) -> WireClaims:
+        """Check an access token; keys are read once more if they may be what is wrong."""
+        ring, now = await self.ring(), self._clock.wall()
+        try:
+            return wire_token.verify(access_token, ring, now, expired_too=expired_too)
+        except TryRefreshToken as error:
+            if error.reason not in {wire_token.NO_KEY, wire_token.UNVERIFIED}:
+                raise
+            newer = await self._keeper.look_again()
+            if newer is ring:
+                raise
+        return wire_token.verify(access_token, newer, now, expired_too=expired_too)
+
+    async def _confirm(self, line: AsyncLine, claims: WireClaims, facts: SessionFacts, *, stale: bool) -> Verified:
+        """Note that this generation is in use, and exchange its first access token for one without a parent."""
+
+        def note(record: SessionRecord, now: int) -> SessionRecord:
+            return rotation.confirmed(record, record.generation, now) if _is_current(claims, record) else record
+
+        record = await line.change(claims.handle, note)
+        if not stale and not _is_current(claims, record):
+            return Verified(facts)
+        now = self._clock.wall()
+        fresh = replace(
+            claims,
+            parent_hash=None,
+            payload=record.jwt_payload,
+            issued_ms=now,
+            expires_ms=now + self._access_ms(None),
+        )
+        token = self._sign(fresh, static_key=record.use_static_key)
+        return Verified(self._facts(record, facts.tenant_id), token)
+
+    def _issue(
+        self,
+        line: AsyncLine,
+        step: Step,
+        tenant_id: str,
+        parent_hash: str | None,
+        *,
+        version: int,
+        anti_csrf: bool,
+        access_ms: int | None,
+    ) -> Issued:
+        now, record = self._clock.wall(), step.record
+        csrf = _as_uuid(line.anti_csrf(step.token)) if anti_csrf else None
+        claims = WireClaims(
+            version=version,
+            handle=record.handle,
+            user_id=record.user_id,
+            recipe_user_id=record.user_id,
+            tenant_id=tenant_id,
+            refresh_hash=step.token.hash.hex(),
+            parent_hash=parent_hash,
+            anti_csrf=csrf,
+            payload=record.jwt_payload,
+            issued_ms=now,
+            expires_ms=now + self._access_ms(access_ms),
+        )
+        refresh = TokenFacts(
+            wire_refresh.write(step.token.text, anti_csrf=anti_csrf), now + record.expires_at - step.store_now, now
+        )
+        access = self._sign(claims, static_key=record.use_static_key)
+        return Issued(self._facts(record, tenant_id), access, refresh, csrf)
+
+    def _sign(self, claims: WireClaims, *, static_key: bool) -> TokenFacts:
+        key = self._keeper.ring.signing(self._clock.wall(), dynamic=not static_key)
+        unit = 1000 if claims.version >= wire_token.OLDEST_JWT else 1
+        token = wire_token.mint(claims, key)
+        return TokenFacts(token, claims.expires_ms // unit * unit, claims.issued_ms // unit * unit)
+
+    def _access_ms(self, asked: int | None) -> int:
+        """Shorten lifetimes by chance, so that clients which signed in together do not refresh together."""
+        full = self.app.access_token_ms if asked is None else min(asked, self.app.access_token_ms)
+        chance = int.from_bytes(self._random(4)) / 2**32
+        return int(full * (1 - self.app.jitter * chance))
+
+    def _facts(self, record: SessionRecord, tenant_id: str) -> SessionFacts:
+        return SessionFacts(record.handle, record.user_id, tenant_id, record.jwt_payload)
+
+    def _line_of(self, handle: str) -> AsyncLine:
+        """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
+        if _HANDLE.fullmatch(handle) is None:
+            raise Unauthorised(Refusal.UNKNOWN_SESSION)
+        return self._line(tenant_of(handle))
+
+    def _line(self, tenant_id: str, *, graceful: bool = False) -> AsyncLine:
+        """Give the lines of a tenant. They are not kept: whoever presents a token chooses the name in it."""
+        scope = Scope(self.app.app_id, tenant_id)
+        return AsyncLine(
+            scope,
+            self._store,
+            self._graceful() if graceful else _CLASSIC,
+            Lifetimes(self.app.refresh_token_ms, None),
+            self._keeper.secrets,
+            self._random,
+            Teller(scope, self._clock, self._on_event),
+        )
+
+    def _graceful(self) -> Policy:
+        return Policy(
+            race_window=self.app.grace_ms,
+            lost_response_window=min(_DAY, self.app.refresh_token_ms),
+            replay_budget=2,
+            theft_response=TheftResponse.REVOKE_SESSION,
+            confirm_by_verify=False,
+        )
+
+
+_DAY: Final = 24 * 3600 * 1000
+_LARGEST_EXACT: Final = 2**53
+_HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_CLASSIC: Final = Policy(
+    race_window=0,
+    lost_response_window=None,
+    replay_budget=None,
+    theft_response=TheftResponse.REPORT,
+    confirm_by_verify=True,
+)
+
+
+def tenant_of(handle: str) -> str:
+    """Name the tenant in a session handle: the part behind the first ``_``, or the default tenant."""
+    parts = handle.split("_")
+    return parts[1] if len(parts) > 1 else DEFAULT_TENANT
+
+
+def _is_user_id(user_id: str) -> bool:
+    """Say whether a store could keep a user id."""
+    try:
+        payload.check_user_id(user_id)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _check_anti_csrf(claims: WireClaims, sent: str | None) -> None:
+    if claims.anti_csrf is None:
+        raise TryRefreshToken(wire_token.INCOMPLETE)
+    if not _equal(claims.anti_csrf, sent):
+        raise TryRefreshToken(ANTI_CSRF_FAILED)
+
+
+def _as_uuid(anti_csrf: str) -> str:
+    """Give an anti-CSRF token the form that SDKs know: 122 of its bits as a UUID."""
+    return str(uuid.UUID(bytes=urlsafe_b64decode(anti_csrf + "=")[:16], version=4))
+
+
+def _is_current(claims: WireClaims, record: SessionRecord) -> bool:
+    return hmac.compare_digest(claims.refresh_hash, record.current_hash.hex())
+
+
+def _is_of_line(claims: WireClaims, record: SessionRecord) -> bool:
+    known = [row_hash.hex() for row_hash in (record.current_hash, record.previous_hash) if row_hash is not None]
+    said = [token_hash for token_hash in (claims.refresh_hash, claims.parent_hash) if token_hash is not None]
+    return any(_equal(token_hash, row_hash) for token_hash in said for row_hash in known)
+
+
+def _equal(a: str, b: str | None) -> bool:
+    return b is not None and hmac.compare_digest(a.encode(), b.encode("utf-8", "surrogatepass"))

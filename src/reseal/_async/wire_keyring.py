@@ -1,0 +1,152 @@
+"""Keeps the wire's keys of one app in step with the store. The counterpart of ``keyring`` for the service."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from reseal._async.line import LineSecrets
+from reseal._async.ports import AsyncStore
+from reseal.clock import Clock
+from reseal.core import keys
+from reseal.core.errors import StoreUnavailable
+from reseal.core.keys import REFRESH_KID, SigningKey, Wrapping
+from reseal.core.model import StoredKey
+from reseal.core.wire_keys import ALGORITHM, DYNAMIC, OVERLAP, STATIC, WireRing
+
+RELOAD_EVERY: Final = 20_000
+"""Milliseconds after which other processes' keys are looked for: well inside the overlap."""
+LOOK_AGAIN_AFTER: Final = 100
+"""Milliseconds between two readings because of a token whose key is unknown: anybody can send one."""
+RSA_BITS: Final = 2048
+"""What published SDKs expect; every key of the wire has this size."""
+
+
+class AsyncWireKeeper:
+    """The wire's keys of one app. Times in ms."""
+
+    def __init__(
+        self,
+        app_id: str,
+        store: AsyncStore,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        wrapping: Wrapping,
+        *,
+        interval_ms: int,
+        token_ms: int,
+    ) -> None:
+        self._app_id = app_id
+        self._store = store
+        self._clock = clock
+        self._random = random
+        self._wrapping = wrapping
+        self._interval_ms = interval_ms
+        self._token_ms = token_ms
+        self._lock = asyncio.Lock()
+        self._reload_at: int | None = None
+        self._read_at = 0
+        self._begun_at = 0
+        self._loaded: dict[str, tuple[StoredKey, SigningKey]] = {}
+        self._secrets = LineSecrets(b"", b"")
+        self.ring = WireRing((), interval_ms=interval_ms, token_ms=token_ms)
+
+    def secrets(self) -> LineSecrets:
+        """Give what refresh tokens are made with."""
+        return self._secrets
+
+    async def keep_fresh(self) -> WireRing:
+        """Give the ring, read again if it is time to; a silent store leaves the one that is there."""
+        if self._reload_at is not None and (self._clock.monotonic() < self._reload_at or self._lock.locked()):
+            return self.ring  # nobody waits for the one who reads it again
+        async with self._lock:
+            first = self._reload_at is None
+            if not first and self._clock.monotonic() < (self._reload_at or 0):
+                return self.ring
+            try:
+                await self._reload()
+            except StoreUnavailable:
+                if first:
+                    raise
+            self._reload_at = self._clock.monotonic() + RELOAD_EVERY
+            return self.ring
+
+    async def look_again(self) -> WireRing:
+        """Read the keys once more, for a token whose key is not among them; it may be another process's."""
+        async with self._lock:
+            if self._clock.monotonic() - self._read_at >= LOOK_AGAIN_AFTER:
+                with suppress(StoreUnavailable):
+                    await self._read()
+            return self.ring
+
+    async def rotate(self) -> str:
+        """Publish a new dynamic key now; it signs after the overlap. Gives its ``kid``."""
+        async with self._lock:
+            kid = await self._publish_dynamic(lead=OVERLAP)
+            await self._reload()
+            return kid
+
+    async def _reload(self) -> None:
+        await self._read()
+        now = self._clock.wall()
+        if not (self.ring.has_static and self.ring.has_dynamic):
+            await self._begin(now)
+        if self.ring.needs_dynamic(now):
+            await self._publish_dynamic(lead=OVERLAP)
+            await self._read()
+        retired = self.ring.retired(now)
+        if retired:
+            await self._store.remove_keys(self._app_id, retired)
+
+    async def _begin(self, now: int) -> None:
+        """Create the first keys, once, however many processes do so at the same moment and whoever of them dies.
+
+        Of all refresh keys the store takes one. The names of the other first keys follow from it, so that everybody
+        offers keys of the same names, of which the store takes one each.
+        """
+        await self._add(REFRESH_KID, "HS256", self._random(32), now)
+        await self._read()
+        if not self.ring.has_static:
+            name = hmac.digest(self._secrets.refresh_key, b"reseal first static key", "sha256")[:16]
+            kid = f"{STATIC}{uuid.UUID(bytes=name, version=4)}"
+            await self._add(kid, ALGORITHM, keys.generate(ALGORITHM, RSA_BITS), now)
+        if not self.ring.has_dynamic:
+            is_recent = abs(now - self._begun_at) < OVERLAP  # or else whoever began died before this
+            await self._publish_dynamic(lead=0, created_at=self._begun_at if is_recent else now)
+        await self._read()
+
+    async def _read(self) -> None:
+        self._read_at = self._clock.monotonic()
+        stored = await self._store.keys(self._app_id)
+        for key in stored:
+            if key.kid == REFRESH_KID:
+                self._begun_at = key.created_at
+                self._secrets = LineSecrets(self._wrapping.open(self._app_id, key), self._wrapping.pepper)
+        mine = [key for key in stored if key.kid.startswith((DYNAMIC, STATIC))]
+        self._loaded = {key.kid: self._load(key) for key in mine}
+        signing = (loaded for _, loaded in self._loaded.values())
+        self.ring = WireRing(signing, interval_ms=self._interval_ms, token_ms=self._token_ms)
+
+    def _load(self, key: StoredKey) -> tuple[StoredKey, SigningKey]:
+        known = self._loaded.get(key.kid)
+        if known is not None and known[0] == key:
+            return known
+        return key, keys.load(key, self._wrapping.open(self._app_id, key))
+
+    async def _publish_dynamic(self, lead: int, created_at: int | None = None) -> str:
+        now = self._clock.wall() if created_at is None else created_at
+        kid = f"{DYNAMIC}{now}"
+        await self._add(kid, ALGORITHM, keys.generate(ALGORITHM, RSA_BITS), now, signs_from=now + lead)
+        return kid
+
+    async def _add(
+        self, kid: str, algorithm: str, raw: bytes, created_at: int, *, signs_from: int | None = None
+    ) -> None:
+        """Store a key. ``created_at`` is the time in its name, from before it was generated."""
+        wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))
+        starts = created_at if signs_from is None else signs_from
+        await self._store.add_key(self._app_id, StoredKey(kid, algorithm, wrapped, created_at, starts))

@@ -1,0 +1,263 @@
+"""Access tokens V1 to V5: the forms that published backend SDKs read (core interface, section 3).
+
+V1 and V2 are three parts of padded standard base64 under a fixed header; V3, V4 and V5 are compact JWTs whose header
+names a key and a version. A token is verified before anything in it is believed; what is wrong with it travels as
+the text that the interface gives for it.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode, urlsafe_b64decode
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from reseal.core.errors import GeneralError, TryRefreshToken
+from reseal.core.keys import SigningKey, b64url, signature_is_good
+from reseal.core.wire_keys import WireRing
+
+MAX_LENGTH: Final = 65536
+"""Characters; longer text is refused unread."""
+OLDEST_JWT: Final = 3
+"""From this version on tokens are ordinary JWTs."""
+NEWEST: Final = 5
+
+EXPIRED: Final = "Access token expired"
+INCOMPLETE: Final = "Access token does not contain all the information. Maybe the structure has changed?"
+_JWT: Final = "io.supertokens.session.jwt.JWT$JWTException: "
+_INVALID: Final = f"{_JWT}Invalid JWT"
+UNVERIFIED: Final = f"{_JWT}JWT verification failed"
+NO_KEY: Final = f"{_JWT}Key not found"
+
+_FIXED_HEADERS: Final = {
+    version: b64encode(f'{{"alg":"RS256","typ":"JWT","version":"{version}"}}'.encode()).decode() for version in (1, 2)
+}
+_OLD: Final = {header: version for version, header in _FIXED_HEADERS.items()}
+_V3: Final = frozenset({
+    "sub", "exp", "iat", "sessionHandle", "refreshTokenHash1", "parentRefreshTokenHash1", "antiCsrfToken",
+})  # fmt: skip
+PROTECTED: Final = {1: frozenset[str](), 2: frozenset[str](), 3: _V3, 4: _V3 | {"tId"}, 5: _V3 | {"tId", "rsub"}}
+"""Names that an application's payload may not use, by token version."""
+
+_SEGMENTS: Final = re.compile(r"[A-Za-z0-9_=+/-]+(\.[A-Za-z0-9_=+/-]+){2}", re.ASCII)
+_ENCODER: Final = msgspec.json.Encoder()
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+class ProtectedClaim(GeneralError):
+    """The user payload contains protected field"""  # noqa: D400, D415 - the text that clients know has no full stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireClaims:
+    """What an access token of the wire says, whatever its version. Times in ms since the epoch."""
+
+    version: int
+    handle: str
+    user_id: str
+    recipe_user_id: str
+    tenant_id: str
+    refresh_hash: str
+    parent_hash: str | None
+    anti_csrf: str | None = field(repr=False)
+    payload: bytes = field(repr=False)
+    """The application's JSON object, as text."""
+    issued_ms: int
+    expires_ms: int
+
+
+def check_payload(version: int, payload: bytes) -> None:
+    """Raise ``ProtectedClaim`` if the application's payload uses a name that a token of ``version`` needs itself."""
+    if PROTECTED[version] & _OBJECT.decode(payload).keys():
+        raise ProtectedClaim
+
+
+def mint(claims: WireClaims, key: SigningKey) -> str:
+    """Write and sign a token. V1 and V2 need an RS256 key.
+
+    Raises ``ProtectedClaim`` rather than let an application's payload speak in the token's own names.
+    """
+    check_payload(claims.version, claims.payload)
+    if claims.version < OLDEST_JWT:
+        message = f"{_FIXED_HEADERS[claims.version]}.{b64encode(_ENCODER.encode(_old_body(claims))).decode()}"
+        return f"{message}.{b64encode(key.sign(message.encode())).decode()}"
+    header = {"kid": key.kid, "typ": "JWT", "version": str(claims.version), "alg": key.algorithm}
+    message = f"{b64url(_ENCODER.encode(header))}.{b64url(_ENCODER.encode(_jwt_body(claims)))}"
+    return f"{message}.{b64url(key.sign(message.encode()))}"
+
+
+def verify(token: str, ring: WireRing, now: int, *, expired_too: bool = False) -> WireClaims:
+    """Check a token at ``now`` (ms). Raises ``TryRefreshToken`` with the interface's text, whatever is wrong.
+
+    ``expired_too`` accepts a genuine token past its end: regenerating one is not an error.
+    """
+    header, _, signature_text = _split(token)
+    message = token[: token.rindex(".")].encode()
+    if header in _OLD:
+        signature = _standard(signature_text)
+        good = any(signature_is_good(key.public, message, signature) for key in ring.verifying_old(now))
+    else:
+        key = ring.by_kid(_jwt_header(header)["kid"], now)
+        if key is None:
+            raise TryRefreshToken(NO_KEY)
+        if _jwt_header(header)["alg"] != key.algorithm:
+            raise TryRefreshToken(f"{_JWT}JWT header mismatch - alg")
+        good = signature_is_good(key.public, message, _urlsafe(signature_text))
+    if not good:
+        raise TryRefreshToken(UNVERIFIED)
+    claims = _read(token)
+    if claims.expires_ms < now and not expired_too:
+        raise TryRefreshToken(EXPIRED)
+    return claims
+
+
+def _read(token: str) -> WireClaims:
+    header, body, _ = _split(token)
+    if header in _OLD:
+        return _from_old(_OLD[header], _object(_standard(body)))
+    version = int(_jwt_header(header)["version"])
+    return _from_jwt(version, _object(_urlsafe(body)))
+
+
+def _old_body(claims: WireClaims) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "sessionHandle": claims.handle,
+        "userId": claims.user_id,
+        "refreshTokenHash1": claims.refresh_hash,
+    }
+    if claims.parent_hash is not None:
+        body["parentRefreshTokenHash1"] = claims.parent_hash
+    body["userData"] = msgspec.Raw(claims.payload)
+    if claims.anti_csrf is not None:
+        body["antiCsrfToken"] = claims.anti_csrf
+    return body | {"expiryTime": claims.expires_ms, "timeCreated": claims.issued_ms}
+
+
+def _jwt_body(claims: WireClaims) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "iat": claims.issued_ms // 1000,
+        "exp": claims.expires_ms // 1000,
+        "sub": claims.user_id,
+    }
+    if claims.version >= OLDEST_JWT + 1:
+        body["tId"] = claims.tenant_id
+    if claims.version >= NEWEST:
+        body["rsub"] = claims.recipe_user_id
+    body |= {
+        "sessionHandle": claims.handle,
+        "refreshTokenHash1": claims.refresh_hash,
+        "parentRefreshTokenHash1": claims.parent_hash,
+        "antiCsrfToken": claims.anti_csrf,
+    }
+    return body | _OBJECT.decode(claims.payload)
+
+
+def _from_old(version: int, body: dict[str, Any]) -> WireClaims:
+    payload = body.get("userData")
+    if not isinstance(payload, dict):
+        raise TryRefreshToken(INCOMPLETE)
+    user_id = _text(body, "userId")
+    return WireClaims(
+        version=version,
+        handle=_text(body, "sessionHandle"),
+        user_id=user_id,
+        recipe_user_id=user_id,
+        tenant_id="public",
+        refresh_hash=_text(body, "refreshTokenHash1"),
+        parent_hash=_text_or_none(body, "parentRefreshTokenHash1"),
+        anti_csrf=_text_or_none(body, "antiCsrfToken"),
+        payload=_ENCODER.encode(payload),
+        issued_ms=_whole(body, "timeCreated"),
+        expires_ms=_whole(body, "expiryTime"),
+    )
+
+
+def _from_jwt(version: int, body: dict[str, Any]) -> WireClaims:
+    missing = next((name for name in _CLAIM_ORDER if name in PROTECTED[version] and name not in body), None)
+    if missing is not None:
+        raise TryRefreshToken(f"{INCOMPLETE} {missing}")
+    user_id = _text(body, "sub")
+    return WireClaims(
+        version=version,
+        handle=_text(body, "sessionHandle"),
+        user_id=user_id,
+        recipe_user_id=_text(body, "rsub") if version >= NEWEST else user_id,
+        tenant_id=_text(body, "tId") if version > OLDEST_JWT else "public",
+        refresh_hash=_text(body, "refreshTokenHash1"),
+        parent_hash=_text_or_none(body, "parentRefreshTokenHash1"),
+        anti_csrf=_text_or_none(body, "antiCsrfToken"),
+        payload=_ENCODER.encode({name: value for name, value in body.items() if name not in PROTECTED[version]}),
+        issued_ms=_whole(body, "iat") * 1000,
+        expires_ms=_whole(body, "exp") * 1000,
+    )
+
+
+_CLAIM_ORDER: Final = (
+    "sub", "exp", "iat", "sessionHandle", "refreshTokenHash1", "parentRefreshTokenHash1", "antiCsrfToken", "tId",
+    "rsub",
+)  # fmt: skip
+
+
+def _split(token: str) -> list[str]:
+    if len(token) > MAX_LENGTH or _SEGMENTS.fullmatch(token) is None:
+        raise TryRefreshToken(_INVALID)
+    return token.split(".")
+
+
+def _jwt_header(segment: str) -> dict[str, str]:
+    header = _object(_urlsafe(segment))
+    for name in ("typ", "alg", "kid"):
+        if not isinstance(header.get(name), str):
+            raise TryRefreshToken(f"{_JWT}JWT header missing - {name}")
+    if header["typ"] != "JWT" or header.keys() - {"typ", "alg", "kid", "version"}:
+        raise TryRefreshToken(f"{_JWT}JWT header mismatch - typ")
+    header.setdefault("version", str(NEWEST))
+    if header["version"] not in {"3", "4", "5"}:
+        raise TryRefreshToken(f"{_JWT}JWT header mismatch - version")
+    return header
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        return _OBJECT.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise TryRefreshToken(_INVALID) from error
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise TryRefreshToken(f"{INCOMPLETE} {name}")
+    return value
+
+
+def _text_or_none(body: dict[str, Any], name: str) -> str | None:
+    return None if body.get(name) is None else _text(body, name)
+
+
+def _whole(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
+    if type(value) is not int or not 0 <= value <= 2**53:
+        raise TryRefreshToken(f"{INCOMPLETE} {name}")
+    return value
+
+
+def _standard(text: str) -> bytes:
+    return _canonical(text, b64decode, lambda raw: b64encode(raw).decode())
+
+
+def _urlsafe(text: str) -> bytes:
+    return _canonical(text, lambda t: urlsafe_b64decode(t + "=" * (-len(t) % 4)), b64url)
+
+
+def _canonical(text: str, decode: Any, encode: Any) -> bytes:
+    """Decode, and take only the one spelling that the encoder writes."""
+    try:
+        raw: bytes = decode(text)
+    except ValueError as error:
+        raise TryRefreshToken(_INVALID) from error
+    if encode(raw) != text:
+        raise TryRefreshToken(_INVALID)
+    return raw

@@ -1,0 +1,202 @@
+"""The service as an ASGI application: access, version, path, operation, reply. Nothing else.
+
+A new path belongs into ``wire.paths``; what it does, into ``operations`` (sessions), ``tenancy`` (apps and tenants) or
+``about`` (the service itself). Calls of our own SDK go to ``native`` instead.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from reseal._async.ports import AsyncStore
+from reseal.clock import Clock, SystemClock
+from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
+from reseal.core.events import Caller, Event, EventListener
+from reseal.core.model import Device
+from reseal.core.wire_token import ProtectedClaim
+from reseal.log import LOGGER, log_event
+from reseal.server import about, journal, native, operations, tenancy
+from reseal.server.access import Gate
+from reseal.server.config import ServiceSettings
+from reseal.server.directory import App, Directory
+from reseal.server.health import PROBES, Health
+from reseal.server.http import Reply, Request, read_body, read_request, send_reply, text_reply
+from reseal.server.metrics import Metrics, timed
+from reseal.wire import replies
+from reseal.wire.body import Query
+from reseal.wire.paths import (
+    DEFAULT,
+    Access,
+    Operation,
+    Reach,
+    check_version,
+    choose,
+    locate,
+    needs_key,
+    without_header,
+)
+from reseal.wire.problem import WRONG_METHOD, Problem, unknown_tenant
+from reseal.wire.versions import Version, negotiate
+
+_UNAVAILABLE = "Session store unavailable, try again"
+
+
+class Service:
+    """The core service over one store. Opened and closed by the ASGI lifespan."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        store: AsyncStore,
+        *,
+        clock: Clock | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+        on_event: EventListener = log_event,
+        config_path: str = "",
+        pid: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self.config_path = config_path
+        self.pid = os.getpid() if pid is None else pid
+        self.store = store
+        self.clock = clock or SystemClock()
+        self.random = random
+        self.metrics = Metrics()
+        self.health = Health(store)
+        self._on_event = on_event
+        watched = timed(store, self.metrics.note_store)
+        self.directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
+        self._natives = native.Natives(
+            watched, self.directory, self.clock, settings.secret_key, random, on_event=self._tell
+        )
+        self._gate = Gate(settings.api_keys, settings.ip_allow_regex, settings.ip_deny_regex)
+        self._cookies = settings.cookies()
+
+    async def open(self) -> None:
+        """Open the store and make sure that there are keys."""
+        await self.store.open()
+        app = await self.directory.find("public", "public")
+        assert app is not None  # the default app always exists
+        await app.driver.ring()
+
+    async def close(self) -> None:
+        await self.store.close()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            began, request = time.perf_counter(), read_request(scope)
+            correlation_id = journal.correlate(request)
+            try:
+                reply = await self.answer(request, receive)
+            except ConnectionAbortedError:
+                return
+            self.metrics.count_request(request.trace.operation, reply.status)
+            journal.log_request(request, reply.status, time.perf_counter() - began)
+            await send_reply(send, reply, (b"x-request-id", correlation_id.encode()), *self.health.headers())
+
+    async def answer(self, request: Request, receive: Any) -> Reply:
+        """Answer one request; whatever goes wrong becomes a reply."""
+        try:
+            return await self._answer(request, receive)
+        except Problem as problem:
+            return text_reply(problem.status, problem.text, *problem.headers)
+        except ProtectedClaim as error:
+            return text_reply(400, str(error))
+        except InvalidInput as error:
+            return text_reply(400, f"Field name '{error.field}' is invalid in JSON input")
+        except StoreUnavailable as error:
+            LOGGER.warning("%s %s: %s", request.trace.operation, request.trace.correlation_id, error)
+            return text_reply(503, _UNAVAILABLE, (b"retry-after", str(error.retry_after).encode()))
+        except ConnectionAbortedError:
+            raise
+        except Exception:  # noqa: BLE001 - the caller learns nothing of it, the log everything
+            LOGGER.exception("%s %s failed", request.trace.operation, request.trace.correlation_id)
+            return text_reply(500, "Internal Error")
+
+    async def _answer(self, request: Request, receive: Any) -> Reply:
+        self._gate.check_address(request)
+        path = self._below_base(request.path)
+        if path.startswith(native.PREFIX):
+            return await self._answer_native(path, request, receive)
+        found, app_id, tenant_id = locate(path)
+        if needs_key(found):
+            self._gate.check_key(request)
+        operation = choose(found, request.method)
+        request.trace.operation = operation.name
+        if operation.name in PROBES:
+            return await PROBES[operation.name](self)
+        version = self._version(request, operation)
+        check_version(operation, version, tenant_id)
+        app = await self._app(operation, app_id, tenant_id)
+        body = await read_body(request.headers, receive)
+        call = self._call(request, version, tenant_id, app, body)
+        if operation.name in operations.HANDLERS:
+            return Reply(200, replies.encode(await operations.HANDLERS[operation.name](call)))
+        if operation.name in tenancy.HANDLERS:
+            return Reply(200, replies.encode(await tenancy.HANDLERS[operation.name](call, self.directory)))
+        return await about.HANDLERS[operation.name](call, self)
+
+    async def _answer_native(self, path: str, request: Request, receive: Any) -> Reply:
+        self._gate.check_key(request)
+        name = native.find(path)
+        if request.method != "POST":
+            raise Problem(405, WRONG_METHOD, (b"allow", b"POST"))
+        request.trace.operation = f"native_{name}"
+        return await self._natives.answer(name, await read_body(request.headers, receive))
+
+    def _tell(self, event: Event) -> None:
+        self.metrics.count_event(event)
+        self._on_event(event)
+
+    def _version(self, request: Request, operation: Operation) -> Version:
+        if not operation.versioned:
+            return self.settings.bounds.highest
+        sent = request.header(b"cdi-version")
+        return negotiate(sent, self.settings.bounds, without_header=without_header(operation))
+
+    async def _app(self, operation: Operation, app_id: str, tenant_id: str) -> App:
+        named = DEFAULT if operation.reach is Reach.ANY_TENANT else tenant_id
+        app = await self.directory.find(app_id, named, insist=operation.access is Access.KEYED)
+        if app is None:
+            raise unknown_tenant(app_id, tenant_id)
+        return app
+
+    def _call(self, request: Request, version: Version, tenant_id: str, app: App, body: bytes) -> operations.Call:
+        return operations.Call(
+            version=version,
+            app_id=app.driver.app.app_id,
+            tenant_id=tenant_id,
+            body=body,
+            query=Query(request.query),
+            driver=app.driver,
+            tenants=tuple(app.tenants),
+            cookies=self._cookies,
+            now=self.clock.wall,
+            random=self.random,
+            caller=Caller(Device(request.client_ip, None), request.trace.correlation_id),
+        )
+
+    def _below_base(self, path: str) -> str:
+        base = self.settings.base_path
+        if not base:
+            return path
+        if path != base and not path.startswith(f"{base}/"):
+            raise Problem(404, "Not found")
+        return path[len(base) :] or "/"
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await self.open()
+        except ResealError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,91 @@
+"""What an app may set for itself (``coreConfig`` of the multitenancy calls), checked (core interface, 2.9 and 6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reseal._async.driver import AppSettings
+from reseal.server.config import ServiceSettings, words
+from reseal.server.config_parts import ALIASES, NO_EFFECT
+from reseal.server.config_rules import INTERVAL, RULES
+from reseal.settings.checks import outlasts
+from reseal.settings.problems import UnfitError
+from reseal.wire.paths import DEFAULT
+from reseal.wire.problem import Problem
+
+APP_KEYS: Final = (
+    "access_token_validity",
+    "refresh_token_validity",
+    "access_token_blacklisting",
+    "access_token_signing_key_dynamic",
+    INTERVAL,
+    "access_token_validity_jitter",
+    "refresh_token_rotation_grace_period",
+    "enable_anti_csrf",
+)
+"""What an app may set. Its tenants may repeat it, not contradict it."""
+_BASE_ONLY: Final = "can only be set via the core's base config setting"
+
+
+def app_settings(app_id: str, base: ServiceSettings, core_config: Mapping[str, Any]) -> AppSettings:
+    """Work out what holds for an app. Raises ``Problem`` 400 for a configuration that it cannot have."""
+    merged = {key: getattr(base, key) for key in APP_KEYS} | _checked(core_config)
+    _check_pacts(merged, test_mode=base.test_mode)
+    return AppSettings(
+        app_id=app_id,
+        access_token_ms=merged["access_token_validity"] * 1000,
+        refresh_token_ms=round(merged["refresh_token_validity"] * 60_000),
+        key_interval_ms=round(merged[INTERVAL] * 3_600_000),
+        dynamic_keys=merged["access_token_signing_key_dynamic"],
+        blacklisting=merged["access_token_blacklisting"],
+        enable_anti_csrf=merged["enable_anti_csrf"],
+        grace_ms=round(merged["refresh_token_rotation_grace_period"] * 1000),
+        jitter=merged["access_token_validity_jitter"],
+        reuse_is_theft=base.recent_token_reuse_behaviour == "TOKEN_THEFT",
+    )
+
+
+def check_tenant(
+    base: ServiceSettings, app_config: Mapping[str, Any], tenant_id: str, tenant_config: Mapping[str, Any]
+) -> None:
+    """Check what a tenant sets beside its app. Raises ``Problem`` 400."""
+    if tenant_id == DEFAULT:
+        return
+    asked = _checked(tenant_config)
+    holding = {key: getattr(base, key) for key in APP_KEYS} | _checked(app_config)
+    for key, value in asked.items():
+        if value != holding[key]:
+            raise _invalid(f"You cannot set different values for {key} for the same appId")
+
+
+def _checked(core_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the normal forms of the values, by the keys' own names. Keys of other recipes are left out."""
+    known, fit = words().kinds, {}
+    for name, value in core_config.items():
+        key = ALIASES.get(name, name)
+        if key not in known:
+            raise _invalid(f"Invalid config key: {name}")
+        if key in APP_KEYS:
+            fit[key] = _fit(key, value)
+        elif NO_EFFECT.get(key) != NO_EFFECT["password_hashing_alg"]:
+            raise _invalid(f"{name} {_BASE_ONLY}")
+    return fit
+
+
+def _fit(key: str, value: object) -> Any:
+    try:
+        return RULES[key](value)
+    except UnfitError as unfit:
+        raise _invalid(unfit.reason(key)) from None
+
+
+def _check_pacts(merged: Mapping[str, Any], *, test_mode: bool) -> None:
+    if not outlasts(merged["refresh_token_validity"], merged["access_token_validity"]):
+        raise _invalid("'refresh_token_validity' must be strictly greater than 'access_token_validity'.")
+    if merged[INTERVAL] < 1 and not test_mode:
+        raise _invalid(f"'{INTERVAL}' must be greater than, equal to 1 hour.")
+
+
+def _invalid(reason: str) -> Problem:
+    return Problem(400, f"Invalid core config: {reason}")

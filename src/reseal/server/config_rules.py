@@ -1,0 +1,260 @@
+"""The rule of each key of the service, and the pacts between keys (core interface, sections 6.1 to 6.3)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+from reseal.core.secret import Secret
+from reseal.settings import rules
+from reseal.settings.checks import PACTS, Pact
+from reseal.settings.origins import path
+from reseal.settings.problems import UnfitError
+from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
+from reseal.settings.rules import RULES as EMBEDDED
+from reseal.wire.versions import SUPPORTED, Bounds, Version
+
+API_KEY_MIN: Final = 20
+SAAS_SECRET_MIN: Final = 40
+LOG_LEVELS: Final = ("NONE", "DEBUG", "INFO", "WARN", "ERROR")
+REUSE: Final = ("TOKEN_THEFT", "UNAUTHORISED")
+INTERVAL: Final = "access_token_dynamic_signing_key_update_interval"
+
+_KEY_ALPHABET: Final = re.compile(r"[A-Za-z0-9=-]*", re.ASCII)
+_HOST: Final = re.compile(r"[A-Za-z0-9._:%-]{1,253}", re.ASCII)
+_BASE_PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", re.ASCII)
+_SEMANTIC: Final = re.compile(r"[0-9]+(\.[0-9]+){1,2}", re.ASCII)
+_BY_TEXT: Final = {str(version): version for version in SUPPORTED}
+_AMBIGUOUS: Final = frozenset({2.1, 2.2})
+"""YAML reads 2.10 and 2.20 as these numbers."""
+_PORT_MAX: Final = 65535
+_HOURS_MAX: Final = 876_000
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, as configured, is reachable from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in {"localhost", "localhost."}
+
+
+def api_keys(value: object) -> tuple[Secret, ...]:
+    """Read a comma list, or a list, of keys."""
+    return tuple(_api_key(key) for key in _entries(value))
+
+
+def saas_secret(value: object) -> Secret:
+    text = rules.as_text(value)
+    if len(text) < SAAS_SECRET_MIN:
+        why = f"supertokens_saas_secret is too short. Please use at least {SAAS_SECRET_MIN} characters"
+        raise UnfitError(why, "make one with: openssl rand -hex 32, or remove it", whole=True)
+    if not _KEY_ALPHABET.fullmatch(text):
+        raise UnfitError(
+            "Invalid characters in supertokens_saas_secret key. Please only use '=', '-' and alpha-numeric "
+            "(including capitals)",
+            "make one with: openssl rand -hex 32",
+            whole=True,
+        )
+    return Secret(text)
+
+
+def cdi_version(key: str) -> Rule:
+    """Make the rule of a bound on the interface's version."""
+
+    def rule(value: object) -> Version:
+        if isinstance(value, float) and value in _AMBIGUOUS:
+            raise UnfitError("must be text", f"YAML drops a last zero: put it in quotes, like '{value}0'")
+        text = str(value) if isinstance(value, str | float) else ""
+        if not _SEMANTIC.fullmatch(text):
+            raise UnfitError(f"{key} is not a valid semantic version", "write it like '5.4', in quotes", whole=True)
+        if text not in _BY_TEXT:
+            spoken = f"choose one of {', '.join(_BY_TEXT)}"
+            raise UnfitError(f"{key} is not a supported version", spoken, whole=True)
+        return _BY_TEXT[text]
+
+    return rule
+
+
+def postgresql(value: object) -> str:
+    """Check an address of PostgreSQL."""
+    text = str(EMBEDDED["database_uri"](value))
+    if not text.startswith(POSTGRESQL_SCHEMES):
+        raise UnfitError("must begin with postgresql://", "use database_uri for another store")
+    return text
+
+
+def _entries(value: object) -> list[object]:
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [part for part in value.split(",") if part.strip()]
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise UnfitError("must be text", "separate several keys by commas")
+
+
+def _api_key(entry: object) -> Secret:
+    if not isinstance(entry, str | Secret):
+        raise UnfitError("must be text", "put each key in quotes")
+    raw = entry.reveal() if isinstance(entry, Secret) else entry.encode("utf-8", "surrogatepass")
+    key = raw.decode("utf-8", "replace").strip()
+    if len(key) < API_KEY_MIN:
+        raise UnfitError(
+            f"One of the API keys is too short. Please use at least {API_KEY_MIN} characters",
+            "make one with: openssl rand -hex 32",
+            whole=True,
+        )
+    if not _KEY_ALPHABET.fullmatch(key):
+        raise UnfitError(
+            "Invalid characters in API key. Please only use '=', '-' and alpha-numeric (including capitals)",
+            "make one with: openssl rand -hex 32",
+            whole=True,
+        )
+    return Secret(key)
+
+
+def _host(value: object) -> str:
+    host = rules.as_text(value).strip().removeprefix("[").removesuffix("]")
+    if not _HOST.fullmatch(host):
+        raise UnfitError("must be a host name or an IP address", "write it like 127.0.0.1, ::1 or localhost")
+    return host
+
+
+def _base_path(value: object) -> str:
+    text = "" if value is None else rules.as_text(value).strip()
+    if not _BASE_PATH.fullmatch(text):
+        raise UnfitError("Invalid characters in base_path config", "write it like /auth", whole=True)
+    steps = [step for step in text.split("/") if step]
+    if any(step in {".", ".."} for step in steps):
+        raise UnfitError("Invalid characters in base_path config", "leave out . and ..", whole=True)
+    return "".join(f"/{step}" for step in steps)
+
+
+def _address_pattern(key: str) -> Rule:
+    def rule(value: object) -> str | None:
+        text = "" if value is None else rules.as_text(value)
+        try:
+            re.compile(text)
+        except (re.error, RecursionError, OverflowError):
+            why = f"Provided regular expression is invalid for {key} config"
+            raise UnfitError(why, r"write it like 127\.\d+\.\d+\.\d+|::1", whole=True) from None
+        return text or None
+
+    return rule
+
+
+def _log_level(value: object) -> str:
+    level = value.strip().upper() if isinstance(value, str) else ""
+    if level not in LOG_LEVELS:
+        raise UnfitError('config must be one of "NONE","DEBUG", "INFO", "WARN" or "ERROR".', "INFO suits")
+    return level
+
+
+def _reuse(value: object) -> str:
+    if isinstance(value, str) and value in REUSE:
+        return value
+    why = f"recent_token_reuse_behaviour property is not set correctly. It must be one of [{', '.join(REUSE)}]"
+    raise UnfitError(why, "TOKEN_THEFT suits", whole=True)
+
+
+def _bounds(value: object) -> Bounds:
+    if not isinstance(value, Bounds):
+        raise UnfitError("must be Bounds", "use supertokens_min_cdi_version and supertokens_max_cdi_version")
+    return value
+
+
+def _positive(high: float, why: str, advice: str) -> Rule:
+    amount = rules.amount(0, high, why, advice)
+
+    def rule(value: object) -> object:
+        number = amount(value)
+        if number == 0:
+            raise UnfitError(why, advice)
+        return number
+
+    return rule
+
+
+RULES: Final[dict[str, Rule]] = {
+    "host": _host,
+    "port": rules.whole(0, _PORT_MAX, "must be between 0 and 65535", "3567 is usual; 0 takes any free port"),
+    "base_path": _base_path,
+    "workers": rules.whole(1, 64, "must be between 1 and 64", "one per processor core, with PostgreSQL"),
+    "database_uri": EMBEDDED["database_uri"],
+    "postgresql_connection_pool_size": rules.whole(
+        1, 1000, "'connectionPoolSize' in the config.yaml file must be > 0", "10 suits"
+    ),
+    "secret_key": EMBEDDED["secret_key"],
+    "api_keys": api_keys,
+    "allow_open_access": rules.boolean,
+    "ip_allow_regex": _address_pattern("ip_allow_regex"),
+    "ip_deny_regex": _address_pattern("ip_deny_regex"),
+    "bounds": _bounds,
+    "access_token_validity": EMBEDDED["access_token_validity"],
+    "refresh_token_validity": EMBEDDED["refresh_token_validity"],
+    "access_token_blacklisting": rules.boolean,
+    "access_token_signing_key_dynamic": rules.boolean,
+    INTERVAL: _positive(_HOURS_MAX, "must be greater than, equal to 1 hour.", "168 is one week, 876000 the most"),
+    "access_token_validity_jitter": rules.amount(
+        0, 0.25, "must be between 0 and 0.25 inclusive.", "0.05 shortens lives by up to 5 %"
+    ),
+    "refresh_token_rotation_grace_period": EMBEDDED["refresh_token_rotation_grace_period"],
+    "recent_token_reuse_behaviour": _reuse,
+    "enable_anti_csrf": rules.boolean,
+    "cookie_domain": EMBEDDED["cookie_domain"],
+    "cookie_secure": rules.boolean,
+    "cookie_same_site": EMBEDDED["cookie_same_site"],
+    "access_token_path": rules.of_text(path),
+    "refresh_api_path": rules.of_text(path),
+    "session_expired_status_code": rules.whole(
+        400, 599, "must be a value between 400 and 599, inclusive", "401 suits unless the SDK expects another one"
+    ),
+    "log_level": _log_level,
+    "metrics_port": rules.optional(
+        rules.whole(1, _PORT_MAX, "must be between 1 and 65535", "remove it to serve /metrics behind the API key")
+    ),
+    "shutdown_delay": rules.amount(0, 60, "must be between 0 and 60 seconds", "as long as a probe of /readyz takes"),
+    "test_mode": rules.boolean,
+}
+
+SERVICE_PACTS: Final = (
+    *(
+        pact
+        for pact in PACTS
+        if pact.keys in {("refresh_token_validity", "access_token_validity"), ("cookie_same_site", "enable_anti_csrf")}
+    ),
+    Pact(
+        (INTERVAL, "test_mode"),
+        lambda hours, test_mode: test_mode or hours >= 1,
+        f"'{INTERVAL}' must be greater than, equal to 1 hour.",
+        "168 is one week",
+    ),
+    Pact(
+        ("host", "api_keys", "allow_open_access"),
+        lambda host, keys, open_access: bool(keys) or open_access or is_loopback(host),
+        "'host' must be a loopback address as long as there are no 'api_keys': whoever reaches the port can create "
+        "sessions for any user",
+        "set api_keys (make one with: openssl rand -hex 32), use 127.0.0.1, or set allow_open_access: true where the "
+        "network itself is closed",
+    ),
+    Pact(
+        ("workers", "database_uri"),
+        lambda workers, uri: workers == 1 or uri.startswith(POSTGRESQL_SCHEMES),
+        "'workers' must be 1 with this store, because it has one writer",
+        "use PostgreSQL for more",
+    ),
+    Pact(
+        ("metrics_port", "workers"),
+        lambda port, workers: port is None or workers == 1,
+        "'metrics_port' needs one worker, because only one process can listen there",
+        "remove it and read /metrics with an API key; each worker shows its own numbers, labelled by pid",
+    ),
+    Pact(
+        ("metrics_port", "port"),
+        lambda metrics, port: metrics is None or metrics != port,
+        "'metrics_port' must differ from 'port'",
+        "remove it to serve /metrics on the same port, behind the API key",
+    ),
+)

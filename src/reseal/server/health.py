@@ -1,0 +1,81 @@
+"""Whether the process lives, and whether it should be sent requests. Cheap, and without details for anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from reseal._async.ports import AsyncStore
+from reseal.core.errors import StoreUnavailable
+from reseal.core.model import Scope
+from reseal.server import metrics
+from reseal.server.http import Reply, text_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from reseal.server.app import Service
+
+PATIENCE: Final = 1.0
+"""Seconds for the store to answer in."""
+FRESH_FOR: Final = 0.25
+"""Seconds for which an answer is given again, so that probing costs the store little, whoever probes."""
+
+
+class Health:
+    """The state of one process."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self.draining = False
+        """Whether the process is about to leave."""
+        self._store = store
+        self._probe: asyncio.Task[bool] | None = None
+        self._probed_at = 0.0
+
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Give what every reply carries: before the port is closed, clients are asked to let go of theirs."""
+        return ((b"connection", b"close"),) if self.draining else ()
+
+    async def ready(self) -> Reply:
+        """Say yes if the store answers in time and nobody has told the process to leave."""
+        if self.draining or not await self._store_answers():
+            return text_reply(503, "Not ready")
+        return text_reply(200, "Ready")
+
+    async def _store_answers(self) -> bool:
+        """Ask the store, once for everybody who asks at the same time."""
+        now = asyncio.get_running_loop().time()
+        probe = self._probe
+        if probe is None or (probe.done() and now - self._probed_at >= FRESH_FOR):
+            probe = self._probe = asyncio.ensure_future(self._ask())
+            self._probed_at = now
+        done, _ = await asyncio.wait({probe}, timeout=PATIENCE)
+        return probe in done and probe.result()
+
+    async def _ask(self) -> bool:
+        with suppress(StoreUnavailable):
+            await self._store.get(Scope(), "-")
+            return True
+        return False
+
+
+async def healthz(_service: Service) -> Reply:
+    """Answer as long as there is somebody to."""
+    return text_reply(200, "OK")
+
+
+async def readyz(service: Service) -> Reply:
+    return await service.health.ready()
+
+
+async def show_metrics(service: Service) -> Reply:
+    return Reply(200, service.metrics.text().encode(), metrics.CONTENT_TYPE)
+
+
+PROBES: Final[dict[str, Callable[[Service], Awaitable[Reply]]]] = {
+    "healthz": healthz,
+    "readyz": readyz,
+    "metrics": show_metrics,
+}
+"""Operations that ask neither for an app nor for a version."""

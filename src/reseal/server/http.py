@@ -1,0 +1,109 @@
+"""The little of HTTP that the service needs, over ASGI: one request in, one reply out, within limits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote
+
+from reseal.wire.problem import Problem
+
+MAX_BODY: Final = 1024 * 1024
+"""Bytes of a request body; the largest honest one is a payload of some kilobytes."""
+PATIENCE: Final = 10.0
+"""Seconds that a caller may take to send a body."""
+_DIGITS: Final = 15
+JSON_TYPE: Final = b"application/json; charset=UTF-8"
+TEXT_TYPE: Final = b"text/html; charset=UTF-8"
+
+
+@dataclass(slots=True)
+class Trace:
+    """What the log and the numbers tell of a request: filled in while it is answered."""
+
+    correlation_id: str | None = None
+    operation: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as ASGI gives it."""
+
+    method: str
+    path: str
+    query: bytes
+    """As it was sent; read only when the caller is known."""
+    headers: list[tuple[bytes, bytes]]
+    client_ip: str | None
+    body: bytes = b""
+    trace: Trace = field(default_factory=Trace)
+
+    def header(self, name: bytes) -> str | None:
+        """Read a header; the first one if it is repeated."""
+        return next(iter(self.all_of(name)), None)
+
+    def all_of(self, name: bytes) -> list[str]:
+        """Read a header as often as it was sent."""
+        return [value.decode("latin-1").strip() for key, value in self.headers if key == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply: JSON for outcomes, plain text for problems."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON_TYPE
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def text_reply(status: int, text: str, *headers: tuple[bytes, bytes]) -> Reply:
+    """Write a plain text; like every reply of the interface it ends with a line break."""
+    return Reply(status, f"{text}\n".encode(), TEXT_TYPE, headers)
+
+
+def read_request(scope: dict[str, Any]) -> Request:
+    """Read everything but the body."""
+    client = scope.get("client")
+    path = unquote(scope["raw_path"].decode("latin-1")) if scope.get("raw_path") else scope["path"]
+    return Request(scope["method"], path, scope["query_string"], scope["headers"], client and client[0])
+
+
+async def read_body(headers: list[tuple[bytes, bytes]], receive: Any, *, patience: float = PATIENCE) -> bytes:
+    """Read the body. Raises ``Problem``: 413 as soon as it is known to be too large, 408 after ``patience`` seconds."""
+    try:
+        async with asyncio.timeout(patience):
+            return await _whole_body(headers, receive)
+    except TimeoutError as error:
+        raise Problem(408, "Request body took too long") from error
+
+
+async def _whole_body(headers: list[tuple[bytes, bytes]], receive: Any) -> bytes:
+    length = next((value for name, value in headers if name == b"content-length"), b"0")
+    if length.isdigit() and (len(length) > _DIGITS or int(length) > MAX_BODY):
+        raise Problem(413, "Request body too large")
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionAbortedError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise Problem(413, "Request body too large")
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def send_reply(send: Any, reply: Reply, *more_headers: tuple[bytes, bytes]) -> None:
+    """Send a reply."""
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"content-length", str(len(reply.body)).encode()),
+        *reply.headers,
+        *more_headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,67 @@
+"""Which services run on this machine: ``.started/<host>-<port>`` in a state directory, locked by the one that wrote it.
+
+A pid alone proves nothing, since it may belong to somebody else by now. The lock goes with the process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from reseal.server.config import STATE_VARIABLE
+
+
+class Instance(NamedTuple):
+    """A running service."""
+
+    pid: int
+    host: str
+    port: int
+    base_path: str
+
+
+def state_dir(given: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Choose the state directory: as given, or ``RESEAL_STATE_DIR``, or the user's own."""
+    chosen = given or environ.get(STATE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    home = environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "reseal"
+
+
+@contextmanager
+def entered(state: Path, instance: Instance) -> Iterator[None]:
+    """Be listed as running, as long as the block lasts."""
+    folder = state / ".started"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{instance.host}-{instance.port}"
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(f"{instance.pid}\n{instance.base_path}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def running(state: Path) -> list[Instance]:
+    """List the services that run; files that a crash left behind are passed over."""
+    found = (_read(path) for path in sorted((state / ".started").glob("*-*")))
+    return [instance for instance in found if instance is not None]
+
+
+def _read(path: Path) -> Instance | None:
+    with suppress(OSError, ValueError), path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, base_path = file.read().partition("\n")
+            host, _, port = path.name.rpartition("-")
+            return Instance(int(pid), host, int(port), base_path.strip())
+    return None

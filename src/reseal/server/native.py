@@ -1,0 +1,196 @@
+"""The native calls: the port of sessions, one to one, over an engine for each configuration that callers ask for.
+
+A caller is a backend with an API key. Its engine works on the same store, app and tenant as the wire's operations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from reseal._async.engine import AsyncEngine
+from reseal._async.ports import AsyncStore
+from reseal.clock import Clock
+from reseal.core.errors import ConfigurationError, ResealError
+from reseal.core.events import EventListener
+from reseal.core.model import SessionRecord
+from reseal.core.secret import Secret
+from reseal.core.tokens import TokenPair
+from reseal.server.directory import Directory
+from reseal.server.http import Reply
+from reseal.wire import native as wire
+from reseal.wire.body import Body
+from reseal.wire.problem import INVALID_JSON, NOT_FOUND, Problem
+
+PREFIX: Final = wire.PREFIX
+MOST_ENGINES: Final = 64
+"""Configurations whose engines are kept at a time; the one that was not asked for longest goes first."""
+Handler = Callable[[AsyncEngine, Any, Clock], Awaitable[object]]
+
+
+class Natives:
+    """The engines behind the native calls."""
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        directory: Directory,
+        clock: Clock,
+        secret_key: Secret | None,
+        random: Callable[[int], bytes],
+        on_event: EventListener,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._secret_key = secret_key
+        self._random = random
+        self._on_event = on_event
+        self._engines: dict[wire.Profile, AsyncEngine] = {}
+        self._lock = asyncio.Lock()
+
+    async def answer(self, name: str, body: bytes) -> Reply:
+        """Carry out a call. Raises ``Problem`` for what is none, and ``StoreUnavailable``."""
+        decoder, handler = CALLS[name]
+        try:
+            Body(body)  # an object in which no name is repeated
+            call: wire.Call = decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Problem(400, INVALID_JSON) from None
+        try:
+            outcome = await handler(await self._engine(call.profile), call, self._clock)
+        except ResealError as error:
+            failure = wire.failure_of(error)
+            if failure is None:
+                raise
+            return Reply(wire.REFUSED, msgspec.json.encode(failure))
+        return Reply(200, msgspec.json.encode(outcome))
+
+    async def _engine(self, profile: wire.Profile) -> AsyncEngine:
+        if await self._directory.find(profile.app_id, profile.tenant_id, insist=True) is None:
+            place = f"tenant {profile.tenant_id!r} of app {profile.app_id!r}"
+            raise ConfigurationError((f"tenant_id: the service has no {place}; create it there first",))
+        engine = self._engines.pop(profile, None)
+        if engine is None:
+            engine = await self._opened(profile)
+        self._engines[profile] = engine  # the one asked for last stands last
+        while len(self._engines) > MOST_ENGINES:
+            del self._engines[next(iter(self._engines))]
+        return engine
+
+    async def _opened(self, profile: wire.Profile) -> AsyncEngine:
+        async with self._lock:
+            if profile in self._engines:
+                return self._engines[profile]
+            settings = wire.settings_of(profile, self._secret_key)
+            engine = AsyncEngine(
+                settings,
+                self._store,
+                clock=self._clock,
+                random=self._random,
+                on_event=self._on_event,
+                owns_store=False,
+            )
+            await engine.open()
+            self._engines[profile] = engine
+            return engine
+
+
+def find(path: str) -> str:
+    """Name the native call of a path. Raises ``Problem`` 404."""
+    name = path.removeprefix(PREFIX)
+    if name not in CALLS:
+        raise Problem(404, NOT_FOUND)
+    return name
+
+
+async def _create(engine: AsyncEngine, call: wire.Create, clock: Clock) -> wire.Tokens:
+    return _tokens(await engine.create(call.user_id, call.jwt_payload, call.session_data, caller=call.caller), clock)
+
+
+async def _refresh(engine: AsyncEngine, call: wire.Refresh, clock: Clock) -> wire.Tokens:
+    tokens = await engine.refresh(
+        call.presented,
+        anti_csrf=call.anti_csrf,
+        require_anti_csrf=call.require_anti_csrf,
+        caller=call.caller,
+    )
+    return _tokens(tokens, clock)
+
+
+async def _check(engine: AsyncEngine, call: wire.Check, _: Clock) -> SessionRecord:
+    return _shown(await engine.check(call.claims))
+
+
+async def _reissue(engine: AsyncEngine, call: wire.Reissue, clock: Clock) -> wire.Tokens:
+    return _tokens(await engine.reissue(call.claims, call.record), clock)
+
+
+async def _get(engine: AsyncEngine, call: wire.Get, _: Clock) -> SessionRecord:
+    return _shown(await engine.get(call.handle))
+
+
+async def _list_user(engine: AsyncEngine, call: wire.OfUser, _: Clock) -> Iterable[SessionRecord]:
+    return [_shown(record) for record in await engine.list_user(call.user_id)]
+
+
+async def _update(engine: AsyncEngine, call: wire.Update, _: Clock) -> SessionRecord:
+    record = await engine.update(
+        call.handle, session_data=call.session_data, jwt_payload=call.jwt_payload, seen=call.seen
+    )
+    return _shown(record)
+
+
+async def _revoke(engine: AsyncEngine, call: wire.Revoke, _: Clock) -> Iterable[str]:
+    return await engine.revoke(call.handles, call.reason)
+
+
+async def _revoke_user(engine: AsyncEngine, call: wire.RevokeUser, _: Clock) -> Iterable[str]:
+    return await engine.revoke_user(call.user_id, keep=call.keep)
+
+
+async def _rotate_keys(engine: AsyncEngine, _call: wire.Call, _: Clock) -> str:
+    return await engine.rotate_keys()
+
+
+async def _jwks(engine: AsyncEngine, _call: wire.Call, _: Clock) -> wire.Jwks:
+    await engine.keep_fresh()
+    return engine.jwks()
+
+
+def _tokens(pair: TokenPair, clock: Clock) -> wire.Tokens:
+    return wire.Tokens(
+        claims=pair.claims,
+        access_token=pair.access_token,
+        refresh_token=pair.refresh_token,
+        anti_csrf=pair.anti_csrf,
+        expires_in_ms=max(0, pair.session_expires_at - clock.wall()),
+    )
+
+
+def _shown(record: SessionRecord) -> SessionRecord:
+    """Leave out what only the store's own work needs: hashes and the sealed successor stay here."""
+    return replace(record, current_hash=b"", previous_hash=None, successor_sealed=None)
+
+
+def _decoder(kind: type[wire.Call]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+CALLS: Final[dict[str, tuple[msgspec.json.Decoder[Any], Handler]]] = {
+    "create": (_decoder(wire.Create), _create),
+    "refresh": (_decoder(wire.Refresh), _refresh),
+    "check": (_decoder(wire.Check), _check),
+    "reissue": (_decoder(wire.Reissue), _reissue),
+    "get": (_decoder(wire.Get), _get),
+    "list_user": (_decoder(wire.OfUser), _list_user),
+    "update": (_decoder(wire.Update), _update),
+    "revoke": (_decoder(wire.Revoke), _revoke),
+    "revoke_user": (_decoder(wire.RevokeUser), _revoke_user),
+    "rotate_keys": (_decoder(wire.Call), _rotate_keys),
+    "jwks": (_decoder(wire.Call), _jwks),
+}

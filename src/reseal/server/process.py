@@ -1,0 +1,274 @@
+"""The service as a process: sockets, workers, signals. Needs the extra ``reseal[server]``.
+
+On SIGTERM a process first says that it is not ready, goes on answering for ``shutdown_delay``, then closes the port and
+finishes what it has begun. A second SIGTERM skips the delay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from reseal.core.errors import ConfigurationError, StoreUnavailable
+from reseal.server import journal, protocol
+from reseal.server.app import Service
+from reseal.server.config import ServiceSettings
+from reseal.server.config_rules import is_loopback
+from reseal.server.http import read_request, send_reply, text_reply
+from reseal.server.metrics import CONTENT_TYPE
+from reseal.server.stores import make_store
+
+KEEP_ALIVE: Final = 60
+"""Seconds for which an idle connection stays open: longer than SDKs keep theirs."""
+GRACE: Final = 20
+"""Seconds for requests under way to end in, once the port is closed."""
+WORKER_START: Final = 60
+"""Seconds for a worker to begin answering in."""
+PURGE_EVERY: Final = 10
+"""Seconds between two looks at rows that may be deleted."""
+PURGE_ROWS: Final = 500
+_SCRAPE_SECONDS: Final = 5
+_HEAD_MAX: Final = 8192
+
+Announce = Callable[[str, int], None]
+"""Told host and port, once the service answers."""
+
+
+class Application:
+    """The service with what belongs to its process. An ASGI application."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        config_path: str = "",
+        pid: int | None = None,
+        metrics_socket: socket.socket | None = None,
+    ) -> None:
+        self.service = Service(settings, make_store(settings), config_path=config_path, pid=pid)
+        self._delay = settings.shutdown_delay
+        self._loopback_only = not settings.api_keys and not settings.allow_open_access
+        self._metrics_socket = metrics_socket
+        self._metrics_server: asyncio.Server | None = None
+        self._housekeeping: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] == "http" and self._loopback_only and not _names_loopback(scope):
+            # an open service on loopback must not be reached by a page whose host name was pointed at it
+            await send_reply(send, text_reply(403, "Forbidden: without API keys only loopback hosts are answered"))
+        else:
+            await self.service(scope, receive, send)
+
+    async def _live(self, scope: Any, receive: Any, send: Any) -> None:
+        async def told() -> Any:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self._end()
+            return message
+
+        async def tell(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await self._begin()
+            await send(message)
+
+        await self.service(scope, told, tell)
+
+    async def _begin(self) -> None:
+        self._housekeeping = asyncio.create_task(self._purge())
+        if self._metrics_socket is not None:
+            self._metrics_server = await asyncio.start_server(self._scrape, sock=self._metrics_socket, limit=_HEAD_MAX)
+        leave_now = signal.getsignal(signal.SIGTERM)
+        if callable(leave_now):
+            with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread: nobody signals it
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave, leave_now)
+
+    async def _end(self) -> None:
+        self.service.health.draining = True
+        if self._metrics_server is not None:
+            self._metrics_server.close()
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._housekeeping
+
+    def _leave(self, leave_now: Callable[[int, FrameType | None], object]) -> None:
+        delay = 0 if self.service.health.draining else self._delay
+        self.service.health.draining = True
+        asyncio.get_running_loop().call_later(delay, leave_now, signal.SIGTERM, None)
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_EVERY)
+            with suppress(StoreUnavailable):
+                await self.service.store.purge(PURGE_ROWS)
+
+    async def _scrape(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one scrape on the port that is for nothing else."""
+        with suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
+            async with asyncio.timeout(_SCRAPE_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = head.startswith(b"GET /metrics ")
+                body = self.service.metrics.text().encode() if found else b""
+                writer.write(
+                    (b"HTTP/1.1 200 OK" if found else b"HTTP/1.1 404 Not Found")
+                    + b"\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+                    % (CONTENT_TYPE, len(body), body)
+                )
+                await writer.drain()
+        writer.close()
+
+
+def worker() -> Application:
+    """Make the application of one of several workers; the configuration comes from its environment."""
+    settings = ServiceSettings.load()
+    journal.set_up(settings.log_level)
+    return Application(settings, config_path=os.environ.get("RESEAL_CONFIG", ""), pid=os.getppid())
+
+
+def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "") -> int:
+    """Answer requests until told to stop; give the exit code.
+
+    With several workers, the environment must give them the same configuration. Raises ``ConfigurationError``, also
+    if the port is taken, and ``StoreUnavailable``; then nothing was started.
+    """
+    with _listening(settings, settings.port) as listener:
+        host, port = settings.host, listener.getsockname()[1]
+        check_bound(settings, listener.getsockname()[0])
+        asyncio.run(open_once(settings))
+        signal.signal(signal.SIGTERM, _exit)
+        with suppress(KeyboardInterrupt):
+            if settings.workers > 1:
+                return _supervise(settings, listener, lambda: announce(host, port))
+            if settings.metrics_port is None:
+                return _run(settings, listener, None, lambda: announce(host, port), config_path)
+            with _listening(settings, settings.metrics_port) as scraped:
+                return _run(settings, listener, scraped, lambda: announce(host, port), config_path)
+    return 0
+
+
+async def open_once(settings: ServiceSettings) -> None:
+    """Open the store and the keys, and close them again: what cannot be used is told before anything is started."""
+    service = Service(settings, make_store(settings))
+    try:
+        await service.open()
+    finally:
+        await service.close()
+
+
+def check_bound(settings: ServiceSettings, address: str) -> None:
+    """Refuse an address that is not loopback, whatever its name was. Raises ``ConfigurationError``."""
+    if settings.api_keys or settings.allow_open_access or ipaddress.ip_address(address).is_loopback:
+        return
+    raise ConfigurationError(
+        (f"'host' {settings.host} is {address}, which is not loopback, and there are no 'api_keys': set api_keys",)
+    )
+
+
+def _run(
+    settings: ServiceSettings,
+    listener: socket.socket,
+    metrics_socket: socket.socket | None,
+    announce: Callable[[], None],
+    config_path: str,
+) -> int:
+    application = Application(settings, config_path=config_path, metrics_socket=metrics_socket)
+    server = _Server(_config(settings, application), announce)
+    server.run(sockets=[listener])
+    return 0 if server.started else STARTUP_FAILURE
+
+
+def _supervise(settings: ServiceSettings, listener: socket.socket, announce: Callable[[], None]) -> int:
+    supervisor = _Supervisor(_config(settings, "reseal.server.process:worker"), [listener])
+    supervisor.announce = announce
+    supervisor.run()
+    return STARTUP_FAILURE if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes) else 0
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+class _Supervisor(Multiprocess):
+    """Says when every worker answers."""
+
+    announce: Callable[[], None]
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(WORKER_START, self.should_exit) for process in self.processes):
+            self.announce()
+
+
+def _config(settings: ServiceSettings, application: Application | str) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        factory=isinstance(application, str),
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http=protocol.best(),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,  # the caller is who the socket says
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=WORKER_START,
+        h11_max_incomplete_event_size=protocol.HEAD_BYTES,
+    )
+
+
+@contextmanager
+def _listening(settings: ServiceSettings, port: int) -> Iterator[socket.socket]:
+    """Bind a port. Raises ``ConfigurationError``."""
+    try:
+        facts = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigurationError((f"'host' {settings.host} is not known here ({error.strerror})",)) from None
+    family, kind, number, _, address = facts[0]
+    with socket.socket(family, kind, number) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(address)
+            bound.listen(2048)  # two processes may bind one port, but not both listen there
+        except OSError as error:
+            raise ConfigurationError(
+                (f"cannot listen on {settings.host}:{port} ({error.strerror}): stop who does, or choose another port",)
+            ) from None
+        bound.set_inheritable(True)
+        yield bound
+
+
+def _names_loopback(scope: Any) -> bool:
+    host = (read_request(scope).header(b"host") or "").lower()
+    bracketed, _, _ = host.partition("]")
+    return is_loopback(bracketed[1:] if host.startswith("[") else host.rpartition(":")[0] or host)
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

@@ -1,0 +1,133 @@
+"""Reading a request's fields, with the texts that clients know (core interface, section 2.2).
+
+The first field that does not fit is reported, in the order in which an operation asks for them; so operations ask in
+the order of the interface. A field that is there with ``null`` is wrong, also an optional one; further fields are
+ignored. JSON itself is read strictly: old cores took comments, single quotes and repeated names, this service does not.
+The parser would take the last of two members with one name, and somebody before us may have taken the first; so members
+are counted.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from reseal.wire.problem import INVALID_JSON, Problem
+
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+_MOST_PARAMETERS: Final = 100
+T = TypeVar("T")
+
+
+class Body:
+    """The JSON object of a POST, PUT or DELETE request."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Raise ``Problem`` unless the body is a JSON object in UTF-8 in which no name is repeated."""
+        try:
+            self._fields = _OBJECT.decode(raw)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise Problem(400, INVALID_JSON) from error
+        if _colons(raw) != _members(self._fields):
+            raise Problem(400, INVALID_JSON)
+
+    def is_null(self, name: str) -> bool:
+        """Say whether a field is there with ``null``, which means something for very few of them."""
+        return name in self._fields and self._fields[name] is None
+
+    def text(self, name: str) -> str:
+        return self._required(name, str)
+
+    def text_or_none(self, name: str) -> str | None:
+        return self._optional(name, str)
+
+    def flag(self, name: str) -> bool:
+        return self._required(name, bool)
+
+    def flag_or(self, name: str, default: bool) -> bool:  # noqa: FBT001 - the default is the flag
+        value = self._optional(name, bool)
+        return default if value is None else value
+
+    def flag_or_none(self, name: str) -> bool | None:
+        return self._optional(name, bool)
+
+    def object(self, name: str) -> dict[str, Any]:
+        return self._required(name, dict)
+
+    def object_or_none(self, name: str) -> dict[str, Any] | None:
+        return self._optional(name, dict)
+
+    def whole_or_none(self, name: str) -> int | None:
+        return self._optional(name, int)
+
+    def whole(self, name: str) -> int:
+        """Read a whole number. A fraction is cut off: SDKs compute some durations from milliseconds."""
+        value = self._fields.get(name)
+        if type(value) is float and math.isfinite(value):
+            return int(value)
+        return self._required(name, int)
+
+    def texts_or_none(self, name: str) -> list[str] | None:
+        values = self._optional(name, list)
+        if values is not None and not all(isinstance(value, str) for value in values):
+            raise _invalid(name)
+        return values
+
+    def _required(self, name: str, kind: type[T]) -> T:
+        if name not in self._fields:
+            raise _invalid(name)
+        value = self._fields[name]
+        if type(value) is not kind:
+            raise _invalid(name)
+        return value
+
+    def _optional(self, name: str, kind: type[T]) -> T | None:
+        return self._required(name, kind) if name in self._fields else None
+
+
+class Query:
+    """The query of a GET request: the first value of each name."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Raise ``Problem`` unless the query is percent-encoded UTF-8."""
+        try:
+            pairs = parse_qsl(
+                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
+            )
+        except ValueError as error:
+            raise Problem(400, "Invalid query") from error
+        self._pairs = dict(reversed(pairs))
+
+    def text(self, name: str) -> str:
+        if name not in self._pairs:
+            raise Problem(400, f"Field name '{name}' is missing in GET request")
+        return self._pairs[name]
+
+    def flag_or(self, name: str, default: bool) -> bool:  # noqa: FBT001 - the default is the flag
+        return self._pairs[name] == "true" if name in self._pairs else default
+
+
+def _members(value: Any) -> int:
+    """Count the members of all objects in a parsed document."""
+    count, rest = 0, [value]
+    while rest:
+        current = rest.pop()
+        if isinstance(current, dict):
+            count += len(current)
+            rest.extend(current.values())
+        elif isinstance(current, list):
+            rest.extend(current)
+    return count
+
+
+def _colons(raw: bytes) -> int:
+    """Count the colons outside of texts, one for each member written. Only for documents that were parsed."""
+    outside = raw.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
+    return sum(part.count(b":") for part in outside)
+
+
+def _invalid(name: str) -> Problem:
+    return Problem(400, f"Field name '{name}' is invalid in JSON input")

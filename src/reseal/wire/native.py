@@ -1,0 +1,203 @@
+"""The native interface of the service: what travels between ``Remote`` and ``/reseal/v1/…``.
+
+One POST for each call of the port, with a JSON object that names the caller's configuration (``profile``) and the
+arguments. 200 carries the outcome, 422 a ``Failure``; every other status means that the answer is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from reseal.core.access_token import Claims
+from reseal.core.errors import (
+    AccessTokenTooLarge,
+    ConfigurationError,
+    InvalidInput,
+    Refusal,
+    ResealError,
+    TokenTheftDetected,
+    Unauthorised,
+)
+from reseal.core.events import Caller
+from reseal.core.model import EndReason, SessionRecord
+from reseal.core.secret import Secret
+from reseal.settings import Settings
+
+PREFIX: Final = "/reseal/v1/"
+"""Where the calls are, below the service's base path."""
+REFUSED: Final = 422
+"""The status of a reply that carries a ``Failure``."""
+NONE: Final = Caller()
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The part of a caller's ``Settings`` that its sessions follow; the names are those of ``Settings``."""
+
+    api_domain: str
+    app_id: str
+    tenant_id: str
+    access_token_validity: int
+    refresh_token_validity: float
+    session_absolute_timeout: float | None
+    access_token_signing_algorithm: str
+    access_token_signing_key_dynamic: bool
+    access_token_dynamic_signing_key_update_interval: float
+    issuer: str | None
+    audience: str | None
+    enable_anti_csrf: bool
+    cookie_domain: str | None
+    cookie_secure: bool | None
+    access_token_path: str
+    rotation_policy: str
+    refresh_token_rotation_grace_period: float
+    lost_response_window: float | None
+    replay_budget: int
+    theft_response: str | None
+
+
+class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every call says, and all that ``jwks`` and ``rotate_keys`` say."""
+
+    profile: Profile
+
+
+class Create(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    user_id: str
+    jwt_payload: dict[str, object]
+    session_data: dict[str, object]
+    caller: Caller = NONE
+
+
+class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    presented: str
+    anti_csrf: str | None = None
+    require_anti_csrf: bool = False
+    caller: Caller = NONE
+
+
+class Check(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    claims: Claims
+
+
+class Reissue(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    claims: Claims
+    record: SessionRecord
+
+
+class Get(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    handle: str
+
+
+class OfUser(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    user_id: str
+
+
+class Update(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    handle: str
+    session_data: dict[str, object] | None = None
+    jwt_payload: dict[str, object] | None = None
+    seen: Claims | None = None
+
+
+class Revoke(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    handles: list[str]
+    reason: EndReason
+
+
+class RevokeUser(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    user_id: str
+    keep: str | None = None
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """A ``TokenPair``, with the session's end as a duration: the two machines need not agree on the time."""
+
+    claims: Claims
+    access_token: str
+    refresh_token: str | None
+    anti_csrf: str | None
+    expires_in_ms: int
+
+    def __repr__(self) -> str:
+        return f"Tokens({self.claims!r})"
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An error of the tree in ``core.errors``: its name and stable code, and the facts that it carries."""
+
+    error: str
+    code: int
+    reason: str = ""
+    user_id: str = ""
+    session_handle: str = ""
+    subtype: str = ""
+    field: str = ""
+    problem: str = ""
+    size: int = 0
+    limit: int = 0
+    largest: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def profile_of(settings: Settings) -> Profile:
+    """Take from a configuration what its sessions follow."""
+    return Profile(**{name: getattr(settings, name) for name in Profile.__struct_fields__})
+
+
+def settings_of(profile: Profile, secret_key: Secret | None) -> Settings:
+    """Write the configuration of an engine for a profile. Raises ``ConfigurationError``."""
+    values: dict[str, object] = {name: getattr(profile, name) for name in Profile.__struct_fields__}
+    return Settings(**values, database_uri="memory:", secret_key=secret_key)  # type: ignore[arg-type]  # Settings checks
+
+
+def failure_of(error: ResealError) -> Failure | None:
+    """Write an error down, or ``None`` if it is not one that travels."""
+    match error:
+        case Unauthorised():
+            return Failure(error="Unauthorised", code=error.code, reason=error.reason.value)
+        case TokenTheftDetected():
+            return Failure(
+                error="TokenTheftDetected",
+                code=error.code,
+                user_id=error.user_id,
+                session_handle=error.session_handle,
+                subtype=error.subtype,
+            )
+        case AccessTokenTooLarge():
+            return Failure(
+                error="AccessTokenTooLarge",
+                code=error.code,
+                size=error.size,
+                limit=error.limit,
+                largest=error.largest,
+            )
+        case InvalidInput():
+            return Failure(error="InvalidInput", code=error.code, field=error.field, problem=error.problem)
+        case ConfigurationError():
+            return Failure(error="ConfigurationError", code=error.code, problems=error.problems)
+        case _:
+            return None
+
+
+def error_of(failure: Failure) -> ResealError | None:
+    """Make the error again, or ``None`` if this version does not know it."""
+    match failure.error:
+        case "Unauthorised":
+            known = {reason.value: reason for reason in Refusal}
+            return Unauthorised(known.get(failure.reason, Refusal.UNKNOWN_SESSION))
+        case "TokenTheftDetected":
+            return TokenTheftDetected(failure.user_id, failure.session_handle, failure.subtype)
+        case "AccessTokenTooLarge":
+            return AccessTokenTooLarge(failure.size, failure.limit, failure.largest)
+        case "InvalidInput":
+            return InvalidInput(failure.field, failure.problem)
+        case "ConfigurationError":
+            return ConfigurationError(failure.problems)
+        case _:
+            return None
+
+
+Jwks = Mapping[str, list[dict[str, str]]]

@@ -1,0 +1,168 @@
+"""What a reply shows, by version of the interface (core interface, sections 2.4 to 2.8). Absent values are left out."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from reseal.wire.versions import Version
+
+OK: Final = "OK"
+V2_0: Final = Version(2, 0)
+V2_2: Final = Version(2, 2)
+V2_4: Final = Version(2, 4)
+V2_6: Final = Version(2, 6)
+V2_9: Final = Version(2, 9)
+V2_21: Final = Version(2, 21)
+V3_0: Final = Version(3, 0)
+V4_0: Final = Version(4, 0)
+
+SESSION_GONE: Final = "Session does not exist."
+REFRESH_GONE: Final = "Session missing in db or has expired"
+PROMOTION_GONE: Final = "Session missing in db"
+BLACKLISTED: Final = "Either the session has ended or has been blacklisted"
+ANTI_CSRF_WRONG: Final = "Anti CSRF token missing, or not matching"
+NOT_A_REFRESH_TOKEN: Final = (
+    "io.supertokens.session.refreshToken.RefreshToken$InvalidRefreshTokenFormatException: "
+    "version of refresh token not recognised"
+)
+ROTATED_OUT: Final = "rotated-out token branch; refresh required"
+REUSED: Final = "refresh token reuse detected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CookieFacts:
+    """How SDKs of the first interfaces (CDI below 2.4) were told to set their cookies."""
+
+    domain: str | None
+    secure: bool
+    same_site: str
+    access_path: str
+    refresh_path: str
+    session_expired_status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """The public keys that interfaces below 2.21 repeat in their replies. Times in ms."""
+
+    public_key: str
+    expires_at: int
+    entries: tuple[tuple[str, int, int], ...]
+    """Public key, expiry, creation; newest first."""
+
+
+def session(version: Version, handle: str, user_id: str, tenant_id: str, jwt_payload: bytes) -> dict[str, Any]:
+    """Show a session."""
+    shown: dict[str, Any] = {"handle": handle, "userId": user_id}
+    if version >= V4_0:
+        shown["recipeUserId"] = user_id
+    shown["userDataInJWT"] = msgspec.Raw(jwt_payload)
+    if version >= V3_0:
+        shown["tenantId"] = tenant_id
+    return shown
+
+
+def token(version: Version, text: str, expiry: int, created: int, cookies: CookieFacts, path: str) -> dict[str, Any]:
+    """Show a token, with the cookie attributes that versions below 2.4 carry along."""
+    shown: dict[str, Any] = {"token": text, "expiry": expiry, "createdTime": created}
+    return shown | cookie_attributes(version, cookies, path)
+
+
+def cookie_attributes(version: Version, cookies: CookieFacts, path: str) -> dict[str, Any]:
+    if version >= V2_4:
+        return {}
+    shown: dict[str, Any] = {"cookiePath": path, "cookieSecure": cookies.secure}
+    if cookies.domain is not None or version < V2_2:
+        shown["domain"] = cookies.domain or "localhost"
+    if version >= V2_0:
+        shown["sameSite"] = cookies.same_site
+    return shown
+
+
+def id_refresh_token(
+    version: Version, random: bytes, expiry: int, created: int, cookies: CookieFacts
+) -> dict[str, Any]:
+    """Show the marker that browsers kept until interface 2.20. Nobody ever checks it. ``random``: 16 bytes."""
+    text = str(uuid.UUID(bytes=random, version=4))
+    shown: dict[str, Any] = {"token": text, "expiry": expiry, "createdTime": created}
+    return shown | (cookie_attributes(version, cookies, cookies.access_path) if version >= V2_0 else {})
+
+
+def keys(version: Version, facts: KeyFacts) -> dict[str, Any]:
+    """Show the signing keys, as versions below 2.21 do."""
+    if version >= V2_21:
+        return {}
+    shown: dict[str, Any] = {
+        "jwtSigningPublicKey": facts.public_key,
+        "jwtSigningPublicKeyExpiryTime": facts.expires_at,
+    }
+    if version >= V2_9:
+        shown["jwtSigningPublicKeyList"] = [
+            {"publicKey": key, "expiryTime": expires_at, "createdAt": created_at}
+            for key, expires_at, created_at in facts.entries
+        ]
+    return shown
+
+
+def handshake(
+    version: Version,
+    facts: KeyFacts,
+    cookies: CookieFacts,
+    *,
+    enable_anti_csrf: bool,
+    blacklisting: bool,
+    access_ms: int,
+    refresh_ms: int,
+) -> dict[str, Any]:
+    """Show what an SDK learns when it starts."""
+    shown: dict[str, Any] = {"status": OK} | keys(version, facts)
+    if version < V2_4:
+        if cookies.domain is not None or version < V2_2:
+            shown["cookieDomain"] = cookies.domain or "localhost"
+        shown |= {
+            "cookieSecure": cookies.secure,
+            "accessTokenPath": cookies.access_path,
+            "refreshTokenPath": cookies.refresh_path,
+        }
+    if version < V2_6:
+        shown["enableAntiCsrf"] = enable_anti_csrf
+    shown["accessTokenBlacklistingEnabled"] = blacklisting
+    if V2_0 <= version < V2_4:
+        shown |= {
+            "cookieSameSite": cookies.same_site,
+            "idRefreshTokenPath": cookies.access_path,
+            "sessionExpiredStatusCode": cookies.session_expired_status,
+        }
+    if version >= V2_4:
+        shown |= {"accessTokenValidity": access_ms, "refreshTokenValidity": refresh_ms}
+    return shown
+
+
+def refused(status: str, message: str) -> dict[str, Any]:
+    """Show that there is no session, or that it has to be refreshed."""
+    return {"status": status, "message": message}
+
+
+def theft(handle: str, user_id: str) -> dict[str, Any]:
+    """Show a theft. All versions name the login method's user id as well; old SDKs ignore it."""
+    return {
+        "status": "TOKEN_THEFT_DETECTED",
+        "session": {"handle": handle, "userId": user_id, "recipeUserId": user_id},
+    }
+
+
+def revoked(version: Version, handles: Iterable[str]) -> dict[str, Any]:
+    names = list(handles)
+    return {"status": OK} | (
+        {"sessionHandlesRevoked": names} if version >= V2_0 else {"numberOfSessionsRevoked": len(names)}
+    )
+
+
+def encode(body: Any) -> bytes:
+    """Write a JSON reply; it ends with a line break, as clients of the first days expect."""
+    return msgspec.json.encode(body) + b"\n"

@@ -1,0 +1,73 @@
+"""Which version of the interface a request speaks, and what follows from it (core interface, section 1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from reseal.wire.problem import Problem
+
+
+class Version(NamedTuple):
+    """A version of the interface; compares component by component."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+SUPPORTED: Final = (
+    Version(1, 0),
+    *(Version(2, minor) for minor in range(22)),
+    Version(3, 0),
+    Version(3, 1),
+    Version(4, 0),
+    *(Version(5, minor) for minor in range(7)),
+)
+"""Every version there has been, at once; no old core spoke them all."""
+
+UNDER_RECIPE: Final = Version(2, 4)
+"""From here on all session paths begin with ``/recipe``."""
+_BY_TEXT: Final = {str(version): version for version in SUPPORTED}
+_LONGEST_SHOWN: Final = 32
+_SHAPE: Final = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+
+
+class Bounds(NamedTuple):
+    """Which versions this service answers, by configuration."""
+
+    lowest: Version = SUPPORTED[0]
+    highest: Version = SUPPORTED[-1]
+
+    def supported(self) -> list[str]:
+        """List the versions as ``/apiversion`` shows them."""
+        return [str(version) for version in SUPPORTED if self.lowest <= version <= self.highest]
+
+
+def negotiate(header: str | None, bounds: Bounds, *, without_header: Version = SUPPORTED[-1]) -> Version:
+    """Choose the version of a request. Raises ``Problem``.
+
+    ``without_header``: what a caller speaks who does not say it: CDI 1.0 on paths that later versions do not have.
+    """
+    if header is None:
+        return _not_below(bounds, min(without_header, bounds.highest))
+    if _SHAPE.fullmatch(header) is None:
+        raise Problem(400, "cdi-version header is invalid")
+    version = _BY_TEXT.get(header)
+    if version is None or version > bounds.highest:
+        raise Problem(400, f"cdi-version {header[:_LONGEST_SHOWN]} not supported")
+    return _not_below(bounds, version)
+
+
+def _not_below(bounds: Bounds, version: Version) -> Version:
+    if version < bounds.lowest:
+        raise Problem(400, f"cdi-version {version} is lower than the minimum allowed version {bounds.lowest}")
+    return version
+
+
+def token_version(version: Version) -> int:
+    """Say which form a newly minted access token has (section 3.3)."""
+    steps = ((Version(4, 0), 5), (Version(3, 0), 4), (Version(2, 21), 3), (Version(2, 0), 2))
+    return next((form for since, form in steps if version >= since), 1)

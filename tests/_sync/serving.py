@@ -1,0 +1,69 @@
+"""A service in this process behind an httpx transport. Written by hand in either colour: ASGI has only one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import httpx
+
+from reseal.server.app import Service
+from reseal.server.config import ServiceSettings
+
+API_KEY = "a-key-of-twenty-characters"
+
+
+class _Lifted:
+    """A sync store as the service wants it: each call in a thread."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        call = getattr(self._store, name)
+
+        async def lifted(*arguments, **named):
+            return await asyncio.to_thread(call, *arguments, **named)
+
+        return lifted
+
+
+class Served(httpx.BaseTransport):
+    """Hosts of one service, of which some may be away. The service has a thread of its own."""
+
+    def __init__(self, store, clock, events):
+        settings = ServiceSettings(database_uri="memory:", api_keys=(API_KEY,))
+        self._inner = httpx.ASGITransport(Service(settings, _Lifted(store), clock=clock, on_event=events))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.requests = []
+        self.away = set()
+        self.lose = 0
+        """Answers to lose after the service has done its work."""
+        self.instead = None
+        """A status and a text to answer instead."""
+
+    def handle_request(self, request):
+        self.requests.append((request.url.host, request.url.path))
+        if request.url.host in self.away:
+            raise httpx.ConnectError("away")
+        if self.instead is not None:
+            return httpx.Response(self.instead[0], text=self.instead[1])
+        response = asyncio.run_coroutine_threadsafe(self._answer(request), self._loop).result()
+        if self.lose:
+            self.lose -= 1
+            raise httpx.ReadError("lost")
+        return response
+
+    def close(self):
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _answer(self, request):
+        response = await self._inner.handle_async_request(request)
+        return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())

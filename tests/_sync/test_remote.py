@@ -1,0 +1,227 @@
+# Generated from tests/_async/test_remote.py by tools/unasync.py; edit that file instead.
+"""Sessions over the network keep the promises of sessions, and those that only a network asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from reseal._sync.remote import Remote
+from reseal._sync.stores.memory import MemoryStore
+from reseal.core.errors import (
+    ConfigurationError,
+    StoreUnavailable,
+    TokenTheftDetected,
+    TryRefreshToken,
+)
+from reseal.core.events import EventName
+from reseal.core.keys import PUBLICATION_LEAD
+from reseal.core.model import Scope
+from reseal.settings import Settings
+from reseal.testing._sync.sessions_suite import SessionsSuite
+from reseal.testing._sync.world import API, World
+from reseal.testing.material import MINUTE
+from tests._sync.serving import API_KEY, Served
+
+HOSTS = "http://one:3567;http://two:3567"
+SCOPES = (Scope("a", "public"), Scope("b", "public"), Scope("a", "b"))
+
+
+class RemoteWorld(World):
+    """Every sessions are a ``Remote`` to a service of its own over the data of this world."""
+
+    def sessions(self, **changes):
+        for scope in SCOPES:
+            self._make_store(self.clock).put_tenant(scope, b"{}")
+        return super().sessions(**changes)
+
+    def make_sessions(self, settings, store):
+        self.served = Served(store, self.clock, self.events)
+        return Remote(settings, HOSTS, api_key=API_KEY, clock=self.clock, transport=self.served)
+
+
+@pytest.fixture
+def world():
+    kept = {}
+    with RemoteWorld(lambda clock: kept.setdefault("store", MemoryStore(clock))) as world:
+        yield world
+
+
+class TestOverAService(SessionsSuite):
+    @pytest.fixture
+    def world(self):
+        kept = {}
+        with RemoteWorld(lambda clock: kept.setdefault("store", MemoryStore(clock))) as world:
+            yield world
+
+
+def test_verifying_asks_nobody(world):
+    sessions = world.sessions(enable_anti_csrf=True)
+    pair = sessions.create("user")
+    world.served.requests.clear()
+    for _ in range(100):
+        sessions.keep_fresh()
+        assert sessions.verify(pair.access_token) == pair.claims
+        assert sessions.check_anti_csrf(pair.claims, pair.anti_csrf)
+    with pytest.raises(TryRefreshToken):
+        sessions.verify(pair.access_token[:-2])
+    assert world.served.requests == []
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+def test_the_published_keys_are_read_whatever_their_algorithm(world, algorithm):
+    sessions = world.sessions(access_token_signing_algorithm=algorithm)
+    pair = sessions.create("user", {"role": "reader"})
+    assert sessions.verify(pair.access_token).jwt_payload() == {"role": "reader"}
+    assert [key["alg"] for key in sessions.jwks()["keys"]] == [algorithm]
+
+
+def test_a_key_is_known_before_it_signs(world):
+    sessions, elsewhere = world.sessions(), world.sessions()
+    kid = sessions.rotate_keys()
+    assert sessions.jwks()["keys"][0]["kid"] == kid
+    assert kid.startswith("n-")
+    world.clock.advance(PUBLICATION_LEAD)
+    elsewhere.keep_fresh()
+    pair = sessions.create("user")
+    assert elsewhere.verify(pair.access_token) == pair.claims
+
+
+def test_hosts_take_turns_and_one_that_is_away_is_asked_last(world):
+    sessions = world.sessions()
+    pair = sessions.create("user")
+    world.served.requests.clear()
+    for _ in range(4):
+        sessions.check(pair.claims)
+    assert [host for host, _ in world.served.requests] in (["one", "two"] * 2, ["two", "one"] * 2)
+    world.served.away = {"one"}
+    world.served.requests.clear()
+    for _ in range(10):
+        sessions.create("user")
+    assert [host for host, _ in world.served.requests].count("one") == 1
+    assert len(sessions.list_user("user")) == 11
+
+
+def test_with_all_hosts_away_tokens_are_verified_and_nobody_is_signed_out(world):
+    sessions = world.sessions()
+    pair = sessions.create("user")
+    world.served.away = {"one", "two"}
+    world.served.requests.clear()
+    with pytest.raises(StoreUnavailable):
+        sessions.refresh(pair.refresh_token)
+    assert len(world.served.requests) == 4, "every host twice and no more"
+    world.clock.advance(MINUTE)
+    for _ in range(10):
+        sessions.keep_fresh()
+    assert len(world.served.requests) == 8, "the keys were asked for once"
+    assert sessions.verify(pair.access_token) == pair.claims
+    world.served.away = set()
+    sessions.refresh(pair.refresh_token)
+
+
+def test_a_refresh_whose_answer_is_lost_is_sent_again_and_gives_one_successor(world):
+    sessions = world.sessions()
+    pair = sessions.create("user")
+    world.served.lose = 1
+    successor = sessions.refresh(pair.refresh_token)
+    assert (sessions.refresh(pair.refresh_token)).refresh_token == successor.refresh_token
+    assert len(world.events.named(EventName.SESSION_REFRESHED)) == 1
+
+
+def test_a_sign_in_whose_answer_is_lost_is_not_sent_again(world):
+    sessions = world.sessions()
+    world.served.lose = 1
+    with pytest.raises(StoreUnavailable):
+        sessions.create("user")
+    assert len(sessions.list_user("user")) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (401, "Invalid API key"),
+        (403, ""),
+        (404, ""),
+        (429, ""),
+        (500, ""),
+        (502, ""),
+        (503, ""),
+        (200, "<p>"),
+        (422, "{}"),
+    ],
+    ids=lambda answer: str(answer[0]),
+)
+def test_an_answer_that_is_none_ends_no_session(world, answer):
+    sessions = world.sessions()
+    pair = sessions.create("user")
+    world.served.instead = answer
+    with pytest.raises(StoreUnavailable):
+        sessions.refresh(pair.refresh_token)
+    with pytest.raises(StoreUnavailable):
+        sessions.check(pair.claims)
+    with pytest.raises(StoreUnavailable):
+        sessions.revoke([pair.claims.sid])
+    world.clock.advance(MINUTE)
+    sessions.keep_fresh()
+    assert sessions.verify(pair.access_token) == pair.claims
+
+
+def test_a_wrong_api_key_is_told_at_the_start_without_the_key(world):
+    world.sessions()
+    wrong = Remote(
+        Settings(api_domain=API), HOSTS, api_key="another-key-of-this-length", clock=world.clock, transport=world.served
+    )
+    with pytest.raises(ConfigurationError) as error:
+        wrong.open()
+    assert "api_key" in str(error.value)
+    assert "another" not in str(error.value) + repr(error.value) + repr(wrong)
+
+
+def test_a_tenant_that_the_service_does_not_have_is_told_at_the_start(world):
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        world.sessions(tenant_id="nowhere")
+
+
+def test_theft_names_the_user_and_the_session(world):
+    sessions = world.sessions()
+    pair = sessions.create("user")
+    second = sessions.refresh(pair.refresh_token)
+    sessions.refresh(second.refresh_token)
+    with pytest.raises(TokenTheftDetected) as error:
+        sessions.refresh(pair.refresh_token)
+    assert (error.value.user_id, error.value.session_handle, error.value.subtype) == ("user", pair.claims.sid, "older")
+
+
+def test_no_hash_and_no_seal_leaves_the_service(world):
+    sessions = world.sessions()
+    pair = sessions.refresh((sessions.create("user")).refresh_token)
+    record = sessions.get(pair.claims.sid)
+    assert (record.current_hash, record.previous_hash, record.successor_sealed) == (b"", None, None)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [
+        ("http://a:3567", ("http://a:3567",)),
+        ("http://a:3567; https://b/core/ ;", ("http://a:3567", "https://b/core")),
+        ([{"hostname": "a", "port": 3567}, {"hostname": "b", "port": 3568}], ("http://a:3567", "http://b:3568")),
+    ],
+    ids=["one", "two", "seed"],
+)
+def test_hosts_are_written_as_people_know_them(hosts, found):
+    assert Remote(Settings(api_domain=API), hosts)._hosts == found
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    ["", ";", "a:3567", "ftp://a", "http://", "http://a:x", "http://u:p@a", "http://a?q", "http://a b", [], [{}]],
+    ids=repr,
+)
+def test_hosts_that_are_none_are_refused_before_anything_is_sent(hosts):
+    with pytest.raises(ConfigurationError):
+        Remote(Settings(api_domain=API), hosts)
+
+
+def test_sessions_that_are_not_open_say_so(world):
+    sessions = Remote(Settings(api_domain=API), HOSTS)
+    with pytest.raises(RuntimeError):
+        sessions.create("user")

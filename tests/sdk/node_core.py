@@ -1,0 +1,187 @@
+"""The core service for the tests of SDKs: an event loop in a thread, a SQLite file, and doors on loopback ports.
+
+A door is a port with a service behind it, which writes down who called for what. It can be closed and opened again,
+and another service put behind it, as if it had been started anew with another configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from reseal import AsyncSQLiteStore
+from reseal.clock import SystemClock
+from reseal.core.events import Event
+from reseal.server.app import Service
+from reseal.server.config import ServiceSettings
+
+API_KEY = "key-of-the-sdk-tests-0123456789"
+PATIENCE = 30
+"""Seconds after which something that should have happened long ago has failed."""
+
+
+class AheadClock(SystemClock):
+    """The machine's clock, which can be put ahead for a while."""
+
+    __slots__ = ("_ahead",)
+
+    def __init__(self) -> None:
+        self._ahead = 0
+
+    def wall(self) -> int:
+        return super().wall() + self._ahead
+
+    @contextmanager
+    def ahead(self, milliseconds: int) -> Iterator[None]:
+        self._ahead = milliseconds
+        try:
+            yield
+        finally:
+            self._ahead = 0
+
+
+@dataclass(frozen=True)
+class Called:
+    """One request that an SDK made."""
+
+    method: str
+    path: str
+    version: str | None
+    api_key: str | None
+    status: int
+
+    def is_for(self, what: str) -> bool:
+        """Say whether the path ends in ``what``, whatever app, tenant or recipe stands before it."""
+        return self.path.endswith(f"/{what}")
+
+
+class Door:
+    """A port that leads to a service."""
+
+    def __init__(self, core: Core, service: Service) -> None:
+        self.service = service
+        self.calls: list[Called] = []
+        self.port = 0
+        self._core = core
+        self._server: uvicorn.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self.open()
+
+    def open(self) -> None:
+        self._core.run(self._open())
+
+    def close(self) -> None:
+        self._core.run(self.shut())
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        self.close()
+        try:
+            yield
+        finally:
+            self.open()
+
+    @contextmanager
+    def leading_to(self, service: Service) -> Iterator[None]:
+        before, self.service = self.service, service
+        try:
+            yield
+        finally:
+            self.service = before
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope["headers"])
+
+        async def noting(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                texts = [headers[name].decode() if name in headers else None for name in (b"cdi-version", b"api-key")]
+                self.calls.append(Called(scope["method"], scope["path"], *texts, message["status"]))
+            await send(message)
+
+        await self.service(scope, receive, noting)
+
+    async def _open(self) -> None:
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self.port))
+        self.port = listening.getsockname()[1]
+        # kept longer than SDKs keep an idle connection, so that none is taken up again just when it ends
+        config = uvicorn.Config(self, lifespan="off", ws="none", log_config=None, timeout_keep_alive=75)
+        self._server = uvicorn.Server(config)
+        self._serving = asyncio.create_task(self._server.serve([listening]))
+        for _ in range(PATIENCE * 100):
+            if self._server.started:
+                return
+            await asyncio.sleep(0.01)
+        raise TimeoutError(f"port {self.port} does not open")
+
+    async def shut(self) -> None:
+        """Close, inside the thread of the service."""
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+            self._server = self._serving = None
+
+
+class Core:
+    """Services over one store, in one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = AheadClock()
+        self.events: list[Event] = []
+        self.settings = ServiceSettings(api_keys=(API_KEY,), enable_anti_csrf=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="core", daemon=True)
+        self._thread.start()
+        self._store = AsyncSQLiteStore(folder / "core.db")
+        self._services: dict[ServiceSettings, Service] = {}
+        self._doors: list[Door] = []
+        self.run(self.service().open())
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Do something in the thread of the service."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
+
+    def service(self, **changes: Any) -> Service:
+        """Give a service over the common store, with the common settings but for ``changes``."""
+        settings = replace(self.settings, **changes)
+        if settings not in self._services:
+            self._services[settings] = Service(settings, self._store, clock=self.clock, on_event=self.events.append)
+        return self._services[settings]
+
+    def door(self, service: Service) -> Door:
+        door = Door(self, service)
+        self._doors.append(door)
+        return door
+
+    def close(self, *doors: Door) -> None:
+        """Close doors, all at once."""
+
+        async def close() -> None:
+            await asyncio.gather(*(door.shut() for door in doors))
+
+        self.run(close())
+
+    def rotate_keys(self, service: Service, app_id: str) -> str:
+        """Publish a new signing key of an app; it signs a minute later. Gives its ``kid``."""
+
+        async def rotate() -> str:
+            app = await service.directory.find(app_id, "public")
+            return await app.driver.rotate_keys()
+
+        return self.run(rotate())
+
+    def stop(self) -> None:
+        self.close(*self._doors)
+        self.run(self._store.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        self._loop.close()

@@ -1,0 +1,45 @@
+"""RSA keys are slow to make and to read, and no test of the service depends on which ones there are: a few go round."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from reseal.core import keys
+
+POOL = 8
+"""Enough for four apps in one test, each with keys of its own."""
+WIRE_BITS = 2048
+_generate = keys.generate
+_load = functools.cache(serialization.load_der_private_key)
+_pool = []
+_turn = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _keys_from_a_pool(monkeypatch):
+    monkeypatch.setattr(keys, "generate", _draw)
+    monkeypatch.setattr(serialization, "load_der_private_key", _load)
+
+
+def _draw(algorithm, rsa_bits=keys.RSA_BITS):
+    if (algorithm, rsa_bits) != ("RS256", WIRE_BITS):
+        return _generate(algorithm, rsa_bits)
+    if len(_pool) < POOL:
+        _pool.append(_generate(algorithm, rsa_bits))
+    return _pool[next(_turn) % len(_pool)]
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_they_were():
+    """A command that serves takes the loggers of its process; here that process goes on with other tests."""
+    loggers = [logging.getLogger(name) for name in ("reseal", "uvicorn")]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)

@@ -1,0 +1,272 @@
+"""The commands: what they print, what they refuse, and with which exit code."""
+
+import asyncio
+import json
+import os
+import socket
+import sqlite3
+
+import pytest
+
+from reseal import AsyncSQLiteStore
+from reseal.server.app import Service
+from reseal.server.cli import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, main
+from reseal.server.config import ServiceSettings
+from reseal.server.instances import Instance, entered, running
+
+SECRET = "canary-" + "s" * 40
+OTHER = "canary-" + "o" * 40
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("RESEAL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESEAL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("RESEAL_DATABASE_URI", f"sqlite:///{tmp_path}/r.db")
+    return tmp_path
+
+
+@pytest.fixture
+def run(home, capsys):
+    """Run a command in this process; gives exit code, standard output and standard error."""
+
+    def run(*arguments):
+        code = main(arguments)
+        shown = capsys.readouterr()
+        assert "canary" not in shown.out + shown.err
+        assert "Traceback" not in shown.out + shown.err
+        return code, shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture
+def sessions(home):
+    """Two users' sessions in the store; gives their handles."""
+
+    async def begin():
+        settings = ServiceSettings(database_uri=f"sqlite:///{home}/r.db")
+        service = Service(settings, AsyncSQLiteStore(home / "r.db"), on_event=lambda _: None)
+        await service.open()
+        await service.directory.put("a1", "public", {})
+        app = await service.directory.find("public", "public")
+        options = {"version": 5, "anti_csrf": False, "static_key": False}
+        made = [
+            await app.driver.create("public", user, {}, {"c": "canary"}, **options) for user in ("u1", "u1", "u\n2")
+        ]
+        await service.close()
+        return [each.session.handle for each in made]
+
+    return asyncio.run(begin())
+
+
+def rows(output):
+    return json.loads(output)
+
+
+# ---------------------------------------------------------------------------------------------------- usage
+
+
+def test_version_is_told(run):
+    code, out, _ = run("version", "--json")
+    assert code == DONE
+    assert rows(out)[0]["interface"] == "1.0 to 5.6"
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["start", "--port=many"], ["sessions", "list"]])
+def test_wrong_usage_is_told_as_such(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert "usage: reseal" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------------- configuration
+
+
+@pytest.mark.parametrize("command", ["serve", "start", "migrate"])
+def test_a_bad_configuration_is_one_message_with_every_problem(run, monkeypatch, command):
+    monkeypatch.setenv("API_KEYS", "canary-short")
+    monkeypatch.setenv("RESEAL_PORT", "-1")
+    monkeypatch.setenv("RESEAL_SECRET", "canary")
+    code, _, err = run(command)
+    assert code == CONFIGURATION
+    assert err.startswith("reseal: The configuration has 3 problems:")
+    assert "did you mean RESEAL_SECRET_KEY?" in err
+
+
+def test_a_file_that_is_not_there_is_told(run):
+    code, _, err = run("serve", "--with-config=/nowhere/config.yaml")
+    assert code == CONFIGURATION
+    assert "/nowhere/config.yaml cannot be read (No such file or directory)" in err
+
+
+def test_an_open_service_beyond_loopback_is_not_started(run):
+    code, _, err = run("serve", "--host=0.0.0.0")
+    assert code == CONFIGURATION
+    assert "'host' must be a loopback address as long as there are no 'api_keys'" in err
+
+
+def test_sqlite_has_one_worker(run):
+    code, _, err = run("serve", "--workers=2")
+    assert (code, "it has one writer" in err) == (CONFIGURATION, True)
+
+
+def test_an_unreachable_database_is_told(run, monkeypatch, home):
+    monkeypatch.setenv("RESEAL_DATABASE_URI", f"sqlite:///{home}/no/such/folder/r.db")
+    for command in (["migrate"], ["keys", "list"], ["serve", "--port=0"]):
+        code, _, err = run(*command)
+        assert code == CONFIGURATION
+        assert "cannot be opened for writing (No such file or directory)" in err
+
+
+def test_a_silent_database_server_is_told_without_its_password(run, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("RESEAL_DATABASE_URI", f"postgresql://canary:canary@127.0.0.1:{port}/canary")
+    code, _, err = run("keys", "list")
+    assert (code, err.startswith("reseal: the session store does not answer: ")) == (UNAVAILABLE, True)
+    code, out, _ = run("check")
+    assert (code, "FAIL  store: " in out) == (REFUSED, True)
+
+
+def test_a_wrong_secret_key_is_told(run, monkeypatch):
+    monkeypatch.setenv("RESEAL_SECRET_KEY", SECRET)
+    assert run("keys", "rotate")[0] == DONE
+    monkeypatch.setenv("RESEAL_SECRET_KEY", OTHER)
+    for command in (["keys", "rotate"], ["serve", "--port=0"]):
+        code, _, err = run(*command)
+        assert code == CONFIGURATION
+        assert "secret_key: does not open key" in err
+    monkeypatch.delenv("RESEAL_SECRET_KEY")
+    assert "secret_key: missing" in run("keys", "rotate")[2]
+
+
+# ---------------------------------------------------------------------------------------------------- check
+
+
+def test_check_lists_every_failure_of_the_configuration(run, monkeypatch):
+    monkeypatch.setenv("LOG_LEVEL", "x")
+    monkeypatch.setenv("BASE_PATH", "a b")
+    code, out, _ = run("check")
+    assert code == REFUSED
+    assert [line[:4] for line in out.splitlines()] == ["FAIL", "FAIL"]
+
+
+def test_check_is_content_with_a_sound_service(run):
+    assert run("migrate")[0] == DONE
+    assert run("keys", "rotate")[0] == DONE
+    code, out, _ = run("check", "--json")
+    assert code == DONE
+    assert all(finding["fine"] for finding in rows(out))
+    assert {finding["subject"] for finding in rows(out)} >= {"configuration", "schema", "store", "clock", "keys"}
+
+
+def test_check_misses_a_database_and_makes_none(run, home):
+    code, out, _ = run("check")
+    assert (code, "does not exist: run reseal migrate" in out) == (REFUSED, True)
+    assert not (home / "r.db").exists()
+
+
+@pytest.mark.parametrize(("schema", "text"), [(1, "run reseal migrate"), (99, "upgrade Reseal")])
+def test_check_tells_another_schema_and_leaves_it(run, home, schema, text):
+    run("migrate")
+    database = sqlite3.connect(home / "r.db")
+    database.execute(f"PRAGMA user_version = {schema}")
+    code, out, _ = run("check")
+    assert (code, text in out) == (REFUSED, True)
+    assert database.execute("PRAGMA user_version").fetchone() == (schema,)
+    database.close()
+
+
+def test_check_tells_a_file_that_is_no_database(run, home):
+    (home / "r.db").write_bytes(b"canary" * 1000)
+    code, out, _ = run("check")
+    assert (code, "FAIL  store: " in out) == (REFUSED, True)
+
+
+def test_check_tells_every_key_that_does_not_open(run, monkeypatch):
+    monkeypatch.setenv("RESEAL_SECRET_KEY", SECRET)
+    run("keys", "rotate")
+    monkeypatch.setenv("RESEAL_SECRET_KEY", OTHER)
+    code, out, _ = run("check")
+    assert code == REFUSED
+    assert out.count("FAIL  keys: ") == 4
+
+
+def test_check_tells_a_clock_behind_that_of_the_store(run, home):
+    run("migrate")
+    database = sqlite3.connect(home / "r.db")
+    table = next(
+        name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%high_water%'").fetchall()
+    )
+    column = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[2].upper().startswith("INT")][-1]
+    database.execute(f"UPDATE {table} SET {column} = 9999999999999")
+    database.commit()
+    database.close()
+    code, out, _ = run("check")
+    assert (code, "seconds behind the store's" in out) == (REFUSED, True)
+
+
+# ---------------------------------------------------------------------------------------------------- sessions, keys
+
+
+def test_the_sessions_of_a_user_are_listed_shown_and_revoked(run, sessions):
+    first, second, _ = sessions
+    code, out, _ = run("sessions", "list", "--user=u1", "--json")
+    assert (code, [row["handle"] for row in rows(out)]) == (DONE, [first, second])
+    code, out, _ = run("sessions", "show", first, "--json")
+    assert rows(out)[0]["user"] == "u1"
+    code, out, _ = run("sessions", "revoke", first, "--json")
+    assert (code, rows(out)) == (DONE, [{"revoked": first}])
+    assert run("sessions", "show", first)[:2] == (REFUSED, "")
+    assert rows(run("sessions", "revoke", "--user=u1", "--json")[1]) == [{"revoked": second}]
+    assert run("sessions", "revoke", "--user=u1")[:2] == (REFUSED, "No live session was revoked.\n")
+
+
+def test_handles_or_a_user_are_named_and_not_both(run, sessions):
+    assert run("sessions", "revoke")[0] == REFUSED
+    assert run("sessions", "revoke", sessions[0], "--user=u1")[0] == REFUSED
+    assert len(rows(run("sessions", "list", "--user=u1", "--json")[1])) == 2
+
+
+def test_a_user_id_does_not_steer_the_terminal(run, sessions):
+    out = run("sessions", "show", sessions[2])[1]
+    assert len(out.splitlines()) == 2
+
+
+def test_apps_are_listed_and_an_unknown_one_is_told(run, sessions):
+    names = {row["app"]: row["tenants"] for row in rows(run("apps", "list", "--json")[1])}
+    assert names == {"public": ["public"], "a1": ["public"]}
+    code, _, err = run("keys", "list", "--app=nobody")
+    assert (code, err) == (REFUSED, "reseal: there is no tenant public of an app nobody\n")
+
+
+def test_a_rotated_key_is_published_before_it_signs(run, sessions):
+    kid = rows(run("keys", "rotate", "--json")[1])[0]["kid"]
+    keys = {row["kid"]: row["signs"] for row in rows(run("keys", "list", "--json")[1])}
+    assert keys[kid] is False
+    assert sum(signs for name, signs in keys.items() if name.startswith("d-")) == 1
+
+
+# ---------------------------------------------------------------------------------------------------- instances
+
+
+def test_only_what_runs_is_listed(run, home):
+    state = home / "state"
+    (state / ".started").mkdir(parents=True)
+    (state / ".started" / "127.0.0.1-1").write_text("1\n\n")
+    with entered(state, Instance(7, "::1", 3567, "/auth")):
+        assert (state / ".started" / "::1-3567").read_text() == "7\n/auth\n"
+        assert running(state) == [Instance(7, "::1", 3567, "/auth")]
+        assert rows(run("list", "--json")[1]) == [{"pid": 7, "host": "::1", "port": 3567, "base_path": "/auth"}]
+    assert run("list")[1] == "No instance runs here.\n"
+
+
+def test_a_pid_that_is_none_of_ours_is_not_stopped(run, home):
+    (home / "state" / ".started").mkdir(parents=True)
+    (home / "state" / ".started" / "127.0.0.1-1").write_text(f"{os.getpid()}\n\n")
+    assert run("stop", f"--id={os.getpid()}")[0] == REFUSED
+    assert run("stop")[2] == "reseal: nothing to stop\n"
