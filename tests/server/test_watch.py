@@ -124,7 +124,9 @@ async def test_requests_refreshes_and_failures_are_counted(client, store):
     assert re.search(r"reseal_unavailable_total\{[^}]*\} 1\n", numbers)
     assert "canary" not in numbers
     for line in numbers.splitlines():
-        assert line.startswith("# ") or re.fullmatch(r'[a-z_]+\{[a-z_]+="[^"]*"(,[a-z]+="[^"]*")*\} [0-9.]+', line)
+        assert line.startswith("# ") or re.fullmatch(
+            r'[a-z_]+\{[a-z_]+="[^"]*"(,[a-z]+="[^"]*")*\} [0-9.]+(e-?[0-9]+)?', line
+        )
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("mine-1", True), ("a b", False), ("x" * 129, False), ('"}{', False)])
