@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("reseal", deadline=None)  # how long an example takes is a matter for the benchmarks
+settings.load_profile("reseal")
 pytest.register_assert_rewrite("reseal.testing._async", "reseal.testing._sync")
 
 from tests.support.postgres import own_postgres, postgres, postgres_uri  # noqa: E402, F401 - fixtures, after the above

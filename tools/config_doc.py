@@ -26,6 +26,7 @@ WIDTH = 100
 TYPES = {
     "str": "text",
     "SameSite": "text",
+    "TransferMethod": "text",
     "TheftResponse": "text",
     "Secret": "secret text",
     "int": "whole number",

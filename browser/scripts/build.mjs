@@ -1,5 +1,5 @@
 /**
- * Builds the one file that is served, and its types.
+ * Builds the files that are served, and their types.
  *
  *   node scripts/build.mjs           build, and copy to the Python package
  *   node scripts/build.mjs --dist    build only
@@ -18,11 +18,21 @@ import { build } from "esbuild";
 const HOME = fileURLToPath(new URL("..", import.meta.url));
 const DIST = join(HOME, "dist");
 const SHIPPED = join(HOME, "..", "src", "reseal", "browser");
-const SCRIPT = "reseal-browser.js";
-const TYPES = "reseal-browser.d.ts";
-const GZIP_LIMIT = 6_000;
-/** In the order in which a reader of the types needs them. Other modules have no public declarations. */
-const PUBLIC_MODULES = ["client", "contract", "errors"];
+const SCRIPTS = {
+  "reseal-browser.js": { entry: "index", format: "esm", gzipLimit: 6_000 },
+  "reseal-intercept.js": { entry: "intercept", format: "esm", gzipLimit: 2_000 },
+  "reseal-browser.classic.js": { entry: "classic", format: "iife", gzipLimit: 8_000 },
+  "reseal-worker.js": { entry: "worker", format: "esm", gzipLimit: 8_000 },
+  "reseal-worker.classic.js": { entry: "worker", format: "iife", gzipLimit: 8_000 },
+};
+/** The modules of each in the order in which a reader needs them. Other modules have no public declarations. */
+const TYPES = {
+  "reseal-browser.d.ts": ["client", "contract", "errors"],
+  "reseal-intercept.d.ts": ["intercept"],
+  "reseal-worker.d.ts": ["worker", "record"],
+};
+/** What a classic script gives the page: one global with the members that the module exports. */
+const GLOBAL = "reseal";
 
 const { version, license } = JSON.parse(readFileSync(join(HOME, "package.json"), "utf8"));
 const BANNER = `/*! reseal-browser ${version} | ${license} */`;
@@ -30,22 +40,26 @@ const BANNER = `/*! reseal-browser ${version} | ${license} */`;
 const mode = process.argv[2] ?? "";
 const scratch = mkdtempSync(join(tmpdir(), "reseal-browser-"));
 try {
-  const output = { [SCRIPT]: await bundle(), [TYPES]: declarations() };
-  reportSize(output[SCRIPT]);
+  const output = declarations();
+  for (const [name, script] of Object.entries(SCRIPTS)) {
+    output[name] = await bundle(script);
+    reportSize(name, output[name], script.gzipLimit);
+  }
   if (mode === "--check") compare(output);
   else write(output, mode === "--dist" ? [DIST] : [DIST, SHIPPED]);
 } finally {
   rmSync(scratch, { recursive: true });
 }
 
-/** One minified module. Nobody can review it, therefore `--check` proves that it comes from these sources. */
-async function bundle() {
+/** One minified file. Nobody can review it, therefore `--check` proves that it comes from these sources. */
+async function bundle({ entry, format }) {
   const result = await build({
-    entryPoints: [join(HOME, "src", "index.ts")],
+    entryPoints: [join(HOME, "src", `${entry}.ts`)],
     absWorkingDir: HOME,
     bundle: true,
     minify: true,
-    format: "esm",
+    format,
+    ...(format === "iife" && { globalName: GLOBAL }),
     target: "es2021",
     charset: "utf8",
     banner: { js: BANNER },
@@ -55,18 +69,28 @@ async function bundle() {
   return result.outputFiles[0].text;
 }
 
-/** Check all types; then join the public declarations into one file, and check that it stands alone. */
+/** Check all types; then join the public declarations of each script into one file, and check that these stand alone. */
 function declarations() {
-  tsc("--project", HOME, "--emitDeclarationOnly", "--outDir", scratch);
-  const parts = PUBLIC_MODULES.map((name) => readFileSync(join(scratch, `${name}.d.ts`), "utf8"));
-  const joined = `${[BANNER, ...parts.map(withoutModuleLines)].join("\n\n")}\n`;
-  const alone = join(scratch, TYPES);
-  writeFileSync(alone, joined);
-  tsc("--ignoreConfig", "--noEmit", "--strict", "--lib", "ES2022,DOM,DOM.Iterable", "--types", "", alone);
-  return joined;
+  tsc("--project", HOME, "--emitDeclarationOnly", "--outDir", join(scratch, "modules"));
+  const output = {};
+  for (const [name, modules] of Object.entries(TYPES)) {
+    const parts = modules.map((module) => readFileSync(join(scratch, "modules", `${module}.d.ts`), "utf8"));
+    output[name] = `${[BANNER, ...imports(parts, modules), ...parts.map(withoutModuleLines)].join("\n\n")}\n`;
+    writeFileSync(join(scratch, name), output[name]);
+  }
+  const files = Object.keys(TYPES).map((name) => join(scratch, name));
+  tsc("--ignoreConfig", "--noEmit", "--strict", "--lib", "ES2022,DOM,DOM.Iterable", "--types", "", ...files);
+  return output;
 }
 
-/** Without imports from sibling modules and without the heading comment, which speaks of the module. */
+/** What a file needs of the modules that are not in it: those of the main file. */
+function imports(parts, modules) {
+  const needed = parts.flatMap((part) => [...part.matchAll(/^import type (\{.*\}) from "\.\/(.*)\.js";/gm)]);
+  const foreign = needed.filter(([, , module]) => !modules.includes(module));
+  return foreign.map(([, names]) => `import type ${names} from "./reseal-browser.js";`);
+}
+
+/** Without imports from modules and without the heading comment, which speaks of the module. */
 function withoutModuleLines(text) {
   return text.replace(/^\/\*\*[^]*?\*\/\n/, "").replace(/^import .*\n/gm, "").trim();
 }
@@ -79,10 +103,10 @@ function tsc(...options) {
   }
 }
 
-function reportSize(script) {
+function reportSize(name, script, limit) {
   const zipped = gzipSync(script, { level: 9 }).length;
-  console.log(`${SCRIPT}: ${Buffer.byteLength(script)} bytes, ${zipped} gzipped (limit ${GZIP_LIMIT})`);
-  if (zipped >= GZIP_LIMIT) fail(`${SCRIPT} has outgrown its limit.`);
+  console.log(`${name}: ${Buffer.byteLength(script)} bytes, ${zipped} gzipped (limit ${limit})`);
+  if (zipped >= limit) fail(`${name} has outgrown its limit.`);
 }
 
 function compare(output) {

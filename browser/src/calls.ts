@@ -1,12 +1,13 @@
 /** Sends a call to the API and repeats it after a refresh. */
 
-import type { Environment } from "./contract.js";
-import { callHeaders } from "./headers.js";
+import type { LookAhead } from "./ahead.js";
+import type { Reply, SessionAnswer, SessionCall, SessionVerdict } from "./contract.js";
+import { callHeaders, ownHeaders } from "./headers.js";
 import type { Settings } from "./options.js";
 import type { Refresher, RefreshOutcome } from "./refresh.js";
-import type { RepeatableCall } from "./request.js";
 import type { Session } from "./session.js";
 import { hasChanged, isAnotherUser, type ReadableState, type Snapshot } from "./state.js";
+import type { Tokens } from "./tokens.js";
 import { unlessAborted } from "./waiting.js";
 
 export interface CallRules {
@@ -16,64 +17,57 @@ export interface CallRules {
   readonly precondition: () => Promise<unknown> | undefined;
 }
 
-/**
- * What became of a call:
- * `answered`: the response is the application's answer;
- * `ended`: refused, and there is no session;
- * `replaced`: refused, and meanwhile another user signed in, in whose name the call was not repeated;
- * `looping`: refused even after the last permitted repeat, although the session lives.
- */
-export type Verdict = "answered" | "ended" | "replaced" | "looping";
-
-export interface Answer {
-  readonly response: Response;
-  readonly verdict: Verdict;
-}
-
 export interface Caller {
-  call(call: RepeatableCall, rules: CallRules): Promise<Answer>;
+  /** The first request leaves before this returns. */
+  call<R extends Reply>(call: SessionCall<R>, rules: CallRules): Promise<SessionAnswer<R>>;
+  /** Does the API say that the access token is not accepted? */
+  isRefusal(reply: Pick<Reply, "status" | "url">): boolean;
 }
 
 interface Parts {
-  readonly environment: Environment;
   readonly settings: Settings;
   readonly state: ReadableState;
+  readonly tokens: Tokens;
   readonly session: Session;
   readonly refresher: Refresher;
+  readonly lookAhead: LookAhead;
 }
 
-export function createCaller({ environment, settings, state, session, refresher }: Parts): Caller {
-  async function call(repeatableCall: RepeatableCall, rules: CallRules): Promise<Answer> {
+export function createCaller({ settings, state, tokens, session, refresher, lookAhead }: Parts): Caller {
+  async function call<R extends Reply>(call: SessionCall<R>, rules: CallRules): Promise<SessionAnswer<R>> {
+    const own = ownHeaders(call.own, tokens.access());
     for (let repeats = 0; ; repeats += 1) {
       const before = session.observe();
-      const response = await send(repeatableCall);
+      const response = await send(call, own);
       if (!isRefusal(response)) return { response, verdict: "answered" };
       if (repeats === rules.maxRepeats) return { response, verdict: lastVerdict() };
-      const outcome = await unlessAborted(repeatableCall.init.signal, renew(before, rules));
+      const outcome = await unlessAborted(call.signal, renew(before, rules));
       if (outcome === "ended") return { response, verdict: "ended" };
       if (isAnotherUser(before, state.snapshot())) return { response, verdict: "replaced" };
       discard(response);
     }
   }
 
-  function lastVerdict(): Verdict {
+  function lastVerdict(): SessionVerdict {
     return session.observe().status === "none" ? "ended" : "looping";
   }
 
-  async function send({ url, init }: RepeatableCall): Promise<Response> {
-    const headers = callHeaders(init.headers, state.antiCsrf());
-    const response = await environment.fetch(url, { ...init, headers, credentials: "include" });
-    if (isFromApi(response)) session.absorb(response);
-    return response;
+  async function send<R extends Reply>(call: SessionCall<R>, own: Headers): Promise<R> {
+    const credentials = { antiCsrf: state.antiCsrf(), token: tokens.access() };
+    const reply = await call.send(callHeaders(own, settings.transfer, credentials));
+    if (!isFromApi(reply)) return reply;
+    session.absorb(reply);
+    lookAhead(reply);
+    return reply;
   }
 
   /** A redirect may have led elsewhere, and strangers have no say about the session. */
-  function isFromApi(response: Response): boolean {
-    return !response.url || new URL(response.url).origin === settings.apiOrigin;
+  function isFromApi({ url }: Pick<Reply, "url">): boolean {
+    return !url || new URL(url).origin === settings.apiOrigin;
   }
 
-  function isRefusal(response: Response): boolean {
-    return response.status === settings.sessionExpiredStatus && isFromApi(response);
+  function isRefusal(reply: Pick<Reply, "status" | "url">): boolean {
+    return reply.status === settings.sessionExpiredStatus && isFromApi(reply);
   }
 
   /** See to it that the session is newer than `before`, by a refresh only if nobody has done one since. */
@@ -84,10 +78,10 @@ export function createCaller({ environment, settings, state, session, refresher 
     return hasChanged(before, now) ? "refreshed" : refresher.refresh();
   }
 
-  return { call };
+  return { call, isRefusal };
 }
 
 /** Free the connection of an answer nobody will read. */
-function discard(response: Response): void {
-  response.body?.cancel().catch(() => undefined);
+function discard(reply: Reply): void {
+  reply.body?.cancel().catch(() => undefined);
 }

@@ -1,41 +1,48 @@
 /** Puts the parts together. */
 
+import { createLookAhead } from "./ahead.js";
 import { createCaller } from "./calls.js";
-import type { SessionClient, SessionClientOptions } from "./contract.js";
+import type { Fetch, SessionCalls, SessionClient, SessionClientOptions } from "./contract.js";
+import { createCookieShelf } from "./cookies.js";
 import { browserEnvironment } from "./environment.js";
-import { SessionLoopError } from "./errors.js";
 import { createEvents } from "./events.js";
+import { createFetch } from "./fetching.js";
 import { readSettings } from "./options.js";
 import { createRefresher } from "./refresh.js";
-import { isAnonymous, repeatable, targetOrigin } from "./request.js";
 import { createSession } from "./session.js";
+import { createStorageShelf } from "./shelf.js";
 import { createSignOut } from "./sign-out.js";
 import { createState } from "./state.js";
+import { createTokens } from "./tokens.js";
 
 /** Make the session client of this page. Raises `TypeError` for options that cannot work. */
 export function createSessionClient(options: SessionClientOptions = {}): SessionClient {
   const environment = { ...browserEnvironment(), ...options.environment };
   const settings = readSettings(options, environment);
   const events = createEvents(environment);
-  const state = createState(environment);
-  const session = createSession(state, events);
-  const refresher = createRefresher({ environment, settings, state, session, events });
-  const caller = createCaller({ environment, settings, state, session, refresher });
-  const { signOut, pending } = createSignOut({ environment, settings, session, refresher, caller });
+  const storage = createStorageShelf(environment);
+  const tokens = createTokens(storage, settings.transfer);
+  const shelf = settings.transfer === "header" ? storage : createCookieShelf(environment);
+  const state = createState(environment, shelf, tokens);
+  const announce = environment.openChannel(`reseal ${settings.apiOrigin}`, () => void session.observe());
+  const session = createSession({ state, tokens, events, announce });
+  const refresher = createRefresher({ environment, settings, state, tokens, session, events });
+  const lookAhead = createLookAhead({ environment, settings, state, refresher });
+  const caller = createCaller({ settings, state, tokens, session, refresher, lookAhead });
+  const { signOut, pending } = createSignOut({ environment, settings, state, session, refresher, caller });
   const rules = { maxRepeats: settings.maxRefreshesPerCall, precondition: pending };
 
-  async function sessionFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-    if (!isSessionCall(input, init)) return environment.fetch(input, init);
-    const call = repeatable(input, init);
-    const { response, verdict } = await caller.call(call instanceof Promise ? await call : call, rules);
-    // An error, not the response: a page that reads "expired" here would send a signed-in user to its sign-in form.
-    if (verdict === "looping") throw new SessionLoopError(response);
-    return response;
+  /** False for an address that the browser will refuse. */
+  function isOurs(address: string | URL): boolean {
+    try {
+      return new URL(address, environment.baseUrl()).origin === settings.apiOrigin;
+    } catch {
+      return false;
+    }
   }
 
-  function isSessionCall(input: RequestInfo | URL, init: RequestInit | undefined): boolean {
-    return targetOrigin(input, environment.baseUrl()) === settings.apiOrigin && !isAnonymous(input, init);
-  }
+  const run: SessionCalls["run"] = (call) => caller.call(call, rules);
+  const through = (fetch: Fetch) => createFetch({ isOurs, run }, fetch);
 
   async function attemptRefreshingSession(): Promise<boolean> {
     await pending();
@@ -49,12 +56,13 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
   }
 
   return {
-    fetch: sessionFetch,
+    fetch: through(environment.fetch),
     doesSessionExist,
     getUserId: () => state.frontToken().userId,
     getAccessTokenPayload: () => state.frontToken().payload,
     attemptRefreshingSession,
     signOut,
     on: events.on,
+    calls: { isOurs, isRefusal: caller.isRefusal, run, through },
   };
 }

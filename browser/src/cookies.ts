@@ -1,12 +1,7 @@
 /** Reads and writes single script-readable cookies of the whole site. */
 
 import type { Environment } from "./contract.js";
-
-export interface CookieJar {
-  read(name: string): string | undefined;
-  write(name: string, value: string): void;
-  erase(name: string): void;
-}
+import type { Shelf } from "./shelf.js";
 
 const FOR_EVER = "Fri, 31 Dec 9999 23:59:59 GMT";
 const LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT";
@@ -14,7 +9,7 @@ const LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT";
 /** What RFC 6265 allows in a cookie's value, less the percent sign, which would be mistaken for an escape on reading. */
 const PLAIN_VALUE = /^[!#$&-+\--:<-[\]-~]*$/;
 
-export function createCookieJar(environment: Environment): CookieJar {
+export function createCookieShelf(environment: Environment): Shelf {
   function assign(name: string, value: string, expires: string): void {
     const secure = environment.pageUrl().startsWith("https:") ? ";secure" : "";
     environment.writeCookie(`${name}=${value};expires=${expires};path=/;samesite=lax${secure}`);

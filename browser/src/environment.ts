@@ -14,12 +14,14 @@ export function browserEnvironment(): Environment {
     writeCookie: (cookie) => {
       document.cookie = cookie;
     },
+    storage: () => localStorage,
     pageUrl: () => location.href,
     baseUrl: () => document.baseURI,
     isOnline: () => navigator.onLine !== false,
     onceOnline,
     locks: globalThis.navigator?.locks,
-    reportError: (error) => console.error(error),
+    openChannel,
+    reportError: console.error,
   };
 }
 
@@ -31,4 +33,12 @@ function setTimer(callback: () => void, delayMs: number): () => void {
 function onceOnline(callback: () => void): () => void {
   addEventListener("online", callback, { once: true });
   return () => removeEventListener("online", callback);
+}
+
+function openChannel(name: string, heard: () => void): () => void {
+  addEventListener("storage", heard); // A post may be here before what was stored ahead of it.
+  if (!globalThis.BroadcastChannel) return () => undefined; // Other tabs then notice with their next call.
+  const channel = new BroadcastChannel(name);
+  channel.onmessage = heard;
+  return () => channel.postMessage(0);
 }

@@ -3,26 +3,25 @@
 export interface FrontToken {
   readonly userId: string | undefined;
   readonly payload: Record<string, unknown> | undefined;
+  /** When the access token ends, in milliseconds since 1970 by the server's clock. */
+  readonly endsAt: number | undefined;
 }
 
-const UNREADABLE: FrontToken = { userId: undefined, payload: undefined };
-
 /** Decode base64 of UTF-8 JSON. Anything else is a session about which nothing is known, not an error. */
-export function decodeFrontToken(token: string | undefined): FrontToken {
-  if (token === undefined) return UNREADABLE;
+export function decodeFrontToken(token = ""): FrontToken {
   try {
     const bytes = Uint8Array.from(atob(token), (character) => character.charCodeAt(0));
-    return describe(JSON.parse(new TextDecoder().decode(bytes)));
+    return describe(Object(JSON.parse(new TextDecoder().decode(bytes))));
   } catch {
-    return UNREADABLE;
+    return describe({});
   }
 }
 
-function describe(content: unknown): FrontToken {
-  if (!isRecord(content)) return UNREADABLE;
+function describe({ uid, ate, up }: { uid?: unknown; ate?: unknown; up?: unknown }): FrontToken {
   return {
-    userId: typeof content["uid"] === "string" ? content["uid"] : undefined,
-    payload: isRecord(content["up"]) ? content["up"] : undefined,
+    userId: typeof uid === "string" ? uid : undefined,
+    payload: isRecord(up) ? up : undefined,
+    endsAt: typeof ate === "number" ? ate : undefined,
   };
 }
 

@@ -1,17 +1,39 @@
 /** The headers by which the server recognises this client. They are only ever put on calls to the API origin. */
 
+import type { TokenTransferMethod } from "./contract.js";
+
 const FDI_VERSIONS = "1.16,1.17,1.18,1.19,2.0,3.0,3.1,4.0,4.1,4.2";
 
-/** Complete an ordinary call's headers; what the caller set stays, except a possibly outdated anti-CSRF token. */
-export function callHeaders(own: HeadersInit | undefined, antiCsrf: string | undefined): Headers {
+/** What goes along with one request, as far as it is known. */
+export interface Credentials {
+  readonly antiCsrf: string | undefined;
+  /** The token that this request is to be made with; only ever known in header mode. */
+  readonly token: string | undefined;
+}
+
+/** Complete a request's headers; what the caller set stays, except a possibly outdated anti-CSRF token. */
+export function callHeaders(own: HeadersInit, transfer: TokenTransferMethod, { antiCsrf, token }: Credentials): Headers {
   const headers = new Headers(own);
+  const complete = (name: string, value: string) => headers.has(name) || headers.set(name, value);
   if (antiCsrf !== undefined) headers.set("anti-csrf", antiCsrf);
-  if (!headers.has("rid")) headers.set("rid", "anti-csrf");
-  if (!headers.has("st-auth-mode")) headers.set("st-auth-mode", "cookie");
+  if (token !== undefined) complete("authorization", bearer(token));
+  complete("rid", "anti-csrf");
+  complete("st-auth-mode", transfer);
+  return headers;
+}
+
+/** The caller's own headers, without an `Authorization` that is ours: each repetition gets that of its time. */
+export function ownHeaders(own: HeadersInit | undefined, token: string | undefined): Headers {
+  const headers = new Headers(own);
+  if (token !== undefined && headers.get("authorization") === bearer(token)) headers.delete("authorization");
   return headers;
 }
 
 /** The headers of refresh and sign-out, to be completed by `callHeaders`. */
 export function sessionHeaders(): HeadersInit {
   return { rid: "session", "fdi-version": FDI_VERSIONS };
+}
+
+function bearer(token: string): string {
+  return `Bearer ${token}`;
 }

@@ -1,6 +1,6 @@
 /** Turns what the page configured into checked settings, and holds the limits which no page needs to change. */
 
-import type { Environment, SessionClientOptions } from "./contract.js";
+import type { Environment, SessionClientOptions, TokenTransferMethod } from "./contract.js";
 
 export interface Settings {
   readonly apiOrigin: string;
@@ -8,6 +8,8 @@ export interface Settings {
   readonly signOutUrl: string;
   readonly sessionExpiredStatus: number;
   readonly maxRefreshesPerCall: number;
+  readonly transfer: TokenTransferMethod;
+  readonly refreshAheadMs: number;
 }
 
 /** Requests of one refresh, the first included. */
@@ -25,6 +27,7 @@ export const RETRY_AFTER_LIMIT_MS = 30_000;
 /** Upper edge of the first random pause; it doubles with every failure up to the longest. */
 export const FIRST_PAUSE_MS = 250;
 export const LONGEST_PAUSE_MS = 8_000;
+const DAY_MS = 86_400_000;
 
 /** Check the options. Raises `TypeError` for a configuration that cannot work or would leave the API origin. */
 export function readSettings(options: SessionClientOptions, environment: Environment): Settings {
@@ -35,12 +38,14 @@ export function readSettings(options: SessionClientOptions, environment: Environ
     signOutUrl: endpoint(apiOrigin, options.signOutPath ?? "/signout"),
     sessionExpiredStatus: expiredStatus(options.sessionExpiredStatus ?? 401),
     maxRefreshesPerCall: integer("maxRefreshesPerCall", options.maxRefreshesPerCall ?? 3, 1, 100),
+    transfer: transferMethod(options.tokenTransferMethod ?? "cookie"),
+    refreshAheadMs: integer("refreshAheadMs", options.refreshAheadMs ?? 0, 0, DAY_MS),
   };
 }
 
 function originOf(address: string, mustBeBare: boolean): string {
   const url = new URL(address);
-  const isBare = url.pathname === "/" && url.search === "" && url.hash === "";
+  const isBare = url.href === `${url.origin}/`;
   if (!/^https?:$/.test(url.protocol) || (mustBeBare && !isBare)) {
     throw new TypeError("apiDomain must be an http(s) origin without a path");
   }
@@ -57,8 +62,13 @@ function endpoint(apiOrigin: string, path: string): string {
 
 function expiredStatus(status: number): number {
   // These two say something else: a claim is missing, and the store is silent.
-  if (status === 403 || status === 503) throw new TypeError("sessionExpiredStatus must be neither 403 nor 503");
+  if (status === 403 || status === 503) throw new TypeError("sessionExpiredStatus must not be 403 or 503");
   return integer("sessionExpiredStatus", status, 400, 599);
+}
+
+function transferMethod(method: TokenTransferMethod): TokenTransferMethod {
+  if (method === "cookie" || method === "header") return method;
+  throw new TypeError('tokenTransferMethod must be "cookie" or "header"');
 }
 
 function integer(name: string, value: number, least: number, most: number): number {

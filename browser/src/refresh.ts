@@ -25,6 +25,7 @@ import {
 import { isTransient, pauseAfter, readRetryAfter } from "./retry.js";
 import type { Session } from "./session.js";
 import { hasChanged, type ReadableState, type Snapshot } from "./state.js";
+import type { Tokens } from "./tokens.js";
 import { pause, untilOnline, withLock, withTimeout } from "./waiting.js";
 
 export type RefreshOutcome = "refreshed" | "ended";
@@ -32,26 +33,29 @@ export type RefreshOutcome = "refreshed" | "ended";
 export interface Refresher {
   /** Refresh, or join the refresh under way. Rejects with `SessionRefreshError` if no decision was reached. */
   refresh(): Promise<RefreshOutcome>;
+  /** Run `task` while no tab refreshes, as far as that can be known. */
+  alone<T>(task: () => Promise<T>): Promise<T>;
   /** Resolve when no refresh is under way, whatever came of it. */
   settled(): Promise<void>;
 }
 
 interface Failure {
   readonly mayPass: boolean;
-  readonly status: number | undefined;
-  readonly retryAfterMs: number | undefined;
-  readonly cause: unknown;
+  readonly status?: number;
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
 }
 
 interface Parts {
   readonly environment: Environment;
   readonly settings: Settings;
   readonly state: ReadableState;
+  readonly tokens: Tokens;
   readonly session: Session;
   readonly events: Events;
 }
 
-export function createRefresher({ environment, settings, state, session, events }: Parts): Refresher {
+export function createRefresher({ environment, settings, state, tokens, session, events }: Parts): Refresher {
   let flight: Promise<RefreshOutcome> | undefined;
 
   function refresh(): Promise<RefreshOutcome> {
@@ -65,11 +69,15 @@ export function createRefresher({ environment, settings, state, session, events 
     const start = state.snapshot();
     await untilOnline(environment, OFFLINE_PATIENCE_MS);
     for (let attempts = 1; ; attempts += 1) {
-      const result = await withLock(environment, lockName(settings), LOCK_PATIENCE_MS, () => attempt(start));
+      const result = await alone(() => attempt(start));
       if (typeof result === "string") return result;
       if (!result.mayPass || attempts === MAX_REFRESH_ATTEMPTS) throw giveUp(result, attempts);
       await pause(environment, pauseAfter(attempts, result.retryAfterMs, environment.random()));
     }
+  }
+
+  function alone<T>(task: () => Promise<T>): Promise<T> {
+    return withLock(environment, `reseal-refresh ${settings.refreshUrl}`, LOCK_PATIENCE_MS, task);
   }
 
   /** Send one refresh, unless another tab has done it while this one waited. */
@@ -77,18 +85,24 @@ export function createRefresher({ environment, settings, state, session, events 
     const now = session.observe();
     if (hasChanged(start, now)) return outcomeOf(now);
     try {
-      return await withTimeout(environment, REFRESH_TIMEOUT_MS, async (signal) => judge(await post(signal), start));
+      return await withTimeout(environment, REFRESH_TIMEOUT_MS, async (signal) => {
+        const response = await post(signal);
+        // Another tab signed out meanwhile, and this answer came with tokens: being refused takes them away again.
+        const isLate = response.ok && start.status === "exists" && state.snapshot().status === "none";
+        return judge(isLate ? await post(signal) : response, start);
+      });
     } catch (cause) {
-      return { mayPass: true, status: undefined, retryAfterMs: undefined, cause };
+      return { mayPass: true, cause };
     }
   }
 
   function post(signal: AbortSignal): Promise<Response> {
+    const credentials = { antiCsrf: state.antiCsrf(), token: tokens.refresh() };
     return environment.fetch(settings.refreshUrl, {
       method: "POST",
       credentials: "include",
-      redirect: "error", // The anti-CSRF token must not follow a redirect to another origin.
-      headers: callHeaders(sessionHeaders(), state.antiCsrf()),
+      redirect: "error", // What the request carries must not follow a redirect to another origin.
+      headers: callHeaders(sessionHeaders(), settings.transfer, credentials),
       signal,
     });
   }
@@ -103,17 +117,17 @@ export function createRefresher({ environment, settings, state, session, events 
       mayPass: isTransient(response.status),
       status: response.status,
       retryAfterMs: readRetryAfter(response.headers),
-      cause: undefined,
     };
   }
 
   async function refused(response: Response, start: Snapshot): Promise<RefreshOutcome> {
-    const isTheft = await tellsOfTheft(response);
+    const { message, reason } = await refusalOf(response);
+    const isTheft = message === "token theft detected" || reason === "theft"; // Who came second, and later the other one.
     const isCleared = response.headers.get("front-token") === "remove";
     const now = state.snapshot();
     // Somebody signed in while the old session was being refused: the refusal does not concern the new one.
     if (!isTheft && !isCleared && hasChanged(start, now)) return outcomeOf(now);
-    session.expired(isTheft ? "token-theft" : "refused");
+    session.expired(isTheft ? "token-theft" : "refused", typeof reason === "string" ? reason : undefined);
     return "ended";
   }
 
@@ -123,23 +137,18 @@ export function createRefresher({ environment, settings, state, session, events 
     return error;
   }
 
-  return { refresh, settled: async () => void (await flight?.catch(() => undefined)) };
+  return { refresh, alone, settled: async () => void (await flight?.catch(() => undefined)) };
 }
 
 function outcomeOf(now: Snapshot): RefreshOutcome {
   return now.status === "none" ? "ended" : "refreshed";
 }
 
-function lockName(settings: Settings): string {
-  return `reseal-refresh ${settings.refreshUrl}`;
-}
-
-/** Whether the answer says that a token was stolen: to the one who came second, or later to the other one. */
-async function tellsOfTheft(response: Response): Promise<boolean> {
+/** What a refusal says; nothing if its body is not that of a refusal. */
+async function refusalOf(response: Response): Promise<{ message?: unknown; reason?: unknown }> {
   try {
-    const body = (await response.json()) as { message?: unknown; reason?: unknown } | null;
-    return body?.message === "token theft detected" || body?.reason === "theft";
+    return Object(await response.json());
   } catch {
-    return false; // Not the JSON of a refusal.
+    return {};
   }
 }

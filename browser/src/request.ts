@@ -2,21 +2,17 @@
 
 export interface RepeatableCall {
   readonly url: string;
+  /** With `redirect` only if the caller chose something else than to follow, or said so explicitly. */
   readonly init: RequestInit;
 }
 
 /** The members of a Request that its copy needs; body and headers are copied separately. */
 const COPIED = [
-  "method", "mode", "cache", "redirect", "referrer", "referrerPolicy", "integrity", "keepalive", "signal",
+  "method", "mode", "cache", "referrer", "referrerPolicy", "integrity", "keepalive", "signal",
 ] as const;
 
-/** The origin a call goes to; undefined for an address that fetch will refuse. */
-export function targetOrigin(input: RequestInfo | URL, baseUrl: string): string | undefined {
-  try {
-    return new URL(isRequest(input) ? input.url : input, baseUrl).origin;
-  } catch {
-    return undefined;
-  }
+export function addressOf(input: RequestInfo | URL): string | URL {
+  return isRequest(input) ? input.url : input;
 }
 
 /** Has the caller asked for a call without credentials? */
@@ -39,6 +35,7 @@ export function repeatable(input: RequestInfo | URL, init: RequestInit = {}): Re
 function fromRequest(request: Request, init: RequestInit): { url: string; init: RequestInit } {
   const copy: Record<string, unknown> = { headers: request.headers };
   for (const member of COPIED) copy[member] = request[member];
+  if (request.redirect !== "follow") copy["redirect"] = request.redirect;
   for (const [member, value] of Object.entries(init)) {
     if (value !== undefined) copy[member] = value;
   }

@@ -1,89 +1,122 @@
 /** Brings the readable state and the events together: every change of the session in this tab passes here. */
 
-import type { SessionEndReason } from "./contract.js";
+import type { Reply, SessionEndReason } from "./contract.js";
 import type { Events } from "./events.js";
 import type { ReadableState, Snapshot } from "./state.js";
+import type { Tokens } from "./tokens.js";
 
 export interface Session {
-  /** Read the state, and tell the page if another tab ended the session since the last look. */
+  /** Read the state, and tell the page what another tab has changed since the last look. */
   observe(): Snapshot;
   /** Take over what an ordinary response says about the session. */
-  absorb(response: Response): void;
+  absorb(reply: Reply): void;
   /** Take over a successful refresh. */
-  refreshed(response: Response): void;
+  refreshed(reply: Reply): void;
   /** The session is over because somebody asked for it. */
   signedOut(): void;
   /** The session is over because it may not go on. */
-  expired(reason: SessionEndReason): void;
+  expired(reason: SessionEndReason, serverReason?: string): void;
 }
 
-export function createSession(state: ReadableState, events: Events): Session {
-  // What this tab last believed; an end is told only to a page that knew of a session, and only once.
-  let isKnown = false;
-  let userId: string | undefined;
+interface Parts {
+  readonly state: ReadableState;
+  readonly tokens: Tokens;
+  readonly events: Events;
+  /** Have the other tabs look at the state. */
+  readonly announce: () => void;
+}
+
+/** What this tab last believed. An end is told only to a page that knew of a session, and only once. */
+interface Belief {
+  readonly userId: string | undefined;
+  readonly handle: unknown;
+  readonly payload: string;
+}
+
+export function createSession({ state, tokens, events, announce }: Parts): Session {
+  let known = state.snapshot().status === "exists" ? belief() : undefined;
 
   function observe(): Snapshot {
     const seen = state.snapshot();
-    if (seen.status === "exists") remember(seen.userId);
-    if (seen.status === "none" && isKnown) expired("elsewhere");
+    if (seen.status === "exists") notice();
+    if (seen.status === "none" && known) expired("elsewhere");
     return seen;
   }
 
-  function remember(id: string | undefined): void {
-    isKnown = true;
-    userId = id;
+  function belief(): Belief {
+    const { userId, payload } = state.frontToken();
+    return { userId, handle: payload?.["sessionHandle"], payload: JSON.stringify(payload, withoutTimes) };
   }
 
-  /** Forget the session; returns whether the page knew of it, and whose it was. */
-  function forget(): { wasKnown: boolean; userId: string | undefined } {
+  /** Believe what is written, and tell the page what is new. */
+  function notice(before = known): void {
+    const now = (known = belief());
+    const { userId } = now;
+    if (!before || before.userId !== userId || before.handle !== now.handle) events.emit("SESSION_CREATED", { userId });
+    else if (before.payload !== now.payload) {
+      events.emit("PAYLOAD_UPDATED", { userId, payload: state.frontToken().payload });
+    }
+  }
+
+  /** Forget the session; gives what this page knew of it, and nothing if it knew of none. */
+  function forget(): { userId: string | undefined } | undefined {
     const seen = state.snapshot();
-    const last = { wasKnown: isKnown || seen.status === "exists", userId: seen.userId ?? userId };
+    const last = known ?? (seen.status === "exists" ? seen : undefined);
     if (seen.status !== "none") state.clear();
-    isKnown = false;
-    userId = undefined;
-    return last;
+    known = undefined;
+    return last && { userId: seen.userId ?? last.userId };
   }
 
   function signedOut(): void {
+    tokens.clear();
     const last = forget();
-    if (last.wasKnown) events.emit("SIGN_OUT", { userId: last.userId });
+    if (last) events.emit("SIGN_OUT", last);
+    announce();
   }
 
-  function expired(reason: SessionEndReason): void {
+  function expired(reason: SessionEndReason, serverReason?: string): void {
+    const isOurs = reason !== "elsewhere";
+    if (isOurs) tokens.clear(); // Otherwise the other tab has, and may hold those of a new session.
     const last = forget();
-    if (reason === "token-theft") events.emit("TOKEN_THEFT", { userId: last.userId });
-    if (last.wasKnown) events.emit("SESSION_EXPIRED", { userId: last.userId, reason });
+    if (reason === "token-theft") events.emit("TOKEN_THEFT", { userId: last?.userId });
+    if (last && !isOurs) events.emit("SESSION_ENDED_ELSEWHERE", last);
+    if (last) events.emit("SESSION_EXPIRED", { ...last, reason, serverReason });
+    if (isOurs) announce();
   }
 
-  function store(response: Response): void {
-    state.store({ frontToken: header(response, "front-token"), antiCsrf: header(response, "anti-csrf") });
-    remember(state.snapshot().userId);
+  function store(reply: Reply): void {
+    state.store({ frontToken: header(reply, "front-token"), antiCsrf: header(reply, "anti-csrf") });
   }
 
-  function absorb(response: Response): void {
-    const frontToken = header(response, "front-token");
-    const antiCsrf = header(response, "anti-csrf");
-    if (frontToken === "remove") return response.ok ? signedOut() : expired("refused");
-    if (frontToken !== undefined) return absorbTokens(response);
-    if (antiCsrf !== undefined) state.storeAntiCsrf(antiCsrf);
+  function absorb(reply: Reply): void {
+    const frontToken = header(reply, "front-token");
+    const antiCsrf = header(reply, "anti-csrf");
+    if (frontToken === "remove") return reply.ok ? signedOut() : expired("refused");
+    tokens.take(reply.headers);
+    if (frontToken !== undefined) {
+      store(reply);
+      notice();
+      announce();
+    } else if (antiCsrf !== undefined) state.storeAntiCsrf(antiCsrf);
   }
 
-  function absorbTokens(response: Response): void {
-    const before = { isKnown, userId };
-    store(response);
-    if (!before.isKnown || before.userId !== userId) events.emit("SESSION_CREATED", { userId });
+  function refreshed(reply: Reply): void {
+    if (header(reply, "front-token") === "remove") return expired("refused");
+    tokens.take(reply.headers);
+    store(reply);
+    notice(known ?? belief()); // A session found again by asking for it is not a new one.
+    events.emit("REFRESH_SESSION", { userId: known?.userId });
+    announce();
   }
 
-  function refreshed(response: Response): void {
-    if (header(response, "front-token") === "remove") return expired("refused");
-    store(response);
-    events.emit("REFRESH_SESSION", { userId });
-  }
-
-  observe();
   return { observe, absorb, refreshed, signedOut, expired };
 }
 
-function header(response: Response, name: string): string | undefined {
-  return response.headers.get(name) || undefined;
+/** Leave out what is new in each token. */
+function withoutTimes(name: string, value: unknown): unknown {
+  return name === "iat" || name === "exp" ? undefined : value;
+}
+
+function header(reply: Reply, name: string): string | undefined {
+  return reply.headers.get(name) || undefined;
 }

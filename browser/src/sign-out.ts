@@ -1,13 +1,15 @@
 /** Ends the session at the server, then here. */
 
-import type { Answer, Caller } from "./calls.js";
-import type { Environment } from "./contract.js";
+import type { Caller } from "./calls.js";
+import type { Environment, SessionAnswer, SessionCall } from "./contract.js";
 import { SignOutError } from "./errors.js";
+import { sendable } from "./fetching.js";
 import { sessionHeaders } from "./headers.js";
 import { SIGN_OUT_TIMEOUT_MS, type Settings } from "./options.js";
 import type { Refresher } from "./refresh.js";
 import { readRetryAfter } from "./retry.js";
 import type { Session } from "./session.js";
+import { hasChanged, isAnotherUser, type ReadableState } from "./state.js";
 import { withTimeout } from "./waiting.js";
 
 export interface SignOut {
@@ -19,12 +21,13 @@ export interface SignOut {
 interface Parts {
   readonly environment: Environment;
   readonly settings: Settings;
+  readonly state: ReadableState;
   readonly session: Session;
   readonly refresher: Refresher;
   readonly caller: Caller;
 }
 
-export function createSignOut({ environment, settings, session, refresher, caller }: Parts): SignOut {
+export function createSignOut({ environment, settings, state, session, refresher, caller }: Parts): SignOut {
   let flight: Promise<void> | undefined;
 
   function signOut(): Promise<void> {
@@ -48,21 +51,34 @@ export function createSignOut({ environment, settings, session, refresher, calle
    * One refresh is allowed: signing out with an expired access token would otherwise be refused as "no session" and
    * leave the refresh token alive. A refusal after it is as good as a sign-out.
    */
-  async function ask(): Promise<Answer> {
+  async function ask(): Promise<SessionAnswer<Response>> {
     try {
       return await withTimeout(environment, SIGN_OUT_TIMEOUT_MS, (signal) =>
-        caller.call({ url: settings.signOutUrl, init: request(signal) }, { maxRepeats: 1, precondition: nothing }),
+        caller.call(request(signal), { maxRepeats: 1, precondition: nothing }),
       );
     } catch (cause) {
       throw new SignOutError({ reason: "it could not be reached.", cause });
     }
   }
 
-  return { signOut, pending: () => flight?.catch(nothing) };
-}
+  function request(signal: AbortSignal): SessionCall<Response> {
+    const init: RequestInit = { method: "POST", headers: sessionHeaders(), redirect: "error", signal };
+    const call = sendable({ url: settings.signOutUrl, init }, environment.fetch);
+    return { ...call, send };
 
-function request(signal: AbortSignal): RequestInit {
-  return { method: "POST", headers: sessionHeaders(), redirect: "error", signal };
+    /** If another tab's refresh is answered meanwhile, its cookies may come after their removal: then remove them again. */
+    async function send(headers: Headers): Promise<Response> {
+      const before = state.snapshot();
+      const response = await call.send(headers);
+      if (!response.ok) return response;
+      return refresher.alone(async () => {
+        const now = state.snapshot();
+        return hasChanged(before, now) && !isAnotherUser(before, now) ? call.send(headers) : response;
+      });
+    }
+  }
+
+  return { signOut, pending: () => flight?.catch(nothing) };
 }
 
 function nothing(): undefined {

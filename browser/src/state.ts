@@ -1,5 +1,6 @@
 /**
- * What scripts may know of the session: three readable cookies which all tabs share. The tokens are not among them.
+ * What scripts may know of the session: three small texts which all tabs share, in readable cookies, or in header mode in
+ * the browser's storage. The tokens are only in header mode among the things that scripts know; see `tokens.ts`.
  *
  *   marker   front token   status
  *   present  present       exists
@@ -10,10 +11,11 @@
  */
 
 import type { Environment } from "./contract.js";
-import { createCookieJar } from "./cookies.js";
 import { decodeFrontToken, type FrontToken } from "./front-token.js";
+import type { Shelf } from "./shelf.js";
+import type { Tokens } from "./tokens.js";
 
-const FRONT_TOKEN = "sFrontToken";
+export const FRONT_TOKEN = "sFrontToken";
 const ANTI_CSRF = "sAntiCsrf";
 const MARKER = "st-last-access-token-update";
 
@@ -24,6 +26,8 @@ export interface Snapshot {
   readonly status: SessionStatus;
   readonly userId: string | undefined;
   readonly marker: string | undefined;
+  /** The refresh token of header mode, which reaches other tabs a little before the marker. */
+  readonly token: string | undefined;
   readonly generation: number;
 }
 
@@ -40,7 +44,7 @@ export interface ReadableState {
 
 /** Has any tab stored or cleared a session between the two moments? */
 export function hasChanged(before: Snapshot, after: Snapshot): boolean {
-  return before.marker !== after.marker || before.generation !== after.generation;
+  return before.marker !== after.marker || before.token !== after.token || before.generation !== after.generation;
 }
 
 /** Would a call, sent at the first moment, be repeated in the name of somebody else? */
@@ -48,40 +52,44 @@ export function isAnotherUser(before: Snapshot, after: Snapshot): boolean {
   return before.userId !== undefined && after.userId !== undefined && before.userId !== after.userId;
 }
 
-export function createState(environment: Environment): ReadableState {
-  const jar = createCookieJar(environment);
-  let generation = 0; // Changes also where cookies cannot be written.
+export function createState(environment: Environment, shelf: Shelf, tokens: Tokens): ReadableState {
+  let generation = 0; // Changes also where nothing can be written.
 
   function status(): SessionStatus {
-    if (jar.read(MARKER) === undefined) return "unknown";
-    return jar.read(FRONT_TOKEN) === undefined ? "none" : "exists";
+    if (shelf.read(MARKER) === undefined) return "unknown";
+    return shelf.read(FRONT_TOKEN) === undefined ? "none" : "exists";
+  }
+
+  function frontToken(): FrontToken {
+    return decodeFrontToken(shelf.read(FRONT_TOKEN));
   }
 
   function keep(name: string, value: string | undefined): void {
-    const current = value ?? jar.read(name);
-    if (current !== undefined) jar.write(name, current);
+    const current = value ?? shelf.read(name);
+    if (current !== undefined) shelf.write(name, current);
   }
 
   /** Is a front token there, and is it the received one, if any was received? */
   function isKept(frontToken: string | undefined): boolean {
-    const current = jar.read(FRONT_TOKEN);
+    const current = shelf.read(FRONT_TOKEN);
     return current !== undefined && current === (frontToken ?? current);
   }
 
   function mark(): void {
     const now = environment.now();
-    jar.write(MARKER, String(jar.read(MARKER) === String(now) ? now + 1 : now));
+    shelf.write(MARKER, String(shelf.read(MARKER) === String(now) ? now + 1 : now));
   }
 
   return {
     snapshot: () => ({
       status: status(),
-      userId: decodeFrontToken(jar.read(FRONT_TOKEN)).userId,
-      marker: jar.read(MARKER),
+      userId: frontToken().userId,
+      marker: shelf.read(MARKER),
+      token: tokens.refresh(),
       generation,
     }),
-    frontToken: () => decodeFrontToken(jar.read(FRONT_TOKEN)),
-    antiCsrf: () => jar.read(ANTI_CSRF),
+    frontToken,
+    antiCsrf: () => shelf.read(ANTI_CSRF),
     store({ frontToken, antiCsrf }) {
       generation += 1;
       keep(FRONT_TOKEN, frontToken);
@@ -89,14 +97,14 @@ export function createState(environment: Environment): ReadableState {
       if (isKept(frontToken)) return mark();
       // Not sent, or too long for a cookie: a marker alone would claim that nobody is signed in. It goes first, so that no
       // other tab sees it alone.
-      jar.erase(MARKER);
-      jar.erase(FRONT_TOKEN);
+      shelf.erase(MARKER);
+      shelf.erase(FRONT_TOKEN);
     },
-    storeAntiCsrf: (value) => jar.write(ANTI_CSRF, value),
+    storeAntiCsrf: (value) => shelf.write(ANTI_CSRF, value),
     clear() {
       generation += 1;
-      jar.erase(FRONT_TOKEN);
-      jar.erase(ANTI_CSRF);
+      shelf.erase(FRONT_TOKEN);
+      shelf.erase(ANTI_CSRF);
       mark();
     },
   };

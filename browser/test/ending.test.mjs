@@ -14,7 +14,8 @@ test("a refused refresh ends the session: one event, the original answers, clear
     assert.deepEqual(await response.json(), { message: "try refresh token" });
   }
   assert.equal(world.server.refreshes, 1);
-  assert.deepEqual(tab.told, [["SESSION_EXPIRED", { userId: "ada", reason: "refused" }]]);
+  const end = { userId: "ada", reason: "refused", serverReason: undefined };
+  assert.deepEqual(tab.told, [["SESSION_EXPIRED", end]]);
   assert.equal(await tab.doesSessionExist(), false);
   assert.equal(tab.getUserId(), undefined);
   assert.equal(tab.getAccessTokenPayload(), undefined);
@@ -49,7 +50,7 @@ test("theft is told by its own event, and the end of the session after it", asyn
   assert.deepEqual(responses.map(({ status }) => status), [401, 401]);
   assert.deepEqual(tab.told, [
     ["TOKEN_THEFT", { userId: "ada" }],
-    ["SESSION_EXPIRED", { userId: "ada", reason: "token-theft" }],
+    ["SESSION_EXPIRED", { userId: "ada", reason: "token-theft", serverReason: undefined }],
   ]);
   assert.equal(await tab.doesSessionExist(), false);
 });
@@ -60,6 +61,24 @@ test("the party that was robbed is told of the theft as well, when its own refre
   world.server.refreshScript = [() => world.server.refuse("unauthorised", { "front-token": "remove" }, "theft")];
   await world.settle(tab.fetch("/a"));
   assert.deepEqual(tab.told.map(([event]) => event), ["TOKEN_THEFT", "SESSION_EXPIRED"]);
+});
+
+test("the server's reason for the end is passed on, whatever it is, if it is a text", async () => {
+  for (const [said, told] of [["user_revoked", "user_revoked"], ["of the future", "of the future"], [7, undefined]]) {
+    const world = new World();
+    const tab = await world.expiredTab();
+    world.server.refreshScript = [() => world.server.refuse("unauthorised", { "front-token": "remove" }, said)];
+    await world.settle(tab.fetch("/a"));
+    assert.deepEqual(tab.told, [["SESSION_EXPIRED", { userId: "ada", reason: "refused", serverReason: told }]]);
+  }
+});
+
+test("a refusal whose body is JSON but no object says nothing", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  world.server.refreshScript = [() => json(null, 401)];
+  assert.equal((await world.settle(tab.fetch("/a"))).status, 401);
+  assert.deepEqual(tab.names(), ["SESSION_EXPIRED"]);
 });
 
 test("the state is already cleared when the page is told", async () => {
@@ -109,6 +128,10 @@ test("a browser that dropped the readable cookies finds its session again by one
   assert.equal(tab.getUserId(), "ada");
   assert.equal(await world.settle(tab.doesSessionExist()), true);
   assert.equal(world.server.refreshes, 1);
+  world.jar.wipe();
+  const fresh = world.tab();
+  assert.equal(await world.settle(fresh.doesSessionExist()), true);
+  assert.deepEqual(fresh.names(), ["REFRESH_SESSION"], "what was found again is no new session");
 });
 
 test("asking an unreachable server whether there is a session rejects instead of guessing", async () => {

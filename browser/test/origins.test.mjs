@@ -103,6 +103,8 @@ test("options which cannot work or would leave the API origin are refused at onc
   const wrong = [
     { apiDomain: "api.example" },
     { apiDomain: "https://api.example/v1" },
+    { apiDomain: "https://api.example/?v=1" },
+    { apiDomain: "https://ada@api.example" },
     { apiDomain: "ftp://api.example" },
     { refreshPath: "//evil.example/refresh" },
     { refreshPath: "session/refresh" },

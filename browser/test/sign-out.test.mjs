@@ -160,6 +160,58 @@ test("a sign-out does not forget the user who signed in in another tab meanwhile
   assert.equal(tab.getUserId(), "bob");
 });
 
+test("a sign-out that another tab's refresh crosses is sent again, so that no late cookie stays", async () => {
+  const world = new World();
+  const [tab, other] = [await signedInTab(world), world.tab()];
+  world.server.routes["/signout"] = () => json({ status: "OK" }, 200, { "front-token": "remove" });
+  world.server.latencyMs = ({ path }) => (path === "/session/refresh" ? 500 : 10);
+  const refreshing = other.attemptRefreshingSession();
+  await world.clock.pass(100);
+  await world.settle(Promise.all([tab.signOut(), refreshing]));
+  const [first, second, ...more] = world.server.sent("/signout");
+  assert.ok(first.at < second.at && more.length === 0);
+  assert.equal(await tab.doesSessionExist(), false);
+  assert.deepEqual(tab.names(), ["SIGN_OUT"]);
+});
+
+test("a sign-out that another user's sign-in crosses is not sent again in his name", async () => {
+  const world = new World();
+  const [tab, other] = [await signedInTab(world), world.tab()];
+  world.server.routes["/signout"] = () => json({ status: "OK" });
+  world.server.latencyMs = ({ path }) => (path === "/signout" ? 100 : 10);
+  const leaving = tab.signOut();
+  world.server.userId = "bob";
+  await world.settle(other.fetch("/login"));
+  await world.settle(leaving);
+  assert.equal(world.server.sent("/signout").length, 1);
+});
+
+test("a sign-out waits five seconds at most for another tab's refresh", async () => {
+  const world = new World();
+  const tab = await signedInTab(world);
+  void world.locks.request("", { signal: new AbortController().signal }, () => new Promise(() => {}));
+  const start = world.clock.now;
+  await world.settle(tab.signOut());
+  assert.equal(world.clock.now - start, 5_010);
+  assert.equal(await tab.doesSessionExist(), false);
+});
+
+test("a refresh that is answered after another tab signed out is taken back", async () => {
+  const world = new World();
+  const [tab, other] = [await world.expiredTab(), world.tab()];
+  world.server.accessIsValid = true;
+  world.server.refreshScript = [() => world.server.accept()];
+  world.server.latencyMs = ({ path }) => (path === "/session/refresh" ? 7_000 : 10);
+  const refreshing = tab.attemptRefreshingSession();
+  await world.clock.pass(100);
+  world.server.routes["/signout"] = () => json({ status: "OK" }, 200, { "front-token": "remove" });
+  await world.settle(other.signOut());
+  world.server.refreshScript.push(() => world.server.refuse());
+  assert.equal(await world.settle(refreshing), false);
+  assert.equal(world.server.refreshes, 2);
+  assert.equal(await tab.doesSessionExist(), false);
+});
+
 test("a refresh asked for during a sign-out is not sent", async () => {
   const world = new World();
   const tab = await signedInTab(world);

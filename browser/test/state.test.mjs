@@ -10,7 +10,7 @@ test("a sign-in is told, and user and payload can be read", async () => {
   await world.settle(tab.fetch("/login"));
   assert.deepEqual(tab.told, [["SESSION_CREATED", { userId: "ada" }]]);
   assert.equal(tab.getUserId(), "ada");
-  assert.deepEqual(tab.getAccessTokenPayload(), { serial: 0, role: "editor", name: "Żółć 💡" });
+  assert.deepEqual(tab.getAccessTokenPayload(), { role: "editor", name: "Żółć 💡" });
 });
 
 test("a new access token of the same session is stored and is no new session", async () => {
@@ -19,8 +19,33 @@ test("a new access token of the same session is stored and is no new session", a
   await world.settle(tab.fetch("/login"));
   world.server.routes["/feed"] = () => json({}, 200, { "front-token": frontToken("ada", { role: "new" }) });
   await world.settle(tab.fetch("/feed"));
-  assert.deepEqual(tab.names(), ["SESSION_CREATED"]);
+  const update = { userId: "ada", payload: { role: "new" } };
+  assert.deepEqual(tab.told, [["SESSION_CREATED", { userId: "ada" }], ["PAYLOAD_UPDATED", update]]);
   assert.deepEqual(tab.getAccessTokenPayload(), { role: "new" });
+});
+
+test("another session of the same user is told as a new session", async () => {
+  const world = new World();
+  const tab = world.tab();
+  for (const sessionHandle of ["first", "second"]) {
+    world.server.payload = { sessionHandle };
+    await world.settle(tab.fetch("/login"));
+  }
+  assert.deepEqual(tab.names(), ["SESSION_CREATED", "SESSION_CREATED"]);
+});
+
+test("a payload that changes with the refresh is told, and one in which only the token's times are new is not", async () => {
+  const world = new World();
+  world.server.payload = { iat: 1, exp: 2 };
+  const tab = await world.expiredTab();
+  world.server.payload = { iat: 3, exp: 4 };
+  await world.settle(tab.fetch("/feed"));
+  assert.equal(tab.getAccessTokenPayload().iat, 3);
+  assert.deepEqual(tab.names(), ["REFRESH_SESSION"]);
+  world.server.payload = { role: "admin" };
+  world.server.expire();
+  await world.settle(tab.fetch("/feed"));
+  assert.deepEqual(tab.names(), ["REFRESH_SESSION", "PAYLOAD_UPDATED", "REFRESH_SESSION"]);
 });
 
 test("the sign-in of another user is told as a new session", async () => {

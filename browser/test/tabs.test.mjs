@@ -3,6 +3,11 @@ import { test } from "node:test";
 
 import { json, World } from "./world.mjs";
 
+const ELSEWHERE = [
+  ["SESSION_ENDED_ELSEWHERE", { userId: "ada" }],
+  ["SESSION_EXPIRED", { userId: "ada", reason: "elsewhere", serverReason: undefined }],
+];
+
 test("two tabs whose calls fail together need one refresh", async () => {
   const world = new World();
   const tabs = [await world.expiredTab(), world.tab()];
@@ -109,7 +114,7 @@ test("a tab learns from the readable cookies that another one signed out, and te
   const responses = await world.settle(Promise.all([tab.fetch("/a"), tab.fetch("/b")]));
   assert.deepEqual(responses.map(({ status }) => status), [401, 401]);
   assert.equal(await tab.doesSessionExist(), false);
-  assert.deepEqual(tab.told, [["SESSION_EXPIRED", { userId: "ada", reason: "elsewhere" }]]);
+  assert.deepEqual(tab.told, ELSEWHERE);
   assert.equal(world.server.refreshes, 0);
 });
 
@@ -120,16 +125,66 @@ test("a tab that waits while another one's refresh is refused does not ask again
   const responses = await world.settle(Promise.all(tabs.map((tab) => tab.fetch("/feed"))));
   assert.deepEqual(responses.map(({ status }) => status), [401, 401]);
   assert.equal(world.server.refreshes, 1);
-  assert.deepEqual(tabs.map((tab) => tab.told.map(([, { reason }]) => reason)), [["refused"], ["elsewhere"]]);
+  assert.deepEqual(tabs.map((tab) => tab.told.map(([, { reason }]) => reason)), [["refused"], [undefined, "elsewhere"]]);
 });
 
-test("a tab sees at once who signed in in another one", async () => {
+test("a tab sees at once who signed in in another one, and is told without asking", async () => {
   const world = new World();
   const [tab, other] = [world.tab(), world.tab()];
   await world.settle(other.fetch("/login"));
   assert.equal(tab.getUserId(), "ada");
-  assert.equal(await tab.doesSessionExist(), true);
-  assert.deepEqual([tab.names(), other.names()], [[], ["SESSION_CREATED"]]);
+  await world.clock.pass(1);
+  assert.deepEqual([tab.told, other.names()], [[["SESSION_CREATED", { userId: "ada" }]], ["SESSION_CREATED"]]);
+});
+
+test("a tab is told of a sign-out, of a refusal, of a new payload and of another user in another tab, without a call", async () => {
+  const happenings = {
+    SESSION_ENDED_ELSEWHERE: (other) => other.signOut(),
+    SESSION_CREATED: (other, server) => ((server.userId = "bob"), other.fetch("/login")),
+    PAYLOAD_UPDATED: (other, server) => ((server.payload = { role: "new" }), other.attemptRefreshingSession()),
+    SESSION_EXPIRED: (other, server) => ((server.refreshScript = [() => server.refuse()]), other.attemptRefreshingSession()),
+  };
+  for (const [event, happen] of Object.entries(happenings)) {
+    const world = new World();
+    const [other, tab] = [await world.expiredTab(), world.tab()];
+    world.server.accessIsValid = true;
+    await world.settle(happen(other, world.server));
+    const sent = world.server.log.length;
+    await world.clock.pass(1);
+    assert.ok(tab.names().includes(event), `${event}: ${tab.names()}`);
+    assert.equal(world.server.log.length, sent);
+  }
+});
+
+test("a hundred tabs that are told of an end do not tell one another", async () => {
+  const world = new World();
+  const tabs = [await world.expiredTab(), ...Array.from({ length: 99 }, () => world.tab())];
+  world.server.accessIsValid = true;
+  world.channels.posts = 0;
+  await world.settle(tabs[0].signOut());
+  await world.clock.pass(1);
+  assert.ok(tabs.slice(1).every((tab) => tab.names().includes("SESSION_ENDED_ELSEWHERE")));
+  assert.ok(world.channels.posts <= 2);
+});
+
+test("without channels a tab notices with its next look", async () => {
+  const world = new World();
+  const deaf = { openChannel: () => () => undefined };
+  const [tab, other] = [await world.expiredTab({}, deaf), world.tab()];
+  world.server.accessIsValid = true;
+  await world.settle(other.signOut());
+  await world.clock.pass(1);
+  assert.deepEqual(tab.names(), []);
+  assert.equal(await tab.doesSessionExist(), false);
+  assert.deepEqual(tab.told, ELSEWHERE);
+});
+
+test("a refresh that changes nothing readable is told to no other tab's page", async () => {
+  const world = new World();
+  const [tab, other] = [await world.expiredTab(), world.tab()];
+  await world.settle(tab.fetch("/feed"));
+  await world.clock.pass(1);
+  assert.deepEqual([tab.names(), other.names()], [["REFRESH_SESSION"], []]);
 });
 
 test("a tab opened with a session is told of its end even if it never made a call, and writes nothing itself", async () => {
@@ -140,6 +195,6 @@ test("a tab opened with a session is told of its end even if it never made a cal
   await world.settle(other.signOut());
   const written = world.jar.written.length;
   assert.equal(await tab.doesSessionExist(), false);
-  assert.deepEqual(tab.names(), ["SESSION_EXPIRED"]);
+  assert.deepEqual(tab.told, ELSEWHERE);
   assert.equal(world.jar.written.length, written);
 });

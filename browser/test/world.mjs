@@ -6,7 +6,8 @@
 import { createSessionClient } from "../dist/reseal-browser.js";
 
 export const PAGE = "https://app.example";
-const START = 1_900_000_000_000;
+export const START = 1_900_000_000_000;
+export const LIFETIME_MS = 60_000;
 /** Turns of the event loop after which everything that does not wait for the clock has happened. */
 const IDLE_TURNS = 8;
 
@@ -90,6 +91,30 @@ export class CookieJar {
   }
 }
 
+/** localStorage. */
+export class StorageArea {
+  texts = new Map();
+
+  getItem = (name) => this.texts.get(name) ?? null;
+  setItem = (name, value) => void this.texts.set(name, String(value));
+  removeItem = (name) => void this.texts.delete(name);
+}
+
+/** BroadcastChannel: a post is heard by all others in a later task. */
+export class Channels {
+  #listeners = new Map();
+  posts = 0;
+
+  open = (name, heard) => {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(heard));
+    return () => {
+      this.posts += 1;
+      for (const other of listeners) if (other !== heard) setImmediate(other);
+    };
+  };
+}
+
 /** Web Locks, the exclusive mode only. */
 export class Locks {
   #queue = Promise.resolve();
@@ -114,7 +139,7 @@ export function json(body, status = 200, headers = {}) {
   return new Response(JSON.stringify(body), { status, headers });
 }
 
-export function frontToken(userId, payload = {}, ate = START + 60_000) {
+export function frontToken(userId, payload = {}, ate = START + LIFETIME_MS) {
   return Buffer.from(JSON.stringify({ uid: userId, ate, up: payload })).toString("base64");
 }
 
@@ -125,6 +150,9 @@ export class Server {
   userId = "ada";
   antiCsrf = undefined;
   payload = {};
+  /** Tokens go in headers instead of cookies, and are looked at. */
+  isHeaderMode = false;
+  #issued = 0;
   /** Functions that answer the next refreshes instead of the server; each may call `accept`. */
   refreshScript = [];
   /** The same for all requests to one path: a function of (request, seen). */
@@ -167,10 +195,29 @@ export class Server {
   /** What a successful refresh or sign-in answers. */
   accept = (body = {}) => {
     this.accessIsValid = true;
-    const headers = { "front-token": frontToken(this.userId, { serial: this.refreshes, ...this.payload }) };
+    const headers = { "front-token": frontToken(this.userId, this.payload, this.clock.now + LIFETIME_MS) };
     if (this.antiCsrf) headers["anti-csrf"] = this.antiCsrf;
+    if (this.isHeaderMode) Object.assign(headers, this.#newTokens());
     return json(body, 200, headers);
   };
+
+  /** The tokens that count, in header mode. */
+  get access() {
+    return `access-${this.#issued}`;
+  }
+
+  get refreshToken() {
+    return `refresh-${this.#issued}`;
+  }
+
+  #newTokens() {
+    this.#issued += 1;
+    return { "st-access-token": this.access, "st-refresh-token": this.refreshToken };
+  }
+
+  #presents(request, token) {
+    return !this.isHeaderMode || request.headers.get("authorization") === `Bearer ${token}`;
+  }
 
   refuse = (message = "unauthorised", headers = { "front-token": "remove" }, reason = undefined) => {
     this.accessIsValid = false;
@@ -182,7 +229,7 @@ export class Server {
     if (route) return route(request, seen);
     if (seen.path === "/session/refresh") return this.#refresh(request);
     if (seen.path === "/login") return this.accept({ status: "OK" });
-    if (!this.accessIsValid) return this.tryRefresh();
+    if (!this.accessIsValid || !this.#presents(request, this.access)) return this.tryRefresh();
     if (seen.path === "/signout") return this.#signOut();
     return json({ path: seen.path });
   }
@@ -190,7 +237,8 @@ export class Server {
   #refresh(request) {
     this.refreshes += 1;
     const scripted = this.refreshScript.shift();
-    return scripted ? scripted(request) : this.accept();
+    if (scripted) return scripted(request);
+    return this.#presents(request, this.refreshToken) ? this.accept() : this.refuse();
   }
 
   #signOut() {
@@ -210,6 +258,8 @@ export class World {
   clock = new Clock();
   jar = new CookieJar();
   locks = new Locks();
+  storage = new StorageArea();
+  channels = new Channels();
   server = new Server(this.clock);
   isOnline = true;
   clockErrorMs = 0;
@@ -243,6 +293,8 @@ export class World {
       setTimer: this.clock.setTimer,
       readCookies: this.jar.read,
       writeCookie: this.jar.write,
+      storage: () => this.storage,
+      openChannel: this.channels.open,
       pageUrl: () => `${PAGE}/inbox/`,
       baseUrl: () => `${PAGE}/inbox/`,
       isOnline: () => this.isOnline,
@@ -270,4 +322,7 @@ export class World {
   }
 }
 
-const EVENTS = ["SESSION_CREATED", "REFRESH_SESSION", "SIGN_OUT", "SESSION_EXPIRED", "TOKEN_THEFT", "REFRESH_FAILED"];
+const EVENTS = [
+  "SESSION_CREATED", "REFRESH_SESSION", "PAYLOAD_UPDATED", "SIGN_OUT", "SESSION_EXPIRED", "SESSION_ENDED_ELSEWHERE",
+  "TOKEN_THEFT", "REFRESH_FAILED",
+];

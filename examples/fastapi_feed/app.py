@@ -6,38 +6,47 @@ The theatre around it (the thief, the panel that shows what happens) is in ``dem
 # Without the usual "from __future__ import annotations": FastAPI reads the annotations of the functions below, and
 # could not resolve those that name something inside ``create_app``.
 
-import itertools
 import os
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, StringConstraints
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reseal.clock import Clock, SystemClock
 from reseal.core.events import Event
 from reseal.fastapi import Reseal, Session, Settings
 from reseal.log import log_event
 
+from . import htmx, pages
 from .demo import Stage
-from .posts import FIRST_POSTS
+from .posts import Posts
 
 STATIC: Final = Path(__file__).parent / "static"
-POSTS_KEPT: Final = 50
 DEMO_DEFAULTS: Final = {
     "RESEAL_ACCESS_TOKEN_VALIDITY": "5",  # seconds; an hour would be usual, but nobody wants to watch that
     "RESEAL_REFRESH_TOKEN_ROTATION_GRACE_PERIOD": "2",
     "RESEAL_DATABASE_URI": "sqlite:///feed-demo.db",
 }
+POLICY: Final = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
+}
 SECURITY_HEADERS: Final = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "content-security-policy": pages.policy_text(POLICY),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "same-origin",
@@ -66,15 +75,19 @@ def demo_settings(port: int, environ: Mapping[str, str] = os.environ) -> Setting
     return Settings.load(environ={**here, **DEMO_DEFAULTS, **environ})
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Make the application. Its sessions open and close with its lifespan."""
-    stage = Stage(settings)
+def create_app(settings: Settings, clock: Clock | None = None, pages_dist: Path = pages.DIST) -> FastAPI:
+    """Make the application. Its sessions open and close with its lifespan.
+
+    ``clock``: the machine's, unless given. ``pages_dist``: where npm has built the pages with other libraries.
+    """
+    clock = clock or SystemClock()
+    stage = Stage(settings, clock)
 
     def on_event(event: Event) -> None:
         log_event(event)  # one JSON line each, on the logger "reseal"
         stage.note(event)
 
-    reseal = Reseal(settings, on_event=on_event)
+    reseal = Reseal(settings, clock=clock, on_event=on_event)
     # The API page would load its scripts from elsewhere, which the policy above forbids.
     app = FastAPI(title="Reseal feed", docs_url=None, redoc_url=None)
     reseal.install(app)
@@ -84,24 +97,21 @@ def create_app(settings: Settings) -> FastAPI:
     # Asks the database, too: notices at once that the session was ended, and confirms that its tokens are in use.
     SignedInForSure = Annotated[Session, Depends(reseal.session(check_database=True))]  # noqa: N806
 
-    posts: deque[dict[str, Any]] = deque(FIRST_POSTS, maxlen=POSTS_KEPT)
-    numbers = itertools.count(len(posts) + 1)
+    posts = Posts()
 
-    @app.post("/login")
+    # There is no session yet that could keep foreign pages from signing somebody in.
+    @app.post("/login", dependencies=[Depends(reseal.require_own_origin)])
     async def login(credentials: Credentials, request: Request) -> dict[str, str]:
-        _demand_own_page(request, settings)
         session = await reseal.create_new_session(request, credentials.user)
         return {"user": session.get_user_id(), "session": session.get_handle()}
 
     @app.get("/getHomeFeed")
     async def home_feed(session: SignedIn) -> dict[str, Any]:
-        return {"user": session.get_user_id(), "posts": list(reversed(posts))}
+        return {"user": session.get_user_id(), "posts": posts.newest_first()}
 
     @app.post("/api/posts", status_code=201)
     async def write_post(post: NewPost, session: SignedIn) -> dict[str, Any]:
-        written = {"id": next(numbers), "author": session.get_user_id(), "text": post.text, "ago": "just now"}
-        posts.append(written)
-        return written
+        return posts.write(session.get_user_id(), post.text)
 
     @app.get("/api/me")
     async def me(session: SignedInForSure) -> dict[str, str]:
@@ -126,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
         await session.revoke_session()  # is among the ended ones; this makes the browser forget it
         return {"ended": len(ended)}
 
+    htmx.install(app, reseal, posts)
     stage.install(app, reseal)
 
     @app.get("/", include_in_schema=False)
@@ -133,18 +144,12 @@ def create_app(settings: Settings) -> FastAPI:
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    pages.install(app, POLICY, pages_dist)
     return app
 
 
-def _demand_own_page(request: Request, settings: Settings) -> None:
-    """Keep foreign pages from signing somebody in; from then on the session's own checks do that."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin not in settings.origins:
-        raise HTTPException(403, f"Pages of {origin[:100]!a} may not do this.")
-
-
 class _SecurityHeaders:
-    """Puts the page's security headers on every response."""
+    """Puts security headers on every response; those that a page has set by itself stay."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -152,7 +157,9 @@ class _SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -6,7 +6,6 @@ show its security events to the page.
 
 import hashlib
 import itertools
-import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Self
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Final, Self
 from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, StringConstraints
 
+from reseal.clock import Clock
 from reseal.core import rotation
 from reseal.core.errors import TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, Event, EventName
@@ -72,8 +72,9 @@ class Line:
 class Stage:
     """Watches the sessions of the application, and plays the thief when somebody presses the button."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
+        self._now = clock.wall
         self._events: deque[tuple[str, dict[str, Any]]] = deque(maxlen=EVENTS_KEPT)
         self._numbers = itertools.count(1)
         self._lines: OrderedDict[str, Line] = OrderedDict()
@@ -115,7 +116,7 @@ class Stage:
             _keep(self._lines, handle, Line(record.user_id, record.generation, record.created_at))
         line, loot = self._lines.get(handle), self._loot.get(handle)
         return {
-            "now": _now(),
+            "now": self._now(),
             "events": [shown for owner, shown in self._events if shown["id"] > after and self._concerns(shown, handle)],
             "last": self._events[-1][1]["id"] if self._events else 0,
             "live": record is not None,
@@ -139,10 +140,10 @@ class Stage:
         token = RefreshToken(
             record.handle, loot.generation, b"", loot.token, hashlib.sha256(loot.token.encode()).digest()
         )
-        match rotation.decide(record, token, _now(), self._settings.policy):
+        match rotation.decide(record, token, self._now(), self._settings.policy):
             case rotation.Rotate():
                 return "first"
-            case rotation.Replay() if _now() - record.rotated_at < self._settings.policy.race_window:
+            case rotation.Replay() if self._now() - record.rotated_at < self._settings.policy.race_window:
                 return "race"
             case rotation.Replay():
                 return "unconfirmed"
@@ -227,7 +228,3 @@ def _keep(memory: OrderedDict[str, Any], key: str, value: object) -> None:
     memory[key] = value
     if len(memory) > SESSIONS_KEPT:
         memory.popitem(last=False)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

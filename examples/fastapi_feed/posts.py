@@ -1,6 +1,10 @@
-"""What the feed shows before anybody has written."""
+"""The posts of the feed. They are kept in memory, because the example is about sessions."""
 
+import itertools
+from collections import deque
 from typing import Any, Final
+
+POSTS_KEPT: Final = 50
 
 FIRST_POSTS: Final[list[dict[str, Any]]] = [
     {
@@ -35,3 +39,19 @@ FIRST_POSTS: Final[list[dict[str, Any]]] = [
     },
 ]
 """Oldest first."""
+
+
+class Posts:
+    """What was written, and those posts with which the feed begins."""
+
+    def __init__(self) -> None:
+        self._posts = deque(FIRST_POSTS, maxlen=POSTS_KEPT)
+        self._numbers = itertools.count(len(self._posts) + 1)
+
+    def newest_first(self) -> list[dict[str, Any]]:
+        return list(reversed(self._posts))
+
+    def write(self, author: str, text: str) -> dict[str, Any]:
+        written = {"id": next(self._numbers), "author": author, "text": text, "ago": "just now"}
+        self._posts.append(written)
+        return written

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from reseal._async.engine import AsyncEngine
     from reseal._async.remote import AsyncRemote
-    from reseal._async.sessions import AsyncReseal, AsyncSession
+    from reseal._async.session import AsyncSession
+    from reseal._async.sessions import AsyncReseal
     from reseal._async.stores.memory import AsyncMemoryStore
     from reseal._async.stores.sqlite import AsyncSQLiteStore
     from reseal._sync.engine import Engine
     from reseal._sync.remote import Remote
-    from reseal._sync.sessions import Reseal, Session
+    from reseal._sync.session import Session
+    from reseal._sync.sessions import Reseal
     from reseal._sync.stores.memory import MemoryStore
     from reseal._sync.stores.sqlite import SQLiteStore
     from reseal.core.claims import ClaimCheck, FreshClaim, HasClaim
@@ -47,8 +49,10 @@ if TYPE_CHECKING:
     from reseal.core.model import TheftResponse
     from reseal.log import log_event
     from reseal.settings import Settings
+    from reseal.web.cors import get_cors_exposed_headers, get_cors_headers
     from reseal.web.facts import RequestFacts
     from reseal.web.headers import SessionHeaders
+    from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
 __all__ = [
     "GENERAL_ERROR",
@@ -57,6 +61,7 @@ __all__ = [
     "TRY_REFRESH_TOKEN",
     "UNAUTHORISED",
     "AccessTokenTooLarge",
+    "Anonymous",
     "AsyncEngine",
     "AsyncMemoryStore",
     "AsyncRemote",
@@ -75,6 +80,7 @@ __all__ = [
     "InvalidClaims",
     "InvalidInput",
     "MemoryStore",
+    "RefreshFirst",
     "Refusal",
     "Remote",
     "RequestFacts",
@@ -84,12 +90,15 @@ __all__ = [
     "Session",
     "SessionHeaders",
     "Settings",
+    "SignedIn",
     "StoreUnavailable",
     "TheftResponse",
     "TokenTheftDetected",
     "TryRefreshToken",
     "Unauthorised",
     "WrongMethod",
+    "get_cors_exposed_headers",
+    "get_cors_headers",
     "is_error_from_auth",
     "log_event",
 ]
@@ -98,13 +107,13 @@ _HOMES: Final = {
     "AsyncEngine": "reseal._async.engine",
     "AsyncRemote": "reseal._async.remote",
     "AsyncReseal": "reseal._async.sessions",
-    "AsyncSession": "reseal._async.sessions",
+    "AsyncSession": "reseal._async.session",
     "AsyncMemoryStore": "reseal._async.stores.memory",
     "AsyncSQLiteStore": "reseal._async.stores.sqlite",
     "Engine": "reseal._sync.engine",
     "Remote": "reseal._sync.remote",
     "Reseal": "reseal._sync.sessions",
-    "Session": "reseal._sync.sessions",
+    "Session": "reseal._sync.session",
     "MemoryStore": "reseal._sync.stores.memory",
     "SQLiteStore": "reseal._sync.stores.sqlite",
     "ClaimCheck": "reseal.core.claims",
@@ -134,8 +143,13 @@ _HOMES: Final = {
     "TheftResponse": "reseal.core.model",
     "log_event": "reseal.log",
     "Settings": "reseal.settings",
+    "get_cors_exposed_headers": "reseal.web.cors",
+    "get_cors_headers": "reseal.web.cors",
     "RequestFacts": "reseal.web.facts",
     "SessionHeaders": "reseal.web.headers",
+    "Anonymous": "reseal.web.rendering",
+    "RefreshFirst": "reseal.web.rendering",
+    "SignedIn": "reseal.web.rendering",
 }
 """Where each name is found when somebody asks for it."""
 

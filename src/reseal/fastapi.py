@@ -17,12 +17,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.security.base import SecurityBase
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 
 from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
@@ -32,12 +33,18 @@ from reseal.web import transport
 
 __all__ = ["Reseal", "Session", "Settings"]
 
-SCHEME: str = "session cookie"
-"""The name under which the API page shows the lock."""
+SCHEME: Final = "session cookie"
+BEARER_SCHEME: Final = "session token"
+"""The names under which the API page shows the lock, and what opens it: either will do."""
 
 
 class Reseal(StarletteReseal):
     """The sessions of one FastAPI application."""
+
+    def install(self, app: Starlette, *, routes: bool = True) -> None:
+        super().install(app, routes=routes)
+        if isinstance(app, FastAPI):  # a part that is mounted may be plain Starlette
+            app.openapi = _with_bearer(app.openapi)  # type: ignore[method-assign]  # FastAPI's way to extend it
 
     def session(
         self,
@@ -59,8 +66,8 @@ class Reseal(StarletteReseal):
         """
 
         async def find(request: Request) -> Session | None:
-            outbox(request).touch()  # what a visitor sees depends on the cookie as well
-            if not transport.read_access(facts(request), self.settings):
+            outbox(request).touch()  # what a visitor sees depends on the token as well
+            if not transport.read_access(facts(request), self.settings)[1]:
                 return None
             return await self.get_session(request)
 
@@ -91,10 +98,35 @@ class SessionDependency(SecurityBase):
         self._claims = claims
         self._check_database = check_database
 
-    async def __call__(self, request: Request) -> Session:
+    async def __call__(self, request: HTTPConnection) -> Session:
         return await self._reseal.get_session(
-            request,
+            cast("Request", request),  # a WebSocket is refused there, and told what to use instead
             self._enable_csrf_protection,
             check_database=self._check_database,
             claims=self._claims,
         )
+
+
+def _with_bearer(describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Name the other way to send an access token. A second dependency would say it too, and cost time each call."""
+
+    def described() -> dict[str, Any]:
+        page = describe()
+        schemes = page.get("components", {}).get("securitySchemes", {})
+        if SCHEME in schemes and BEARER_SCHEME not in schemes:
+            schemes[BEARER_SCHEME] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            for path in page["paths"].values():
+                for operation in path.values():
+                    _add_alternative(operation)
+        return page
+
+    return described
+
+
+def _add_alternative(operation: dict[str, Any]) -> None:
+    demands = operation.get("security", [])
+    demands += [
+        {(BEARER_SCHEME if name == SCHEME else name): scopes for name, scopes in demand.items()}
+        for demand in demands
+        if SCHEME in demand
+    ]

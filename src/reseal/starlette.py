@@ -11,19 +11,23 @@ response: one that a handler returns, streams or replaces would lose its cookies
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
+from reseal import sockets
 from reseal._async.ports import AsyncSessions
+from reseal._async.session import AsyncSession as Session
 from reseal._async.sessions import AsyncReseal
-from reseal._async.sessions import AsyncSession as Session
+from reseal._async.visits import continue_refresh
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ResealError, StoreUnavailable
@@ -31,9 +35,12 @@ from reseal.core.events import EventListener
 from reseal.core.keys import JWKS_MAX_AGE
 from reseal.log import log_event
 from reseal.settings import Settings
+from reseal.watch import Watch
+from reseal.web import bearer, cors, rendering
 from reseal.web.answers import answer
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
+from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
 __all__ = ["Reseal", "Session", "Settings"]
 
@@ -42,6 +49,7 @@ BROWSER_PATH: Final = "/reseal-browser.js"
 _OUTBOX: Final = "reseal.headers"
 
 Endpoint = Callable[[Request], Any]
+T = TypeVar("T")
 
 
 class Reseal:
@@ -58,6 +66,9 @@ class Reseal:
         self.settings = settings
         self.anywhere = AsyncReseal(settings, sessions=sessions, clock=clock, on_event=on_event)
         """The same sessions without a request: by handle and by user."""
+        self.watch = Watch(self.anywhere.sessions, settings.session_check_interval, clock)
+        """The open WebSockets and event streams of this process."""
+        self.anywhere.sessions = self.watch.sessions
 
     def install(self, app: Starlette, *, routes: bool = True) -> None:
         """Put the sessions into an application: lifespan, response headers, error answers, routes.
@@ -66,13 +77,14 @@ class Reseal:
 
         A handler of your own for one of the errors wins over the one installed here.
         """
-        app.add_exception_handler(ResealError, self._answer)
+        app.add_exception_handler(ResealError, self._answer)  # type: ignore[arg-type]  # it answers either kind
         app.router.lifespan_context = self._around(app.router.lifespan_context)
         build = app.build_middleware_stack
         # Outside everything else: an error page must carry the cookies of a refresh as well.
         app.build_middleware_stack = lambda: _Outgoing(build())  # type: ignore[method-assign]
         if routes:
             self.add_route(app, self.settings.refresh_api_path, self._refresh, "POST")
+            self.add_route(app, self.settings.refresh_api_path + rendering.CONTINUE, self._continue, "POST")
             self.add_route(app, self.settings.signout_api_path, self._sign_out, "POST")
             self.add_route(app, JWKS_PATH, self._jwks, "GET")
             self.add_route(app, BROWSER_PATH, _browser_sdk, "GET")
@@ -112,15 +124,82 @@ class Reseal:
 
     async def refresh_session(self, request: Request) -> Session:
         """Exchange the refresh token of a request, for a route of your own. See :meth:`AsyncReseal.refresh_session`."""
-        return await self.anywhere.refresh_session(facts(request), outbox(request))
+        return await self.anywhere.refresh_session(await _facts_with_body(request), outbox(request))
+
+    async def answer_refresh(self, request: Request) -> dict[str, object]:
+        """Do the same, and give the body of the answer. See :meth:`AsyncReseal.answer_refresh`."""
+        return await self.anywhere.answer_refresh(await _facts_with_body(request), outbox(request))
 
     async def sign_out(self, request: Request) -> None:
         """End the session of a request, for a route of your own. See :meth:`AsyncReseal.sign_out`."""
         await self.anywhere.sign_out(facts(request), outbox(request))
 
+    def guard(
+        self, websocket: WebSocket, *, subprotocols: Iterable[str] = (), claims: Iterable[ClaimCheck] = ()
+    ) -> AbstractAsyncContextManager[Session]:
+        """Accept a WebSocket for a session, and run the block of ``async with`` for as long as the session lives.
+
+        The handshake shows a ticket for this path, a token in ``Authorization``, or a cookie from a page of ours;
+        otherwise it is refused. When the session ends, the block is cancelled and the WebSocket closed with code 4001;
+        where the store stays away for minutes, with 1013. The first of ``subprotocols`` that the page offers is chosen.
+        """
+        return sockets.guarded(
+            self.anywhere, self.watch, websocket, facts(websocket), subprotocols=subprotocols, claims=claims
+        )
+
+    def guard_events(self, session: Session, events: AsyncIterable[T]) -> AsyncIterator[T | str]:
+        """Pass on the events of a stream (SSE, or any other text) for as long as the session lives.
+
+        If the session ends, the last event is ``session-ended``, with the reason.
+        """
+        return sockets.guarded_events(self.watch, session, aiter(events), self.settings)
+
+    async def peek(
+        self, request: Request, *, check_database: bool = False
+    ) -> SignedIn[Session] | RefreshFirst | Anonymous:
+        """Find out whose page is being rendered. See :meth:`AsyncReseal.peek`."""
+        return await self.anywhere.peek(facts(request), outbox(request), check_database=check_database)
+
+    def refresh_first(self, request: Request) -> Response:
+        """Answer with the page that refreshes the session and comes back. Needs the ready-made routes."""
+        outbox(request).touch()
+        return _page(rendering.refresh_page(self.settings, _target(request)))
+
+    async def _continue(self, request: Request) -> Response:
+        target = rendering.local_target(request.query_params.get(rendering.TARGET, "/"))
+        try:
+            await continue_refresh(self.anywhere, facts(request), outbox(request))
+        except StoreUnavailable as error:
+            self.anywhere.report(error, facts(request))
+            return _page(rendering.failure_page(self.settings, target, error.retry_after))
+        return RedirectResponse(target, 303)
+
+    async def require_own_origin(self, request: Request) -> None:
+        """Refuse a foreign page where there is no session yet. See :meth:`AsyncReseal.require_own_origin`."""
+        self.anywhere.require_own_origin(facts(request))
+
+    def install_cors(
+        self, app: Starlette, *, allow_headers: Iterable[str] = (), expose_headers: Iterable[str] = ()
+    ) -> None:
+        """Let the pages of ``settings.origins``, and no others, call this application with their session.
+
+        ``allow_headers`` and ``expose_headers`` are those of your own, beside what sessions need.
+        """
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(self.settings.origins),
+            allow_credentials=True,
+            allow_methods=cors.METHODS,
+            allow_headers=[*cors.get_cors_headers(), *allow_headers],
+            expose_headers=[*cors.get_cors_exposed_headers(), *expose_headers],
+        )
+
+    def set_relevant_headers_for_options_api(self, request: Request) -> bool:
+        """Answer a preflight in a handler of your own. See :meth:`AsyncReseal.set_relevant_headers_for_options_api`."""
+        return self.anywhere.set_relevant_headers_for_options_api(facts(request), outbox(request))
+
     async def _refresh(self, request: Request) -> Response:
-        await self.refresh_session(request)
-        return JSONResponse({})
+        return JSONResponse(await self.answer_refresh(request))
 
     async def _sign_out(self, request: Request) -> Response:
         await self.sign_out(request)
@@ -131,10 +210,13 @@ class Reseal:
         headers = {"cache-control": f"max-age={JWKS_MAX_AGE}, must-revalidate"}
         return JSONResponse(self.anywhere.sessions.jwks(), headers=headers)
 
-    async def _answer(self, request: Request, error: Exception) -> Response:
+    async def _answer(self, request: HTTPConnection, error: Exception) -> Response | None:
         assert isinstance(error, ResealError)  # it is installed for these only
         if isinstance(error, StoreUnavailable):
             self.anywhere.report(error, facts(request))
+        if isinstance(request, WebSocket):
+            await sockets.refuse(request, error, self.settings)
+            return None
         told = answer(error, self.settings)
         return JSONResponse(told.body, told.status, dict(told.headers))
 
@@ -156,12 +238,30 @@ def facts(request: HTTPConnection) -> RequestFacts:
     )
 
 
+async def _facts_with_body(request: Request) -> RequestFacts:
+    """Read a refresh request, with its body if that may hold a token. The server holds it to its stated length."""
+    head = facts(request)
+    return head._replace(body=await request.body()) if bearer.may_have_body(head) else head
+
+
+def _target(request: Request) -> str:
+    path = request.scope.get("raw_path") or request.scope["path"].encode()
+    query = request.scope["query_string"]
+    return str((path + b"?" + query if query else path).decode("latin-1"))
+
+
+def _page(page: rendering.Page) -> Response:
+    return HTMLResponse(page.body, page.status, dict(page.headers))
+
+
 def outbox(request: HTTPConnection) -> SessionHeaders:
     """Give the headers that will leave with this request's response."""
     headers = request.scope.get(_OUTBOX)
-    if not isinstance(headers, SessionHeaders):
-        raise RuntimeError("sessions are not installed in this application: call reseal.install(app)")  # noqa: TRY004
-    return headers
+    if isinstance(headers, SessionHeaders):
+        return headers
+    if request.scope["type"] == "websocket":
+        raise RuntimeError("a WebSocket has no response that could carry headers: use reseal.guard(websocket)")
+    raise RuntimeError("sessions are not installed in this application: call reseal.install(app)")
 
 
 class _Outgoing:

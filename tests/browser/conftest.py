@@ -84,9 +84,28 @@ def open_context(chromium: Browser, stack: AsyncExitStack) -> OpenContext:
     return opened
 
 
+@pytest.fixture
+def page_options() -> dict[str, Any]:
+    """What the pages of ``site`` tell their client. Modules that hold for both ways of a session say ``EACH_WAY``."""
+    return {}
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def site(open_site: OpenSite) -> Site:
-    return await open_site()
+async def lenient_browser(chromium: Browser, tmp_path: Path) -> AsyncIterator[BrowserContext]:
+    """Open a browser whose user has third-party cookies allowed. All the others block them."""
+    preferences = tmp_path / "Default" / "Preferences"
+    preferences.parent.mkdir()
+    preferences.write_text('{"profile": {"cookie_controls_mode": 0}}')
+    context = await chromium.browser_type.launch_persistent_context(
+        tmp_path, executable_path=shutil.which("chromium"), args=ARGUMENTS, ignore_https_errors=True
+    )
+    async with context:
+        yield context
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(open_site: OpenSite, page_options: dict[str, Any]) -> Site:
+    return await open_site(page_options=page_options)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

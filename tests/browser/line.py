@@ -48,6 +48,18 @@ class Passed:
     def set_cookies(self) -> list[str]:
         return [value for key, value in self.answer_headers if key == "set-cookie"]
 
+    @property
+    def refresh_token(self) -> str | None:
+        """The one that the browser showed, whichever way it came."""
+        authorization = self.header("authorization")
+        return authorization.removeprefix("Bearer ") if authorization else self.cookies.get("sRefreshToken")
+
+    @property
+    def new_refresh_token(self) -> str | None:
+        """The one that the answer gave, whichever way it went."""
+        given = cookie_parser("; ".join(line.partition(";")[0] for line in self.set_cookies))
+        return dict(self.answer_headers).get("st-refresh-token") or given.get("sRefreshToken")
+
 
 @dataclass
 class Exchange:
@@ -58,6 +70,8 @@ class Exchange:
     scope: Scope
     receive: Receive
     send: Send
+    heard: list[Message] = field(default_factory=list)
+    """What came of the request so far; an application that hears it again begins with this."""
 
     async def answered(self) -> list[Message]:
         """Have the application answer, and keep the answer here."""
@@ -67,7 +81,7 @@ class Exchange:
             kept.append(message)
             self.line.note_answer(self.passed, message)
 
-        await self.line.app(self.scope, self._hear, keep)
+        await self.line.app(self.scope, self._listener(), keep)
         return kept
 
     async def pass_on(self) -> None:
@@ -75,7 +89,7 @@ class Exchange:
             self.line.note_answer(self.passed, message)
             await self.send(message)
 
-        await self.line.app(self.scope, self._hear, send)
+        await self.line.app(self.scope, self._listener(), send)
         await self.line.note_delivery(self.passed)
 
     async def deliver(self, messages: list[Message]) -> None:
@@ -91,10 +105,18 @@ class Exchange:
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
-    async def _hear(self) -> Message:
-        message = await self.receive()
-        self.passed.body += message.get("body", b"")
-        return message
+    def _listener(self) -> Receive:
+        again = deque(self.heard)
+
+        async def hear() -> Message:
+            if again:
+                return again.popleft()
+            message = await self.receive()
+            self.heard.append(message)
+            self.passed.body += message.get("body", b"")
+            return message
+
+        return hear
 
 
 Fate = Callable[[Exchange], Awaitable[None]]
@@ -157,6 +179,15 @@ class Line:
 
         self.tell(path, fate, times)
 
+    def double(self, path: str, delivered: int, times: int = 1) -> None:
+        """Have the application hear the request twice, as of a proxy that repeats it; the browser gets one answer."""
+
+        async def fate(exchange: Exchange) -> None:
+            answers = [await exchange.answered() for _ in range(2)]
+            await exchange.deliver(answers[delivered])
+
+        self.tell(path, fate, times)
+
     def cut(self, path: str, times: int = 1) -> None:
         """Break the connection before the application hears of the request."""
         self.tell(path, Exchange.cut, times)
@@ -197,6 +228,7 @@ class Line:
     def note_answer(self, passed: Passed, message: Message) -> None:
         if message["type"] == "http.response.start":
             passed.status = message["status"]
+            passed.answer = b""
             passed.answer_headers = [
                 (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in message["headers"]
             ]

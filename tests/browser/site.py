@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from playwright.async_api import BrowserContext, Page
 from starlette.applications import Starlette
@@ -31,6 +32,9 @@ FEED = "/api/feed"
 CHECKED = "/api/checked"
 NOTE = "/api/note"
 TOKENS = {"sAccessToken", "sRefreshToken"}
+WAYS: dict[str, dict[str, Any]] = {"cookie": {}, "header": {"tokenTransferMethod": "header"}}
+EACH_WAY = pytest.mark.parametrize("page_options", WAYS.values(), ids=WAYS)
+"""The session travels in cookies, or in headers."""
 
 PAGE = """<!doctype html><title>Page</title><link rel="icon" href="data:,"><p id="state"></p>
 <script type="module">
@@ -56,6 +60,9 @@ if (location.pathname === "/home") {
   document.querySelector("#state").textContent = (await session.doesSessionExist()) ? "signed in" : "signed out";
 }
 </script>"""
+
+STORED_TOKENS = """() => Object.fromEntries([["sAccessToken", "st-access-token"], ["sRefreshToken", "st-refresh-token"]]
+  .map(([name, key]) => [name, localStorage.getItem(key)]).filter(([, token]) => token))"""
 
 
 @dataclass
@@ -125,6 +132,10 @@ class Tab:
         """The events of this tab, oldest first."""
         return await self.page.evaluate("told")
 
+    async def tokens(self) -> dict[str, str]:
+        """The tokens of this browser, from where they are kept: the jar, or in header mode the storage."""
+        return await tokens(self.page.context) | await self.page.evaluate(STORED_TOKENS)
+
 
 async def open_tab(context: BrowserContext, site: Site, path: str = "/") -> Tab:
     page = await context.new_page()
@@ -149,7 +160,6 @@ async def serving(app: ASGIApp, listener: socket.socket, certificate: Path | Non
         line,
         log_config=None,
         access_log=False,
-        ws="none",
         timeout_keep_alive=60,
         timeout_graceful_shutdown=2,
         ssl_certfile=certificate,
@@ -168,7 +178,8 @@ async def serving(app: ASGIApp, listener: socket.socket, certificate: Path | Non
 
 def listen() -> socket.socket:
     """Take a free port."""
-    listener = socket.socket()
+    # Told that this is TCP, asyncio switches off the delay of small packets: 40 ms an answer otherwise.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     return listener
 

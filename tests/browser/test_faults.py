@@ -12,9 +12,9 @@ from playwright.async_api import BrowserContext, Page
 from reseal import EventName
 from tests.browser.conftest import OpenContext, OpenSite
 from tests.browser.line import PATIENCE
-from tests.browser.site import CHECKED, FEED, NOTE, TOKENS, Site, Tab, open_tab, tokens
+from tests.browser.site import CHECKED, EACH_WAY, FEED, NOTE, TOKENS, Site, Tab, open_tab
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), EACH_WAY]
 
 SECOND = 1000
 NO_JITTER = "Math.random = () => 0"
@@ -31,17 +31,15 @@ async def assert_still_signed_in(site: Site, tab: Tab, handle: str) -> None:
 
 # E05
 @pytest.mark.parametrize("times", [1, 2, 5])
-async def test_refresh_answers_lost_on_the_way_are_asked_for_again(
-    site: Site, tab: Tab, context: BrowserContext, times: int
-) -> None:
+async def test_refresh_answers_lost_on_the_way_are_asked_for_again(site: Site, tab: Tab, times: int) -> None:
     await tab.page.evaluate(NO_JITTER)
     handle = await tab.sign_in()
-    before = await tokens(context)
+    before = await tab.tokens()
     site.expire()
     site.line.lose(site.refresh_path, times)
     assert (await tab.call())["status"] == 200
     assert [each.delivered for each in site.refreshes] == [False] * times + [True]
-    assert {each.cookies["sRefreshToken"] for each in site.refreshes} == {before["sRefreshToken"]}
+    assert {each.refresh_token for each in site.refreshes} == {before["sRefreshToken"]}
     assert (await site.row(handle)).generation == 1
     await assert_still_signed_in(site, tab, handle)
 
@@ -58,6 +56,42 @@ async def test_a_lost_answer_may_be_asked_for_much_later(site: Site, tab: Tab, l
     await assert_still_signed_in(site, tab, handle)
 
 
+# E05
+@pytest.mark.parametrize("delivered", [0, 1])
+async def test_a_refresh_that_a_proxy_sends_twice_is_one_refresh(site: Site, tab: Tab, delivered: int) -> None:
+    handle = await tab.sign_in()
+    for generation in (1, 2, 3):
+        site.expire()
+        site.line.double(site.refresh_path, delivered)
+        assert (await tab.call(CHECKED))["status"] == 200
+        assert (await site.row(handle)).generation == generation
+    assert len(site.events.named(EventName.SESSION_REPLAYED)) == 3
+    await assert_still_signed_in(site, tab, handle)
+
+
+# S70
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_refresh_that_is_not_answered_is_given_up_after_fifteen_seconds_and_asked_for_again(
+    site: Site, context: BrowserContext, times: int
+) -> None:
+    await context.clock.install()
+    tab = await open_tab(context, site)
+    handle = await tab.sign_in()
+    site.expire()
+    held = site.line.hold(site.refresh_path, times)
+    call = tab.calling()
+    for attempt in range(times):
+        await held.arrived(attempt)
+        assert len(site.refreshes) == attempt + 1
+        await context.clock.fast_forward(15 * SECOND)
+    assert (await call)["status"] == 200
+    for attempt in range(times):
+        held.release(attempt)
+    assert len({each.refresh_token for each in site.refreshes}) == 1
+    assert (await site.row(handle)).generation == 1
+    await assert_still_signed_in(site, tab, handle)
+
+
 async def test_a_connection_cut_before_the_server_hears_of_the_refresh_is_tried_again(site: Site, tab: Tab) -> None:
     handle = await tab.sign_in()
     site.expire()
@@ -70,33 +104,31 @@ async def test_a_connection_cut_before_the_server_hears_of_the_refresh_is_tried_
 # S70
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
 async def test_a_failing_refresh_endpoint_keeps_the_session_and_is_tried_again(
-    site: Site, tab: Tab, context: BrowserContext, status: int
+    site: Site, tab: Tab, status: int
 ) -> None:
     await tab.page.evaluate(NO_JITTER)
     handle = await tab.sign_in()
-    before = await tokens(context)
+    before = await tab.tokens()
     site.expire()
     site.line.answer(site.refresh_path, status, 5)
     assert (await tab.call())["status"] == 200
     assert [each.status for each in site.refreshes] == [status] * 5 + [200]
-    assert {each.cookies["sRefreshToken"] for each in site.refreshes} == {before["sRefreshToken"]}
+    assert {each.refresh_token for each in site.refreshes} == {before["sRefreshToken"]}
     await assert_still_signed_in(site, tab, handle)
 
 
 # S70
-async def test_after_twenty_failures_of_every_kind_the_session_is_still_there(
-    site: Site, tab: Tab, context: BrowserContext
-) -> None:
+async def test_after_twenty_failures_of_every_kind_the_session_is_still_there(site: Site, tab: Tab) -> None:
     await tab.page.evaluate(NO_JITTER)
     handle = await tab.sign_in()
-    before = await tokens(context)
+    before = await tab.tokens()
     site.expire()
     for status in (500, 502, 503, 504, 429):
         site.line.answer(site.refresh_path, status, 3)
     site.line.cut(site.refresh_path, 5)
     failed = []
     while (answer := await tab.call()).get("status") != 200:
-        assert await tokens(context) == before
+        assert await tab.tokens() == before
         failed.append((answer["error"], answer["code"]))
     assert failed == [("SessionRefreshError", "SESSION_REFRESH_FAILED")] * len(failed)
     assert 1 <= len(failed) <= 4
@@ -122,11 +154,9 @@ async def test_pauses_between_attempts_grow_and_are_random(site: Site, tab: Tab)
     assert len(set(pauses)) == 8
 
 
-async def test_a_store_that_is_down_is_a_503_with_retry_after_and_nobody_is_signed_out(
-    site: Site, tab: Tab, context: BrowserContext
-) -> None:
+async def test_a_store_that_is_down_is_a_503_with_retry_after_and_nobody_is_signed_out(site: Site, tab: Tab) -> None:
     handle = await tab.sign_in()
-    before = await tokens(context)
+    before = await tab.tokens()
     site.store.down = True
     assert (await tab.call())["status"] == 200  # verifying needs no store
     assert (await tab.call(CHECKED))["status"] == 503
@@ -135,7 +165,7 @@ async def test_a_store_that_is_down_is_a_503_with_retry_after_and_nobody_is_sign
     await site.line.until(lambda: site.refreshes and site.refreshes[0].delivered)
     refused = site.refreshes[0]
     assert (refused.status, dict(refused.answer_headers)["retry-after"], refused.set_cookies) == (503, "1", [])
-    assert await tokens(context) == before
+    assert await tab.tokens() == before
     site.store.down = False
     assert (await call)["status"] == 200
     assert site.refreshes[1].at - refused.at >= 1
@@ -203,7 +233,7 @@ async def test_a_browser_that_lies_about_being_online_gets_a_typed_error_and_kee
     site: Site, tab: Tab, context: BrowserContext
 ) -> None:
     handle = await tab.sign_in()
-    before = await tokens(context)
+    before = await tab.tokens()
     await tab.page.evaluate(NO_JITTER)
     await tab.page.evaluate("Object.defineProperty(navigator, 'onLine', { get: () => true })")
     await go_offline_at_401(tab.page, context)
@@ -214,7 +244,7 @@ async def test_a_browser_that_lies_about_being_online_gets_a_typed_error_and_kee
         "SESSION_REFRESH_FAILED",
         None,
     )
-    assert await tokens(context) == before
+    assert await tab.tokens() == before
     await context.set_offline(False)
     assert (await tab.call())["status"] == 200
     await assert_still_signed_in(site, tab, handle)
@@ -235,14 +265,14 @@ async def test_signing_out_without_a_network_is_told_and_the_session_kept(
 # S69
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_an_api_that_refuses_for_ever_leads_to_a_typed_error_after_a_few_refreshes(
-    site: Site, tab: Tab, context: BrowserContext, method: str
+    site: Site, tab: Tab, method: str
 ) -> None:
     handle = await tab.sign_in()
     answer = await tab.call("/api/never", method=method)
     assert (answer["error"], answer["code"]) == ("SessionLoopError", "SESSION_LOOP")
     assert len(site.refreshes) == 3
     assert len(site.line.to("/api/never")) == 4
-    assert (await tokens(context)).keys() == TOKENS
+    assert (await tab.tokens()).keys() == TOKENS
     assert (await site.row(handle)).generation == 3
     await assert_still_signed_in(site, tab, handle)
 
@@ -285,14 +315,14 @@ async def test_a_page_with_a_wrong_clock_refreshes_once_for_each_expiry(
 # S69
 @pytest.mark.parametrize("hours", [-24, 24])
 async def test_a_server_whose_clock_is_a_day_off_serves_honest_browsers(
-    open_site: OpenSite, open_context: OpenContext, hours: int
+    open_site: OpenSite, open_context: OpenContext, page_options: dict[str, Any], hours: int
 ) -> None:
-    site = await open_site()
+    site = await open_site(page_options=page_options)
     site.clock.jump(hours * 3600 * SECOND)
     context = await open_context()
     tab = await open_tab(context, site)
     handle = await tab.sign_in()
-    assert (await tokens(context)).keys() == TOKENS
+    assert (await tab.tokens()).keys() == TOKENS
     site.expire()
     assert await tab.calls(3) == [200] * 3
     assert len(site.refreshes) == 1

@@ -242,6 +242,40 @@ async def test_one_colour_goes_on_where_the_other_left_off(tmp_path: Path, clock
         assert (await client.call("refresh_session")).get_user_id() == "alice"
 
 
+async def test_tokens_travel_in_headers_and_bodies_in_either_colour(client: Client) -> None:
+    tokens: dict[str, str] = {}
+
+    async def call(name: str, *args: Any, bearer: str = "", body: bytes = b"") -> Any:
+        lines = [("st-auth-mode", "header"), ("content-type", "application/json")]
+        lines += [("authorization", f"Bearer {tokens[bearer]}")] if bearer else []
+        response = SessionHeaders()
+        request = RequestFacts.of("POST", "/", lines, body=body)
+        try:
+            return await settled(getattr(client.sessions, name)(request, response, *args))
+        finally:
+            said = dict(response.items())
+            assert "set-cookie" not in said
+            tokens.update(
+                {name: said[f"st-{name}-token"] for name in ("access", "refresh") if f"st-{name}-token" in said}
+            )
+
+    session = await call("create_new_session", "alice")
+    assert (await call("get_session", bearer="access")).get_handle() == session.get_handle()
+    first = tokens["refresh"]
+    assert await call("answer_refresh", bearer="refresh") == {}
+    assert tokens["refresh"] != first
+    given = await call("answer_refresh", body=f'{{"refresh_token": "{tokens["refresh"]}"}}'.encode())
+    assert given == {
+        "access_token": tokens["access"],
+        "refresh_token": tokens["refresh"],
+        "token_type": "Bearer",
+        "expires_in": 3600,
+    }
+    await call("sign_out", bearer="access")
+    assert tokens == {"access": "", "refresh": ""}
+    assert await settled(client.sessions.get_all_session_handles_for_user("alice")) == ()
+
+
 @pytest.mark.parametrize("call", ["get_session", "refresh_session", "sign_out", "create_new_session"])
 async def test_calls_before_opening_say_what_is_missing(colour: Any, config: Settings, call: str) -> None:
     client = Client(colour(config))

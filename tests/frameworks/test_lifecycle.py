@@ -219,12 +219,15 @@ class TestBounds:
         assert await site.live("alice") == set()
 
     # S40
-    async def test_a_refresh_token_is_taken_from_its_cookie_and_from_nowhere_else(self, site: Site) -> None:
+    async def test_a_refresh_token_is_taken_from_where_it_belongs_and_from_nowhere_else(self, site: Site) -> None:
         browser = await site.signed_in()
         before, token = site.rows(), browser.refresh_token
         attempts = [
-            [("authorization", f"Bearer {token}"), ("st-auth-mode", "header")],
-            [("authorization", f"Bearer {token}"), ("cookie", f"{ACCESS}={browser.access}")],
+            [("authorization", f"bearer {token}")],
+            [("authorization", f"Basic {token}")],
+            [("authorization", token)],
+            [("authorization", f"Bearer {browser.access}")],
+            [("authorization", f"Bearer {token}"), ("authorization", f"Bearer {token}")],
             [("cookie", f"{ACCESS}={token}")],
             [("cookie", f"sRefreshToken={token}")],
             [("cookie", f"__Host-sRefreshToken={token}")],
@@ -235,8 +238,11 @@ class TestBounds:
             assert response.status_code == 401
         as_body = await site.send("POST", f"{REFRESH_PATH}?{REFRESH}={token}", [FROM_OUR_PAGE], json={REFRESH: token})
         assert as_body.status_code == 401
-        header_mode = await site.send("GET", "/me", [("authorization", f"Bearer {browser.access}")])
-        assert header_mode.status_code == 401
+        as_text = f'{{"refresh_token": "{token}"}}'.encode()
+        plain = await site.send("POST", REFRESH_PATH, [FROM_OUR_PAGE, ("content-type", "text/plain")], content=as_text)
+        assert plain.status_code == 401
+        for_access = await site.send("GET", "/me", [("authorization", f"Bearer {token}")])
+        assert for_access.status_code == 401
         assert site.rows() == before
         assert not site.events.of(EventName.TOKEN_THEFT)
 

@@ -259,9 +259,12 @@ class TestFastAPI:
         assert isinstance(site.app, FastAPI)
         page = (await site.send("GET", "/openapi.json")).json()
         scheme = {"type": "apiKey", "in": "cookie", "name": ACCESS}
-        assert page["components"]["securitySchemes"] == {"session cookie": scheme}
-        assert page["paths"]["/me"]["get"]["security"] == [{"session cookie": []}]
-        assert page["paths"]["/mfa"]["get"]["security"] == [{"session cookie": []}]
+        bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        assert page["components"]["securitySchemes"] == {"session cookie": scheme, "session token": bearer}
+        either = [{"session cookie": []}, {"session token": []}]
+        assert page["paths"]["/me"]["get"]["security"] == either
+        assert page["paths"]["/mfa"]["get"]["security"] == either
+        assert (await site.send("GET", "/openapi.json")).json() == page
         assert "security" not in page["paths"]["/plain"]["get"]
         assert page["paths"][REFRESH_PATH]["post"]["tags"] == ["session"]
         assert page["paths"]["/signout"]["post"]["tags"] == ["session"]

@@ -286,6 +286,12 @@ def test_what_precedes_an_at_sign_is_not_shown():
             ["Lax", "", "no"],
             '\'cookie_same_site\' must be either "none", "strict" or "lax" (got ',
         ),
+        (
+            "token_transfer_method",
+            ["any", "cookie", "header"],
+            ["Header", "headers", "", None, True],
+            "'token_transfer_method' must be any, cookie or header (got ",
+        ),
         ("rotation_policy", ["graceful", "classic"], ["Classic", "strict", None, 1], "'rotation_policy' must be "),
         ("access_token_signing_algorithm", ["ES256", "RS256", "EdDSA"], ["RS1", 5, None], "'access_token_signing"),
     ],

@@ -1,11 +1,12 @@
 """The public calls as an application writes them. It is read by the type checker, and never run."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, assert_type
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, WebSocket
 from starlette.applications import Starlette
 from starlette.requests import Request as StarletteRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 import reseal
 from reseal import (
@@ -45,6 +46,8 @@ def listen(event: Event) -> None:
 app = FastAPI()
 sessions = Reseal(settings, clock=ManualClock(), on_event=listen)
 sessions.install(app)
+sessions.install_cors(app, allow_headers=["X-Own"], expose_headers=["X-Told"])
+assert_type(reseal.get_cors_headers(), list[str])
 assert_type(sessions.anywhere, AsyncReseal)
 
 SignedIn = Annotated[Session, Depends(sessions.session())]
@@ -55,7 +58,7 @@ Recently = Annotated[
 Perhaps = Annotated[Session | None, Depends(sessions.optional_session())]
 
 
-@app.post("/login")
+@app.post("/login", dependencies=[Depends(sessions.require_own_origin)])
 async def login(request: Request) -> dict[str, str]:
     session = await sessions.create_new_session(request, "alice", {"role": "admin"}, {"cart": []})
     assert_type(session, AsyncSession)
@@ -99,6 +102,38 @@ async def starlette_endpoint(request: StarletteRequest) -> Response:
     return JSONResponse({})
 
 
+@app.websocket("/live")
+async def live(websocket: WebSocket) -> None:
+    async with sessions.guard(websocket, subprotocols=["chat.v1"], claims=[HasClaim("mfa")]) as session:
+        assert_type(session, AsyncSession)
+
+
+@app.post("/ticket")
+async def ticket(session: SignedIn) -> str:
+    return assert_type(await session.create_ticket("/live"), str)
+
+
+@app.get("/prices", response_model=None)
+async def prices(session: SignedIn) -> Response:
+    async def bytes_of_events() -> AsyncIterator[bytes]:
+        yield b"data: 1\n\n"
+
+    return StreamingResponse(sessions.guard_events(session, bytes_of_events()), media_type="text/event-stream")
+
+
+@app.get("/account", response_model=None)
+async def account(request: Request) -> Response:
+    match await sessions.peek(request, check_database=True):
+        case reseal.SignedIn(session):
+            assert_type(session, AsyncSession)
+            return Response(session.get_user_id())
+        case reseal.RefreshFirst():
+            return sessions.refresh_first(request)
+        case other:
+            assert_type(other, reseal.Anonymous)
+            return Response("stranger")
+
+
 class Adult:
     """A claim check of an application's own."""
 
@@ -130,6 +165,9 @@ async def anywhere(request: RequestFacts, response: SessionHeaders) -> None:
         assert_type(await asynchronous.revoke_multiple_sessions(["handle"]), tuple[str, ...])
         assert_type(await asynchronous.revoke_all_sessions_for_user("alice", keep="handle"), tuple[str, ...])
         assert_type(await asynchronous.get_session_data("handle"), dict[str, object])
+        assert_type(await asynchronous.answer_refresh(request, response), dict[str, object])
+        asynchronous.require_own_origin(request)
+        assert_type(asynchronous.set_relevant_headers_for_options_api(request, response), bool)
 
 
 def in_a_thread(request: RequestFacts, response: SessionHeaders) -> None:

@@ -8,6 +8,7 @@ from reseal.fastapi import Reseal, Session
 
 Settings("https://api.example.com")  # type: ignore[call-arg]
 Settings(api_domain="https://api.example.com", cookie_same_site="sometimes")  # type: ignore[arg-type]
+Settings(api_domain="https://api.example.com", token_transfer_method="headers")  # type: ignore[arg-type]
 Settings(api_domain="https://api.example.com", acess_token_validity=1)  # type: ignore[call-arg]
 
 sessions = Reseal(Settings(api_domain="https://api.example.com"))

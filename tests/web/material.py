@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from reseal import Engine, MemoryStore
+from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
+from reseal.testing import ManualClock
 from reseal.web.facts import RequestFacts
 
 API = "https://api.example.com"
@@ -15,6 +18,13 @@ DAY = 24 * 3600 * 1000
 
 def settings(**changes: Any) -> Settings:
     return Settings(**({"api_domain": API, "website_domain": WEBSITE} | changes))
+
+
+def tokens(chosen: Settings) -> TokenPair:
+    """Genuine tokens of a new session."""
+    clock = ManualClock()
+    with Engine(chosen, MemoryStore(clock), clock=clock) as engine:
+        return engine.create("alice")
 
 
 def request(*headers: tuple[str | bytes, str | bytes], method: str = "POST") -> RequestFacts:

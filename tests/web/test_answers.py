@@ -71,7 +71,7 @@ SAID = {
     Refusal.REPLACED,
     Refusal.THEFT,
 }
-KEEPING = {Refusal.NO_TOKEN, Refusal.ANTI_CSRF, Refusal.CROSS_SITE, Refusal.REPLACED}
+KEEPING = {Refusal.NO_TOKEN, Refusal.ANTI_CSRF, Refusal.CROSS_SITE, Refusal.TICKET, Refusal.REPLACED}
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,10 @@ def test_two_request_ids_are_no_correlation_id():
 def test_no_bytes_in_headers_raise(headers):
     read = facts(*headers)
     assert [value.encode("latin-1") for _, value in read.headers] == [value for _, value in headers]
+
+
+def test_a_body_is_kept_as_it_came_and_never_shown():
+    facts = RequestFacts.of("post", "/session/refresh", [], body=b'{"refresh_token": "secret"}')
+    assert facts.body == b'{"refresh_token": "secret"}'
+    assert "secret" not in repr(facts)
+    assert RequestFacts.of("post", "/", []).body == b""

@@ -65,6 +65,23 @@ def test_the_whole_outbox_as_text():
     ]
 
 
+def test_cookies_of_one_name_and_different_places_go_out_side_by_side():
+    headers = SessionHeaders()
+    texts = ["a=; Path=/; Expires=x", "a=1; Path=/; Domain=example.com", "a=2; Path=/b; Domain=example.com"]
+    for text in [*texts, "a=9; Path=/", *texts[1:]]:
+        headers.set_cookie("a", text)
+    assert [value for name, value in headers.items() if name == "set-cookie"] == ["a=9; Path=/", *texts[1:]]
+
+
+def test_what_is_published_is_set_and_can_be_read_until_it_is_discarded():
+    headers = SessionHeaders()
+    headers.publish("Front-Token", "x")
+    assert ("front-token", "x") in headers.items()
+    assert ("access-control-expose-headers", "front-token") in headers.items()
+    headers.discard("front-token")
+    assert dict(headers.items()).keys() == {"cache-control", "vary"}
+
+
 def test_a_later_cookie_replaces_an_earlier_one():
     outbox = full()
     outbox.set_cookie("a", "a=; Path=/")

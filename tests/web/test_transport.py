@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from itertools import product
 
 import pytest
 
 from reseal.core.errors import InvalidInput
-from reseal.web import transport
+from reseal.web import front_token, transport
 from reseal.web.cookies import COOKIE_LIMIT, size
 from reseal.web.headers import SessionHeaders
-from tests.web.material import DAY, NOW, attributes_of, cookie_request, request, settings
+from reseal.web.transport import Transport
+from tests.web.material import DAY, NOW, WEBSITE, attributes_of, cookie_request, request, settings, tokens
 
+COOKIE, HEADER = Transport.COOKIE, Transport.HEADER
 SETTINGS = settings()
+GENUINE = tokens(SETTINGS)
+TOKENS = replace(GENUINE, access_token="acc", refresh_token="ref", anti_csrf="csrf", session_expires_at=NOW + 30 * DAY)
+FRONT = front_token.of(GENUINE.claims)
 ACCESS, REFRESH = SETTINGS.access_cookie_name, SETTINGS.refresh_cookie_name
 
 CONFIGURATIONS = [
@@ -35,11 +41,9 @@ CONFIGURATIONS = [
 ]
 
 
-def attached(chosen=SETTINGS, **changes) -> SessionHeaders:
+def attached(chosen=SETTINGS, via=COOKIE, **changes) -> SessionHeaders:
     headers = SessionHeaders()
-    tokens = {"access_token": "acc", "refresh_token": "ref", "anti_csrf": "csrf", "front_token": "front"}
-    times = {"session_expires_at_ms": NOW + 30 * DAY, "now_ms": NOW}
-    transport.attach(headers, chosen, **(tokens | times | changes))
+    transport.attach(headers, chosen, via, replace(TOKENS, **changes), NOW)
     return headers
 
 
@@ -69,7 +73,7 @@ def test_each_cookie_lives_where_the_settings_say(chosen):
 def test_clearing_differs_from_setting_only_in_value_and_end(chosen):
     headers = attached(chosen)
     written = cookies_of(headers)
-    transport.clear(headers, chosen)
+    transport.clear(headers, chosen, COOKIE)
     cleared = cookies_of(headers)
     assert cleared.keys() == written.keys()
     for name, text in cleared.items():
@@ -100,7 +104,7 @@ def test_every_place_that_the_settings_accept_can_be_written(host, path):
     places = {"access_token_path": path, "signout_api_path": path, "refresh_api_path": f"{path[:-1]}R"}
     chosen = settings(api_domain=f"https://{host}", cookie_domain=host, **places)
     headers = attached(chosen)
-    transport.clear(headers, chosen)
+    transport.clear(headers, chosen, COOKIE)
     assert len(cookies_of(headers)) == 2
 
 
@@ -111,7 +115,7 @@ def test_both_cookies_end_with_the_session():
 
 def test_all_tokens_go_out_and_their_headers_can_be_read():
     sent = dict(attached().items())
-    assert sent["front-token"] == "front"
+    assert sent["front-token"] == FRONT
     assert sent["anti-csrf"] == "csrf"
     assert sent["access-control-expose-headers"] == "front-token, anti-csrf"
     assert sent["cache-control"] == "no-store"
@@ -126,25 +130,17 @@ def test_what_is_not_given_is_not_sent():
 
 def test_attaching_twice_sends_the_later_tokens_once():
     headers = attached()
-    transport.attach(
-        headers,
-        SETTINGS,
-        access_token="acc2",
-        refresh_token=None,
-        anti_csrf=None,
-        front_token="front2",
-        session_expires_at_ms=NOW + DAY,
-        now_ms=NOW,
-    )
+    later = replace(TOKENS, access_token="acc2", refresh_token=None, anti_csrf=None, claims=tokens(SETTINGS).claims)
+    transport.attach(headers, SETTINGS, COOKIE, later, NOW)
     cookies = cookies_of(headers)
     assert cookies[ACCESS].startswith(f"{ACCESS}=acc2; ")
     assert cookies[REFRESH].startswith(f"{REFRESH}=ref; ")
-    assert [value for name, value in headers.items() if name == "front-token"] == ["front2"]
+    assert [value for name, value in headers.items() if name == "front-token"] == [front_token.of(later.claims)]
 
 
 def test_clearing_takes_back_what_the_response_had():
     headers = attached()
-    transport.clear(headers, SETTINGS)
+    transport.clear(headers, SETTINGS, COOKIE)
     sent = dict(headers.items())
     assert sent["front-token"] == "remove"
     assert sent["access-control-expose-headers"] == "front-token"
@@ -154,27 +150,18 @@ def test_clearing_takes_back_what_the_response_had():
 
 def test_clearing_twice_is_clearing_once():
     once, twice = SessionHeaders(), SessionHeaders()
-    transport.clear(once, SETTINGS)
-    transport.clear(twice, SETTINGS)
-    transport.clear(twice, SETTINGS)
+    transport.clear(once, SETTINGS, COOKIE)
+    transport.clear(twice, SETTINGS, COOKIE)
+    transport.clear(twice, SETTINGS, COOKIE)
     assert once.items() == twice.items()
 
 
 def test_a_session_after_a_clear_wins():
     headers = SessionHeaders()
-    transport.clear(headers, SETTINGS)
-    transport.attach(
-        headers,
-        SETTINGS,
-        access_token="new",
-        refresh_token="new",
-        anti_csrf=None,
-        front_token="front",
-        session_expires_at_ms=NOW + DAY,
-        now_ms=NOW,
-    )
+    transport.clear(headers, SETTINGS, COOKIE)
+    transport.attach(headers, SETTINGS, COOKIE, replace(TOKENS, access_token="new", refresh_token="new"), NOW)
     assert {text.partition(";")[0] for text in cookies_of(headers).values()} == {f"{ACCESS}=new", f"{REFRESH}=new"}
-    assert dict(headers.items())["front-token"] == "front"
+    assert dict(headers.items())["front-token"] == FRONT
 
 
 @pytest.mark.parametrize("bad", ["a;b", "a\r\nb", "a b", "é"])
@@ -186,13 +173,13 @@ def test_a_token_that_no_cookie_can_carry_is_refused(which, bad):
 
 def test_every_candidate_is_read_and_empty_ones_are_not():
     facts = cookie_request(f"{ACCESS}=one; {ACCESS}=; {REFRESH}=r; {ACCESS}=two; {ACCESS}=one")
-    assert transport.read_access(facts, SETTINGS) == ("one", "two")
-    assert transport.read_refresh(facts, SETTINGS) == ("r",)
-    assert transport.read_access(request(), SETTINGS) == ()
+    assert transport.read_access(facts, SETTINGS) == (COOKIE, ("one", "two"))
+    assert transport.read_refresh(facts, SETTINGS) == (COOKIE, ("r",))
+    assert transport.read_access(request(), SETTINGS) == (COOKIE, ())
 
 
 def test_a_cleared_cookie_is_no_candidate():
-    assert transport.read_refresh(cookie_request(f'{REFRESH}=""'), SETTINGS) == ()
+    assert transport.read_refresh(cookie_request(f'{REFRESH}=""'), SETTINGS) == (COOKIE, ())
 
 
 @pytest.mark.parametrize(("headers", "read"), [([], None), ([("anti-csrf", "")], None), ([("Anti-CSRF", "t")], "t")])
@@ -203,3 +190,101 @@ def test_the_anti_csrf_token_is_read_from_its_header(headers, read):
 def test_the_largest_access_token_fits_exactly():
     limit = transport.access_token_limit(SETTINGS)
     assert size(ACCESS, "x" * limit) == COOKIE_LIMIT
+
+
+# -- headers ----------------------------------------------------------------------------------------------------------
+
+BEARER = ("authorization", f"Bearer {GENUINE.access_token}")
+BEARER_REFRESH = ("authorization", f"Bearer {GENUINE.refresh_token}")
+FOREIGN_BEARER = ("authorization", "Bearer eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2ln")
+COOKIES = ("cookie", f"{ACCESS}=acc; {REFRESH}=ref")
+
+
+@pytest.mark.parametrize(
+    ("mode", "via"),
+    [(None, COOKIE), ("", COOKIE), ("cookie", COOKIE), ("header", HEADER), ("HEADER", HEADER), (" Header ", HEADER)]
+    + [(odd, COOKIE) for odd in ("headers", "any", "header, header", "bearer")],
+)
+def test_a_request_asks_for_headers_or_gets_cookies(mode, via):
+    facts = request(*([] if mode is None else [("St-Auth-Mode", mode)]))
+    assert transport.for_new_session(facts, SETTINGS) is via
+    assert transport.for_new_session(facts, settings(token_transfer_method="cookie")) is COOKIE
+    assert transport.for_new_session(facts, settings(token_transfer_method="header")) is HEADER
+
+
+def test_two_wishes_are_none():
+    twice = request(("st-auth-mode", "header"), ("st-auth-mode", "cookie"))
+    assert transport.for_new_session(twice, SETTINGS) is COOKIE
+
+
+def test_a_header_counts_before_cookies_and_a_foreign_one_not_at_all():
+    assert transport.read_access(request(COOKIES, BEARER), SETTINGS) == (HEADER, (GENUINE.access_token,))
+    assert transport.read_access(request(COOKIES, FOREIGN_BEARER), SETTINGS) == (COOKIE, ("acc",))
+    assert transport.read_access(request(COOKIES, BEARER_REFRESH), SETTINGS) == (COOKIE, ("acc",))
+    assert transport.read_refresh(request(COOKIES, BEARER_REFRESH), SETTINGS) == (HEADER, (GENUINE.refresh_token,))
+    assert transport.read_refresh(request(COOKIES, BEARER), SETTINGS) == (COOKIE, ("ref",))
+
+
+def test_in_header_mode_everything_travels_in_headers_that_can_be_read_and_nothing_in_cookies():
+    sent = dict(attached(via=HEADER).items())
+    assert (sent["st-access-token"], sent["st-refresh-token"], sent["front-token"]) == ("acc", "ref", FRONT)
+    assert sent["access-control-expose-headers"] == "front-token, st-access-token, st-refresh-token"
+    assert sent.keys().isdisjoint({"set-cookie", "anti-csrf"})
+    assert sent["cache-control"] == "no-store"
+
+
+def test_in_header_mode_a_new_access_token_alone_leaves_the_refresh_token():
+    sent = dict(attached(via=HEADER, refresh_token=None).items())
+    assert sent["access-control-expose-headers"] == "front-token, st-access-token"
+    assert "st-refresh-token" not in sent
+
+
+def test_clearing_headers_empties_them_and_sets_no_cookie():
+    headers = attached(via=HEADER)
+    transport.clear(headers, SETTINGS, HEADER)
+    sent = dict(headers.items())
+    assert (sent["st-access-token"], sent["st-refresh-token"], sent["front-token"]) == ("", "", "remove")
+    exposed = set(sent["access-control-expose-headers"].split(", "))
+    assert exposed == {"front-token", "st-access-token", "st-refresh-token"}
+    assert "set-cookie" not in sent
+
+
+def test_clearing_both_ways_clears_both():
+    headers = SessionHeaders()
+    transport.clear(headers, SETTINGS, COOKIE, HEADER)
+    assert cookies_of(headers).keys() == {ACCESS, REFRESH}
+    assert dict(headers.items())["st-refresh-token"] == ""
+
+
+def test_forgetting_one_way_does_not_say_that_the_session_is_gone():
+    headers = attached(via=HEADER)
+    transport.forget(headers, SETTINGS, COOKIE)
+    sent = dict(headers.items())
+    assert (sent["front-token"], sent["st-access-token"]) == (FRONT, "acc")
+    assert {text.partition(";")[0] for text in cookies_of(headers).values()} == {f"{ACCESS}=", f"{REFRESH}="}
+
+
+HOSTILE = ("origin", "https://evil.example.net")
+
+
+@pytest.mark.parametrize(
+    ("lines", "kept", "others"),
+    [
+        ([], COOKIE, ()),
+        ([], HEADER, ()),
+        ([COOKIES], COOKIE, ()),
+        ([COOKIES], HEADER, (COOKIE,)),
+        ([("cookie", f"{REFRESH}=ref")], HEADER, (COOKIE,)),
+        ([("cookie", "theme=dark")], HEADER, ()),
+        ([COOKIES, ("origin", WEBSITE)], HEADER, (COOKIE,)),
+        ([COOKIES, HOSTILE], HEADER, ()),
+        ([COOKIES, ("sec-fetch-site", "cross-site")], HEADER, ()),
+        ([BEARER], COOKIE, (HEADER,)),
+        ([BEARER, HOSTILE], COOKIE, (HEADER,)),
+        ([BEARER_REFRESH], COOKIE, (HEADER,)),
+        ([FOREIGN_BEARER], COOKIE, ()),
+        ([BEARER], HEADER, ()),
+    ],
+)
+def test_only_tokens_that_came_along_are_left_over(lines, kept, others):
+    assert transport.leftovers(request(*lines), SETTINGS, kept) == others

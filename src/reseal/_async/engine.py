@@ -155,6 +155,25 @@ class AsyncEngine:
         record, _now = await self._line.live(handle)
         return record
 
+    async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+        """Of these sessions, name those that are over, or were never there, each with the reason."""
+        return await self._line.why_ended(handles)
+
+    async def issue_ticket(self, claims: Claims, purpose: str) -> str:
+        """Write a ticket for the session of a verified token: good once, for this purpose, for 30 seconds."""
+        return (await self._line.issue_ticket(claims.sid, claims.gen, purpose)).text
+
+    async def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
+        """Exchange a ticket for an access token of its session. Raises ``Unauthorised``, ``StoreUnavailable``.
+
+        The token is of the generation for which the ticket was issued. The browser may never have got a later one:
+        to confirm that would make its next, honest refresh look like theft.
+        """
+        await self.keep_fresh()
+        redeemed, record, now = await self._line.redeem_ticket(ticket, purpose)
+        claims = self._claims(record.handle, record.user_id, redeemed.generation, record.jwt_payload, None)
+        return self._pair(claims, None, self._session_end(record, now))
+
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
         return await self._line.list_user(user_id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from reseal._async.ports import AsyncStore
-from reseal.core import refresh_token, rotation
+from reseal.core import refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, EventName
 from reseal.core.model import (
@@ -27,6 +27,7 @@ from reseal.core.model import (
     TheftResponse,
 )
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.ticket import Ticket
 from reseal.teller import Teller
 
 ATTEMPTS: Final = 8
@@ -154,6 +155,29 @@ class AsyncLine:
         if ended is not None:
             raise Unauthorised(ended)
         return record, now
+
+    async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+        """Of these sessions, name those that are over, or were never there, each with the reason."""
+        found = await self._store.get_many(self._scope, handles)
+        reasons = {
+            handle: Refusal.UNKNOWN_SESSION if record is None else rotation.why_ended(record, now)
+            for handle, (record, now) in found.items()
+        }
+        return {handle: reason for handle, reason in reasons.items() if reason is not None}
+
+    async def issue_ticket(self, handle: str, generation: int, purpose: str) -> Ticket:
+        """Write a ticket for a live session. Raises ``Unauthorised``."""
+        _, now = await self.live(handle)
+        key, nonce = self._secrets().refresh_key, self._random(ticket.NONCE_BYTES)
+        return ticket.write(self._scope, key, handle, generation, purpose, nonce, until=now + ticket.LIFE)
+
+    async def redeem_ticket(self, text: str, purpose: str) -> tuple[Ticket, SessionRecord, int]:
+        """Use a ticket up; gives it with its live session and the store's time. Raises ``Unauthorised``."""
+        redeemed = ticket.parse(self._scope, self._secrets().refresh_key, purpose, text)
+        record, now = await self.live(redeemed.handle)
+        if not await self._store.claim(self._scope, redeemed.claim, redeemed.until):
+            raise Unauthorised(Refusal.TICKET)
+        return redeemed, record, now
 
     async def change(self, handle: str, change: Callable[[SessionRecord, int], SessionRecord]) -> SessionRecord:
         """Write what ``change`` makes of the live row and the store's time; nothing if it gives the row back."""

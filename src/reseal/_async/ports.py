@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from reseal.core.access_token import Claims
+from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.tokens import TokenPair
@@ -35,6 +36,9 @@ class AsyncStore(Protocol):
     async def get(self, scope: Scope, handle: str) -> Found:
         """Read a session, ended and expired ones too. An absent one is ``Found(None, now)``."""
 
+    async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        """Read several sessions at once. Every handle is in the answer, an absent session as ``Found(None, now)``."""
+
     async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         """Advance the line by one generation if the session is live and ``presented_hash`` is still current.
 
@@ -57,10 +61,18 @@ class AsyncStore(Protocol):
     async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         """Read the live sessions of a user, oldest first. User ids match byte for byte."""
 
+    async def claim(self, scope: Scope, name: str, until: int) -> bool:
+        """Claim a name until ``until`` (ms). Of any number of callers the first gets it; the others get ``False``.
+
+        When its time is over the claim is forgotten, and the name free again. If ``until`` has passed already, the
+        answer is ``False``. ``name`` is printable ASCII.
+        """
+
     async def purge(self, limit: int) -> int:
         """Look at the next ``limit`` rows and delete those long past their end; say how many were deleted.
 
-        Repeated calls walk round all rows. Each call is short, whatever the number of rows.
+        Repeated calls walk round all rows. Each call is short, whatever the number of rows. Up to ``limit`` forgotten
+        claims go as well, uncounted.
         """
 
     async def tenants(self) -> tuple[StoredTenant, ...]:
@@ -144,6 +156,21 @@ class AsyncSessions(Protocol):
 
     async def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised``."""
+
+    async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+        """Of these sessions, name those that are over, or were never there, each with the reason."""
+
+    async def issue_ticket(self, claims: Claims, purpose: str) -> str:
+        """Write a ticket for the session of a verified token: good once, for this purpose, for 30 seconds.
+
+        Raises ``Unauthorised`` if the session is not live.
+        """
+
+    async def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
+        """Exchange a ticket for an access token of its session and generation. It does not count as confirmed.
+
+        Of any number of callers, in any number of processes, one gets it. Raises ``Unauthorised``.
+        """
 
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from reseal.core.access_token import Claims
+from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.tokens import TokenPair
@@ -36,6 +37,9 @@ class Store(Protocol):
     def get(self, scope: Scope, handle: str) -> Found:
         """Read a session, ended and expired ones too. An absent one is ``Found(None, now)``."""
 
+    def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        """Read several sessions at once. Every handle is in the answer, an absent session as ``Found(None, now)``."""
+
     def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         """Advance the line by one generation if the session is live and ``presented_hash`` is still current.
 
@@ -58,10 +62,18 @@ class Store(Protocol):
     def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         """Read the live sessions of a user, oldest first. User ids match byte for byte."""
 
+    def claim(self, scope: Scope, name: str, until: int) -> bool:
+        """Claim a name until ``until`` (ms). Of any number of callers the first gets it; the others get ``False``.
+
+        When its time is over the claim is forgotten, and the name free again. If ``until`` has passed already, the
+        answer is ``False``. ``name`` is printable ASCII.
+        """
+
     def purge(self, limit: int) -> int:
         """Look at the next ``limit`` rows and delete those long past their end; say how many were deleted.
 
-        Repeated calls walk round all rows. Each call is short, whatever the number of rows.
+        Repeated calls walk round all rows. Each call is short, whatever the number of rows. Up to ``limit`` forgotten
+        claims go as well, uncounted.
         """
 
     def tenants(self) -> tuple[StoredTenant, ...]:
@@ -145,6 +157,21 @@ class Sessions(Protocol):
 
     def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised``."""
+
+    def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+        """Of these sessions, name those that are over, or were never there, each with the reason."""
+
+    def issue_ticket(self, claims: Claims, purpose: str) -> str:
+        """Write a ticket for the session of a verified token: good once, for this purpose, for 30 seconds.
+
+        Raises ``Unauthorised`` if the session is not live.
+        """
+
+    def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
+        """Exchange a ticket for an access token of its session and generation. It does not count as confirmed.
+
+        Of any number of callers, in any number of processes, one gets it. Raises ``Unauthorised``.
+        """
 
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""

@@ -19,7 +19,7 @@ from reseal._sync.waiting import pause
 from reseal.clock import Clock, SystemClock
 from reseal.core import payload, refresh_token
 from reseal.core.access_token import Audience, Claims, Verifier
-from reseal.core.errors import ConfigurationError, InvalidInput, ResealError, StoreUnavailable
+from reseal.core.errors import ConfigurationError, InvalidInput, Refusal, ResealError, StoreUnavailable
 from reseal.core.events import NOBODY, Caller
 from reseal.core.keys import KeyRing, read_jwks
 from reseal.core.model import Device, EndReason, SessionRecord
@@ -208,6 +208,23 @@ class Remote:
     def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised`` if there is none, ``StoreUnavailable``."""
         return self._call("get", SessionRecord, repeatable=True, handle=_text(handle))
+
+    def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+        """Of these sessions, name those that are over, or were never there, each with the reason."""
+        named, reasons = list(dict.fromkeys(handles)), dict[str, Refusal]()
+        for at in range(0, len(named), HANDLES_AT_ONCE):
+            some = named[at : at + HANDLES_AT_ONCE]
+            reasons |= self._call("why_ended", dict[str, Refusal], repeatable=True, handles=some)
+        return reasons
+
+    def issue_ticket(self, claims: Claims, purpose: str) -> str:
+        """Write a ticket for the session of a verified token: good once, for this purpose, for 30 seconds."""
+        return self._call("issue_ticket", str, repeatable=True, claims=claims, purpose=_text(purpose))
+
+    def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
+        """Exchange a ticket for an access token of its session. Raises ``Unauthorised``, ``StoreUnavailable``."""
+        # not repeated: the first try may have used it up
+        return self._tokens("redeem_ticket", repeatable=False, ticket=_text(ticket), purpose=_text(purpose))
 
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""

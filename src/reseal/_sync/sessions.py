@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self, TypeVar
 
+from reseal._sync import visits
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
+from reseal._sync.session import Session
 from reseal._sync.stores import make_store
 from reseal.clock import Clock, SystemClock
 from reseal.core import payload
@@ -28,85 +30,19 @@ from reseal.core.errors import (
     WrongMethod,
 )
 from reseal.core.events import Caller, EventListener, EventName
-from reseal.core.model import EndReason, SessionRecord
+from reseal.core.model import EndReason
 from reseal.core.tokens import TokenPair
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.teller import Teller
-from reseal.web import answers, csrf, front_token, transport
+from reseal.web import answers, bearer, cors, csrf, older_frontends, transport
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
+from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
+from reseal.web.transport import Transport
 
 ErrorT = TypeVar("ErrorT", bound=ResealError)
-
-
-class Session:
-    """One verified session, during one request."""
-
-    __slots__ = ("_claims", "_reseal", "_response")
-
-    def __init__(self, reseal: Reseal, claims: Claims, response: SessionHeaders) -> None:
-        self._reseal = reseal
-        self._claims = claims
-        self._response = response
-
-    def __repr__(self) -> str:
-        return f"Session(handle={self._claims.sid!r})"
-
-    def get_user_id(self) -> str:
-        """Whose session this is, byte for byte as given at sign-in."""
-        return self._claims.sub
-
-    def get_handle(self) -> str:
-        """The session's name: fit for logs and lists, worthless as a credential."""
-        return self._claims.sid
-
-    def get_jwt_payload(self) -> dict[str, object]:
-        """What the access token carries; a fresh copy at each call."""
-        return self._claims.jwt_payload()
-
-    def get_expiry(self) -> int:
-        """When the access token ends, in ms since the epoch."""
-        return self._claims.exp * 1000
-
-    def get_session_data(self) -> dict[str, object]:
-        """Read the data that stays on the server. Raises ``Unauthorised``, ``StoreUnavailable``."""
-        record = self._live()
-        return payload.decode(record.session_data)
-
-    def update_session_data(self, session_data: Mapping[str, object]) -> None:
-        """Replace the session data. Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``."""
-        try:
-            self._reseal.sessions.update(self._claims.sid, session_data=session_data, seen=self._claims)
-        except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response) from None
-
-    def update_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
-        """Replace the JWT payload and give the browser a new access token with it."""
-        sessions = self._reseal.sessions
-        try:
-            record = sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
-        except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response) from None
-        tokens = sessions.reissue(self._claims, record)
-        self._claims = tokens.claims
-        self._reseal.attach(tokens, self._response)
-
-    def revoke_session(self) -> None:
-        """End this session in the store, then have the browser forget it. Raises ``StoreUnavailable``."""
-        self._reseal.sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
-        transport.clear(self._response, self._reseal.settings)
-
-    def revoke_other_sessions(self) -> tuple[str, ...]:
-        """End the user's other sessions; names them."""
-        return self._reseal.sessions.revoke_user(self._claims.sub, keep=self._claims.sid)
-
-    def _live(self) -> SessionRecord:
-        try:
-            return self._reseal.sessions.check(self._claims)
-        except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response) from None
 
 
 class Reseal:
@@ -154,18 +90,20 @@ class Reseal:
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
     ) -> Session:
-        """Sign a user in: begin a session, end the one that this browser held, and set the cookies.
+        """Sign a user in: begin a session, end the one that this client held, and hand out the tokens.
 
-        The caller has authenticated ``user_id`` and guards the sign-in page itself. Raises ``InvalidInput``,
-        ``StoreUnavailable``; then the browser keeps what it had.
+        They go into cookies or headers as ``token_transfer_method`` says. The caller has authenticated ``user_id``
+        and guards the sign-in page itself. Raises ``InvalidInput``, ``StoreUnavailable``; then the client keeps
+        what it had.
         """
-        response.touch()
+        self._begin(request, response)
         tokens = self.sessions.create(user_id, jwt_payload, session_data, caller=_caller(request))
         held = {claims.sid for claims in self._held(request)}
         if held:
             self.sessions.revoke(held, EndReason.REPLACED)
-        self.attach(tokens, response)
-        return Session(self, tokens.claims, response)
+        via = transport.for_new_session(request, self.settings)
+        self._hand_over(tokens, request, response, via)
+        return Session(self, tokens.claims, response, via)
 
     def get_session(
         self,
@@ -178,59 +116,78 @@ class Reseal:
     ) -> Session:
         """Verify the session of a request, without I/O unless asked for it.
 
-        ``enable_csrf_protection``: ``None`` checks the methods that change something. ``check_database`` asks the
-        store whether the session was revoked meanwhile. Raises ``TryRefreshToken`` (cookies stay), ``Unauthorised``
-        (cookies cleared, where there were any), ``InvalidClaims``, ``StoreUnavailable``.
+        ``enable_csrf_protection``: ``None`` checks the methods that change something; a token that came in a header
+        needs no check. ``check_database`` asks the store whether the session was revoked meanwhile. Raises
+        ``TryRefreshToken`` (tokens stay), ``Unauthorised`` (tokens cleared, where there were any),
+        ``InvalidClaims``, ``StoreUnavailable``.
         """
-        response.touch()
+        self._begin(request, response)
         self.sessions.keep_fresh()
-        verified = self._verify(request)
-        if _wants_csrf_check(request, asked=enable_csrf_protection):
+        via, tokens = transport.read_access(request, self.settings)
+        verified = self._verify(tokens)
+        if _wants_csrf_check(request, asked=enable_csrf_protection) and via is Transport.COOKIE:
             self._check_csrf(request, verified)
-        session = Session(self, verified, response)
+        session = Session(self, verified, response, via)
         if check_database or verified.unconfirmed:
-            session = self._checked(verified, response)
-        if claims:
-            check_claims(claims, session.get_jwt_payload(), self._clock.wall())
+            session = self._checked(verified, request, response, via)
+        self.demand(session, claims)
         return session
 
     def refresh_session(self, request: RequestFacts, response: SessionHeaders) -> Session:
-        """Give the browser new tokens for its refresh token. Only by POST, only on the refresh path.
+        """Give the client new tokens for its refresh token. Only by POST, only on the refresh path.
 
-        Raises ``Unauthorised`` and ``TokenTheftDetected`` (cookies cleared), ``StoreUnavailable`` (cookies stay).
+        They leave by the way on which the refresh token came. Raises ``Unauthorised`` and ``TokenTheftDetected``
+        (tokens cleared), ``StoreUnavailable`` (tokens stay).
         """
-        response.touch()
-        if request.method != "POST":
-            raise WrongMethod
-        presented = transport.read_refresh(request, self.settings)
-        if not presented:
-            raise Unauthorised(Refusal.NO_TOKEN)
-        require_anti_csrf = self._refresh_needs_token(request)
-        self.sessions.keep_fresh()
-        try:
-            tokens = self._refresh_any(presented, request, require_anti_csrf=require_anti_csrf)
-        except (Unauthorised, TokenTheftDetected) as error:
-            raise self.refuse(error, response) from None
-        self.attach(tokens, response)
-        return Session(self, tokens.claims, response)
+        tokens, via = self._refresh(request, response)
+        return Session(self, tokens.claims, response, via)
+
+    def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
+        """Do what :meth:`refresh_session` does, and give the body of the answer.
+
+        It is empty but for a client that sent its refresh token in a JSON body, and gets the new ones in one.
+        """
+        tokens, _ = self._refresh(request, response)
+        return bearer.answer(tokens, self._clock.wall()) if transport.asks_for_body(request) else {}
 
     def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:
-        """End the browser's session, also with an expired access token, and clear its cookies.
+        """End the client's session, also with an expired access token, and have the client forget it.
 
         Again and again is fine. A token whose signing key was retired names no session any more: then only the
-        browser forgets it. Raises ``StoreUnavailable`` if the store could not note it: the browser has then
+        client forgets it. Raises ``StoreUnavailable`` if the store could not note it: the client has then
         forgotten the session, but the session itself may live on. Raises ``Unauthorised`` for a foreign page.
         """
-        response.touch()
+        self._begin(request, response)
         if request.method != "POST":
             raise WrongMethod
         self.sessions.keep_fresh()
-        held = self._held(request)
-        for claims in held or (None,):
-            self._check_csrf(request, claims)
-        transport.clear(response, self.settings)
+        via, tokens = transport.read_access(request, self.settings)
+        held = self._genuine(tokens)
+        if via is Transport.COOKIE:
+            for claims in held or (None,):
+                self._check_csrf(request, claims)
+        transport.clear(response, self.settings, via)
         if held:
             self.sessions.revoke([claims.sid for claims in held], EndReason.SIGNED_OUT)
+
+    def peek(
+        self, request: RequestFacts, response: SessionHeaders, *, check_database: bool = False
+    ) -> SignedIn[Session] | RefreshFirst | Anonymous:
+        """Find out whose page is being rendered. Refuses nobody and refreshes nothing. Raises ``StoreUnavailable``."""
+        return visits.peek(self, request, response, check_database=check_database)
+
+    def require_own_origin(self, request: RequestFacts) -> None:
+        """Refuse a request that a foreign page caused: for endpoints that have no session yet, like the sign-in's.
+
+        Without it a foreign page could sign the user in as somebody else. A client that is not a browser, and so
+        names no origin, passes. Raises ``Unauthorised``.
+        """
+        if csrf.verdict(request, self.settings) is Trust.HOSTILE:
+            raise self.cross_site(request)
+
+    def set_relevant_headers_for_options_api(self, request: RequestFacts, response: SessionHeaders) -> bool:
+        """Answer a preflight (``OPTIONS``) of one of our origins; says ``False``, and nothing else, to any other."""
+        return cors.allow(request, self.settings, response)
 
     # -- any session, by its handle or its user ---------------------------------------------------------------------
 
@@ -272,61 +229,104 @@ class Reseal:
 
     # -- for sessions and adapters ----------------------------------------------------------------------------------
 
-    def attach(self, tokens: TokenPair, response: SessionHeaders) -> None:
+    def attach(self, tokens: TokenPair, response: SessionHeaders, via: Transport) -> None:
         """Put tokens into a response."""
-        transport.attach(
-            response,
-            self.settings,
-            access_token=tokens.access_token,
-            refresh_token=tokens.refresh_token,
-            anti_csrf=tokens.anti_csrf,
-            front_token=_front_token(tokens.claims),
-            session_expires_at_ms=tokens.session_expires_at,
-            now_ms=self._clock.wall(),
-        )
+        transport.attach(response, self.settings, via, tokens, self._clock.wall())
 
-    def refuse(self, error: ErrorT, response: SessionHeaders) -> ErrorT:
-        """Clear the cookies if this error ends the browser's session; gives the error back."""
+    def refuse(self, error: ErrorT, response: SessionHeaders, *ways: Transport) -> ErrorT:
+        """Clear the tokens if this error ends the client's session; gives the error back."""
         if answers.clears_session(error):
-            transport.clear(response, self.settings)
+            transport.clear(response, self.settings, *ways)
         return error
+
+    def demand(self, session: Session, claims: Iterable[ClaimCheck]) -> None:
+        """Check the claims of a session. Raises ``InvalidClaims``."""
+        if claims:
+            check_claims(claims, session.get_jwt_payload(), self._clock.wall())
+
+    def cross_site(self, request: RequestFacts, reason: str | None = None) -> Unauthorised:
+        """Tell of a request from a foreign page, and give the error to raise."""
+        told = reason or csrf.explain(request, self.settings)
+        self._teller.tell(EventName.CROSS_SITE_REFUSED, _caller(request), reason=told)
+        return Unauthorised(Refusal.CROSS_SITE)
 
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Tell the listener that a request could not be served for want of the store."""
         self._teller.tell(EventName.STORE_UNAVAILABLE, _caller(request), reason=str(error))
 
-    def _verify(self, request: RequestFacts) -> Claims:
-        tokens = transport.read_access(request, self.settings)
-        if not tokens:
-            raise Unauthorised(Refusal.NO_TOKEN)
-        for token in tokens[:-1]:
+    def _begin(self, request: RequestFacts, response: SessionHeaders) -> None:
+        response.touch()
+        if self.settings.frontend_compatibility:
+            response.for_older_frontend = older_frontends.may_have_sent(request)
+
+    def _hand_over(self, tokens: TokenPair, request: RequestFacts, response: SessionHeaders, via: Transport) -> None:
+        """Put tokens into a response, and delete what the client holds for the other way."""
+        for other in transport.leftovers(request, self.settings, via):
+            transport.forget(response, self.settings, other)
+        self.attach(tokens, response, via)
+
+    def _verify(self, tokens: tuple[str, ...]) -> Claims:
+        """Verify the token of a request; of several, which only cookies can be, the newest good one counts."""
+        if len(tokens) == 1:
+            return self.sessions.verify(tokens[0])
+        good, refusal = [], None
+        for token in tokens:
             try:
-                return self.sessions.verify(token)
-            except TryRefreshToken:
-                continue  # one of several cookies of that name: the others may do
-        return self.sessions.verify(tokens[-1])
+                good.append(self.sessions.verify(token))
+            except TryRefreshToken as error:
+                refusal = error
+        if not good:
+            raise refusal or Unauthorised(Refusal.NO_TOKEN)
+        return max(good, key=lambda claims: (claims.iat, claims.gen))
 
     def _held(self, request: RequestFacts) -> list[Claims]:
-        """The sessions whose genuine tokens, expired or not, came with a request."""
-        held = []
-        for token in transport.read_access(request, self.settings):
+        """The sessions whose genuine tokens, expired or not, came with a request, by whichever way."""
+        via, tokens = transport.read_access(request, self.settings)
+        if via is Transport.HEADER:
+            tokens += transport.access_cookies(request, self.settings)
+        return self._genuine(tokens)
+
+    def _genuine(self, tokens: tuple[str, ...]) -> list[Claims]:
+        found = []
+        for token in tokens:
             try:
-                held.append(self.sessions.verify(token, expired_too=True))
+                found.append(self.sessions.verify(token, expired_too=True))
             except TryRefreshToken:
                 continue  # not a token of ours: it names no session
-        return held
+        return found
 
-    def _checked(self, claims: Claims, response: SessionHeaders) -> Session:
+    def _checked(
+        self, claims: Claims, request: RequestFacts, response: SessionHeaders, via: Transport
+    ) -> Session:
         """Ask the store; a payload that has changed there, or an unconfirmed token, is exchanged at once."""
         try:
             record = self.sessions.check(claims)
         except Unauthorised as error:
-            raise self.refuse(error, response) from None
+            raise self.refuse(error, response, *self._ways(request, via)) from None
         if claims.unconfirmed or bytes(claims.payload) != record.jwt_payload:
             tokens = self.sessions.reissue(claims, record)
-            self.attach(tokens, response)
+            self.attach(tokens, response, via)
             claims = tokens.claims
-        return Session(self, claims, response)
+        return Session(self, claims, response, via)
+
+    def _ways(self, request: RequestFacts, via: Transport) -> tuple[Transport, ...]:
+        return via, *transport.leftovers(request, self.settings, via)
+
+    def _refresh(self, request: RequestFacts, response: SessionHeaders) -> tuple[TokenPair, Transport]:
+        self._begin(request, response)
+        if request.method != "POST":
+            raise WrongMethod
+        via, presented = transport.read_refresh(request, self.settings)
+        if not presented:
+            raise Unauthorised(Refusal.NO_TOKEN)
+        require_anti_csrf = via is Transport.COOKIE and self._refresh_needs_token(request)
+        self.sessions.keep_fresh()
+        try:
+            tokens = self._refresh_any(presented, request, require_anti_csrf=require_anti_csrf)
+        except (Unauthorised, TokenTheftDetected) as error:
+            raise self.refuse(error, response, *self._ways(request, via)) from None
+        self._hand_over(tokens, request, response, via)
+        return tokens, via
 
     def _refresh_any(
         self, presented: tuple[str, ...], request: RequestFacts, *, require_anti_csrf: bool
@@ -369,18 +369,13 @@ class Reseal:
             return
         if csrf.verdict(request, self.settings) is Trust.UNKNOWN and self.settings.enable_anti_csrf:
             raise TryRefreshToken("anti-csrf token missing or not of this session")
-        raise self._cross_site(request)
+        raise self.cross_site(request)
 
     def _refresh_needs_token(self, request: RequestFacts) -> bool:
         """Check where a refresh comes from; says whether its anti-CSRF token has to decide."""
         if csrf.allows(request, self.settings, lambda: True):
             return self.settings.enable_anti_csrf and csrf.verdict(request, self.settings) is Trust.UNKNOWN
-        raise self._cross_site(request)
-
-    def _cross_site(self, request: RequestFacts) -> Unauthorised:
-        reason = csrf.explain(request, self.settings)
-        self._teller.tell(EventName.CROSS_SITE_REFUSED, _caller(request), reason=reason)
-        return Unauthorised(Refusal.CROSS_SITE)
+        raise self.cross_site(request)
 
 
 def _caller(request: RequestFacts) -> Caller:
@@ -389,15 +384,3 @@ def _caller(request: RequestFacts) -> Caller:
 
 def _wants_csrf_check(request: RequestFacts, *, asked: bool | None) -> bool:
     return csrf.is_state_changing(request.method) if asked is None else asked
-
-
-def _front_token(claims: Claims) -> str:
-    """What scripts may know: the user, the token's end, and the application's payload with the standard claims."""
-    public = claims.jwt_payload() | {
-        "sub": claims.sub,
-        "iat": claims.iat,
-        "exp": claims.exp,
-        "tId": claims.tid,
-        "sessionHandle": claims.sid,
-    }
-    return front_token.encode(claims.sub, claims.exp * 1000, public)

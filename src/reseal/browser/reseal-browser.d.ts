@@ -15,9 +15,21 @@ export interface SessionClientOptions {
     sessionExpiredStatus?: number;
     /** How often one call may be repeated after a refresh before it fails with `SessionLoopError`. Default: 3. */
     maxRefreshesPerCall?: number;
+    /**
+     * How a session begun here travels. Default: `cookie`, out of the reach of scripts. With `header`, scripts can read the
+     * tokens: only for pages whose browser will not keep the API's cookies. A session that lives keeps its way.
+     */
+    tokenTransferMethod?: TokenTransferMethod;
+    /**
+     * Refresh behind the scenes when an answer comes so few milliseconds before the access token's end, by the server's
+     * clock. Default: 0, which is never; the session is then refreshed when the API asks for it.
+     */
+    refreshAheadMs?: number;
     /** Replacements for what the browser provides; meant for tests and unusual hosts. */
     environment?: Partial<Environment>;
 }
+/** `cookie`: in HttpOnly cookies; `header`: in headers, within reach of scripts. */
+export type TokenTransferMethod = "cookie" | "header";
 export interface SessionClient {
     /**
      * Call like `window.fetch`. Calls to the API origin carry the session and are repeated after a refresh; all others
@@ -40,12 +52,46 @@ export interface SessionClient {
     attemptRefreshingSession(): Promise<boolean>;
     /** End the session at the server and here. Rejects with `SignOutError`, and keeps the session, if the server did not. */
     signOut(): Promise<void>;
-    /** Call `listener` on every `event` of this tab, until the returned function is called. */
+    /** Call `listener` on every `event`, other tabs' doings included where it says so, until the returned function is called. */
     on<E extends SessionEventName>(event: E, listener: SessionListener<E>): () => void;
+    /** How calls are made that are not this `fetch`; `reseal-browser/intercept` builds on it. */
+    readonly calls: SessionCalls;
 }
+export interface SessionCalls {
+    /** Is this an address of the API, where the session may go? */
+    isOurs(address: string | URL): boolean;
+    /** Does this answer of the API say that the access token is not accepted? */
+    isRefusal(reply: Pick<Reply, "status" | "url">): boolean;
+    /** Send a call, and again after a refresh. The first request leaves before this returns. Rejects like `fetch` above. */
+    run<R extends Reply>(call: SessionCall<R>): Promise<SessionAnswer<R>>;
+    /** A `fetch` like that of the client, on top of another one than the browser's. */
+    through(fetch: Fetch): Fetch;
+}
+/** Something that can be sent more than once, each time with the headers of its time. */
+export interface SessionCall<R extends Reply> {
+    /** The caller's own headers. */
+    readonly own: HeadersInit | undefined;
+    readonly signal: AbortSignal | null | undefined;
+    send(headers: Headers): Promise<R>;
+}
+export interface SessionAnswer<R extends Reply> {
+    readonly response: R;
+    readonly verdict: SessionVerdict;
+}
+/**
+ * What became of a call:
+ * `answered`: the response is the application's answer;
+ * `ended`: refused, and there is no session;
+ * `replaced`: refused, and meanwhile another user signed in, in whose name the call was not repeated;
+ * `looping`: refused even after the last permitted repeat, although the session lives.
+ */
+export type SessionVerdict = "answered" | "ended" | "replaced" | "looping";
+/** As much of a `Response` as the session needs to know. */
+export type Reply = Pick<Response, "status" | "ok" | "url" | "headers"> & Partial<Pick<Response, "body">>;
+export type Fetch = (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
 /** Each event with what its listeners are told. */
 export interface SessionEvents {
-    /** A response brought a session which this tab did not know. */
+    /** A session which this tab did not know: an answer brought it, or another tab did. */
     SESSION_CREATED: {
         userId: string | undefined;
     };
@@ -53,7 +99,12 @@ export interface SessionEvents {
     REFRESH_SESSION: {
         userId: string | undefined;
     };
-    /** The session ended on request. */
+    /** What `getAccessTokenPayload()` gives has changed, in this tab or in another one. */
+    PAYLOAD_UPDATED: {
+        userId: string | undefined;
+        payload: Record<string, unknown> | undefined;
+    };
+    /** The session ended on request of this tab. */
     SIGN_OUT: {
         userId: string | undefined;
     };
@@ -61,6 +112,11 @@ export interface SessionEvents {
     SESSION_EXPIRED: {
         userId: string | undefined;
         reason: SessionEndReason;
+        serverReason: string | undefined;
+    };
+    /** Another tab signed out, or was refused. `SESSION_EXPIRED` follows. */
+    SESSION_ENDED_ELSEWHERE: {
+        userId: string | undefined;
     };
     /** The server saw the refresh token used by two parties. `SESSION_EXPIRED` follows. */
     TOKEN_THEFT: {
@@ -73,12 +129,15 @@ export interface SessionEvents {
 }
 export type SessionEventName = keyof SessionEvents;
 export type SessionListener<E extends SessionEventName> = (detail: SessionEvents[E]) => void;
-/** `refused`: by the server; `token-theft`: see `TOKEN_THEFT`; `elsewhere`: another tab signed out or was refused. */
+/**
+ * `refused`: by the server, which may have said why (`serverReason`, for example `user_revoked`); `token-theft`: see
+ * `TOKEN_THEFT`; `elsewhere`: see `SESSION_ENDED_ELSEWHERE`.
+ */
 export type SessionEndReason = "refused" | "token-theft" | "elsewhere";
-/** Everything the client takes from its host: time, chance, network, cookies and tabs. */
+/** Everything the client takes from its host: time, chance, network, storage and tabs. */
 export interface Environment {
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-    /** Milliseconds since 1970. Only used to make one marker differ from the last, never compared with server time. */
+    /** Milliseconds since 1970. Only told apart from one another, never compared with server time. */
     now(): number;
     /** A number from 0 up to, not including, 1. */
     random(): number;
@@ -88,6 +147,8 @@ export interface Environment {
     readCookies(): string;
     /** Write one cookie, as an assignment to `document.cookie` does. */
     writeCookie(cookie: string): void;
+    /** Where header mode keeps what it must remember. May throw where the browser forbids it; the tab's memory then serves. */
+    storage(): SessionStorage;
     /** The page's address. */
     pageUrl(): string;
     /** The address against which relative request addresses are resolved. */
@@ -97,9 +158,13 @@ export interface Environment {
     onceOnline(callback: () => void): () => void;
     /** The tabs' common locks, if the host has any. */
     locks: SessionLocks | undefined;
+    /** Call `heard` when another tab has posted to the channel `name`, or changed the storage. Gives the function that posts to the others. */
+    openChannel(name: string, heard: () => void): () => void;
     /** Take an error thrown by a listener; it must not disturb the session. */
     reportError(error: unknown): void;
 }
+/** The part of `localStorage` that is used. */
+export type SessionStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 /** The one form of `navigator.locks.request` that is used. */
 export interface SessionLocks {
     request(name: string, options: {

@@ -40,6 +40,8 @@ class Refusal(StrEnum):
     """The session was ended because one of its refresh tokens was used twice."""
     ANTI_CSRF = "anti_csrf"
     CROSS_SITE = "cross_site"
+    TICKET = "ticket"
+    """Not a ticket of ours for this purpose, or used before, or too old."""
     NEWER_THAN_STORE = "newer_than_store"
     """The token is genuine but newer than the store knows: the store was rolled back."""
     SUCCESSOR_UNREADABLE = "successor_unreadable"

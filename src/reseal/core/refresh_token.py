@@ -66,6 +66,11 @@ def parse(scope: Scope, mac_key: bytes, text: str) -> RefreshToken:
     return RefreshToken(handle, int(generation), _decode(secret), text, hashlib.sha256(text.encode()).digest())
 
 
+def has_shape(text: str) -> bool:
+    """Tell our tokens from other people's in a place that both use. Says nothing about who issued it."""
+    return _SHAPE.fullmatch(text) is not None
+
+
 def newest_of_each_line(scope: Scope, mac_key: bytes, texts: Iterable[str]) -> tuple[str, ...]:
     """Of several tokens that one browser sent, keep the newest genuine one of each session; none may be left.
 

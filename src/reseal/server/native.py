@@ -6,7 +6,7 @@ A caller is a backend with an API key. Its engine works on the same store, app a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import msgspec
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock
-from reseal.core.errors import ConfigurationError, ResealError
+from reseal.core.errors import ConfigurationError, Refusal, ResealError
 from reseal.core.events import EventListener
 from reseal.core.model import SessionRecord
 from reseal.core.secret import Secret
@@ -134,6 +134,18 @@ async def _get(engine: AsyncEngine, call: wire.Get, _: Clock) -> SessionRecord:
     return _shown(await engine.get(call.handle))
 
 
+async def _why_ended(engine: AsyncEngine, call: wire.WhyEnded, _: Clock) -> Mapping[str, Refusal]:
+    return await engine.why_ended(call.handles)
+
+
+async def _issue_ticket(engine: AsyncEngine, call: wire.IssueTicket, _: Clock) -> str:
+    return await engine.issue_ticket(call.claims, call.purpose)
+
+
+async def _redeem_ticket(engine: AsyncEngine, call: wire.RedeemTicket, clock: Clock) -> wire.Tokens:
+    return _tokens(await engine.redeem_ticket(call.ticket, call.purpose), clock)
+
+
 async def _list_user(engine: AsyncEngine, call: wire.OfUser, _: Clock) -> Iterable[SessionRecord]:
     return [_shown(record) for record in await engine.list_user(call.user_id)]
 
@@ -187,6 +199,9 @@ CALLS: Final[dict[str, tuple[msgspec.json.Decoder[Any], Handler]]] = {
     "check": (_decoder(wire.Check), _check),
     "reissue": (_decoder(wire.Reissue), _reissue),
     "get": (_decoder(wire.Get), _get),
+    "why_ended": (_decoder(wire.WhyEnded), _why_ended),
+    "issue_ticket": (_decoder(wire.IssueTicket), _issue_ticket),
+    "redeem_ticket": (_decoder(wire.RedeemTicket), _redeem_ticket),
     "list_user": (_decoder(wire.OfUser), _list_user),
     "update": (_decoder(wire.Update), _update),
     "revoke": (_decoder(wire.Revoke), _revoke),

@@ -69,6 +69,10 @@ def _encrypted(value: str | tuple[str, ...] | None, secure: bool | None) -> bool
     return secure is False or not any(is_open_http(each) for each in origins)
 
 
+def _differ(older: str | None, present: str | None) -> bool:
+    return older is None or older.lstrip(".") != (present or "").lstrip(".")
+
+
 _HTTPS: Final = "use https, or set cookie_secure: false where the network is trusted"
 
 PACTS: Final = (
@@ -101,6 +105,18 @@ PACTS: Final = (
         covers,
         "'cookie_domain' must be the host of 'api_domain' or a parent domain of it",
         "browsers drop the cookies otherwise; remove it for host-only cookies",
+    ),
+    Pact(
+        ("older_cookie_domain", "api_domain"),
+        lambda older, api: not older or covers(older, api),
+        "'older_cookie_domain' must be the host of 'api_domain' or a parent domain of it",
+        "browsers have no such cookies to delete; leave it empty if the old ones had no domain",
+    ),
+    Pact(
+        ("older_cookie_domain", "cookie_domain"),
+        _differ,
+        "'older_cookie_domain' must differ from 'cookie_domain'",
+        "it would delete the cookies just set; remove it if the domain was not changed",
     ),
     Pact(
         ("refresh_api_path", "signout_api_path"),

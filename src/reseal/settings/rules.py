@@ -162,6 +162,10 @@ def _secret(value: object) -> Secret:
     return secret
 
 
+def _older_domain(text: str) -> str:
+    return text and cookie_domain(text)
+
+
 def _refresh_path(value: object) -> str:
     text = path(as_text(value))
     if text == "/":
@@ -213,13 +217,17 @@ RULES: Final[dict[str, Rule]] = {
     "issuer": _claim,
     "audience": _claim,
     "enable_anti_csrf": boolean,
+    "token_transfer_method": _choice(("any", "cookie", "header"), "must be any, cookie or header"),
+    "frontend_compatibility": boolean,
     "cookie_domain": optional(of_text(cookie_domain)),
+    "older_cookie_domain": optional(of_text(_older_domain)),
     "cookie_secure": optional(boolean),
     "cookie_same_site": _choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"'),
     "access_token_path": of_text(path),
     "refresh_api_path": _refresh_path,
     "signout_api_path": of_text(path),
     "session_expired_status_code": _status,
+    "session_check_interval": amount(1, 3600, "must be between 1 and 3600 seconds inclusive.", "10 suits most"),
     "rotation_policy": _choice(("graceful", "classic"), "must be graceful or classic"),
     "refresh_token_rotation_grace_period": amount(
         0, 300, "must be between 0 and 300 seconds inclusive.", "30 covers pages that refresh at the same time"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SameSite = Literal["none", "strict", "lax"]
+TransferMethod = Literal["any", "cookie", "header"]
 
 ACCESS_COOKIE: Final = "sAccessToken"
 REFRESH_COOKIE: Final = "sRefreshToken"
@@ -111,11 +112,30 @@ class Settings:
         default=False,
         metadata={"doc": "Whether an anti-CSRF token decides where neither Origin nor Sec-Fetch-Site does."},
     )
+    token_transfer_method: TransferMethod = field(
+        default="any",
+        metadata={
+            "doc": "How a new session travels: cookie, header, or any for what the request's st-auth-mode header "
+            "asks for, which is cookie without one. A session keeps its way until it ends."
+        },
+    )
+    frontend_compatibility: bool = field(
+        default=False,
+        metadata={"doc": "Whether pages may run published frontends of interface versions 1.0 to 1.15."},
+    )
     cookie_domain: str | None = field(
         default=None,
         metadata={
             "doc": "Domain of the cookies: the API's host or a parent domain of it, never a public suffix. "
             "If absent, the cookies are for the API's host alone."
+        },
+    )
+    older_cookie_domain: str | None = field(
+        default=None,
+        metadata={
+            "doc": "The cookie_domain that was in force before, empty if there was none: its cookies are deleted "
+            "wherever new ones are set or cleared. Set it when you change cookie_domain, for as long as the old "
+            "cookies may live."
         },
     )
     cookie_secure: bool | None = field(
@@ -136,6 +156,13 @@ class Settings:
     session_expired_status_code: int = field(
         default=401,
         metadata={"doc": "Status of the answer that asks the page to refresh or sign in: 400 to 599, not 403 or 503."},
+    )
+    session_check_interval: float = field(
+        default=10,
+        metadata={
+            "doc": "How often the sessions of open WebSockets and event streams are looked up: 1 to 3600.",
+            "unit": "seconds",
+        },
     )
     rotation_policy: str = field(
         default="graceful",
@@ -201,6 +228,8 @@ class Settings:
     """With ``__Host-`` if the cookie is secure, of this host alone and for every path."""
     refresh_cookie_name: str = field(init=False, repr=False, compare=False)
     """With ``__Secure-`` if the cookie is secure: one bound to a path cannot be ``__Host-``."""
+    older_access_cookie_name: str = field(init=False, repr=False, compare=False)
+    """The name that it had with ``older_cookie_domain``, if that is given; the other cookie's was the same."""
     database_path: Path | None = field(init=False, repr=False, compare=False)
     """The SQLite file, if the store is one."""
     postgresql_uri: Secret | None = field(init=False, repr=False, compare=False)
@@ -298,10 +327,13 @@ def _cookies_of(settings: Settings) -> dict[str, object]:
     secure = settings.cookie_secure
     if secure is None:
         secure = settings.api_domain.startswith("https:")
-    host_only = settings.cookie_domain is None and settings.access_token_path == "/"
+    everywhere = settings.access_token_path == "/"
+    host_only = settings.cookie_domain is None and everywhere
+    was_host_only = not settings.older_cookie_domain and everywhere
     return {
         "secure_cookies": secure,
         "access_cookie_name": _prefix(secure=secure, host_only=host_only) + ACCESS_COOKIE,
+        "older_access_cookie_name": _prefix(secure=secure, host_only=was_host_only) + ACCESS_COOKIE,
         "refresh_cookie_name": _prefix(secure=secure, host_only=False) + REFRESH_COOKIE,
     }
 

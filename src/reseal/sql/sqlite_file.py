@@ -15,6 +15,7 @@ from reseal.core.errors import ConfigurationError
 from reseal.core.model import (
     Device,
     EndReason,
+    Found,
     NewSession,
     Rotation,
     Scope,
@@ -103,6 +104,9 @@ class Tables:
         row = db.execute(self._sql["get"], (*scope, handle)).fetchone()
         return None if row is None else _record(row)
 
+    def get_many(self, db: sqlite3.Connection, scope: Scope, handles: Iterable[str], now: int) -> dict[str, Found]:
+        return {handle: Found(self.get(db, scope, handle), now) for handle in handles}
+
     def rotate(self, db: sqlite3.Connection, scope: Scope, rotation: Rotation, now: int) -> SessionRecord | None:
         row = db.execute(
             self._sql["rotate"],
@@ -141,8 +145,13 @@ class Tables:
         rows = db.execute(self._sql["list_user"], _scoped(scope) | {"user_id": user_id, "now": now})
         return tuple(map(_record, rows.fetchall()))
 
+    def claim(self, db: sqlite3.Connection, scope: Scope, name: str, until: int, now: int) -> bool:
+        values = _scoped(scope) | {"name": name, "until": until, "now": now}
+        return until > now and db.execute(self._sql["claim"], values).rowcount == 1
+
     def purge(self, db: sqlite3.Connection, after: int, limit: int, now: int) -> tuple[int, int]:
         """Look at ``limit`` rows behind ``after``; give the row to go on from (0: round again) and the number gone."""
+        db.execute(self._sql["purge_claims"], {"now": now, "limit": limit})
         upto = db.execute(self._sql["purge_to"], {"after": after, "limit": limit}).fetchone()[0]
         if upto is None:
             return 0, 0

@@ -30,6 +30,7 @@ _UNSAID: Final = frozenset(
         Refusal.UNKNOWN_SESSION,
         Refusal.ANTI_CSRF,
         Refusal.CROSS_SITE,
+        Refusal.TICKET,
         Refusal.NEWER_THAN_STORE,
         Refusal.SUCCESSOR_UNREADABLE,
     }
@@ -39,6 +40,7 @@ _KEEPS_COOKIES: Final = frozenset(
         Refusal.NO_TOKEN,  # a refresh under way may just have set them
         Refusal.ANTI_CSRF,  # a foreign page must not be able to sign anybody out
         Refusal.CROSS_SITE,
+        Refusal.TICKET,
         Refusal.REPLACED,  # the browser already holds those of its new session
     }
 )

@@ -22,6 +22,7 @@ COOKIE_LIMIT: Final = 4096
 LIFETIME_LIMIT_MS: Final = 400 * 24 * 3600 * 1000
 """The longest life a browser grants a cookie (RFC 6265bis, 5.5)."""
 
+_COOKIE: Final = b"cookie"
 _BLANKS: Final = " \t"
 """Only these are trimmed. A wider notion of white space (U+00A0, U+0085) would let a sub-domain pass off a
 cookie of its own as one with the ``__Host-`` prefix, because the browser sees a different name."""
@@ -54,13 +55,16 @@ def values(facts: RequestFacts, name: str) -> tuple[str, ...]:
     escapes decoded if all of them are well formed.
     """
     found: dict[str, None] = {}
-    for header in facts.all("cookie"):
-        for pair in header.split(";"):
+    for field, line in facts.raw:  # written out, because every request comes through here
+        if field != _COOKIE:
+            continue
+        for pair in line.decode("latin-1").split(";"):
             if name not in pair:
                 continue
             key, equals, value = pair.partition("=")
             if equals and key.strip(_BLANKS) == name:
-                found[_plain(value.strip(_BLANKS))] = None
+                value = value.strip(_BLANKS)
+                found[_plain(value) if '"' in value or "%" in value else value] = None
     return tuple(found)
 
 

@@ -22,7 +22,7 @@ _CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
 class RequestFacts(NamedTuple):
-    """One request. :meth:`of` brings the parts into this form. Its ``repr`` shows no header."""
+    """One request. :meth:`of` brings the parts into this form. Its ``repr`` shows no header and no body."""
 
     method: str
     """In upper case."""
@@ -30,6 +30,8 @@ class RequestFacts(NamedTuple):
     raw: tuple[tuple[bytes, bytes], ...]
     """The headers as ASGI gives them: in the order received, names in lower case. Decoded only when asked for."""
     client_ip: str | None = None
+    body: bytes = b""
+    """Only of a refresh request, and only a short one: see :data:`reseal.web.bearer.BODY_LIMIT`."""
 
     def __repr__(self) -> str:
         return f"RequestFacts(method={self.method!r}, path={self.path!r}, client_ip={self.client_ip!r})"
@@ -41,6 +43,7 @@ class RequestFacts(NamedTuple):
         path: str,
         headers: Iterable[tuple[str | bytes, str | bytes]],
         client_ip: str | None = None,
+        body: bytes = b"",
     ) -> RequestFacts:
         """Take a request as ASGI (bytes) or WSGI (Latin-1 text) gives it. No header content raises."""
         raw = [
@@ -49,7 +52,7 @@ class RequestFacts(NamedTuple):
             else (_raw(name).lower(), _raw(value))
             for name, value in headers
         ]
-        return cls(method.upper(), path, tuple(raw), client_ip)
+        return cls(method.upper(), path, tuple(raw), client_ip, body)
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:

@@ -14,6 +14,20 @@ from reseal.core.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reseal.core.access_token import Claims
+
+
+def of(claims: Claims) -> str:
+    """Say what scripts may know: the user, the token's end, and the payload with the standard claims."""
+    public = claims.jwt_payload() | {
+        "sub": claims.sub,
+        "iat": claims.iat,
+        "exp": claims.exp,
+        "tId": claims.tid,
+        "sessionHandle": claims.sid,
+    }
+    return encode(claims.sub, claims.exp * 1000, public)
+
 
 def encode(user_id: str, expires_at_ms: int, payload: Mapping[str, Any]) -> str:
     """Write the header value: padded standard base64 of compact JSON, with the access token's end in it.

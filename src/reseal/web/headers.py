@@ -26,13 +26,15 @@ _TOUCHED_NAMES: Final = frozenset(name for name, _ in _TOUCH)
 class SessionHeaders:
     """Headers waiting for a response. Whatever is set also counts as a touch."""
 
-    __slots__ = ("_cookies", "_exposed", "_headers", "_touched")
+    __slots__ = ("_cookies", "_exposed", "_headers", "_touched", "for_older_frontend")
 
     def __init__(self) -> None:
-        self._cookies: dict[str, str] = {}
+        self._cookies: dict[tuple[str, ...], str] = {}
         self._headers: dict[str, str] = {}
         self._exposed: dict[str, None] = {}
         self._touched = False
+        self.for_older_frontend = False
+        """Whether what scripts are to read must suit :mod:`reseal.web.older_frontends`."""
 
     @property
     def touched(self) -> bool:
@@ -44,10 +46,11 @@ class SessionHeaders:
         self._touched = True
 
     def set_cookie(self, name: str, text: str) -> None:
-        """Put one ``Set-Cookie`` text in; it replaces an earlier one of the same cookie name."""
+        """Put one ``Set-Cookie`` text in; it replaces an earlier one of the same name, domain and path."""
         if not text.startswith(f"{name}="):
             raise InvalidInput("cookie name", "is not the name in the cookie's text")
-        self._cookies[name] = _clean(text)
+        place = [part for part in text.split("; ")[1:] if part.startswith(("Domain=", "Path="))]
+        self._cookies[name, *place] = _clean(text)
         self.touch()
 
     def set(self, name: str, value: str) -> None:
@@ -59,6 +62,11 @@ class SessionHeaders:
         """Let scripts of another origin read a header of this response (Fetch, "CORS protocol")."""
         self._exposed[_field(name)] = None
         self.touch()
+
+    def publish(self, name: str, value: str) -> None:
+        """Put a header in for scripts to read, whatever their origin."""
+        self.set(name, value)
+        self.expose(name)
 
     def discard(self, name: str) -> None:
         """Take a header back, and its exposure; nothing happens if it is not there."""

@@ -1,29 +1,65 @@
-"""How a session travels in cookies: which cookie, which header, where each lives (FDI, sections 2, 3 and 6)."""
+"""How a session travels: in cookies or in headers (FDI, sections 2, 3, 5 and 6).
+
+A new session gets the way that the settings and the request ask for, and keeps it until it ends. What is presented
+in a cookie is answered in cookies alone: a script that could have a cookie's token sent to it in a header would turn
+``HttpOnly`` into readable. If a request presents both, the header counts: somebody put it there, cookies come by
+themselves.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from enum import Enum
+from typing import TYPE_CHECKING, Final, TypedDict
 
-from reseal.web import cookies
+from reseal.web import bearer, cookies, csrf, front_token, older_frontends
+from reseal.web.csrf import Trust
 
 if TYPE_CHECKING:
+    from reseal.core.tokens import TokenPair
     from reseal.settings import Settings
     from reseal.web.facts import RequestFacts
     from reseal.web.headers import SessionHeaders
 
 FRONT_TOKEN: Final = "front-token"
 ANTI_CSRF: Final = "anti-csrf"
+AUTH_MODE: Final = "st-auth-mode"
 _GONE: Final = "remove"
 
 
-def read_access(facts: RequestFacts, settings: Settings) -> tuple[str, ...]:
-    """List the access tokens that the cookies offer; more than one after a change of domain or path."""
-    return _tokens(facts, settings.access_cookie_name)
+class Transport(Enum):
+    """One way. Only what came in a cookie needs a check for cross-site requests."""
+
+    COOKIE = "cookie"
+    HEADER = "header"
 
 
-def read_refresh(facts: RequestFacts, settings: Settings) -> tuple[str, ...]:
-    """List the refresh tokens that the cookies offer."""
-    return _tokens(facts, settings.refresh_cookie_name)
+def for_new_session(facts: RequestFacts, settings: Settings) -> Transport:
+    """Choose the way of a session that begins. A request that does not say, like a plain form's, gets cookies."""
+    method: str = settings.token_transfer_method
+    if method == "any":
+        method = (facts.header(AUTH_MODE) or "").strip().lower()
+    return Transport.HEADER if method == "header" else Transport.COOKIE
+
+
+def read_access(facts: RequestFacts, settings: Settings) -> tuple[Transport, tuple[str, ...]]:
+    """List the access tokens that a request offers, and by which way; more than one after a change of domain."""
+    token = bearer.read_access(facts)
+    if token is not None:
+        return Transport.HEADER, (token,)
+    return Transport.COOKIE, _tokens(facts, settings.access_cookie_name)
+
+
+def read_refresh(facts: RequestFacts, settings: Settings) -> tuple[Transport, tuple[str, ...]]:
+    """List the refresh tokens that a request offers, and by which way."""
+    token = bearer.read_refresh(facts) or bearer.read_body(facts)
+    if token is not None:
+        return Transport.HEADER, (token,)
+    return Transport.COOKIE, _tokens(facts, settings.refresh_cookie_name)
+
+
+def asks_for_body(facts: RequestFacts) -> bool:
+    """Tell whether the refresh token that counts came in the request's body, and the answer goes there too."""
+    return bearer.read_refresh(facts) is None and bearer.read_body(facts) is not None
 
 
 def read_anti_csrf(facts: RequestFacts) -> str | None:
@@ -31,41 +67,55 @@ def read_anti_csrf(facts: RequestFacts) -> str | None:
     return facts.header(ANTI_CSRF) or None
 
 
-def attach(
-    headers: SessionHeaders,
-    settings: Settings,
-    *,
-    access_token: str,
-    refresh_token: str | None,
-    anti_csrf: str | None,
-    front_token: str,
-    session_expires_at_ms: int,
-    now_ms: int,
-) -> None:
-    """Hand new tokens to the browser; ``None`` leaves what it holds.
+def access_cookies(facts: RequestFacts, settings: Settings) -> tuple[str, ...]:
+    """List the access tokens that the cookies offer, whatever the headers do."""
+    return _tokens(facts, settings.access_cookie_name)
 
-    Both cookies live as long as the session: an access token that has expired must still arrive, or the answer
-    would be "unauthorised" where "try refresh token" is right (FDI, 12.2).
+
+def leftovers(facts: RequestFacts, settings: Settings, kept: Transport) -> tuple[Transport, ...]:
+    """Name the way, other than ``kept``, by which the request presents tokens that may be deleted.
+
+    Cookies stay where the request comes from a foreign page: it must not be able to sign anybody out.
     """
-    life = {"expires_at_ms": session_expires_at_ms, "now_ms": now_ms}
-    _publish(headers, FRONT_TOKEN, front_token)
-    name = settings.access_cookie_name
-    headers.set_cookie(name, cookies.set_cookie(name, access_token, **_access_place(settings), **life))
-    if refresh_token is not None:
-        name = settings.refresh_cookie_name
-        headers.set_cookie(name, cookies.set_cookie(name, refresh_token, **_refresh_place(settings), **life))
-    if anti_csrf is not None:
-        _publish(headers, ANTI_CSRF, anti_csrf)
+    if kept is Transport.COOKIE:
+        held = bearer.read_access(facts) or bearer.read_refresh(facts)
+        return (Transport.HEADER,) if held else ()
+    ours = access_cookies(facts, settings) or _tokens(facts, settings.refresh_cookie_name)
+    if ours and csrf.verdict(facts, settings) is not Trust.HOSTILE:
+        return (Transport.COOKIE,)
+    return ()
 
 
-def clear(headers: SessionHeaders, settings: Settings) -> None:
-    """Make the browser forget the session, whatever this response had set before."""
-    name = settings.access_cookie_name
-    headers.set_cookie(name, cookies.clear_cookie(name, **_access_place(settings)))
-    name = settings.refresh_cookie_name
-    headers.set_cookie(name, cookies.clear_cookie(name, **_refresh_place(settings)))
+def attach(headers: SessionHeaders, settings: Settings, via: Transport, tokens: TokenPair, now_ms: int) -> None:
+    """Hand new tokens to the client; a refresh token of ``None`` leaves what it holds."""
+    headers.publish(FRONT_TOKEN, front_token.of(tokens.claims))
+    if headers.for_older_frontend and tokens.refresh_token is not None:
+        headers.publish(older_frontends.ID_REFRESH_TOKEN, older_frontends.id_refresh_token(tokens))
+    if via is Transport.HEADER:
+        bearer.attach(headers, tokens)
+        return
+    _attach_cookies(headers, settings, tokens, now_ms)
+    if tokens.anti_csrf is not None:
+        headers.publish(ANTI_CSRF, tokens.anti_csrf)
+
+
+def clear(headers: SessionHeaders, settings: Settings, *ways: Transport) -> None:
+    """Make the client forget the session, whatever this response had set before."""
     headers.discard(ANTI_CSRF)
-    _publish(headers, FRONT_TOKEN, _GONE)
+    headers.discard(FRONT_TOKEN)
+    headers.publish(older_frontends.ID_REFRESH_TOKEN if headers.for_older_frontend else FRONT_TOKEN, _GONE)
+    for via in ways:
+        forget(headers, settings, via)
+
+
+def forget(headers: SessionHeaders, settings: Settings, via: Transport) -> None:
+    """Delete the tokens that travel one way, and leave what the client knows of its session."""
+    if via is Transport.HEADER:
+        bearer.clear(headers)
+        return
+    _clear_cookie(headers, settings.access_cookie_name, _access_place(settings))
+    _clear_cookie(headers, settings.refresh_cookie_name, _refresh_place(settings))
+    _clear_older(headers, settings)
 
 
 def access_token_limit(settings: Settings) -> int:
@@ -73,13 +123,45 @@ def access_token_limit(settings: Settings) -> int:
     return cookies.COOKIE_LIMIT - cookies.size(settings.access_cookie_name, "")
 
 
+def _clear_cookie(headers: SessionHeaders, name: str, place: cookies.Attributes) -> None:
+    headers.set_cookie(name, cookies.clear_cookie(name, **place))
+
+
+def _clear_older(headers: SessionHeaders, settings: Settings) -> None:
+    """Delete the cookies of the domain that was in force before, in the response that sets or clears the new ones.
+
+    Nothing tells from which domain a cookie has come, so it is done whether or not one came twice.
+    """
+    if settings.older_cookie_domain is None:
+        return
+    older = settings.older_cookie_domain or None
+    _clear_cookie(headers, settings.older_access_cookie_name, {**_access_place(settings), "domain": older})
+    _clear_cookie(headers, settings.refresh_cookie_name, {**_refresh_place(settings), "domain": older})
+
+
+class _Life(TypedDict):
+    expires_at_ms: int
+    now_ms: int
+
+
+def _attach_cookies(headers: SessionHeaders, settings: Settings, tokens: TokenPair, now_ms: int) -> None:
+    """Set the cookies. Both live as long as the session.
+
+    An access token that has expired must still arrive, or the answer would be "unauthorised" where "try refresh
+    token" is right (FDI, 12.2).
+    """
+    _clear_older(headers, settings)
+    life: _Life = {"expires_at_ms": tokens.session_expires_at, "now_ms": now_ms}
+    name = settings.access_cookie_name
+    headers.set_cookie(name, cookies.set_cookie(name, tokens.access_token, **_access_place(settings), **life))
+    if tokens.refresh_token is not None:
+        name = settings.refresh_cookie_name
+        headers.set_cookie(name, cookies.set_cookie(name, tokens.refresh_token, **_refresh_place(settings), **life))
+
+
 def _tokens(facts: RequestFacts, name: str) -> tuple[str, ...]:
-    return tuple([token for token in cookies.values(facts, name) if token])
-
-
-def _publish(headers: SessionHeaders, name: str, value: str) -> None:
-    headers.set(name, value)
-    headers.expose(name)
+    found = cookies.values(facts, name)
+    return found if all(found) else tuple(filter(None, found))
 
 
 def _access_place(settings: Settings) -> cookies.Attributes:

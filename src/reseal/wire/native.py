@@ -91,6 +91,20 @@ class Get(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     handle: str
 
 
+class WhyEnded(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    handles: list[str]
+
+
+class IssueTicket(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    claims: Claims
+    purpose: str
+
+
+class RedeemTicket(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    ticket: str
+    purpose: str
+
+
 class OfUser(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user_id: str
 

@@ -19,6 +19,7 @@ class AsyncMemoryStore:
         self._steady = SteadyClock(clock or SystemClock())
         self._lock = threading.Lock()
         self._sessions: dict[Scope, dict[str, SessionRecord]] = {}
+        self._claims: dict[tuple[Scope, str], int] = {}
         self._keys: dict[str, dict[str, StoredKey]] = {}
         self._tenants: dict[Scope, bytes] = {}
 
@@ -39,6 +40,11 @@ class AsyncMemoryStore:
     async def get(self, scope: Scope, handle: str) -> Found:
         with self._lock:
             return Found(self._sessions.get(scope, {}).get(handle), self._steady.now())
+
+    async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        with self._lock:
+            sessions, now = self._sessions.get(scope, {}), self._steady.now()
+            return {handle: Found(sessions.get(handle), now) for handle in handles}
 
     async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         with self._lock:
@@ -74,9 +80,20 @@ class AsyncMemoryStore:
             records = (r for r in self._sessions.get(scope, {}).values() if r.user_id == user_id)
             return tuple(sorted((r for r in records if not why_ended(r, now)), key=lambda r: (r.created_at, r.handle)))
 
+    async def claim(self, scope: Scope, name: str, until: int) -> bool:
+        with self._lock:
+            now = self._steady.now()
+            if until <= now or self._claims.get((scope, name), now) > now:
+                return False
+            self._claims[scope, name] = until
+            return True
+
     async def purge(self, limit: int) -> int:
         with self._lock:
-            before = self._steady.now() - PURGE_AFTER
+            now = self._steady.now()
+            for claim in [claim for claim, until in self._claims.items() if until <= now][:limit]:
+                del self._claims[claim]
+            before = now - PURGE_AFTER
             gone = [
                 (scope, record.handle)
                 for scope, sessions in self._sessions.items()

@@ -57,6 +57,10 @@ class AsyncSQLiteStore:
     async def get(self, scope: Scope, handle: str) -> Found:
         return await self._read(lambda db: Found(self._tables.get(db, scope, handle), self._now(db)))
 
+    async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        each_once = tuple(dict.fromkeys(handles))
+        return await self._read(lambda db: self._tables.get_many(db, scope, each_once, self._now(db)))
+
     async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         return await self._write(lambda db: self._tables.rotate(db, scope, rotation, self._now(db)))
 
@@ -72,6 +76,9 @@ class AsyncSQLiteStore:
 
     async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         return await self._read(lambda db: self._tables.list_user(db, scope, user_id, self._now(db)))
+
+    async def claim(self, scope: Scope, name: str, until: int) -> bool:
+        return await self._write(lambda db: self._tables.claim(db, scope, name, until, self._now(db)))
 
     async def purge(self, limit: int) -> int:
         after = self._purged_to

@@ -94,6 +94,15 @@ class PostgresStore:
         self._time.see(now, wall)
         return Found(None if row[2] is None or row[2] != handle else rows.to_record(row[2:]), now)
 
+    def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        meant = dict.fromkeys(handles)
+        values = rows.scoped(scope) | {"handles": [handle for handle in meant if rows.storable(handle)]}
+        found = self._server.fetch("get_many", self._timed(values))
+        now, wall = found[0][:2]
+        self._time.see(now, wall)
+        records = {row[2]: rows.to_record(row[2:]) for row in found if row[2] is not None}
+        return {handle: Found(records.get(handle), now) for handle in meant}
+
     def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         if not rows.storable(rotation.handle):
             return None
@@ -132,9 +141,16 @@ class PostgresStore:
         values = rows.scoped(scope) | {"user_id": user_id}
         return tuple(map(rows.to_record, self._server.fetch("list_user", self._timed(values))))
 
+    def claim(self, scope: Scope, name: str, until: int) -> bool:
+        values = rows.scoped(scope) | {"name": name, "until": until}
+        done = self._server.fetch("claim", self._timed(values))
+        self._written()
+        return bool(done)
+
     def purge(self, limit: int) -> int:
         app_id, tenant_id, handle = self._purged_to
         values = {"app_id": app_id, "tenant_id": tenant_id, "handle": handle, "limit": limit, "kept_ms": PURGE_AFTER}
+        self._server.fetch("purge_claims", self._timed({"limit": limit}))
         step = self._server.run(lambda link: _purge(link, self._timed(values)))
         if not step:
             self._purged_to = _BEGINNING

@@ -58,6 +58,10 @@ class SQLiteStore:
     def get(self, scope: Scope, handle: str) -> Found:
         return self._read(lambda db: Found(self._tables.get(db, scope, handle), self._now(db)))
 
+    def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        each_once = tuple(dict.fromkeys(handles))
+        return self._read(lambda db: self._tables.get_many(db, scope, each_once, self._now(db)))
+
     def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         return self._write(lambda db: self._tables.rotate(db, scope, rotation, self._now(db)))
 
@@ -73,6 +77,9 @@ class SQLiteStore:
 
     def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         return self._read(lambda db: self._tables.list_user(db, scope, user_id, self._now(db)))
+
+    def claim(self, scope: Scope, name: str, until: int) -> bool:
+        return self._write(lambda db: self._tables.claim(db, scope, name, until, self._now(db)))
 
     def purge(self, limit: int) -> int:
         after = self._purged_to

@@ -113,6 +113,21 @@ FROM (
 ) AS t
 LEFT JOIN reseal_session AS s ON s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s
 
+-- name: get_many
+SELECT
+    t.now, t.wall,
+    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
+    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
+    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t
+LEFT JOIN reseal_session AS s
+    ON s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = ANY(%(handles)s::text[])
+
 -- name: rotate
 UPDATE reseal_session AS s SET
     expires_at = least(t.now + %(idle_ms)s, s.absolute_expires_at),
@@ -243,6 +258,32 @@ FROM (
 ) AS t, reseal_session AS s
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.expires_at > t.now
 ORDER BY s.created_at, s.handle
+
+-- name: claim
+INSERT INTO reseal_claim AS c (app_id, tenant_id, name, claimed_at, until)
+SELECT %(app_id)s::text, %(tenant_id)s::text, %(name)s::text, t.now, %(until)s::bigint
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    FROM reseal_clock
+) AS t
+WHERE t.now < %(until)s::bigint
+ON CONFLICT (app_id, tenant_id, name) DO UPDATE SET claimed_at = excluded.claimed_at, until = excluded.until
+WHERE c.until <= excluded.claimed_at
+RETURNING 1
+
+-- name: purge_claims
+WITH t AS MATERIALIZED (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    FROM reseal_clock
+), forgotten AS MATERIALIZED (
+    SELECT c.app_id, c.tenant_id, c.name FROM reseal_claim AS c
+    WHERE c.until <= (SELECT t.now FROM t)
+    ORDER BY c.until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM reseal_claim AS c
+USING forgotten AS f
+WHERE c.app_id = f.app_id AND c.tenant_id = f.tenant_id AND c.name = f.name
+RETURNING 1
 
 -- name: purge
 WITH t AS MATERIALIZED (

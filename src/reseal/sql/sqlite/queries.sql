@@ -87,6 +87,14 @@ FROM session
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND expires_at > :now
 ORDER BY created_at, handle
 
+-- name: claim
+INSERT INTO claim (app_id, tenant_id, name, claimed_at, until) VALUES (:app_id, :tenant_id, :name, :now, :until)
+ON CONFLICT DO UPDATE SET claimed_at = excluded.claimed_at, until = excluded.until
+WHERE claim.until <= excluded.claimed_at
+
+-- name: purge_claims
+DELETE FROM claim WHERE rowid IN (SELECT rowid FROM claim WHERE until <= :now ORDER BY until LIMIT :limit)
+
 -- name: purge_to
 SELECT max(rowid) FROM (SELECT rowid FROM session WHERE rowid > :after ORDER BY rowid LIMIT :limit)
 

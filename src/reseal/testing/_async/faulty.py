@@ -50,6 +50,9 @@ class AsyncFaultyStore:
     async def get(self, scope: Scope, handle: str) -> Found:
         return await self._through("get", lambda: self.inner.get(scope, handle))
 
+    async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        return await self._through("get_many", lambda: self.inner.get_many(scope, handles))
+
     async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         return await self._through("rotate", lambda: self.inner.rotate(scope, rotation))
 
@@ -64,6 +67,9 @@ class AsyncFaultyStore:
 
     async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         return await self._through("list_user", lambda: self.inner.list_user(scope, user_id))
+
+    async def claim(self, scope: Scope, name: str, until: int) -> bool:
+        return await self._through("claim", lambda: self.inner.claim(scope, name, until))
 
     async def purge(self, limit: int) -> int:
         return await self._through("purge", lambda: self.inner.purge(limit))

@@ -35,7 +35,7 @@ from reseal.core.errors import (
     Unauthorised,
 )
 from reseal.core.events import Caller, EventName
-from reseal.core.model import Device, EndReason
+from reseal.core.model import Device, EndReason, Scope
 from reseal.core.tokens import TokenPair
 from reseal.testing._async.waiting import together
 from reseal.testing._async.world import AsyncWorld
@@ -691,6 +691,91 @@ class AsyncSessionsSuite:
         successor = await sessions.refresh(_token(await sessions.create("user")))
         assert not sessions.verify(successor.access_token).unconfirmed
 
+    # -- tickets and the state of many ------------------------------------------------------------------------------
+
+    async def test_of_many_who_show_one_ticket_one_gets_the_session(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        beside = await world.sessions()
+        pair = await sessions.create("user", {"a": 1})
+        for _ in range(3):
+            ticket = await sessions.issue_ticket(pair.claims, "/live")
+            tries = [partial(each.redeem_ticket, ticket, "/live") for each in (sessions, beside) for _ in range(4)]
+            results = await together(tries)
+            [redeemed] = [result for result in results if isinstance(result, TokenPair)]
+            claims = sessions.verify(redeemed.access_token)
+            assert (claims.sub, claims.sid, claims.gen) == ("user", pair.claims.sid, 0)
+            assert (claims.jwt_payload(), redeemed.refresh_token) == ({"a": 1}, None)
+            assert [e.reason for e in _errors(results) if isinstance(e, Unauthorised)] == [Refusal.TICKET] * 7
+
+    async def test_a_ticket_is_good_for_its_purpose_and_its_half_minute(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        claims = (await sessions.create("user")).claims
+        ticket = await sessions.issue_ticket(claims, "/live")
+        for purpose in ("", "/", "/liv", "/live/", "/LIVE", "/live\0"):
+            assert await _reason(sessions.redeem_ticket, ticket, purpose) is Refusal.TICKET
+        world.clock.advance(30 * SECOND - 1)
+        await sessions.redeem_ticket(ticket, "/live")
+        late = await sessions.issue_ticket(claims, "/live")
+        world.clock.advance(30 * SECOND)
+        assert await _reason(sessions.redeem_ticket, late, "/live") is Refusal.TICKET
+
+    async def test_a_ticket_counts_in_its_own_app_and_tenant(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        await world.store.put_tenant(Scope("public", "other"), b"{}")
+        foreign = await world.sessions(tenant_id="other")
+        ticket = await sessions.issue_ticket((await sessions.create("user")).claims, "/live")
+        assert await _reason(foreign.redeem_ticket, ticket, "/live") is Refusal.TICKET
+        await sessions.redeem_ticket(ticket, "/live")
+
+    async def test_a_forged_ticket_opens_nothing_and_uses_nothing_up(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        claims = (await sessions.create("user")).claims
+        ticket = await sessions.issue_ticket(claims, "/live")
+        parts = ticket.split(".")
+        parts[3] = str(int(parts[3]) + DAY)
+        others = ["", "t1", ticket[:-1], ticket + "A", ticket + "\n", ".".join(parts), claims.sid, "é", "\ud800"]
+        others += [ticket[:at] + ("A" if ticket[at] != "A" else "B") + ticket[at + 1 :] for at in range(len(ticket))]
+        for other in others:
+            assert await _reason(sessions.redeem_ticket, other, "/live") is Refusal.TICKET, other
+        await sessions.redeem_ticket(ticket, "/live")
+
+    async def test_a_ticket_ends_with_its_session(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        claims = (await sessions.create("user")).claims
+        ticket = await sessions.issue_ticket(claims, "/live")
+        await sessions.revoke([claims.sid])
+        assert await _reason(sessions.redeem_ticket, ticket, "/live") is Refusal.REVOKED
+        assert await _reason(sessions.issue_ticket, claims, "/live") is Refusal.REVOKED
+
+    async def test_a_ticket_confirms_no_generation_that_the_browser_may_have_lost(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user")
+        ticket = await sessions.issue_ticket(pair.claims, "/live")
+        lost = await sessions.refresh(_token(pair))
+        redeemed = await sessions.redeem_ticket(ticket, "/live")
+        await sessions.check(sessions.verify(redeemed.access_token))
+        world.clock.advance(WINDOW + HOUR)
+        assert (await sessions.refresh(_token(pair))).refresh_token == lost.refresh_token
+        assert world.events.named(EventName.TOKEN_THEFT) == []
+
+    async def test_of_many_sessions_those_that_are_over_are_named_with_the_reason(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(refresh_token_validity=120)
+        idle = (await sessions.create("user")).claims.sid
+        world.clock.advance(HOUR)
+        live, revoked, ended = [(await sessions.create("user")).claims.sid for _ in range(3)]
+        await sessions.revoke([revoked])
+        await sessions.revoke([ended], EndReason.SIGNED_OUT)
+        world.clock.advance(HOUR)
+        asked = [idle, live, revoked, ended, "absent", "\0"]
+        assert await sessions.why_ended(iter(asked)) == {
+            idle: Refusal.EXPIRED,
+            revoked: Refusal.REVOKED,
+            ended: Refusal.SIGNED_OUT,
+            "absent": Refusal.UNKNOWN_SESSION,
+            "\0": Refusal.UNKNOWN_SESSION,
+        }
+        assert await sessions.why_ended([]) == {}
+
     # -- restarts and clocks ----------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("jump", [0, -HOUR, -30 * DAY])
@@ -770,6 +855,12 @@ async def _refusal(sessions: AsyncSessions, token: str) -> Refusal:
     return error.reason
 
 
+async def _reason(call: Any, *arguments: object) -> Refusal:
+    error = await _caught(call, *arguments)
+    assert isinstance(error, Unauthorised), repr(error)
+    return error.reason
+
+
 def _errors(results: Iterable[object]) -> list[BaseException]:
     return [result for result in results if isinstance(result, BaseException)]
 
@@ -782,6 +873,8 @@ def _all_calls(sessions: AsyncSessions, pair: TokenPair) -> list[Any]:
         partial(sessions.check, pair.claims),
         partial(sessions.get, sid),
         partial(sessions.list_user, "user"),
+        partial(sessions.why_ended, [sid]),
+        partial(sessions.issue_ticket, pair.claims, "/live"),
         partial(sessions.update, sid, session_data={}),
         partial(sessions.revoke, [sid]),
         partial(sessions.revoke_user, "user"),

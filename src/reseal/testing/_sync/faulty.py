@@ -51,6 +51,9 @@ class FaultyStore:
     def get(self, scope: Scope, handle: str) -> Found:
         return self._through("get", lambda: self.inner.get(scope, handle))
 
+    def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        return self._through("get_many", lambda: self.inner.get_many(scope, handles))
+
     def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
         return self._through("rotate", lambda: self.inner.rotate(scope, rotation))
 
@@ -65,6 +68,9 @@ class FaultyStore:
 
     def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         return self._through("list_user", lambda: self.inner.list_user(scope, user_id))
+
+    def claim(self, scope: Scope, name: str, until: int) -> bool:
+        return self._through("claim", lambda: self.inner.claim(scope, name, until))
 
     def purge(self, limit: int) -> int:
         return self._through("purge", lambda: self.inner.purge(limit))

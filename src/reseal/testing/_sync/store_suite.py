@@ -115,6 +115,18 @@ class StoreSuite:
         assert expired.record is not None
         assert expired.record.expires_at < expired.now == clock.wall()
 
+    def test_several_are_read_at_once_and_each_as_alone(self, store: Store, clock: ManualClock) -> None:
+        handles = ["live", "ended", "absent", "", "live"]
+        store.insert(PUBLIC, new_session("live"))
+        store.insert(PUBLIC, new_session("ended"))
+        store.insert(Scope("other", "public"), new_session("absent"))
+        store.end(PUBLIC, ["ended"], EndReason.REVOKED)
+        clock.advance(1000)
+        found = store.get_many(PUBLIC, iter(handles))
+        assert found == {handle: store.get(PUBLIC, handle) for handle in set(handles)}
+        assert {found_one.now for found_one in found.values()} == {clock.wall()}
+        assert store.get_many(PUBLIC, []) == {}
+
     # -- rotate -----------------------------------------------------------------------------------------------------
 
     def test_rotating_advances_the_line_by_one_and_keeps_the_rest(
@@ -479,6 +491,56 @@ class StoreSuite:
 
     def test_purging_an_empty_store_deletes_nothing(self, store: Store) -> None:
         assert [store.purge(1) for _ in range(3)] == [0, 0, 0]
+
+    # -- claims -----------------------------------------------------------------------------------------------------
+
+    def test_of_many_who_claim_one_name_one_gets_it(self, store: Store, clock: ManualClock) -> None:
+        results = together(partial(store.claim, PUBLIC, "name", clock.wall() + 1000) for _ in range(16))
+        assert sorted(results, key=bool) == [False] * 15 + [True]
+        assert not store.claim(PUBLIC, "name", clock.wall() + DAY)
+        assert store.claim(PUBLIC, "another name", clock.wall() + 1000)
+
+    def test_a_claim_ends_at_its_time_and_the_name_is_free_again(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        assert store.claim(PUBLIC, "name", clock.wall() + 1000)
+        clock.advance(999)
+        assert not store.claim(PUBLIC, "name", clock.wall() + 1000)
+        clock.advance(1)
+        results = together(partial(store.claim, PUBLIC, "name", clock.wall() + 1000) for _ in range(8))
+        assert results.count(True) == 1
+        clock.advance(999)
+        assert not store.claim(PUBLIC, "name", clock.wall() + DAY)
+
+    @pytest.mark.parametrize("late", [0, 1, DAY])
+    def test_nothing_is_claimed_until_a_time_that_has_passed(
+        self, store: Store, clock: ManualClock, late: int
+    ) -> None:
+        assert not store.claim(PUBLIC, "name", clock.wall() - late)
+        assert store.claim(PUBLIC, "name", clock.wall() + 1)
+
+    def test_a_clock_moved_back_frees_no_name(self, store: Store, clock: ManualClock) -> None:
+        until = clock.wall() + 1000
+        assert store.claim(PUBLIC, "name", until)
+        clock.advance(1000)
+        store.insert(PUBLIC, new_session())
+        clock.jump(-DAY)
+        assert not store.claim(PUBLIC, "name", until)
+
+    def test_each_app_and_tenant_has_names_of_its_own(self, store: Store, clock: ManualClock) -> None:
+        scopes = [Scope(app, tenant) for app, tenant in product(("a", "b"), ("b", "a"))]
+        for scope in scopes:
+            assert store.claim(scope, "name", clock.wall() + 1000)
+
+    def test_purging_forgets_no_claim_before_its_time(self, store: Store, clock: ManualClock) -> None:
+        for n in range(5):
+            assert store.claim(PUBLIC, f"short {n}", clock.wall() + 1000)
+        assert store.claim(PUBLIC, "long", clock.wall() + DAY)
+        clock.advance(1000)
+        for _ in range(3):
+            assert store.purge(2) == 0
+        assert not store.claim(PUBLIC, "long", clock.wall() + DAY)
+        assert store.claim(PUBLIC, "short 0", clock.wall() + 1000)
 
     # -- tenants ----------------------------------------------------------------------------------------------------
 

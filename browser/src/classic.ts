@@ -1,0 +1,4 @@
+/** Everything a page may use, for the script that is no module: the members of the global `reseal`. */
+
+export * from "./index.js";
+export { intercept } from "./intercept.js";

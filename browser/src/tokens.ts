@@ -1,0 +1,43 @@
+/**
+ * The tokens of header mode. They live in the browser's storage, which is not sent along with every request as a cookie
+ * would be; the refresh token leaves it for the refresh endpoint only. Every script of the page can read them.
+ */
+
+import type { TokenTransferMethod } from "./contract.js";
+import type { Shelf } from "./shelf.js";
+
+export const ACCESS_TOKEN = "st-access-token";
+export const REFRESH_TOKEN = "st-refresh-token";
+
+export interface Tokens {
+  access(): string | undefined;
+  refresh(): string | undefined;
+  /** Take over what a response of the API says: a text is the new token, an empty one deletes it, nothing changes nothing. */
+  take(headers: Headers): void;
+  clear(): void;
+}
+
+export function createTokens(shelf: Shelf, transfer: TokenTransferMethod): Tokens {
+  const access = () => shelf.read(ACCESS_TOKEN);
+  const refresh = () => shelf.read(REFRESH_TOKEN);
+
+  /** In cookie mode only a session that has been in headers before may put tokens here: a live session keeps its way. */
+  function isAtHome(): boolean {
+    return transfer === "header" || access() !== undefined || refresh() !== undefined;
+  }
+
+  function clear(): void {
+    for (const name of [ACCESS_TOKEN, REFRESH_TOKEN]) shelf.erase(name);
+  }
+
+  function take(headers: Headers): void {
+    if (!isAtHome()) return;
+    for (const name of [ACCESS_TOKEN, REFRESH_TOKEN]) {
+      const value = headers.get(name);
+      if (value) shelf.write(name, value);
+      else if (value === "") shelf.erase(name);
+    }
+  }
+
+  return { access, refresh, take, clear };
+}

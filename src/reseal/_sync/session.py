@@ -1,0 +1,97 @@
+# Generated from src/reseal/_async/session.py by tools/unasync.py; edit that file instead.
+"""One verified session, during one request: what an application reads from it and changes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from reseal.core import payload
+from reseal.core.access_token import Claims
+from reseal.core.errors import Unauthorised
+from reseal.core.model import EndReason, SessionRecord
+from reseal.web import transport
+from reseal.web.headers import SessionHeaders
+from reseal.web.transport import Transport
+
+if TYPE_CHECKING:
+    from reseal._sync.sessions import Reseal
+
+
+class Session:
+    """One verified session, during one request. New tokens leave by the way on which the request's came."""
+
+    __slots__ = ("_claims", "_reseal", "_response", "_via")
+
+    def __init__(self, reseal: Reseal, claims: Claims, response: SessionHeaders, via: Transport) -> None:
+        self._reseal = reseal
+        self._claims = claims
+        self._response = response
+        self._via = via
+
+    def __repr__(self) -> str:
+        return f"Session(handle={self._claims.sid!r})"
+
+    def get_user_id(self) -> str:
+        """Whose session this is, byte for byte as given at sign-in."""
+        return self._claims.sub
+
+    def get_handle(self) -> str:
+        """The session's name: fit for logs and lists, worthless as a credential."""
+        return self._claims.sid
+
+    def get_jwt_payload(self) -> dict[str, object]:
+        """What the access token carries; a fresh copy at each call."""
+        return self._claims.jwt_payload()
+
+    def get_expiry(self) -> int:
+        """When the access token ends, in ms since the epoch."""
+        return self._claims.exp * 1000
+
+    def get_session_data(self) -> dict[str, object]:
+        """Read the data that stays on the server. Raises ``Unauthorised``, ``StoreUnavailable``."""
+        record = self._live()
+        return payload.decode(record.session_data)
+
+    def update_session_data(self, session_data: Mapping[str, object]) -> None:
+        """Replace the session data. Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``."""
+        try:
+            self._reseal.sessions.update(self._claims.sid, session_data=session_data, seen=self._claims)
+        except Unauthorised as error:
+            raise self._reseal.refuse(error, self._response, self._via) from None
+
+    def update_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
+        """Replace the JWT payload and give the browser a new access token with it."""
+        sessions = self._reseal.sessions
+        try:
+            record = sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
+        except Unauthorised as error:
+            raise self._reseal.refuse(error, self._response, self._via) from None
+        tokens = sessions.reissue(self._claims, record)
+        self._claims = tokens.claims
+        self._reseal.attach(tokens, self._response, self._via)
+
+    def create_ticket(self, purpose: str) -> str:
+        """Write a ticket that opens one WebSocket for this session within 30 seconds.
+
+        ``purpose`` is the path of that WebSocket. Raises ``Unauthorised``, ``StoreUnavailable``.
+        """
+        try:
+            return self._reseal.sessions.issue_ticket(self._claims, purpose)
+        except Unauthorised as error:
+            raise self._reseal.refuse(error, self._response, self._via) from None
+
+    def revoke_session(self) -> None:
+        """End this session in the store, then have the client forget it. Raises ``StoreUnavailable``."""
+        self._reseal.sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
+        transport.clear(self._response, self._reseal.settings, self._via)
+
+    def revoke_other_sessions(self) -> tuple[str, ...]:
+        """End the user's other sessions; names them."""
+        return self._reseal.sessions.revoke_user(self._claims.sub, keep=self._claims.sid)
+
+    def _live(self) -> SessionRecord:
+        try:
+            return self._reseal.sessions.check(self._claims)
+        except Unauthorised as error:
+            raise self._reseal.refuse(error, self._response, self._via) from None

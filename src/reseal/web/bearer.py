@@ -1,0 +1,107 @@
+"""Tokens in headers and bodies, for pages and programs that keep them themselves (FDI, 3.1 and 3.2).
+
+``Authorization`` belongs to the whole application: only what is built like a token of ours is read from it, so that
+credentials for something else do no harm (FDI, 5.1). Whoever can send these headers holds the token, which a foreign
+page does not: no check for cross-site requests is needed for them, and none is made.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from reseal.core import access_token, refresh_token
+
+if TYPE_CHECKING:
+    from reseal.core.tokens import TokenPair
+    from reseal.web.facts import RequestFacts
+    from reseal.web.headers import SessionHeaders
+
+ACCESS_TOKEN: Final = "st-access-token"
+REFRESH_TOKEN: Final = "st-refresh-token"
+BODY_LIMIT: Final = 16 * 1024
+"""Bytes of a refresh request's body that an adapter reads; a longer one is not read at all."""
+_AUTHORIZATION: Final = b"authorization"
+_SCHEME: Final = b"Bearer "
+_JSON: Final = "application/json"
+_LENGTH: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+
+
+class _RefreshRequest(msgspec.Struct):
+    """The one member of RFC 6749, section 6, that matters here; the others are ignored, as it demands."""
+
+    refresh_token: str
+
+
+_BODY: Final = msgspec.json.Decoder(_RefreshRequest)
+
+
+def read_access(facts: RequestFacts) -> str | None:
+    """Read an access token from ``Authorization``; ``None`` if there is none of ours."""
+    token = _credential(facts)
+    return token if token is not None and access_token.has_shape(token) else None
+
+
+def read_refresh(facts: RequestFacts) -> str | None:
+    """Read a refresh token from ``Authorization``; ``None`` if there is none of ours."""
+    token = _credential(facts)
+    return token if token is not None and refresh_token.has_shape(token) else None
+
+
+def read_body(facts: RequestFacts) -> str | None:
+    """Read a refresh token from a JSON body; ``None`` if there is none of ours, whatever else the body is."""
+    if not 0 < len(facts.body) <= BODY_LIMIT or not _is_json(facts):
+        return None
+    try:
+        token = _BODY.decode(facts.body).refresh_token
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return token if refresh_token.has_shape(token) else None
+
+
+def may_have_body(facts: RequestFacts) -> bool:
+    """Tell whether an adapter is to read a refresh request's body: JSON, and short by its ``Content-Length``."""
+    length = facts.header("content-length") or ""
+    return _is_json(facts) and _LENGTH.fullmatch(length) is not None and int(length) <= BODY_LIMIT
+
+
+def attach(headers: SessionHeaders, tokens: TokenPair) -> None:
+    """Hand new tokens to the client; without a new refresh token it keeps the one it has."""
+    headers.publish(ACCESS_TOKEN, tokens.access_token)
+    if tokens.refresh_token is not None:
+        headers.publish(REFRESH_TOKEN, tokens.refresh_token)
+
+
+def clear(headers: SessionHeaders) -> None:
+    """Make the client forget its tokens: an empty value says so."""
+    headers.publish(ACCESS_TOKEN, "")
+    headers.publish(REFRESH_TOKEN, "")
+
+
+def answer(tokens: TokenPair, now_ms: int) -> dict[str, object]:
+    """Write the body for a client that sent its refresh token in one (RFC 6749, section 5.1)."""
+    return {
+        "access_token": tokens.access_token,
+        "refresh_token": tokens.refresh_token,
+        "token_type": "Bearer",
+        "expires_in": max(0, tokens.claims.exp - now_ms // 1000),
+    }
+
+
+def _is_json(facts: RequestFacts) -> bool:
+    """Tell whether the body is said to be JSON, which a plain form of a foreign page cannot say."""
+    return (facts.header("content-type") or "").partition(";")[0].strip().lower() == _JSON
+
+
+def _credential(facts: RequestFacts) -> str | None:
+    found = None
+    for name, value in facts.raw:  # written out, because every request comes through here
+        if name == _AUTHORIZATION:
+            if found is not None:
+                return None  # two of them: nobody can say which one counts
+            found = value
+    if found is None or not found.startswith(_SCHEME):
+        return None
+    return found.removeprefix(_SCHEME).strip(b" \t").decode("latin-1")

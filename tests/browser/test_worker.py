@@ -1,0 +1,199 @@
+"""The session in a service worker: pages use plain calls, and no script of theirs ever holds a token."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tests.browser.conftest import OpenSite
+from tests.browser.site import CHECKED, FEED, Site, Tab, jar, open_tab
+from tests.browser.test_intercept import send, serve_sdk
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+KINDS = {
+    "module": 'import { startSessionWorker } from "/sdk/reseal-worker.js"; startSessionWorker(%s);',
+    "classic": 'importScripts("/sdk/reseal-worker.classic.js"); reseal.startSessionWorker(%s);',
+}
+REGISTER = """async (type) => {
+  const workers = navigator.serviceWorker;
+  const controlled = new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
+  await workers.register("/session-worker.js", { type });
+  if (!workers.controller) {
+    (await workers.ready).active.postMessage(0);
+    await controlled;
+  }
+}"""
+EVERYTHING = """async () => {
+  const found = [document.cookie, JSON.stringify(localStorage), JSON.stringify(sessionStorage)];
+  for (const { name } of await indexedDB.databases()) {
+    const database = await new Promise((resolve) => { indexedDB.open(name).onsuccess = (e) => resolve(e.target.result); });
+    for (const store of database.objectStoreNames) {
+      const all = database.transaction(store).objectStore(store).getAll();
+      await new Promise((resolve) => { all.onsuccess = resolve; });
+      const text = (value) => value?.data ? new TextDecoder("latin1").decode(value.data) : String(value);
+      found.push(...all.result.map(text));
+    }
+    database.close();
+  }
+  for (const key of await caches.keys()) found.push(key);
+  return found.join();
+}"""
+
+
+def serve_worker(site: Site, kind: str = "module", options: str = "{}") -> None:
+    serve_sdk(site)
+
+    async def script(_request: Request) -> Response:
+        return Response(KINDS[kind] % options, media_type="text/javascript")
+
+    site.line.app.router.add_route("/session-worker.js", script)  # type: ignore[attr-defined]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def header_site(open_site: OpenSite) -> Site:
+    return await open_site(page_options={"tokenTransferMethod": "header"})
+
+
+async def controlled_tab(context: BrowserContext, site: Site, kind: str = "module") -> Tab:
+    tab = await open_tab(context, site)
+    await tab.page.evaluate(REGISTER, kind)
+    return tab
+
+
+async def stop_worker(context: BrowserContext, tab: Tab) -> None:
+    """End the worker as the browser does when it is idle; the next request starts it again."""
+    devtools = await context.new_cdp_session(tab.page)
+    await devtools.send("ServiceWorker.enable")
+    await devtools.send("ServiceWorker.stopAllWorkers")
+
+
+def secrets(site: Site) -> list[str]:
+    """Every token that the application has given out."""
+    names = {"st-access-token", "st-refresh-token"}
+    return [value for each in site.line.passed for name, value in each.answer_headers if name in names and value]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_pages_are_served_with_plain_calls_and_see_no_token(
+    header_site: Site, context: BrowserContext, kind: str
+) -> None:
+    serve_worker(header_site, kind)
+    tab = await controlled_tab(context, header_site, kind)
+    seen: list[dict[str, str]] = []
+    script = """([path, init]) => fetch(path, init).then(async (r) => ({
+      status: r.status, body: await r.text(), headers: Object.fromEntries(r.headers), url: r.url }))"""
+    for path, init in [("/login", {"method": "POST", "body": '{"user": "alice"}'}), (FEED, {}), (CHECKED, {})]:
+        header_site.expire()
+        answer = await tab.page.evaluate(script, [path, init])
+        assert (answer["status"], answer["url"]) == (200, header_site.origin + path)
+        seen.append(answer)
+    assert (await send(tab))["status"] == 200
+    given = secrets(header_site)
+    assert len(given) >= 6
+    visible = json.dumps(seen) + await tab.page.evaluate(EVERYTHING)
+    assert not [token for token in given if token in visible]
+    assert "front-token" in seen[0]["headers"]
+    assert await jar(context) == {}
+
+
+async def test_tabs_share_one_refresh_in_the_worker_and_their_clients_know_the_user(
+    header_site: Site, context: BrowserContext
+) -> None:
+    serve_worker(header_site)
+    tab = await controlled_tab(context, header_site)
+    await tab.sign_in()
+    other = await open_tab(context, header_site)
+    header_site.expire()
+    header_site.line.forget()
+    assert await tab.calls(10) == await other.calls(10) == [200] * 10
+    assert len(header_site.refreshes) == 1
+    assert await other.page.evaluate("session.getUserId()") == "alice"
+    assert (await tab.attempt("attemptRefreshingSession"))["value"] is True
+    await other.attempt("signOut")
+    assert (await tab.call())["status"] == 401
+    assert (await tab.told())[-1] == "SESSION_EXPIRED elsewhere"
+    assert (await other.told())[-1] == "SIGN_OUT"
+
+
+async def test_the_end_of_the_session_reaches_the_page_with_its_reason(
+    header_site: Site, context: BrowserContext
+) -> None:
+    serve_worker(header_site)
+    tab = await controlled_tab(context, header_site)
+    await tab.sign_in()
+    await tab.page.evaluate('session.on("SESSION_EXPIRED", ({ serverReason }) => (window.said = serverReason)); 0')
+    await header_site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+    header_site.expire()
+    assert (await tab.call())["status"] == 401
+    assert (await tab.told())[-1] == "SESSION_EXPIRED refused"
+    assert await tab.page.evaluate("said") == "user_revoked"
+
+
+@pytest.mark.parametrize("persist", [False, True])
+async def test_a_worker_that_was_stopped_knows_the_session_only_if_it_may_keep_it(
+    header_site: Site, context: BrowserContext, persist: bool
+) -> None:
+    serve_worker(header_site, options=json.dumps({"persist": persist}))
+    tab = await controlled_tab(context, header_site)
+    await tab.sign_in()
+    for _ in range(2):
+        header_site.expire()
+        await tab.call()
+    await stop_worker(context, tab)
+    assert (await tab.call())["status"] == (200 if persist else 401)
+    visible = await tab.page.evaluate(EVERYTHING)
+    assert not [token for token in secrets(header_site) if token in visible]
+    if persist:
+        await tab.attempt("signOut")
+        await stop_worker(context, tab)
+        assert (await tab.call())["status"] == 401
+
+
+async def test_a_page_reloaded_without_the_worker_is_taken_over_and_still_signed_in(
+    header_site: Site, context: BrowserContext
+) -> None:
+    serve_worker(header_site)
+    tab = await controlled_tab(context, header_site)
+    await tab.sign_in()
+    devtools = await context.new_cdp_session(tab.page)
+    async with tab.page.expect_event("load"):
+        await devtools.send("Page.reload", {"ignoreCache": True})
+    assert await tab.page.evaluate("navigator.serviceWorker.controller") is None
+    await tab.page.evaluate(REGISTER, "module")
+    assert (await tab.call())["status"] == 200
+
+
+async def test_what_is_no_call_of_a_script_passes_the_worker_by(header_site: Site, context: BrowserContext) -> None:
+    serve_worker(header_site)
+    tab = await controlled_tab(context, header_site)
+    await tab.sign_in()
+    header_site.line.forget()
+    await tab.page.goto(header_site.origin + "/api/private")
+    assert header_site.line.to("/api/private")[0].header("authorization") is None
+    await tab.page.goto(header_site.origin)
+    await tab.page.evaluate(f"fetch('{FEED}', {{ credentials: 'omit' }})")
+    assert header_site.line.to(FEED)[0].header("authorization") is None
+
+
+async def test_a_worker_cannot_be_asked_for_its_tokens(header_site: Site, context: BrowserContext) -> None:
+    serve_worker(header_site)
+    tab = await controlled_tab(context, header_site)
+    await tab.sign_in()
+    answers: Any = await tab.page.evaluate(
+        """async () => {
+          const heard = [];
+          navigator.serviceWorker.addEventListener("message", (event) => heard.push(event.data));
+          navigator.serviceWorker.controller.postMessage("tokens");
+          const refreshed = await fetch("/session/refresh", { method: "POST" });
+          return [heard, refreshed.status, Object.fromEntries(refreshed.headers), await refreshed.text()];
+        }"""
+    )
+    assert (answers[0], answers[1], answers[3]) == ([], 200, "{}")
+    assert not [token for token in secrets(header_site) if token in json.dumps(answers)]
