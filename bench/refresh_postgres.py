@@ -10,41 +10,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from functools import partial
 from time import process_time
 
 from bench.measure import median, micro, print_machine, ratio, take_turns
+from bench.stored import SCOPE, Line
 from reseal._async.stores.postgres import AsyncPostgresStore
-from reseal.core.model import Device, NewSession, Rotation, Scope
+from reseal.core.model import Rotation
 from reseal.sql import rows
 
-SCOPE = Scope()
 EACH = 40
 """Refreshes of each caller in one turn."""
 LOCK = "SELECT current_hash FROM reseal_session WHERE app_id = %s AND tenant_id = %s AND handle = %s FOR UPDATE"
-
-
-class Line:
-    """A session and its newest hash."""
-
-    def __init__(self, handle: str) -> None:
-        self.handle = handle
-        self.generation = 0
-
-    def step(self) -> Rotation:
-        before, after = _hash(self.handle, self.generation), _hash(self.handle, self.generation + 1)
-        self.generation += 1
-        return Rotation(
-            handle=self.handle,
-            presented_hash=before,
-            successor_hash=after,
-            successor_sealed=bytes(150),
-            idle_ms=10**9,
-            device=Device("192.0.2.1", "Browser/1"),
-        )
 
 
 async def main() -> None:
@@ -65,7 +44,7 @@ async def main() -> None:
 
 async def _compare(store: AsyncPostgresStore, callers: int, rounds: int) -> None:
     lines = [Line(f"line {n}") for n in range(callers)]
-    await asyncio.gather(*(store.insert(SCOPE, _new(line.handle)) for line in lines))
+    await asyncio.gather(*(store.insert(SCOPE, line.begin()) for line in lines))
     for many in sorted({callers, 1}, reverse=True):
         ways = {
             "batch": partial(_all, lines[:many], partial(store.rotate, SCOPE)),
@@ -123,23 +102,6 @@ def _server(uri):
 
     with cluster() as own:
         yield own.uri()
-
-
-def _new(handle: str) -> NewSession:
-    return NewSession(
-        handle=handle,
-        user_id="user",
-        token_hash=_hash(handle, 0),
-        idle_ms=10**9,
-        absolute_ms=None,
-        jwt_payload=b'{"role":"reader"}',
-        session_data=b"{}",
-        device=Device(),
-    )
-
-
-def _hash(handle: str, generation: int) -> bytes:
-    return hashlib.sha256(f"{handle}/{generation}".encode()).digest()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The service over HTTP, against the ceiling: the same HTTP stack answering a constant, measured in the same run.
+"""The service over HTTP, against two ceilings of the same run: its HTTP stack alone, and its store alone.
 
-python -m bench.service [--postgres] [--workers 1] [--rounds 5] [--connections 1 32]
+python -m bench.service [--postgres] [--workers 1] [--rounds 9] [--connections 1 32] [--algorithm ES256]
 
-Starts the service and the ceiling as processes on free loopback ports, SQLite (or a PostgreSQL of its own) in a
-temporary folder, and drives both from this process over connections that are kept. The ratios are the claim. Linux: the
-resident memory comes from ``/proc``.
+Starts the service and the constant as processes on free loopback ports, SQLite (or a PostgreSQL of its own) in a
+temporary folder, and drives both from this process over connections that are kept. It prints tables for
+``docs/benchmarks.md``; their ratios are the claim. Linux: the resident memory comes from ``/proc``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.measure import median, micro, print_machine, ratio, take_turns
+from bench import stored
+from bench.measure import median, print_machine, ratio, take_turns
+from reseal._async.ports import AsyncStore
+from reseal.server.config import ServiceSettings
+from reseal.server.stores import make_store
 
 ROOT = Path(__file__).resolve().parents[1]
+CONSTANT = "constant answer"
+ALONE = "store alone: "
 IN_A_TURN = 256
 """Requests in one turn of a variant, whatever the number of connections."""
 IN_A_LONE_TURN = 96
@@ -41,65 +47,127 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own instead of SQLite")
     parser.add_argument("--workers", type=int, default=1, help="processes of either server")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 32])
+    parser.add_argument("--algorithm", default="ES256", choices=["ES256", "RS256"], help="of access tokens")
     options = parser.parse_args()
     print_machine()
-    with tempfile.TemporaryDirectory(prefix="reseal-bench-") as folder, _database(folder, options) as uri:
-        await _compare(Path(folder), uri, options)
+    with tempfile.TemporaryDirectory(prefix="reseal-bench-") as folder, _databases(folder, options) as uris:
+        await _compare(Path(folder), *uris, options)
 
 
-async def _compare(folder: Path, uri: str, options: argparse.Namespace) -> None:
+async def _compare(folder: Path, uri: str, uri_alone: str, options: argparse.Namespace) -> None:
     environ = {name: text for name, text in os.environ.items() if not name.startswith("RESEAL_")}
     environ |= {"RESEAL_DATABASE_URI": uri, "RESEAL_STATE_DIR": str(folder / "state"), "RESEAL_SHUTDOWN_DELAY": "0"}
+    environ |= {"RESEAL_ACCESS_TOKEN_SIGNING_ALGORITHM": options.algorithm}
     service = ["-m", "reseal", "serve", "--port=0", f"--workers={options.workers}"]
     with _server(service, environ) as first:
         first_start = await _answers(first)
     constant = ["-m", "bench.service_ceiling", str(options.workers), ANSWER]
-    with _server(service, environ) as ours:
-        starts = {"first start, makes keys": first_start, "start": await _answers(ours)}
-        with _server(constant, environ) as ceiling:
-            starts["ceiling"] = await _answers(ceiling)
-            await _report(ours, ceiling, starts, options)
+    store = make_store(ServiceSettings(database_uri=uri_alone))
+    await store.open()
+    try:
+        with _server(service, environ) as ours:
+            starts = {"service, makes its keys": first_start, "service": await _answers(ours)}
+            with _server(constant, environ) as ceiling:
+                starts["constant"] = await _answers(ceiling)
+                await _report(ours, ceiling, store, starts, options)
+    finally:
+        await store.close()
 
 
-async def _report(ours: Place, ceiling: Place, starts: Mapping[str, float], options: argparse.Namespace) -> None:
-    idle = {"service": _resident(ours.process.pid), "ceiling": _resident(ceiling.process.pid)}
+async def _report(
+    ours: Place, ceiling: Place, store: AsyncStore, starts: Mapping[str, float], options: argparse.Namespace
+) -> None:
+    places = {"service": ours, "constant": ceiling}
+    idle = {name: _resident(place.process.pid) for name, place in places.items()}
     for many in options.connections:
-        await _at(many, ours, ceiling, options.rounds)
-    print("resident, all processes of a server")
-    for name, place in (("service", ours), ("ceiling", ceiling)):
-        print(f"  {name:26}{idle[name]:8.1f} MB idle {_resident(place.process.pid):8.1f} MB afterwards")
-    print("from the start of the process to the first answer")
+        await _at(many, ours, ceiling, store, options)
+    print("| resident, all processes | idle | afterwards |\n|---|---|---|")
+    for name, place in places.items():
+        print(f"| {name} | {idle[name]:.0f} MB | {_resident(place.process.pid):.0f} MB |")
+    print("\n| from the start of the process to the first answer | |\n|---|---|")
     for name, seconds in starts.items():
-        print(f"  {name:26}{seconds * 1000:8.0f} ms")
+        print(f"| {name} | {seconds:.2f} s |")
 
 
-async def _at(many: int, ours: Place, ceiling: Place, rounds: int) -> None:
+async def _at(many: int, ours: Place, ceiling: Place, store: AsyncStore, options: argparse.Namespace) -> None:
     """Compare at so many connections."""
     callers = [await Connection.to(ours.port) for _ in range(many)]
     plain = [await Connection.to(ceiling.port) for _ in range(many)]
     lines = [Line(caller) for caller in callers]
     for line in lines:
         await line.create()
+    alone = [StoredLine(store, f"{many}-{n}") for n in range(many)]
+    await asyncio.gather(*(line.create() for line in alone))
     each = max(IN_A_TURN // many, 1) if many > 1 else IN_A_LONE_TURN
-    variants: dict[str, Callable[[], Awaitable[int]]] = {
-        "ceiling": partial(_all, [partial(_constant, caller) for caller in plain], each),
-        "verify": partial(_all, [line.verify for line in lines], each),
-        "verify, asks the store": partial(_all, [partial(line.verify, ask=True) for line in lines], each),
-        "create": partial(_all, [line.create for line in lines], each),
-        "refresh": partial(_all, [line.refresh for line in lines], each),
-        "signature": _signatures(32),
+    calls: dict[str, list[Callable[[], Awaitable[None]]]] = {
+        CONSTANT: [partial(_constant, caller) for caller in plain],
+        "verify": [line.verify for line in lines],
+        "verify, asks the store": [partial(line.verify, ask=True) for line in lines],
+        "create": [line.create for line in lines],
+        "refresh": [line.refresh for line in lines],
+        f"{ALONE}verify, asks the store": [line.read for line in alone],
+        f"{ALONE}create": [line.create for line in alone],
+        f"{ALONE}refresh": [line.refresh for line in alone],
     }
-    seconds = await take_turns(variants, rounds)
-    signing = seconds.pop("signature")
-    print(f"{many} connections: time against the ceiling, against one RSA signature; a request, requests a second")
-    for name, took in seconds.items():
-        print(f"  {name:26}{ratio(took, seconds['ceiling']):6.2f} x {ratio(took, signing):6.2f} x", end="")
-        print(f" {micro(median(took))} {1 / median(took):8.0f}/s")
-    print(f"  {'one RSA signature':26}{'':18}{micro(median(signing))}\n")
+    pids = {name: ours.process.pid for name in calls if not name.startswith(ALONE)} | {CONSTANT: ceiling.process.pid}
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
+    turns = {name: partial(_all, each_of, each) for name, each_of in calls.items()}
+    watched = {name: partial(_with_cpu, cpu[name], pids.get(name), turn) for name, turn in turns.items()}
+    _print(many, await take_turns(watched, options.rounds), cpu, options)
     for caller in (*callers, *plain):
         caller.close()
+
+
+def _print(
+    many: int, seconds: Mapping[str, list[float]], cpu: Mapping[str, list[float]], options: argparse.Namespace
+) -> None:
+    store = "PostgreSQL" if options.postgres else "SQLite"
+    print(f"{store}, {options.algorithm}, workers: {options.workers}, connections: {many}\n")
+    print(
+        "| | time | its own CPU | requests a second | of the constant's rate | of the slower ceiling's rate |\n"
+        "|---|---|---|---|---|---|"
+    )
+    constant = seconds[CONSTANT]
+    for name, took in seconds.items():
+        alone = seconds.get(f"{ALONE}{name}", constant)
+        slower = [max(pair) for pair in zip(constant, alone, strict=True)]
+        reached = "" if name == CONSTANT or name.startswith(ALONE) else f"{100 / ratio(took, slower):.0f} %"
+        rate, of_constant = 1 / median(took), f"{100 / ratio(took, constant):.0f} %"
+        own = f"{median(cpu[name]) * 1e6:.0f} µs"
+        print(f"| {name} | {median(took) * 1e6:.0f} µs | {own} | {rate:.0f} | {of_constant} | {reached} |")
+    print()
+
+
+async def _with_cpu(spent: list[float], pid: int | None, turn: Callable[[], Awaitable[int]]) -> int:
+    """Note the processor time of a server, or of this process: it says more than the clock where others work too."""
+    spend = time.process_time if pid is None else partial(_cpu, pid)
+    began = spend()
+    count = await turn()
+    spent.append((spend() - began) / count)
+    return count
+
+
+class StoredLine:
+    """A session that a caller of the store alone keeps."""
+
+    def __init__(self, store: AsyncStore, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._begun = 0
+        self._line = stored.Line(name)
+
+    async def create(self) -> None:
+        self._begun += 1
+        self._line = stored.Line(f"{self._name}-{self._begun}")
+        assert await self._store.insert(stored.SCOPE, self._line.begin())
+
+    async def read(self) -> None:
+        assert (await self._store.get(stored.SCOPE, self._line.handle)).record
+
+    async def refresh(self) -> None:
+        assert await self._store.rotate(stored.SCOPE, self._line.step())
 
 
 async def _all(calls: Sequence[Callable[[], Awaitable[None]]], each: int) -> int:
@@ -109,21 +177,6 @@ async def _all(calls: Sequence[Callable[[], Awaitable[None]]], each: int) -> int
 
     await asyncio.gather(*map(one, calls))
     return each * len(calls)
-
-
-def _signatures(count: int) -> Callable[[], Awaitable[int]]:
-    """Sign as an access token is signed, in this process: what no service can do without."""
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
-    key = rsa.generate_private_key(65537, 2048)
-
-    async def sign() -> int:
-        for _ in range(count):
-            key.sign(bytes(500), padding.PKCS1v15(), hashes.SHA256())
-        return count
-
-    return sign
 
 
 class Connection:
@@ -229,26 +282,39 @@ async def _answers(place: Place) -> float:
     return time.perf_counter() - place.began
 
 
+def _cpu(pid: int) -> float:
+    """Give the seconds of processor time of a process and its children, all threads."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    own = sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
+    return own + sum(map(_cpu, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+
+
 def _resident(pid: int) -> float:
     """Give the resident megabytes of a process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
     lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     own = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
-    return own + sum(_resident(int(child)) for child in children)
+    return own + sum(map(_resident, _children(pid)))
 
 
 @contextmanager
-def _database(folder: str, options: argparse.Namespace) -> Iterator[str]:
+def _databases(folder: str, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Give two empty ones: for the service, and for the store alone."""
     if options.workers > 1 and not options.postgres:
         raise SystemExit("more than one worker needs --postgres")
     if not options.postgres:
-        yield f"sqlite:///{folder}/reseal.db"
+        yield f"sqlite:///{folder}/reseal.db", f"sqlite:///{folder}/alone.db"
         return
     from tests.support.postgres import cluster
 
     with cluster() as server:
-        yield server.uri(server.schema())
+        yield server.uri(server.schema()), server.uri(server.schema())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    import uvloop
+
+    uvloop.run(main())

@@ -39,7 +39,7 @@ def main(workers: int, answer: str) -> None:
         "bench.service_ceiling:application",
         factory=True,
         workers=workers,
-        http=protocol.best(),
+        http=protocol.StrictHttp,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -33,7 +33,8 @@ TYPES = {
     "float": "number",
     "bool": "true or false",
     "tuple[str, ...]": "list of text",
-    "tuple[Secret, ...]": "secret text",
+    "tuple[ApiKey, ...]": "secret text",
+    "KeyFile": "text",
 }
 
 YAML_HEAD = """\

@@ -1,9 +1,10 @@
-"""Write the OpenAPI description of the current interface from the route table. ``--check`` only compares.
+"""Write the OpenAPI description of the service from its route tables. ``--check`` only compares.
 
 python tools/openapi.py [--check]
 
-Shapes are those of versions 5.0 to 5.4, which published SDKs speak; ``tests/server/test_openapi.py`` compares them with
-what the service really answers.
+Shapes are those of versions 5.0 to 5.4, which published SDKs speak, and those of the native calls, which are taken
+from the types that the service decodes and encodes; ``tests/server/test_openapi.py`` compares them with what it really
+answers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from reseal.core.errors import Refusal
+from reseal.core.model import SessionRecord
+from reseal.server.native import CALLS
+from reseal.wire import native
 from reseal.wire.paths import ROUTES, Access, Operation
 from reseal.wire.versions import Version
 
@@ -91,7 +98,10 @@ COMPONENTS: dict[str, Schema] = {
             "session": only({"handle": TEXT, "userId": TEXT, "recipeUserId": TEXT}),
         }
     ),
-    "Jwk": only(dict.fromkeys(("kty", "kid", "n", "e", "alg", "use"), TEXT)),
+    "Jwk": one_of(
+        only({"kty": {"const": "RSA"}, **dict.fromkeys(("kid", "n", "e", "alg", "use"), TEXT)}),
+        only({"kty": {"const": "EC"}, **dict.fromkeys(("kid", "crv", "x", "y", "alg", "use"), TEXT)}),
+    ),
     "Tenant": TENANT,
     "OldTenant": OLD_TENANT,
 }
@@ -115,8 +125,7 @@ ISSUED = only(
 )
 VERIFIED = only({"status": {"const": "OK"}, "session": ref("Session")}, accessToken=ref("Token"))
 
-REPLIES: dict[str, Schema | None] = {
-    "hello": None,
+REPLIES: dict[str, Schema] = {
     "jwks": only({"keys": KEYS}),
     "apiversion": only({"versions": TEXTS}),
     "config": one_of(ok(path=TEXT), status("NOT_ALLOWED")),
@@ -189,7 +198,7 @@ REPLIES: dict[str, Schema | None] = {
     "list_tenants": ok(tenants={"type": "array", "items": ref("OldTenant")}),
     "list_tenants_v2": ok(tenants={"type": "array", "items": ref("Tenant")}),
 }
-"""What is answered with 200, by operation; ``None`` is plain text."""
+"""The JSON that is answered with 200, by operation."""
 
 BODIES: dict[str, Schema] = {
     "put_license": body({}, licenseKey=TEXT),
@@ -238,36 +247,74 @@ QUERIES: dict[str, dict[str, bool]] = {
 }
 """Parameters, and whether they have to be there."""
 
-ELSEWHERE = {"healthz", "readyz", "metrics"}
-"""Operations of this service that are not part of the interface."""
+TEXT_REPLIES = {
+    "hello": ("Alive", "text/html"),
+    "healthz": ("The process answers", "text/html"),
+    "readyz": ("The store answers, and the process is not about to leave", "text/html"),
+    "metrics": ("Numbers for Prometheus", "text/plain"),
+}
+"""What is answered with 200 and is no JSON: what it means, and its type."""
+
+NATIVE_REPLIES: dict[str, Any] = {
+    "create": native.Tokens,
+    "refresh": native.Tokens,
+    "check": SessionRecord,
+    "reissue": native.Tokens,
+    "get": SessionRecord,
+    "why_ended": dict[str, Refusal],
+    "issue_ticket": str,
+    "redeem_ticket": native.Tokens,
+    "list_user": list[SessionRecord],
+    "update": SessionRecord,
+    "revoke": list[str],
+    "revoke_user": list[str],
+    "rotate_keys": str,
+    "jwks": dict[str, list[dict[str, str]]],
+}
+"""The types of what native calls answer with 200."""
 
 PROBLEMS = {
     400: "Malformed input, an unsupported version, an unknown app or tenant",
     401: "No key, or none of the live ones",
     403: "Not through this app or tenant, or not from this address",
+    408: "The body did not arrive in time",
     413: "The body is larger than 1 MiB",
+    429: "Too many failures from this address; the answer says when to try again",
     500: "Something failed here",
     503: "The session store did not answer; nothing is lost, try again",
 }
+WITHOUT_STORE = {"healthz", "metrics"}
+"""What is answered without asking the store."""
+PROBES = {"healthz", "readyz", "metrics"}
+"""What is answered without reading version, app or body."""
+KEYED = [{"key": []}, {"bearer": []}]
+"""Either of the two is enough."""
 
 
 def document() -> dict[str, Any]:
     """Describe every current operation."""
+    shapes, components = _native_shapes()
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Reseal core service",
             "version": str(CURRENT),
             "description": (
-                "Sessions for backend SDKs. Every path may begin with `/appid-<app>` and `/<tenant>`. Outcomes of "
-                "sessions are answered with 200 and a `status`; problems are plain text."
+                "Sessions for backend SDKs. Every path but probes and native calls may begin with `/appid-<app>` and "
+                "`/<tenant>`. Outcomes of sessions are answered with 200 and a `status`; problems are plain text. "
+                "Native calls, under `/reseal/v1`, are those of Reseal's own clients: 422 carries an error of the tree "
+                "in `reseal.core.errors`."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {path: shown for path, operations in ROUTES.items() if (shown := _path(operations))},
+        "paths": {path: shown for path, operations in ROUTES.items() if (shown := _path(operations))}
+        | {f"{native.PREFIX}{name}": {"post": _native(name, *shape)} for name, shape in shapes.items()},
         "components": {
-            "schemas": COMPONENTS,
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "api-key"}},
+            "schemas": COMPONENTS | components,
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "api-key"},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "the same key"},
+            },
         },
     }
 
@@ -278,20 +325,51 @@ def _path(operations: dict[str, Operation]) -> dict[str, Any]:
 
 
 def _is_current(operation: Operation) -> bool:
-    return operation.since <= CURRENT <= operation.until and operation.name not in ELSEWHERE
+    return operation.since <= CURRENT <= operation.until
 
 
 def _operation(method: str, operation: Operation) -> dict[str, Any]:
     name = operation.name
     shown: dict[str, Any] = {
-        "operationId": name if name != "hello" else None,
+        "operationId": None if name == "hello" else f"{name}_head" if method == "HEAD" else name,
         "parameters": _parameters(operation),
-        "responses": {"200": _reply(REPLIES[name])} | {str(code): _problem(code) for code in _codes(operation)},
-        "security": [{"key": []}] if operation.access is Access.KEYED else [],
+        "responses": {"200": _done(name)} | {str(code): _problem(code) for code in _codes(operation)},
+        "security": KEYED if operation.access is Access.KEYED else [],
     }
+    if method == "HEAD":
+        shown["responses"] = {code: {"description": each["description"]} for code, each in shown["responses"].items()}
     if name in BODIES and method != "GET":
         shown["requestBody"] = {"required": True, "content": {"application/json": {"schema": BODIES[name]}}}
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _native(name: str, asked: Schema, answered: Schema) -> dict[str, Any]:
+    return {
+        "operationId": f"native_{name}",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
+        "responses": {
+            "200": _reply(answered),
+            str(native.REFUSED): _reply(ref("NativeFailure")) | {"description": "The error that the call ended with"},
+        }
+        | {str(code): _problem(code) for code in PROBLEMS},
+        "security": KEYED,
+    }
+
+
+def _native_shapes() -> tuple[dict[str, tuple[Schema, Schema]], dict[str, Schema]]:
+    """Take request and reply of each native call from their types, and the components that they refer to."""
+    types = [each for name, (decoder, _) in CALLS.items() for each in (decoder.type, NATIVE_REPLIES[name])]
+    schemas, components = msgspec.json.schema_components(
+        [*types, native.Failure], schema_hook=_any_json, ref_template="#/components/schemas/Native{name}"
+    )
+    shapes = {name: (schemas[2 * n], schemas[2 * n + 1]) for n, name in enumerate(CALLS)}
+    return shapes, {f"Native{name}": schema for name, schema in components.items()}
+
+
+def _any_json(kind: type) -> Schema:
+    if kind is object:
+        return {"description": "any JSON"}
+    raise NotImplementedError(kind)
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -306,12 +384,20 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _codes(operation: Operation) -> list[int]:
-    return [code for code in PROBLEMS if code != 401 or operation.access is Access.KEYED]  # noqa: PLR2004
+    absent = set() if operation.access is Access.KEYED else {401, 429}
+    absent |= {400, 408, 413} if operation.name in PROBES else set()
+    absent |= {503} if operation.name in WITHOUT_STORE else set()
+    return [code for code in PROBLEMS if code not in absent]
 
 
-def _reply(schema: Schema | None) -> dict[str, Any]:
-    if schema is None:
-        return {"description": "Alive", "content": {"text/html": {"schema": TEXT}}}
+def _done(name: str) -> dict[str, Any]:
+    if name not in TEXT_REPLIES:
+        return _reply(REPLIES[name])
+    description, content_type = TEXT_REPLIES[name]
+    return {"description": description, "content": {content_type: {"schema": TEXT}}}
+
+
+def _reply(schema: Schema) -> dict[str, Any]:
     return {"description": "The outcome", "content": {"application/json": {"schema": schema}}}
 
 

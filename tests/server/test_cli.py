@@ -5,14 +5,18 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 
+import psycopg
 import pytest
 
 from reseal import AsyncSQLiteStore
 from reseal.server.app import Service
 from reseal.server.cli import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, main
 from reseal.server.config import ServiceSettings
-from reseal.server.instances import Instance, entered, running
+from reseal.server.instances import Instance, entered, ready, running
+from tests.support.postgres import cluster
 
 SECRET = "canary-" + "s" * 40
 OTHER = "canary-" + "o" * 40
@@ -134,6 +138,7 @@ def test_a_silent_database_server_is_told_without_its_password(run, monkeypatch)
 
 def test_a_wrong_secret_key_is_told(run, monkeypatch):
     monkeypatch.setenv("RESEAL_SECRET_KEY", SECRET)
+    run("migrate")
     assert run("keys", "rotate")[0] == DONE
     monkeypatch.setenv("RESEAL_SECRET_KEY", OTHER)
     for command in (["keys", "rotate"], ["serve", "--port=0"]):
@@ -142,6 +147,71 @@ def test_a_wrong_secret_key_is_told(run, monkeypatch):
         assert "secret_key: does not open key" in err
     monkeypatch.delenv("RESEAL_SECRET_KEY")
     assert "secret_key: missing" in run("keys", "rotate")[2]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["keys", "list"],
+        ["keys", "rotate"],
+        ["apps", "list"],
+        ["sessions", "list", "--user=u"],
+        ["sessions", "show", "h"],
+    ],
+)
+def test_what_looks_after_a_database_makes_none(run, home, command):
+    code, out, err = run(*command)
+    assert (code, out) == (REFUSED, "")
+    assert "r.db does not exist: correct database_uri" in err
+    assert not (home / "r.db").exists()
+
+
+def test_what_is_in_the_memory_of_a_service_is_not_looked_for_elsewhere(run, monkeypatch):
+    monkeypatch.setenv("RESEAL_DATABASE_URI", "memory:")
+    code, _, err = run("sessions", "list", "--user=u")
+    assert (code, "only the service itself can look into" in err) == (REFUSED, True)
+
+
+@pytest.mark.parametrize("command", ["serve", "start"])
+def test_a_state_directory_that_cannot_be_written_to_is_told(run, command):
+    code, out, err = run(command, "--port=0", "--state-dir=/proc/reseal")
+    assert (code, out) == (CONFIGURATION, "")
+    assert "the state directory /proc/reseal cannot be written to (No such file or directory)" in err
+
+
+def test_a_configuration_that_is_a_folder_is_told(run, home):
+    code, _, err = run("apps", "list", f"--config={home}")
+    assert (code, "cannot be read (Is a directory)" in err) == (CONFIGURATION, True)
+
+
+def test_a_port_that_is_taken_is_told(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = run("serve", f"--port={port}")
+    assert (code, out) == (CONFIGURATION, "")
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in err
+
+
+def test_an_error_text_does_not_steer_the_terminal(run, sessions):
+    err = run("sessions", "show", "a\x1b[2Jb")[2]
+    assert "\x1b" not in err
+
+
+def test_ctrl_c_is_one_line(run, sessions, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AsyncSQLiteStore, "open", interrupted)
+    assert run("apps", "list") == (REFUSED, "", "reseal: interrupted\n")
+
+
+def test_a_reader_who_goes_away_early_is_no_error(home, sessions):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "reseal", "apps", "list"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (REFUSED, "")
 
 
 # ---------------------------------------------------------------------------------------------------- check
@@ -161,7 +231,8 @@ def test_check_is_content_with_a_sound_service(run):
     code, out, _ = run("check", "--json")
     assert code == DONE
     assert all(finding["fine"] for finding in rows(out))
-    assert {finding["subject"] for finding in rows(out)} >= {"configuration", "schema", "store", "clock", "keys"}
+    subjects = {finding["subject"] for finding in rows(out)}
+    assert subjects >= {"configuration", "schema", "durability", "store", "clock", "keys"}
 
 
 def test_check_misses_a_database_and_makes_none(run, home):
@@ -189,11 +260,79 @@ def test_check_tells_a_file_that_is_no_database(run, home):
 
 def test_check_tells_every_key_that_does_not_open(run, monkeypatch):
     monkeypatch.setenv("RESEAL_SECRET_KEY", SECRET)
+    run("migrate")
     run("keys", "rotate")
     monkeypatch.setenv("RESEAL_SECRET_KEY", OTHER)
     code, out, _ = run("check")
     assert code == REFUSED
-    assert out.count("FAIL  keys: ") == 4
+    assert out.count("FAIL  keys: ") == len(rows(run("keys", "list", "--json")[1]))
+
+
+def test_check_tells_how_durable_the_file_is_and_how_old_its_keys_are(run):
+    run("migrate")
+    assert "none yet" in run("check")[1]
+    run("apps", "list")
+    kid = rows(run("keys", "rotate", "--json")[1])[0]["kid"]
+    out = run("check")[1]
+    assert "journal_mode=wal synchronous=FULL" in out
+    [line] = [line for line in out.splitlines() if line.startswith("ok    keys: ")]
+    assert " signs, 0 min old, until " in line
+    assert f"{kid} does at 20" in line
+
+
+def test_check_warns_of_a_database_and_a_configuration_that_others_may_read(run, home, monkeypatch):
+    monkeypatch.setenv("RESEAL_CONFIG", str(home / "config.yaml"))
+    (home / "config.yaml").write_text(f"secret_key: {SECRET}\n")
+    (home / "config.yaml").chmod(0o600)
+    run("migrate")
+    assert "WARN" not in run("check")[1]
+    (home / "config.yaml").chmod(0o640)
+    (home / "r.db").chmod(0o644)
+    code, out, _ = run("check")
+    assert code == DONE
+    warnings = [line for line in out.splitlines() if line.startswith("WARN  ")]
+    assert [warning.split(": ")[0] for warning in warnings] == ["WARN  configuration", "WARN  permissions"]
+    assert all("chmod 600" in warning for warning in warnings)
+
+
+def test_check_of_postgresql_tells_what_is_pending_and_creates_nothing(run, monkeypatch, postgres_uri):
+    monkeypatch.setenv("RESEAL_DATABASE_URI", postgres_uri)
+    for _ in range(2):
+        code, out, _ = run("check")
+        assert (code, "FAIL  schema: no tables yet" in out) == (REFUSED, True)
+    run("migrate")
+    code, out, _ = run("check")
+    assert (code, "nothing is pending" in out) == (DONE, True)
+    assert "fsync=on synchronous_commit=on: an acknowledged write survives" in out
+    assert "no standby is synchronous" in out
+    assert "agrees with the store" in out
+
+
+@pytest.mark.parametrize(("change", "text"), [("DELETE FROM reseal_schema WHERE version > 1", "pending"),
+                                              ("INSERT INTO reseal_schema VALUES (99)", "upgrade Reseal")])  # fmt: skip
+def test_check_of_postgresql_tells_another_schema_and_leaves_it(run, monkeypatch, postgres_uri, change, text):
+    monkeypatch.setenv("RESEAL_DATABASE_URI", postgres_uri)
+    run("migrate")
+    with psycopg.connect(postgres_uri) as database:
+        database.execute(change)
+        before = database.execute("SELECT version FROM reseal_schema").fetchall()
+    code, out, _ = run("check")
+    assert (code, text in out) == (REFUSED, True)
+    with psycopg.connect(postgres_uri) as database:
+        assert database.execute("SELECT version FROM reseal_schema").fetchall() == before
+
+
+def test_check_of_postgresql_tells_what_a_power_cut_could_do(run, monkeypatch):
+    with cluster("-c fsync=off -c full_page_writes=off -c synchronous_commit=off") as careless:
+        monkeypatch.setenv("RESEAL_DATABASE_URI", careless.uri())
+        code, out, _ = run("check")
+        assert (code, "fsync=off" in out) == (REFUSED, True)
+    with cluster("-c full_page_writes=off -c synchronous_commit=off") as lax:
+        monkeypatch.setenv("RESEAL_DATABASE_URI", lax.uri())
+        run("migrate")
+        code, out, _ = run("check")
+        assert (code, "WARN  durability: full_page_writes=off" in out) == (DONE, True)
+        assert "synchronous_commit=on" in out  # on our connections, whatever the server's default is
 
 
 def test_check_tells_a_clock_behind_that_of_the_store(run, home):
@@ -246,9 +385,10 @@ def test_apps_are_listed_and_an_unknown_one_is_told(run, sessions):
 
 def test_a_rotated_key_is_published_before_it_signs(run, sessions):
     kid = rows(run("keys", "rotate", "--json")[1])[0]["kid"]
-    keys = {row["kid"]: row["signs"] for row in rows(run("keys", "list", "--json")[1])}
-    assert keys[kid] is False
-    assert sum(signs for name, signs in keys.items() if name.startswith("d-")) == 1
+    keys = {row["kid"]: row for row in rows(run("keys", "list", "--json")[1])}
+    assert keys[kid]["signs"] is False
+    dynamic = [row["algorithm"] for row in keys.values() if row["kid"].startswith("d-") and row["signs"]]
+    assert sorted(dynamic) == ["ES256", "RS256"]
 
 
 # ---------------------------------------------------------------------------------------------------- instances
@@ -263,6 +403,12 @@ def test_only_what_runs_is_listed(run, home):
         assert running(state) == [Instance(7, "::1", 3567, "/auth")]
         assert rows(run("list", "--json")[1]) == [{"pid": 7, "host": "::1", "port": 3567, "base_path": "/auth"}]
     assert run("list")[1] == "No instance runs here.\n"
+
+
+def test_a_state_directory_that_is_made_is_the_users_own(home):
+    assert ready(home / "fresh") == home / "fresh"
+    assert [oct((home / name).stat().st_mode & 0o777) for name in ("fresh", "fresh/.started")] == ["0o700", "0o700"]
+    assert list((home / "fresh/.started").iterdir()) == []
 
 
 def test_a_pid_that_is_none_of_ours_is_not_stopped(run, home):

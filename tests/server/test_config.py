@@ -1,6 +1,7 @@
 """The configuration of the service: sources, rules and texts, and what an app may set for itself."""
 
 import dataclasses
+import hashlib
 import os
 import traceback
 
@@ -8,6 +9,7 @@ import pytest
 
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
+from reseal.server.api_keys import ApiKey
 from reseal.server.appconfig import app_settings, check_tenant
 from reseal.server.config import ServiceSettings
 from reseal.server.config_parts import IMAGE_NAMES, NO_EFFECT, PARTS
@@ -179,9 +181,14 @@ def test_test_mode_allows_short_intervals():
 # ---------------------------------------------------------------------------------------------------- access
 
 
-def test_api_keys_are_trimmed_and_held_as_secrets():
+def test_api_keys_are_trimmed_and_held_as_hashes():
     settings = made(api_keys=f" {KEY} ,{LONG},")
-    assert settings.api_keys == (Secret(KEY), Secret(LONG))
+    assert settings.api_keys == (ApiKey.of(KEY), ApiKey.of(LONG))
+    assert KEY not in repr(settings.api_keys)
+    hashed = hashlib.sha256(KEY.encode()).hexdigest()
+    assert made(api_keys=f"sha256:{hashed}").api_keys == made(api_keys=f"sha256:{hashed.upper()}").api_keys
+    assert made(api_keys=f"sha256:{hashed}").api_keys == (ApiKey.of(KEY),)
+    assert "Invalid characters in API key" in only_problem(api_keys=f"sha256:{hashed[1:]}")
     assert "canary" not in repr(settings)
     assert ServiceSettings(api_keys=[KEY]) == ServiceSettings(api_keys=(Secret(KEY),))
 
@@ -338,10 +345,41 @@ def test_secrets_may_come_from_files(tmp_path):
             "POSTGRESQL_PASSWORD_FILE": str(tmp_path / "password"),
         }
     )
-    assert len(settings.api_keys) == 2
+    assert settings.api_keys_file.keys == (ApiKey.of(KEY), ApiKey.of(LONG))
     assert settings.database_uri.startswith("postgresql://me:canary@")
-    found = problems(ServiceSettings.from_env, {"RESEAL_API_KEYS_FILE": "/canary", "RESEAL_PORT": "1"})
-    assert found[0].startswith("the file named by RESEAL_API_KEYS_FILE cannot be read")
+    [found] = problems(ServiceSettings.from_env, {"RESEAL_API_KEYS_FILE": "/canary", "RESEAL_PORT": "1"})
+    assert found.startswith("'api_keys_file' cannot be read (No such file or directory)")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "'api_keys_file' holds no API key"),
+        (b" ,\n", "'api_keys_file' holds no API key"),
+        (b"canary", "One of the API keys is too short. Please use at least 20 characters"),
+        (b"canary-\xff-0123456789", "'api_keys_file' is not UTF-8 text"),
+    ],
+)
+def test_a_file_of_keys_that_opens_no_door_is_refused(tmp_path, content, problem):
+    (tmp_path / "keys").write_bytes(content)
+    assert only_problem(api_keys_file=str(tmp_path / "keys")).startswith(problem)
+    assert only_problem(api_keys_file=str(tmp_path)).startswith("'api_keys_file' cannot be read")
+
+
+def test_api_keys_are_in_one_place(tmp_path):
+    (tmp_path / "keys").write_text(KEY)
+    assert made(api_keys_file=tmp_path / "keys", host="0.0.0.0").wants_key
+    assert "are both set" in only_problem(api_keys_file=str(tmp_path / "keys"), api_keys=LONG)
+
+
+def test_trusted_proxies_are_networks():
+    given = "10.0.0.0/8, 127.0.0.1,2001:DB8:0::/48"
+    assert made(trusted_proxies=given).trusted_proxies == ("10.0.0.0/8", "127.0.0.1/32", "2001:db8::/48")
+    assert ServiceSettings.from_env({"RESEAL_TRUSTED_PROXIES": "::1"}).trusted_proxies == ("::1/128",)
+    assert "must hold addresses and networks" in only_problem(trusted_proxies=["proxy.internal"])
+    assert "must hold addresses and networks" in only_problem(trusted_proxies=["10.0.0.1/8"])
+    for everybody in ("0.0.0.0/0", "::/0"):
+        assert "must not trust every address" in only_problem(trusted_proxies=[everybody])
 
 
 def test_an_unknown_key_is_told_with_what_was_probably_meant():

@@ -8,12 +8,19 @@ import json
 from pathlib import Path
 
 import httpx
-import pytest
+import msgspec
+import schemathesis
 from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import booleans
+from schemathesis.specs.openapi import checks as openapi_checks
 
+from reseal.server.native import CALLS
+from reseal.settings import Settings
+from reseal.wire.native import PREFIX, profile_of
 from reseal.wire.paths import ROUTES
-from tests.server.material import Core, core
+from tests.server.material import KEY, Core, core
 
+PROFILE = msgspec.to_builtins(profile_of(Settings(api_domain="https://api.example.com")))
 ROOT = Path(__file__).resolve().parents[2]
 FROZEN = ROOT / "src/reseal/server/openapi.json"
 
@@ -26,24 +33,17 @@ def tool():
 
 
 def test_the_frozen_description_is_up_to_date():
-    assert json.loads(FROZEN.read_text()) == tool().document(), "run tools/openapi.py"
+    assert json.loads(FROZEN.read_text()) == json.loads(json.dumps(tool().document())), "run tools/openapi.py"
 
 
 def test_every_current_operation_is_described():
-    described = {
-        (method.upper(), path)
-        for path, methods in json.loads(FROZEN.read_text())["paths"].items()
-        for method in methods
-    }
-    of_this_service = {"/healthz", "/readyz", "/metrics"}
     current = {
         (method, path)
         for path, operations in ROUTES.items()
         for method, operation in operations.items()
-        if (operation.since, operation.until) <= ((5, 4), (5, 4)) <= (operation.until, operation.until)
-        and path not in of_this_service
+        if operation.since <= (5, 4) <= operation.until
     }
-    assert described == current
+    assert set(described()) == current | {("POST", f"{PREFIX}{name}") for name in CALLS}
 
 
 async def test_the_description_is_served_as_it_is_frozen():
@@ -51,27 +51,37 @@ async def test_the_description_is_served_as_it_is_frozen():
         assert (await it.call("GET", "/openapi.json")).text == FROZEN.read_text()
 
 
+async def test_a_key_is_asked_for_where_the_description_says_so():
+    async with core(api_keys=(KEY,)) as it:
+        for (method, path), operation in described().items():
+            assert operation["security"] in ([], [{"key": []}, {"bearer": []}])
+            plain = await it.call(method, path)
+            assert (plain.status == 401) == bool(operation["security"]), path
+            for header in ((b"api-key", KEY.encode()), (b"authorization", f"Bearer {KEY}".encode())):
+                assert (await it.call(method, path, headers=[header])).status != 401
+
+
 def test_the_service_answers_whatever_fits_the_description_as_described():
-    schemathesis = pytest.importorskip("schemathesis")
-    of_openapi = pytest.importorskip("schemathesis.specs.openapi.checks")
     checks = (
         schemathesis.checks.not_a_server_error,
-        of_openapi.status_code_conformance,
-        of_openapi.content_type_conformance,
-        of_openapi.response_schema_conformance,
+        openapi_checks.status_code_conformance,
+        openapi_checks.content_type_conformance,
+        openapi_checks.response_schema_conformance,
     )
-    it, seen = Core(), set()
+    it, seen = Core(api_keys=(KEY,)), set()
     schema = schemathesis.openapi.from_dict(json.loads(FROZEN.read_text()))
     with asyncio.Runner() as runner:
         runner.run(it.service.open())
         for result in schema.get_all_operations():
             operation = result.ok()
 
-            @given(case=operation.as_strategy())
+            @given(case=operation.as_strategy(), is_fit=booleans())
             @settings(
                 max_examples=15, deadline=None, database=None, derandomize=True, suppress_health_check=HealthCheck
             )
-            def conforms(case):
+            def conforms(case, is_fit):
+                if is_fit and case.path.startswith(PREFIX):
+                    case.body["profile"] = PROFILE
                 response = runner.run(sent(it, case))
                 case.validate_response(response, checks=checks)
                 seen.add((case.method, case.path, response.status_code))
@@ -79,8 +89,18 @@ def test_the_service_answers_whatever_fits_the_description_as_described():
             conforms()
     refused = {(method, path) for method, path, status in seen if status == 400}
     done = {(method, path) for method, path, status in seen if status == 200}
-    assert len(done) > 30, "most operations could be carried out"
+    assert {(method, path) for method, path, _ in seen} == set(described())
+    assert len(done) > 40, "most operations could be carried out"
     assert len(refused) < len(done)
+
+
+def described():
+    """Give every operation of the frozen description, by method and path."""
+    return {
+        (method.upper(), path): operation
+        for path, methods in json.loads(FROZEN.read_text())["paths"].items()
+        for method, operation in methods.items()
+    }
 
 
 async def sent(it, case):
@@ -88,4 +108,4 @@ async def sent(it, case):
     sending = case.as_transport_kwargs(base_url="http://localhost")
     sending = {name: value for name, value in sending.items() if name not in {"cookies", "files"}}
     async with httpx.AsyncClient(transport=transport) as client:
-        return await client.request(**sending)
+        return await client.request(**sending | {"headers": {**sending["headers"], "api-key": KEY}})

@@ -21,26 +21,80 @@ JWKS = "/.well-known/jwks.json"
 SIGN = {"algorithm": "RS256", "jwksDomain": "https://api.example", "payload": {}, "validity": 60}
 
 
-async def kids(it):
-    return [key["kid"] for key in (await it.get(JWKS))["keys"]]
+EACH_ALGORITHM = pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+
+
+async def kids(it, algorithm="ES256"):
+    return [key["kid"] for key in (await it.get(JWKS))["keys"] if key["alg"] == algorithm]
+
+
+def signing_with(algorithm, **config):
+    return core(access_token_signing_algorithm=algorithm, **config)
 
 
 async def signing_kid(it):
     return opened((await it.create())["accessToken"]["token"])[0]["kid"]
 
 
-async def test_a_fresh_service_publishes_a_dynamic_and_a_static_key():
+async def test_a_fresh_service_publishes_a_dynamic_and_a_static_key_of_each_algorithm():
     async with core() as it:
         keys = (await it.get(JWKS, cdi=None))["keys"]
-        assert [list(key) for key in keys] == [["kty", "kid", "n", "e", "alg", "use"]] * 2
-        assert keys[0]["kid"] == f"d-{it.clock.wall()}"
-        assert keys[1]["kid"].startswith("s-")
-        for key in keys:
+        assert [list(key) for key in keys[:2]] == [["kty", "kid", "n", "e", "alg", "use"]] * 2
+        assert [list(key) for key in keys[2:]] == [["kty", "kid", "crv", "x", "y", "alg", "use"]] * 2
+        assert [key["kid"][:2] for key in keys] == ["d-", "s-", "d-", "s-"]
+        assert [keys[0]["kid"], keys[2]["kid"]] == [f"d-{it.clock.wall()}", f"d-{it.clock.wall()}-es256"]
+        for key in keys[:2]:
             assert (key["kty"], key["alg"], key["use"], key["e"]) == ("RSA", "RS256", "sig", "AQAB")
             modulus = urlsafe_b64decode(key["n"] + "==")
             assert (len(modulus), "=" in key["n"]) == (256, False)
             assert modulus[0] >= 128
+        for key in keys[2:]:
+            assert (key["kty"], key["alg"], key["use"], key["crv"]) == ("EC", "ES256", "sig", "P-256")
         assert await it.get("/recipe/jwt/jwks") == {"keys": keys, "status": "OK"}
+
+
+async def test_with_rs256_there_are_two_keys_as_there_always_were():
+    async with signing_with("RS256") as it:
+        keys = (await it.get(JWKS))["keys"]
+        assert [(key["kid"][:2], key["alg"]) for key in keys] == [("d-", "RS256"), ("s-", "RS256")]
+        assert await signing_kid(it) == keys[0]["kid"]
+
+
+@pytest.mark.parametrize(("before", "after"), [("RS256", "ES256"), ("ES256", "RS256")])
+@pytest.mark.parametrize("dynamic", [True, False])
+async def test_another_algorithm_is_published_before_it_signs_and_ends_no_token(before, after, dynamic):
+    clock = ManualClock()
+    store = AsyncMemoryStore(clock)
+    old = Core(store=store, clock=clock, access_token_signing_algorithm=before)
+    await old.service.open()
+    token = (await old.create(useDynamicSigningKey=dynamic))["accessToken"]["token"]
+    clock.advance(30 * MINUTE)
+    it = Core(store=store, clock=clock, access_token_signing_algorithm=after)
+    await it.service.open()
+    assert (await it.verify(token))["status"] == "OK"
+    first = (await it.create(useDynamicSigningKey=dynamic))["accessToken"]["token"]
+    assert opened(first)[0]["alg"] == "RS256", "what everybody knows already"
+    assert len({key["alg"] for key in (await it.get(JWKS))["keys"]}) == 2
+    clock.advance(MINUTE)
+    second = (await it.create(useDynamicSigningKey=dynamic))["accessToken"]["token"]
+    assert opened(second)[0]["alg"] == after
+    for core_of_either in (old, it):
+        for each in (token, first, second):
+            assert (await core_of_either.verify(each))["status"] == "OK"
+
+
+async def test_dynamic_keys_of_an_algorithm_that_is_left_go_once_their_tokens_have_ended():
+    clock = ManualClock()
+    store = AsyncMemoryStore(clock)
+    await Core(store=store, clock=clock).service.open()
+    it = Core(store=store, clock=clock, access_token_signing_algorithm="RS256")
+    await it.service.open()
+    left, static = await kids(it, "ES256")
+    clock.advance(INTERVAL + 2 * HOUR - 1)
+    assert await kids(it, "ES256") == [left, static]
+    clock.advance(MINUTE)
+    assert await kids(it, "ES256") == [static]
+    assert left not in {key.kid for key in await store.keys("public")}
 
 
 async def test_no_private_part_is_ever_published():
@@ -50,13 +104,14 @@ async def test_no_private_part_is_ever_published():
                 assert not key.keys() & {"d", "p", "q", "dp", "dq", "qi", "k"}
 
 
-async def test_the_next_key_is_published_a_minute_before_it_signs():
-    async with core() as it:
+@EACH_ALGORITHM
+async def test_the_next_key_is_published_a_minute_before_it_signs(algorithm):
+    async with signing_with(algorithm) as it:
         first = await signing_kid(it)
         it.clock.advance(INTERVAL - MINUTE - 1)
-        assert len(await kids(it)) == 2
+        assert len(await kids(it, algorithm)) == 2
         it.clock.advance(20 * SECOND)
-        published = await kids(it)
+        published = await kids(it, algorithm)
         assert len(published) == 3
         assert published[1] == first, "newest first"
         assert await signing_kid(it) == first
@@ -64,18 +119,19 @@ async def test_the_next_key_is_published_a_minute_before_it_signs():
         assert await signing_kid(it) == published[0] != first
 
 
-async def test_a_key_verifies_until_its_last_token_has_ended():
-    async with core(access_token_validity=24 * 3600) as it:
+@EACH_ALGORITHM
+async def test_a_key_verifies_until_its_last_token_has_ended(algorithm):
+    async with signing_with(algorithm, access_token_validity=24 * 3600) as it:
         first = await signing_kid(it)
         it.clock.advance(INTERVAL - MINUTE)
-        second = (await kids(it))[0]
+        second, _, static = await kids(it, algorithm)
         token = (await it.create())["accessToken"]["token"]
         assert opened(token)[0]["kid"] == first
         it.clock.advance(DAY)
         assert (await it.verify(token))["status"] == "OK"
-        assert await kids(it) == [second, first, (await kids(it))[2]]
+        assert await kids(it, algorithm) == [second, first, static]
         it.clock.advance(DAY + MINUTE)
-        assert first not in await kids(it)
+        assert first not in await kids(it, algorithm)
         shown = await it.verify(token)
         assert shown["message"].endswith("Key not found")
 
@@ -185,7 +241,7 @@ async def test_each_app_has_keys_of_its_own():
     async with core() as it:
         await it.put("/recipe/multitenancy/app/v2", {"appId": "a"})
         public, other = (await it.get(JWKS))["keys"], (await it.get(f"/appid-a{JWKS}"))["keys"]
-        assert not {key["n"] for key in public} & {key["n"] for key in other}
+        assert not {key.get("n", key.get("x")) for key in public} & {key.get("n", key.get("x")) for key in other}
 
 
 # -- an application's own tokens ------------------------------------------------------------------------------------
@@ -199,6 +255,7 @@ async def test_an_application_has_its_own_claims_signed():
         assert shown.keys() == {"status", "jwt"}
         header, body = opened(shown["jwt"])
         assert list(header) == ["typ", "alg", "kid"]
+        assert header["alg"] == "RS256"
         assert header["kid"].startswith("s-")
         now = it.clock.wall() // 1000
         assert body == {"sub": "x", "nothing": None, "iss": "https://api.example", "iat": now, "exp": now + 60}
@@ -213,9 +270,9 @@ async def test_the_key_of_an_applications_token_can_be_chosen_from_2_21_on():
             assert opened(shown["jwt"])[0]["kid"].startswith(prefix)
 
 
-async def test_only_rs256_is_signed():
+async def test_only_rs256_is_signed_for_an_application():
     async with core() as it:
-        for algorithm in ("rs256", "none", "HS256", ""):
+        for algorithm in ("rs256", "none", "HS256", "ES256", ""):
             shown = await it.post("/recipe/jwt", SIGN | {"algorithm": algorithm})
             assert shown == {"status": "UNSUPPORTED_ALGORITHM_ERROR"}
 
@@ -275,8 +332,9 @@ async def test_services_that_begin_at_the_same_moment_create_each_first_key_once
         services.append(Core(store=store, clock=clock))
     async with asyncio.timeout(10):
         await asyncio.gather(*(it.service.open() for it in services))
-    assert await kids(services[0]) == await kids(services[1])
-    assert [kid[:2] for kid in await kids(services[0])] == ["d-", "s-"]
+    for algorithm in ("RS256", "ES256"):
+        assert await kids(services[0], algorithm) == await kids(services[1], algorithm)
+        assert [kid[:2] for kid in await kids(services[0], algorithm)] == ["d-", "s-"]
     for one, other in (services, services[::-1]):
         for cdi in ("2.20", "5.4"):
             created = await one.create(cdi=cdi)
@@ -284,7 +342,7 @@ async def test_services_that_begin_at_the_same_moment_create_each_first_key_once
             assert (await other.refresh(created["refreshToken"]["token"], cdi=cdi))["status"] == "OK"
 
 
-@pytest.mark.parametrize("written", [1, 2])
+@pytest.mark.parametrize("written", [1, 2, 3, 4])
 @pytest.mark.parametrize("later", [0, 2 * INTERVAL])
 async def test_who_dies_while_creating_the_first_keys_leaves_the_rest_to_the_next(written, later):
     clock = ManualClock()
@@ -298,8 +356,9 @@ async def test_who_dies_while_creating_the_first_keys_leaves_the_rest_to_the_nex
     clock.advance(later)
     it = Core(store=data, clock=clock)
     await it.service.open()
-    assert [kid[:2] for kid in await kids(it)] == ["d-", "s-"]
-    assert (await kids(it))[0] == f"d-{clock.wall()}"
+    for algorithm in ("RS256", "ES256"):
+        assert [kid[:2] for kid in await kids(it, algorithm)][-2:] == ["d-", "s-"]
+        assert (await kids(it, algorithm))[0].startswith(f"d-{clock.wall()}")
     assert (await it.verify((await it.create())["accessToken"]["token"]))["status"] == "OK"
 
 

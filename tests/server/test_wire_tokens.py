@@ -8,7 +8,8 @@ import uuid
 from base64 import b64decode, b64encode, urlsafe_b64decode
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -61,13 +62,14 @@ async def test_an_old_token_names_its_parent_and_its_anti_csrf_token_only_if_it_
         ("5.4", "5", ["iat", "exp", "sub", "tId", "rsub", *COMMON]),
     ],
 )
-async def test_new_tokens_are_jwts_with_their_claims_in_order(cdi, form, claims):
-    async with core() as it:
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+async def test_new_tokens_are_jwts_with_their_claims_in_order(cdi, form, claims, algorithm):
+    async with core(access_token_signing_algorithm=algorithm) as it:
         it.clock.advance(999)
         created = await it.create("usér", cdi=cdi, jwt={"iss": "me", "nothing": None})
         token = created["accessToken"]["token"]
         header, body = opened(token)
-        assert list(header.items())[1:] == [("typ", "JWT"), ("version", form), ("alg", "RS256")]
+        assert list(header.items())[1:] == [("typ", "JWT"), ("version", form), ("alg", algorithm)]
         assert next(iter(header)) == "kid"
         assert header["kid"].startswith("d-")
         assert list(body) == [*claims, "iss", "nothing"]
@@ -85,12 +87,18 @@ async def test_new_tokens_are_jwts_with_their_claims_in_order(cdi, form, claims)
 
 
 async def signature_is_good(it: Core, token):
-    message, _, signature = token.rpartition(".")
-    kid = opened(token)[0]["kid"]
+    """Verify as a reader does who knows RFC 7518 and the published keys alone."""
+    message, _, text = token.rpartition(".")
+    kid, signature = opened(token)[0]["kid"], urlsafe_b64decode(text + "==")
     (jwk,) = [key for key in (await it.get("/.well-known/jwks.json"))["keys"] if key["kid"] == kid]
-    n, e = (int.from_bytes(urlsafe_b64decode(jwk[name] + "==")) for name in "ne")
-    public = rsa.RSAPublicNumbers(e, n).public_key()
-    public.verify(urlsafe_b64decode(signature + "=="), message.encode(), padding.PKCS1v15(), SHA256())
+    numbers = {name: int.from_bytes(urlsafe_b64decode(jwk[name] + "==")) for name in "nexy" if name in jwk}
+    if jwk["alg"] == "RS256":
+        public = rsa.RSAPublicNumbers(numbers["e"], numbers["n"]).public_key()
+        public.verify(signature, message.encode(), padding.PKCS1v15(), SHA256())
+    else:
+        public = ec.EllipticCurvePublicNumbers(numbers["x"], numbers["y"], ec.SECP256R1()).public_key()
+        r, s = (int.from_bytes(half) for half in (signature[:32], signature[32:]))
+        public.verify(encode_dss_signature(r, s), message.encode(), ec.ECDSA(SHA256()))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Cluster:
         self.port = _free_port()
         self._bin = binaries()
         self._as = _unprivileged()
-        self._settings = settings
+        self.settings = settings
         if self._as:
             shutil.chown(folder, self._as["user"], self._as["group"])
         (folder / "password").write_text(PASSWORD)
@@ -43,7 +43,7 @@ class Cluster:
 
     def start(self) -> None:
         options = (
-            f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=150 {self._settings}"
+            f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=150 {self.settings}"
         )
         self._run(
             "pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"), "-o", options, "start"

@@ -1,4 +1,4 @@
-"""The operations of the core-driver interface for one app, over a store.
+"""The tokens of the core-driver interface for one app, over a store: create, verify, refresh, regenerate.
 
 Values in, values out: which fields a version of the interface shows is the business of ``wire``. The state machine is
 that of the native engine; what differs is the access token, and who confirms: under CDI 5.5 and older the first access
@@ -9,97 +9,38 @@ from __future__ import annotations
 
 import hmac
 import os
-import re
 import uuid
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
-
-from reseal._async.line import AsyncLine, Lifetimes, Step
+from reseal._async.line import AsyncLine, Step
 from reseal._async.ports import AsyncStore
 from reseal._async.wire_keyring import AsyncWireKeeper
+from reseal._async.wire_lines import AsyncWireLines
+from reseal._async.wire_records import AsyncWireRecords, is_user_id
 from reseal.clock import Clock
-from reseal.core import payload, rotation, wire_refresh, wire_token
+from reseal.core import payload, rotation, wire_issue, wire_refresh, wire_token
 from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener
-from reseal.core.keys import Wrapping, b64url
-from reseal.core.model import EndReason, Policy, Scope, SessionRecord, TheftResponse
+from reseal.core.keys import Wrapping
+from reseal.core.model import SessionRecord
 from reseal.core.wire_keys import WireRing
+from reseal.core.wire_model import (
+    DEFAULT_TENANT,
+    AppSettings,
+    BranchRotatedOut,
+    Issued,
+    SessionFacts,
+    TokenFacts,
+    Verified,
+    tenant_of,
+)
 from reseal.core.wire_token import WireClaims
-from reseal.teller import Teller
+from reseal.core.wire_verifier import WireVerifier
 
-DEFAULT_TENANT: Final = "public"
 ANTI_CSRF_FAILED: Final = "anti-csrf check failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppSettings:
-    """What an app may set for itself. Times in ms."""
-
-    app_id: str
-    access_token_ms: int
-    refresh_token_ms: int
-    key_interval_ms: int
-    dynamic_keys: bool
-    blacklisting: bool
-    enable_anti_csrf: bool
-    grace_ms: int
-    jitter: float
-    reuse_is_theft: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
-    """A session as replies show it."""
-
-    handle: str
-    user_id: str
-    tenant_id: str
-    jwt_payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TokenFacts:
-    """A token as replies show it. Times in ms."""
-
-    token: str
-    expiry: int
-    created: int
-
-    def __repr__(self) -> str:
-        return f"TokenFacts(expiry={self.expiry})"
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """The reply to creating and refreshing."""
-
-    session: SessionFacts
-    access: TokenFacts
-    refresh: TokenFacts
-    anti_csrf: str | None
-
-    def __repr__(self) -> str:
-        return f"Issued({self.session.handle!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """The reply to verifying and regenerating; ``access`` is a new token for the browser, if there is one."""
-
-    session: SessionFacts
-    access: TokenFacts | None = None
-    payload_update_available: bool = False
-
-
-class BranchRotatedOut(Unauthorised):
-    """The token belongs to a branch that was rotated out; the session has to be refreshed."""
-
-    def __init__(self) -> None:
-        super().__init__(Refusal.EXPIRED)
 
 
 class AsyncDriver:
@@ -114,21 +55,25 @@ class AsyncDriver:
         *,
         random: Callable[[int], bytes] = os.urandom,
         on_event: EventListener,
+        verifier: WireVerifier,
     ) -> None:
+        """``verifier``: one for all apps of a process, which bounds its memory."""
         self.app = app
-        self._store = store
+        self._verifier = verifier
         self._clock = clock
         self._random = random
-        self._on_event = on_event
         self._keeper = AsyncWireKeeper(
             app.app_id,
             store,
             clock,
             random,
             wrapping,
+            algorithm=app.signing_algorithm,
             interval_ms=app.key_interval_ms,
             token_ms=app.access_token_ms,
         )
+        self._lines = AsyncWireLines(app, store, clock, self._keeper.secrets, random, on_event)
+        self.records = AsyncWireRecords(self._lines)
 
     async def ring(self) -> WireRing:
         """Give the app's signing keys, up to date."""
@@ -154,12 +99,12 @@ class AsyncDriver:
     ) -> Issued:
         """Begin a session. Raises ``InvalidInput``, ``ProtectedClaim`` (nothing stored), ``StoreUnavailable``."""
         await self.ring()
-        if not _is_user_id(user_id):
+        if not is_user_id(user_id):
             raise InvalidInput("userId", "cannot be stored")
         public = payload.encode("userDataInJWT", jwt_payload)
         private = payload.encode("userDataInDatabase", session_data)
         wire_token.check_payload(version, public)
-        line = self._line(tenant_id)
+        line = self._lines.of(tenant_id)
         token = line.new_token("" if tenant_id == DEFAULT_TENANT else f"_{tenant_id}")
         step = await line.begin(token, user_id, public, private, caller, use_static_key=static_key)
         return self._issue(line, step, tenant_id, None, version=version, anti_csrf=anti_csrf, access_ms=access_ms)
@@ -182,9 +127,9 @@ class AsyncDriver:
             _check_anti_csrf(claims, anti_csrf)
         tenant_id = tenant_of(claims.handle)
         facts = SessionFacts(claims.handle, claims.user_id, tenant_id, claims.payload)
-        line = self._line(tenant_id)
+        line = self._lines.of(tenant_id)
         record = (await line.live(claims.handle))[0] if check_database else None
-        stale = record is not None and payload.decode(record.jwt_payload) != payload.decode(claims.payload)
+        stale = record is not None and not _is_same(record.jwt_payload, claims.payload)
         if stateless:
             if record is not None and not _is_of_line(claims, record):
                 raise BranchRotatedOut
@@ -214,7 +159,7 @@ class AsyncDriver:
         await self.ring()
         native, carries_anti_csrf = wire_refresh.read(refresh_token)
         tenant_id = tenant_of(wire_refresh.handle_of(native))
-        line = self._line(tenant_id, graceful=graceful)
+        line = self._lines.of(tenant_id, graceful=graceful)
         presented = line.parse(native, caller)
         if check_anti_csrf and carries_anti_csrf and not _equal(_as_uuid(line.anti_csrf(presented)), anti_csrf):
             raise line.refused(Refusal.ANTI_CSRF, presented.handle, caller)
@@ -224,7 +169,6 @@ class AsyncDriver:
                 presented.handle, lambda record, _now: replace(record, use_static_key=not use_dynamic_key)
             )
             step = replace(step, record=replace(step.record, use_static_key=relabelled.use_static_key))
-        wire_token.check_payload(version, step.record.jwt_payload)
         parent = None if graceful or step.record.confirmed_at is not None else presented.hash.hex()
         return self._issue(
             line, step, tenant_id, parent, version=version, anti_csrf=with_anti_csrf, access_ms=access_ms
@@ -246,7 +190,7 @@ class AsyncDriver:
         public = None if jwt_payload is None else payload.encode("userDataInJWT", jwt_payload)
         if public is not None:
             wire_token.check_payload(max(claims.version, protected_for), public)
-        line = self._line(tenant_of(claims.handle))
+        line = self._lines.of(tenant_of(claims.handle))
         record = await line.change(
             claims.handle, lambda r, _now: r if public is None else replace(r, jwt_payload=public)
         )
@@ -256,74 +200,23 @@ class AsyncDriver:
         fresh = replace(claims, payload=record.jwt_payload, issued_ms=now)
         return Verified(facts, self._sign(fresh, static_key=record.use_static_key))
 
-    async def get(self, handle: str) -> tuple[SessionRecord, SessionFacts]:
-        """Read a live session. Raises ``Unauthorised``."""
-        record, _now = await self._line_of(handle).live(handle)
-        return record, self._facts(record, tenant_of(handle))
-
-    async def set_session_data(self, handle: str, session_data: Mapping[str, Any]) -> None:
-        """Replace the data that stays in the store. Raises ``InvalidInput``, ``Unauthorised``."""
-        private = payload.encode("userDataInDatabase", session_data)
-        await self._line_of(handle).change(handle, lambda r, _now: replace(r, session_data=private))
-
-    async def set_jwt_payload(self, handle: str, jwt_payload: Mapping[str, Any], *, protected_for: int) -> None:
-        """Replace the payload of the next access tokens. ``protected_for``: token version whose names are refused."""
-        public = payload.encode("userDataInJWT", jwt_payload)
-        wire_token.check_payload(protected_for, public)
-        await self._line_of(handle).change(handle, lambda r, _now: replace(r, jwt_payload=public))
-
-    async def list_user(self, tenant_ids: Iterable[str], user_id: str) -> list[str]:
-        """Name a user's live sessions in these tenants."""
-        if not _is_user_id(user_id):
-            return []
-        return [record.handle for tenant_id in tenant_ids for record in await self._line(tenant_id).list_user(user_id)]
-
-    async def remove(self, handles: Iterable[str]) -> list[str]:
-        """End sessions, each in the tenant that its handle names; names those that this call ended."""
-        by_tenant: dict[str, list[str]] = {}
-        for handle in filter(_HANDLE.fullmatch, handles):
-            by_tenant.setdefault(tenant_of(handle), []).append(handle)
-        ended: list[str] = []
-        for tenant_id, its_handles in by_tenant.items():
-            ended += await self._line(tenant_id).end(its_handles, EndReason.REVOKED)
-        return ended
-
-    async def remove_user(self, tenant_ids: Iterable[str], user_id: str) -> list[str]:
-        """End all sessions of a user in these tenants; names them."""
-        if not _is_user_id(user_id):
-            return []
-        ended: list[str] = []
-        for tenant_id in tenant_ids:
-            ended += await self._line(tenant_id).end_user(user_id)
-        return ended
-
     async def sign_jwt(self, claims: Mapping[str, Any], issuer: str, validity_s: int, *, dynamic: bool) -> str:
-        """Sign an application's own JWT; ``iat``, ``exp`` and, if it is missing, ``iss`` are added.
-
-        Raises ``InvalidInput``, also for an end that no reader of JSON could hold exactly.
-        """
-        payload.encode("payload", claims)
+        """Sign an application's own JWT. Raises ``InvalidInput``."""
         ring, now = await self.ring(), self._clock.wall()
-        if now // 1000 + validity_s > _LARGEST_EXACT:
-            raise InvalidInput("validity", "is too long")
-        key = ring.signing(now, dynamic=dynamic)
-        body = {"iss": issuer} | dict(claims) | {"iat": now // 1000, "exp": now // 1000 + validity_s}
-        header = {"typ": "JWT", "alg": key.algorithm, "kid": key.kid}
-        message = f"{b64url(msgspec.json.encode(header))}.{b64url(msgspec.json.encode(body))}"
-        return f"{message}.{b64url(key.sign(message.encode()))}"
+        return wire_issue.sign_own(claims, ring, now, issuer=issuer, validity_s=validity_s, dynamic=dynamic)
 
     async def _claims(self, access_token: str, *, expired_too: bool = False) -> WireClaims:
         """Check an access token; keys are read once more if they may be what is wrong."""
         ring, now = await self.ring(), self._clock.wall()
         try:
-            return wire_token.verify(access_token, ring, now, expired_too=expired_too)
+            return self._verifier.verify(access_token, ring, now, expired_too=expired_too)
         except TryRefreshToken as error:
             if error.reason not in {wire_token.NO_KEY, wire_token.UNVERIFIED}:
                 raise
             newer = await self._keeper.look_again()
             if newer is ring:
                 raise
-        return wire_token.verify(access_token, newer, now, expired_too=expired_too)
+        return self._verifier.verify(access_token, newer, now, expired_too=expired_too)
 
     async def _confirm(self, line: AsyncLine, claims: WireClaims, facts: SessionFacts, *, stale: bool) -> Verified:
         """Note that this generation is in use, and exchange its first access token for one without a parent."""
@@ -378,74 +271,18 @@ class AsyncDriver:
         return Issued(self._facts(record, tenant_id), access, refresh, csrf)
 
     def _sign(self, claims: WireClaims, *, static_key: bool) -> TokenFacts:
-        key = self._keeper.ring.signing(self._clock.wall(), dynamic=not static_key)
-        unit = 1000 if claims.version >= wire_token.OLDEST_JWT else 1
-        token = wire_token.mint(claims, key)
-        return TokenFacts(token, claims.expires_ms // unit * unit, claims.issued_ms // unit * unit)
+        return wire_issue.sign(claims, self._keeper.ring, self._clock.wall(), static_key=static_key)
 
     def _access_ms(self, asked: int | None) -> int:
-        """Shorten lifetimes by chance, so that clients which signed in together do not refresh together."""
-        full = self.app.access_token_ms if asked is None else min(asked, self.app.access_token_ms)
-        chance = int.from_bytes(self._random(4)) / 2**32
-        return int(full * (1 - self.app.jitter * chance))
+        return wire_issue.access_ms(self.app, asked, self._random(wire_issue.CHANCE_BYTES))
 
     def _facts(self, record: SessionRecord, tenant_id: str) -> SessionFacts:
         return SessionFacts(record.handle, record.user_id, tenant_id, record.jwt_payload)
 
-    def _line_of(self, handle: str) -> AsyncLine:
-        """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
-        if _HANDLE.fullmatch(handle) is None:
-            raise Unauthorised(Refusal.UNKNOWN_SESSION)
-        return self._line(tenant_of(handle))
 
-    def _line(self, tenant_id: str, *, graceful: bool = False) -> AsyncLine:
-        """Give the lines of a tenant. They are not kept: whoever presents a token chooses the name in it."""
-        scope = Scope(self.app.app_id, tenant_id)
-        return AsyncLine(
-            scope,
-            self._store,
-            self._graceful() if graceful else _CLASSIC,
-            Lifetimes(self.app.refresh_token_ms, None),
-            self._keeper.secrets,
-            self._random,
-            Teller(scope, self._clock, self._on_event),
-        )
-
-    def _graceful(self) -> Policy:
-        return Policy(
-            race_window=self.app.grace_ms,
-            lost_response_window=min(_DAY, self.app.refresh_token_ms),
-            replay_budget=2,
-            theft_response=TheftResponse.REVOKE_SESSION,
-            confirm_by_verify=False,
-        )
-
-
-_DAY: Final = 24 * 3600 * 1000
-_LARGEST_EXACT: Final = 2**53
-_HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
-_CLASSIC: Final = Policy(
-    race_window=0,
-    lost_response_window=None,
-    replay_budget=None,
-    theft_response=TheftResponse.REPORT,
-    confirm_by_verify=True,
-)
-
-
-def tenant_of(handle: str) -> str:
-    """Name the tenant in a session handle: the part behind the first ``_``, or the default tenant."""
-    parts = handle.split("_")
-    return parts[1] if len(parts) > 1 else DEFAULT_TENANT
-
-
-def _is_user_id(user_id: str) -> bool:
-    """Say whether a store could keep a user id."""
-    try:
-        payload.check_user_id(user_id)
-    except InvalidInput:
-        return False
-    return True
+def _is_same(stored: bytes, signed: bytes) -> bool:
+    """Compare two JSON objects; the token's may have its members in another order."""
+    return stored == signed or payload.decode(stored) == payload.decode(signed)
 
 
 def _check_anti_csrf(claims: WireClaims, sent: str | None) -> None:

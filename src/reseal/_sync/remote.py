@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import hmac
 import os
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -355,7 +356,7 @@ class Remote:
                 answer = client.post(f"{host}{native.PREFIX}{name}", content=body, timeout=timeout)
             except httpx.TransportError as error:
                 self._rests[host] = self._clock.monotonic() + COOL_DOWN
-                problem = type(error).__name__
+                problem = _problem(error, host)
                 if not repeatable and not isinstance(error, not_sent):
                     break
                 continue
@@ -386,6 +387,18 @@ class _KeyRefusedError(StoreUnavailable):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"API key: {problem}")
+
+
+def _problem(error: BaseException, host: str) -> str:
+    """Name what the network did; of TLS also why, because somebody has to do something about it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the certificate of {host} is refused ({cause.verify_message})"
+    if cause is not None:
+        return f"TLS with {host} failed ({cause.reason})"
+    return type(error).__name__
 
 
 def _is_sendable(text: str) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import hmac
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -17,18 +17,18 @@ from reseal.core import keys
 from reseal.core.errors import StoreUnavailable
 from reseal.core.keys import REFRESH_KID, SigningKey, Wrapping
 from reseal.core.model import StoredKey
-from reseal.core.wire_keys import ALGORITHM, DYNAMIC, OVERLAP, STATIC, WireRing
+from reseal.core.wire_keys import DYNAMIC, OVERLAP, RS256, STATIC, WireRing
 
 RELOAD_EVERY: Final = 20_000
 """Milliseconds after which other processes' keys are looked for: well inside the overlap."""
 LOOK_AGAIN_AFTER: Final = 100
 """Milliseconds between two readings because of a token whose key is unknown: anybody can send one."""
 RSA_BITS: Final = 2048
-"""What published SDKs expect; every key of the wire has this size."""
+"""What published SDKs expect of an RS256 key."""
 
 
 class WireKeeper:
-    """The wire's keys of one app. Times in ms."""
+    """The wire's keys of one app: those for RS256, and those for ``algorithm`` if it is another. Times in ms."""
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class WireKeeper:
         random: Callable[[int], bytes],
         wrapping: Wrapping,
         *,
+        algorithm: str,
         interval_ms: int,
         token_ms: int,
     ) -> None:
@@ -46,6 +47,7 @@ class WireKeeper:
         self._clock = clock
         self._random = random
         self._wrapping = wrapping
+        self._algorithms = tuple(dict.fromkeys((RS256, algorithm)))
         self._interval_ms = interval_ms
         self._token_ms = token_ms
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class WireKeeper:
         self._begun_at = 0
         self._loaded: dict[str, tuple[StoredKey, SigningKey]] = {}
         self._secrets = LineSecrets(b"", b"")
-        self.ring = WireRing((), interval_ms=interval_ms, token_ms=token_ms)
+        self.ring = self._ring_of(())
 
     def secrets(self) -> LineSecrets:
         """Give what refresh tokens are made with."""
@@ -85,39 +87,51 @@ class WireKeeper:
             return self.ring
 
     def rotate(self) -> str:
-        """Publish a new dynamic key now; it signs after the overlap. Gives its ``kid``."""
+        """Publish new dynamic keys now; they sign after the overlap. Gives the ``kid`` of the one for JWTs."""
         with self._lock:
-            kid = self._publish_dynamic(lead=OVERLAP)
+            now = self._clock.wall()
+            for algorithm in self._algorithms:
+                kid = self._publish_dynamic(algorithm, now, signs_from=now + OVERLAP)
             self._reload()
             return kid
 
     def _reload(self) -> None:
         self._read()
         now = self._clock.wall()
-        if not (self.ring.has_static and self.ring.has_dynamic):
+        if self._lacking():
             self._begin(now)
-        if self.ring.needs_dynamic(now):
-            self._publish_dynamic(lead=OVERLAP)
+        due = [each for each in self._algorithms if now >= self.ring.series(each).due_at()]
+        for algorithm in due:
+            self._publish_dynamic(algorithm, now, signs_from=now + OVERLAP)
+        if due:
             self._read()
         retired = self.ring.retired(now)
         if retired:
             self._store.remove_keys(self._app_id, retired)
 
+    def _lacking(self) -> list[str]:
+        """Name the algorithms that want a first key."""
+        series = {each: self.ring.series(each) for each in self._algorithms}
+        return [each for each, its in series.items() if not (its.static and its.dynamic)]
+
     def _begin(self, now: int) -> None:
         """Create the first keys, once, however many processes do so at the same moment and whoever of them dies.
 
         Of all refresh keys the store takes one. The names of the other first keys follow from it, so that everybody
-        offers keys of the same names, of which the store takes one each.
+        offers keys of the same names, of which the store takes one each. An algorithm that is chosen later has its
+        first keys published before they sign, like any next key.
         """
         self._add(REFRESH_KID, "HS256", self._random(32), now)
         self._read()
-        if not self.ring.has_static:
-            name = hmac.digest(self._secrets.refresh_key, b"reseal first static key", "sha256")[:16]
-            kid = f"{STATIC}{uuid.UUID(bytes=name, version=4)}"
-            self._add(kid, ALGORITHM, keys.generate(ALGORITHM, RSA_BITS), now)
-        if not self.ring.has_dynamic:
-            is_recent = abs(now - self._begun_at) < OVERLAP  # or else whoever began died before this
-            self._publish_dynamic(lead=0, created_at=self._begun_at if is_recent else now)
+        is_recent = abs(now - self._begun_at) < OVERLAP  # or else whoever began died before this, or it is chosen later
+        created_at = self._begun_at if is_recent else now
+        for algorithm in self._lacking():
+            series = self.ring.series(algorithm)
+            signs_from = created_at if is_recent or algorithm == RS256 else now + OVERLAP
+            if not series.static:
+                self._publish_first_static(algorithm, now, signs_from)
+            if not series.dynamic:
+                self._publish_dynamic(algorithm, created_at, signs_from=signs_from)
         self._read()
 
     def _read(self) -> None:
@@ -130,7 +144,7 @@ class WireKeeper:
         mine = [key for key in stored if key.kid.startswith((DYNAMIC, STATIC))]
         self._loaded = {key.kid: self._load(key) for key in mine}
         signing = (loaded for _, loaded in self._loaded.values())
-        self.ring = WireRing(signing, interval_ms=self._interval_ms, token_ms=self._token_ms)
+        self.ring = self._ring_of(signing)
 
     def _load(self, key: StoredKey) -> tuple[StoredKey, SigningKey]:
         known = self._loaded.get(key.kid)
@@ -138,11 +152,21 @@ class WireKeeper:
             return known
         return key, keys.load(key, self._wrapping.open(self._app_id, key))
 
-    def _publish_dynamic(self, lead: int, created_at: int | None = None) -> str:
-        now = self._clock.wall() if created_at is None else created_at
-        kid = f"{DYNAMIC}{now}"
-        self._add(kid, ALGORITHM, keys.generate(ALGORITHM, RSA_BITS), now, signs_from=now + lead)
+    def _ring_of(self, loaded: Iterable[SigningKey]) -> WireRing:
+        return WireRing(loaded, algorithm=self._algorithms[-1], interval_ms=self._interval_ms, token_ms=self._token_ms)
+
+    def _publish_first_static(self, algorithm: str, created_at: int, signs_from: int) -> None:
+        purpose = b"reseal first static key" + _mark(algorithm).encode()
+        name = hmac.digest(self._secrets.refresh_key, purpose, "sha256")[:16]
+        self._publish(f"{STATIC}{uuid.UUID(bytes=name, version=4)}", algorithm, created_at, signs_from)
+
+    def _publish_dynamic(self, algorithm: str, created_at: int, *, signs_from: int) -> str:
+        kid = f"{DYNAMIC}{created_at}{_mark(algorithm)}"
+        self._publish(kid, algorithm, created_at, signs_from)
         return kid
+
+    def _publish(self, kid: str, algorithm: str, created_at: int, signs_from: int) -> None:
+        self._add(kid, algorithm, keys.generate(algorithm, RSA_BITS), created_at, signs_from=signs_from)
 
     def _add(
         self, kid: str, algorithm: str, raw: bytes, created_at: int, *, signs_from: int | None = None
@@ -151,3 +175,8 @@ class WireKeeper:
         wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))
         starts = created_at if signs_from is None else signs_from
         self._store.add_key(self._app_id, StoredKey(kid, algorithm, wrapped, created_at, starts))
+
+
+def _mark(algorithm: str) -> str:
+    """Tell the name of a key from that of an RS256 key of the same moment."""
+    return "" if algorithm == RS256 else f"-{algorithm.lower()}"

@@ -1,5 +1,9 @@
 """The keys of the wire: a dynamic one that changes, a static one that stays (core interface, section 5).
 
+There are two of each if access tokens are signed with ES256: the first forms of the access token, handshakes and an
+application's own JWTs know RS256 alone. RS256 keys come first wherever keys are listed, because SDKs that look for the
+key of a token without ``kid`` try one after the other, and some give up at the first key of another kind.
+
 A dynamic key may sign for the update interval and verifies for that and twice the life of an access token. The next
 one is published a minute before it signs, so that whoever caches the JWKS has it in time. Nobody called for a while,
 it comes late: the key before it signs until then, and verifies for twice the life of a token longer.
@@ -10,6 +14,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -18,7 +23,10 @@ from reseal.core.keys import SigningKey, jwk
 
 DYNAMIC: Final = "d-"
 STATIC: Final = "s-"
-ALGORITHM: Final = "RS256"
+RS256: Final = "RS256"
+ES256: Final = "ES256"
+ALGORITHMS: Final = (RS256, ES256)
+"""What access tokens may be signed with, in the order of publication."""
 OVERLAP: Final = 60_000
 """Milliseconds between publishing a dynamic key and signing with it."""
 TEN_YEARS: Final = 315_360_000_000
@@ -33,84 +41,123 @@ class PublicKeyEntry:
     created_at: int
 
 
+class KeySeries:
+    """The dynamic and the static keys of one algorithm, each newest first. Immutable.
+
+    While the series ``signs``, its newest dynamic key verifies, however old it is: it signs until there is a newer one.
+    """
+
+    __slots__ = ("_ends", "_interval", "_token_ms", "dynamic", "static")
+
+    def __init__(self, keys: Iterable[SigningKey], *, signs: bool, interval_ms: int, token_ms: int) -> None:
+        newest_first = sorted(keys, key=lambda key: (key.created_at, key.kid), reverse=True)
+        self.dynamic = tuple(key for key in newest_first if key.kid.startswith(DYNAMIC))
+        self.static = tuple(key for key in newest_first if key.kid.startswith(STATIC))
+        self._interval = interval_ms
+        self._token_ms = token_ms
+        for_ever = (*self.static, *self.dynamic[:1]) if signs else self.static
+        self._ends = {key.kid: self.verifies_until(key) for key in self.dynamic} | {key.kid: inf for key in for_ever}
+
+    def signing(self, now: int, *, dynamic: bool) -> SigningKey | None:
+        """Give the newest key whose time to sign has come."""
+        return next((key for key in (self.dynamic if dynamic else self.static) if key.signs_from <= now), None)
+
+    def due_at(self) -> int:
+        """Say when the next dynamic key is to be published (ms), given that there is one."""
+        return self.replaced_at(self.dynamic[0]) - OVERLAP
+
+    def replaced_at(self, key: SigningKey) -> int:
+        """Say when a dynamic key is to be replaced (ms)."""
+        return key.created_at + self._interval
+
+    def verifies_until(self, key: SigningKey) -> int:
+        """Say when the last token of a dynamic key that has been replaced has ended (ms)."""
+        newer = next((other for other in reversed(self.dynamic) if other.created_at > key.created_at), None)
+        return max(self.replaced_at(key), newer.signs_from if newer else 0) + 2 * self._token_ms
+
+    def verifies(self, key: SigningKey, now: int) -> bool:
+        return now < self._ends[key.kid]
+
+    def verifying(self, now: int) -> tuple[SigningKey, ...]:
+        """List the keys that still verify, dynamic ones first."""
+        return tuple(key for key in (*self.dynamic, *self.static) if self.verifies(key, now))
+
+
 class WireRing:
     """The wire's keys of one app. Immutable.
 
-    ``interval_ms``: how long a dynamic key signs; ``token_ms``: how long an access token lives.
+    ``algorithm``: what access tokens in the form of JWTs are signed with. ``interval_ms``: how long a dynamic key
+    signs. ``token_ms``: how long an access token lives.
     """
 
-    __slots__ = ("_dynamic", "_interval", "_static", "_token_ms")
+    __slots__ = ("_all", "_by_kid", "_rsa", "_signing")
 
-    def __init__(self, keys: Iterable[SigningKey], *, interval_ms: int, token_ms: int) -> None:
-        newest_first = sorted(keys, key=lambda key: (key.created_at, key.kid), reverse=True)
-        self._dynamic = tuple(key for key in newest_first if key.kid.startswith(DYNAMIC))
-        self._static = tuple(key for key in newest_first if key.kid.startswith(STATIC))
-        self._interval = interval_ms
-        self._token_ms = token_ms
+    def __init__(self, keys: Iterable[SigningKey], *, algorithm: str, interval_ms: int, token_ms: int) -> None:
+        given = tuple(keys)
+        self._all = {
+            each: KeySeries(
+                (key for key in given if key.algorithm == each),
+                signs=each in {RS256, algorithm},
+                interval_ms=interval_ms,
+                token_ms=token_ms,
+            )
+            for each in ALGORITHMS
+        }
+        self._by_kid = {key.kid: (key, each) for each in self._all.values() for key in (*each.dynamic, *each.static)}
+        self._rsa, self._signing = self._all[RS256], self._all[algorithm]
 
-    @property
-    def has_dynamic(self) -> bool:
-        return bool(self._dynamic)
-
-    @property
-    def has_static(self) -> bool:
-        return bool(self._static)
+    def series(self, algorithm: str) -> KeySeries:
+        """Give the keys of one algorithm."""
+        return self._all[algorithm]
 
     def signing(self, now: int, *, dynamic: bool) -> SigningKey:
-        """Give the key that signs at ``now``."""
-        return self._dynamic_signing(now) if dynamic else self._static[0]
+        """Give the key that signs JWTs as access tokens at ``now``: an RS256 key as long as there is no other."""
+        return self._signing.signing(now, dynamic=dynamic) or self.signing_rsa(now, dynamic=dynamic)
+
+    def signing_rsa(self, now: int, *, dynamic: bool) -> SigningKey:
+        """Give the RS256 key that signs at ``now`` (the oldest one if the clock is behind them all)."""
+        oldest = (self._rsa.dynamic if dynamic else self._rsa.static)[-1]
+        return self._rsa.signing(now, dynamic=dynamic) or oldest
 
     def by_kid(self, kid: str, now: int) -> SigningKey | None:
         """Find a key that may still verify."""
-        return next((key for key in (*self._live(now), *self._static) if key.kid == kid), None)
+        key, series = self._by_kid.get(kid, (None, self._rsa))
+        return key if key is not None and series.verifies(key, now) else None
 
     def verifying_old(self, now: int) -> tuple[SigningKey, ...]:
         """List the keys that may have signed a token whose header names none, newest first."""
-        return (*self._live(now), *self._static)
-
-    def needs_dynamic(self, now: int) -> bool:
-        """Say whether the next dynamic key is to be published."""
-        return not self._dynamic or now >= self._dynamic[0].created_at + self._interval - OVERLAP
+        return self._rsa.verifying(now)
 
     def retired(self, now: int) -> tuple[str, ...]:
         """Name the dynamic keys that verify nothing any more."""
-        live = {key.kid for key in self._live(now)}
-        return tuple(key.kid for key in self._dynamic if key.kid not in live)
+        return tuple(kid for kid, (key, series) in self._by_kid.items() if not series.verifies(key, now))
 
     def jwks(self, now: int) -> list[dict[str, str]]:
-        """Publish the public halves, dynamic keys first (RFC 7517)."""
-        return [jwk(key) for key in (*self._live(now), *self._static)]
+        """Publish the public halves, of each algorithm the dynamic keys first (RFC 7517)."""
+        return [jwk(key) for series in self._all.values() for key in series.verifying(now)]
 
     def jwks_max_age(self, now: int) -> int:
         """Seconds until the next dynamic key will be published, at least one."""
-        return max(1, (self._dynamic[0].created_at + self._interval - OVERLAP - now) // 1000)
+        due = min(series.due_at() for series in (self._rsa, self._signing) if series.dynamic)
+        return max(1, (due - now) // 1000)
 
     def public_key_list(self, now: int, *, dynamic: bool) -> tuple[PublicKeyEntry, ...]:
-        """List what a handshake shows: the keys that verify, newest first.
+        """List what a handshake shows: the RS256 keys that verify, newest first.
 
         An SDK that meets a token younger than the newest key and not signed by it asks the service, every time; so
         a key is listed once it signs, and said to be as old as its first token can be.
         """
+        signing = self.signing_rsa(now, dynamic=dynamic)
         if not dynamic:
-            key = self._static[0]
-            return (PublicKeyEntry(spki(key), now + TEN_YEARS, key.created_at),)
-        listed = [key for key in self._live(now) if key.signs_from <= now] or [self._dynamic_signing(now)]
-        return tuple(PublicKeyEntry(spki(key), self._verifies_until(key), key.signs_from) for key in listed)
+            return (PublicKeyEntry(spki(signing), now + TEN_YEARS, signing.created_at),)
+        begun = [key for key in self._rsa.dynamic if key.signs_from <= now and self._rsa.verifies(key, now)]
+        return tuple(
+            PublicKeyEntry(spki(key), self._rsa.verifies_until(key), key.signs_from) for key in begun or [signing]
+        )
 
     def signing_key_expiry(self, now: int, *, dynamic: bool) -> int:
-        """When the key that signs now will be replaced, in ms."""
-        return self._dynamic_signing(now).created_at + self._interval if dynamic else now + TEN_YEARS
-
-    def _dynamic_signing(self, now: int) -> SigningKey:
-        return next((key for key in self._dynamic if key.signs_from <= now), self._dynamic[-1])
-
-    def _live(self, now: int) -> tuple[SigningKey, ...]:
-        return tuple(key for key in self._dynamic if now < self._verifies_until(key) or key is self._dynamic[0])
-
-    def _verifies_until(self, key: SigningKey) -> int:
-        newer = next((other for other in reversed(self._dynamic) if other.created_at > key.created_at), None)
-        due = key.created_at + self._interval
-        return max(due, newer.signs_from if newer else 0) + 2 * self._token_ms
+        """When the RS256 key that signs now will be replaced, in ms."""
+        return self._rsa.replaced_at(self.signing_rsa(now, dynamic=True)) if dynamic else now + TEN_YEARS
 
 
 def spki(key: SigningKey) -> str:

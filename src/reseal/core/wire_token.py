@@ -70,8 +70,7 @@ class WireClaims:
 
 def check_payload(version: int, payload: bytes) -> None:
     """Raise ``ProtectedClaim`` if the application's payload uses a name that a token of ``version`` needs itself."""
-    if PROTECTED[version] & _OBJECT.decode(payload).keys():
-        raise ProtectedClaim
+    _unprotected(version, payload)
 
 
 def mint(claims: WireClaims, key: SigningKey) -> str:
@@ -79,7 +78,6 @@ def mint(claims: WireClaims, key: SigningKey) -> str:
 
     Raises ``ProtectedClaim`` rather than let an application's payload speak in the token's own names.
     """
-    check_payload(claims.version, claims.payload)
     if claims.version < OLDEST_JWT:
         message = f"{_FIXED_HEADERS[claims.version]}.{b64encode(_ENCODER.encode(_old_body(claims))).decode()}"
         return f"{message}.{b64encode(key.sign(message.encode())).decode()}"
@@ -93,32 +91,32 @@ def verify(token: str, ring: WireRing, now: int, *, expired_too: bool = False) -
 
     ``expired_too`` accepts a genuine token past its end: regenerating one is not an error.
     """
-    header, _, signature_text = _split(token)
-    message = token[: token.rindex(".")].encode()
-    if header in _OLD:
-        signature = _standard(signature_text)
-        good = any(signature_is_good(key.public, message, signature) for key in ring.verifying_old(now))
-    else:
-        key = ring.by_kid(_jwt_header(header)["kid"], now)
-        if key is None:
-            raise TryRefreshToken(NO_KEY)
-        if _jwt_header(header)["alg"] != key.algorithm:
-            raise TryRefreshToken(f"{_JWT}JWT header mismatch - alg")
-        good = signature_is_good(key.public, message, _urlsafe(signature_text))
-    if not good:
-        raise TryRefreshToken(UNVERIFIED)
-    claims = _read(token)
+    claims, _key = check(token, ring, now)
     if claims.expires_ms < now and not expired_too:
         raise TryRefreshToken(EXPIRED)
     return claims
 
 
-def _read(token: str) -> WireClaims:
-    header, body, _ = _split(token)
+def check(token: str, ring: WireRing, now: int) -> tuple[WireClaims, SigningKey]:
+    """Read a genuine token, expired ones too; give the key that signed it. Raises ``TryRefreshToken``."""
+    header, body, text = _split(token)
+    message = token[: len(header) + 1 + len(body)].encode()
     if header in _OLD:
-        return _from_old(_OLD[header], _object(_standard(body)))
-    version = int(_jwt_header(header)["version"])
-    return _from_jwt(version, _object(_urlsafe(body)))
+        signature = _standard(text)
+        keys = ring.verifying_old(now)
+        key = next((key for key in keys if signature_is_good(key.public, message, signature)), None)
+        if key is None:
+            raise TryRefreshToken(UNVERIFIED)
+        return _from_old(_OLD[header], _object(_standard(body))), key
+    names = _jwt_header(header)
+    key = ring.by_kid(names["kid"], now)
+    if key is None:
+        raise TryRefreshToken(NO_KEY)
+    if names["alg"] != key.algorithm:
+        raise TryRefreshToken(f"{_JWT}JWT header mismatch - alg")
+    if not signature_is_good(key.public, message, _urlsafe(text)):
+        raise TryRefreshToken(UNVERIFIED)
+    return _from_jwt(int(names["version"]), _object(_urlsafe(body))), key
 
 
 def _old_body(claims: WireClaims) -> dict[str, Any]:
@@ -151,7 +149,14 @@ def _jwt_body(claims: WireClaims) -> dict[str, Any]:
         "parentRefreshTokenHash1": claims.parent_hash,
         "antiCsrfToken": claims.anti_csrf,
     }
-    return body | _OBJECT.decode(claims.payload)
+    return body | _unprotected(claims.version, claims.payload)
+
+
+def _unprotected(version: int, payload: bytes) -> dict[str, Any]:
+    members = _OBJECT.decode(payload)
+    if not PROTECTED[version].isdisjoint(members):
+        raise ProtectedClaim
+    return members
 
 
 def _from_old(version: int, body: dict[str, Any]) -> WireClaims:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
-from collections.abc import Iterable
 
-from reseal.core.secret import Secret
+from reseal.server.address import spellings
+from reseal.server.api_keys import LiveKeys
 from reseal.server.http import Request
 from reseal.wire.problem import INVALID_KEY, Problem
 
@@ -17,27 +15,28 @@ _BEARER = re.compile(r"bearer\s+(.*)", re.IGNORECASE | re.DOTALL)
 class Gate:
     """Checks a request before anything else is read of it."""
 
-    def __init__(self, api_keys: Iterable[Secret], allow: str | None = None, deny: str | None = None) -> None:
-        self._keys = tuple(hashlib.sha256(key.reveal()).digest() for key in api_keys)
+    def __init__(self, keys: LiveKeys, allow: str | None = None, deny: str | None = None) -> None:
+        self._keys = keys
         self._allow = re.compile(allow) if allow else None
         self._deny = re.compile(deny) if deny else None
 
     def check_address(self, request: Request) -> None:
-        """Raise ``Problem`` 403 if the caller's address is denied, or not among the allowed ones."""
-        address = request.client_ip or ""
-        if self._deny is not None and self._deny.fullmatch(address):
-            raise Problem(403, "Forbidden")
-        if self._allow is not None and not self._allow.fullmatch(address):
+        """Raise ``Problem`` 403 if the caller's address is denied, not among the allowed ones, or not known."""
+        if self._deny is None and self._allow is None:
+            return
+        forms = spellings(request.client_ip) if request.client_ip else ()
+        if not forms or _matches(self._deny, forms) or not (self._allow is None or _matches(self._allow, forms)):
             raise Problem(403, "Forbidden")
 
     def check_key(self, request: Request) -> None:
         """Raise ``Problem`` 401 unless one of the live keys was presented, once, where there are any."""
-        if not self._keys:
-            return
-        presented = _digest(_presented(request))
-        # every key is compared, so that the time says nothing about which one came close
-        if sum(hmac.compare_digest(presented, key) for key in self._keys) == 0:
+        if self._keys and not self._keys.accepts(_presented(request)):
             raise Problem(401, INVALID_KEY)
+        request.trace.known = True
+
+
+def _matches(pattern: re.Pattern[str] | None, forms: tuple[str, ...]) -> bool:
+    return pattern is not None and any(pattern.fullmatch(form) for form in forms)
 
 
 def _presented(request: Request) -> str:
@@ -50,7 +49,3 @@ def _presented(request: Request) -> str:
     sent = authorization[0] if authorization else ""
     bearer = _BEARER.fullmatch(sent)
     return bearer[1].strip() if bearer else sent
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

@@ -20,10 +20,13 @@ from reseal.core.wire_token import ProtectedClaim
 from reseal.log import LOGGER, log_event
 from reseal.server import about, journal, native, operations, tenancy
 from reseal.server.access import Gate
+from reseal.server.address import Proxies
+from reseal.server.api_keys import LiveKeys
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.health import PROBES, Health
 from reseal.server.http import Reply, Request, read_body, read_request, send_reply, text_reply
+from reseal.server.limits import FailureLimit
 from reseal.server.metrics import Metrics, timed
 from reseal.wire import replies
 from reseal.wire.body import Query
@@ -69,10 +72,11 @@ class Service:
         self._on_event = on_event
         watched = timed(store, self.metrics.note_store)
         self.directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
-        self._natives = native.Natives(
-            watched, self.directory, self.clock, settings.secret_key, random, on_event=self._tell
-        )
-        self._gate = Gate(settings.api_keys, settings.ip_allow_regex, settings.ip_deny_regex)
+        self._natives = native.Natives(self.directory, self.clock, settings.secret_key, random, on_event=self._tell)
+        keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)
+        self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._failures = FailureLimit(settings.failures_per_minute, self.clock)
         self._cookies = settings.cookies()
 
     async def open(self) -> None:
@@ -89,7 +93,7 @@ class Service:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            began, request = time.perf_counter(), read_request(scope)
+            began, request = time.perf_counter(), read_request(scope, self._proxies)
             correlation_id = journal.correlate(request)
             try:
                 reply = await self.answer(request, receive)
@@ -103,7 +107,8 @@ class Service:
         """Answer one request; whatever goes wrong becomes a reply."""
         try:
             return await self._answer(request, receive)
-        except Problem as problem:
+        except Problem as error:
+            problem = error if request.trace.known else self._failures.note(error, request.client_ip)
             return text_reply(problem.status, problem.text, *problem.headers)
         except ProtectedClaim as error:
             return text_reply(400, str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reseal._async.driver import AppSettings
+from reseal.core.wire_model import AppSettings
 from reseal.server.config import ServiceSettings, words
 from reseal.server.config_parts import ALIASES, NO_EFFECT
 from reseal.server.config_rules import INTERVAL, RULES
@@ -37,6 +37,7 @@ def app_settings(app_id: str, base: ServiceSettings, core_config: Mapping[str, A
         access_token_ms=merged["access_token_validity"] * 1000,
         refresh_token_ms=round(merged["refresh_token_validity"] * 60_000),
         key_interval_ms=round(merged[INTERVAL] * 3_600_000),
+        signing_algorithm=base.access_token_signing_algorithm,
         dynamic_keys=merged["access_token_signing_key_dynamic"],
         blacklisting=merged["access_token_blacklisting"],
         enable_anti_csrf=merged["enable_anti_csrf"],

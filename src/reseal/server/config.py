@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from reseal.core.errors import ConfigurationError
 from reseal.server import config_parts
+from reseal.server.api_keys import ApiKey, KeyFile
 from reseal.server.config_parts import ALIASES, IMAGE_FILES, IMAGE_NAMES, NO_EFFECT, PARTS
 from reseal.server.config_rules import RULES, SERVICE_PACTS
 from reseal.settings import Secret, Settings
@@ -35,12 +36,11 @@ STATE_VARIABLE: Final = "RESEAL_STATE_DIR"
 """Where instances write down that they run; see ``instances``."""
 FILES: Final = {
     "RESEAL_SECRET_KEY_FILE": "secret_key",
-    "RESEAL_API_KEYS_FILE": "api_keys",
     "RESEAL_DATABASE_URI_FILE": "database_uri",
     "RESEAL_POSTGRESQL_PASSWORD_FILE": "postgresql_password",
 }
 """Variables that name a file with a secret in it."""
-_HIDDEN: Final = frozenset({*FILES.values(), "postgresql_connection_uri", "supertokens_saas_secret"})
+_HIDDEN: Final = frozenset({*FILES.values(), "api_keys", "postgresql_connection_uri", "supertokens_saas_secret"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class ServiceSettings:
     """Hold the configuration, normalised and checked.
 
     Raises one ``ConfigurationError`` that lists every problem. ``secret_key`` also accepts text, ``api_keys`` a comma
-    list or a list of texts.
+    list or a list of texts, ``api_keys_file`` a path.
     """
 
     host: str = field(
@@ -81,12 +81,20 @@ class ServiceSettings:
             "RESEAL_SECRET_KEY_FILE to writing it here; if it is lost, what it encrypted stays closed."
         },
     )
-    api_keys: tuple[Secret, ...] = field(
+    api_keys: tuple[ApiKey, ...] = field(
         default=(),
         repr=False,
         metadata={
             "doc": "Keys of which a caller must present one, separated by commas: each at least 20 characters of "
-            "A-Z, a-z, 0-9, = and -. Prefer RESEAL_API_KEYS_FILE to writing them here.",
+            "A-Z, a-z, 0-9, = and -, or sha256: and its hash. Prefer api_keys_file to writing them here.",
+        },
+    )
+    api_keys_file: KeyFile | None = field(
+        default=None,
+        repr=False,
+        metadata={
+            "doc": "A file with the keys instead, separated by commas or line ends. It is read again while the "
+            "service runs: a new key counts at once, one that was removed for a second at most."
         },
     )
     allow_open_access: bool = field(
@@ -99,6 +107,35 @@ class ServiceSettings:
     )
     ip_deny_regex: str | None = field(
         default=None, metadata={"doc": "Callers whose whole address matches are refused; wins over ip_allow_regex."}
+    )
+    tls_certificate_file: str | None = field(
+        default=None,
+        metadata={
+            "doc": "PEM file with the certificate, and what leads from it to its authority; then the service speaks "
+            "TLS 1.2 and newer, and nothing else. Needs tls_key_file."
+        },
+    )
+    tls_key_file: str | None = field(
+        default=None, metadata={"doc": "PEM file with the private key of tls_certificate_file, not encrypted."}
+    )
+    tls_client_ca_file: str | None = field(
+        default=None,
+        metadata={"doc": "PEM file with authorities; only callers with a certificate of one of them get through."},
+    )
+    trusted_proxies: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "Addresses and networks of proxies whose X-Forwarded-For is believed; from anybody else the "
+            "caller's address is that of the connection."
+        },
+    )
+    failures_per_minute: int = field(
+        default=120,
+        metadata={
+            "doc": "Failing calls without a good API key that one address (64 bits of an IPv6 address) may make in a "
+            "minute before they are answered 429, counted by each worker; 0 is no limit. Calls with a good key are "
+            "never limited."
+        },
     )
     bounds: Bounds = field(default=Bounds(), metadata={"made of": "PARTS"})
     access_token_validity: int = field(
@@ -113,6 +150,13 @@ class ServiceSettings:
     )
     access_token_blacklisting: bool = field(
         default=False, metadata={"doc": "Whether verifying asks the store, for callers below version 2.21."}
+    )
+    access_token_signing_algorithm: str = field(
+        default="ES256",
+        metadata={
+            "doc": "ES256 or RS256, for access tokens from version 2.21 on. Older ones, and an application's own JWTs, "
+            "are always RS256."
+        },
     )
     access_token_signing_key_dynamic: bool = field(
         default=True, metadata={"doc": "Whether the signing key changes, for callers below version 2.21."}
@@ -203,6 +247,11 @@ class ServiceSettings:
                 "notes": (),
             }
         )
+
+    @property
+    def wants_key(self) -> bool:
+        """Whether callers must present an API key."""
+        return bool(self.api_keys or self.api_keys_file)
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, object], *, source: str) -> Self:

@@ -225,7 +225,7 @@ def _join_bounds(joined: Joined, parts: Mapping[str, Any]) -> None:
 def _check_saas(joined: Joined, parts: Mapping[str, Any]) -> None:
     if parts.get(SAAS) is None:
         return
-    if not joined.values.get("api_keys"):
+    if not (joined.values.get("api_keys") or joined.values.get("api_keys_file")):
         joined.problems.append(f"{SAAS} can only be used when api_key is also defined: set api_keys, or remove it")
     joined.notes.append(f"'{SAAS}' has no effect: no configuration is hidden from anybody with an API key")
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Final
 
 from reseal.core.secret import Secret
+from reseal.core.wire_keys import ALGORITHMS
+from reseal.server.address import networks
+from reseal.server.api_keys import ALPHABET, api_keys, key_file
 from reseal.settings import rules
 from reseal.settings.checks import PACTS, Pact
 from reseal.settings.origins import path
@@ -15,13 +19,11 @@ from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
 from reseal.settings.rules import RULES as EMBEDDED
 from reseal.wire.versions import SUPPORTED, Bounds, Version
 
-API_KEY_MIN: Final = 20
 SAAS_SECRET_MIN: Final = 40
 LOG_LEVELS: Final = ("NONE", "DEBUG", "INFO", "WARN", "ERROR")
 REUSE: Final = ("TOKEN_THEFT", "UNAUTHORISED")
 INTERVAL: Final = "access_token_dynamic_signing_key_update_interval"
 
-_KEY_ALPHABET: Final = re.compile(r"[A-Za-z0-9=-]*", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]{1,253}", re.ASCII)
 _BASE_PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", re.ASCII)
 _SEMANTIC: Final = re.compile(r"[0-9]+(\.[0-9]+){1,2}", re.ASCII)
@@ -40,17 +42,12 @@ def is_loopback(host: str) -> bool:
         return host.lower() in {"localhost", "localhost."}
 
 
-def api_keys(value: object) -> tuple[Secret, ...]:
-    """Read a comma list, or a list, of keys."""
-    return tuple(_api_key(key) for key in _entries(value))
-
-
 def saas_secret(value: object) -> Secret:
     text = rules.as_text(value)
     if len(text) < SAAS_SECRET_MIN:
         why = f"supertokens_saas_secret is too short. Please use at least {SAAS_SECRET_MIN} characters"
         raise UnfitError(why, "make one with: openssl rand -hex 32, or remove it", whole=True)
-    if not _KEY_ALPHABET.fullmatch(text):
+    if not ALPHABET.fullmatch(text):
         raise UnfitError(
             "Invalid characters in supertokens_saas_secret key. Please only use '=', '-' and alpha-numeric "
             "(including capitals)",
@@ -83,36 +80,6 @@ def postgresql(value: object) -> str:
     if not text.startswith(POSTGRESQL_SCHEMES):
         raise UnfitError("must begin with postgresql://", "use database_uri for another store")
     return text
-
-
-def _entries(value: object) -> list[object]:
-    if value is None:
-        return []
-    if isinstance(value, str):
-        return [part for part in value.split(",") if part.strip()]
-    if isinstance(value, list | tuple):
-        return list(value)
-    raise UnfitError("must be text", "separate several keys by commas")
-
-
-def _api_key(entry: object) -> Secret:
-    if not isinstance(entry, str | Secret):
-        raise UnfitError("must be text", "put each key in quotes")
-    raw = entry.reveal() if isinstance(entry, Secret) else entry.encode("utf-8", "surrogatepass")
-    key = raw.decode("utf-8", "replace").strip()
-    if len(key) < API_KEY_MIN:
-        raise UnfitError(
-            f"One of the API keys is too short. Please use at least {API_KEY_MIN} characters",
-            "make one with: openssl rand -hex 32",
-            whole=True,
-        )
-    if not _KEY_ALPHABET.fullmatch(key):
-        raise UnfitError(
-            "Invalid characters in API key. Please only use '=', '-' and alpha-numeric (including capitals)",
-            "make one with: openssl rand -hex 32",
-            whole=True,
-        )
-    return Secret(key)
 
 
 def _host(value: object) -> str:
@@ -159,10 +126,26 @@ def _reuse(value: object) -> str:
     raise UnfitError(why, "TOKEN_THEFT suits", whole=True)
 
 
+def _algorithm(value: object) -> str:
+    if value not in ALGORITHMS:
+        raise UnfitError("must be ES256 or RS256, which every SDK that reads the public keys can verify", "ES256 suits")
+    return str(value)
+
+
 def _bounds(value: object) -> Bounds:
     if not isinstance(value, Bounds):
         raise UnfitError("must be Bounds", "use supertokens_min_cdi_version and supertokens_max_cdi_version")
     return value
+
+
+def _file(value: object) -> str:
+    text = rules.as_text(value)
+    try:
+        Path(text).open("rb").close()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a possible path"
+        raise UnfitError(f"cannot be read ({why})", "name a readable file") from None
+    return str(Path(text).absolute())
 
 
 def _positive(high: float, why: str, advice: str) -> Rule:
@@ -188,13 +171,20 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "secret_key": EMBEDDED["secret_key"],
     "api_keys": api_keys,
+    "api_keys_file": rules.optional(key_file),
     "allow_open_access": rules.boolean,
     "ip_allow_regex": _address_pattern("ip_allow_regex"),
     "ip_deny_regex": _address_pattern("ip_deny_regex"),
+    "tls_certificate_file": rules.optional(_file),
+    "tls_key_file": rules.optional(_file),
+    "tls_client_ca_file": rules.optional(_file),
+    "trusted_proxies": networks,
+    "failures_per_minute": rules.whole(0, 1_000_000, "must be between 0 and 1000000", "120 suits; 0 is no limit"),
     "bounds": _bounds,
     "access_token_validity": EMBEDDED["access_token_validity"],
     "refresh_token_validity": EMBEDDED["refresh_token_validity"],
     "access_token_blacklisting": rules.boolean,
+    "access_token_signing_algorithm": _algorithm,
     "access_token_signing_key_dynamic": rules.boolean,
     INTERVAL: _positive(_HOURS_MAX, "must be greater than, equal to 1 hour.", "168 is one week, 876000 the most"),
     "access_token_validity_jitter": rules.amount(
@@ -232,12 +222,30 @@ SERVICE_PACTS: Final = (
         "168 is one week",
     ),
     Pact(
-        ("host", "api_keys", "allow_open_access"),
-        lambda host, keys, open_access: bool(keys) or open_access or is_loopback(host),
+        ("host", "api_keys", "api_keys_file", "allow_open_access"),
+        lambda host, keys, file, open_access: bool(keys or file) or open_access or is_loopback(host),
         "'host' must be a loopback address as long as there are no 'api_keys': whoever reaches the port can create "
         "sessions for any user",
         "set api_keys (make one with: openssl rand -hex 32), use 127.0.0.1, or set allow_open_access: true where the "
         "network itself is closed",
+    ),
+    Pact(
+        ("api_keys", "api_keys_file"),
+        lambda keys, file: not (keys and file),
+        "'api_keys' and 'api_keys_file' are both set",
+        "keep one of them: a key that is withdrawn in the file must not stay good in the other place",
+    ),
+    Pact(
+        ("tls_certificate_file", "tls_key_file"),
+        lambda certificate, key: (certificate is None) == (key is None),
+        "'tls_certificate_file' and 'tls_key_file' belong together",
+        "name both files, or neither",
+    ),
+    Pact(
+        ("tls_client_ca_file", "tls_certificate_file"),
+        lambda authorities, certificate: authorities is None or certificate is not None,
+        "'tls_client_ca_file' needs 'tls_certificate_file'",
+        "without TLS nobody shows a certificate",
     ),
     Pact(
         ("workers", "database_uri"),

@@ -1,7 +1,8 @@
 """The apps and tenants of a service, and the driver of each app.
 
 Rows live in the store, so that several processes agree; each process keeps them for a moment and looks again when it
-meets a name that it does not know.
+meets a name that it does not know. A row that is leaving belongs to a tenant whose removal was begun: it is there no
+more, and whoever meets it may bring the removal to its end.
 """
 
 from __future__ import annotations
@@ -13,19 +14,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reseal._async.driver import DEFAULT_TENANT, AppSettings, AsyncDriver
+from reseal._async.driver import AsyncDriver
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import EventListener
 from reseal.core.keys import Wrapping
 from reseal.core.model import Scope, StoredTenant
+from reseal.core.wire_model import DEFAULT_TENANT, AppSettings
+from reseal.core.wire_verifier import WireVerifier
 from reseal.log import LOGGER
 from reseal.server.appconfig import app_settings, check_tenant
 from reseal.server.config import ServiceSettings
-from reseal.wire.problem import Problem
+from reseal.server.tenant_guard import guarded
+from reseal.wire.problem import Problem, unknown_tenant
 
 DEFAULT_APP: Final = "public"
+LEAVING: Final = "leaving"
 LOOK_AGAIN_AFTER: Final = 1_000
 """Milliseconds for which an unknown name stays unknown, and a known configuration unchanged."""
 
@@ -39,6 +44,10 @@ class App:
     """The configuration of each tenant, by its id."""
     sign_in: Mapping[str, Mapping[str, Any]]
     """What each tenant's SDK noted about ways to sign in: kept and shown, never acted on."""
+    store: AsyncStore
+    """The store, in which no session of this app begins once it or the tenant is gone."""
+    born: str
+    """Tells an app from one of the same name that was removed before: it has other keys."""
 
 
 class Directory:
@@ -60,8 +69,16 @@ class Directory:
         self._on_event = on_event
         secret = settings.secret_key
         self._wrapping = Wrapping(secret.reveal() if secret else None)
+        self._verifier = WireVerifier()
         self._apps: dict[str, App] = {}
+        self._leaving: set[Scope] = set()
+        self._homeless: set[Scope] = set()
+        """Tenants whose app is gone."""
         self._read_at: int | None = None
+        self._begun = 0
+        """Readings that were begun; one goes on at a time."""
+        self._latest = 0
+        """Which of them came to its end last."""
         self._lock = asyncio.Lock()
 
     async def find(self, app_id: str, tenant_id: str, *, insist: bool = False) -> App | None:
@@ -83,29 +100,69 @@ class Directory:
 
     async def apps(self) -> Mapping[str, App]:
         """List all apps as the store knows them now."""
-        await self._read()
-        return self._apps
+        async with self._lock:
+            await self._read()
+            return self._apps
 
     async def put(
         self, app_id: str, tenant_id: str, change: Mapping[str, Any], sign_in: Mapping[str, Any] | None = None
     ) -> bool:
-        """Create a tenant, or merge changes into what it has; ``None`` removes a key. Says whether it is new."""
+        """Create a tenant, or merge changes into what it has; ``None`` removes a key. Says whether it is new.
+
+        Raises ``Problem`` if the configuration does not fit, or the app is gone.
+        """
+        scope = Scope(app_id, tenant_id)
         async with self._lock:
             await self._read()
+            await self._finish_leaving(scope)
             app = self._apps.get(app_id)
             config = _merged({} if app is None else app.tenants.get(tenant_id, {}), change)
             noted = _merged({} if app is None else app.sign_in.get(tenant_id, {}), sign_in or {})
             self._check(app_id, tenant_id, config)
-            row = json.dumps({"coreConfig": config, "signIn": noted}).encode()
-            created = await self._store.put_tenant(Scope(app_id, tenant_id), row)
+            row = {"coreConfig": config, "signIn": noted, "born": self._random(8).hex() if app is None else app.born}
+            created = await self._store.put_tenant(scope, json.dumps(row).encode())
             await self._read()
+            await self._take_back_homeless(scope)
             return created
 
     async def remove(self, app_id: str, tenant_id: str) -> bool:
         """Remove a tenant with its sessions; the default tenant goes with its app. Says whether it was there."""
-        existed = await self._store.remove_tenant(Scope(app_id, tenant_id))
-        await self._read()
-        return existed
+        scope = Scope(app_id, tenant_id)
+        async with self._lock:
+            await self._read()
+            if self._known(app_id, tenant_id) is not None:
+                await self._store.put_tenant(scope, json.dumps({LEAVING: True}).encode())
+                await self._read()
+            existed = await self._remove(scope)
+            await self._read()
+            return existed
+
+    async def _remove(self, scope: Scope) -> bool:
+        """Delete what a tenant has, and first what those have that were created in its app meanwhile."""
+        if scope.tenant_id == DEFAULT_TENANT:
+            for each in sorted(each for each in self._homeless if each.app_id == scope.app_id):
+                await self._store.remove_tenant(each)
+        return await self._store.remove_tenant(scope)
+
+    async def _finish_leaving(self, scope: Scope) -> None:
+        """Bring a removal to its end that somebody began and did not finish, so that nothing of it comes back."""
+        if scope in self._leaving:
+            await self._remove(scope)
+
+    async def _take_back_homeless(self, scope: Scope) -> None:
+        """Create no tenant in an app that was removed meanwhile. Raises ``Problem``."""
+        if scope in self._homeless:
+            await self._store.remove_tenant(scope)
+            raise unknown_tenant(scope.app_id, DEFAULT_TENANT)
+
+    async def _still_has(self, scope: Scope, born: str) -> bool:
+        """Look whether a tenant is there: in a reading that began after the question, one for all who ask meanwhile."""
+        asked = self._begun
+        async with self._lock:
+            if self._latest <= asked:
+                await self._read()
+        app = self._known(scope.app_id, scope.tenant_id)
+        return app is not None and app.born == born
 
     def _known(self, app_id: str, tenant_id: str) -> App | None:
         app = self._apps.get(app_id)
@@ -117,23 +174,37 @@ class Directory:
                 await self._read()
 
     async def _read(self) -> None:
+        """Read all rows; one reading at a time, under the lock."""
+        self._begun += 1
         by_app: dict[str, dict[str, Mapping[str, Any]]] = {DEFAULT_APP: {DEFAULT_TENANT: {}}}
-        for row in await self._store.tenants():
-            by_app.setdefault(row.scope.app_id, {})[row.scope.tenant_id] = _parts(row)
-        self._apps = {app_id: self._app(app_id, rows) for app_id, rows in by_app.items() if DEFAULT_TENANT in rows}
-        self._read_at = self._clock.monotonic()
+        rows = [(row.scope, _parts(row)) for row in await self._store.tenants()]
+        for scope, parts in rows:
+            if LEAVING not in parts:
+                by_app.setdefault(scope.app_id, {})[scope.tenant_id] = parts
+        self._apps = {app_id: self._app(app_id, its) for app_id, its in by_app.items() if DEFAULT_TENANT in its}
+        self._leaving = {scope for scope, parts in rows if LEAVING in parts}
+        self._homeless = {scope for scope, _ in rows if scope.app_id not in self._apps} - self._leaving
+        self._read_at, self._latest = self._clock.monotonic(), self._begun
 
     def _app(self, app_id: str, rows: Mapping[str, Mapping[str, Any]]) -> App:
         tenants = {tenant_id: row.get("coreConfig", {}) for tenant_id, row in rows.items()}
         sign_in = {tenant_id: row.get("signIn", {}) for tenant_id, row in rows.items()}
+        born = rows[DEFAULT_TENANT].get("born", "") if app_id != DEFAULT_APP else ""
         known = self._apps.get(app_id)
         wanted = self._settings_of(app_id, tenants.get(DEFAULT_TENANT, {}), known)
-        if known is not None and known.driver.app == wanted:
-            return App(known.driver, tenants, sign_in)
+        if known is not None and known.driver.app == wanted and known.born == born:
+            return App(known.driver, tenants, sign_in, known.store, born)
+        store = guarded(self._store, lambda scope: self._still_has(scope, born))
         driver = AsyncDriver(
-            wanted, self._store, self._clock, self._wrapping, random=self._random, on_event=self._on_event
+            wanted,
+            store,
+            self._clock,
+            self._wrapping,
+            random=self._random,
+            on_event=self._on_event,
+            verifier=self._verifier,
         )
-        return App(driver, tenants, sign_in)
+        return App(driver, tenants, sign_in, store, born)
 
     def _check(self, app_id: str, tenant_id: str, config: Mapping[str, Any]) -> None:
         app_settings(app_id, self._settings, config)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
 
+from reseal.server.address import Proxies
 from reseal.wire.problem import Problem
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a request body; the largest honest one is a payload of some kilobytes."""
 PATIENCE: Final = 10.0
 """Seconds that a caller may take to send a body."""
+NO_PROXIES: Final = Proxies(())
 _DIGITS: Final = 15
 JSON_TYPE: Final = b"application/json; charset=UTF-8"
 TEXT_TYPE: Final = b"text/html; charset=UTF-8"
@@ -24,6 +26,8 @@ class Trace:
 
     correlation_id: str | None = None
     operation: str = "none"
+    known: bool = False
+    """Whether the caller showed a good API key, or none is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Request:
     """As it was sent; read only when the caller is known."""
     headers: list[tuple[bytes, bytes]]
     client_ip: str | None
+    """In its normal form; ``None`` if it is not known."""
     body: bytes = b""
     trace: Trace = field(default_factory=Trace)
 
@@ -45,7 +50,7 @@ class Request:
 
     def all_of(self, name: bytes) -> list[str]:
         """Read a header as often as it was sent."""
-        return [value.decode("latin-1").strip() for key, value in self.headers if key == name]
+        return values_of(name, self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,18 @@ def text_reply(status: int, text: str, *headers: tuple[bytes, bytes]) -> Reply:
     return Reply(status, f"{text}\n".encode(), TEXT_TYPE, headers)
 
 
-def read_request(scope: dict[str, Any]) -> Request:
+def read_request(scope: dict[str, Any], proxies: Proxies = NO_PROXIES) -> Request:
     """Read everything but the body."""
-    client = scope.get("client")
+    client, headers = scope.get("client"), scope["headers"]
     path = unquote(scope["raw_path"].decode("latin-1")) if scope.get("raw_path") else scope["path"]
-    return Request(scope["method"], path, scope["query_string"], scope["headers"], client and client[0])
+    forwarded = values_of(b"x-forwarded-for", headers)
+    caller = proxies.caller(client and client[0], forwarded)
+    return Request(scope["method"], path, scope["query_string"], headers, caller)
+
+
+def values_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> list[str]:
+    """Read a header as often as it was sent."""
+    return [value.decode("latin-1").strip() for key, value in headers if key == name]
 
 
 async def read_body(headers: list[tuple[bytes, bytes]], receive: Any, *, patience: float = PATIENCE) -> bytes:

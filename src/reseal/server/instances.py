@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from reseal.core.errors import ConfigurationError
 from reseal.server.config import STATE_VARIABLE
 
 
@@ -33,10 +35,22 @@ def state_dir(given: str | None = None, environ: Mapping[str, str] = os.environ)
     return (Path(home) if home else Path.home() / ".local" / "state") / "reseal"
 
 
+def ready(state: Path) -> Path:
+    """Make the state directory where there is none. Raises ``ConfigurationError`` if it cannot be written to."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _started(state).mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryFile(dir=_started(state)):
+            return state
+    except OSError as error:
+        problem = f"the state directory {state} cannot be written to ({error.strerror})"
+        raise ConfigurationError((f"{problem}: name another with --state-dir or {STATE_VARIABLE}",)) from None
+
+
 @contextmanager
 def entered(state: Path, instance: Instance) -> Iterator[None]:
     """Be listed as running, as long as the block lasts."""
-    folder = state / ".started"
+    folder = _started(state)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{instance.host}-{instance.port}"
     with path.open("a+") as file:
@@ -52,8 +66,12 @@ def entered(state: Path, instance: Instance) -> Iterator[None]:
 
 def running(state: Path) -> list[Instance]:
     """List the services that run; files that a crash left behind are passed over."""
-    found = (_read(path) for path in sorted((state / ".started").glob("*-*")))
+    found = (_read(path) for path in sorted(_started(state).glob("*-*")))
     return [instance for instance in found if instance is not None]
+
+
+def _started(state: Path) -> Path:
+    return state / ".started"
 
 
 def _read(path: Path) -> Instance | None:

@@ -5,15 +5,17 @@ Neither bodies, queries, tokens nor paths as a caller wrote them: a request is t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import re
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TextIO
 
-from reseal.log import AS_JSON, LOGGER
+from reseal.log import LOGGER, Line
 from reseal.server.http import Request
 
 _LEVELS: Final = {
@@ -24,6 +26,7 @@ _LEVELS: Final = {
     "ERROR": logging.ERROR,
 }
 _PROBES: Final = frozenset({"healthz", "readyz", "metrics"})
+_TOO_MANY: Final = 429
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 
@@ -36,8 +39,9 @@ def correlate(request: Request) -> str:
 
 
 def log_request(request: Request, status: int, seconds: float) -> None:
-    """Write a line about an answered request; probes come too often to be told at ``INFO``."""
-    level = logging.DEBUG if request.trace.operation in _PROBES else logging.INFO
+    """Write a line about an answered request; probes come too often to be told at ``INFO``, as do calls held up."""
+    too_often = request.trace.operation in _PROBES or status == _TOO_MANY
+    level = logging.DEBUG if too_often else logging.INFO
     if LOGGER.isEnabledFor(level):
         members = {
             "event": "request",
@@ -45,17 +49,18 @@ def log_request(request: Request, status: int, seconds: float) -> None:
             "operation": request.trace.operation,
             "method": request.method if request.method in _METHODS else "other",
             "status": status,
+            "ip": request.client_ip,
             "ms": round(seconds * 1000, 2),
             "correlation_id": request.trace.correlation_id,
         }
-        LOGGER.log(level, "%s", json.dumps(members), extra={AS_JSON: True})
+        LOGGER.handle(Line(level, json.dumps(members)))
 
 
 class JsonLines(logging.Formatter):
     """Writes a record as one line of JSON; events are JSON already."""
 
     def format(self, record: logging.LogRecord) -> str:
-        if getattr(record, AS_JSON, False):
+        if isinstance(record, Line):
             return record.getMessage()
         members = {
             "event": "log",
@@ -69,14 +74,54 @@ class JsonLines(logging.Formatter):
         return json.dumps(members)
 
 
+class OncePerTurn(logging.StreamHandler[TextIO]):
+    """Writes what is logged in one turn of an event loop together: each write hands the interpreter to another thread.
+
+    From a warning on, and outside of a loop, it writes at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._held: list[logging.LogRecord] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop that will flush."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._held.append(record)
+        loop = _running_loop()
+        if loop is None or record.levelno >= logging.WARNING:
+            self.flush()
+        elif loop is not self._loop:
+            self._loop = loop
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            held, self._held, self._loop = self._held, [], None
+            try:
+                self.stream.write("".join(f"{self.format(record)}\n" for record in held))
+                super().flush()
+            except Exception:  # noqa: BLE001 - as handlers do: a line that cannot be written ends no request
+                if held:
+                    self.handleError(held[0])
+
+
 def set_up(level: str) -> None:
     """Write the lines of this package and of the server from ``level`` (a ``log_level``) on to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = OncePerTurn(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name, at_least in (("reseal", _LEVELS[level]), ("uvicorn", max(_LEVELS[level], logging.WARNING))):
+    # what the server warns of is that a stranger sent something that is no HTTP: that is counted, not told each time
+    for name, at_least in (("reseal", _LEVELS[level]), ("uvicorn", max(_LEVELS[level], logging.ERROR))):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(at_least)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _utc(moment: datetime) -> str:

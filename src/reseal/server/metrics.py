@@ -32,12 +32,17 @@ class Metrics:
     def __init__(self, *, pid: int | None = None) -> None:
         self._pid = os.getpid() if pid is None else pid
         self._requests: Counter[tuple[str, int]] = Counter()
+        self._refused: Counter[int] = Counter()
         self._refreshes: Counter[tuple[str, str]] = Counter()
         self._buckets: Counter[float] = Counter()
         self._seconds = 0.0
 
     def count_request(self, operation: str, status: int) -> None:
         self._requests[operation, status] += 1
+
+    def count_refused(self, status: int) -> None:
+        """Count what was no request: not HTTP, too slow, or its head too large."""
+        self._refused[status] += 1
 
     def count_event(self, event: Event) -> None:
         outcome = _OUTCOMES.get(event.name)
@@ -53,6 +58,7 @@ class Metrics:
         unavailable = sum(count for (_, status), count in self._requests.items() if status == 503)  # noqa: PLR2004
         requests = {f'operation="{name}",status="{status}"': n for (name, status), n in self._requests.items()}
         refreshes = {f'outcome="{name}",subtype="{kind}"': n for (name, kind), n in self._refreshes.items()}
+        refused = {f'status="{status}"': n for status, n in self._refused.items()}
         buckets, sofar = {}, 0
         for bound in (*BUCKETS, float("inf")):
             sofar += self._buckets[bound]
@@ -61,6 +67,7 @@ class Metrics:
         return "".join(
             (
                 self._family("reseal_requests_total", "counter", "Requests by operation and status.", requests),
+                self._family("reseal_refused_total", "counter", "What was no request, by status.", refused),
                 self._family("reseal_refreshes_total", "counter", "Refreshes by outcome.", refreshes),
                 self._family("reseal_unavailable_total", "counter", "Answers 503.", {"": unavailable}),
                 self._family(store, "histogram", "Time until the store answered.", buckets, suffix="_bucket"),

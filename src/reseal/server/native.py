@@ -29,6 +29,8 @@ from reseal.wire.problem import INVALID_JSON, NOT_FOUND, Problem
 PREFIX: Final = wire.PREFIX
 MOST_ENGINES: Final = 64
 """Configurations whose engines are kept at a time; the one that was not asked for longest goes first."""
+Key = tuple[wire.Profile, str]
+"""A configuration, and which of the apps that bore that name one after the other it belongs to."""
 Handler = Callable[[AsyncEngine, Any, Clock], Awaitable[object]]
 
 
@@ -37,20 +39,18 @@ class Natives:
 
     def __init__(
         self,
-        store: AsyncStore,
         directory: Directory,
         clock: Clock,
         secret_key: Secret | None,
         random: Callable[[int], bytes],
         on_event: EventListener,
     ) -> None:
-        self._store = store
         self._directory = directory
         self._clock = clock
         self._secret_key = secret_key
         self._random = random
         self._on_event = on_event
-        self._engines: dict[wire.Profile, AsyncEngine] = {}
+        self._engines: dict[Key, AsyncEngine] = {}
         self._lock = asyncio.Lock()
 
     async def answer(self, name: str, body: bytes) -> Reply:
@@ -63,41 +63,47 @@ class Natives:
             raise Problem(400, INVALID_JSON) from None
         try:
             outcome = await handler(await self._engine(call.profile), call, self._clock)
-        except ResealError as error:
-            failure = wire.failure_of(error)
+        except (ResealError, Problem) as error:  # a problem: the tenant was removed meanwhile
+            failure = wire.failure_of(_no_tenant(call.profile) if isinstance(error, Problem) else error)
             if failure is None:
                 raise
             return Reply(wire.REFUSED, msgspec.json.encode(failure))
         return Reply(200, msgspec.json.encode(outcome))
 
     async def _engine(self, profile: wire.Profile) -> AsyncEngine:
-        if await self._directory.find(profile.app_id, profile.tenant_id, insist=True) is None:
-            place = f"tenant {profile.tenant_id!r} of app {profile.app_id!r}"
-            raise ConfigurationError((f"tenant_id: the service has no {place}; create it there first",))
-        engine = self._engines.pop(profile, None)
+        app = await self._directory.find(profile.app_id, profile.tenant_id, insist=True)
+        if app is None:
+            raise _no_tenant(profile)
+        key = (profile, app.born)
+        engine = self._engines.pop(key, None)
         if engine is None:
-            engine = await self._opened(profile)
-        self._engines[profile] = engine  # the one asked for last stands last
+            engine = await self._opened(key, app.store)
+        self._engines[key] = engine  # the one asked for last stands last
         while len(self._engines) > MOST_ENGINES:
             del self._engines[next(iter(self._engines))]
         return engine
 
-    async def _opened(self, profile: wire.Profile) -> AsyncEngine:
+    async def _opened(self, key: Key, store: AsyncStore) -> AsyncEngine:
         async with self._lock:
-            if profile in self._engines:
-                return self._engines[profile]
-            settings = wire.settings_of(profile, self._secret_key)
+            if key in self._engines:
+                return self._engines[key]
+            settings = wire.settings_of(key[0], self._secret_key)
             engine = AsyncEngine(
                 settings,
-                self._store,
+                store,
                 clock=self._clock,
                 random=self._random,
                 on_event=self._on_event,
                 owns_store=False,
             )
             await engine.open()
-            self._engines[profile] = engine
+            self._engines[key] = engine
             return engine
+
+
+def _no_tenant(profile: wire.Profile) -> ConfigurationError:
+    place = f"tenant {profile.tenant_id!r} of app {profile.app_id!r}"
+    return ConfigurationError((f"tenant_id: the service has no {place}; create it there first",))
 
 
 def find(path: str) -> str:

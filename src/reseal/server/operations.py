@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reseal._async.driver import AsyncDriver, BranchRotatedOut, Issued, TokenFacts, Verified
+from reseal._async.driver import AsyncDriver
 from reseal.core import payload
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.core.events import Caller
 from reseal.core.wire_keys import WireRing, spki
+from reseal.core.wire_model import BranchRotatedOut, Issued, TokenFacts, Verified, tenant_of
 from reseal.core.wire_token import ProtectedClaim
 from reseal.wire import replies
 from reseal.wire.body import Body, Query
@@ -151,9 +152,9 @@ async def delete(call: Call) -> Reply:
     if [user_id, handle, handles].count(None) != 2:  # noqa: PLR2004 - exactly one of three is given
         raise Problem(400, "Invalid JSON input - use one of userId, sessionHandle, or sessionHandles array")
     if user_id is not None:
-        return replies.revoked(call.version, await call.driver.remove_user((DEFAULT,), user_id))
+        return replies.revoked(call.version, await call.driver.records.remove_user((DEFAULT,), user_id))
     named = handles if handles is not None else [handle or ""]
-    return replies.revoked(call.version, await call.driver.remove(named))
+    return replies.revoked(call.version, await call.driver.records.remove(named))
 
 
 async def remove(call: Call) -> Reply:
@@ -166,28 +167,28 @@ async def remove(call: Call) -> Reply:
     across = _only_with_user(body, "revokeAcrossAllTenants", V3_0, call, user_id)
     _only_with_user(body, "revokeSessionsForLinkedAccounts", V4_0, call, user_id)
     if user_id is None:
-        return replies.revoked(call.version, await call.driver.remove(handles or ()))
+        return replies.revoked(call.version, await call.driver.records.remove(handles or ()))
     tenants = _tenants(call, across_all=across)
-    return replies.revoked(call.version, await call.driver.remove_user(tenants, user_id))
+    return replies.revoked(call.version, await call.driver.records.remove_user(tenants, user_id))
 
 
 async def list_user(call: Call) -> Reply:
     user_id = call.query.text("userId")
     across = call.query.flag_or("fetchAcrossAllTenants", default=True) if call.version >= V3_0 else True
-    handles = await call.driver.list_user(_tenants(call, across_all=across), user_id)
+    handles = await call.driver.records.list_user(_tenants(call, across_all=across), user_id)
     return {"status": replies.OK, "sessionHandles": handles}
 
 
 async def session_info(call: Call) -> Reply:
     try:
-        record, facts = await call.driver.get(call.query.text("sessionHandle"))
+        record = await call.driver.records.get(call.query.text("sessionHandle"))
     except Unauthorised:
         return replies.refused("UNAUTHORISED", replies.SESSION_GONE)
     shown: Reply = {"status": replies.OK, "sessionHandle": record.handle, "userId": record.user_id}
     if call.version >= V4_0:
         shown["recipeUserId"] = record.user_id
     if call.version >= V3_0:
-        shown["tenantId"] = facts.tenant_id
+        shown["tenantId"] = tenant_of(record.handle)
     return shown | {
         "userDataInDatabase": payload.decode(record.session_data),
         "userDataInJWT": payload.decode(record.jwt_payload),
@@ -209,7 +210,7 @@ async def put_session_data(call: Call) -> Reply:
     body = Body(call.body)
     handle, session_data = body.text("sessionHandle"), body.object("userDataInDatabase")
     try:
-        await call.driver.set_session_data(handle, session_data)
+        await call.driver.records.set_session_data(handle, session_data)
     except Unauthorised:
         return replies.refused("UNAUTHORISED", replies.SESSION_GONE)
     return {"status": replies.OK}
@@ -220,7 +221,7 @@ async def put_jwt_data(call: Call) -> Reply:
     body = Body(call.body)
     handle, jwt_payload = body.text("sessionHandle"), body.object("userDataInJWT")
     try:
-        await call.driver.set_jwt_payload(handle, jwt_payload, protected_for=token_version(call.version))
+        await call.driver.records.set_jwt_payload(handle, jwt_payload, protected_for=token_version(call.version))
     except Unauthorised:
         return replies.refused("UNAUTHORISED", replies.SESSION_GONE)
     return {"status": replies.OK}
@@ -301,7 +302,7 @@ def _reused(call: Call, error: TokenTheftDetected) -> Reply:
 
 async def _read(call: Call, name: str) -> Reply:
     try:
-        record, _ = await call.driver.get(call.query.text("sessionHandle"))
+        record = await call.driver.records.get(call.query.text("sessionHandle"))
     except Unauthorised:
         return replies.refused("UNAUTHORISED", replies.SESSION_GONE)
     stored = record.session_data if name == "userDataInDatabase" else record.jwt_payload
@@ -350,7 +351,7 @@ async def _keys(call: Call) -> Reply:
 
 def _key_facts(ring: WireRing, now: int, *, dynamic: bool) -> KeyFacts:
     return KeyFacts(
-        public_key=spki(ring.signing(now, dynamic=dynamic)),
+        public_key=spki(ring.signing_rsa(now, dynamic=dynamic)),
         expires_at=ring.signing_key_expiry(now, dynamic=dynamic),
         entries=tuple(
             (entry.public_key, entry.expires_at, entry.created_at)

@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -21,12 +22,13 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from reseal.core.errors import ConfigurationError, StoreUnavailable
-from reseal.server import journal, protocol
+from reseal.server import journal, tls
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 from reseal.server.config_rules import is_loopback
-from reseal.server.http import read_request, send_reply, text_reply
+from reseal.server.http import send_reply, text_reply, values_of
 from reseal.server.metrics import CONTENT_TYPE
+from reseal.server.protocol import REFUSED, StrictHttp
 from reseal.server.stores import make_store
 
 KEEP_ALIVE: Final = 60
@@ -58,7 +60,7 @@ class Application:
     ) -> None:
         self.service = Service(settings, make_store(settings), config_path=config_path, pid=pid)
         self._delay = settings.shutdown_delay
-        self._loopback_only = not settings.api_keys and not settings.allow_open_access
+        self._loopback_only = not settings.wants_key and not settings.allow_open_access
         self._metrics_socket = metrics_socket
         self._metrics_server: asyncio.Server | None = None
         self._housekeeping: asyncio.Task[None] | None = None
@@ -81,6 +83,7 @@ class Application:
 
         async def tell(message: Any) -> None:
             if message["type"] == "lifespan.startup.complete":
+                scope.setdefault("state", {})[REFUSED] = self.service.metrics.count_refused
                 await self._begin()
             await send(message)
 
@@ -147,6 +150,7 @@ def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "
     with _listening(settings, settings.port) as listener:
         host, port = settings.host, listener.getsockname()[1]
         check_bound(settings, listener.getsockname()[0])
+        tls.options(settings)
         asyncio.run(open_once(settings))
         signal.signal(signal.SIGTERM, _exit)
         with suppress(KeyboardInterrupt):
@@ -170,7 +174,7 @@ async def open_once(settings: ServiceSettings) -> None:
 
 def check_bound(settings: ServiceSettings, address: str) -> None:
     """Refuse an address that is not loopback, whatever its name was. Raises ``ConfigurationError``."""
-    if settings.api_keys or settings.allow_open_access or ipaddress.ip_address(address).is_loopback:
+    if settings.wants_key or settings.allow_open_access or ipaddress.ip_address(address).is_loopback:
         return
     raise ConfigurationError(
         (f"'host' {settings.host} is {address}, which is not loopback, and there are no 'api_keys': set api_keys",)
@@ -228,7 +232,7 @@ def _config(settings: ServiceSettings, application: Application | str) -> uvicor
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        http=protocol.best(),
+        http=StrictHttp,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -239,7 +243,7 @@ def _config(settings: ServiceSettings, application: Application | str) -> uvicor
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=WORKER_START,
-        h11_max_incomplete_event_size=protocol.HEAD_BYTES,
+        **tls.options(settings),
     )
 
 
@@ -265,7 +269,12 @@ def _listening(settings: ServiceSettings, port: int) -> Iterator[socket.socket]:
 
 
 def _names_loopback(scope: Any) -> bool:
-    host = (read_request(scope).header(b"host") or "").lower()
+    return _is_loopback_host(next(iter(values_of(b"host", scope["headers"])), ""))
+
+
+@lru_cache(maxsize=64)
+def _is_loopback_host(sent: str) -> bool:
+    host = sent.lower()
     bracketed, _, _ = host.partition("]")
     return is_loopback(bracketed[1:] if host.startswith("[") else host.rpartition(":")[0] or host)
 

@@ -14,7 +14,7 @@ from reseal.server.operations import Call
 from reseal.wire.body import Body
 from reseal.wire.names import check_app_id, check_tenant_id
 from reseal.wire.paths import DEFAULT
-from reseal.wire.problem import Problem
+from reseal.wire.problem import Problem, unknown_tenant
 from reseal.wire.versions import Version
 
 Reply = dict[str, Any]
@@ -147,7 +147,9 @@ async def _list_apps(call: Call, directory: Directory, shown: Shown) -> Reply:
 
 
 async def _list_tenants(call: Call, directory: Directory, shown: Shown) -> Reply:
-    app = (await directory.apps())[call.app_id]
+    app = (await directory.apps()).get(call.app_id)
+    if app is None:
+        raise unknown_tenant(call.app_id, call.tenant_id)
     return {"status": "OK", "tenants": _tenants(app, call.version, shown)}
 
 

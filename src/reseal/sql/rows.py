@@ -1,4 +1,4 @@
-"""Sessions as rows of a server's table, and back: the columns in the order of ``queries.sql``. Knows no driver."""
+"""Sessions as rows of a table, and back: the columns in the order of ``queries.sql``. Knows no driver."""
 
 from __future__ import annotations
 
@@ -28,10 +28,8 @@ def scoped(scope: Scope) -> Values:
 
 
 def of_new(scope: Scope, new: NewSession) -> Values:
-    """Give the parameters of ``insert``."""
-    return {
-        "app_id": scope.app_id,
-        "tenant_id": scope.tenant_id,
+    """Give the parameters of an ``insert`` that takes the time in the statement."""
+    return scoped(scope) | {
         "handle": new.handle,
         "user_id": new.user_id,
         "token_hash": new.token_hash,
@@ -47,9 +45,7 @@ def of_new(scope: Scope, new: NewSession) -> Values:
 
 def of_rotation(scope: Scope, rotation: Rotation) -> Values:
     """Give the parameters of ``rotate``."""
-    return {
-        "app_id": scope.app_id,
-        "tenant_id": scope.tenant_id,
+    return scoped(scope) | {
         "handle": rotation.handle,
         "presented_hash": rotation.presented_hash,
         "successor_hash": rotation.successor_hash,
@@ -61,12 +57,13 @@ def of_rotation(scope: Scope, rotation: Rotation) -> Values:
 
 
 def of_record(scope: Scope, record: SessionRecord) -> Values:
-    """Give the parameters of ``replace``."""
-    return {
-        "app_id": scope.app_id,
-        "tenant_id": scope.tenant_id,
+    """Give every column: the parameters of ``replace``, and of an ``insert`` whose time is known."""
+    return scoped(scope) | {
         "handle": record.handle,
+        "user_id": record.user_id,
+        "created_at": record.created_at,
         "expires_at": record.expires_at,
+        "absolute_expires_at": record.absolute_expires_at,
         "generation": record.generation,
         "current_hash": record.current_hash,
         "previous_hash": record.previous_hash,
@@ -80,6 +77,7 @@ def of_record(scope: Scope, record: SessionRecord) -> Values:
         "replayed_generation": record.replayed_generation,
         "jwt_payload": record.jwt_payload.decode(),
         "session_data": record.session_data.decode(),
+        "use_static_key": record.use_static_key,
         "ip": _evidence(record.device.ip),
         "user_agent": _evidence(record.device.user_agent),
         "last_seen_at": record.last_seen_at,
@@ -116,7 +114,7 @@ def to_record(row: Sequence[Any]) -> SessionRecord:
         replayed_generation=row[15],
         jwt_payload=row[16].encode(),
         session_data=row[17].encode(),
-        use_static_key=row[18],
+        use_static_key=bool(row[18]),  # SQLite has no booleans
         device=Device(row[19], row[20]),
         last_seen_at=row[21],
         ended_at=row[22],

@@ -9,23 +9,13 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from reseal.core.errors import ConfigurationError
-from reseal.core.model import (
-    Device,
-    EndReason,
-    Found,
-    NewSession,
-    Rotation,
-    Scope,
-    SessionRecord,
-    StoredKey,
-    StoredTenant,
-)
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.rotation import PURGE_AFTER, begun
 from reseal.log import LOGGER
-from reseal.sql import queries, schema_steps
+from reseal.sql import queries, rows, schema_steps
 from reseal.sql.lanes import wrapped
 
 OLDEST_SQLITE: Final = (3, 37, 0)
@@ -97,56 +87,42 @@ class Tables:
 
     def insert(self, db: sqlite3.Connection, scope: Scope, new: NewSession, now: int) -> SessionRecord | None:
         record = begun(new, now)
-        done = db.execute(self._sql["insert"], _scoped(scope) | _columns(record)).rowcount
+        done = db.execute(self._sql["insert"], rows.of_record(scope, record)).rowcount
         return record if done else None
 
     def get(self, db: sqlite3.Connection, scope: Scope, handle: str) -> SessionRecord | None:
         row = db.execute(self._sql["get"], (*scope, handle)).fetchone()
-        return None if row is None else _record(row)
+        return None if row is None else rows.to_record(row)
 
     def get_many(self, db: sqlite3.Connection, scope: Scope, handles: Iterable[str], now: int) -> dict[str, Found]:
         return {handle: Found(self.get(db, scope, handle), now) for handle in handles}
 
     def rotate(self, db: sqlite3.Connection, scope: Scope, rotation: Rotation, now: int) -> SessionRecord | None:
-        row = db.execute(
-            self._sql["rotate"],
-            {
-                "app_id": scope.app_id,
-                "tenant_id": scope.tenant_id,
-                "handle": rotation.handle,
-                "presented_hash": rotation.presented_hash,
-                "successor_hash": rotation.successor_hash,
-                "successor_sealed": rotation.successor_sealed,
-                "idle_ms": rotation.idle_ms,
-                "ip": rotation.device.ip,
-                "user_agent": rotation.device.user_agent,
-                "now": now,
-            },
-        ).fetchone()
-        return None if row is None else _record(row)
+        row = db.execute(self._sql["rotate"], rows.of_rotation(scope, rotation) | {"now": now}).fetchone()
+        return None if row is None else rows.to_record(row)
 
     def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord) -> bool:
-        return db.execute(self._sql["replace"], _scoped(scope) | _columns(record)).rowcount == 1
+        return db.execute(self._sql["replace"], rows.of_record(scope, record)).rowcount == 1
 
     def end(
         self, db: sqlite3.Connection, scope: Scope, handles: Iterable[str], reason: EndReason, now: int
     ) -> tuple[str, ...]:
-        values = _scoped(scope) | {"reason": reason.value, "now": now}
-        rows = (db.execute(self._sql["end"], values | {"handle": handle}).fetchone() for handle in handles)
-        return tuple(row[0] for row in rows if row is not None)
+        values = rows.scoped(scope) | {"reason": reason.value, "now": now}
+        ended = (db.execute(self._sql["end"], values | {"handle": handle}).fetchone() for handle in handles)
+        return tuple(row[0] for row in ended if row is not None)
 
     def end_user(
         self, db: sqlite3.Connection, scope: Scope, user_id: str, reason: EndReason, keep: str | None, now: int
     ) -> tuple[str, ...]:
-        values = _scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": keep, "now": now}
+        values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": keep, "now": now}
         return tuple(row[0] for row in db.execute(self._sql["end_user"], values).fetchall())
 
     def list_user(self, db: sqlite3.Connection, scope: Scope, user_id: str, now: int) -> tuple[SessionRecord, ...]:
-        rows = db.execute(self._sql["list_user"], _scoped(scope) | {"user_id": user_id, "now": now})
-        return tuple(map(_record, rows.fetchall()))
+        found = db.execute(self._sql["list_user"], rows.scoped(scope) | {"user_id": user_id, "now": now})
+        return tuple(map(rows.to_record, found.fetchall()))
 
     def claim(self, db: sqlite3.Connection, scope: Scope, name: str, until: int, now: int) -> bool:
-        values = _scoped(scope) | {"name": name, "until": until, "now": now}
+        values = rows.scoped(scope) | {"name": name, "until": until, "now": now}
         return until > now and db.execute(self._sql["claim"], values).rowcount == 1
 
     def purge(self, db: sqlite3.Connection, after: int, limit: int, now: int) -> tuple[int, int]:
@@ -159,8 +135,8 @@ class Tables:
         return upto, db.execute(self._sql["purge"], values).rowcount
 
     def tenants(self, db: sqlite3.Connection) -> tuple[StoredTenant, ...]:
-        rows = db.execute(self._sql["tenants"]).fetchall()
-        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in rows)
+        found = db.execute(self._sql["tenants"]).fetchall()
+        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in found)
 
     def put_tenant(self, db: sqlite3.Connection, scope: Scope, config: bytes, now: int) -> bool:
         created = db.execute(self._sql["insert_tenant"], (*scope, config.decode(), now)).rowcount == 1
@@ -217,67 +193,3 @@ def _statements(script: str) -> list[str]:
 
 def _unusable(path: Path, problem: str) -> ConfigurationError:
     return ConfigurationError((f"database_uri: {path} {problem}",))
-
-
-def _scoped(scope: Scope) -> dict[str, Any]:
-    return {"app_id": scope.app_id, "tenant_id": scope.tenant_id}
-
-
-def _columns(record: SessionRecord) -> dict[str, Any]:
-    return {
-        "handle": record.handle,
-        "user_id": record.user_id,
-        "created_at": record.created_at,
-        "expires_at": record.expires_at,
-        "absolute_expires_at": record.absolute_expires_at,
-        "generation": record.generation,
-        "current_hash": record.current_hash,
-        "previous_hash": record.previous_hash,
-        "successor_sealed": record.successor_sealed,
-        "rotated_at": record.rotated_at,
-        "confirmed_at": record.confirmed_at,
-        "replay_count": record.replay_count,
-        "replay_window_start": record.replay_window_start,
-        "counted_generation": record.counted_generation,
-        "replay_streak": record.replay_streak,
-        "replayed_generation": record.replayed_generation,
-        "jwt_payload": record.jwt_payload.decode(),
-        "session_data": record.session_data.decode(),
-        "use_static_key": record.use_static_key,
-        "ip": record.device.ip,
-        "user_agent": record.device.user_agent,
-        "last_seen_at": record.last_seen_at,
-        "ended_at": record.ended_at,
-        "end_reason": record.end_reason and record.end_reason.value,
-        "version": record.version,
-    }
-
-
-def _record(row: tuple[Any, ...]) -> SessionRecord:
-    """Read a row whose columns come in the order of ``queries.sql``."""
-    return SessionRecord(
-        handle=row[0],
-        user_id=row[1],
-        created_at=row[2],
-        expires_at=row[3],
-        absolute_expires_at=row[4],
-        generation=row[5],
-        current_hash=row[6],
-        previous_hash=row[7],
-        successor_sealed=row[8],
-        rotated_at=row[9],
-        confirmed_at=row[10],
-        replay_count=row[11],
-        replay_window_start=row[12],
-        counted_generation=row[13],
-        replay_streak=row[14],
-        replayed_generation=row[15],
-        jwt_payload=row[16].encode(),
-        session_data=row[17].encode(),
-        use_static_key=bool(row[18]),
-        device=Device(row[19], row[20]),
-        last_seen_at=row[21],
-        ended_at=row[22],
-        end_reason=row[23] and EndReason(row[23]),
-        version=row[24],
-    )

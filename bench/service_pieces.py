@@ -1,0 +1,114 @@
+"""What the pieces of a create, verify and refresh cost: processor time of each by itself, the best of many tries.
+
+python -m bench.service_pieces [--tries 30]
+
+By itself a piece finds its code and data in the caches; in a service that does everything in turn it takes more. Read
+the figures against each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import logging
+import os
+import time
+import timeit
+from collections.abc import Callable
+
+from bench.measure import print_machine
+from reseal.core import keys, payload, refresh_token, wire_refresh, wire_token
+from reseal.core.events import Event, EventName
+from reseal.core.model import Device, Scope, StoredKey
+from reseal.core.wire_keys import WireRing
+from reseal.core.wire_token import WireClaims
+from reseal.core.wire_verifier import WireVerifier
+from reseal.log import log_event
+from reseal.server import journal
+from reseal.server.http import Request
+from reseal.wire.body import Body
+
+CALLS = 200
+SCOPE = Scope()
+HANDLE = "0a0ff0d8-4c1a-4b6e-b9b0-1234567890ab"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tries", type=int, default=30)
+    options = parser.parse_args()
+    print_machine()
+    print("| piece | processor time |\n|---|---|")
+    for name, piece in (_signatures() | _tokens() | _requests()).items():
+        best = min(timeit.repeat(piece, number=CALLS, repeat=options.tries, timer=time.process_time)) / CALLS
+        print(f"| {name} | {best * 1e6:.1f} µs |")
+
+
+def _signatures() -> dict[str, Callable[[], object]]:
+    message, pieces = bytes(500), {}
+    for algorithm in ("ES256", "RS256"):
+        key = _key(algorithm)
+        signature = key.sign(message)
+        pieces[f"sign, {algorithm}"] = lambda key=key: key.sign(message)
+        pieces[f"check a signature, {algorithm}"] = lambda key=key, signature=signature: keys.signature_is_good(
+            key.public, message, signature
+        )
+    return pieces
+
+
+def _tokens() -> dict[str, Callable[[], object]]:
+    key, mac_key = _key("ES256"), os.urandom(32)
+    ring = WireRing((key, _key("RS256")), algorithm="ES256", interval_ms=10**9, token_ms=10**6)
+    presented = refresh_token.mint(SCOPE, mac_key, HANDLE, 5, os.urandom(32))
+    wire = wire_refresh.write(presented.text)
+    claims = WireClaims(
+        version=5, handle=HANDLE, user_id="user-1", recipe_user_id="user-1", tenant_id="public",
+        refresh_hash=presented.hash.hex(), parent_hash=None, anti_csrf=None, payload=b'{"role":"reader"}',
+        issued_ms=0, expires_ms=10**13,
+    )  # fmt: skip
+    access, verifier = wire_token.mint(claims, key), WireVerifier()
+    return {
+        "write an access token, with its signature": lambda: wire_token.mint(claims, key),
+        "verify an access token": lambda: wire_token.verify(access, ring, 1),
+        "the same, seen before": lambda: verifier.verify(access, ring, 1),
+        "read a refresh token": lambda: refresh_token.parse(SCOPE, mac_key, wire_refresh.read(wire).native),
+        "make its successor": lambda: refresh_token.mint(SCOPE, mac_key, HANDLE, 6, os.urandom(32)),
+        "seal the successor": lambda: refresh_token.seal(presented, presented, b"", bytes(12)),
+    }
+
+
+def _requests() -> dict[str, Callable[[], object]]:
+    sent = {"userId": "user-1", "userDataInJWT": {"role": "reader"}, "userDataInDatabase": {}, "enableAntiCsrf": False}
+    body = json.dumps(sent).encode()
+    request = Request("POST", "/recipe/session", b"", [(b"cdi-version", b"5.4")], "127.0.0.1")
+    event = Event(
+        name=EventName.SESSION_REFRESHED, at=10**12, scope=SCOPE, session_handle=HANDLE, user_id="user-1",
+        device=Device("127.0.0.1", None), correlation_id=journal.correlate(request),
+    )  # fmt: skip
+    _log_to_nowhere()
+    return {
+        "read the body of a create": lambda: Body(body),
+        "check a payload that is to be stored": lambda: payload.encode("userDataInJWT", {"role": "reader"}),
+        "log an event": lambda: log_event(event),
+        "log a request": lambda: journal.log_request(request, 200, 0.001),
+    }
+
+
+def _key(algorithm: str) -> keys.SigningKey:
+    stored = StoredKey(f"d-0-{algorithm.lower()}", algorithm, b"", 0, 0)
+    return keys.load(stored, keys.generate(algorithm, 2048))
+
+
+class Nowhere(io.StringIO):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def _log_to_nowhere() -> None:
+    journal.set_up("INFO")
+    logging.getLogger("reseal").handlers[0].setStream(Nowhere())
+
+
+if __name__ == "__main__":
+    main()

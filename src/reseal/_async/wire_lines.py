@@ -1,0 +1,55 @@
+"""From a tenant, or a handle that names one, to the line of refresh tokens of its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reseal._async.line import AsyncLine, Lifetimes, LineSecrets
+from reseal._async.ports import AsyncStore
+from reseal.clock import Clock
+from reseal.core.errors import Refusal, Unauthorised
+from reseal.core.events import EventListener
+from reseal.core.model import Scope
+from reseal.core.wire_model import CLASSIC, AppSettings, is_handle, tenant_of
+from reseal.teller import Teller
+
+
+class AsyncWireLines:
+    """The lines of one app. They are not kept: whoever presents a token chooses the name in it."""
+
+    def __init__(
+        self,
+        app: AppSettings,
+        store: AsyncStore,
+        clock: Clock,
+        secrets: Callable[[], LineSecrets],
+        random: Callable[[int], bytes],
+        on_event: EventListener,
+    ) -> None:
+        self._app_id = app.app_id
+        self._store = store
+        self._clock = clock
+        self._secrets = secrets
+        self._random = random
+        self._on_event = on_event
+        self._lifetimes = Lifetimes(app.refresh_token_ms, None)
+        self._graceful = app.graceful()
+
+    def of(self, tenant_id: str, *, graceful: bool = False) -> AsyncLine:
+        """Give the line of a tenant's sessions; ``graceful`` under the policy of CDI 5.6."""
+        scope = Scope(self._app_id, tenant_id)
+        return AsyncLine(
+            scope,
+            self._store,
+            self._graceful if graceful else CLASSIC,
+            self._lifetimes,
+            self._secrets,
+            self._random,
+            Teller(scope, self._clock, self._on_event),
+        )
+
+    def of_handle(self, handle: str) -> AsyncLine:
+        """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
+        if not is_handle(handle):
+            raise Unauthorised(Refusal.UNKNOWN_SESSION)
+        return self.of(tenant_of(handle))

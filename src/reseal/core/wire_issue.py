@@ -1,0 +1,55 @@
+"""Writing the signed tokens of the wire: which key, how long, in which unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from reseal.core import payload, wire_token
+from reseal.core.errors import InvalidInput
+from reseal.core.keys import b64url
+from reseal.core.wire_keys import WireRing
+from reseal.core.wire_model import AppSettings, TokenFacts
+from reseal.core.wire_token import WireClaims
+
+CHANCE_BYTES: Final = 4
+_LARGEST_EXACT: Final = 2**53
+
+
+def access_ms(app: AppSettings, asked: int | None, chance: bytes) -> int:
+    """Shorten lifetimes by chance, so that clients which signed in together do not refresh together.
+
+    ``chance``: :data:`CHANCE_BYTES` random bytes.
+    """
+    full = app.access_token_ms if asked is None else min(asked, app.access_token_ms)
+    return int(full * (1 - app.jitter * int.from_bytes(chance) / 2 ** (8 * CHANCE_BYTES)))
+
+
+def sign(claims: WireClaims, ring: WireRing, now: int, *, static_key: bool) -> TokenFacts:
+    """Write and sign an access token. Raises ``ProtectedClaim``."""
+    if claims.version < wire_token.OLDEST_JWT:
+        key, unit = ring.signing_rsa(now, dynamic=not static_key), 1
+    else:
+        key, unit = ring.signing(now, dynamic=not static_key), 1000
+    token = wire_token.mint(claims, key)
+    return TokenFacts(token, claims.expires_ms // unit * unit, claims.issued_ms // unit * unit)
+
+
+def sign_own(
+    claims: Mapping[str, Any], ring: WireRing, now: int, *, issuer: str, validity_s: int, dynamic: bool
+) -> str:
+    """Sign an application's own JWT with RS256; ``iat``, ``exp`` and, if it is missing, ``iss`` are added.
+
+    Raises ``InvalidInput``, also for an end that no reader of JSON could hold exactly.
+    """
+    payload.encode("payload", claims)
+    issued, ends = now // 1000, now // 1000 + validity_s
+    if ends > _LARGEST_EXACT:
+        raise InvalidInput("validity", "is too long")
+    key = ring.signing_rsa(now, dynamic=dynamic)
+    body = {"iss": issuer} | dict(claims) | {"iat": issued, "exp": ends}
+    header = {"typ": "JWT", "alg": key.algorithm, "kid": key.kid}
+    message = f"{b64url(msgspec.json.encode(header))}.{b64url(msgspec.json.encode(body))}"
+    return f"{message}.{b64url(key.sign(message.encode()))}"

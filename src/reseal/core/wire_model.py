@@ -1,0 +1,113 @@
+"""The nouns of the core-driver interface: what an app may set, and what a reply shows. No version of the interface."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from reseal.core.errors import Refusal, Unauthorised
+from reseal.core.model import Policy, TheftResponse
+
+DEFAULT_TENANT: Final = "public"
+_DAY: Final = 24 * 3600 * 1000
+_HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+
+CLASSIC: Final = Policy(
+    race_window=0,
+    lost_response_window=None,
+    replay_budget=None,
+    theft_response=TheftResponse.REPORT,
+    confirm_by_verify=True,
+)
+"""The policy under CDI 5.5 and older."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    """What an app may set for itself, and what its service sets for it. Times in ms."""
+
+    app_id: str
+    access_token_ms: int
+    refresh_token_ms: int
+    key_interval_ms: int
+    signing_algorithm: str
+    """Of access tokens that are JWTs; others are always RS256."""
+    dynamic_keys: bool
+    blacklisting: bool
+    enable_anti_csrf: bool
+    grace_ms: int
+    jitter: float
+    reuse_is_theft: bool
+
+    def graceful(self) -> Policy:
+        """Give the policy under CDI 5.6."""
+        return Policy(
+            race_window=self.grace_ms,
+            lost_response_window=min(_DAY, self.refresh_token_ms),
+            replay_budget=2,
+            theft_response=TheftResponse.REVOKE_SESSION,
+            confirm_by_verify=False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """A session as replies show it."""
+
+    handle: str
+    user_id: str
+    tenant_id: str
+    jwt_payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """A token as replies show it. Times in ms."""
+
+    token: str
+    expiry: int
+    created: int
+
+    def __repr__(self) -> str:
+        return f"TokenFacts(expiry={self.expiry})"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The reply to creating and refreshing."""
+
+    session: SessionFacts
+    access: TokenFacts
+    refresh: TokenFacts
+    anti_csrf: str | None
+
+    def __repr__(self) -> str:
+        return f"Issued({self.session.handle!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The reply to verifying and regenerating; ``access`` is a new token for the browser, if there is one."""
+
+    session: SessionFacts
+    access: TokenFacts | None = None
+    payload_update_available: bool = False
+
+
+class BranchRotatedOut(Unauthorised):
+    """The token belongs to a branch that was rotated out; the session has to be refreshed."""
+
+    def __init__(self) -> None:
+        super().__init__(Refusal.EXPIRED)
+
+
+def is_handle(text: str) -> bool:
+    """Say whether a session handle could look like that."""
+    return _HANDLE.fullmatch(text) is not None
+
+
+def tenant_of(handle: str) -> str:
+    """Name the tenant in a session handle: the part behind the first ``_``, or the default tenant."""
+    parts = handle.split("_")
+    return parts[1] if len(parts) > 1 else DEFAULT_TENANT

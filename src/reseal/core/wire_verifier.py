@@ -1,0 +1,50 @@
+"""Verifying the same access token again and again, as SDKs do that ask the service for every request."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reseal.core import wire_token
+from reseal.core.errors import TryRefreshToken
+from reseal.core.keys import SigningKey
+from reseal.core.wire_keys import WireRing
+from reseal.core.wire_token import WireClaims
+
+REMEMBERED: Final = 4096
+"""Tokens that are kept, about 2 KB each."""
+LONGEST: Final = 4096
+"""Characters of a token that is kept; longer ones would need too much room."""
+
+
+class WireVerifier:
+    """Checks access tokens and remembers, within bounds, those it has seen, of any app.
+
+    What a remembered token saves is its signature, nothing else: its key must still verify in the ring of the app that
+    it is presented to, and it must not have ended.
+    """
+
+    __slots__ = ("_remember", "_seen")
+
+    def __init__(self, *, remember: int = REMEMBERED) -> None:
+        self._remember = remember
+        self._seen: dict[str, tuple[WireClaims, SigningKey]] = {}
+
+    def verify(self, token: str, ring: WireRing, now: int, *, expired_too: bool = False) -> WireClaims:
+        """Check a token as ``wire_token.verify`` does."""
+        claims, key = self._seen.get(token) or _NOTHING
+        if claims is None or key is None or ring.by_kid(key.kid, now) is not key:
+            claims, key = wire_token.check(token, ring, now)
+            self._note(token, claims, key)
+        if claims.expires_ms < now and not expired_too:
+            raise TryRefreshToken(wire_token.EXPIRED)
+        return claims
+
+    def _note(self, token: str, claims: WireClaims, key: SigningKey) -> None:
+        if len(token) > LONGEST:
+            return
+        if len(self._seen) >= self._remember:
+            self._seen.pop(next(iter(self._seen)))
+        self._seen[token] = claims, key
+
+
+_NOTHING: Final = (None, None)

@@ -1,0 +1,142 @@
+"""What a service keeps: keys, sessions, apps."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from reseal._async.ports import AsyncStore
+from reseal.clock import SystemClock
+from reseal.core.errors import Unauthorised
+from reseal.core.model import SessionRecord, StoredKey
+from reseal.core.wire_model import tenant_of
+from reseal.server.cli.arguments import command, configured, group, scoped
+from reseal.server.cli.exits import DONE, REFUSED, Refusal
+from reseal.server.cli.opened import app_of, in_app, in_store
+from reseal.server.cli.output import Row, show, time_of
+from reseal.server.directory import App, Directory
+from reseal.server.inspection.keys import signing
+
+
+def add(commands: Any) -> None:
+    """Declare these commands."""
+    keys = group(commands, "keys", "List and rotate signing keys.")
+    scoped(command(keys, "list", list_keys))
+    scoped(command(keys, "rotate", rotate_keys))
+    sessions = group(commands, "sessions", "List, show and revoke sessions.")
+    parser = scoped(command(sessions, "list", list_sessions), tenant=True)
+    parser.add_argument("--user", required=True, metavar="ID", help="whose sessions")
+    parser = scoped(command(sessions, "show", show_session))
+    parser.add_argument("handle", metavar="HANDLE", help="as sessions list shows it")
+    parser = scoped(command(sessions, "revoke", revoke_sessions), tenant=True)
+    parser.add_argument("handles", nargs="*", metavar="HANDLE", help="end these sessions")
+    parser.add_argument("--user", metavar="ID", help="end all sessions of this user instead")
+    apps = group(commands, "apps", "List apps and tenants.")
+    configured(command(apps, "list", list_apps))
+
+
+def list_keys(options: Namespace) -> int:
+    """List the keys of an app, without what is secret in them."""
+
+    async def run(directory: Directory, store: AsyncStore) -> list[Row]:
+        app = await app_of(directory, options.app)
+        keys = await store.keys(options.app)
+        those_that_sign = signing(keys, app.driver.app, SystemClock().wall())
+        return [_key(key, signs=key in those_that_sign) for key in keys]
+
+    rows = in_store(options, run)
+    show(rows, options, empty="No keys yet; they are made at the first start.")
+    return DONE
+
+
+def rotate_keys(options: Namespace) -> int:
+    """Publish new dynamic signing keys; they sign a minute later. Gives the one for access tokens."""
+
+    async def run(app: App) -> str:
+        return await app.driver.rotate_keys()
+
+    show([{"kid": in_app(options, run)}], options)
+    return DONE
+
+
+def list_apps(options: Namespace) -> int:
+    """List apps with their tenants."""
+
+    async def run(directory: Directory, _store: AsyncStore) -> Mapping[str, App]:
+        return await directory.apps()
+
+    rows = [{"app": name, "tenants": list(app.tenants)} for name, app in in_store(options, run).items()]
+    show(rows, options)
+    return DONE
+
+
+def list_sessions(options: Namespace) -> int:
+    """List the live sessions of a user."""
+
+    async def run(app: App) -> list[Row]:
+        handles = await app.driver.records.list_user(_tenants(options, app), options.user)
+        return [await _session(app, handle) for handle in handles]
+
+    show(in_app(options, run), options, empty="No live session.")
+    return DONE
+
+
+def show_session(options: Namespace) -> int:
+    """Show a live session, without its data and without anything that could be presented."""
+
+    async def run(app: App) -> list[Row]:
+        return [await _session(app, options.handle)]
+
+    show(in_app(options, run), options)
+    return DONE
+
+
+def revoke_sessions(options: Namespace) -> int:
+    """End sessions by handle, or all of a user."""
+    if bool(options.handles) == (options.user is not None):
+        raise Refusal("name either session handles or --user")
+
+    async def run(app: App) -> list[str]:
+        if options.user is not None:
+            return await app.driver.records.remove_user(_tenants(options, app), options.user)
+        return await app.driver.records.remove(options.handles)
+
+    ended = in_app(options, run)
+    show([{"revoked": handle} for handle in ended], options, empty="No live session was revoked.")
+    return DONE if ended else REFUSED
+
+
+def _tenants(options: Namespace, app: App) -> tuple[str, ...]:
+    return (options.tenant,) if options.tenant else tuple(app.tenants)
+
+
+async def _session(app: App, handle: str) -> Row:
+    try:
+        record = await app.driver.records.get(handle)
+    except Unauthorised as error:
+        raise Refusal(f"there is no live session {handle} ({error.reason.value})") from None
+    return _row(record)
+
+
+def _row(record: SessionRecord) -> Row:
+    return {
+        "handle": record.handle,
+        "user": record.user_id,
+        "tenant": tenant_of(record.handle),
+        "created": time_of(record.created_at),
+        "expires": time_of(record.expires_at),
+        "last_seen": time_of(record.last_seen_at),
+        "refreshes": record.generation,
+        "ip": record.device.ip,
+    }
+
+
+def _key(key: StoredKey, *, signs: bool) -> Row:
+    return {
+        "kid": key.kid,
+        "algorithm": key.algorithm,
+        "created": time_of(key.created_at),
+        "signs_from": time_of(key.signs_from),
+        "signs": signs,
+    }

@@ -1,0 +1,14 @@
+"""How a command ends."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DONE: Final = 0
+REFUSED: Final = 1
+CONFIGURATION: Final = 3
+UNAVAILABLE: Final = 4
+
+
+class Refusal(Exception):
+    """The command cannot do what was asked; the text says why."""

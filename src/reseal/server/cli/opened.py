@@ -1,0 +1,76 @@
+"""The store that commands work on while the service runs or does not: it has to be there already."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from reseal._async.ports import AsyncStore
+from reseal.clock import SystemClock
+from reseal.log import log_event
+from reseal.server.cli.arguments import settings_of
+from reseal.server.cli.exits import Refusal
+from reseal.server.config import ServiceSettings
+from reseal.server.directory import App, Directory
+from reseal.server.stores import make_store
+from reseal.wire.paths import DEFAULT
+
+T = TypeVar("T")
+
+
+def in_store(options: Namespace, run: Callable[[Directory, AsyncStore], Awaitable[T]]) -> T:
+    """Run with what the service keeps. Raises ``Refusal`` where no service can have kept anything."""
+    settings = settings_of(options)
+    _refuse_nothing(settings)
+
+    async def opened() -> T:
+        async with open_store(settings) as store:
+            return await run(Directory(settings, store, SystemClock(), on_event=log_event), store)
+
+    return asyncio.run(opened())
+
+
+def in_app(options: Namespace, run: Callable[[App], Awaitable[T]]) -> T:
+    """Run with the app and tenant that the options name, its keys read."""
+
+    async def chosen(directory: Directory, _store: AsyncStore) -> T:
+        app = await app_of(directory, options.app, getattr(options, "tenant", None) or DEFAULT)
+        await app.driver.ring()
+        return await run(app)
+
+    return in_store(options, chosen)
+
+
+async def app_of(directory: Directory, app_id: str, tenant_id: str = DEFAULT) -> App:
+    """Find an app by the name of one of its tenants. Raises ``Refusal``."""
+    app = await directory.find(app_id, tenant_id)
+    if app is None:
+        raise Refusal(f"there is no tenant {tenant_id} of an app {app_id}")
+    return app
+
+
+@asynccontextmanager
+async def open_store(settings: ServiceSettings) -> AsyncIterator[AsyncStore]:
+    """Open the store; its tables are created or brought up to date."""
+    store = make_store(settings)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _refuse_nothing(settings: ServiceSettings) -> None:
+    """Make no empty database where another folder or configuration was meant."""
+    if settings.database_path is not None and not settings.database_path.parent.exists():
+        return  # opening it says more
+    if settings.database_path is not None and not settings.database_path.exists():
+        raise Refusal(
+            f"{settings.database_path} does not exist: correct database_uri or go to the service's folder, "
+            "or run reseal migrate"
+        )
+    if settings.database_path is None and settings.postgresql_uri is None:
+        raise Refusal("database_uri is memory:, which only the service itself can look into; name another store")

@@ -1,0 +1,45 @@
+"""What a command prints: rows as a table for people, or as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def show(rows: Sequence[Row], options: Namespace, *, empty: str = "") -> None:
+    """Print rows as a table, or as JSON."""
+    if options.json:
+        print_json(list(rows))
+        return
+    if not rows:
+        print(empty)
+        return
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def printable(text: str) -> str:
+    """Take out of a text what could steer a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def time_of(milliseconds: int) -> str:
+    """Write a time for people and programs: UTC, to the second."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return printable(", ".join(value) if isinstance(value, list) else "-" if value is None else str(value))

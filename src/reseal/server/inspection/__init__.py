@@ -1,0 +1,88 @@
+"""What ``reseal check`` looks at, in a service that need not run: store, schema, durability, clock, keys.
+
+Nothing is changed by it: a store that is not there or not up to date is reported, not made.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reseal._async.ports import AsyncStore
+from reseal.clock import Clock, SystemClock
+from reseal.core.errors import ResealError
+from reseal.core.keys import Wrapping
+from reseal.core.model import Scope
+from reseal.core.secret import Secret
+from reseal.log import log_event
+from reseal.server.config import ServiceSettings
+from reseal.server.directory import Directory
+from reseal.server.inspection import keys, sqlite
+from reseal.server.inspection.finding import Finding, failed, warned
+from reseal.server.stores import make_store
+
+__all__ = ["CLOCK_TOLERANCE", "Finding", "inspect"]
+
+CLOCK_TOLERANCE: Final = 5_000
+"""Milliseconds by which the store's time may differ from this machine's."""
+
+
+async def inspect(settings: ServiceSettings, clock: Clock | None = None) -> list[Finding]:
+    """Look at everything that can be looked at."""
+    findings = _configuration(settings)
+    try:
+        findings += await _closed_store(settings)
+        if not all(finding.fine for finding in findings):
+            return findings
+        store = make_store(settings)
+        await store.open()
+    except ResealError as error:
+        return [*findings, *failed("store", error)]
+    try:
+        findings += await _open_store(settings, store, clock or SystemClock())
+    except ResealError as error:
+        findings += failed("store", error)
+    finally:
+        await store.close()
+    return findings
+
+
+def _configuration(settings: ServiceSettings) -> list[Finding]:
+    findings = [Finding("configuration", fine=True, text="fine")]
+    findings += [warned("configuration", note) for note in settings.notes]
+    if settings.secret_key is None:
+        findings.append(warned("configuration", "without secret_key the keys rest unencrypted in the store"))
+    return findings
+
+
+async def _closed_store(settings: ServiceSettings) -> list[Finding]:
+    if settings.database_path is not None:
+        return sqlite.look(settings.database_path)
+    if settings.postgresql_uri is not None:
+        return await _postgres(settings.postgresql_uri)
+    return [warned("durability", "memory: forgets every session when the process ends; name another database_uri")]
+
+
+async def _postgres(uri: Secret) -> list[Finding]:
+    try:
+        from reseal.server.inspection import postgres  # noqa: PLC0415 - an optional driver
+    except ImportError:
+        return []  # making the store says so, and what to install
+    return await postgres.look(uri)
+
+
+async def _open_store(settings: ServiceSettings, store: AsyncStore, clock: Clock) -> list[Finding]:
+    findings = [Finding("store", fine=True, text="opens"), _clock(clock, (await store.get(Scope(), "-")).now)]
+    wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
+    directory = Directory(settings, store, clock, on_event=log_event)
+    for app in (await directory.apps()).values():
+        findings += await keys.look(store, wrapping, app.driver.app, clock.wall())
+    return findings
+
+
+def _clock(clock: Clock, store_now: int) -> Finding:
+    apart = store_now - clock.wall()
+    if abs(apart) <= CLOCK_TOLERANCE:
+        return Finding("clock", fine=True, text="agrees with the store")
+    side = "behind" if apart > 0 else "ahead of"
+    text = f"this machine's clock is {abs(apart) / 1000:.0f} seconds {side} the store's: set it right"
+    return Finding("clock", fine=False, text=text)

@@ -1,0 +1,41 @@
+"""What a look at an installation comes to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reseal.core.errors import ConfigurationError, ResealError
+
+
+class Finding(NamedTuple):
+    """One thing looked at."""
+
+    subject: str
+    fine: bool
+    text: str
+    warning: bool = False
+    """Whether its owner should know, though the service runs with it."""
+
+
+def failed(subject: str, error: ResealError) -> list[Finding]:
+    """Give every problem of an error."""
+    texts = error.problems if isinstance(error, ConfigurationError) else (str(error),)
+    return [Finding(subject, fine=False, text=text) for text in texts]
+
+
+def warned(subject: str, text: str) -> Finding:
+    return Finding(subject, fine=True, text=text, warning=True)
+
+
+def of_schema(found: int | None, wanted: int) -> Finding:
+    """Compare the schema of a store with the one that this version needs; ``None``: there is none yet."""
+    if found is None:
+        return Finding("schema", fine=False, text=f"no tables yet, this version needs {wanted}: run reseal migrate")
+    if found < wanted:
+        pending = "1 step is" if wanted - found == 1 else f"{wanted - found} steps are"
+        text = f"is at {found}, this version needs {wanted} ({pending} pending): run reseal migrate"
+    elif found > wanted:
+        text = f"is at {found}, newer than the {wanted} known here: upgrade Reseal"
+    else:
+        text = f"is at {found}, nothing is pending"
+    return Finding("schema", fine=found == wanted, text=text)

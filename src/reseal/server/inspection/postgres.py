@@ -1,0 +1,65 @@
+"""A look at a PostgreSQL database before anything opens it for good: nothing is created, nothing is upgraded."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from reseal._async.stores.postgres_server import AsyncLink, wrapped
+from reseal.core.secret import Secret
+from reseal.server.inspection.finding import Finding, of_schema, warned
+from reseal.sql import schema_steps
+
+PATIENCE: Final = 5
+"""Seconds for connecting, and for each answer."""
+_DEFAULTS: Final = {"application_name": "reseal check", "target_session_attrs": "read-write"}
+_DURABILITY: Final = """
+SELECT name, setting FROM pg_settings
+WHERE name IN ('server_version', 'fsync', 'full_page_writes', 'synchronous_commit', 'synchronous_standby_names')
+"""
+
+
+async def look(uri: Secret) -> list[Finding]:
+    """Look at schema and durability. Gives nothing where there is no way in: opening the store tells why.
+
+    Raises ``StoreUnavailable`` if the server stops answering.
+    """
+    try:
+        given: dict[str, Any] = conninfo_to_dict(uri.reveal().decode(), connect_timeout=PATIENCE)
+        link = await AsyncLink.connect(autocommit=True, **_DEFAULTS | given)
+    except (psycopg.Error, UnicodeError):
+        return []
+    link.patience = PATIENCE
+    try:
+        return [await _schema(link), *await _durability(link)]
+    except psycopg.Error as error:
+        raise wrapped(error) from error
+    finally:
+        await link.close()
+
+
+async def _schema(link: AsyncLink) -> Finding:
+    wanted = len(schema_steps("postgres"))
+    [(there,)] = await link.fetch("has_schema")
+    if not there:
+        return of_schema(None, wanted)
+    [(version,)] = await link.fetch("schema_version")
+    return of_schema(version, wanted)
+
+
+async def _durability(link: AsyncLink) -> list[Finding]:
+    found: dict[str, str] = dict(await (await link.execute(_DURABILITY)).fetchall())
+    commit = "on" if found["synchronous_commit"] == "off" else found["synchronous_commit"]
+    shown = f"PostgreSQL {found['server_version']}, fsync={found['fsync']} synchronous_commit={commit}"
+    if found["fsync"] != "on":
+        return [Finding("durability", fine=False, text=f"{shown}: a power cut would lose sessions; set fsync = on")]
+    findings = [Finding("durability", fine=True, text=f"{shown}: an acknowledged write survives a power cut")]
+    if found["full_page_writes"] != "on":
+        text = "full_page_writes=off: a power cut may ruin pages, unless the file system writes each of them whole"
+        findings.append(warned("durability", text))
+    if commit == "local" or not found["synchronous_standby_names"]:
+        text = "no standby is synchronous, so a failover may lose the writes of its last moments"
+        findings.append(Finding("durability", fine=True, text=text))
+    return findings

@@ -1,0 +1,128 @@
+"""The service in a process of its own, on a free loopback port, as an operator starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+PATIENCE = 60
+"""Seconds for a busy machine."""
+SERVE = "from reseal.server.cli import main; raise SystemExit(main(['serve']))"
+LOOPS = {"uvloop": "import uvloop\n", "asyncio": "import sys; sys.modules['uvloop'] = None\n"}
+"""What to run first so that the service runs on this event loop."""
+
+
+class Running:
+    """One process of the service; ``before`` is code that it runs first, ``variables`` is its configuration."""
+
+    def __init__(self, folder, *, before="", name="service", **variables):
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith("RESEAL_")}
+        ours = {"RESEAL_PORT": "0", "RESEAL_DATABASE_URI": "memory:", "RESEAL_STATE_DIR": str(folder / "state")}
+        self.metrics_port = free_port()
+        if "RESEAL_WORKERS" not in variables:
+            ours["RESEAL_METRICS_PORT"] = str(self.metrics_port)
+        self._log = folder / f"{name}-{time.monotonic_ns()}.log"
+        with self._log.open("wb") as log:
+            self.child = subprocess.Popen(
+                [sys.executable, "-c", before + SERVE],
+                env=inherited | ours | variables,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.port = 0
+
+    def wait(self):
+        """Wait until it answers."""
+        line = self.child.stdout.readline()
+        assert line.startswith("Started Reseal on "), line + self.log()
+        self.port = int(line.split()[3].rpartition(":")[2])
+        return self
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def log(self):
+        return self._log.read_text()
+
+    def lines(self, **members):
+        """Give the log's lines that have these members; one that is still being written is not there yet."""
+        found = (json.loads(line) for line in self.log().rpartition("\n")[0].splitlines())
+        return [line for line in found if members.items() <= line.items()]
+
+    def metrics(self):
+        with socket.create_connection(("127.0.0.1", self.metrics_port), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+    def handled(self):
+        """Give how many requests were answered, by operation."""
+        counted = {}
+        for name, count in re.findall(r'reseal_requests_total\{.*operation="(\w+)".*\} (\d+)', self.metrics()):
+            counted[name] = counted.get(name, 0) + int(count)
+        return counted
+
+    def refused(self, status):
+        """Give how often something was refused that was no request."""
+        found = re.search(rf'reseal_refused_total\{{.*status="{status}"\}} (\d+)', self.metrics())
+        return int(found[1]) if found else 0
+
+    def memory(self):
+        """Give the bytes of memory that it has in use."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s*(\d+) kB", status)[1]) * 1024
+
+    def tell(self, number=signal.SIGTERM):
+        os.kill(self.pid, number)
+
+    def ended(self):
+        """Wait until it has gone; give the exit code."""
+        return self.child.wait(timeout=PATIENCE)
+
+    def kill(self):
+        if self.child.poll() is None:
+            self.tell(signal.SIGKILL)
+        self.child.wait()
+        self.child.stdout.close()
+
+
+@contextmanager
+def running(folder, **how):
+    """Run one process for as long as the block lasts."""
+    service = Running(folder, **how)
+    try:
+        yield service.wait()
+    finally:
+        service.kill()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def until(condition):
+    """Wait for a condition of another process, within bounds."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+    return found

@@ -1,0 +1,76 @@
+"""Certificates of an authority that nobody knows but the tests."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+YEAR = timedelta(days=365)
+
+
+class Authority:
+    """Issues certificates into a folder."""
+
+    def __init__(self, folder, name="authority"):
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        own = self._builder(self._name, self._key.public_key(), YEAR).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
+        self.file = folder / f"{name}.pem"
+        self.file.write_bytes(self._signed(own))
+
+    def issue(self, host="localhost", *, lifetime=YEAR):
+        """Give the files of a certificate and of its key; one with a lifetime below zero has expired."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+        try:
+            name = x509.IPAddress(ipaddress.ip_address(host))
+        except ValueError:
+            name = x509.DNSName(host)
+        builder = (
+            self._builder(subject, key.public_key(), lifetime)
+            .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        )
+        stem = f"{self.file.stem}-{host}-{lifetime.days}"
+        certificate, secret = self._folder / f"{stem}.pem", self._folder / f"{stem}.key"
+        certificate.write_bytes(self._signed(builder))
+        secret.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        secret.chmod(0o600)
+        return certificate, secret
+
+    def context(self, certificate=None, key=None):
+        """Give what a client needs that trusts this authority alone, with a certificate of its own or without."""
+        context = ssl.create_default_context(cafile=self.file)
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+        return context
+
+    def _builder(self, subject, public_key, lifetime):
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - 2 * YEAR)
+            .not_valid_after(now + lifetime)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+
+    def _signed(self, builder):
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -1,0 +1,122 @@
+"""nginx and HAProxy as Debian has them, in front of services on loopback, with what they need in a folder of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+
+NGINX = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_header_timeout 1s;
+    client_body_timeout 1s;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    upstream services {{ {servers} keepalive 8; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://services;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host localhost;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        }}
+    }}
+}}
+"""
+HAPROXY = """
+global
+    maxconn 1000
+defaults
+    mode http
+    timeout connect 2s
+    timeout client {client_seconds}s
+    timeout server 30s
+    timeout check 5s
+    option redispatch
+    option forwardfor
+frontend in
+    bind 127.0.0.1:{port}
+    default_backend services
+backend services
+    option httpchk
+    http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host localhost
+    http-check expect status 200
+    default-server check inter 100ms fall 1 rise 1
+{servers}
+"""
+PATIENCE = 30
+
+
+@contextmanager
+def nginx(folder, *ports):
+    """Run nginx in front of services; give its port."""
+    port = _free_port()
+    servers = " ".join(f"server 127.0.0.1:{each};" for each in ports)
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, port=port, servers=servers))
+    with _running([_program("nginx"), "-p", str(folder), "-c", str(config), "-e", str(folder / "nginx.log")], port):
+        yield port
+
+
+@contextmanager
+def haproxy(folder, *ports, client_seconds=1):
+    """Run HAProxy in front of services; give its port. It sends nothing to one that is not ready."""
+    port = _free_port()
+    servers = "\n".join(f"    server s{each} 127.0.0.1:{each}" for each in ports)
+    config = folder / "haproxy.cfg"
+    config.write_text(HAPROXY.format(port=port, servers=servers, client_seconds=client_seconds))
+    with _running([_program("haproxy"), "-db", "-f", str(config)], port):
+        yield port
+
+
+@contextmanager
+def _running(command, port):
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not _answers(port):
+            assert child.poll() is None, child.stderr.read().decode()
+            assert time.monotonic() < deadline, "the proxy does not answer"
+            time.sleep(0.05)
+        yield
+    finally:
+        child.terminate()
+        child.communicate(timeout=PATIENCE)
+
+
+def _answers(port):
+    """Tell whether a request gets through to a service."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(100).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def _program(name):
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        pytest.fail(f"{name} is not installed: apt-get install {name}")
+    return found
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
