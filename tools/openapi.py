@@ -384,8 +384,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _codes(operation: Operation) -> list[int]:
-    absent = set() if operation.access is Access.KEYED else {401, 429}
-    absent |= {400, 408, 413} if operation.name in PROBES else set()
+    absent = set() if operation.access is Access.KEYED else {401}
+    absent |= {400, 408, 413, 429} if operation.name in PROBES else set()
     absent |= {503} if operation.name in WITHOUT_STORE else set()
     return [code for code in PROBLEMS if code not in absent]
 
