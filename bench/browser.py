@@ -23,9 +23,10 @@ from pathlib import Path
 from playwright.async_api import Page, async_playwright
 
 from bench.measure import difference, median, micro, print_machine, ratio
-from tests.browser.published.packages import ESBUILD, installed
+from tests.browser.published.packages import ESBUILD, HERE
 from tests.browser.published.shop import PATHS, opened_shop
 from tests.browser.site import FEED
+from tests.support.packages import npm_packages
 
 VERSION = "20.1.6"
 WITHOUT_NETWORK, ON_LOOPBACK = 400, 60
@@ -151,7 +152,7 @@ def _minified(folder: Path) -> str:
     entry = folder / "entry.js"
     entry.write_text(f'import SuperTokens from "website-{VERSION}";\nwindow.SuperTokens = SuperTokens;\n')
     options = ["--bundle", "--minify", "--format=iife", "--target=es2021", '--define:process={"env":{}}']
-    where = {**os.environ, "NODE_PATH": str(installed() / "node_modules")}
+    where = {**os.environ, "NODE_PATH": str(npm_packages("supertokens-website", HERE) / "node_modules")}
     made = subprocess.run([ESBUILD, entry, *options], env=where, capture_output=True, text=True, check=True)
     return made.stdout
 

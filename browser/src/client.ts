@@ -34,8 +34,9 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
 
   /** False for an address that the browser will refuse. */
   function isOurs(address: string | URL): boolean {
+    const base = environment.baseUrl(); // Fails loudly where there is no document.
     try {
-      return new URL(address, environment.baseUrl()).origin === settings.apiOrigin;
+      return new URL(address, base).origin === settings.apiOrigin;
     } catch {
       return false;
     }

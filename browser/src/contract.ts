@@ -150,7 +150,10 @@ export interface Environment {
   onceOnline(callback: () => void): () => void;
   /** The tabs' common locks, if the host has any. */
   locks: SessionLocks | undefined;
-  /** Call `heard` when another tab has posted to the channel `name`, or changed the storage. Gives the function that posts to the others. */
+  /**
+   * Call `heard` when another tab has posted to the channel `name` or changed the storage, and when the page comes back.
+   * Gives the function that posts to the others.
+   */
   openChannel(name: string, heard: () => void): () => void;
   /** Take an error thrown by a listener; it must not disturb the session. */
   reportError(error: unknown): void;

@@ -3,22 +3,22 @@
 import type { Environment } from "./contract.js";
 import type { Shelf } from "./shelf.js";
 
-const FOR_EVER = "Fri, 31 Dec 9999 23:59:59 GMT";
-const LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT";
+/** As long as browsers keep any cookie, in seconds: 400 days (RFC 6265bis). */
+const FOR_EVER = 34_560_000;
 
 /** What RFC 6265 allows in a cookie's value, less the percent sign, which would be mistaken for an escape on reading. */
 const PLAIN_VALUE = /^[!#$&-+\--:<-[\]-~]*$/;
 
 export function createCookieShelf(environment: Environment): Shelf {
-  function assign(name: string, value: string, expires: string): void {
+  function assign(name: string, value: string, maxAge: number): void {
     const secure = environment.pageUrl().startsWith("https:") ? ";secure" : "";
-    environment.writeCookie(`${name}=${value};expires=${expires};path=/;samesite=lax${secure}`);
+    environment.writeCookie(`${name}=${value};max-age=${maxAge};path=/;samesite=lax${secure}`);
   }
   return {
     read: (name) => find(environment.readCookies(), name),
     // Written as received where possible, because other SDKs of this family neither escape nor unescape.
     write: (name, value) => assign(name, PLAIN_VALUE.test(value) ? value : encodeURIComponent(value), FOR_EVER),
-    erase: (name) => assign(name, "", LONG_AGO),
+    erase: (name) => assign(name, "", 0),
   };
 }
 

@@ -36,7 +36,8 @@ function onceOnline(callback: () => void): () => void {
 }
 
 function openChannel(name: string, heard: () => void): () => void {
-  addEventListener("storage", heard); // A post may be here before what was stored ahead of it.
+  // A post may be here before what was stored ahead of it, and a page that was put aside has missed both.
+  for (const event of ["storage", "pageshow"]) addEventListener(event, heard);
   if (!globalThis.BroadcastChannel) return () => undefined; // Other tabs then notice with their next call.
   const channel = new BroadcastChannel(name);
   channel.onmessage = heard;

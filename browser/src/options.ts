@@ -20,6 +20,8 @@ export const REFRESH_TIMEOUT_MS = 15_000;
 export const SIGN_OUT_TIMEOUT_MS = 60_000;
 /** Another tab's refresh is waited for so long; then ours goes ahead, which the server tolerates. */
 export const LOCK_PATIENCE_MS = 5_000;
+/** What a tab puts into the storage may reach the others so much later than its lock does. Cookies are there at once. */
+export const NEWS_TRAVEL_MS = 100;
 /** A browser that calls itself offline is believed for so long. */
 export const OFFLINE_PATIENCE_MS = 30_000;
 /** The longest Retry-After that is obeyed to the letter. */

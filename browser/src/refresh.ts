@@ -18,6 +18,7 @@ import { callHeaders, sessionHeaders } from "./headers.js";
 import {
   LOCK_PATIENCE_MS,
   MAX_REFRESH_ATTEMPTS,
+  NEWS_TRAVEL_MS,
   OFFLINE_PATIENCE_MS,
   REFRESH_TIMEOUT_MS,
   type Settings,
@@ -26,7 +27,7 @@ import { isTransient, pauseAfter, readRetryAfter } from "./retry.js";
 import type { Session } from "./session.js";
 import { hasChanged, type ReadableState, type Snapshot } from "./state.js";
 import type { Tokens } from "./tokens.js";
-import { pause, untilOnline, withLock, withTimeout } from "./waiting.js";
+import { type Keep, pause, untilOnline, withLock, withTimeout } from "./waiting.js";
 
 export type RefreshOutcome = "refreshed" | "ended";
 
@@ -34,7 +35,7 @@ export interface Refresher {
   /** Refresh, or join the refresh under way. Rejects with `SessionRefreshError` if no decision was reached. */
   refresh(): Promise<RefreshOutcome>;
   /** Run `task` while no tab refreshes, as far as that can be known. */
-  alone<T>(task: () => Promise<T>): Promise<T>;
+  alone<T>(task: (keep: Keep) => Promise<T>): Promise<T>;
   /** Resolve when no refresh is under way, whatever came of it. */
   settled(): Promise<void>;
 }
@@ -69,28 +70,30 @@ export function createRefresher({ environment, settings, state, tokens, session,
     const start = state.snapshot();
     await untilOnline(environment, OFFLINE_PATIENCE_MS);
     for (let attempts = 1; ; attempts += 1) {
-      const result = await alone(() => attempt(start));
+      const result = await alone((keep) => attempt(start, keep));
       if (typeof result === "string") return result;
       if (!result.mayPass || attempts === MAX_REFRESH_ATTEMPTS) throw giveUp(result, attempts);
       await pause(environment, pauseAfter(attempts, result.retryAfterMs, environment.random()));
     }
   }
 
-  function alone<T>(task: () => Promise<T>): Promise<T> {
+  function alone<T>(task: (keep: Keep) => Promise<T>): Promise<T> {
     return withLock(environment, `reseal-refresh ${settings.refreshUrl}`, LOCK_PATIENCE_MS, task);
   }
 
   /** Send one refresh, unless another tab has done it while this one waited. */
-  async function attempt(start: Snapshot): Promise<RefreshOutcome | Failure> {
+  async function attempt(start: Snapshot, keep: Keep): Promise<RefreshOutcome | Failure> {
     const now = session.observe();
     if (hasChanged(start, now)) return outcomeOf(now);
     try {
-      return await withTimeout(environment, REFRESH_TIMEOUT_MS, async (signal) => {
+      const result = await withTimeout(environment, REFRESH_TIMEOUT_MS, async (signal) => {
         const response = await post(signal);
         // Another tab signed out meanwhile, and this answer came with tokens: being refused takes them away again.
         const isLate = response.ok && start.status === "exists" && state.snapshot().status === "none";
         return judge(isLate ? await post(signal) : response, start);
       });
+      if (settings.transfer === "header" && typeof result === "string") keep(NEWS_TRAVEL_MS);
+      return result;
     } catch (cause) {
       return { mayPass: true, cause };
     }

@@ -18,11 +18,10 @@ export function pauseAfter(failures: number, retryAfterMs: number | undefined, c
  * date next to the server's own Date.
  */
 export function readRetryAfter(headers: Headers): number | undefined {
-  const value = headers.get("retry-after")?.trim();
-  if (!value) return undefined;
+  const value = headers.get("retry-after") ?? "";
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   const wait = Date.parse(value) - Date.parse(headers.get("date") ?? "");
-  return Number.isNaN(wait) ? undefined : Math.max(wait, 0);
+  return wait >= 0 ? wait : undefined;
 }
 
 /** May the same request succeed later without anybody changing anything? */

@@ -23,7 +23,7 @@ export function createTokens(shelf: Shelf, transfer: TokenTransferMethod): Token
 
   /** In cookie mode only a session that has been in headers before may put tokens here: a live session keeps its way. */
   function isAtHome(): boolean {
-    return transfer === "header" || access() !== undefined || refresh() !== undefined;
+    return transfer === "header" || (access() ?? refresh()) !== undefined;
   }
 
   function clear(): void {

@@ -47,6 +47,9 @@ export function untilOnline(environment: Environment, limitMs: number): Promise<
   });
 }
 
+/** Have the lock kept for so many milliseconds after the task. */
+export type Keep = (keepMs: number) => void;
+
 /**
  * Run `task` while no other tab holds the lock `name`. If the lock does not come within `patienceMs`, or locks do not
  * work here, run it all the same: the lock saves requests, correctness comes from the server.
@@ -55,10 +58,12 @@ export function withLock<T>(
   environment: Environment,
   name: string,
   patienceMs: number,
-  task: () => Promise<T>,
+  task: (keep: Keep) => Promise<T>,
 ): Promise<T> {
   const { locks } = environment;
-  if (!locks) return task();
+  let keepMs = 0;
+  const work = () => task((more) => (keepMs = more));
+  if (!locks) return work();
   return new Promise((resolve, reject) => {
     const patience = new AbortController();
     let hasBegun = false;
@@ -66,7 +71,8 @@ export function withLock<T>(
       if (hasBegun) return; // Granted too late; giving it back at once.
       hasBegun = true;
       cancel();
-      await task().then(resolve, reject);
+      await work().then(resolve, reject);
+      if (keepMs) await pause(environment, keepMs);
     };
     const cancel = environment.setTimer(() => {
       patience.abort();

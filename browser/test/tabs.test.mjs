@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { json, World } from "./world.mjs";
+import { json, StorageArea, World } from "./world.mjs";
 
 const ELSEWHERE = [
   ["SESSION_ENDED_ELSEWHERE", { userId: "ada" }],
@@ -104,6 +104,43 @@ test("the lock is free while a tab pauses between two refreshes", async () => {
   await world.clock.pass(1);
   assert.ok(isGranted);
   await world.settle(call);
+});
+
+test("what a tab has stored may reach the next one a moment later than the lock, also one that comes just then", async () => {
+  for (const isRefused of [false, true]) {
+    for (const isTogether of [false, true]) {
+      const world = new World();
+      world.server.isHeaderMode = true;
+      const header = { tokenTransferMethod: "header" };
+      await world.expiredTab(header);
+      const theirs = new StorageArea();
+      for (const [name, text] of world.storage.texts) theirs.setItem(name, text);
+      const mirror = (change) => (...given) => {
+        world.storage[change](...given);
+        world.clock.setTimer(() => theirs[change](...given), 90);
+      };
+      const storage = { getItem: world.storage.getItem, setItem: mirror("setItem"), removeItem: mirror("removeItem") };
+      const [quick, late] = [world.tab(header, { storage: () => storage }), world.tab(header, { storage: () => theirs })];
+      if (isRefused) world.server.refreshScript = [() => world.server.refuse()];
+      const first = quick.fetch("/a");
+      if (!isTogether) await world.settle(first);
+      const responses = await world.settle(Promise.all([first, late.fetch("/b")]));
+      assert.deepEqual(responses.map(({ status }) => status), isRefused ? [401, 401] : [200, 200]);
+      assert.equal(world.server.refreshes, 1);
+    }
+  }
+});
+
+test("in header mode the lock is kept for that moment, which no call of the tab waits for", async () => {
+  const world = new World();
+  world.server.isHeaderMode = true;
+  const tab = await world.expiredTab({ tokenTransferMethod: "header" });
+  const start = world.clock.now;
+  assert.equal((await world.settle(tab.fetch("/feed"))).status, 200);
+  assert.equal(world.clock.now - start, 30);
+  const free = world.locks.request("", { signal: new AbortController().signal }, async () => undefined);
+  await world.settle(free);
+  assert.equal(world.clock.now - start, 120);
 });
 
 test("a tab learns from the readable cookies that another one signed out, and tells its page once", async () => {

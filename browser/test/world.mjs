@@ -78,7 +78,7 @@ export class CookieJar {
     const [name] = pair.split("=", 1);
     const value = pair.slice(name.length + 1);
     if (pair.length > 4096) return;
-    if (attributes.some((attribute) => attribute.includes("1970"))) this.#cookies.delete(name);
+    if (attributes.some((attribute) => attribute === "max-age=0")) this.#cookies.delete(name);
     else this.#cookies.set(name, value);
   };
 

@@ -35,7 +35,7 @@ PAGES: Final = {
     "htmx": Page("htmx", "htmx/main.js", content="htmx.html", trusted_types=False),
     "react": Page("React", "react/use-session.js", content=None),
     "header": Page("header mode", "header/main.js"),
-    "worker": Page("a service worker", "worker/main.js", trusted_types=False),
+    "worker": Page("service worker", "worker/main.js", trusted_types=False),
 }
 
 
@@ -46,7 +46,7 @@ def install(app: FastAPI, policy: dict[str, str], dist: Path) -> None:
     def add(name: str, page: Page) -> None:
         async def show() -> Response:
             if not (dist / f"{name}.js").exists():
-                return HTMLResponse(NOT_BUILT, 501)
+                return not_built()
             kept = {key: value for key, value in policy.items() if page.trusted_types or "trusted-types" not in key}
             headers = {"cache-control": "no-cache", "content-security-policy": policy_text(kept)}
             return HTMLResponse(_render(name, page), headers=headers)
@@ -57,9 +57,14 @@ def install(app: FastAPI, policy: dict[str, str], dist: Path) -> None:
         add(name, page)
 
     @app.get("/session-worker.js", include_in_schema=False)
-    async def session_worker() -> FileResponse:
-        """Serve the worker at the root: it may only serve pages below its own address."""
-        return FileResponse(dist / "session-worker.js", headers={"cache-control": "no-cache"})
+    async def session_worker() -> Response:
+        """Serve the worker at the root: it may only serve pages below its own folder."""
+        script = dist / "session-worker.js"
+        return FileResponse(script, headers={"cache-control": "no-cache"}) if script.exists() else not_built()
+
+
+def not_built() -> Response:
+    return HTMLResponse(NOT_BUILT, 501)
 
 
 def policy_text(policy: dict[str, str]) -> str:

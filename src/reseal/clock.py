@@ -55,7 +55,8 @@ class SteadyClock:
             return self._advance()
 
     def _advance(self) -> int:
-        at = self._clock.monotonic()
-        self._now = max(self._clock.wall(), self._now + max(0, at - self._at))
+        wall = self._clock.wall()
+        at = self._clock.monotonic()  # after the wall: a pause between the two must not count twice
+        self._now = max(wall, self._now + max(0, at - self._at))
         self._at = at
         return self._now

@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -85,6 +86,7 @@ class Reseal:
         if routes:
             self.add_route(app, self.settings.refresh_api_path, self._refresh, "POST")
             self.add_route(app, self.settings.refresh_api_path + rendering.CONTINUE, self._continue, "POST")
+            self.add_route(app, self.settings.refresh_api_path + rendering.CONTINUE, self._refresh_first, "GET")
             self.add_route(app, self.settings.signout_api_path, self._sign_out, "POST")
             self.add_route(app, JWKS_PATH, self._jwks, "GET")
             self.add_route(app, BROWSER_PATH, _browser_sdk, "GET")
@@ -165,8 +167,13 @@ class Reseal:
         outbox(request).touch()
         return _page(rendering.refresh_page(self.settings, _target(request)))
 
+    async def _refresh_first(self, request: Request) -> Response:
+        """Give the same page to a visitor whom a proxy has sent here, because the page's own server cannot say it."""
+        outbox(request).touch()
+        return _page(rendering.refresh_page(self.settings, _wanted(request)))
+
     async def _continue(self, request: Request) -> Response:
-        target = rendering.local_target(request.query_params.get(rendering.TARGET, "/"))
+        target = _wanted(request)
         try:
             await continue_refresh(self.anywhere, facts(request), outbox(request))
         except StoreUnavailable as error:
@@ -186,7 +193,7 @@ class Reseal:
         ``allow_headers`` and ``expose_headers`` are those of your own, beside what sessions need.
         """
         app.add_middleware(
-            CORSMiddleware,
+            _OwnOriginsOnly,
             allow_origins=sorted(self.settings.origins),
             allow_credentials=True,
             allow_methods=cors.METHODS,
@@ -250,6 +257,10 @@ def _target(request: Request) -> str:
     return str((path + b"?" + query if query else path).decode("latin-1"))
 
 
+def _wanted(request: Request) -> str:
+    return rendering.local_target(request.query_params.get(rendering.TARGET, "/"))
+
+
 def _page(page: rendering.Page) -> Response:
     return HTMLResponse(page.body, page.status, dict(page.headers))
 
@@ -262,6 +273,17 @@ def outbox(request: HTTPConnection) -> SessionHeaders:
     if request.scope["type"] == "websocket":
         raise RuntimeError("a WebSocket has no response that could carry headers: use reseal.guard(websocket)")
     raise RuntimeError("sessions are not installed in this application: call reseal.install(app)")
+
+
+class _OwnOriginsOnly(CORSMiddleware):
+    """Says nothing to other origins; the framework's would tell them that credentials are welcome, but not theirs."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = Headers(scope=scope).get("origin") if scope["type"] == "http" else None
+        if origin is None or self.is_allowed_origin(origin):
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 class _Outgoing:

@@ -6,24 +6,19 @@ Modules of this folder say ``pytestmark = pytest.mark.asyncio(loop_scope="sessio
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from tests.browser.site import Pages, Site, Tab, open_tab, opened_pages, opened_site
+from tests.support.certificates import Authority
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -38,17 +33,41 @@ ARGUMENTS = [
 OpenSite = Callable[..., Awaitable[Site]]
 OpenPages = Callable[..., Awaitable[Pages]]
 OpenContext = Callable[..., Awaitable[BrowserContext]]
+OpenProfile = Callable[..., AbstractAsyncContextManager[BrowserContext]]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chromium() -> AsyncIterator[Browser]:
+def chromium_path() -> str:
     path = shutil.which("chromium")
     if path is None:
         pytest.fail("The browser tests need Chromium: install the package 'chromium' so that it is on the PATH.")
+    return path
+
+
+@asynccontextmanager
+async def launched(*arguments: str, **options: Any) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path(), args=[*ARGUMENTS, *arguments], **options
+        )
         yield browser
         await browser.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Make the authority that the browsers of these tests trust, and nobody else does."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def trusting(authority: Authority) -> str:
+    return f"--ignore-certificate-errors-spki-list={authority.fingerprint}"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium(trusting: str) -> AsyncIterator[Browser]:
+    async with launched(trusting) as browser:
+        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -90,16 +109,28 @@ def page_options() -> dict[str, Any]:
     return {}
 
 
+@pytest.fixture
+def open_profile(chromium: Browser, trusting: str, tmp_path: Path) -> OpenProfile:
+    """Start another Chromium with a profile on disk, which is there again when it is started a second time."""
+
+    @asynccontextmanager
+    async def opened(name: str, **options: Any) -> AsyncIterator[BrowserContext]:
+        context = await chromium.browser_type.launch_persistent_context(
+            tmp_path / name, executable_path=chromium_path(), args=[*ARGUMENTS, trusting], **options
+        )
+        async with context:
+            yield context
+
+    return opened
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def lenient_browser(chromium: Browser, tmp_path: Path) -> AsyncIterator[BrowserContext]:
+async def lenient_browser(open_profile: OpenProfile, tmp_path: Path) -> AsyncIterator[BrowserContext]:
     """Open a browser whose user has third-party cookies allowed. All the others block them."""
-    preferences = tmp_path / "Default" / "Preferences"
-    preferences.parent.mkdir()
+    preferences = tmp_path / "lenient" / "Default" / "Preferences"
+    preferences.parent.mkdir(parents=True)
     preferences.write_text('{"profile": {"cookie_controls_mode": 0}}')
-    context = await chromium.browser_type.launch_persistent_context(
-        tmp_path, executable_path=shutil.which("chromium"), args=ARGUMENTS, ignore_https_errors=True
-    )
-    async with context:
+    async with open_profile("lenient") as context:
         yield context
 
 
@@ -127,27 +158,9 @@ def screenshots(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a key and a certificate that it signed itself, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName("*.app.test")]
-    names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain, pkcs8 = serialization.NoEncryption(), serialization.PrivateFormat.PKCS8
-    file = tmp_path_factory.mktemp("certificate") / "localhost.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, pkcs8, plain) + made.public_bytes(serialization.Encoding.PEM)
-    )
+def certificate(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a key, its certificate for the hosts of these tests, and that of the authority, in one file."""
+    certificate, key = authority.issue("localhost", "127.0.0.1", "*.app.test", "*.shop.test")
+    file = tmp_path_factory.mktemp("certificate") / "hosts.pem"
+    file.write_bytes(key.read_bytes() + certificate.read_bytes() + authority.file.read_bytes())
     return file

@@ -18,7 +18,7 @@ from playwright.async_api import BrowserContext, Page
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reseal import AsyncEngine, Settings
 from reseal._async.stores import make_store
@@ -132,6 +132,11 @@ class Tab:
         """The events of this tab, oldest first."""
         return await self.page.evaluate("told")
 
+    async def hears(self, event: str) -> None:
+        """Wait until the page was told, without touching the session."""
+        has_heard = "(event) => told.includes(event)"
+        await self.page.wait_for_function(has_heard, arg=event, timeout=PATIENCE * 1000, polling=50)
+
     async def tokens(self) -> dict[str, str]:
         """The tokens of this browser, from where they are kept: the jar, or in header mode the storage."""
         return await tokens(self.page.context) | await self.page.evaluate(STORED_TOKENS)
@@ -223,14 +228,14 @@ class Pages:
 async def opened_pages(
     *, host: str = "localhost", certificate: Path | None = None, cookies: Sequence[str] = ()
 ) -> AsyncIterator[Pages]:
-    async def empty(_request: Request) -> Response:
+    async def empty(scope: Scope, receive: Receive, send: Send) -> None:
         response = HTMLResponse("<!doctype html><title>Elsewhere</title><link rel=icon href=data:,>")
         for cookie in cookies:
             response.headers.append("set-cookie", cookie)
-        return response
+        await response(scope, receive, send)
 
     app = Starlette()
-    app.router.add_route("/{path:path}", empty)
+    app.router.default = empty
     listener = listen()
     origin = f"{'https' if certificate else 'http'}://{host}:{listener.getsockname()[1]}"
     async with serving(app, listener, certificate) as line:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, Error
 
 from tests.browser.conftest import OpenContext, OpenPages
 from tests.browser.published.shop import PATHS, opened_shop
 from tests.browser.site import CHECKED, FEED, NOTE, TOKENS, Site, Tab, jar
+from tests.support.certificates import Authority
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -80,7 +81,7 @@ async def test_hosts_of_one_site_need_only_cors(
     open_far: OpenFar, open_context: OpenContext, options: dict[str, str]
 ) -> None:
     site, address = await open_far(SAME_SITE)
-    await live_a_life(await open_page(await open_context(ignore_https_errors=True), site, address, options))
+    await live_a_life(await open_page(await open_context(), site, address, options))
 
 
 async def test_another_site_works_with_cookies_where_the_browser_takes_them(
@@ -94,7 +95,7 @@ async def test_another_site_works_with_headers_where_the_browser_takes_no_cookie
     open_far: OpenFar, open_context: OpenContext
 ) -> None:
     site, address = await open_far(OTHER_SITE)
-    await live_a_life(await open_page(await open_context(ignore_https_errors=True), site, address, IN_HEADERS))
+    await live_a_life(await open_page(await open_context(), site, address, IN_HEADERS))
 
 
 @pytest.mark.parametrize("given", [FOR_COOKIES, {}], ids=["SameSite=None", "SameSite=Lax"])
@@ -102,7 +103,7 @@ async def test_where_the_cookies_do_not_arrive_no_session_comes_about_and_nothin
     open_far: OpenFar, open_context: OpenContext, given: dict[str, Any]
 ) -> None:
     site, address = await open_far(OTHER_SITE, **given)
-    tab = await open_page(await open_context(ignore_https_errors=True), site, address, IN_COOKIES)
+    tab = await open_page(await open_context(), site, address, IN_COOKIES)
     await tab.sign_in()
     for _ in range(3):
         assert (await tab.call(FEED))["status"] == 401
@@ -123,3 +124,14 @@ async def test_a_page_that_is_not_in_the_settings_reads_nothing(
         assert await page.evaluate(script, [site.origin + path, method]) == "blocked"
     assert "sAccessToken" in site.line.to(NOTE)[-1].header("cookie")
     assert site.notes == []
+
+
+async def test_a_certificate_of_somebody_else_is_not_trusted(
+    open_pages: OpenPages, open_context: OpenContext, tmp_path: Path
+) -> None:
+    file = tmp_path / "stranger.pem"
+    file.write_bytes(b"".join(part.read_bytes() for part in Authority(tmp_path).issue(SAME_SITE)))
+    pages = await open_pages(host=SAME_SITE, certificate=file)
+    page = await (await open_context()).new_page()
+    with pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
+        await page.goto(pages.origin)

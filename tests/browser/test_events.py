@@ -6,8 +6,7 @@ import pytest
 from playwright.async_api import BrowserContext
 
 from tests.browser.conftest import OpenSite
-from tests.browser.line import PATIENCE
-from tests.browser.site import FEED, Site, Tab, jar, open_tab
+from tests.browser.site import FEED, Site, jar, open_tab
 from tests.browser.test_intercept import serve_sdk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -18,11 +17,6 @@ MORE_EVENTS = """() => {
 HEADER = {"tokenTransferMethod": "header"}
 
 
-async def hear(tab: Tab, event: str) -> None:
-    """Wait until the page was told, without touching the session."""
-    await tab.page.wait_for_function("(event) => told.includes(event)", arg=event, timeout=PATIENCE * 1000, polling=50)
-
-
 @pytest.mark.parametrize("options", [{}, HEADER], ids=["cookie", "header"])
 async def test_a_tab_that_does_nothing_is_told_what_another_one_did(
     open_site: OpenSite, context: BrowserContext, options: dict[str, str]
@@ -31,20 +25,31 @@ async def test_a_tab_that_does_nothing_is_told_what_another_one_did(
     busy, idle = [await open_tab(context, site) for _ in range(2)]
     await idle.page.evaluate(MORE_EVENTS)
     await busy.sign_in()
-    await hear(idle, "SESSION_CREATED")
+    await idle.hears("SESSION_CREATED")
     assert await idle.page.evaluate("session.getUserId()") == "alice"
     assert (await busy.call("/api/upgrade/paid", method="POST"))["status"] == 200
-    await hear(idle, "PAYLOAD_UPDATED")
+    await idle.hears("PAYLOAD_UPDATED")
     site.expire()
     assert (await busy.call())["status"] == 200
     await busy.attempt("signOut")
-    await hear(idle, "SESSION_EXPIRED elsewhere")
+    await idle.hears("SESSION_EXPIRED elsewhere")
     assert await idle.told() == [
         "SESSION_CREATED",
         "PAYLOAD_UPDATED",
         "SESSION_ENDED_ELSEWHERE",
         "SESSION_EXPIRED elsewhere",
     ]
+
+
+async def test_in_header_mode_a_tab_hears_without_channels_too(open_site: OpenSite, context: BrowserContext) -> None:
+    await context.add_init_script("delete window.BroadcastChannel")
+    site = await open_site(page_options=HEADER)
+    busy, idle = [await open_tab(context, site) for _ in range(2)]
+    await busy.sign_in()
+    await idle.hears("SESSION_CREATED")
+    await busy.attempt("signOut")
+    await idle.hears("SESSION_EXPIRED elsewhere")
+    assert [each.path for each in site.line.passed if each.method == "POST"] == ["/login", "/signout"]
 
 
 async def test_in_header_mode_the_session_is_in_no_cookie_and_is_refreshed_and_ended_like_any(
@@ -76,7 +81,7 @@ async def test_a_refresh_ahead_of_time_goes_by_the_servers_clock_and_is_done_onc
     await context.add_init_script(f"const now = Date.now; Date.now = () => now() + {hours * 3_600_000};")
     tab = await open_tab(context, site)
     await tab.sign_in()
-    await hear(tab, "REFRESH_SESSION")
+    await tab.hears("REFRESH_SESSION")
     for _ in range(5):
         assert (await tab.call())["status"] == 200
     assert [each.status for each in site.refreshes] == [200]

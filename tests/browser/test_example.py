@@ -1,6 +1,6 @@
 """The example application, used as its README says: the seed's loop, the thief, and both ways out.
 
-Its access tokens live for two seconds here, and the time is real.
+The clocks of the server and of all pages stand still unless moved. Timers run: the page calls by itself.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, expect
 
 from examples.fastapi_feed.app import create_app
 from reseal import Settings
+from reseal.testing import ManualClock
 from tests.browser.conftest import OpenContext
 from tests.browser.line import PATIENCE, Line
 from tests.browser.site import TOKENS, jar, listen, serving, tokens
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 expect.set_options(timeout=PATIENCE * 1000)
 
 FEED, REFRESH = "/getHomeFeed", "/session/refresh"
+LIFE_MS = 5000
 REFUSED_CALL = re.compile(r"Failed to load resource: the server responded with a status of 401")
 """Chromium writes this for every refused call; it is the loop at work."""
 
@@ -36,16 +39,35 @@ REFUSED_CALL = re.compile(r"Failed to load resource: the server responded with a
 class Example:
     origin: str
     line: Line
+    clock: ManualClock
+    contexts: list[BrowserContext] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     """What the browser found wrong: errors of scripts, violations of the page's security policy."""
 
     async def open(self, context: BrowserContext) -> Page:
+        self.contexts.append(context)
+        await self._tell_time(context)
         page = await context.new_page()
         page.on("console", self._read)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         await page.goto(self.origin)
         await expect(page.locator("body")).to_have_attribute("data-state", "signed-out")
         return page
+
+    async def expire(self) -> None:
+        """Let the time of the access tokens run out, for the server and for all pages."""
+        self.clock.advance(LIFE_MS)
+        for context in self.contexts:
+            await self._tell_time(context)
+
+    async def refreshed(self) -> None:
+        """Let the time run out, and wait for the page's own call to have the session refreshed."""
+        self.line.forget()
+        await self.expire()
+        await self.line.until(lambda: bool(self.line.to(FEED)) and self.line.to(FEED)[-1].status == 200)
+
+    async def _tell_time(self, context: BrowserContext) -> None:
+        await context.clock.set_fixed_time(self.clock.wall() / 1000)
 
     def _read(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not REFUSED_CALL.match(message.text):
@@ -63,10 +85,12 @@ async def example(tmp_path: Path, stack: AsyncExitStack) -> AsyncIterator[Exampl
     settings = Settings(
         api_domain=origin,
         database_uri=f"sqlite:///{tmp_path}/feed.db",
-        access_token_validity=2,
-        refresh_token_rotation_grace_period=1,
+        access_token_validity=LIFE_MS // 1000,
+        refresh_token_rotation_grace_period=2,
     )
-    shown = Example(origin, await stack.enter_async_context(serving(create_app(settings), listener)))
+    clock = ManualClock(time.time_ns() // 1_000_000)
+    line = await stack.enter_async_context(serving(create_app(settings, clock), listener))
+    shown = Example(origin, line, clock)
     yield shown
     assert shown.complaints == []
 
@@ -102,6 +126,7 @@ async def test_the_six_steps_of_the_loop_pass_and_the_user_notices_nothing(
     await page.get_by_test_id("auto").uncheck()
     before = await tokens(page.context)
     posts = await page.get_by_test_id("posts").inner_text()
+    await example.expire()
     await expect(page.get_by_test_id("life-left")).to_contain_text("expired")
     await page.screenshot(path=screenshots / "2-expired.png")
     example.line.forget()
@@ -129,15 +154,17 @@ async def test_the_six_steps_of_the_loop_pass_and_the_user_notices_nothing(
 async def test_a_post_is_written_with_an_expired_token_as_well(example: Example, page: Page) -> None:
     await sign_in(page)
     await page.get_by_test_id("auto").uncheck()
-    await expect(page.get_by_test_id("life-left")).to_contain_text("expired")
+    await example.expire()
     await page.get_by_test_id("post-text").fill("<b>Bread</b> & butter")
     await page.get_by_test_id("post").click()
     await expect(page.get_by_test_id("post-item").first).to_contain_text("<b>Bread</b> & butter")
     assert [each.status for each in example.line.to("/api/posts")] == [401, 201]
 
 
-async def test_thirty_calls_at_once_are_one_refresh(page: Page, screenshots: Path) -> None:
+async def test_thirty_calls_at_once_are_one_refresh(example: Example, page: Page, screenshots: Path) -> None:
     await sign_in(page)
+    await page.get_by_test_id("auto").uncheck()
+    await example.expire()
     await page.get_by_test_id("burst").click()
     await expect(page.get_by_test_id("log")).to_contain_text("30 calls at once: 30 answered, 1 refresh")
     await page.screenshot(path=screenshots / "4-burst.png", full_page=True)
@@ -165,11 +192,16 @@ async def test_the_thief_is_caught_and_the_page_says_so(
     await sign_in(page)
     if who == "thief second":
         await page.get_by_test_id("thief-copy").click()
+        await expect(page.get_by_test_id("log")).to_contain_text("The thief copied your refresh token")
+        await example.refreshed()
+        await example.refreshed()
         await expect(page.get_by_test_id("thief-forecast")).to_have_attribute("data-forecast", "caught")
         await page.screenshot(path=screenshots / "6-copied.png", full_page=True)
         await page.get_by_test_id("thief-use").click()
     else:
         await page.get_by_test_id("thief-first").click()
+        await expect(page.get_by_test_id("thief-forecast")).to_have_attribute("data-forecast", "ahead")
+        await example.expire()
     await assert_ended(page, "theft")
     await expect(page.get_by_test_id("log")).to_contain_text("TOKEN_THEFT_DETECTED")
     case = page.get_by_test_id("case")
@@ -213,6 +245,7 @@ async def test_signing_out_everywhere_ends_the_session_of_another_browser(
     await expect(page.get_by_test_id("session-item")).to_have_count(2)
     await page.get_by_test_id("sign-out-everywhere").click()
     await expect(page.locator("body")).to_have_attribute("data-state", "signed-out")
+    await example.expire()
     await assert_ended(other, "user_revoked")
     await other.screenshot(path=screenshots / "9-signed-out-everywhere.png", full_page=True)
     for each in (page, other):
@@ -231,10 +264,12 @@ async def test_many_tabs_of_the_example_live_through_several_expiries_together(
         tab = await page.context.new_page()
         await tab.goto(example.origin)
         others.append(tab)
-    for tab in (page, *others):
-        # Wherever the tab is not in front, its own timer rests: call by the page's button instead.
-        await tab.evaluate("document.getElementById('refresh').click()")
-    await example.line.until(lambda: len(security_events(caplog, "session_refreshed")) >= 3)
+    for times in (1, 2, 3):
+        await example.expire()
+        for tab in (page, *others):
+            # Wherever the tab is not in front, its own timer rests: call by the page's button instead.
+            await tab.evaluate("document.getElementById('refresh').click()")
+        await example.line.until(lambda times=times: len(security_events(caplog, "session_refreshed")) >= times)
     for tab in (page, *others):
         await expect(tab.locator("body")).to_have_attribute("data-state", "signed-in")
     for name in ("token_theft", "refresh_refused", "session_revoked"):

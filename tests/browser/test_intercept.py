@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tests.browser.conftest import OpenPages
-from tests.browser.site import FEED, NOTE, Site, Tab, open_tab
+from tests.browser.site import FEED, NOTE, Pages, Site, Tab, open_tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,7 +47,7 @@ async def send(tab: Tab, path: str = FEED, method: str = "GET", **options: Any) 
     return await tab.page.evaluate(SEND, [method, path, options])
 
 
-def serve_sdk(site: Site) -> None:
+def serve_sdk(site: Site | Pages) -> None:
     """Serve all files of the browser SDK."""
 
     async def file(request: Request) -> Response:
@@ -149,6 +149,8 @@ async def test_a_page_that_aborts_while_a_refresh_is_under_way_hears_of_it_at_on
     answer = await expired.page.evaluate("ended")
     assert (answer["status"], answer["told"][-2:]) == (0, ["abort", "loadend"])
     held.release()
+    # Only then does a call go out with the new token; one before would be refused and join the refresh under way.
+    await expired.hears("REFRESH_SESSION")
     assert (await send(expired))["status"] == 200
     assert len(site.line.to(FEED)) == 2
 

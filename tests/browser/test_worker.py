@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ from playwright.async_api import BrowserContext
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.browser.conftest import OpenSite
-from tests.browser.site import CHECKED, FEED, Site, Tab, jar, open_tab
+from tests.browser.conftest import OpenPages, OpenSite
+from tests.browser.published.shop import opened_shop
+from tests.browser.site import CHECKED, FEED, Pages, Site, Tab, jar, open_tab
+from tests.browser.test_cross_site import START
 from tests.browser.test_intercept import send, serve_sdk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -47,7 +51,7 @@ EVERYTHING = """async () => {
 }"""
 
 
-def serve_worker(site: Site, kind: str = "module", options: str = "{}") -> None:
+def serve_worker(site: Site | Pages, kind: str = "module", options: str = "{}") -> None:
     serve_sdk(site)
 
     async def script(_request: Request) -> Response:
@@ -168,6 +172,56 @@ async def test_a_page_reloaded_without_the_worker_is_taken_over_and_still_signed
     assert await tab.page.evaluate("navigator.serviceWorker.controller") is None
     await tab.page.evaluate(REGISTER, "module")
     assert (await tab.call())["status"] == 200
+
+
+async def test_dedicated_workers_of_a_page_are_served_as_well(header_site: Site, context: BrowserContext) -> None:
+    serve_worker(header_site)
+
+    async def script(_request: Request) -> Response:
+        source = "onmessage = async ({ data }) => postMessage((await fetch(data)).status)"
+        return Response(source, media_type="text/javascript")
+
+    header_site.line.app.router.add_route("/dedicated.js", script)  # type: ignore[attr-defined]
+    tab = await controlled_tab(context, header_site)
+    await tab.sign_in()
+    header_site.expire()
+    asked = """(path) => new Promise((resolve) => {
+      const worker = new Worker("/dedicated.js");
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.postMessage(path);
+    })"""
+    assert await tab.page.evaluate(asked, CHECKED) == 200
+    assert len(header_site.refreshes) == 1
+
+
+async def test_an_api_on_another_origin_is_served_as_well(
+    stack: AsyncExitStack, open_pages: OpenPages, context: BrowserContext, tmp_path: Path
+) -> None:
+    pages = await open_pages()
+    site = await stack.enter_async_context(opened_shop(tmp_path, website_domain=pages.origin))
+    options = {
+        "apiDomain": site.origin,
+        "refreshPath": site.settings.refresh_api_path,
+        "signOutPath": site.settings.signout_api_path,
+    }
+    serve_worker(pages, options=json.dumps(options))
+    page = await context.new_page()
+    await page.goto(pages.origin)
+    await page.evaluate(REGISTER, "module")
+    await page.evaluate(START, [site.origin, options | {"tokenTransferMethod": "header"}])
+    tab = Tab(page, site)
+    handle = await tab.sign_in()
+    for generation in (1, 2):
+        site.expire()
+        assert await page.evaluate("(url) => fetch(url).then((r) => r.status)", site.origin + CHECKED) == 200
+        assert (await site.row(handle)).generation == generation
+    assert len(secrets(site)) >= 6
+    visible = await page.evaluate(EVERYTHING)
+    assert not [token for token in secrets(site) if token in visible]
+    await tab.attempt("signOut")
+    assert (await site.row(handle)).ended_at is not None
+    assert (await tab.call(FEED))["status"] == 401
+    assert await tab.told() == ["SESSION_CREATED", "SIGN_OUT"]
 
 
 async def test_what_is_no_call_of_a_script_passes_the_worker_by(header_site: Site, context: BrowserContext) -> None:

@@ -85,8 +85,8 @@ async def test_any_other_origin_is_allowed_nothing(site: Site, origin: str) -> N
     answers.append(await site.send("GET", "/plain", [("origin", origin)]))
     answers.append(await site.send("POST", "/login", [("origin", origin)], json={"user_id": "alice"}))
     for answer in answers:
-        assert "access-control-allow-origin" not in answer.headers
-    assert answers[0].status_code == 400
+        assert not [name for name in answer.headers if name.startswith("access-control-allow-")]
+    assert answers[0].status_code == 405
 
 
 # S66

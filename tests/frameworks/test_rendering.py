@@ -143,8 +143,29 @@ async def test_only_post_refreshes(rendering):
     browser = await rendering.signed_in("alice")
     rows = rendering.rows()
     for method in ("GET", "HEAD", "PUT"):
-        assert (await browser.send(method, f"{CONTINUE}?target=/page")).status_code == 405
+        answer = await browser.send(method, f"{CONTINUE}?target=/page")
+        assert answer.status_code in {200, 405}  # a page to look at, and to nothing else
+        assert answer.headers.get_list("set-cookie") == []
     assert rendering.rows() == rows
+
+
+async def test_a_proxy_can_send_a_visitor_to_the_page_that_refreshes_first(rendering):
+    browser = await rendering.signed_in("alice")
+    rendering.clock.advance(HOUR)
+    direct = await browser.get("/page?n=1&x=%2F")
+    sent = await browser.get(str(httpx.URL(CONTINUE, params={"target": "/page?n=1&x=%2F"})))
+    assert (sent.status_code, sent.text) == (200, direct.text)
+    for name in ("cache-control", "content-security-policy"):
+        assert sent.headers[name] == direct.headers[name]
+    assert (await followed(browser, sent)).text == "Welcome, alice"
+
+
+async def test_the_page_that_a_foreign_link_leads_to_names_no_foreign_place(rendering):
+    browser = rendering.browser()
+    for given, target in TARGETS:
+        page = await browser.get(str(httpx.URL(CONTINUE, params={"target": given})))
+        where = urlsplit(action(page))
+        assert (where.netloc, where.path, parse_qs(where.query)) == ("", CONTINUE, {"target": [target]})
 
 
 TARGETS = [

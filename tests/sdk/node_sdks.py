@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tests.sdk.cache import kept, run
-from tests.sdk.sdks import APPS, Sdk, as_argument
+from tests.sdk.sdks import APPS, PACKAGES, Sdk, as_argument
+from tests.support.packages import npm_packages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,23 +19,15 @@ class NodeSdk(Sdk):
         return f"node-{self.version}"
 
     def command(self, order: Mapping[str, Any]) -> Sequence[str]:
-        told = {**order, "packages": str(_installed(self.version)), "version": self.version, "era": self.era}
-        told["refreshPath"] = self.refresh_path
-        return ["node", "--require", str(APPS / "shift_clock.cjs"), str(APPS / "app.cjs"), as_argument(told)]
-
-
-def _installed(version: str) -> Path:
-    """Give a folder in which this version, and Express 4, can be required."""
-    packages = (f"supertokens-node@{version}", "express@4")
-
-    def install(home: Path) -> None:
-        npm = shutil.which("npm")
-        if npm is None:
-            raise FileNotFoundError("These packages need Node.js and npm, which are not on the path.")
-        (home / "package.json").write_text('{"private": true}\n')
-        run([npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", *packages], home)
-
-    return kept(f"npm/supertokens-node@{version}", " ".join(packages), install)
+        packages = npm_packages("supertokens-node", PACKAGES)  # all versions at once: they share dependencies
+        told = {"packages": str(packages), "version": self.version, "era": self.era, "refreshPath": self.refresh_path}
+        return [
+            "node",
+            "--require",
+            str(APPS / "shift_clock.cjs"),
+            str(APPS / "app.cjs"),
+            as_argument({**order, **told}),
+        ]
 
 
 _NO_INFO = {"sign_out_path": None, "session_info": False}

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 APPS = Path(__file__).parent / "apps"
+PACKAGES = Path(__file__).parent / "packages"
+"""Lock files."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,8 @@ class Site:
             self.doors = (Door(self._core, service), Door(self._core, service))
             undone.callback(self._core.close, *self.doors)
             self._make_app()
+            assert self.published_keys()  # made now: it may take longer than some SDKs wait for an answer
+            self.doors[0].calls.clear()
             port = Port()
             undone.callback(port.close)
             command = sdk.command({"port": port.number, "hosts": self._hosts(), **self._key(), **order})
@@ -111,7 +113,6 @@ class Site:
         told = {"json": {"appId": self.app_id}, "headers": {"api-key": API_KEY}}
         response = httpx.put(address, timeout=PATIENCE, verify=False, **told)
         assert response.json()["status"] == "OK", response.text
-        self.doors[0].calls.clear()
 
     def _addresses(self) -> list[str]:
         return ["http://{hostname}:{port}{path}".format(**host) for host in self._hosts()]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.sdk.node_sdks import NODE_SDKS
-from tests.sdk.suite import SdkSuite, check_jwts, of_those
+from tests.sdk.suite import SdkSuite
+from tests.sdk.suite.keys import check_jwts
+from tests.sdk.suite.replies import of_those
 
 
 class TestNode(SdkSuite):

@@ -44,5 +44,7 @@ def test_the_versions_for_python_are_listed_with_their_frameworks_and_what_they_
 
 
 def frameworks(sdk):
-    versions = dict(pin.split("==") for pin in sdk.pins)
-    return [versions.get(name, "") for name in ("Flask", "fastapi", "Django")]
+    locked = (line.split() for line in sdk.locks[0].read_text("utf-8").splitlines() if "==" in line)
+    versions = dict(words[0].split("==") for words in locked)
+    assert versions[sdk.package] == sdk.version
+    return [versions.get(name, "") for name in ("flask", "fastapi", "django")]

@@ -13,6 +13,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 PATIENCE = 60
 """Seconds for a busy machine."""
 SERVE = "from reseal.server.cli import main; raise SystemExit(main(['serve']))"
@@ -112,11 +114,6 @@ def running(folder, **how):
         yield service.wait()
     finally:
         service.kill()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def until(condition):

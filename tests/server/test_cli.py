@@ -107,6 +107,16 @@ def test_a_file_that_is_not_there_is_told(run):
     assert "/nowhere/config.yaml cannot be read (No such file or directory)" in err
 
 
+@pytest.mark.parametrize("missing", ["uvicorn", "httptools"])
+def test_a_package_that_is_missing_is_named_with_what_brings_it(home, missing):
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None; from reseal.server.cli import main; sys.exit(main(['serve']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (CONFIGURATION, "")
+    assert done.stderr.endswith(f' the service needs {missing}: pip install "reseal[server]"\n')
+
+
 def test_an_open_service_beyond_loopback_is_not_started(run):
     code, _, err = run("serve", "--host=0.0.0.0")
     assert code == CONFIGURATION
@@ -389,6 +399,23 @@ def test_a_rotated_key_is_published_before_it_signs(run, sessions):
     assert keys[kid]["signs"] is False
     dynamic = [row["algorithm"] for row in keys.values() if row["kid"].startswith("d-") and row["signs"]]
     assert sorted(dynamic) == ["ES256", "RS256"]
+
+
+def test_keys_of_an_algorithm_that_was_left_are_kept_and_sign_no_more(run, sessions, monkeypatch):
+    def that_sign():
+        return {row["algorithm"] for row in rows(run("keys", "list", "--json")[1]) if row["signs"]}
+
+    def told():
+        [line] = [line for line in run("check")[1].splitlines() if line.startswith("ok    keys: app public")]
+        return line
+
+    assert that_sign() == {"RS256", "ES256"}
+    assert "(RS256) signs" in told()
+    assert "(ES256) signs" in told()
+    monkeypatch.setenv("RESEAL_ACCESS_TOKEN_SIGNING_ALGORITHM", "RS256")
+    assert that_sign() == {"RS256"}
+    assert "(ES256)" not in told()
+    assert "5 open" in told()
 
 
 # ---------------------------------------------------------------------------------------------------- instances

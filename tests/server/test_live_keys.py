@@ -105,26 +105,29 @@ async def test_keys_are_exchanged_under_load_in_every_worker_and_no_call_fails(f
         "RESEAL_LOG_LEVEL": "WARN",
     }
     with running(tmp_path, **variables) as service:
-        holder, seen, done = {"key": OLD}, [], asyncio.Event()
+        holder, seen, done = {"key": OLD}, [[] for _ in range(4)], asyncio.Event()
 
         async def once():
             async with httpx.AsyncClient(base_url=service.url, verify=False) as client:  # each time another worker
                 return (await client.get("/apiversion", headers={"api-key": holder["key"]})).status_code
 
-        async def call():
+        async def call(replies):
             while not done.is_set():
-                seen.append(await once())
+                replies.append(await once())
 
         async def more():
-            wanted = len(seen) + 40
-            await asyncio.to_thread(until, lambda: len(seen) >= wanted)
+            """Wait until every caller has made ten more calls; what it sent before is answered then."""
+            wanted = [len(replies) + 10 for replies in seen]
+            await asyncio.to_thread(
+                until, lambda: all(len(replies) >= n for replies, n in zip(seen, wanted, strict=True))
+            )
 
         def told(times):
             return len([line for line in service.lines(event="log") if "has changed" in line["message"]]) >= times
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(4):
-                group.create_task(call())
+            for replies in seen:
+                group.create_task(call(replies))
             await more()
             file.write_text(f"{OLD},{NEW}")
             holder["key"] = NEW  # no need to wait
@@ -134,7 +137,7 @@ async def test_keys_are_exchanged_under_load_in_every_worker_and_no_call_fails(f
             await asyncio.to_thread(until, lambda: told(4))  # each worker has seen both
             await more()
             done.set()
-        assert set(seen) == {200}
+        assert {status for replies in seen for status in replies} == {200}
         holder["key"] = OLD
         assert set(await asyncio.gather(*(once() for _ in range(20)))) == {401}
         assert "canary" not in service.log()

@@ -66,18 +66,32 @@ async def test_the_configuration_of_the_service_itself_is_not_changed_this_way()
             assert await it.put(path, {}) == CHANGED
 
 
-async def test_an_unfit_configuration_is_refused_and_nothing_is_created():
+UNFIT = {
+    "Invalid config key: no_such_key": {"no_such_key": 1},
+    "port can only be set via the core's base config setting": {"port": 1},
+    "'access_token_validity' must be between 1 and 86400000 seconds inclusive.": {"access_token_validity": 0},
+    "'access_token_validity' must be a whole number": {"access_token_validity": "x"},
+    "'refresh_token_validity' must be strictly greater than 'access_token_validity'.": {
+        "access_token_validity": 600,
+        "refresh_token_validity": 1,
+    },
+    "'access_token_dynamic_signing_key_update_interval' must be greater than, equal to 1 hour.": {
+        "access_token_dynamic_signing_key_update_interval": 0
+    },
+    "'refresh_token_rotation_grace_period' must be between 0 and 300 seconds inclusive.": {
+        "refresh_token_rotation_grace_period": 301
+    },
+    "'access_token_validity_jitter' must be between 0 and 0.25 inclusive.": {"access_token_validity_jitter": 0.3},
+    "'access_token_blacklisting' must be true or false": {"access_token_blacklisting": "a"},
+}
+"""What is wrong with each configuration, in the words of the interface."""
+
+
+@pytest.mark.parametrize("reason", UNFIT)
+async def test_an_unfit_configuration_is_refused_and_nothing_is_created(reason):
     async with core() as it:
-        for config in (
-            {"no_such_key": 1},
-            {"port": 1},
-            {"access_token_validity": 0},
-            {"access_token_validity": "x"},
-            {"access_token_validity": 600, "refresh_token_validity": 1},
-        ):
-            answer = await it.call("PUT", f"{APP}/v2", {"appId": "a", "coreConfig": config})
-            assert answer.status == 400
-            assert answer.text.startswith("Invalid core config: ")
+        answer = await it.call("PUT", f"{APP}/v2", {"appId": "a", "coreConfig": UNFIT[reason]})
+        assert answer.problem == (400, f"Invalid core config: {reason}")
         assert [app["appId"] for app in (await it.get(f"{APP}/list/v2"))["apps"]] == ["public"]
 
 

@@ -188,6 +188,27 @@ async def test_the_jwks_may_be_cached_until_the_next_key():
         assert (await it.call("GET", JWKS)).headers["cache-control"] == "max-age=1, must-revalidate"
 
 
+@pytest.mark.parametrize("late", [0, 7, 3 * INTERVAL])
+async def test_of_services_that_notice_at_once_that_a_key_is_due_one_publishes_it(late):
+    clock = ManualClock()
+    data = AsyncMemoryStore(clock)
+    barrier = asyncio.Barrier(2)
+    stores = [AsyncFaultyStore(data), AsyncFaultyStore(data)]
+    services = [Core(store=store, clock=clock) for store in stores]
+    for it in services:
+        await it.service.open()
+    clock.advance(INTERVAL - MINUTE + late)
+    for store in stores:
+        store.before("keys", barrier.wait)  # both find it due
+        store.before("add_key", barrier.wait)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(kids(it) for it in services))
+    for algorithm in ("RS256", "ES256"):
+        published = await kids(services[0], algorithm)
+        assert [kid[:2] for kid in published] == ["d-", "d-", "s-"]
+        assert published == await kids(services[1], algorithm)
+
+
 async def test_two_services_over_one_store_share_their_keys():
     clock = ManualClock()
     store = AsyncMemoryStore(clock)
@@ -358,7 +379,8 @@ async def test_who_dies_while_creating_the_first_keys_leaves_the_rest_to_the_nex
     await it.service.open()
     for algorithm in ("RS256", "ES256"):
         assert [kid[:2] for kid in await kids(it, algorithm)][-2:] == ["d-", "s-"]
-        assert (await kids(it, algorithm))[0].startswith(f"d-{clock.wall()}")
+    begun = {key.algorithm: key.created_at for key in await data.keys("public") if key.kid.startswith("d-")}
+    assert begun == dict.fromkeys(("RS256", "ES256"), clock.wall())
     assert (await it.verify((await it.create())["accessToken"]["token"]))["status"] == "OK"
 
 

@@ -13,10 +13,13 @@ import httpx
 import pytest
 
 from tests.server.browsers import HEADERS, KEY, browsers
-from tests.server.running import LOOPS, PATIENCE, Running, free_port, running, until
+from tests.server.running import LOOPS, PATIENCE, Running, running, until
+from tests.support.ports import free_port
 from tests.support.proxies import haproxy
 
 ROUNDS = {"uvloop": 2, "asyncio": 1}
+PATIENT = "import reseal.server.health as health; health.PATIENCE = 60\n"
+"""Ready as long as the database answers at all: of a busy machine both would say at times that they are not."""
 DRAINED = 30
 """Seconds in which a process that was told to leave is gone."""
 
@@ -67,8 +70,9 @@ async def test_of_two_processes_behind_a_proxy_one_after_the_other_leaves_and_no
     ports = [free_port(), free_port()]
 
     def started(n):
-        more = {"RESEAL_PORT": str(ports[n]), "RESEAL_SHUTDOWN_DELAY": "1"}
-        return Running(tmp_path, name=f"service-{n}", before=LOOPS[loop], **variables(postgres_uri, **more))
+        more = {"RESEAL_PORT": str(ports[n]), "RESEAL_SHUTDOWN_DELAY": "3"}
+        before = LOOPS[loop] + PATIENT
+        return Running(tmp_path, name=f"service-{n}", before=before, **variables(postgres_uri, **more))
 
     with ExitStack() as stack:
         services = [started(0), started(1)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,17 +29,22 @@ class Authority:
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(self._signed(own))
 
-    def issue(self, host="localhost", *, lifetime=YEAR):
+    @property
+    def fingerprint(self):
+        """The key by which Chromium knows this authority (``--ignore-certificate-errors-spki-list``)."""
+        public = self._key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return b64encode(sha256(public).digest()).decode()
+
+    def issue(self, host="localhost", *others, lifetime=YEAR):
         """Give the files of a certificate and of its key; one with a lifetime below zero has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        try:
-            name = x509.IPAddress(ipaddress.ip_address(host))
-        except ValueError:
-            name = x509.DNSName(host)
+        names = [_name(each) for each in (host, *others)]
         builder = (
             self._builder(subject, key.public_key(), lifetime)
-            .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         )
         stem = f"{self.file.stem}-{host}-{lifetime.days}"
@@ -74,3 +81,10 @@ class Authority:
 
     def _signed(self, builder):
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _name(host):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from tests.support.ports import free_port
+
 PASSWORD = "canary-7f2c:p@ss/word"
 _NUMBERS = count()
 
@@ -29,7 +30,7 @@ class Cluster:
 
     def __init__(self, folder: Path, settings: str = "") -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._bin = binaries()
         self._as = _unprivileged()
         self.settings = settings
@@ -124,12 +125,6 @@ def cluster(settings: str = "") -> Iterator[Cluster]:
             own.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _unprivileged() -> dict:

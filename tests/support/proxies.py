@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.support.ports import free_port
+
 NGINX = """
 daemon off;
 master_process off;
@@ -47,7 +49,7 @@ defaults
     timeout connect 2s
     timeout client {client_seconds}s
     timeout server 30s
-    timeout check 5s
+    timeout check 30s
     option redispatch
     option forwardfor
 frontend in
@@ -66,7 +68,7 @@ PATIENCE = 30
 @contextmanager
 def nginx(folder, *ports):
     """Run nginx in front of services; give its port."""
-    port = _free_port()
+    port = free_port()
     servers = " ".join(f"server 127.0.0.1:{each};" for each in ports)
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, port=port, servers=servers))
@@ -77,7 +79,7 @@ def nginx(folder, *ports):
 @contextmanager
 def haproxy(folder, *ports, client_seconds=1):
     """Run HAProxy in front of services; give its port. It sends nothing to one that is not ready."""
-    port = _free_port()
+    port = free_port()
     servers = "\n".join(f"    server s{each} 127.0.0.1:{each}" for each in ports)
     config = folder / "haproxy.cfg"
     config.write_text(HAPROXY.format(port=port, servers=servers, client_seconds=client_seconds))
@@ -115,8 +117,3 @@ def _program(name):
     if found is None:
         pytest.fail(f"{name} is not installed: apt-get install {name}")
     return found
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]

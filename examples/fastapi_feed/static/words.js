@@ -7,7 +7,7 @@ export const ENDINGS = {
     text: "A refresh token was used twice, so two parties hold this session. Nobody can tell from here which one is you: both are signed out, and the copy is worthless. Please sign in again.",
   },
   user_revoked: { title: "Signed out everywhere", text: "All sessions of this user were ended, this one with them." },
-  signed_out: { title: "You are signed out", text: "The session is ended on the server as well: a copy of its cookies opens nothing." },
+  signed_out: { title: "You are signed out", text: "The session is ended on the server as well: a copy of its tokens opens nothing." },
   revoked: { title: "Your session was ended", text: "Somebody in charge ended it. Please sign in again." },
   replaced: { title: "You signed in anew", text: "A new sign-in in this browser replaced the session." },
   expired: { title: "You were away for long", text: "The session reached its idle limit. Please sign in again." },

@@ -81,10 +81,14 @@ function drawEnd(reason) {
 
 /** For this demo only: the server plays somebody who copied this browser's refresh token and uses it first. */
 async function letThiefIn(session) {
+  await session.attemptRefreshingSession(); // Otherwise the next refresh may come at once, and look like a second tab.
   const handle = session.getAccessTokenPayload()?.sessionHandle;
   await fetched(session.fetch("/session/refresh/demo/copy", { method: "POST" }));
-  await fetched(session.fetch("/demo/thief", asJson({ session: handle })));
-  $("forecast").textContent = "He holds the current token, and this browser the spent one. Your next refresh shows it.";
+  const { outcome } = await fetched(session.fetch("/demo/thief", asJson({ session: handle })));
+  $("forecast").textContent =
+    outcome === "rotated"
+      ? "He holds the current token, and this browser the spent one. Your next refresh shows it."
+      : "Another tab refreshed at this very moment, so he looks like a second tab. Let him try again.";
 }
 
 function note(kind, text) {

@@ -9,7 +9,8 @@ const KEEP_UP_EVERY_MS = 20_000;
 
 const workers = navigator.serviceWorker;
 const controlled = new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
-await workers.register("/session-worker.js", { type: "module" });
+// The scope is this page alone: the others keep to cookies, or keep their tokens themselves.
+await workers.register("/session-worker.js", { type: "module", scope: "/worker" });
 if (!workers.controller) {
   (await workers.ready).active.postMessage(0); // Any message asks the worker to serve this page too.
   await controlled;

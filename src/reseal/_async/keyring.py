@@ -85,7 +85,8 @@ class AsyncKeyRingKeeper:
     async def publish(self) -> str:
         """Publish a new signing key now; it signs after the publication lead. Gives its ``kid``."""
         async with self._lock:
-            kid = await self._publish(lead=PUBLICATION_LEAD)
+            kid = self._name(self._clock.wall())
+            await self._publish(kid, lead=PUBLICATION_LEAD)
             self.ring = await self._read()
             return kid
 
@@ -106,8 +107,9 @@ class AsyncKeyRingKeeper:
 
     async def _tend(self) -> None:
         settings, now = self._settings, self._clock.wall()
-        if self.ring.needs_new(now, settings.access_token_signing_algorithm, settings.key_interval_ms):
-            await self._publish(lead=PUBLICATION_LEAD if self.ring.kids else 0)
+        due_at = self.ring.due_at(settings.access_token_signing_algorithm, settings.key_interval_ms)
+        if now >= due_at:
+            await self._publish(self._due_name(int(due_at)), lead=PUBLICATION_LEAD if self.ring.kids else 0)
             self.ring = await self._read()
         retired = self.ring.retired(now, settings.access_token_ms)
         if retired:
@@ -116,17 +118,18 @@ class AsyncKeyRingKeeper:
             for kid in retired:
                 self._teller.tell(EventName.KEY_RETIRED, reason=kid)
 
-    async def _publish(self, lead: int) -> str:
+    async def _publish(self, kid: str, lead: int) -> None:
         algorithm = self._settings.access_token_signing_algorithm
-        kid = self._next_kid()
         if await self._add(kid, algorithm, keys.generate(algorithm), signs_from=self._clock.wall() + lead):
             self._teller.tell(EventName.KEY_PUBLISHED, reason=kid)
-        return kid
 
-    def _next_kid(self) -> str:
-        """Name a key after its moment. The first has one name, so that of processes starting together one adds it."""
-        prefix = DYNAMIC if self._settings.access_token_signing_key_dynamic else STATIC
-        return f"{prefix}{self._clock.wall() if self.ring.kids else 0:013}"
+    def _due_name(self, due_at: int) -> str:
+        """Name a key after the moment from which it was due: of processes that notice at once, one adds it."""
+        algorithm = self._settings.access_token_signing_algorithm
+        return self._name(due_at) + (f"-{algorithm.lower()}" if self.ring.changes_to(algorithm) else "")
+
+    def _name(self, moment: int) -> str:
+        return f"{DYNAMIC if self._settings.access_token_signing_key_dynamic else STATIC}{moment:013}"
 
     async def _add(self, kid: str, algorithm: str, raw: bytes, signs_from: int) -> bool:
         wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self, TypeVar
 
-from reseal._async import visits
+from reseal._async import offered, visits
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
@@ -97,7 +97,7 @@ class AsyncReseal:
         """
         self._begin(request, response)
         tokens = await self.sessions.create(user_id, jwt_payload, session_data, caller=_caller(request))
-        held = {claims.sid for claims in self._held(request)}
+        held = {claims.sid for claims in offered.held(self.sessions, self.settings, request)}
         if held:
             await self.sessions.revoke(held, EndReason.REPLACED)
         via = transport.for_new_session(request, self.settings)
@@ -123,7 +123,7 @@ class AsyncReseal:
         self._begin(request, response)
         await self.sessions.keep_fresh()
         via, tokens = transport.read_access(request, self.settings)
-        verified = self._verify(tokens)
+        verified = offered.verified(self.sessions, tokens)
         if _wants_csrf_check(request, asked=enable_csrf_protection) and via is Transport.COOKIE:
             self._check_csrf(request, verified)
         session = AsyncSession(self, verified, response, via)
@@ -161,7 +161,7 @@ class AsyncReseal:
             raise WrongMethod
         await self.sessions.keep_fresh()
         via, tokens = transport.read_access(request, self.settings)
-        held = self._genuine(tokens)
+        held = offered.genuine(self.sessions, tokens)
         if via is Transport.COOKIE:
             for claims in held or (None,):
                 self._check_csrf(request, claims)
@@ -264,36 +264,6 @@ class AsyncReseal:
             transport.forget(response, self.settings, other)
         self.attach(tokens, response, via)
 
-    def _verify(self, tokens: tuple[str, ...]) -> Claims:
-        """Verify the token of a request; of several, which only cookies can be, the newest good one counts."""
-        if len(tokens) == 1:
-            return self.sessions.verify(tokens[0])
-        good, refusal = [], None
-        for token in tokens:
-            try:
-                good.append(self.sessions.verify(token))
-            except TryRefreshToken as error:
-                refusal = error
-        if not good:
-            raise refusal or Unauthorised(Refusal.NO_TOKEN)
-        return max(good, key=lambda claims: (claims.iat, claims.gen))
-
-    def _held(self, request: RequestFacts) -> list[Claims]:
-        """The sessions whose genuine tokens, expired or not, came with a request, by whichever way."""
-        via, tokens = transport.read_access(request, self.settings)
-        if via is Transport.HEADER:
-            tokens += transport.access_cookies(request, self.settings)
-        return self._genuine(tokens)
-
-    def _genuine(self, tokens: tuple[str, ...]) -> list[Claims]:
-        found = []
-        for token in tokens:
-            try:
-                found.append(self.sessions.verify(token, expired_too=True))
-            except TryRefreshToken:
-                continue  # not a token of ours: it names no session
-        return found
-
     async def _checked(
         self, claims: Claims, request: RequestFacts, response: SessionHeaders, via: Transport
     ) -> AsyncSession:
@@ -330,24 +300,13 @@ class AsyncReseal:
     async def _refresh_any(
         self, presented: tuple[str, ...], request: RequestFacts, *, require_anti_csrf: bool
     ) -> TokenPair:
-        genuine = self.sessions.newest(presented)
-        *others, last = self._of_own_session(genuine, request) or genuine or presented[:1]
+        *others, last = offered.refreshable(self.sessions, self.settings, request, presented)
         for token in others:
             try:
                 return await self._refresh_one(token, request, require_anti_csrf=require_anti_csrf)
             except Unauthorised:
                 continue  # an old cookie of another session beside this one
         return await self._refresh_one(last, request, require_anti_csrf=require_anti_csrf)
-
-    def _of_own_session(self, refresh_tokens: tuple[str, ...], request: RequestFacts) -> tuple[str, ...]:
-        """Of the tokens of several sessions, keep those of a session whose access token came along.
-
-        A sibling host can put a refresh cookie of its own before ours, but no access cookie named ``__Host-``.
-        """
-        if not refresh_tokens[1:]:
-            return refresh_tokens
-        own = [f".{claims.sid}." for claims in self._held(request)]
-        return tuple(token for token in refresh_tokens if any(name in token for name in own))
 
     async def _refresh_one(self, token: str, request: RequestFacts, *, require_anti_csrf: bool) -> TokenPair:
         return await self.sessions.refresh(

@@ -90,7 +90,8 @@ class AsyncWireKeeper:
         async with self._lock:
             now = self._clock.wall()
             for algorithm in self._algorithms:
-                kid = await self._publish_dynamic(algorithm, now, signs_from=now + OVERLAP)
+                kid = _dynamic_name(algorithm, now)
+                await self._publish(kid, algorithm, now, signs_from=now + OVERLAP)
             await self._reload()
             return kid
 
@@ -99,14 +100,19 @@ class AsyncWireKeeper:
         now = self._clock.wall()
         if self._lacking():
             await self._begin(now)
-        due = [each for each in self._algorithms if now >= self.ring.series(each).due_at()]
-        for algorithm in due:
-            await self._publish_dynamic(algorithm, now, signs_from=now + OVERLAP)
-        if due:
+        if await self._publish_due(now):
             await self._read()
         retired = self.ring.retired(now)
         if retired:
             await self._store.remove_keys(self._app_id, retired)
+
+    async def _publish_due(self, now: int) -> bool:
+        """Name each key after the moment from which it was due: of processes that notice at once, one adds it."""
+        due = {each: self.ring.series(each).due_at() for each in self._algorithms}
+        overdue = {each: due_at for each, due_at in due.items() if now >= due_at}
+        for algorithm, due_at in overdue.items():
+            await self._publish(_dynamic_name(algorithm, due_at), algorithm, now, signs_from=now + OVERLAP)
+        return bool(overdue)
 
     def _lacking(self) -> list[str]:
         """Name the algorithms that want a first key."""
@@ -118,19 +124,21 @@ class AsyncWireKeeper:
 
         Of all refresh keys the store takes one. The names of the other first keys follow from it, so that everybody
         offers keys of the same names, of which the store takes one each. An algorithm that is chosen later has its
-        first keys published before they sign, like any next key.
+        first keys published before they sign, like any next key, and named after the RS256 key of that time.
         """
-        await self._add(REFRESH_KID, "HS256", self._random(32), now)
+        await self._add(REFRESH_KID, "HS256", self._random(32), now, now)
         await self._read()
         is_recent = abs(now - self._begun_at) < OVERLAP  # or else whoever began died before this, or it is chosen later
         created_at = self._begun_at if is_recent else now
+        begun = self.ring.series(RS256).dynamic
+        moment = begun[0].created_at if begun else self._begun_at
         for algorithm in self._lacking():
             series = self.ring.series(algorithm)
             signs_from = created_at if is_recent or algorithm == RS256 else now + OVERLAP
             if not series.static:
                 await self._publish_first_static(algorithm, now, signs_from)
             if not series.dynamic:
-                await self._publish_dynamic(algorithm, created_at, signs_from=signs_from)
+                await self._publish(_dynamic_name(algorithm, moment), algorithm, created_at, signs_from)
         await self._read()
 
     async def _read(self) -> None:
@@ -159,21 +167,17 @@ class AsyncWireKeeper:
         name = hmac.digest(self._secrets.refresh_key, purpose, "sha256")[:16]
         await self._publish(f"{STATIC}{uuid.UUID(bytes=name, version=4)}", algorithm, created_at, signs_from)
 
-    async def _publish_dynamic(self, algorithm: str, created_at: int, *, signs_from: int) -> str:
-        kid = f"{DYNAMIC}{created_at}{_mark(algorithm)}"
-        await self._publish(kid, algorithm, created_at, signs_from)
-        return kid
-
     async def _publish(self, kid: str, algorithm: str, created_at: int, signs_from: int) -> None:
-        await self._add(kid, algorithm, keys.generate(algorithm, RSA_BITS), created_at, signs_from=signs_from)
+        await self._add(kid, algorithm, keys.generate(algorithm, RSA_BITS), created_at, signs_from)
 
-    async def _add(
-        self, kid: str, algorithm: str, raw: bytes, created_at: int, *, signs_from: int | None = None
-    ) -> None:
-        """Store a key. ``created_at`` is the time in its name, from before it was generated."""
+    async def _add(self, kid: str, algorithm: str, raw: bytes, created_at: int, signs_from: int) -> None:
+        """Store a key. ``created_at`` is from before it was generated."""
         wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))
-        starts = created_at if signs_from is None else signs_from
-        await self._store.add_key(self._app_id, StoredKey(kid, algorithm, wrapped, created_at, starts))
+        await self._store.add_key(self._app_id, StoredKey(kid, algorithm, wrapped, created_at, signs_from))
+
+
+def _dynamic_name(algorithm: str, moment: int) -> str:
+    return f"{DYNAMIC}{moment}{_mark(algorithm)}"
 
 
 def _mark(algorithm: str) -> str:

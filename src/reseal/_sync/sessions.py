@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self, TypeVar
 
-from reseal._sync import visits
+from reseal._sync import offered, visits
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
@@ -98,7 +98,7 @@ class Reseal:
         """
         self._begin(request, response)
         tokens = self.sessions.create(user_id, jwt_payload, session_data, caller=_caller(request))
-        held = {claims.sid for claims in self._held(request)}
+        held = {claims.sid for claims in offered.held(self.sessions, self.settings, request)}
         if held:
             self.sessions.revoke(held, EndReason.REPLACED)
         via = transport.for_new_session(request, self.settings)
@@ -124,7 +124,7 @@ class Reseal:
         self._begin(request, response)
         self.sessions.keep_fresh()
         via, tokens = transport.read_access(request, self.settings)
-        verified = self._verify(tokens)
+        verified = offered.verified(self.sessions, tokens)
         if _wants_csrf_check(request, asked=enable_csrf_protection) and via is Transport.COOKIE:
             self._check_csrf(request, verified)
         session = Session(self, verified, response, via)
@@ -162,7 +162,7 @@ class Reseal:
             raise WrongMethod
         self.sessions.keep_fresh()
         via, tokens = transport.read_access(request, self.settings)
-        held = self._genuine(tokens)
+        held = offered.genuine(self.sessions, tokens)
         if via is Transport.COOKIE:
             for claims in held or (None,):
                 self._check_csrf(request, claims)
@@ -265,36 +265,6 @@ class Reseal:
             transport.forget(response, self.settings, other)
         self.attach(tokens, response, via)
 
-    def _verify(self, tokens: tuple[str, ...]) -> Claims:
-        """Verify the token of a request; of several, which only cookies can be, the newest good one counts."""
-        if len(tokens) == 1:
-            return self.sessions.verify(tokens[0])
-        good, refusal = [], None
-        for token in tokens:
-            try:
-                good.append(self.sessions.verify(token))
-            except TryRefreshToken as error:
-                refusal = error
-        if not good:
-            raise refusal or Unauthorised(Refusal.NO_TOKEN)
-        return max(good, key=lambda claims: (claims.iat, claims.gen))
-
-    def _held(self, request: RequestFacts) -> list[Claims]:
-        """The sessions whose genuine tokens, expired or not, came with a request, by whichever way."""
-        via, tokens = transport.read_access(request, self.settings)
-        if via is Transport.HEADER:
-            tokens += transport.access_cookies(request, self.settings)
-        return self._genuine(tokens)
-
-    def _genuine(self, tokens: tuple[str, ...]) -> list[Claims]:
-        found = []
-        for token in tokens:
-            try:
-                found.append(self.sessions.verify(token, expired_too=True))
-            except TryRefreshToken:
-                continue  # not a token of ours: it names no session
-        return found
-
     def _checked(
         self, claims: Claims, request: RequestFacts, response: SessionHeaders, via: Transport
     ) -> Session:
@@ -331,24 +301,13 @@ class Reseal:
     def _refresh_any(
         self, presented: tuple[str, ...], request: RequestFacts, *, require_anti_csrf: bool
     ) -> TokenPair:
-        genuine = self.sessions.newest(presented)
-        *others, last = self._of_own_session(genuine, request) or genuine or presented[:1]
+        *others, last = offered.refreshable(self.sessions, self.settings, request, presented)
         for token in others:
             try:
                 return self._refresh_one(token, request, require_anti_csrf=require_anti_csrf)
             except Unauthorised:
                 continue  # an old cookie of another session beside this one
         return self._refresh_one(last, request, require_anti_csrf=require_anti_csrf)
-
-    def _of_own_session(self, refresh_tokens: tuple[str, ...], request: RequestFacts) -> tuple[str, ...]:
-        """Of the tokens of several sessions, keep those of a session whose access token came along.
-
-        A sibling host can put a refresh cookie of its own before ours, but no access cookie named ``__Host-``.
-        """
-        if not refresh_tokens[1:]:
-            return refresh_tokens
-        own = [f".{claims.sid}." for claims in self._held(request)]
-        return tuple(token for token in refresh_tokens if any(name in token for name in own))
 
     def _refresh_one(self, token: str, request: RequestFacts, *, require_anti_csrf: bool) -> TokenPair:
         return self.sessions.refresh(

@@ -91,7 +91,8 @@ class WireKeeper:
         with self._lock:
             now = self._clock.wall()
             for algorithm in self._algorithms:
-                kid = self._publish_dynamic(algorithm, now, signs_from=now + OVERLAP)
+                kid = _dynamic_name(algorithm, now)
+                self._publish(kid, algorithm, now, signs_from=now + OVERLAP)
             self._reload()
             return kid
 
@@ -100,14 +101,19 @@ class WireKeeper:
         now = self._clock.wall()
         if self._lacking():
             self._begin(now)
-        due = [each for each in self._algorithms if now >= self.ring.series(each).due_at()]
-        for algorithm in due:
-            self._publish_dynamic(algorithm, now, signs_from=now + OVERLAP)
-        if due:
+        if self._publish_due(now):
             self._read()
         retired = self.ring.retired(now)
         if retired:
             self._store.remove_keys(self._app_id, retired)
+
+    def _publish_due(self, now: int) -> bool:
+        """Name each key after the moment from which it was due: of processes that notice at once, one adds it."""
+        due = {each: self.ring.series(each).due_at() for each in self._algorithms}
+        overdue = {each: due_at for each, due_at in due.items() if now >= due_at}
+        for algorithm, due_at in overdue.items():
+            self._publish(_dynamic_name(algorithm, due_at), algorithm, now, signs_from=now + OVERLAP)
+        return bool(overdue)
 
     def _lacking(self) -> list[str]:
         """Name the algorithms that want a first key."""
@@ -119,19 +125,21 @@ class WireKeeper:
 
         Of all refresh keys the store takes one. The names of the other first keys follow from it, so that everybody
         offers keys of the same names, of which the store takes one each. An algorithm that is chosen later has its
-        first keys published before they sign, like any next key.
+        first keys published before they sign, like any next key, and named after the RS256 key of that time.
         """
-        self._add(REFRESH_KID, "HS256", self._random(32), now)
+        self._add(REFRESH_KID, "HS256", self._random(32), now, now)
         self._read()
         is_recent = abs(now - self._begun_at) < OVERLAP  # or else whoever began died before this, or it is chosen later
         created_at = self._begun_at if is_recent else now
+        begun = self.ring.series(RS256).dynamic
+        moment = begun[0].created_at if begun else self._begun_at
         for algorithm in self._lacking():
             series = self.ring.series(algorithm)
             signs_from = created_at if is_recent or algorithm == RS256 else now + OVERLAP
             if not series.static:
                 self._publish_first_static(algorithm, now, signs_from)
             if not series.dynamic:
-                self._publish_dynamic(algorithm, created_at, signs_from=signs_from)
+                self._publish(_dynamic_name(algorithm, moment), algorithm, created_at, signs_from)
         self._read()
 
     def _read(self) -> None:
@@ -160,21 +168,17 @@ class WireKeeper:
         name = hmac.digest(self._secrets.refresh_key, purpose, "sha256")[:16]
         self._publish(f"{STATIC}{uuid.UUID(bytes=name, version=4)}", algorithm, created_at, signs_from)
 
-    def _publish_dynamic(self, algorithm: str, created_at: int, *, signs_from: int) -> str:
-        kid = f"{DYNAMIC}{created_at}{_mark(algorithm)}"
-        self._publish(kid, algorithm, created_at, signs_from)
-        return kid
-
     def _publish(self, kid: str, algorithm: str, created_at: int, signs_from: int) -> None:
-        self._add(kid, algorithm, keys.generate(algorithm, RSA_BITS), created_at, signs_from=signs_from)
+        self._add(kid, algorithm, keys.generate(algorithm, RSA_BITS), created_at, signs_from)
 
-    def _add(
-        self, kid: str, algorithm: str, raw: bytes, created_at: int, *, signs_from: int | None = None
-    ) -> None:
-        """Store a key. ``created_at`` is the time in its name, from before it was generated."""
+    def _add(self, kid: str, algorithm: str, raw: bytes, created_at: int, signs_from: int) -> None:
+        """Store a key. ``created_at`` is from before it was generated."""
         wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))
-        starts = created_at if signs_from is None else signs_from
-        self._store.add_key(self._app_id, StoredKey(kid, algorithm, wrapped, created_at, starts))
+        self._store.add_key(self._app_id, StoredKey(kid, algorithm, wrapped, created_at, signs_from))
+
+
+def _dynamic_name(algorithm: str, moment: int) -> str:
+    return f"{DYNAMIC}{moment}{_mark(algorithm)}"
 
 
 def _mark(algorithm: str) -> str:

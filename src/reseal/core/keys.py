@@ -10,6 +10,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import msgspec
@@ -119,11 +120,21 @@ class KeyRing:
         """
         return self._by_header.get(header)
 
-    def needs_new(self, now: int, algorithm: str, interval_ms: int | None) -> bool:
-        """Say whether the next key is to be published: none yet, another algorithm, or the newest is due."""
-        if not self._keys or self._keys[0].algorithm != algorithm:
-            return True
-        return interval_ms is not None and now >= self._keys[0].signs_from + interval_ms - PUBLICATION_LEAD
+    def due_at(self, algorithm: str, interval_ms: int | None) -> float:
+        """Say when the next key is to be published (ms): since ever, once the newest is of another algorithm, or never.
+
+        The same for all who read the same ring, whenever they do: it is fit to name the next key by.
+        """
+        if not self._keys:
+            return 0
+        newest = self._keys[0]
+        if self.changes_to(algorithm):
+            return newest.created_at
+        return inf if interval_ms is None else newest.signs_from + interval_ms - PUBLICATION_LEAD
+
+    def changes_to(self, algorithm: str) -> bool:
+        """Say whether the newest key is of another algorithm."""
+        return bool(self._keys) and self._keys[0].algorithm != algorithm
 
     def retired(self, now: int, token_ms: int) -> tuple[str, ...]:
         """Name the keys whose last token has ended, given that a token lives ``token_ms``."""

@@ -35,7 +35,7 @@ class UnfitError(Exception):
 def shown_for(key: str, value: object) -> str:
     """Describe the value of a key; some keys hold what nobody else should read."""
     if key in _SECRETS:
-        return "a value that is not shown"
+        return "a value that is not shown" if value else "nothing"
     if key in _ADDRESSES and isinstance(value, str):
         scheme = _SCHEME.match(value)
         return f"the scheme {scheme[1]}:" if scheme else "no scheme"

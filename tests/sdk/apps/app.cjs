@@ -10,7 +10,8 @@ const path = require("node:path");
 const eras = require("./eras.cjs");
 
 const options = JSON.parse(process.argv[2]);
-const load = createRequire(path.join(options.packages, "package.json"));
+const installed = createRequire(path.join(options.packages, "package.json"));
+const load = (name) => installed(name.replace(/^supertokens-node/, `node-${options.version}`));
 const express = load("express");
 const sdk = eras[options.era](load, options);
 const app = express();

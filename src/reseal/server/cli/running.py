@@ -58,9 +58,9 @@ def serve(options: Namespace) -> int:
         os.environ["RESEAL_CONFIG"] = str(Path(options.config).absolute())
     os.environ.update({f"RESEAL_{key.upper()}": str(value) for key, value in overrides.items()})
     try:
-        from reseal.server import process  # noqa: PLC0415 - needs uvicorn, an optional package
-    except ImportError:
-        raise ConfigurationError(('the service needs uvicorn: pip install "reseal[server]"',)) from None
+        from reseal.server import process  # noqa: PLC0415 - needs optional packages
+    except ModuleNotFoundError as error:
+        raise ConfigurationError((f'the service needs {error.name}: pip install "reseal[server]"',)) from None
     with ExitStack() as listed:
 
         def announce(host: str, port: int) -> None:

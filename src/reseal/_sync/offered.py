@@ -1,0 +1,78 @@
+# Generated from src/reseal/_async/offered.py by tools/unasync.py; edit that file instead.
+"""Which of the tokens that a request offers count.
+
+There is one, as a rule. There are several after a change of a cookie's domain or path, or because a neighbouring host
+has put one of its own before ours; and a client that went from one way to the other may hold tokens for both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reseal._sync.ports import Sessions
+from reseal.core.access_token import Claims
+from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
+from reseal.web import transport
+from reseal.web.transport import Transport
+
+if TYPE_CHECKING:
+    from reseal.settings import Settings
+    from reseal.web.facts import RequestFacts
+
+
+def verified(sessions: Sessions, tokens: tuple[str, ...]) -> Claims:
+    """Verify the access token of a request; of several, which only cookies can be, the newest good one counts.
+
+    Raises ``Unauthorised`` if there is none, ``TryRefreshToken`` if none is good.
+    """
+    if len(tokens) == 1:
+        return sessions.verify(tokens[0])
+    good, refusal = [], None
+    for token in tokens:
+        try:
+            good.append(sessions.verify(token))
+        except TryRefreshToken as error:
+            refusal = error
+    if not good:
+        raise refusal or Unauthorised(Refusal.NO_TOKEN)
+    return max(good, key=lambda claims: (claims.iat, claims.gen))
+
+
+def genuine(sessions: Sessions, tokens: tuple[str, ...]) -> list[Claims]:
+    """Read those access tokens that are ours, expired or not."""
+    found = []
+    for token in tokens:
+        try:
+            found.append(sessions.verify(token, expired_too=True))
+        except TryRefreshToken:
+            continue  # not a token of ours: it names no session
+    return found
+
+
+def held(sessions: Sessions, settings: Settings, request: RequestFacts) -> list[Claims]:
+    """Name the sessions that a client holds, by the genuine access tokens that came, by whichever way."""
+    via, tokens = transport.read_access(request, settings)
+    if via is Transport.HEADER:
+        tokens += transport.access_cookies(request, settings)
+    return genuine(sessions, tokens)
+
+
+def refreshable(
+    sessions: Sessions, settings: Settings, request: RequestFacts, presented: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Of the refresh tokens of a request, give those to try, in this order; at least one, for the refusal it brings."""
+    newest = sessions.newest(presented)
+    return _of_own_session(sessions, settings, request, newest) or newest or presented[:1]
+
+
+def _of_own_session(
+    sessions: Sessions, settings: Settings, request: RequestFacts, refresh_tokens: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Of the tokens of several sessions, keep those of a session whose access token came along.
+
+    A sibling host can put a refresh cookie of its own before ours, but no access cookie named ``__Host-``.
+    """
+    if not refresh_tokens[1:]:
+        return refresh_tokens
+    own = [f".{claims.sid}." for claims in held(sessions, settings, request)]
+    return tuple(token for token in refresh_tokens if any(name in token for name in own))
