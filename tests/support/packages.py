@@ -1,6 +1,6 @@
 """Published packages for tests: installed as their lock files say, once, outside the checkout, and not changed.
 
-``RESEAL_TEST_CACHE`` names the folder that keeps them between runs; if it is not set, ``~/.cache/reseal-tests``.
+``TEST_PACKAGE_CACHE`` names the folder that keeps them between runs; if it is not set, ``~/.cache/reseal-tests``.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def run(command: Sequence[str | Path], folder: Path, environ: Mapping[str, str] 
 
 
 def cache() -> Path:
-    return Path(os.environ.get("RESEAL_TEST_CACHE") or "~/.cache/reseal-tests").expanduser()
+    return Path(os.environ.get("TEST_PACKAGE_CACHE") or "~/.cache/reseal-tests").expanduser()
 
 
 def _try(name: str, home: Path, install: Callable[[Path], None]) -> None:

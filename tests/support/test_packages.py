@@ -12,7 +12,7 @@ from tests.support.packages import kept, run
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("RESEAL_TEST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TEST_PACKAGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(packages, "_faults", {})
     return tmp_path / "cache"
 
