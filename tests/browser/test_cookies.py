@@ -126,10 +126,10 @@ async def test_the_largest_access_token_that_is_issued_is_kept_and_a_larger_one_
     )
     name = {"http": "sAccessToken", "https": "__Host-sAccessToken"}[scheme]
     assert name == site.settings.access_cookie_name
-    search = await open_tab(await open_context(ignore_https_errors=True), site)
+    search = await open_tab(await open_context(), site)
     most = await largest_payload(search)
 
-    context = await open_context(ignore_https_errors=True)
+    context = await open_context()
     tab = await open_tab(context, site)
     refused = await refused_size(tab, most + 1)
     assert refused["status"] == 400
@@ -189,7 +189,7 @@ async def test_over_https_the_cookies_are_prefixed_and_chromium_keeps_them(
     domain: str,
 ) -> None:
     site = await open_site(host=host, certificate=certificate, **given)
-    context = await open_context(ignore_https_errors=True)
+    context = await open_context()
     tab = await open_tab(context, site)
     await tab.sign_in()
     for generation in (0, 1, 2):
@@ -213,7 +213,7 @@ async def test_with_a_cookie_domain_the_session_is_common_to_its_hosts(
     open_site: OpenSite, open_context: OpenContext, certificate: Path
 ) -> None:
     site = await open_site(host="api.app.test", certificate=certificate, cookie_domain="app.test")
-    context = await open_context(ignore_https_errors=True)
+    context = await open_context()
     tab = await open_tab(context, site)
     await tab.sign_in()
     for host, is_sent in (("www.app.test", True), ("app.test", True), ("other.test", False)):
@@ -227,7 +227,7 @@ async def test_a_neighbouring_host_cannot_plant_a_session_cookie_that_has_the_ho
     open_site: OpenSite, open_context: OpenContext, certificate: Path
 ) -> None:
     site = await open_site(host="api.app.test", certificate=certificate)
-    context = await open_context(ignore_https_errors=True)
+    context = await open_context()
     tab = await open_tab(context, site)
     await tab.sign_in()
     neighbour = await context.new_page()

@@ -80,7 +80,7 @@ async def scene(
             given = {"cookie_same_site": "none", "enable_anti_csrf": True}
             site = await open_site(host="api.app.test", certificate=certificate, **given)
             pages = await open_pages(host="evil.test", certificate=certificate)
-    context = await open_context(ignore_https_errors=True)
+    context = await open_context()
     victim = await open_tab(context, site)
     handle = await victim.sign_in()
     attacker = await context.new_page()

@@ -60,10 +60,10 @@ async def test_signing_out_in_one_tab_signs_the_others_out(site: Site, context: 
     await here.sign_in()
     assert (await there.call())["status"] == 200
     await here.attempt("signOut")
+    assert (await here.told())[-1] == "SIGN_OUT"
+    await there.hears("SESSION_EXPIRED elsewhere")
     assert (await there.call())["status"] == 401
     assert site.refreshes == []
-    assert (await here.told())[-1] == "SIGN_OUT"
-    assert (await there.told())[-1] == "SESSION_EXPIRED elsewhere"
 
 
 async def test_signing_out_everywhere_reaches_other_browsers_at_once_and_tells_them_why(
@@ -131,7 +131,7 @@ async def test_cookies_of_a_wider_domain_are_cleared_where_they_were_set(
     open_site: OpenSite, open_context: OpenContext, certificate: object
 ) -> None:
     site = await open_site(host="api.app.test", certificate=certificate, cookie_domain="app.test")
-    context = await open_context(ignore_https_errors=True)
+    context = await open_context()
     tab = await open_tab(context, site)
     await tab.sign_in()
     assert len(await jar(context)) == 4

@@ -45,7 +45,7 @@ async def test_page_and_api_are_hosts_of_one_site(
     open_shop: OpenShop, open_context: OpenContext, certificate: Path, frontend: Frontend
 ) -> None:
     site = await open_shop(frontend, certificate=certificate, **SAME_SITE)
-    await live_a_life(await open_page(await open_context(ignore_https_errors=True), site, frontend))
+    await live_a_life(await open_page(await open_context(), site, frontend))
 
 
 @pytest.mark.parametrize("frontend", IN_COOKIES, ids=str)
@@ -61,7 +61,7 @@ async def test_tokens_in_headers_need_no_third_party_cookies(
     open_shop: OpenShop, open_context: OpenContext, certificate: Path, frontend: Frontend
 ) -> None:
     site = await open_shop(frontend, certificate=certificate, **CROSS_SITE)
-    await live_a_life(await open_page(await open_context(ignore_https_errors=True), site, frontend))
+    await live_a_life(await open_page(await open_context(), site, frontend))
 
 
 @pytest.mark.parametrize("frontend", [OLDER[-1], LATER[-1]], ids=str)
@@ -69,7 +69,7 @@ async def test_without_third_party_cookies_no_session_comes_about_and_the_page_d
     open_shop: OpenShop, open_context: OpenContext, certificate: Path, frontend: Frontend
 ) -> None:
     site = await open_shop(frontend, certificate=certificate, **CROSS_SITE, **FOR_COOKIES)
-    page = await open_page(await open_context(ignore_https_errors=True), site, frontend)
+    page = await open_page(await open_context(), site, frontend)
     await page.sign_in()
     site.line.forget()
     for _ in range(3):
