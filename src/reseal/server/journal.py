@@ -13,6 +13,7 @@ import re
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from itertools import count
 from typing import Final, TextIO
 
 from reseal.log import LOGGER, Line
@@ -28,13 +29,15 @@ _LEVELS: Final = {
 _PROBES: Final = frozenset({"healthz", "readyz", "metrics"})
 _TOO_MANY: Final = 429
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+_PROCESS: Final = os.urandom(8).hex()
+_NUMBERS: Final = count()
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 
 
 def correlate(request: Request) -> str:
-    """Take the caller's ``x-request-id``, if it is a harmless one, or make one up."""
+    """Take the caller's ``x-request-id``, if it is a harmless one, or count on from a random number of this process."""
     sent = request.header(b"x-request-id")
-    request.trace.correlation_id = sent if sent and _CORRELATION.fullmatch(sent) else os.urandom(12).hex()
+    request.trace.correlation_id = sent if sent and _CORRELATION.fullmatch(sent) else f"{_PROCESS}{next(_NUMBERS):08x}"
     return request.trace.correlation_id
 
 
@@ -77,7 +80,7 @@ class JsonLines(logging.Formatter):
 class OncePerTurn(logging.StreamHandler[TextIO]):
     """Writes what is logged in one turn of an event loop together: each write hands the interpreter to another thread.
 
-    From a warning on, and outside of a loop, it writes at once.
+    From a warning on, and where no loop is about to write, it writes at once.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -88,12 +91,17 @@ class OncePerTurn(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._held.append(record)
-        loop = _running_loop()
-        if loop is None or record.levelno >= logging.WARNING:
+        if record.levelno >= logging.WARNING:
             self.flush()
-        elif loop is not self._loop:
-            self._loop = loop
-            loop.call_soon(self.flush)
+        elif self._loop is None or self._loop.is_closed():
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        self._loop = _running_loop()
+        if self._loop is None:
+            self.flush()
+        else:
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         with self.lock or nullcontext():
