@@ -28,7 +28,7 @@ export class SessionLoopError extends SessionError {
   readonly response: Response;
 
   constructor(response: Response) {
-    super("The API refuses the session after every refresh.");
+    super("The API refuses each refreshed session.");
     this.response = response;
   }
 }

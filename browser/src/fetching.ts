@@ -31,7 +31,7 @@ export function sendable({ url, init }: RepeatableCall, fetch: Fetch): SessionCa
     const response = await send(headers, { redirect: "manual" });
     if (response.type !== "opaqueredirect") return response;
     if (!/^(GET|HEAD)$/i.test(init.method ?? "GET")) {
-      throw new TypeError('Redirect not followed; { redirect: "follow" } takes the anti-CSRF token along');
+      throw new TypeError('Redirect not followed: { redirect: "follow" } takes anti-csrf along');
     }
     headers.delete("anti-csrf");
     return send(headers);
