@@ -16,7 +16,7 @@ from reseal import Settings
 from reseal._async.engine import AsyncEngine
 from reseal._async.stores import make_store, postgres_server
 from reseal._async.stores.postgres import AsyncPostgresStore
-from reseal._async.stores.turns import pause
+from reseal._async.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import EventName
 from reseal.core.model import EndReason, Scope, SessionRecord

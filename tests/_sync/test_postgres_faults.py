@@ -17,7 +17,7 @@ from reseal import Settings
 from reseal._sync.engine import Engine
 from reseal._sync.stores import make_store, postgres_server
 from reseal._sync.stores.postgres import PostgresStore
-from reseal._sync.stores.turns import pause
+from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import EventName
 from reseal.core.model import EndReason, Scope, SessionRecord

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ PACKAGES = Path(__file__).parent / "packages"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sdk:
+class Sdk(ABC):
     """One version of one package, and what it can do."""
 
     version: str
@@ -52,13 +53,13 @@ class Sdk:
         """Whether it says if access tokens are signed by the key that changes or by the one that stays."""
         return self.jwts == "always"
 
+    @abstractmethod
     def command(self, order: Mapping[str, Any]) -> Sequence[str]:
         """Give the command that runs an application over it, which does as the order says.
 
         The order: ``port``; ``hosts`` of the service, each with ``hostname``, ``port`` and ``path``; ``apiKey`` or
         nothing; ``antiCsrf``; ``dynamicKeys``; ``jwt``.
         """
-        raise NotImplementedError
 
     def environ(self, clock: Path) -> Mapping[str, str]:
         """Give the environment in which its clock is the tests' one."""

@@ -22,26 +22,31 @@ LOOPS = {"uvloop": "import uvloop\n", "asyncio": "import sys; sys.modules['uvloo
 """What to run first so that the service runs on this event loop."""
 
 
+def launch(code, folder, log, variables):
+    """Start a process that runs ``code``, with no variables of ours but these, and writes its errors into a file."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("RESEAL_")}
+    with log.open("wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-c", code],
+            env=inherited | variables,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+
+
 class Running:
     """One process of the service; ``before`` is code that it runs first, ``variables`` is its configuration."""
 
     def __init__(self, folder, *, before="", name="service", **variables):
-        inherited = {name: text for name, text in os.environ.items() if not name.startswith("RESEAL_")}
         ours = {"RESEAL_PORT": "0", "RESEAL_DATABASE_URI": "memory:", "RESEAL_STATE_DIR": str(folder / "state")}
         self.metrics_port = free_port()
         if "RESEAL_WORKERS" not in variables:
             ours["RESEAL_METRICS_PORT"] = str(self.metrics_port)
         self._log = folder / f"{name}-{time.monotonic_ns()}.log"
-        with self._log.open("wb") as log:
-            self.child = subprocess.Popen(
-                [sys.executable, "-c", before + SERVE],
-                env=inherited | ours | variables,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        self.child = launch(before + SERVE, folder, self._log, ours | variables)
         self.port = 0
 
     def wait(self):

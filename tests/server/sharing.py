@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
 from base64 import b64decode
 
 import httpx
 import pytest
 
+from tests.server.running import launch
 from tests.support.postgres import cluster
 
 PATIENCE = 300
@@ -24,19 +23,9 @@ class Process:
     """One process of the service, which is stopped by its pid."""
 
     def __init__(self, uri, folder, before="", **variables):
-        inherited = {name: text for name, text in os.environ.items() if not name.startswith("RESEAL_")}
         ours = {"RESEAL_DATABASE_URI": uri, "RESEAL_STATE_DIR": str(folder / "state"), "RESEAL_LOG_LEVEL": "INFO"}
         self._log = folder / f"log-{time.monotonic_ns()}"
-        with self._log.open("wb") as log:
-            self.child = subprocess.Popen(
-                [sys.executable, "-c", before + SERVE],
-                env=inherited | ours | variables,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        self.child = launch(before + SERVE, folder, self._log, ours | variables)
         self.uri = uri
         self.url = ""
 

@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
 
+from tests.server.running import PATIENCE, until
+
 KEY = "canary-0123456789-abcdef"
-PATIENCE = 60
 
 
 @pytest.fixture
@@ -49,14 +49,6 @@ def started(process):
     place, _, pid = line.removeprefix("Started Reseal on ").partition(" with PID: ")
     assert int(pid) == process.pid
     return f"http://{place}"
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-    return found
 
 
 def ended(process, code):

@@ -19,7 +19,8 @@ from psycopg.errors import (
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from reseal._async.stores.turns import pause, take
+from reseal._async.stores.turns import take
+from reseal._async.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.log import LOGGER

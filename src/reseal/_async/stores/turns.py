@@ -30,10 +30,6 @@ async def take(slots: asyncio.Semaphore, seconds: float) -> bool:
         return False
 
 
-async def pause(seconds: float) -> None:
-    await asyncio.sleep(seconds)
-
-
 class Batches(Generic[Item, Result]):
     """One batch at a time."""
 

@@ -20,7 +20,8 @@ from psycopg.errors import (
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from reseal._sync.stores.turns import pause, take
+from reseal._sync.stores.turns import take
+from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.log import LOGGER

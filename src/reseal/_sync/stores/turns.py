@@ -21,10 +21,6 @@ def take(slots: threading.Semaphore, seconds: float) -> bool:
     return slots.acquire(timeout=seconds)
 
 
-def pause(seconds: float) -> None:
-    time.sleep(seconds)
-
-
 class Batches(Generic[Item, Result]):
     """Batches of one."""
 

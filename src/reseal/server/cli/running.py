@@ -153,6 +153,7 @@ def _pids(state: Path) -> set[int]:
 
 
 def _await(condition: Callable[[], object], seconds: float) -> bool:
+    """Wait for another process, which tells nobody when it is done: look again and again, for so long at most."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
