@@ -28,7 +28,7 @@ export function createLookAhead({ environment, settings, state, refresher }: Par
   function lookAhead(reply: Reply): void {
     const now = environment.now();
     // Once in that time at most, by any clock: tokens that live shorter than it must not be refreshed all the time.
-    if (!(remaining(reply, now) < refreshAheadMs) || Math.abs(now - last) < refreshAheadMs) return;
+    if (!refreshAheadMs || !(remaining(reply, now) < refreshAheadMs) || Math.abs(now - last) < refreshAheadMs) return;
     last = now;
     refresher.refresh().catch(() => undefined); // Told as REFRESH_FAILED; the token is good for a while.
   }
@@ -40,5 +40,5 @@ export function createLookAhead({ environment, settings, state, refresher }: Par
     return endsAt - (Date.parse(headers.get("date") ?? "") || Number(payload?.["iat"]) * 1000 + sinceIssued);
   }
 
-  return refreshAheadMs > 0 ? lookAhead : () => undefined;
+  return lookAhead;
 }

@@ -53,10 +53,11 @@ export function createCaller({ settings, state, tokens, session, refresher, look
   }
 
   async function send<R extends Reply>(call: SessionCall<R>, own: Headers): Promise<R> {
-    const credentials = { antiCsrf: state.antiCsrf(), token: tokens.access() };
-    const reply = await call.send(callHeaders(own, settings.transfer, credentials));
+    const token = tokens.access();
+    const reply = await call.send(callHeaders(own, settings.transfer, { antiCsrf: state.antiCsrf(), token }));
     if (!isFromApi(reply)) return reply;
-    session.absorb(reply);
+    // Another tab may have begun a new session since the token was sent. The refresh that follows a refusal finds out.
+    if (!token || !isRefusal(reply)) session.absorb(reply);
     lookAhead(reply);
     return reply;
   }

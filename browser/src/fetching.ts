@@ -2,7 +2,7 @@
 
 import type { Fetch, SessionCall, SessionCalls } from "./contract.js";
 import { SessionLoopError } from "./errors.js";
-import { addressOf, isAnonymous, repeatable, type RepeatableCall } from "./request.js";
+import { addressOf, isAnonymous, mayHaveBody, repeatable, type RepeatableCall } from "./request.js";
 
 /** Make a `fetch` with sessions out of one without. */
 export function createFetch({ isOurs, run }: Pick<SessionCalls, "isOurs" | "run">, fetch: Fetch): Fetch {
@@ -30,7 +30,7 @@ export function sendable({ url, init }: RepeatableCall, fetch: Fetch): SessionCa
     if (init.redirect || !headers.has("anti-csrf")) return send(headers);
     const response = await send(headers, { redirect: "manual" });
     if (response.type !== "opaqueredirect") return response;
-    if (!/^(GET|HEAD)$/i.test(init.method ?? "GET")) {
+    if (mayHaveBody(init.method)) {
       throw new TypeError('Redirect not followed: { redirect: "follow" } takes anti-csrf along');
     }
     headers.delete("anti-csrf");

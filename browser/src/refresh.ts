@@ -113,7 +113,8 @@ export function createRefresher({ environment, settings, state, tokens, session,
   async function judge(response: Response, start: Snapshot): Promise<RefreshOutcome | Failure> {
     if (response.status === settings.sessionExpiredStatus) return refused(response, start);
     if (response.ok) {
-      session.refreshed(response);
+      // In headers an answer concerns the token that was sent; if another tab has stored a newer one, it is outdated.
+      if (start.token === tokens.refresh()) session.refreshed(response);
       return outcomeOf(state.snapshot());
     }
     return {
@@ -126,10 +127,13 @@ export function createRefresher({ environment, settings, state, tokens, session,
   async function refused(response: Response, start: Snapshot): Promise<RefreshOutcome> {
     const { message, reason } = await refusalOf(response);
     const isTheft = message === "token theft detected" || reason === "theft"; // Who came second, and later the other one.
-    const isCleared = response.headers.get("front-token") === "remove";
+    const isCleared = isTheft || response.headers.get("front-token") === "remove";
+    // What another tab has stored may be on its way, and would be overwritten by the end.
+    if (start.token) await pause(environment, NEWS_TRAVEL_MS);
     const now = state.snapshot();
-    // Somebody signed in while the old session was being refused: the refusal does not concern the new one.
-    if (!isTheft && !isCleared && hasChanged(start, now)) return outcomeOf(now);
+    // Somebody signed in while the old session was being refused: the refusal does not concern the new one, unless it came
+    // with the removal of cookies, which cannot be told apart.
+    if (hasChanged(start, now) && (start.token || !isCleared)) return outcomeOf(now);
     session.expired(isTheft ? "token-theft" : "refused", typeof reason === "string" ? reason : undefined);
     return "ended";
   }

@@ -27,7 +27,7 @@ export function isAnonymous(input: RequestInfo | URL, init: RequestInit | undefi
 export function repeatable(input: RequestInfo | URL, init: RequestInit = {}): RepeatableCall | Promise<RepeatableCall> {
   const call = isRequest(input) ? fromRequest(input, init) : { url: String(input), init: { ...init } };
   call.init.headers = new Headers(call.init.headers); // The caller may change its own later.
-  if (isRequest(input) && init.body == null && mayHaveBody(input)) return withBody(call, input.blob());
+  if (isRequest(input) && init.body == null && mayHaveBody(input.method)) return withBody(call, input.blob());
   if (init.body instanceof ReadableStream) return withBody(call, new Response(init.body).blob());
   return call;
 }
@@ -49,8 +49,9 @@ async function withBody(call: RepeatableCall, reading: Promise<Blob>): Promise<R
   return { url: call.url, init: { ...call.init, body } };
 }
 
-function mayHaveBody(request: Request): boolean {
-  return request.method !== "GET" && request.method !== "HEAD";
+/** Is this a method that changes something, and takes a body along? */
+export function mayHaveBody(method = "GET"): boolean {
+  return !/^(GET|HEAD)$/i.test(method);
 }
 
 /** Recognised by its shape, because a Request may come from another frame. */

@@ -74,6 +74,40 @@ test("a tab that learns of a sign-out late does not remove the tokens of the ses
   assert.ok(world.storage.getItem("st-refresh-token"));
 });
 
+for (const [name, refuse] of [
+  ["refusal", (world) => world.server.refuse()],
+  ["theft", (world) => world.server.refuse("token theft detected")],
+  ["success", () => json({}, 200, { "front-token": "old", "st-access-token": "old", "st-refresh-token": "old" })],
+]) {
+  test(`a ${name} that concerns the old session leaves the one another tab has begun meanwhile`, async () => {
+    const world = headerWorld();
+    const [tab, other] = [await world.expiredTab(HEADER), world.tab(HEADER)];
+    world.server.latencyMs = ({ path }) => (path === "/session/refresh" ? 100 : 10);
+    world.server.refreshScript = [() => refuse(world)];
+    const call = tab.fetch("/feed");
+    await world.clock.pass(50);
+    await world.settle(other.fetch("/login"));
+    world.server.routes["/feed"] = () => json({});
+    assert.equal((await world.settle(call)).status, 200);
+    assert.deepEqual(tab.names(), []);
+    assert.deepEqual(authorizations(world, "/feed"), ["Bearer access-1", "Bearer access-2"]);
+    assert.deepEqual([tab.getUserId(), world.storage.getItem("st-refresh-token")], ["ada", "refresh-2"]);
+  });
+}
+
+test("a call that is refused for good in the name of the old session leaves the new one and is repeated in its name", async () => {
+  const world = headerWorld();
+  const [tab, other] = [await world.expiredTab(HEADER), world.tab(HEADER)];
+  world.server.latencyMs = ({ path }) => (path === "/slow" ? 100 : 10);
+  let calls = 0;
+  world.server.routes["/slow"] = () => ((calls += 1) === 1 ? world.server.refuse() : json({}));
+  const call = tab.fetch("/slow");
+  await world.settle(other.fetch("/login"));
+  assert.equal((await world.settle(call)).status, 200);
+  assert.deepEqual(authorizations(world, "/slow"), ["Bearer access-1", "Bearer access-2"]);
+  assert.deepEqual([tab.names(), world.server.refreshes], [[], 0]);
+});
+
 test("a refused refresh removes the tokens", async () => {
   const world = headerWorld();
   const tab = await world.expiredTab(HEADER);

@@ -8,6 +8,24 @@ const ELSEWHERE = [
   ["SESSION_EXPIRED", { userId: "ada", reason: "elsewhere", serverReason: undefined }],
 ];
 
+const HEADER = { tokenTransferMethod: "header" };
+
+/** Two tabs of header mode with an expired session; what the first one stores reaches the other one 90 ms later. */
+async function tabsFarApart() {
+  const world = new World();
+  world.server.isHeaderMode = true;
+  await world.expiredTab(HEADER);
+  const theirs = new StorageArea();
+  for (const [name, text] of world.storage.texts) theirs.setItem(name, text);
+  const mirror = (change) => (...given) => {
+    world.storage[change](...given);
+    world.clock.setTimer(() => theirs[change](...given), 90);
+  };
+  const ours = { getItem: world.storage.getItem, setItem: mirror("setItem"), removeItem: mirror("removeItem") };
+  const [quick, late] = [ours, theirs].map((area) => world.tab(HEADER, { storage: () => area }));
+  return { world, quick, late, theirs };
+}
+
 test("two tabs whose calls fail together need one refresh", async () => {
   const world = new World();
   const tabs = [await world.expiredTab(), world.tab()];
@@ -109,18 +127,7 @@ test("the lock is free while a tab pauses between two refreshes", async () => {
 test("what a tab has stored may reach the next one a moment later than the lock, also one that comes just then", async () => {
   for (const isRefused of [false, true]) {
     for (const isTogether of [false, true]) {
-      const world = new World();
-      world.server.isHeaderMode = true;
-      const header = { tokenTransferMethod: "header" };
-      await world.expiredTab(header);
-      const theirs = new StorageArea();
-      for (const [name, text] of world.storage.texts) theirs.setItem(name, text);
-      const mirror = (change) => (...given) => {
-        world.storage[change](...given);
-        world.clock.setTimer(() => theirs[change](...given), 90);
-      };
-      const storage = { getItem: world.storage.getItem, setItem: mirror("setItem"), removeItem: mirror("removeItem") };
-      const [quick, late] = [world.tab(header, { storage: () => storage }), world.tab(header, { storage: () => theirs })];
+      const { world, quick, late } = await tabsFarApart();
       if (isRefused) world.server.refreshScript = [() => world.server.refuse()];
       const first = quick.fetch("/a");
       if (!isTogether) await world.settle(first);
@@ -129,6 +136,17 @@ test("what a tab has stored may reach the next one a moment later than the lock,
       assert.equal(world.server.refreshes, 1);
     }
   }
+});
+
+test("a refusal of the old session does not end the new one, whose news arrives only after it", async () => {
+  const { world, quick, late, theirs } = await tabsFarApart();
+  world.server.refreshScript = [() => world.server.refuse()];
+  const call = late.fetch("/feed");
+  await world.settle(quick.fetch("/login"));
+  assert.equal(theirs.getItem("st-refresh-token"), "refresh-1");
+  world.server.routes["/feed"] = () => json({});
+  assert.equal((await world.settle(call)).status, 200);
+  assert.deepEqual([late.names(), theirs.getItem("st-refresh-token")], [[], "refresh-2"]);
 });
 
 test("in header mode the lock is kept for that moment, which no call of the tab waits for", async () => {

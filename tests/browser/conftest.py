@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
+from tests.browser.line import PATIENCE
 from tests.browser.site import Pages, Site, Tab, open_tab, opened_pages, opened_site
 from tests.support.certificates import Authority
 
@@ -43,11 +44,17 @@ def chromium_path() -> str:
     return path
 
 
+def patient(context: BrowserContext) -> BrowserContext:
+    """Have everything in this browser waited for as long as everywhere in these tests."""
+    context.set_default_timeout(PATIENCE * 1000)
+    return context
+
+
 @asynccontextmanager
 async def launched(*arguments: str, **options: Any) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=chromium_path(), args=[*ARGUMENTS, *arguments], **options
+            executable_path=chromium_path(), args=[*ARGUMENTS, *arguments], timeout=PATIENCE * 1000, **options
         )
         yield browser
         await browser.close()
@@ -98,7 +105,7 @@ def open_context(chromium: Browser, stack: AsyncExitStack) -> OpenContext:
     """Open further browsers: each context has cookies of its own."""
 
     async def opened(**options: Any) -> BrowserContext:
-        return await stack.enter_async_context(await chromium.new_context(**options))
+        return patient(await stack.enter_async_context(await chromium.new_context(**options)))
 
     return opened
 
@@ -116,10 +123,14 @@ def open_profile(chromium: Browser, trusting: str, tmp_path: Path) -> OpenProfil
     @asynccontextmanager
     async def opened(name: str, **options: Any) -> AsyncIterator[BrowserContext]:
         context = await chromium.browser_type.launch_persistent_context(
-            tmp_path / name, executable_path=chromium_path(), args=[*ARGUMENTS, trusting], **options
+            tmp_path / name,
+            executable_path=chromium_path(),
+            args=[*ARGUMENTS, trusting],
+            timeout=PATIENCE * 1000,
+            **options,
         )
         async with context:
-            yield context
+            yield patient(context)
 
     return opened
 

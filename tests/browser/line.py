@@ -18,7 +18,7 @@ import uvicorn
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATIENCE = 30
+PATIENCE = 60
 """Seconds after which a condition that does not come true fails its test."""
 
 
@@ -102,6 +102,9 @@ class Exchange:
         for connection in list(self.line.server.server_state.connections):
             if connection.client == self.scope["client"]:
                 connection.transport.abort()
+        await self.disconnected()
+
+    async def disconnected(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
@@ -128,11 +131,12 @@ class Hold:
     def __init__(self, number: int) -> None:
         self._gates = [asyncio.Event() for _ in range(number)]
         self._here = [asyncio.Event() for _ in range(number)]
-        self._next = 0
+        self._exchanges: list[Exchange] = []
 
     async def fate(self, exchange: Exchange) -> None:
         messages = await exchange.answered()
-        mine, self._next = self._next, self._next + 1
+        mine = len(self._exchanges)
+        self._exchanges.append(exchange)
         self._here[mine].set()
         await self._gates[mine].wait()
         await exchange.deliver(messages)
@@ -140,6 +144,10 @@ class Hold:
     async def arrived(self, index: int = 0) -> None:
         """Wait until the application has given answer ``index``."""
         await asyncio.wait_for(self._here[index].wait(), PATIENCE)
+
+    async def given_up(self, index: int = 0) -> None:
+        """Wait until the browser no longer waits for answer ``index``."""
+        await asyncio.wait_for(self._exchanges[index].disconnected(), PATIENCE)
 
     def release(self, index: int = 0) -> None:
         self._gates[index].set()

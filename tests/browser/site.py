@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Frame, Page
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -61,6 +61,12 @@ if (location.pathname === "/home") {
 }
 </script>"""
 
+PATIENT = """const start = window.setTimeout;
+window.setTimeout = (call, ms, ...given) => start(call, { 100: 2000, 5000: 60000, 15000: 60000 }[ms] ?? ms, ...given);"""
+"""For tests that count the refreshes of several tabs, on a machine as busy as it may be: the client's lock is kept 2 s for
+the news to travel instead of 100 ms, and waited for a minute instead of 5 s, as is an answer instead of 15 s."""
+
+STORED = "() => JSON.stringify(Object.entries(localStorage).sort())"
 STORED_TOKENS = """() => Object.fromEntries([["sAccessToken", "st-access-token"], ["sRefreshToken", "st-refresh-token"]]
   .map(([name, key]) => [name, localStorage.getItem(key)]).filter(([, token]) => token))"""
 
@@ -132,10 +138,16 @@ class Tab:
         """The events of this tab, oldest first."""
         return await self.page.evaluate("told")
 
-    async def hears(self, event: str) -> None:
-        """Wait until the page was told, without touching the session."""
-        has_heard = "(event) => told.includes(event)"
-        await self.page.wait_for_function(has_heard, arg=event, timeout=PATIENCE * 1000, polling=50)
+    async def until(self, condition: str, arg: Any = None) -> None:
+        """Wait until a function of the page says yes."""
+        await until(self.page, condition, arg)
+
+    async def hears(self, event: str, times: int = 1) -> None:
+        """Wait until the page was told so often, without touching the session.
+
+        A tab that has heard of a session holds all of it; see ``in_step`` for what is not told.
+        """
+        await self.until("([event, times]) => told.filter((each) => each === event).length >= times", [event, times])
 
     async def tokens(self) -> dict[str, str]:
         """The tokens of this browser, from where they are kept: the jar, or in header mode the storage."""
@@ -146,6 +158,17 @@ async def open_tab(context: BrowserContext, site: Site, path: str = "/") -> Tab:
     page = await context.new_page()
     await page.goto(site.origin + path)
     return Tab(page, site)
+
+
+async def until(page: Page | Frame, condition: str, arg: Any = None) -> None:
+    await page.wait_for_function(condition, arg=arg, timeout=PATIENCE * 1000, polling=50)
+
+
+async def in_step(*tabs: Tab) -> None:
+    """Wait until each tab sees what any has stored: cookies are there at once, the storage is read from a copy."""
+    async with asyncio.timeout(PATIENCE):
+        while len(set(await asyncio.gather(*[tab.page.evaluate(STORED) for tab in tabs]))) > 1:
+            pass
 
 
 async def jar(context: BrowserContext, names: set[str] | None = None) -> dict[str, str]:

@@ -107,7 +107,7 @@ async def test_a_session_that_is_over_ends_in_one_refusal(tab: Tab) -> None:
         await tab.page.goto(tab.page.url + PAGE[1:])
     assert turns(tab.site) == [("GET", 200), ("POST", 303)]
     assert not TOKENS & (await jar(tab.page.context)).keys()
-    assert "unauthorised" in await tab.page.inner_text("body")
+    await tab.page.get_by_text("unauthorised").wait_for()
 
 
 async def test_a_stranger_is_refused_at_once_and_scripts_are_left_to_the_sdk(tab: Tab) -> None:

@@ -207,7 +207,7 @@ async def test_a_browser_that_goes_offline_at_the_moment_of_expiry_goes_on_when_
     await go_offline_at_401(tab.page, context)
     site.expire()
     call = tab.calling()
-    await tab.page.wait_for_function("navigator.onLine === false")
+    await tab.until("navigator.onLine === false")
     assert not call.done()
     assert site.refreshes == []
     await context.set_offline(False)

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import BrowserContext, Frame
 
 from tests.browser.line import PATIENCE
-from tests.browser.site import CHECKED, EACH_WAY, FEED, Site, Tab, open_tab
+from tests.browser.site import CHECKED, EACH_WAY, FEED, PATIENT, Site, Tab, open_tab, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -43,7 +43,7 @@ CLIENT = """onmessage = async ({ data: [origin, options] }) => {
 async def open_frame(tab: Tab) -> Frame:
     await tab.page.evaluate(FRAME, tab.site.origin + "/")
     frame = tab.page.frames[-1]
-    await frame.wait_for_function("window.session !== undefined")
+    await until(frame, "window.session !== undefined")
     return frame
 
 
@@ -51,6 +51,7 @@ async def open_frame(tab: Tab) -> Frame:
 async def test_a_frame_shares_the_session_of_its_page_and_their_refresh_is_one(
     site: Site, context: BrowserContext
 ) -> None:
+    await context.add_init_script(PATIENT)
     tab = await open_tab(context, site)
     handle = await tab.sign_in()
     frames = [await open_frame(tab) for _ in range(3)]

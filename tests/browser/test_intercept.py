@@ -160,6 +160,7 @@ async def test_a_request_opened_anew_while_a_refresh_is_under_way_is_a_new_reque
     await expired.page.evaluate(f"window.ended = ({SEND})(['GET', '{FEED}?first', {{}}]); 0")
     await held.arrived()
     await expired.page.evaluate(f"xhr.open('GET', '{FEED}?second'); xhr.send()")
+    await site.line.until(lambda: len([each for each in site.line.to(FEED) if each.delivered]) == 2)
     held.release()
     assert (await expired.page.evaluate("ended"))["status"] == 200
     assert [each.query for each in site.line.to(FEED)] == ["first", "second", "second"]

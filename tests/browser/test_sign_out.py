@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page
 
 from tests.browser.conftest import OpenContext, OpenSite
-from tests.browser.site import CHECKED, FEED, TOKENS, Site, Tab, jar, open_tab, tokens
+from tests.browser.site import CHECKED, FEED, TOKENS, Site, Tab, jar, open_tab, tokens, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -17,7 +17,7 @@ OF_A_SESSION = TOKENS | {"sFrontToken", "sAntiCsrf"}
 
 async def state_of(page: Page) -> str:
     """What the page says about the session, once it knows."""
-    await page.wait_for_function("document.querySelector('#state').textContent !== ''")
+    await until(page, "document.querySelector('#state').textContent !== ''")
     return await page.inner_text("#state")
 
 

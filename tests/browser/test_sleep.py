@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext
 
 from tests.browser.conftest import OpenSite
-from tests.browser.site import CHECKED, EACH_WAY, FEED, Site, Tab, open_tab
+from tests.browser.site import CHECKED, EACH_WAY, FEED, PATIENT, Site, Tab, in_step, open_tab
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), EACH_WAY]
 
@@ -26,6 +26,7 @@ POLL = f"""() => {{
 async def context(site: Site, context: BrowserContext) -> BrowserContext:
     """A browser whose time can be moved. Nothing waits for a clock of its own."""
     await context.clock.install()
+    await context.add_init_script(PATIENT)
     return context
 
 
@@ -36,19 +37,21 @@ async def sleep(site: Site, context: BrowserContext, time: int) -> None:
 
 
 async def polled(tab: Tab) -> list[int | None]:
-    await tab.page.wait_for_function("polled.length > 0")
+    await tab.until("polled.length > 0")
     return await tab.page.evaluate("polled.splice(0)")
 
 
 async def test_tabs_that_wake_in_the_morning_refresh_once_together(site: Site, context: BrowserContext) -> None:
     tabs = [await open_tab(context, site) for _ in range(5)]
     handle = await tabs[0].sign_in()
+    await in_step(*tabs)
     for tab in tabs:
         await tab.page.evaluate(POLL)
     for nights in (1, 2):
         await sleep(site, context, 8 * HOUR)
         assert await asyncio.gather(*[polled(tab) for tab in tabs]) == [[200]] * 5
         assert len(site.refreshes) <= 2 * nights
+        await in_step(*tabs)
     assert (await site.row(handle)).generation == len(site.refreshes)
     assert {event for tab in tabs for event in await tab.told()} == {"SESSION_CREATED", "REFRESH_SESSION"}
 
@@ -88,6 +91,7 @@ async def test_after_a_sleep_longer_than_the_session_lives_each_tab_is_told_once
 ) -> None:
     tabs = [await open_tab(context, site) for _ in range(3)]
     await tabs[0].sign_in()
+    await in_step(*tabs)
     assert [(await tab.call())["status"] for tab in tabs] == [200] * 3
     await sleep(site, context, site.settings.idle_ms)
     for _ in range(2):
@@ -97,6 +101,7 @@ async def test_after_a_sleep_longer_than_the_session_lives_each_tab_is_told_once
     assert sorted(ends) == [["SESSION_EXPIRED elsewhere"]] * 2 + [["SESSION_EXPIRED refused"]]
     assert await tabs[0].tokens() == {}
     await tabs[1].sign_in()
+    await in_step(*tabs)
     assert [(await tab.call(CHECKED))["status"] for tab in tabs] == [200] * 3
 
 

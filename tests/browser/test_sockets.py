@@ -18,7 +18,7 @@ from reseal.core.model import EndReason
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 from tests.browser.conftest import OpenContext, OpenPages
 from tests.browser.line import PATIENCE
-from tests.browser.site import CHECKED, Site, Tab, open_tab, tokens
+from tests.browser.site import CHECKED, Site, Tab, open_tab, tokens, until
 from tests.frameworks.wires import Ticks
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -115,7 +115,7 @@ async def ended(page: Page) -> list[Any]:
 
 
 async def reads(page: Page, text: str) -> None:
-    await page.wait_for_function("(text) => document.body?.innerText.includes(text)", arg=text, timeout=PATIENCE * 1000)
+    await until(page, "(text) => document.body?.innerText.includes(text)", text)
 
 
 class TestSockets:
@@ -169,7 +169,7 @@ class TestSockets:
     async def test_an_event_stream_tells_the_page_that_the_session_has_ended(self, wired: Site, tab: Tab) -> None:
         handle = await tab.sign_in()
         assert await tab.page.evaluate(LISTEN, "/events") == "open"
-        await tab.page.wait_for_function("heard.length === 1")
+        await tab.until("heard.length === 1")
         wired.expire()
         await wired.reseal.watch.pause.look()
         await wired.reseal.anywhere.revoke_session_using_session_handle(handle)
@@ -199,14 +199,14 @@ class TestRendering:
         page = await plain.new_page()
         await page.goto(wired.origin + "/rendered")
         await page.get_by_role("button", name="Continue").click()
-        await page.get_by_text("Welcome, alice").wait_for(timeout=PATIENCE * 1000)
+        await page.get_by_text("Welcome, alice").wait_for()
 
     async def test_a_server_that_is_never_satisfied_makes_no_loop(self, wired: Site, tab: Tab) -> None:
         await tab.sign_in()
         page = await tab.page.context.new_page()
         wired.line.forget()
         await page.goto(wired.origin + "/never-satisfied")
-        await page.get_by_role("button", name="Continue").wait_for(timeout=PATIENCE * 1000)
+        await page.get_by_role("button", name="Continue").wait_for()
         assert len(wired.line.to(wired.refresh_path + "/continue")) == 1
         assert len(wired.line.to("/never-satisfied")) == 2
 

@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext
 
 from reseal import EventName
 from tests.browser.conftest import OpenContext
-from tests.browser.site import CHECKED, EACH_WAY, FEED, Site, Tab, open_tab
+from tests.browser.site import CHECKED, EACH_WAY, FEED, PATIENT, Site, Tab, in_step, open_tab
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), EACH_WAY]
 
@@ -41,14 +41,24 @@ async def one_expiry(site: Site, handle: str, *, refreshes: int) -> AsyncIterato
     assert {each.session_handle for each in site.events.all} == {handle}
 
 
+async def signed_in_tabs(site: Site, context: BrowserContext, number: int) -> tuple[list[Tab], str]:
+    """Open tabs and sign in in the first; gives the session's handle as well, once all the tabs know of it."""
+    tabs = await asyncio.gather(*[open_tab(context, site) for _ in range(number)])
+    handle = await tabs[0].sign_in()
+    await in_step(*tabs)
+    return tabs, handle
+
+
 async def assert_nobody_signed_out(site: Site, tabs: list[Tab]) -> None:
     told = [event for tab in tabs for event in await tab.told()]
     assert not {"SIGN_OUT", "SESSION_EXPIRED", "TOKEN_THEFT", "REFRESH_FAILED"} & {each.split()[0] for each in told}
     assert site.events.named(EventName.TOKEN_THEFT) == site.events.named(EventName.REFRESH_REFUSED) == []
 
 
-async def assert_jar_works(site: Site, tab: Tab, handle: str) -> None:
+async def assert_jar_works(site: Site, tabs: list[Tab], handle: str) -> None:
     """Whatever token the jar holds last can be refreshed, even after everything in flight has long arrived."""
+    await in_step(*tabs)
+    tab = tabs[-1]
     generation = (await site.row(handle)).generation
     site.expire()
     assert (await tab.call(CHECKED))["status"] == 200
@@ -62,15 +72,14 @@ async def assert_jar_works(site: Site, tab: Tab, handle: str) -> None:
 async def test_two_tabs_at_the_moment_of_expiry_share_one_line(
     site: Site, context: BrowserContext, locks: bool
 ) -> None:
-    if not locks:
-        await context.add_init_script(NO_LOCKS)
-    tabs = [await open_tab(context, site) for _ in range(2)]
+    await context.add_init_script(PATIENT if locks else NO_LOCKS)
+    tabs, handle = await signed_in_tabs(site, context, 2)
     assert await tabs[0].page.evaluate("navigator.locks !== undefined") is locks
-    handle = await tabs[0].sign_in()
     for _ in range(3):
         async with one_expiry(site, handle, refreshes=1 if locks else 2):
             calls = [tab.calls(10) for tab in tabs]
             assert await asyncio.gather(*calls) == [[200] * 10] * 2
+        await in_step(*tabs)
     await assert_nobody_signed_out(site, tabs)
 
 
@@ -78,24 +87,24 @@ async def test_two_tabs_at_the_moment_of_expiry_share_one_line(
 async def test_a_hundred_tabs_that_wake_together_refresh_once_and_without_locks_still_keep_the_session(
     site: Site, context: BrowserContext
 ) -> None:
-    tabs = await asyncio.gather(*[open_tab(context, site) for _ in range(MANY)])
-    handle = await tabs[0].sign_in()
+    await context.add_init_script(PATIENT)
+    tabs, handle = await signed_in_tabs(site, context, MANY)
     for locks in (True, False):
         if not locks:
             await asyncio.gather(*[tab.page.evaluate(f"{NO_LOCKS}; start()") for tab in tabs])
         async with one_expiry(site, handle, refreshes=2 if locks else MANY):
             answers = await asyncio.gather(*[tab.call() for tab in tabs])
             assert [answer.get("status") for answer in answers] == [200] * MANY
+        await in_step(*tabs)
     await assert_nobody_signed_out(site, tabs)
-    await assert_jar_works(site, tabs[-1], handle)
+    await assert_jar_works(site, tabs, handle)
 
 
 # E08
 @pytest.mark.parametrize("number", [2, 3, 4])
 async def test_refresh_answers_may_arrive_in_any_order(site: Site, context: BrowserContext, number: int) -> None:
     await context.add_init_script(NO_LOCKS)
-    tabs = [await open_tab(context, site) for _ in range(number)]
-    handle = await tabs[0].sign_in()
+    tabs, handle = await signed_in_tabs(site, context, number)
     for generation, order in enumerate(permutations(range(number)), start=1):
         site.expire()
         held = site.line.hold(site.refresh_path, number)
@@ -107,9 +116,10 @@ async def test_refresh_answers_may_arrive_in_any_order(site: Site, context: Brow
             held.release(index)
             assert (await calls[index])["status"] == 200
         assert (await site.row(handle)).generation == generation, order
+        await in_step(*tabs)
     await assert_nobody_signed_out(site, tabs)
     site.leave_race_window()
-    await assert_jar_works(site, tabs[0], handle)
+    await assert_jar_works(site, tabs, handle)
     await assert_nobody_signed_out(site, tabs)
 
 
@@ -118,8 +128,8 @@ async def test_an_answer_overtaken_by_that_of_the_next_generation_does_no_harm(
     site: Site, context: BrowserContext
 ) -> None:
     await context.add_init_script(NO_LOCKS)
-    slow, quick = tabs = [await open_tab(context, site) for _ in range(2)]
-    handle = await slow.sign_in()
+    tabs, handle = await signed_in_tabs(site, context, 2)
+    slow, quick = tabs
     site.expire()
     held = site.line.hold(site.refresh_path)
     late = slow.calling()
@@ -128,15 +138,16 @@ async def test_an_answer_overtaken_by_that_of_the_next_generation_does_no_harm(
     site.expire()
     assert (await quick.call(CHECKED))["status"] == 200  # generation 2, seen in use
     newest = await quick.tokens()
+    await in_step(quick, slow)
     site.clock.advance(site.settings.policy.race_window - 1)
-    held.release()  # puts generation 1 back into the jar, whose access token has expired by now
+    held.release()  # puts generation 1 back into the jar, whose access token has expired by now; in headers it is ignored
     assert (await late)["status"] == 200
     overtaken, after = site.refreshes[0], site.refreshes[-1]
     assert after.refresh_token == overtaken.new_refresh_token
     assert (await quick.tokens())["sRefreshToken"] == newest["sRefreshToken"]
     assert (await site.row(handle)).generation == 2
     await assert_nobody_signed_out(site, tabs)
-    await assert_jar_works(site, quick, handle)
+    await assert_jar_works(site, tabs, handle)
     await assert_nobody_signed_out(site, tabs)
 
 
@@ -154,6 +165,7 @@ async def test_an_overtaken_answer_is_no_longer_waited_for_when_its_token_could_
     await tab.page.goto(site.origin + "/blank")  # gives the request up, as the client's own time limit does
     with pytest.raises(Exception, match=r"navigation|destroyed|closed"):
         await leaving
+    await held.given_up()
     held.release()
     await site.line.until(lambda: site.refreshes[0].delivered)
     await tab.page.goto(site.origin)
@@ -166,8 +178,7 @@ async def test_an_overtaken_answer_is_no_longer_waited_for_when_its_token_could_
 async def test_a_tab_closed_in_the_middle_of_its_refresh_leaves_the_session_to_the_others(
     site: Site, context: BrowserContext
 ) -> None:
-    leaving, staying = [await open_tab(context, site) for _ in range(2)]
-    handle = await leaving.sign_in()
+    [leaving, staying], handle = await signed_in_tabs(site, context, 2)
     site.expire()
     held = site.line.hold(site.refresh_path)
     call = leaving.calling()
@@ -188,8 +199,7 @@ async def test_a_tab_closed_in_the_middle_of_its_refresh_leaves_the_session_to_t
 async def test_a_refresh_that_another_tab_has_under_way_does_not_outlive_a_sign_out(
     site: Site, context: BrowserContext, is_expired: bool
 ) -> None:
-    slow, leaving = [await open_tab(context, site) for _ in range(2)]
-    handle = await slow.sign_in()
+    [slow, leaving], handle = await signed_in_tabs(site, context, 2)
     if is_expired:
         site.expire()
     held = site.line.hold(site.refresh_path)
@@ -200,9 +210,11 @@ async def test_a_refresh_that_another_tab_has_under_way_does_not_outlive_a_sign_
         await site.line.until(lambda: site.line.to("/signout"))
     else:
         assert await out == {"value": None}
+        await in_step(leaving, slow)
     held.release()
     assert await out == {"value": None}
     await refresh
+    await in_step(leaving, slow)
     assert (await site.row(handle)).ended_at is not None
     assert await slow.tokens() == {}
     for tab in (slow, leaving):

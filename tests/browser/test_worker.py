@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tests.browser.conftest import OpenPages, OpenSite
+from tests.browser.line import PATIENCE
 from tests.browser.published.shop import opened_shop
-from tests.browser.site import CHECKED, FEED, Pages, Site, Tab, jar, open_tab
+from tests.browser.site import CHECKED, FEED, Pages, Site, Tab, in_step, jar, open_tab
 from tests.browser.test_cross_site import START
 from tests.browser.test_intercept import send, serve_sdk
 
@@ -74,8 +76,19 @@ async def controlled_tab(context: BrowserContext, site: Site, kind: str = "modul
 async def stop_worker(context: BrowserContext, tab: Tab) -> None:
     """End the worker as the browser does when it is idle; the next request starts it again."""
     devtools = await context.new_cdp_session(tab.page)
+    states: asyncio.Queue[str] = asyncio.Queue()
+
+    def note(news: dict[str, Any]) -> None:
+        for version in news["versions"]:
+            states.put_nowait(version["runningStatus"])
+
+    devtools.on("ServiceWorker.workerVersionUpdated", note)
     await devtools.send("ServiceWorker.enable")
     await devtools.send("ServiceWorker.stopAllWorkers")
+    async with asyncio.timeout(PATIENCE):
+        while await states.get() != "stopped":
+            pass
+    await devtools.detach()
 
 
 def secrets(site: Site) -> list[str]:
@@ -114,6 +127,7 @@ async def test_tabs_share_one_refresh_in_the_worker_and_their_clients_know_the_u
     tab = await controlled_tab(context, header_site)
     await tab.sign_in()
     other = await open_tab(context, header_site)
+    await in_step(tab, other)
     header_site.expire()
     header_site.line.forget()
     assert await tab.calls(10) == await other.calls(10) == [200] * 10
