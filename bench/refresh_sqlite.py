@@ -2,7 +2,8 @@
 
 1. Group commit: callers that refresh concurrently through one engine, each its own session, against the same engine
    doing the same refreshes one after the other on a plain connection, ``BEGIN … UPDATE … COMMIT`` for each.
-2. Growth: 32 callers on sessions picked at random out of 10^3, 10^4, 10^5 (``--large``: 10^6) against 10^3.
+2. Statements: the store alone, one statement for all writes of a batch against one for each, either in one transaction.
+3. Growth: 32 callers on sessions picked at random out of 10^3, 10^4, 10^5 (``--large``: 10^6) against 10^3.
 
     python bench/refresh_sqlite.py [--rounds 30] [--large] [--folder DIR]
 """
@@ -15,19 +16,23 @@ import os
 import random
 import sqlite3
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from measure import Variant, median, micro, print_machine, ratio, take_turns
+from stored import SCOPE, Line
 
 from reseal import AsyncEngine, AsyncSQLiteStore, Engine, Settings, SQLiteStore
 from reseal.core import refresh_token
 from reseal.core.model import Device, NewSession
-from reseal.sql import sqlite_file
-from reseal.sql.sqlite_file import Tables
+from reseal.sql import rows, sqlite_file
+from reseal.sql.jobs import Job, T
+from reseal.sql.sqlite_tables import Tables
 
 CALLERS = 32
 GROUP_TARGET = 5.0
@@ -46,6 +51,7 @@ def main() -> None:
     print_machine()
     with tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True) as folder:
         asyncio.run(group_commit(Path(folder), options.rounds))
+        asyncio.run(statements(Path(folder), options.rounds))
     sizes = [10**3, 10**4, 10**5] + ([10**6] if options.large else [])
     with tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True) as folder:
         asyncio.run(growth(Path(folder), options.rounds, sizes))
@@ -126,6 +132,72 @@ def _fsync(path: Path) -> Variant:
     return variant
 
 
+# -- statements ------------------------------------------------------------------------------------------------------
+
+
+class StatementEach(AsyncSQLiteStore):
+    """A statement for each write, in the one transaction of its batch."""
+
+    async def _write(self, job: Job[T]) -> T:
+        return await super()._write(partial(job))  # no longer one of a kind
+
+
+async def statements(folder: Path, rounds: int) -> None:
+    variants: dict[str, Variant] = {}
+    stores = {"a statement for all": AsyncSQLiteStore(folder / "all.db")}
+    stores["a statement for each"] = StatementEach(folder / "for-each.db")
+    for name, store in stores.items():
+        await store.open()
+        variants |= {f"create, {name}": _creates(store), f"refresh, {name}": await _refreshes(store)}
+    cpu: dict[str, list[float]] = {name: [] for name in variants}
+    seconds = await take_turns({name: partial(_with_cpu, cpu[name], way) for name, way in variants.items()}, rounds)
+    print(f"The store alone, {CALLERS} callers: time, processor time, and both of a statement for each against it")
+    for name, times in seconds.items():
+        each = f"{name.partition(',')[0]}, a statement for each"
+        print(
+            f"  {name:<34}{micro(median(times))} {micro(median(cpu[name]))}"
+            f"   {ratio(seconds[each], times):5.2f} × {ratio(cpu[each], cpu[name]):5.2f} ×"
+        )
+    print()
+    for store in stores.values():
+        await store.close()
+
+
+async def _with_cpu(spent: list[float], variant: Variant) -> int:
+    began = time.process_time()
+    count = await variant()
+    spent.append((time.process_time() - began) / count)
+    return count
+
+
+def _creates(store: AsyncSQLiteStore) -> Variant:
+    async def caller() -> None:
+        for _ in range(10):
+            assert await store.insert(SCOPE, Line(str(uuid.uuid4())).begin())
+
+    async def all_callers() -> int:
+        await asyncio.gather(*(caller() for _ in range(CALLERS)))
+        return CALLERS * 10
+
+    return all_callers
+
+
+async def _refreshes(store: AsyncSQLiteStore) -> Variant:
+    lines = [Line(str(uuid.uuid4())) for _ in range(CALLERS)]
+    for line in lines:
+        await store.insert(SCOPE, line.begin())
+
+    async def caller(line: Line) -> None:
+        for _ in range(10):
+            assert await store.rotate(SCOPE, line.step())
+
+    async def all_callers() -> int:
+        await asyncio.gather(*map(caller, lines))
+        return CALLERS * 10
+
+    return all_callers
+
+
 # -- growth ----------------------------------------------------------------------------------------------------------
 
 
@@ -163,7 +235,7 @@ def _fill(engine: Any, path: Path, size: int) -> list[str]:
     connection.execute("BEGIN IMMEDIATE")
     for n in range(size):
         token = refresh_token.mint(scope, mac_key, str(uuid.uuid4()), 0, os.urandom(refresh_token.SECRET_BYTES))
-        tables.insert(connection, scope, _new(token, n), engine._clock.wall())
+        tables.insert(connection, rows.of_new(scope, _new(token, n)), engine._clock.wall())
         if n in wanted:
             tokens.append(token.text)
     tables.raise_high_water(connection, engine._clock.wall())

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from reseal.sql.lanes import Job, Lane, Outcome, T
+from reseal.sql.jobs import Job, Outcome, T
+from reseal.sql.lanes import Lane
 
 
 class _Waiter(NamedTuple):

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from reseal.sql.lanes import Job, Lane, Outcome, T
+from reseal.sql.jobs import Job, Outcome, T
+from reseal.sql.lanes import Lane
 
 
 def run_on(lane: Lane, job: Job[T]) -> T:

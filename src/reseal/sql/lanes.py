@@ -1,8 +1,8 @@
 """Threads that own one SQLite connection each, and the group commit of the one that writes.
 
 Jobs queue up while the batch before them is under way and then go as one transaction with one ``fsync``: a lone
-writer waits for nobody, thirty-two of them share a commit. A job that fails takes only itself back; if the commit
-fails, every job of the batch is told so, because none of them is durable.
+writer waits for nobody, thirty-two of them share a commit, and a statement where they can. A job that fails takes only
+itself back; if the commit fails, every job of the batch is told so, because none of them is durable.
 
 Colourless: each outcome goes to the waiter that its colour brought along (``waiting`` in either colour).
 """
@@ -13,19 +13,14 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from reseal.core.errors import StoreUnavailable
+from reseal.sql.jobs import Outcome, Submission, attempts, wrapped
 
 BATCH: Final = 256
 """Most jobs in one transaction: bounds how long the first of them waits for its commit."""
 
-T = TypeVar("T")
-Job = Callable[[sqlite3.Connection], T]
-Submission = tuple[Any, Job[Any]]
-"""Who waits, and for what."""
-Outcome = tuple[Any, Any, BaseException | None]
-"""The waiter, its result, its error."""
 Deliver = Callable[[Iterable[Outcome]], None]
 
 
@@ -60,8 +55,8 @@ class Lane:
         self._thread.join()
 
     def run_batch(self, connection: sqlite3.Connection, batch: list[Submission]) -> list[Outcome]:
-        """Run jobs that only read, one by one."""
-        return [attempt(connection, waiter, job) for waiter, job in batch]
+        """Run jobs that only read."""
+        return [outcome for some in attempts(connection, batch) for outcome in some]
 
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None
@@ -109,11 +104,13 @@ class WritingLane(Lane):
         super().__init__(name, connect, deliver)
 
     def run_batch(self, connection: sqlite3.Connection, batch: list[Submission]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [attempt(connection, waiter, job) for waiter, job in batch]
-            if not connection.in_transaction:
-                raise sqlite3.OperationalError("the database took the whole transaction back")
+            for some in attempts(connection, batch):
+                if not connection.in_transaction:
+                    raise sqlite3.OperationalError("the database took the whole transaction back")
+                outcomes += some
             self._before_commit(connection)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -121,20 +118,3 @@ class WritingLane(Lane):
                 connection.execute("ROLLBACK")
             return [(waiter, None, wrapped(error)) for waiter, _ in batch]
         return outcomes
-
-
-def attempt(connection: sqlite3.Connection, waiter: Any, job: Job[Any]) -> Outcome:
-    """Run one job; SQLite takes back a failed statement, and only that."""
-    try:
-        return waiter, job(connection), None
-    except Exception as error:  # noqa: BLE001 - it belongs to the caller that waits for it
-        return waiter, None, wrapped(error)
-
-
-def wrapped(error: Exception) -> Exception:
-    """Wrap a driver's error, once, and keep it as the cause; other errors stay what they are."""
-    if not isinstance(error, sqlite3.Error):
-        return error
-    unavailable = StoreUnavailable(f"SQLite: {getattr(error, 'sqlite_errorname', type(error).__name__)}")
-    unavailable.__cause__ = error
-    return unavailable

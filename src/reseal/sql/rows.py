@@ -9,6 +9,8 @@ from reseal.core.model import Device, EndReason, NewSession, Rotation, Scope, Se
 
 Values = dict[str, Any]
 """The named parameters of a statement."""
+Key = tuple[str, str, str]
+"""App, tenant and handle."""
 _BROKEN: Final = "\ufffd"
 
 
@@ -25,6 +27,11 @@ def storable(text: str) -> bool:
 
 def scoped(scope: Scope) -> Values:
     return {"app_id": scope.app_id, "tenant_id": scope.tenant_id}
+
+
+def key(values: Values) -> Key:
+    """Say which session parameters are about."""
+    return values["app_id"], values["tenant_id"], values["handle"]
 
 
 def of_new(scope: Scope, new: NewSession) -> Values:

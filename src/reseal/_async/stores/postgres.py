@@ -17,7 +17,7 @@ from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, Ses
 from reseal.core.rotation import PURGE_AFTER, begun
 from reseal.core.secret import Secret
 from reseal.sql import rows
-from reseal.sql.rows import Values
+from reseal.sql.rows import Key, Values
 from reseal.sql.server_time import ServerTime
 
 POOL_SIZE: Final = 10
@@ -33,8 +33,6 @@ _OF_ONE_ROW: Final = (
     SerializationFailure,
 )
 
-Key = tuple[str, str, str]
-"""App, tenant and handle."""
 Insert = tuple[Scope, NewSession]
 Rotate = tuple[Scope, Rotation]
 

@@ -1,11 +1,13 @@
-"""Sessions in one SQLite file: durable, with nothing to install. One lane writes in groups, two read beside it."""
+"""Sessions in one SQLite file: durable, with nothing to install. One lane writes in groups, two read beside it.
+
+New sessions, steps of their lines, and reads of one session each go as one statement if they come together.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from itertools import cycle
 from pathlib import Path
 from typing import IO
 
@@ -13,11 +15,12 @@ from reseal._async.waiting import close_lane, deliver, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
-from reseal.sql import sqlite_file
-from reseal.sql.lanes import Job, Lane, T, WritingLane
-from reseal.sql.sqlite_file import Tables
-
-READERS = 2
+from reseal.core.rotation import begun
+from reseal.sql import rows, sqlite_file
+from reseal.sql.jobs import Job, Kind, T
+from reseal.sql.lanes import Lane, WritingLane
+from reseal.sql.rows import Key, Values
+from reseal.sql.sqlite_tables import Row, Tables
 
 
 class AsyncSQLiteStore:
@@ -28,9 +31,12 @@ class AsyncSQLiteStore:
         self._clock = clock or SystemClock()
         self._steady = SteadyClock(self._clock)
         self._tables = Tables()
+        self._insertions = Kind(rows.key, self._insert, self._insert_many)
+        self._rotations = Kind(rows.key, self._rotate, self._rotate_many)
+        self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
         self._writer: Lane | None = None
-        self._readers: list[Lane] = []
-        self._next_reader = cycle(self._readers)
+        self._finder: Lane | None = None
+        self._lister: Lane | None = None
         self._lock: IO[bytes] | None = None
         self._purged_to = 0
 
@@ -38,51 +44,58 @@ class AsyncSQLiteStore:
         self._steady = SteadyClock(self._clock, floor=sqlite_file.prepare(self._path))
         self._lock = sqlite_file.lock(self._path)
         self._writer = WritingLane("reseal-writer", self._connect, deliver, self._raise_high_water)
-        self._readers = [Lane(f"reseal-reader-{n}", self._connect, deliver) for n in range(READERS)]
-        self._next_reader = cycle(self._readers)
+        self._finder = Lane("reseal-finder", self._connect, deliver)
+        self._lister = Lane("reseal-lister", self._connect, deliver)
 
     async def close(self) -> None:
         with suppress(StoreUnavailable):  # not open, or it cannot be written: the last written time has to do
             await self._write(self._raise_high_water)
-        lanes = [*self._readers, *([self._writer] if self._writer else [])]
-        self._writer, self._readers = None, []
+        lanes = (self._finder, self._lister, self._writer)
+        self._finder = self._lister = self._writer = None
         for lane in lanes:
-            await close_lane(lane)
+            if lane is not None:
+                await close_lane(lane)
         if self._lock is not None:
             self._lock.close()
 
     async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
-        return await self._write(lambda db: self._tables.insert(db, scope, new, self._now(db)))
+        now = await self._write(self._insertions.job(rows.of_new(scope, new)))
+        return None if now is None else begun(new, now)
 
     async def get(self, scope: Scope, handle: str) -> Found:
-        return await self._read(lambda db: Found(self._tables.get(db, scope, handle), self._now(db)))
+        row = await _on(self._finder, self._lookups.job((*scope, handle)))
+        return _found(row, self._now(row[0]))
 
     async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         each_once = tuple(dict.fromkeys(handles))
-        return await self._read(lambda db: self._tables.get_many(db, scope, each_once, self._now(db)))
+        keys = [(*scope, handle) for handle in each_once]
+        found = await self._read(lambda db: [self._tables.get(db, key) for key in keys])
+        now = self._now(*(row[0] for row in found))
+        return {handle: _found(row, now) for handle, row in zip(each_once, found, strict=True)}
 
     async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
-        return await self._write(lambda db: self._tables.rotate(db, scope, rotation, self._now(db)))
+        row = await self._write(self._rotations.job(rows.of_rotation(scope, rotation)))
+        return None if row is None else rows.to_record(row)
 
     async def replace(self, scope: Scope, record: SessionRecord) -> bool:
         return await self._write(lambda db: self._tables.replace(db, scope, record))
 
     async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
         each_once = tuple(dict.fromkeys(handles))
-        return await self._write(lambda db: self._tables.end(db, scope, each_once, reason, self._now(db)))
+        return await self._write(lambda db: self._tables.end(db, scope, each_once, reason, self._now_in(db)))
 
     async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
-        return await self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, keep, self._now(db)))
+        return await self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, keep, self._now_in(db)))
 
     async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
-        return await self._read(lambda db: self._tables.list_user(db, scope, user_id, self._now(db)))
+        return await self._read(lambda db: self._tables.list_user(db, scope, user_id, self._now_in(db)))
 
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
-        return await self._write(lambda db: self._tables.claim(db, scope, name, until, self._now(db)))
+        return await self._write(lambda db: self._tables.claim(db, scope, name, until, self._now_in(db)))
 
     async def purge(self, limit: int) -> int:
         after = self._purged_to
-        self._purged_to, gone = await self._write(lambda db: self._tables.purge(db, after, limit, self._now(db)))
+        self._purged_to, gone = await self._write(lambda db: self._tables.purge(db, after, limit, self._now_in(db)))
         return gone
 
     async def tenants(self) -> tuple[StoredTenant, ...]:
@@ -106,22 +119,47 @@ class AsyncSQLiteStore:
         await self._write(lambda db: self._tables.remove_keys(db, app_id, gone))
 
     async def _write(self, job: Job[T]) -> T:
-        if self._writer is None:
-            raise StoreUnavailable("the store is not open")
-        return await run_on(self._writer, job)
+        return await _on(self._writer, job)
 
     async def _read(self, job: Job[T]) -> T:
-        if self._writer is None:
-            raise StoreUnavailable("the store is not open")
-        return await run_on(next(self._next_reader), job)
+        """Read what may be many rows: who wants one session does not wait behind them."""
+        return await _on(self._lister, job)
 
-    def _now(self, db: sqlite3.Connection) -> int:
-        """Give the store's time in a lane, not earlier than what any process has written."""
-        self._steady.follow(self._tables.high_water(db))
+    def _now(self, *noted: int) -> int:
+        """Give the store's time, not earlier than what any process has noted."""
+        for at in noted:
+            self._steady.follow(at)
         return self._steady.now()
+
+    # -- in a lane --------------------------------------------------------------------------------------------------
+
+    def _insert(self, db: sqlite3.Connection, new: Values) -> int | None:
+        return self._tables.insert(db, new, self._now_in(db))
+
+    def _insert_many(self, db: sqlite3.Connection, new: Sequence[Values]) -> Sequence[int | None]:
+        return self._tables.insert_many(db, new, self._now_in(db))
+
+    def _rotate(self, db: sqlite3.Connection, rotation: Values) -> Row | None:
+        return self._tables.rotate(db, rotation, self._now_in(db))
+
+    def _rotate_many(self, db: sqlite3.Connection, rotations: Sequence[Values]) -> Sequence[Row | None]:
+        return self._tables.rotate_many(db, rotations, self._now_in(db))
+
+    def _now_in(self, db: sqlite3.Connection) -> int:
+        return self._now(self._tables.high_water(db))
 
     def _raise_high_water(self, db: sqlite3.Connection) -> None:
         self._tables.raise_high_water(db, self._steady.now())
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite_file.connect(self._path)
+
+
+async def _on(lane: Lane | None, job: Job[T]) -> T:
+    if lane is None:
+        raise StoreUnavailable("the store is not open")
+    return await run_on(lane, job)
+
+
+def _found(row: Row, now: int) -> Found:
+    return Found(None if row[1] is None else rows.to_record(row[1:]), now)

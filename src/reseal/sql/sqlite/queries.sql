@@ -1,26 +1,52 @@
--- The queries of the SQLite store. Parameters are named; the columns of a session always come in the same order.
+-- The queries of the SQLite store. Parameters are named, or in the order in which the code makes them; the columns of a
+-- session always come in the same order. The row of VALUES in ..._many is repeated: as often as there are sessions, and
+-- then with NULLs, which are no session, up to the next power of two.
 
 -- name: insert
 INSERT INTO session (
-    app_id, tenant_id,
-    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
-    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, ended_at, end_reason, version
+    app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
+    rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
+    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version
 ) VALUES (
-    :app_id, :tenant_id, :handle, :user_id, :created_at, :expires_at, :absolute_expires_at, :generation,
-    :current_hash, :previous_hash, :successor_sealed, :rotated_at, :confirmed_at, :replay_count,
-    :replay_window_start, :counted_generation, :replay_streak, :replayed_generation, :jwt_payload,
-    :session_data, :use_static_key, :ip, :user_agent, :last_seen_at, :ended_at, :end_reason, :version
+    :app_id, :tenant_id, :handle, :user_id, :now, :now + min(:idle_ms, ifnull(:absolute_ms, :idle_ms)),
+    :now + :absolute_ms, 0, :token_hash, :now, 0, :now, -1, 0, -1, :jwt_payload, :session_data, :use_static_key, :ip,
+    :user_agent, :now, 1
 ) ON CONFLICT DO NOTHING
+
+-- name: insert_many
+WITH given (
+    app_id, tenant_id, handle, user_id, token_hash, idle_ms, absolute_ms, jwt_payload, session_data, use_static_key,
+    ip, user_agent, now
+) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+INSERT INTO session (
+    app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
+    rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
+    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version
+)
+SELECT
+    app_id, tenant_id, handle, user_id, now, now + min(idle_ms, ifnull(absolute_ms, idle_ms)), now + absolute_ms, 0,
+    token_hash, now, 0, now, -1, 0, -1, jwt_payload, session_data, use_static_key, ip, user_agent, now, 1
+FROM given WHERE handle IS NOT NULL
 
 -- name: get
 SELECT
+    at,
     handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
     successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
     replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
     last_seen_at, ended_at, end_reason, version
-FROM session WHERE app_id = ? AND tenant_id = ? AND handle = ?
+FROM high_water LEFT JOIN session ON app_id = ? AND tenant_id = ? AND handle = ?
+
+-- name: get_many
+WITH given (app_id, tenant_id, handle) AS (VALUES (?, ?, ?))
+SELECT
+    app_id, tenant_id, given.handle, at,
+    session.handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
+    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
+    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, ended_at, end_reason, version
+FROM high_water CROSS JOIN given LEFT JOIN session USING (app_id, tenant_id, handle)
+WHERE given.handle IS NOT NULL
 
 -- name: rotate
 UPDATE session SET
@@ -38,6 +64,32 @@ UPDATE session SET
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle
     AND current_hash = :presented_hash AND ended_at IS NULL AND expires_at > :now
 RETURNING
+    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
+    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
+    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, ended_at, end_reason, version
+
+-- name: rotate_many
+WITH given (
+    app_id, tenant_id, handle, presented_hash, successor_hash, successor_sealed, idle_ms, ip, user_agent, now
+) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+UPDATE session INDEXED BY session_handle SET
+    expires_at = min(now + idle_ms, ifnull(absolute_expires_at, now + idle_ms)),
+    generation = generation + 1,
+    current_hash = successor_hash,
+    previous_hash = current_hash,
+    successor_sealed = given.successor_sealed,
+    rotated_at = now,
+    confirmed_at = NULL,
+    ip = given.ip,
+    user_agent = given.user_agent,
+    last_seen_at = now,
+    version = version + 1
+FROM given
+WHERE session.app_id = given.app_id AND session.tenant_id = given.tenant_id AND session.handle = given.handle
+    AND current_hash = presented_hash AND ended_at IS NULL AND expires_at > now
+RETURNING
+    app_id, tenant_id,
     handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
     successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
     replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,

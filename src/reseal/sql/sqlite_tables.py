@@ -1,0 +1,132 @@
+"""The rows of one SQLite file, read and written. Colourless."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain, repeat
+from typing import Any
+
+from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.rotation import PURGE_AFTER
+from reseal.sql import queries, rows
+from reseal.sql.rows import Key, Values
+
+Row = tuple[Any, ...]
+
+
+class Tables:
+    """Reads and writes of one database, in a lane's thread. Times are given by the store's clock.
+
+    Whoever commits a write calls :meth:`raise_high_water` in the same transaction.
+    """
+
+    def __init__(self) -> None:
+        self._sql = queries("sqlite")
+
+    def insert(self, db: sqlite3.Connection, new: Values, now: int) -> int | None:
+        """Give the time at which the session begins."""
+        return now if db.execute(self._sql["insert"], new | {"now": now}).rowcount else None
+
+    def insert_many(self, db: sqlite3.Connection, new: Sequence[Values], now: int) -> list[int]:
+        """Insert all; it fails, and inserts none, if a handle is taken."""
+        self._many(db, "insert_many", [(*values.values(), now) for values in new])
+        return [now] * len(new)
+
+    def get(self, db: sqlite3.Connection, key: Key) -> Row:
+        """Give the latest time that any process has noted (ms) and the columns of a session; NULLs if it is absent."""
+        row: Row = db.execute(self._sql["get"], key).fetchone()
+        return row
+
+    def get_many(self, db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:
+        found = {row[:3]: row[3:] for row in self._many(db, "get_many", keys)}
+        return [found[key] for key in keys]
+
+    def rotate(self, db: sqlite3.Connection, rotation: Values, now: int) -> Row | None:
+        """Give the columns of the session after the step."""
+        row: Row | None = db.execute(self._sql["rotate"], rotation | {"now": now}).fetchone()
+        return row
+
+    def rotate_many(self, db: sqlite3.Connection, rotations: Sequence[Values], now: int) -> list[Row | None]:
+        rotated = self._many(db, "rotate_many", [(*values.values(), now) for values in rotations])
+        found = {row[:3]: row[2:] for row in rotated}
+        return [found.get(rows.key(values)) for values in rotations]
+
+    def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord) -> bool:
+        return db.execute(self._sql["replace"], rows.of_record(scope, record)).rowcount == 1
+
+    def end(
+        self, db: sqlite3.Connection, scope: Scope, handles: Iterable[str], reason: EndReason, now: int
+    ) -> tuple[str, ...]:
+        values = rows.scoped(scope) | {"reason": reason.value, "now": now}
+        ended = (db.execute(self._sql["end"], values | {"handle": handle}).fetchone() for handle in handles)
+        return tuple(row[0] for row in ended if row is not None)
+
+    def end_user(
+        self, db: sqlite3.Connection, scope: Scope, user_id: str, reason: EndReason, keep: str | None, now: int
+    ) -> tuple[str, ...]:
+        values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": keep, "now": now}
+        return tuple(row[0] for row in db.execute(self._sql["end_user"], values).fetchall())
+
+    def list_user(self, db: sqlite3.Connection, scope: Scope, user_id: str, now: int) -> tuple[SessionRecord, ...]:
+        found = db.execute(self._sql["list_user"], rows.scoped(scope) | {"user_id": user_id, "now": now})
+        return tuple(map(rows.to_record, found.fetchall()))
+
+    def claim(self, db: sqlite3.Connection, scope: Scope, name: str, until: int, now: int) -> bool:
+        values = rows.scoped(scope) | {"name": name, "until": until, "now": now}
+        return until > now and db.execute(self._sql["claim"], values).rowcount == 1
+
+    def purge(self, db: sqlite3.Connection, after: int, limit: int, now: int) -> tuple[int, int]:
+        """Look at ``limit`` rows behind ``after``; give the row to go on from (0: round again) and the number gone."""
+        db.execute(self._sql["purge_claims"], {"now": now, "limit": limit})
+        upto = db.execute(self._sql["purge_to"], {"after": after, "limit": limit}).fetchone()[0]
+        if upto is None:
+            return 0, 0
+        values = {"after": after, "upto": upto, "before": now - PURGE_AFTER}
+        return upto, db.execute(self._sql["purge"], values).rowcount
+
+    def tenants(self, db: sqlite3.Connection) -> tuple[StoredTenant, ...]:
+        found = db.execute(self._sql["tenants"]).fetchall()
+        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in found)
+
+    def put_tenant(self, db: sqlite3.Connection, scope: Scope, config: bytes, now: int) -> bool:
+        created = db.execute(self._sql["insert_tenant"], (*scope, config.decode(), now)).rowcount == 1
+        if not created:
+            db.execute(self._sql["update_tenant"], (config.decode(), *scope))
+        return created
+
+    def remove_tenant(self, db: sqlite3.Connection, scope: Scope) -> bool:
+        db.execute(self._sql["remove_sessions"], tuple(scope))
+        if scope.tenant_id == "public":
+            db.execute(self._sql["remove_keys"], (scope.app_id,))
+        return db.execute(self._sql["remove_tenant"], tuple(scope)).rowcount == 1
+
+    def keys(self, db: sqlite3.Connection, app_id: str) -> tuple[StoredKey, ...]:
+        return tuple(StoredKey(*row) for row in db.execute(self._sql["keys"], (app_id,)).fetchall())
+
+    def add_key(self, db: sqlite3.Connection, app_id: str, key: StoredKey) -> bool:
+        return db.execute(self._sql["add_key"], (app_id, *key)).rowcount == 1
+
+    def remove_keys(self, db: sqlite3.Connection, app_id: str, kids: Iterable[str]) -> None:
+        db.executemany(self._sql["remove_key"], [(app_id, kid) for kid in kids])
+
+    def high_water(self, db: sqlite3.Connection) -> int:
+        """Read the latest time that any process has noted (ms)."""
+        return int(db.execute(self._sql["high_water"]).fetchone()[0])
+
+    def raise_high_water(self, db: sqlite3.Connection, now: int) -> None:
+        """Note the time, so that a session refused as expired stays so when the clock is moved back meanwhile."""
+        db.execute(self._sql["raise_high_water"], (now, now))
+
+    def _many(self, db: sqlite3.Connection, name: str, several: Sequence[Row]) -> list[Row]:
+        room = 1 << (len(several) - 1).bit_length()
+        values = [*chain.from_iterable(several), *repeat(None, (room - len(several)) * len(several[0]))]
+        return db.execute(_with_room(self._sql[name], room), values).fetchall()
+
+
+@cache
+def _with_room(sql: str, room: int) -> str:
+    """Repeat the row of ``VALUES``. With powers of two there are few statements, and each is prepared once."""
+    return re.sub(r"\(VALUES (\([?, ]+\))\)", lambda found: f"(VALUES {', '.join([found[1]] * room)})", sql)
