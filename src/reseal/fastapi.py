@@ -21,13 +21,14 @@ from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.models import APIKey, APIKeyIn
+from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
-from reseal.starlette import Endpoint, Session, facts, outbox
+from reseal.starlette import Endpoint, OwnPath, Session, facts, outbox
 from reseal.starlette import Reseal as StarletteReseal
 from reseal.web import transport
 
@@ -75,9 +76,18 @@ class Reseal(StarletteReseal):
 
     def add_route(self, app: Starlette, path: str, endpoint: Endpoint, method: str) -> None:
         in_schema = method == "POST"
-        cast("FastAPI", app).add_api_route(
-            path, endpoint, methods=[method], include_in_schema=in_schema, tags=["session"]
+        cast("FastAPI", app).router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            include_in_schema=in_schema,
+            tags=["session"],
+            route_class_override=_OwnRoute,
         )
+
+
+class _OwnRoute(OwnPath, APIRoute):
+    pass
 
 
 class SessionDependency(SecurityBase):

@@ -16,11 +16,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -48,6 +50,7 @@ __all__ = ["Reseal", "Session", "Settings"]
 JWKS_PATH: Final = "/.well-known/jwks.json"
 BROWSER_PATH: Final = "/reseal-browser.js"
 _OUTBOX: Final = "reseal.headers"
+_ELSEWHERE: Final[tuple[Match, Scope]] = (Match.NONE, {})
 
 Endpoint = Callable[[Request], Any]
 T = TypeVar("T")
@@ -93,7 +96,7 @@ class Reseal:
 
     def add_route(self, app: Starlette, path: str, endpoint: Endpoint, method: str) -> None:
         """Add one ready-made route."""
-        app.router.add_route(path, endpoint, methods=[method])
+        app.router.routes.append(_OwnRoute(path, endpoint, methods=[method]))
 
     async def create_new_session(
         self,
@@ -248,7 +251,7 @@ def facts(request: HTTPConnection) -> RequestFacts:
 async def _facts_with_body(request: Request) -> RequestFacts:
     """Read a refresh request, with its body if that may hold a token. The server holds it to its stated length."""
     head = facts(request)
-    return head._replace(body=await request.body()) if bearer.may_have_body(head) else head
+    return msgspec.structs.replace(head, body=await request.body()) if bearer.may_have_body(head) else head
 
 
 def _target(request: Request) -> str:
@@ -275,6 +278,19 @@ def outbox(request: HTTPConnection) -> SessionHeaders:
     raise RuntimeError("sessions are not installed in this application: call reseal.install(app)")
 
 
+class OwnPath(BaseRoute):
+    """A path without parameters. It is compared first: every request of the application passes by our routes."""
+
+    path: str
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return super().matches(scope) if scope["path"].endswith(self.path) else _ELSEWHERE
+
+
+class _OwnRoute(OwnPath, Route):
+    pass
+
+
 class _OwnOriginsOnly(CORSMiddleware):
     """Says nothing to other origins; the framework's would tell them that credentials are welcome, but not theirs."""
 
@@ -292,10 +308,9 @@ class _Outgoing:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         headers = scope[_OUTBOX] = SessionHeaders()
 
         def send_with_headers(message: Message) -> Awaitable[None]:
@@ -303,7 +318,7 @@ class _Outgoing:
                 message["headers"] = headers.merge_into(message.get("headers", ()))
             return send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        return self._app(scope, receive, send_with_headers)
 
 
 async def _browser_sdk(_request: Request) -> Response:

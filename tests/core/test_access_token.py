@@ -267,7 +267,7 @@ def test_a_token_longer_than_the_limit_is_not_read(es256, monkeypatch):
             break
     assert MAX_LENGTH - 2 <= len(fits) <= MAX_LENGTH < len(too_long) <= MAX_LENGTH + 2
     assert es256.accepts(fits)
-    monkeypatch.setattr(access_token, "_SHAPE", None)
+    monkeypatch.setattr(access_token, "signature_is_good", None)
     assert not es256.accepts(too_long)
     assert not es256.accepts("x" * 10_000_000)
 
@@ -285,6 +285,27 @@ def test_each_part_has_one_spelling(app):
             assert not app.accepts(".".join(other))
             altered += 1
     assert altered > 0 or app.header["alg"] == "RS256"
+
+
+def test_a_token_that_was_altered_anywhere_is_refused_like_any_other(app):
+    token, draw = app.pair.access_token, random.Random(42)
+    head, body, signature = token.split(".")
+    altered = {
+        f"{head}..",
+        f"{head}.{body}.",
+        f"{head}..{signature}",
+        f".{body}.{signature}",
+        f"{token}=",
+        f"{token}==",
+    }
+    altered |= {f" {token}", f"{token}\n", f"{head}.{body}=.{signature}", token[:-1], f"{token}A"}
+    altered.add(f"{head}.{body}.{signature}".translate(str.maketrans("-_", "+/")))
+    for _ in range(500):
+        symbols = list(token)
+        for _ in range(draw.randrange(1, 4)):
+            symbols[draw.randrange(len(symbols))] = draw.choice("AB-_+/=.\0 \n\xe9\ud800\U0001f511")
+        altered.add("".join(symbols))
+    assert [text for text in altered - {token} if app.accepts(text)] == []
 
 
 @pytest.mark.parametrize("length", range(3))

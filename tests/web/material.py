@@ -35,6 +35,10 @@ def cookie_request(*lines: str | bytes) -> RequestFacts:
     return request(*[("cookie", line) for line in lines])
 
 
+def cookie_lines(*lines: str | bytes) -> list[bytes]:
+    return cookie_request(*lines).credentials[1]
+
+
 def attributes_of(text: str) -> dict[str, str]:
     """Split a Set-Cookie text as a browser does (RFC 6265bis, 5.6), in order; flags map to ''."""
     parts = [part.strip().partition("=") for part in text.split(";")]

@@ -5,6 +5,8 @@ from email.utils import parsedate_to_datetime
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reseal.core.errors import InvalidInput
 from reseal.web import front_token, transport
@@ -176,6 +178,21 @@ def test_every_candidate_is_read_and_empty_ones_are_not():
     assert transport.read_access(facts, SETTINGS) == (COOKIE, ("one", "two"))
     assert transport.read_refresh(facts, SETTINGS) == (COOKIE, ("r",))
     assert transport.read_access(request(), SETTINGS) == (COOKIE, ())
+
+
+@pytest.mark.parametrize("others", [0, 3000, 9000])
+def test_a_line_that_comes_again_is_read_as_the_first_time(others):
+    facts = cookie_request(f"x={'x' * others}; {ACCESS}=one; sAccessToken=bare; {ACCESS}=two")
+    bare = settings(cookie_secure=False)
+    for _ in range(3):
+        assert transport.read_access(facts, SETTINGS) == (COOKIE, ("one", "two"))
+        assert transport.read_access(facts, bare) == (COOKIE, ("bare",))
+
+
+@given(st.lists(st.binary() | st.just(f"{ACCESS}=one".encode()), max_size=3))
+def test_lines_are_read_one_by_one_in_order_whatever_they_are(lines):
+    apart = [token for line in lines for token in transport.read_access(cookie_request(line), SETTINGS)[1]]
+    assert transport.read_access(cookie_request(*lines), SETTINGS) == (COOKIE, tuple(dict.fromkeys(apart)))
 
 
 def test_a_cleared_cookie_is_no_candidate():

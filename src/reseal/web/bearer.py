@@ -23,7 +23,6 @@ ACCESS_TOKEN: Final = "st-access-token"
 REFRESH_TOKEN: Final = "st-refresh-token"
 BODY_LIMIT: Final = 16 * 1024
 """Bytes of a refresh request's body that an adapter reads; a longer one is not read at all."""
-_AUTHORIZATION: Final = b"authorization"
 _SCHEME: Final = b"Bearer "
 _JSON: Final = "application/json"
 _LENGTH: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
@@ -38,15 +37,15 @@ class _RefreshRequest(msgspec.Struct):
 _BODY: Final = msgspec.json.Decoder(_RefreshRequest)
 
 
-def read_access(facts: RequestFacts) -> str | None:
-    """Read an access token from ``Authorization``; ``None`` if there is none of ours."""
-    token = _credential(facts)
+def read_access(authorization: list[bytes]) -> str | None:
+    """Read an access token from the lines of ``Authorization``; ``None`` if there is none of ours."""
+    token = _credential(authorization)
     return token if token is not None and access_token.has_shape(token) else None
 
 
-def read_refresh(facts: RequestFacts) -> str | None:
-    """Read a refresh token from ``Authorization``; ``None`` if there is none of ours."""
-    token = _credential(facts)
+def read_refresh(authorization: list[bytes]) -> str | None:
+    """Read a refresh token from the lines of ``Authorization``; ``None`` if there is none of ours."""
+    token = _credential(authorization)
     return token if token is not None and refresh_token.has_shape(token) else None
 
 
@@ -95,13 +94,8 @@ def _is_json(facts: RequestFacts) -> bool:
     return (facts.header("content-type") or "").partition(";")[0].strip().lower() == _JSON
 
 
-def _credential(facts: RequestFacts) -> str | None:
-    found = None
-    for name, value in facts.raw:  # written out, because every request comes through here
-        if name == _AUTHORIZATION:
-            if found is not None:
-                return None  # two of them: nobody can say which one counts
-            found = value
-    if found is None or not found.startswith(_SCHEME):
-        return None
-    return found.removeprefix(_SCHEME).strip(b" \t").decode("latin-1")
+def _credential(authorization: list[bytes]) -> str | None:
+    if len(authorization) != 1:
+        return None  # of two of them nobody can say which one counts
+    line = authorization[0]
+    return line.removeprefix(_SCHEME).strip(b" \t").decode("latin-1") if line.startswith(_SCHEME) else None

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import re
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import Final, TypedDict
 from urllib.parse import unquote
 
 from reseal.core.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from reseal.web.facts import RequestFacts
 
 COOKIE_LIMIT: Final = 4096
 """Bytes of name and value together that a browser keeps (RFC 6265bis, 5.6)."""
 LIFETIME_LIMIT_MS: Final = 400 * 24 * 3600 * 1000
 """The longest life a browser grants a cookie (RFC 6265bis, 5.5)."""
 
-_COOKIE: Final = b"cookie"
 _BLANKS: Final = " \t"
 """Only these are trimmed. A wider notion of white space (U+00A0, U+0085) would let a sub-domain pass off a
 cookie of its own as one with the ``__Host-`` prefix, because the browser sees a different name."""
@@ -48,16 +44,14 @@ class Attributes(TypedDict):
     """``lax``, ``strict`` or ``none``."""
 
 
-def values(facts: RequestFacts, name: str) -> tuple[str, ...]:
+def values(lines: list[bytes], name: str) -> tuple[str, ...]:
     """List the values of the cookies with exactly this name, in order, equal ones once. Never raises.
 
-    A pair without ``=`` or without a name is skipped. Double quotes around a value are taken off, and percent
-    escapes decoded if all of them are well formed.
+    ``lines`` are those of the ``Cookie`` header. A pair without ``=`` or without a name is skipped. Double quotes
+    around a value are taken off, and percent escapes decoded if all of them are well formed.
     """
     found: dict[str, None] = {}
-    for field, line in facts.raw:  # written out, because every request comes through here
-        if field != _COOKIE:
-            continue
+    for line in lines:
         for pair in line.decode("latin-1").split(";"):
             if name not in pair:
                 continue

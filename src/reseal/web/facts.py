@@ -7,7 +7,9 @@ this one. The value is built on each request, so nothing is looked up before som
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from reseal.core.model import Device
 
@@ -18,10 +20,12 @@ USER_AGENT_MAX: Final = 512
 """Longest user agent that is kept, in characters."""
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What could break a log line or cannot be stored as UTF-8."""
+_AUTHORIZATION: Final = b"authorization"
+_COOKIE: Final = b"cookie"
 _CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
-class RequestFacts(NamedTuple):
+class RequestFacts(msgspec.Struct, frozen=True):
     """One request. :meth:`of` brings the parts into this form. Its ``repr`` shows no header and no body."""
 
     method: str
@@ -58,6 +62,18 @@ class RequestFacts(NamedTuple):
     def headers(self) -> tuple[tuple[str, str], ...]:
         """List all headers in order, read as Latin-1, byte for byte."""
         return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw])
+
+    @property
+    def credentials(self) -> tuple[list[bytes], list[bytes]]:
+        """List the lines of ``Authorization`` and of ``Cookie``. In one pass: every request comes through here."""
+        authorization: list[bytes] = []
+        cookie: list[bytes] = []
+        for name, value in self.raw:
+            if name == _COOKIE:
+                cookie.append(value)
+            elif name == _AUTHORIZATION:
+                authorization.append(value)
+        return authorization, cookie
 
     def all(self, name: str) -> tuple[str, ...]:
         """List every value of a header in order. ``name`` is in lower case."""

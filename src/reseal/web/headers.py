@@ -26,24 +26,20 @@ _TOUCHED_NAMES: Final = frozenset(name for name, _ in _TOUCH)
 class SessionHeaders:
     """Headers waiting for a response. Whatever is set also counts as a touch."""
 
-    __slots__ = ("_cookies", "_exposed", "_headers", "_touched", "for_older_frontend")
+    __slots__ = ("_cookies", "_exposed", "_headers", "for_older_frontend", "touched")
 
     def __init__(self) -> None:
         self._cookies: dict[tuple[str, ...], str] = {}
         self._headers: dict[str, str] = {}
         self._exposed: dict[str, None] = {}
-        self._touched = False
+        self.touched = False
+        """Whether the response depends on, or changes, a session."""
         self.for_older_frontend = False
         """Whether what scripts are to read must suit :mod:`reseal.web.older_frontends`."""
 
-    @property
-    def touched(self) -> bool:
-        """Whether the response depends on, or changes, a session."""
-        return self._touched
-
     def touch(self) -> None:
         """Mark session state as read, set or cleared, so that no cache keeps the response (S57)."""
-        self._touched = True
+        self.touched = True
 
     def set_cookie(self, name: str, text: str) -> None:
         """Put one ``Set-Cookie`` text in; it replaces an earlier one of the same name, domain and path."""
@@ -85,9 +81,10 @@ class SessionHeaders:
         ours: ours come after it, and the last line wins in a browser. Merging twice adds nothing.
         """
         theirs = list(existing)
-        if not self._touched:
+        if not self.touched:
             return theirs
-        if self._only_touched and _TOUCHED_NAMES.isdisjoint([name.lower() for name, _ in theirs]):
+        says_more = self._cookies or self._headers or self._exposed
+        if not says_more and _TOUCHED_NAMES.isdisjoint([name.lower() for name, _ in theirs]):
             return [*theirs, *_TOUCH]  # the same as below, for what nearly every response is
         cookies = [(b"set-cookie", text.encode("ascii")) for text in self._cookies.values()]
         fields = self._fields(theirs)
@@ -98,10 +95,6 @@ class SessionHeaders:
             if name.lower() not in fields and (name.lower(), value) not in already_said
         ]
         return [*kept, *cookies, *fields.items()]
-
-    @property
-    def _only_touched(self) -> bool:
-        return not (self._cookies or self._headers or self._exposed)
 
     def _fields(self, theirs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         fields = {name.encode("ascii"): value.encode("ascii") for name, value in self._headers.items()}

@@ -9,6 +9,7 @@ themselves.
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from reseal.web import bearer, cookies, csrf, front_token, older_frontends
@@ -24,6 +25,8 @@ FRONT_TOKEN: Final = "front-token"
 ANTI_CSRF: Final = "anti-csrf"
 AUTH_MODE: Final = "st-auth-mode"
 _GONE: Final = "remove"
+_LINE_REMEMBERED: Final = 4096
+"""Longest ``Cookie`` line, in bytes, that is worth the room: anybody may send one."""
 
 
 class Transport(Enum):
@@ -43,23 +46,25 @@ def for_new_session(facts: RequestFacts, settings: Settings) -> Transport:
 
 def read_access(facts: RequestFacts, settings: Settings) -> tuple[Transport, tuple[str, ...]]:
     """List the access tokens that a request offers, and by which way; more than one after a change of domain."""
-    token = bearer.read_access(facts)
+    authorization, cookie = facts.credentials
+    token = bearer.read_access(authorization) if authorization else None
     if token is not None:
         return Transport.HEADER, (token,)
-    return Transport.COOKIE, _tokens(facts, settings.access_cookie_name)
+    return Transport.COOKIE, _access_tokens(cookie, settings.access_cookie_name)
 
 
 def read_refresh(facts: RequestFacts, settings: Settings) -> tuple[Transport, tuple[str, ...]]:
     """List the refresh tokens that a request offers, and by which way."""
-    token = bearer.read_refresh(facts) or bearer.read_body(facts)
+    authorization, cookie = facts.credentials
+    token = bearer.read_refresh(authorization) or bearer.read_body(facts)
     if token is not None:
         return Transport.HEADER, (token,)
-    return Transport.COOKIE, _tokens(facts, settings.refresh_cookie_name)
+    return Transport.COOKIE, _tokens(cookie, settings.refresh_cookie_name)
 
 
 def asks_for_body(facts: RequestFacts) -> bool:
     """Tell whether the refresh token that counts came in the request's body, and the answer goes there too."""
-    return bearer.read_refresh(facts) is None and bearer.read_body(facts) is not None
+    return bearer.read_refresh(facts.credentials[0]) is None and bearer.read_body(facts) is not None
 
 
 def read_anti_csrf(facts: RequestFacts) -> str | None:
@@ -69,7 +74,7 @@ def read_anti_csrf(facts: RequestFacts) -> str | None:
 
 def access_cookies(facts: RequestFacts, settings: Settings) -> tuple[str, ...]:
     """List the access tokens that the cookies offer, whatever the headers do."""
-    return _tokens(facts, settings.access_cookie_name)
+    return _tokens(facts.credentials[1], settings.access_cookie_name)
 
 
 def leftovers(facts: RequestFacts, settings: Settings, kept: Transport) -> tuple[Transport, ...]:
@@ -77,10 +82,11 @@ def leftovers(facts: RequestFacts, settings: Settings, kept: Transport) -> tuple
 
     Cookies stay where the request comes from a foreign page: it must not be able to sign anybody out.
     """
+    authorization, cookie = facts.credentials
     if kept is Transport.COOKIE:
-        held = bearer.read_access(facts) or bearer.read_refresh(facts)
+        held = bearer.read_access(authorization) or bearer.read_refresh(authorization)
         return (Transport.HEADER,) if held else ()
-    ours = access_cookies(facts, settings) or _tokens(facts, settings.refresh_cookie_name)
+    ours = _tokens(cookie, settings.access_cookie_name) or _tokens(cookie, settings.refresh_cookie_name)
     if ours and csrf.verdict(facts, settings) is not Trust.HOSTILE:
         return (Transport.COOKIE,)
     return ()
@@ -159,8 +165,20 @@ def _attach_cookies(headers: SessionHeaders, settings: Settings, tokens: TokenPa
         headers.set_cookie(name, cookies.set_cookie(name, tokens.refresh_token, **_refresh_place(settings), **life))
 
 
-def _tokens(facts: RequestFacts, name: str) -> tuple[str, ...]:
-    found = cookies.values(facts, name)
+def _access_tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
+    if len(cookie) == 1 and len(cookie[0]) <= _LINE_REMEMBERED:
+        return _remembered(cookie[0], name)
+    return _tokens(cookie, name)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(line: bytes, name: str) -> tuple[str, ...]:
+    """Take a line apart once: a browser sends the same one until its next refresh. Refresh tokens come once anyway."""
+    return _tokens([line], name)
+
+
+def _tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
+    found = cookies.values(cookie, name)
     return found if all(found) else tuple(filter(None, found))
 
 
