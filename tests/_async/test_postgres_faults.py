@@ -84,7 +84,7 @@ async def test_a_server_that_is_away_is_told_in_one_line_without_the_password(ow
         await store.get(PUBLIC, "h")
     with pytest.raises(StoreUnavailable) as error:
         await AsyncPostgresStore(own_postgres.uri()).open()
-    assert str(error.value) == f"PostgreSQL at 127.0.0.1:{own_postgres.port} cannot be reached"
+    assert str(error.value) == f"PostgreSQL at 127.0.0.1:{own_postgres.port} cannot be reached (Connection refused)"
     assert PASSWORD not in f"{error.value.__cause__}{store!r}{vars(store)}{vars(store._server)}"
     own_postgres.start()
     assert (await store.get(PUBLIC, "h")).record is None
@@ -251,8 +251,31 @@ async def test_an_address_that_is_misread_gives_nothing_away(password):
 
 
 async def test_a_server_without_tls_is_refused_where_tls_is_asked_for(postgres):
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="server does not support SSL"):
         await AsyncPostgresStore(postgres.uri(more="&sslmode=require")).open()
+
+
+@pytest.mark.parametrize(
+    ("login", "database", "why"),
+    [
+        ("reseal:wrong", "postgres", 'password authentication failed for user "reseal"'),
+        ("nobody:wrong", "postgres", 'password authentication failed for user "nobody"'),
+        ("reseal", "nowhere", 'database "nowhere" does not exist'),
+    ],
+)
+async def test_who_is_not_let_in_is_told_why(postgres, login, database, why):
+    known = postgres.uri(database=database)
+    uri = known if login == "reseal" else f"postgresql://{login}@{known.rpartition('@')[2]}"
+    with pytest.raises(StoreUnavailable) as error:
+        await AsyncPostgresStore(f"{uri}&target_session_attrs=any").open()
+    assert str(error.value) == f"PostgreSQL at 127.0.0.1:{postgres.port} cannot be reached ({why})"
+
+
+async def test_of_several_hosts_every_reason_is_told_once(postgres):
+    hosts = f"127.0.0.1:1,127.0.0.1:1,127.0.0.1:{postgres.port}"
+    with pytest.raises(StoreUnavailable, match=r"\(.*; .*\)$") as error:
+        await AsyncPostgresStore(postgres.uri(database="nowhere", host=hosts)).open()
+    assert str(error.value).count("Connection refused") == 1
 
 
 # -- the schema -----------------------------------------------------------------------------------------------------
@@ -300,6 +323,28 @@ async def test_who_starts_during_an_upgrade_waits_for_it_longer_than_for_a_state
         await store.open()
         assert time.monotonic() - began > 0.5
     await store.close()
+
+
+async def test_a_schema_that_is_not_there_is_told(postgres):
+    with pytest.raises(ConfigurationError, match="the schema does not exist: create it"):
+        await AsyncPostgresStore(postgres.uri("nowhere")).open()
+
+
+async def test_tables_that_belong_to_another_user_are_told(postgres, postgres_uri):
+    store = AsyncPostgresStore(postgres_uri)
+    await store.open()
+    await store.close()
+    schema = postgres_uri.rpartition("%3D")[2]
+    with postgres.admin() as admin:
+        admin.execute("CREATE ROLE other LOGIN PASSWORD 'other'")
+        admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO other")
+    try:
+        with pytest.raises(ConfigurationError, match="may not use the tables that are there"):
+            await AsyncPostgresStore(f"postgresql://other:other@{postgres_uri.rpartition('@')[2]}").open()
+    finally:
+        with postgres.admin() as admin:
+            admin.execute("DROP OWNED BY other")
+            admin.execute("DROP ROLE other")
 
 
 async def test_a_table_of_somebody_else_is_left_alone(postgres_uri):

@@ -189,6 +189,14 @@ def test_a_state_directory_that_cannot_be_written_to_is_told(run, command):
     assert "the state directory /proc/reseal cannot be written to (No such file or directory)" in err
 
 
+@pytest.mark.parametrize("command", ["list", "stop"])
+def test_a_state_directory_that_cannot_be_looked_into_is_told(run, home, command):
+    (home / "file").touch()
+    code, out, err = run(command, f"--state-dir={home}/file")
+    assert (code, out) == (CONFIGURATION, "")
+    assert f"the state directory {home}/file cannot be read (Not a directory)" in err
+
+
 def test_a_configuration_that_is_a_folder_is_told(run, home):
     code, _, err = run("apps", "list", f"--config={home}")
     assert (code, "cannot be read (Is a directory)" in err) == (CONFIGURATION, True)
@@ -200,6 +208,15 @@ def test_a_port_that_is_taken_is_told(run):
         code, out, err = run("serve", f"--port={port}")
     assert (code, out) == (CONFIGURATION, "")
     assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in err
+
+
+def test_what_the_owner_should_know_at_the_start_is_a_line_of_the_log(run, home):
+    (home / "config.yaml").write_text("disable_telemetry: true\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        _, _, err = run("serve", "--config=config.yaml", f"--port={taken.getsockname()[1]}")
+    told = json.loads(err.splitlines()[0])
+    assert (told["event"], told["level"]) == ("log", "WARNING")
+    assert told["message"].startswith("'disable_telemetry' has no effect")
 
 
 def test_an_error_text_does_not_steer_the_terminal(run, sessions):
@@ -233,6 +250,15 @@ def test_check_lists_every_failure_of_the_configuration(run, monkeypatch):
     code, out, _ = run("check")
     assert code == REFUSED
     assert [line[:4] for line in out.splitlines()] == ["FAIL", "FAIL"]
+
+
+def test_check_tells_certificates_that_the_service_would_not_start_with(run, home, monkeypatch):
+    run("migrate")
+    (home / "empty.pem").touch()
+    for name in ("CERTIFICATE", "KEY"):
+        monkeypatch.setenv(f"RESEAL_TLS_{name}_FILE", str(home / "empty.pem"))
+    code, out, _ = run("check")
+    assert (code, "FAIL  configuration: the tls_… files cannot be used" in out) == (REFUSED, True)
 
 
 def test_check_is_content_with_a_sound_service(run):

@@ -1,9 +1,11 @@
 """The image, the composition and the unit: nothing runs as root, nothing floats, no secret is written down."""
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import yaml
 from reseal.core.errors import ConfigurationError
 from reseal.server.config import ServiceSettings
 from reseal.server.process import GRACE
+from tests.server.running import running, until
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_WORDS = re.compile(r"password|secret|api_?key|token|_uri$", re.IGNORECASE)
@@ -140,6 +143,27 @@ def test_the_image_listens_only_with_a_key(dockerfile, monkeypatch):
     with pytest.raises(ConfigurationError, match="api_keys"):
         ServiceSettings.load(environ=environ)
     assert ServiceSettings.load(environ=environ | {"API_KEYS": "canary-0123456789-abcdef"}).database_path
+
+
+def test_the_health_checks_of_image_and_composition_tell_what_the_service_says(dockerfile, composition, tmp_path):
+    of_image = json.loads(dict(instructions(dockerfile))["HEALTHCHECK"].partition(" CMD ")[2])
+    of_composition = composition["services"]["reseal"]["healthcheck"]["test"][1:]
+
+    def passes(command, port):
+        program, *arguments = [word.replace("3567", str(port)) for word in command]
+        assert program == "python"
+        done = subprocess.run([sys.executable, *arguments], capture_output=True, timeout=60, check=False)
+        return done.returncode == 0
+
+    with running(tmp_path, RESEAL_SHUTDOWN_DELAY="60") as service:
+        port = service.port
+        assert passes(of_image, port)
+        assert passes(of_composition, port)
+        service.tell()
+        until(lambda: not passes(of_composition, port))  # it is not ready any more
+        assert passes(of_image, port)  # and alive all the same
+    assert not passes(of_image, port)
+    assert not passes(of_composition, port)
 
 
 def test_the_composition_holds_no_secret(composition):

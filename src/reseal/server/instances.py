@@ -65,8 +65,18 @@ def entered(state: Path, instance: Instance) -> Iterator[None]:
 
 
 def running(state: Path) -> list[Instance]:
-    """List the services that run; files that a crash left behind are passed over."""
-    found = (_read(path) for path in sorted(_started(state).glob("*-*")))
+    """List the services that run; files that a crash left behind are passed over.
+
+    Raises ``ConfigurationError`` if the state directory cannot be looked into.
+    """
+    try:
+        entries = sorted(_started(state).iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problem = f"the state directory {state} cannot be read ({error.strerror})"
+        raise ConfigurationError((f"{problem}: name another with --state-dir or {STATE_VARIABLE}",)) from None
+    found = (_read(path) for path in entries if "-" in path.name)
     return [instance for instance in found if instance is not None]
 
 

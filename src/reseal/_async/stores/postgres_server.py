@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
     DeadlockDetected,
     InsufficientPrivilege,
+    InvalidSchemaName,
     ProgrammingError,
     SerializationFailure,
 )
@@ -41,6 +43,13 @@ _DEFAULTS: Final = {
     "tcp_user_timeout": "10000",
 }
 """What a URI may change: of several hosts the one that can write, and a dead peer is noticed in about ten seconds."""
+
+_WHY: Final = re.compile(
+    r"FATAL:\s+([^\n]+)"  # the server's own words, which may name user and database
+    r"|(Connection refused|No such file or directory|timeout expired|failed to resolve host|certificate verify failed"
+    r"|does not match host name|server does not support SSL, but SSL was required|session is (?:not )?read-only)"
+)
+"""What may be told of a failed connection: other texts of the driver can quote an address that was misread."""
 
 T = TypeVar("T")
 RV = TypeVar("RV")
@@ -82,6 +91,8 @@ class AsyncServer:
         link = await self._connect()
         try:
             await _upgrade(link)
+        except InsufficientPrivilege as error:
+            raise _unusable("the user may not use the tables that are there: let it own them") from error
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
         finally:
@@ -150,7 +161,7 @@ class AsyncServer:
         try:
             link = await AsyncLink.connect(autocommit=True, **parameters)
         except psycopg.Error as error:
-            raise StoreUnavailable(f"PostgreSQL at {_place(parameters)} cannot be reached") from error
+            raise StoreUnavailable(f"PostgreSQL at {_place(parameters)} cannot be reached{_why(error)}") from error
         try:
             link.patience = self._statement_timeout_ms / 1000 + 2
             link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
@@ -193,6 +204,12 @@ def _place(parameters: Mapping[str, Any]) -> str:
     return ", ".join(f"{host}:{port or 5432}" for host, port in zip(hosts, ports, strict=False))
 
 
+def _why(error: psycopg.Error) -> str:
+    """Say why a connection failed, as far as that gives nothing away; of several hosts every reason once."""
+    reasons = dict.fromkeys(said or known for said, known in _WHY.findall(str(error)))
+    return f" ({'; '.join(reasons)})" if reasons else ""
+
+
 async def _greet(link: AsyncLink, statement_timeout_ms: int) -> None:
     """Set up a connection, and make sure that an acknowledged commit survives a power cut."""
     cursor = await link.execute(_SQL["greet"], {"statement_timeout": str(statement_timeout_ms)})
@@ -228,6 +245,8 @@ async def _upgrade(link: AsyncLink) -> None:
                 await link.execute(_SQL["set_schema_version"], {"version": number + 1})
     except InsufficientPrivilege as error:
         raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
+    except InvalidSchemaName as error:
+        raise _unusable("the schema does not exist: create it, or name another") from error
     except ProgrammingError as error:
         raise _unusable(
             f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"

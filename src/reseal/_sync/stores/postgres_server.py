@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import random
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
     DeadlockDetected,
     InsufficientPrivilege,
+    InvalidSchemaName,
     ProgrammingError,
     SerializationFailure,
 )
@@ -42,6 +44,13 @@ _DEFAULTS: Final = {
     "tcp_user_timeout": "10000",
 }
 """What a URI may change: of several hosts the one that can write, and a dead peer is noticed in about ten seconds."""
+
+_WHY: Final = re.compile(
+    r"FATAL:\s+([^\n]+)"  # the server's own words, which may name user and database
+    r"|(Connection refused|No such file or directory|timeout expired|failed to resolve host|certificate verify failed"
+    r"|does not match host name|server does not support SSL, but SSL was required|session is (?:not )?read-only)"
+)
+"""What may be told of a failed connection: other texts of the driver can quote an address that was misread."""
 
 T = TypeVar("T")
 RV = TypeVar("RV")
@@ -83,6 +92,8 @@ class Server:
         link = self._connect()
         try:
             _upgrade(link)
+        except InsufficientPrivilege as error:
+            raise _unusable("the user may not use the tables that are there: let it own them") from error
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
         finally:
@@ -151,7 +162,7 @@ class Server:
         try:
             link = Link.connect(autocommit=True, **parameters)
         except psycopg.Error as error:
-            raise StoreUnavailable(f"PostgreSQL at {_place(parameters)} cannot be reached") from error
+            raise StoreUnavailable(f"PostgreSQL at {_place(parameters)} cannot be reached{_why(error)}") from error
         try:
             link.patience = self._statement_timeout_ms / 1000 + 2
             link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
@@ -194,6 +205,12 @@ def _place(parameters: Mapping[str, Any]) -> str:
     return ", ".join(f"{host}:{port or 5432}" for host, port in zip(hosts, ports, strict=False))
 
 
+def _why(error: psycopg.Error) -> str:
+    """Say why a connection failed, as far as that gives nothing away; of several hosts every reason once."""
+    reasons = dict.fromkeys(said or known for said, known in _WHY.findall(str(error)))
+    return f" ({'; '.join(reasons)})" if reasons else ""
+
+
 def _greet(link: Link, statement_timeout_ms: int) -> None:
     """Set up a connection, and make sure that an acknowledged commit survives a power cut."""
     cursor = link.execute(_SQL["greet"], {"statement_timeout": str(statement_timeout_ms)})
@@ -229,6 +246,8 @@ def _upgrade(link: Link) -> None:
                 link.execute(_SQL["set_schema_version"], {"version": number + 1})
     except InsufficientPrivilege as error:
         raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
+    except InvalidSchemaName as error:
+        raise _unusable("the schema does not exist: create it, or name another") from error
     except ProgrammingError as error:
         raise _unusable(
             f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"

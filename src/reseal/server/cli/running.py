@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reseal.core.errors import ConfigurationError
+from reseal.log import LOGGER
 from reseal.server import instances, journal
 from reseal.server.cli.arguments import command, configured, settings_of, stateful
 from reseal.server.cli.exits import DONE, REFUSED, Refusal
@@ -52,7 +53,7 @@ def serve(options: Namespace) -> int:
     state = instances.ready(instances.state_dir(options.state_dir))
     journal.set_up(settings.log_level)
     for note in settings.notes:
-        print(f"reseal: note: {note}", file=sys.stderr)
+        LOGGER.warning("%s", note)
     # several workers read the configuration anew, and the environment is how it reaches them
     if options.config:
         os.environ["RESEAL_CONFIG"] = str(Path(options.config).absolute())

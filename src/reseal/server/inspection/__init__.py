@@ -9,11 +9,12 @@ from typing import Final
 
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock, SystemClock
-from reseal.core.errors import ResealError
+from reseal.core.errors import ConfigurationError, ResealError
 from reseal.core.keys import Wrapping
 from reseal.core.model import Scope
 from reseal.core.secret import Secret
 from reseal.log import log_event
+from reseal.server import tls
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import Directory
 from reseal.server.inspection import keys, sqlite
@@ -47,7 +48,12 @@ async def inspect(settings: ServiceSettings, clock: Clock | None = None) -> list
 
 
 def _configuration(settings: ServiceSettings) -> list[Finding]:
-    findings = [Finding("configuration", fine=True, text="fine")]
+    try:
+        tls.options(settings)
+    except ConfigurationError as error:
+        findings = failed("configuration", error)
+    else:
+        findings = [Finding("configuration", fine=True, text="fine")]
     findings += [warned("configuration", note) for note in settings.notes]
     if settings.secret_key is None:
         findings.append(warned("configuration", "without secret_key the keys rest unencrypted in the store"))
