@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from reseal.core.events import Event, EventListener, EventName
     from reseal.core.model import TheftResponse
+    from reseal.correlation import correlated
     from reseal.log import log_event
     from reseal.settings import Settings
     from reseal.web.cors import get_cors_exposed_headers, get_cors_headers
@@ -97,6 +98,7 @@ __all__ = [
     "TryRefreshToken",
     "Unauthorised",
     "WrongMethod",
+    "correlated",
     "get_cors_exposed_headers",
     "get_cors_headers",
     "is_error_from_auth",
@@ -141,6 +143,7 @@ _HOMES: Final = {
     "EventListener": "reseal.core.events",
     "EventName": "reseal.core.events",
     "TheftResponse": "reseal.core.model",
+    "correlated": "reseal.correlation",
     "log_event": "reseal.log",
     "Settings": "reseal.settings",
     "get_cors_exposed_headers": "reseal.web.cors",

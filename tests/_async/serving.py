@@ -17,7 +17,10 @@ class AsyncServed(httpx.AsyncBaseTransport):
         settings = ServiceSettings(database_uri="memory:", api_keys=(API_KEY,))
         self._inner = httpx.ASGITransport(Service(settings, store, clock=clock, on_event=events))
         self.requests = []
+        self.ids = []
+        """What each request said that it was made for."""
         self.away = set()
+        self.leaving = set()
         self.lose = 0
         """Answers to lose after the service has done its work."""
         self.instead = None
@@ -25,11 +28,15 @@ class AsyncServed(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request):
         self.requests.append((request.url.host, request.url.path))
+        self.ids.append(request.headers.get("x-request-id"))
         if request.url.host in self.away:
             raise httpx.ConnectError("away")
         if self.instead is not None:
-            return httpx.Response(self.instead[0], text=self.instead[1])
+            said = request.headers.get("x-request-id", "made-up")
+            return httpx.Response(self.instead[0], text=self.instead[1], headers={"x-request-id": said})
         response = await self._inner.handle_async_request(request)
+        if request.url.host in self.leaving:
+            response.headers["connection"] = "close"
         if self.lose:
             self.lose -= 1
             raise httpx.ReadError("lost")

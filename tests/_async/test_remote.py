@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reseal._async.remote import AsyncRemote
+from reseal._async.remote_hosts import REST
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal.core.errors import (
     ConfigurationError,
@@ -12,13 +13,15 @@ from reseal.core.errors import (
     TokenTheftDetected,
     TryRefreshToken,
 )
-from reseal.core.events import EventName
+from reseal.core.events import Caller, EventName
 from reseal.core.keys import PUBLICATION_LEAD
 from reseal.core.model import Scope
+from reseal.correlation import correlated
 from reseal.settings import Settings
 from reseal.testing._async.sessions_suite import AsyncSessionsSuite
 from reseal.testing._async.world import API, AsyncWorld
 from reseal.testing.material import MINUTE
+from reseal.wire.hosts import addresses
 from tests._async.serving import API_KEY, AsyncServed
 
 HOSTS = "http://one:3567;http://two:3567"
@@ -98,6 +101,29 @@ async def test_hosts_take_turns_and_one_that_is_away_is_asked_last(world):
         await sessions.create("user")
     assert [host for host, _ in world.served.requests].count("one") == 1
     assert len(await sessions.list_user("user")) == 11
+
+
+async def test_a_host_that_is_about_to_leave_is_left_in_time(world):
+    sessions = await world.sessions()
+    world.served.leaving = {"one"}
+    world.served.requests.clear()
+    for _ in range(10):
+        await sessions.create("user")
+    assert [host for host, _ in world.served.requests].count("one") == 1
+    world.served.leaving = set()
+    world.clock.advance(REST)
+    world.served.requests.clear()
+    for _ in range(10):
+        await sessions.create("user")
+    assert [host for host, _ in world.served.requests].count("one") == 5
+
+
+async def test_hosts_that_are_all_about_to_leave_are_asked_all_the_same(world):
+    sessions = await world.sessions()
+    world.served.leaving = {"one", "two"}
+    for _ in range(4):
+        await sessions.create("user")
+    assert len(await sessions.list_user("user")) == 4
 
 
 async def test_with_all_hosts_away_tokens_are_verified_and_nobody_is_signed_out(world):
@@ -197,6 +223,56 @@ async def test_no_hash_and_no_seal_leaves_the_service(world):
     assert (record.current_hash, record.previous_hash, record.successor_sealed) == (b"", None, None)
 
 
+async def test_a_request_bears_the_id_of_the_one_that_it_is_made_for(world):
+    sessions = await world.sessions()
+    world.served.ids.clear()
+    pair = await sessions.create("user", caller=Caller(correlation_id="page-1"))
+    with correlated("page-2"):
+        await sessions.check(pair.claims)
+        await sessions.refresh(pair.refresh_token)
+        await sessions.revoke([pair.claims.sid])
+    await sessions.list_user("user")
+    assert world.served.ids == ["page-1", "page-2", "page-2", "page-2", None]
+
+
+async def test_the_caller_s_own_id_is_nearer_than_that_of_the_block_and_it_is_in_the_event_too(world):
+    sessions = await world.sessions()
+    world.served.ids.clear()
+    with correlated("outer"), correlated("inner"):
+        await sessions.create("user", caller=Caller(correlation_id="own"))
+        await sessions.list_user("user")
+    assert world.served.ids == ["own", "inner"]
+    assert [event.correlation_id for event in world.events.named(EventName.SESSION_CREATED)] == ["own"]
+
+
+@pytest.mark.parametrize("sent", ["", "a b", "a\r\nx-other: b", "x" * 129, "\ud800", "é", None], ids=ascii)
+async def test_an_id_that_could_be_more_than_an_id_is_left_out(world, sent):
+    sessions = await world.sessions()
+    world.served.ids.clear()
+    with correlated(sent):
+        await sessions.create("user", caller=Caller(correlation_id=sent))
+    assert world.served.ids == [None]
+
+
+async def test_each_try_of_a_call_bears_the_same_id(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    world.served.away = {"one", "two"}
+    world.served.ids.clear()
+    with correlated("page"), pytest.raises(StoreUnavailable):
+        await sessions.get(pair.claims.sid)
+    assert world.served.ids == ["page"] * 4
+
+
+async def test_an_error_names_the_id_under_which_the_service_tells_more(world):
+    sessions = await world.sessions()
+    world.served.instead = (500, "")
+    with pytest.raises(StoreUnavailable, match=r"status 500 \(x-request-id made-up\)"):
+        await sessions.create("user")
+    with correlated("page-1"), pytest.raises(StoreUnavailable, match=r"status 500 \(x-request-id page-1\)"):
+        await sessions.create("user")
+
+
 @pytest.mark.parametrize(
     ("hosts", "found"),
     [
@@ -207,7 +283,7 @@ async def test_no_hash_and_no_seal_leaves_the_service(world):
     ids=["one", "two", "seed"],
 )
 def test_hosts_are_written_as_people_know_them(hosts, found):
-    assert AsyncRemote(Settings(api_domain=API), hosts)._hosts == found
+    assert addresses(hosts) == found
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ class Served(httpx.BaseTransport):
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.requests = []
+        self.ids = []
+        """What each request said that it was made for."""
         self.away = set()
+        self.leaving = set()
         self.lose = 0
         """Answers to lose after the service has done its work."""
         self.instead = None
@@ -46,11 +49,15 @@ class Served(httpx.BaseTransport):
 
     def handle_request(self, request):
         self.requests.append((request.url.host, request.url.path))
+        self.ids.append(request.headers.get("x-request-id"))
         if request.url.host in self.away:
             raise httpx.ConnectError("away")
         if self.instead is not None:
-            return httpx.Response(self.instead[0], text=self.instead[1])
+            said = request.headers.get("x-request-id", "made-up")
+            return httpx.Response(self.instead[0], text=self.instead[1], headers={"x-request-id": said})
         response = asyncio.run_coroutine_threadsafe(self._answer(request), self._loop).result()
+        if request.url.host in self.leaving:
+            response.headers["connection"] = "close"
         if self.lose:
             self.lose -= 1
             raise httpx.ReadError("lost")

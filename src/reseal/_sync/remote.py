@@ -7,22 +7,21 @@ answer that is not known is ``StoreUnavailable``, whatever the network did: it n
 
 from __future__ import annotations
 
-import threading
 import hmac
 import os
-import ssl
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from reseal._sync.waiting import pause
+from reseal._sync.remote_calls import Calls, KeyRefused
+from reseal._sync.remote_hosts import Failover
+from reseal._sync.remote_keys import PublishedKeys, Jwks
 from reseal.clock import Clock, SystemClock
 from reseal.core import payload, refresh_token
-from reseal.core.access_token import Audience, Claims, Verifier
-from reseal.core.errors import ConfigurationError, InvalidInput, Refusal, ResealError, StoreUnavailable
+from reseal.core.access_token import Audience, Claims
+from reseal.core.errors import ConfigurationError, Refusal
 from reseal.core.events import NOBODY, Caller
-from reseal.core.keys import KeyRing, read_jwks
 from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
@@ -33,23 +32,7 @@ from reseal.wire.hosts import Hosts, addresses
 if TYPE_CHECKING:
     import httpx
 
-T = TypeVar("T")
-
-RELOAD_EVERY: Final = 30_000
-"""Milliseconds after which new keys are looked for; well inside the publication lead."""
-COOL_DOWN: Final = 5_000
-"""Milliseconds between two looks at the keys at least, and for which a host that failed is asked last."""
-ROUNDS: Final = 2
-"""How often every host is tried."""
-PAUSE: Final = 0.2
-"""Seconds between two rounds at most; how many, chance says, so that callers do not come back together."""
-CONNECT_TIMEOUT: Final = 1.0
-"""Seconds that a host has for accepting a connection."""
 HANDLES_AT_ONCE: Final = 1_000
-_OK: Final = 200
-_NO_KEY: Final = 401
-_TOO_LARGE: Final = 413
-_BAD_GATEWAYS: Final = frozenset({502, 504})
 
 
 class Remote:
@@ -75,24 +58,22 @@ class Remote:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.settings = settings
-        self._hosts = addresses(hosts)
-        self._profile = native.profile_of(settings)
-        self._api_key = Secret(api_key) if isinstance(api_key, str) else api_key
-        self._timeout_s = timeout_s
         self._clock = clock or SystemClock()
-        self._random = random
-        self._transport = transport
-        self._client: httpx.Client | None = None
-        self._turn = 0
-        self._rests: dict[str, int] = {}
-        self._jwks: dict[str, list[dict[str, str]]] = {"keys": []}
-        self._ring = KeyRing((), b"")
-        self._verifier = Verifier(
-            self._ring, Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
+
+        def chance() -> float:
+            return int.from_bytes(random(2)) / 0x10000
+
+        self._hosts = Failover(
+            addresses(hosts),
+            api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
+            timeout_s=timeout_s,
+            clock=self._clock,
+            chance=chance,
+            transport=transport,
         )
-        self._reload_at = 0
-        self._asked_at: int | None = None
-        self._lock = threading.Lock()
+        self._calls = Calls(native.profile_of(settings), self._hosts)
+        audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
+        self._keys = PublishedKeys(self._calls, audience, self._clock, chance)
 
     def __enter__(self) -> Self:
         self.open()
@@ -103,10 +84,10 @@ class Remote:
 
     def open(self) -> None:
         """Get the public keys. Raises ``ConfigurationError``, also for a wrong API key, or ``StoreUnavailable``."""
-        self._client = self._new_client()
+        self._hosts.open()
         try:
-            self._load()
-        except _KeyRefusedError as error:
+            self._keys.load()
+        except KeyRefused as error:
             self.close()
             raise ConfigurationError((f"api_key: {error}",)) from None
         except BaseException:
@@ -115,28 +96,15 @@ class Remote:
 
     def close(self) -> None:
         """Close all connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.__exit__(None, None, None)
+        self._hosts.close()
 
     def keep_fresh(self) -> None:
         """Look for new public keys if it is time to; never fails for a silent service."""
-        now = self._clock.monotonic()
-        if now < self._reload_at or self._lock.locked():
-            return
-        if self._asked_at is not None and now < self._asked_at + COOL_DOWN:
-            return
-        with self._lock:
-            if now < self._reload_at:
-                return  # another thread has looked meanwhile
-            try:
-                self._load()
-            except ResealError:
-                self._reload_at = self._clock.monotonic() + COOL_DOWN + int(COOL_DOWN * self._chance())
+        self._keys.keep_fresh()
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
         """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""
-        return self._verifier.verify(access_token, self._clock.wall() // 1000, expired_too=expired_too)
+        return self._keys.verify(access_token, expired_too=expired_too)
 
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
         """Say whether the anti-CSRF token sent beside an access token is the one in it."""
@@ -148,15 +116,14 @@ class Remote:
         """Keep the newest refresh token of each session by what they say; the service finds out who is genuine."""
         return refresh_token.newest_by_shape(presented)
 
-    def jwks(self) -> dict[str, list[dict[str, str]]]:
+    def jwks(self) -> Jwks:
         """The public keys, as the service published them (RFC 7517)."""
-        return {"keys": [dict(key) for key in self._jwks["keys"]]}
+        return self._keys.published()
 
     def rotate_keys(self) -> str:
         """Publish a new signing key now; it signs two minutes later. Gives its ``kid``."""
-        kid = self._call("rotate_keys", str, repeatable=False)
-        self._reload_at, self._asked_at = 0, None
-        self.keep_fresh()
+        kid = self._calls.call("rotate_keys", str, repeatable=False)
+        self._keys.changed()
         return kid
 
     def create(
@@ -174,6 +141,7 @@ class Remote:
             user_id=payload.check_user_id(user_id),
             jwt_payload=msgspec.Raw(payload.encode("jwt_payload", jwt_payload)),
             session_data=msgspec.Raw(payload.encode("session_data", session_data)),
+            correlation_id=caller.correlation_id,
             caller=_sendable(caller),
         )
 
@@ -195,12 +163,13 @@ class Remote:
             presented=_text(presented),
             anti_csrf=None if anti_csrf is None else _text(anti_csrf),
             require_anti_csrf=require_anti_csrf,
+            correlation_id=caller.correlation_id,
             caller=_sendable(caller),
         )
 
     def check(self, claims: Claims) -> SessionRecord:
         """Ask whether the session of a verified token is live, and confirm its generation. Raises ``Unauthorised``."""
-        return self._call("check", SessionRecord, repeatable=True, claims=claims)
+        return self._calls.call("check", SessionRecord, repeatable=True, claims=claims)
 
     def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
         """Write a new access token of the same generation, with the payload that ``record`` has now."""
@@ -208,19 +177,19 @@ class Remote:
 
     def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised`` if there is none, ``StoreUnavailable``."""
-        return self._call("get", SessionRecord, repeatable=True, handle=_text(handle))
+        return self._calls.call("get", SessionRecord, repeatable=True, handle=_text(handle))
 
     def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Of these sessions, name those that are over, or were never there, each with the reason."""
         named, reasons = list(dict.fromkeys(handles)), dict[str, Refusal]()
         for at in range(0, len(named), HANDLES_AT_ONCE):
             some = named[at : at + HANDLES_AT_ONCE]
-            reasons |= self._call("why_ended", dict[str, Refusal], repeatable=True, handles=some)
+            reasons |= self._calls.call("why_ended", dict[str, Refusal], repeatable=True, handles=some)
         return reasons
 
     def issue_ticket(self, claims: Claims, purpose: str) -> str:
         """Write a ticket for the session of a verified token: good once, for this purpose, for 30 seconds."""
-        return self._call("issue_ticket", str, repeatable=True, claims=claims, purpose=_text(purpose))
+        return self._calls.call("issue_ticket", str, repeatable=True, claims=claims, purpose=_text(purpose))
 
     def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
         """Exchange a ticket for an access token of its session. Raises ``Unauthorised``, ``StoreUnavailable``."""
@@ -231,7 +200,7 @@ class Remote:
         """Read a user's live sessions, oldest first."""
         if not _is_sendable(user_id):
             return ()
-        return self._call("list_user", tuple[SessionRecord, ...], repeatable=True, user_id=user_id)
+        return self._calls.call("list_user", tuple[SessionRecord, ...], repeatable=True, user_id=user_id)
 
     def update(
         self,
@@ -247,7 +216,7 @@ class Remote:
         """
         private = None if session_data is None else msgspec.Raw(payload.encode("session_data", session_data))
         public = None if jwt_payload is None else msgspec.Raw(payload.encode("jwt_payload", jwt_payload))
-        return self._call(
+        return self._calls.call(
             "update",
             SessionRecord,
             repeatable=False,  # a repeat might undo what another writer wrote meanwhile
@@ -264,7 +233,7 @@ class Remote:
         for at in range(0, max(1, len(named)), HANDLES_AT_ONCE):
             some = named[at : at + HANDLES_AT_ONCE]
             # not repeated: a repeat would no longer know which sessions it ended
-            ended += self._call("revoke", tuple[str, ...], repeatable=False, handles=some, reason=reason)
+            ended += self._calls.call("revoke", tuple[str, ...], repeatable=False, handles=some, reason=reason)
         return ended
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
@@ -272,27 +241,15 @@ class Remote:
         if not _is_sendable(user_id):
             return ()
         kept = None if keep is None else _text(keep)
-        return self._call("revoke_user", tuple[str, ...], repeatable=False, user_id=user_id, keep=kept)
+        return self._calls.call("revoke_user", tuple[str, ...], repeatable=False, user_id=user_id, keep=kept)
 
-    # -- keys and tokens --------------------------------------------------------------------------------------------
-
-    def _load(self) -> None:
-        self._asked_at = self._clock.monotonic()
-        jwks = self._call("jwks", dict[str, list[dict[str, str]]], repeatable=True)
-        try:
-            ring = read_jwks(jwks)
-        except ValueError as error:
-            raise StoreUnavailable("the service published keys that cannot be read") from error
-        if ring.kids != self._ring.kids:
-            self._verifier.use(ring)
-        self._jwks, self._ring = jwks, ring
-        self._reload_at = self._clock.monotonic() + RELOAD_EVERY - int(COOL_DOWN * self._chance())
-
-    def _tokens(self, name: str, *, repeatable: bool, **arguments: object) -> TokenPair:
-        tokens = self._call(name, native.Tokens, repeatable=repeatable, **arguments)
-        if self._ring.find(tokens.access_token.partition(".")[0]) is None:
-            self._reload_at = 0
-            self.keep_fresh()
+    def _tokens(
+        self, name: str, *, repeatable: bool, correlation_id: str | None = None, **arguments: object
+    ) -> TokenPair:
+        tokens = self._calls.call(
+            name, native.Tokens, repeatable=repeatable, correlation_id=correlation_id, **arguments
+        )
+        self._keys.learn(tokens.access_token)
         # a copy of the payload: the original would keep the whole answer in memory
         claims = msgspec.structs.replace(tokens.claims, payload=tokens.claims.payload.copy())
         return TokenPair(
@@ -302,103 +259,6 @@ class Remote:
             tokens.anti_csrf,
             self._clock.wall() + tokens.expires_in_ms,
         )
-
-    # -- the network ------------------------------------------------------------------------------------------------
-
-    def _new_client(self) -> httpx.Client:
-        try:
-            import httpx  # noqa: PLC0415 - an optional package
-        except ImportError as error:
-            raise ConfigurationError(('httpx is missing; install it: pip install "reseal[remote]"',)) from error
-        headers = {"content-type": "application/json"}
-        if self._api_key is not None:
-            headers["api-key"] = self._api_key.reveal().decode("ascii", "replace")
-        return httpx.Client(headers=headers, transport=self._transport, trust_env=False)
-
-    def _call(self, name: str, outcome: type[T], *, repeatable: bool, **arguments: object) -> T:
-        body = msgspec.json.encode({"profile": self._profile, **arguments})
-        answer = self._send(name, body, repeatable=repeatable)
-        try:
-            if answer.status_code == _OK:
-                return msgspec.json.decode(answer.content, type=outcome)
-            if answer.status_code == native.REFUSED:
-                error = native.error_of(msgspec.json.decode(answer.content, type=native.Failure))
-                if error is not None:
-                    raise error
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise StoreUnavailable(f"the service gave an answer to {name} that cannot be read") from None
-        if answer.status_code == _NO_KEY:
-            raise _KeyRefusedError("the service does not accept it")
-        if answer.status_code == _TOO_LARGE:
-            raise InvalidInput("session_data", "is larger than the service accepts")
-        raise StoreUnavailable(f"the service answered {name} with status {answer.status_code}")
-
-    def _send(self, name: str, body: bytes, *, repeatable: bool) -> httpx.Response:
-        """Ask one host after the other. What may have been sent is sent again only if it is ``repeatable``."""
-        import httpx  # noqa: PLC0415 - open() has found it
-
-        client = self._client
-        if client is None:
-            raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
-        not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-        deadline = self._clock.monotonic() + int(self._timeout_s * 1000)
-        problem = "no time left"
-        for host in self._attempts():
-            if host is None:
-                pause(PAUSE * self._chance())
-                continue
-            left = (deadline - self._clock.monotonic()) / 1000
-            if left <= 0:
-                break
-            allowed = left / 2 if repeatable else left  # so that a host that hangs leaves time for another
-            timeout = httpx.Timeout(allowed, connect=min(allowed, CONNECT_TIMEOUT))
-            try:
-                answer = client.post(f"{host}{native.PREFIX}{name}", content=body, timeout=timeout)
-            except httpx.TransportError as error:
-                self._rests[host] = self._clock.monotonic() + COOL_DOWN
-                problem = _problem(error, host)
-                if not repeatable and not isinstance(error, not_sent):
-                    break
-                continue
-            if repeatable and answer.status_code in _BAD_GATEWAYS:
-                problem = f"status {answer.status_code}"
-                continue
-            self._rests.pop(host, None)
-            return answer
-        raise StoreUnavailable(f"the service did not answer {name}: {problem}")
-
-    def _attempts(self) -> list[str | None]:
-        """Name the hosts in the order of asking; ``None`` is a pause."""
-        self._turn += 1
-        at, now = self._turn % len(self._hosts), self._clock.monotonic()
-        turned = self._hosts[at:] + self._hosts[:at]
-        once = sorted(turned, key=lambda host: self._rests.get(host, 0) > now)
-        attempts: list[str | None] = [*once]
-        for _ in range(1, ROUNDS):
-            attempts += [None, *once]
-        return attempts
-
-    def _chance(self) -> float:
-        return int.from_bytes(self._random(2)) / 0x10000
-
-
-class _KeyRefusedError(StoreUnavailable):
-    """The service does not accept the API key; nobody was signed out."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"API key: {problem}")
-
-
-def _problem(error: BaseException, host: str) -> str:
-    """Name what the network did; of TLS also why, because somebody has to do something about it."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the certificate of {host} is refused ({cause.verify_message})"
-    if cause is not None:
-        return f"TLS with {host} failed ({cause.reason})"
-    return type(error).__name__
 
 
 def _is_sendable(text: str) -> bool:

@@ -1,0 +1,73 @@
+# Generated from src/reseal/_async/remote_calls.py by tools/unasync.py; edit that file instead.
+"""Native calls: arguments in, and out comes the outcome or the error that the service names.
+
+An answer that is not known is ``StoreUnavailable``, whatever the network did.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+
+from reseal._sync.remote_hosts import Failover
+from reseal.core.errors import InvalidInput, StoreUnavailable
+from reseal.correlation import HEADER, current_id, harmless
+from reseal.wire import native
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+_OK: Final = 200
+_NO_KEY: Final = 401
+_TOO_LARGE: Final = 413
+
+
+class KeyRefused(StoreUnavailable):
+    """The service does not accept the API key; nobody was signed out."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"API key: {problem}")
+
+
+class Calls:
+    """The calls of one configuration."""
+
+    def __init__(self, profile: native.Profile, hosts: Failover) -> None:
+        self._profile = profile
+        self._hosts = hosts
+
+    def call(
+        self, name: str, outcome: type[T], *, repeatable: bool, correlation_id: str | None = None, **arguments: object
+    ) -> T:
+        """Carry out a call. ``correlation_id`` goes along, or else that of the present ``correlated`` block."""
+        body = msgspec.json.encode({"profile": self._profile, **arguments})
+        followed = harmless(correlation_id) or current_id()
+        headers = {} if followed is None else {HEADER: followed}
+        answer = self._hosts.post(f"{native.PREFIX}{name}", body, headers, repeatable=repeatable)
+        return _read(name, answer, outcome)
+
+
+def _read(name: str, answer: httpx.Response, outcome: type[T]) -> T:
+    try:
+        if answer.status_code == _OK:
+            return msgspec.json.decode(answer.content, type=outcome)
+        if answer.status_code == native.REFUSED:
+            error = native.error_of(msgspec.json.decode(answer.content, type=native.Failure))
+            if error is not None:
+                raise error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise StoreUnavailable(f"the service gave an answer to {name} that cannot be read") from None
+    if answer.status_code == _NO_KEY:
+        raise KeyRefused("the service does not accept it")
+    if answer.status_code == _TOO_LARGE:
+        raise InvalidInput("session_data", "is larger than the service accepts")
+    raise StoreUnavailable(f"the service answered {name} with status {answer.status_code}{_followed(answer)}")
+
+
+def _followed(answer: httpx.Response) -> str:
+    """Say under which id the service's log tells more."""
+    correlation_id = harmless(answer.headers.get(HEADER))
+    return "" if correlation_id is None else f" ({HEADER} {correlation_id})"

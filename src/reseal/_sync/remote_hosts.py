@@ -1,0 +1,137 @@
+# Generated from src/reseal/_async/remote_hosts.py by tools/unasync.py; edit that file instead.
+"""One service on several hosts: they take turns, and where one is away the next is asked."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from reseal._sync.waiting import pause
+from reseal.clock import Clock
+from reseal.core.errors import ConfigurationError, StoreUnavailable
+from reseal.core.secret import Secret
+
+if TYPE_CHECKING:
+    import httpx
+
+REST: Final = 5_000
+"""Milliseconds for which a host that failed, or is about to leave, is asked last."""
+ROUNDS: Final = 2
+"""How often every host is tried."""
+PAUSE: Final = 0.2
+"""Seconds between two rounds at most; how many, chance says, so that callers do not come back together."""
+CONNECT_TIMEOUT: Final = 1.0
+"""Seconds that a host has for accepting a connection."""
+CONNECTIONS: Final = 100
+"""Most connections; all of them are kept, because over TLS each new one costs more than a call."""
+_BAD_GATEWAYS: Final = frozenset({502, 504})
+
+
+class Failover:
+    """Posts to one of the hosts, within ``timeout_s`` seconds. ``chance`` gives numbers from 0 up to 1."""
+
+    def __init__(
+        self,
+        hosts: tuple[str, ...],
+        *,
+        api_key: Secret | None,
+        timeout_s: float,
+        clock: Clock,
+        chance: Callable[[], float],
+        transport: httpx.BaseTransport | None,
+    ) -> None:
+        self._hosts = hosts
+        self._api_key = api_key
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._chance = chance
+        self._transport = transport
+        self._client: httpx.Client | None = None
+        self._turn = 0
+        self._rests: dict[str, int] = {}
+        """Until when (ms) a host is asked last."""
+
+    def open(self) -> None:
+        """Make ready; nothing is sent yet. Raises ``ConfigurationError`` if httpx is missing."""
+        try:
+            import httpx  # noqa: PLC0415 - an optional package
+        except ImportError as error:
+            raise ConfigurationError(('httpx is missing; install it: pip install "reseal[remote]"',)) from error
+        headers = {"content-type": "application/json"}
+        if self._api_key is not None:
+            headers["api-key"] = self._api_key.reveal().decode("ascii", "replace")
+        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        self._client = httpx.Client(headers=headers, transport=self._transport, limits=limits, trust_env=False)
+
+    def close(self) -> None:
+        """Close all connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.__exit__(None, None, None)
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], *, repeatable: bool) -> httpx.Response:
+        """Ask one host after the other. What may have been sent is sent again only if it is ``repeatable``.
+
+        Raises ``StoreUnavailable`` if none has answered.
+        """
+        import httpx  # noqa: PLC0415 - open() has found it
+
+        client = self._client
+        if client is None:
+            raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
+        not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+        deadline = self._clock.monotonic() + int(self._timeout_s * 1000)
+        problem = "no time left"
+        for host in self._attempts():
+            if host is None:
+                pause(PAUSE * self._chance())
+                continue
+            left = (deadline - self._clock.monotonic()) / 1000
+            if left <= 0:
+                break
+            allowed = left / 2 if repeatable else left  # so that a host that hangs leaves time for another
+            timeout = httpx.Timeout(allowed, connect=min(allowed, CONNECT_TIMEOUT))
+            try:
+                answer = client.post(f"{host}{path}", content=body, headers=headers, timeout=timeout)
+            except httpx.TransportError as error:
+                self._rest(host)
+                problem = _problem(error, host)
+                if not repeatable and not isinstance(error, not_sent):
+                    break
+                continue
+            if repeatable and answer.status_code in _BAD_GATEWAYS:
+                problem = f"status {answer.status_code}"
+                continue
+            if answer.headers.get("connection", "").lower() == "close":
+                self._rest(host)  # it is about to leave, and what waits for it to accept a connection then is lost
+            else:
+                self._rests.pop(host, None)
+            return answer
+        raise StoreUnavailable(f"the service did not answer {path}: {problem}")
+
+    def _rest(self, host: str) -> None:
+        self._rests[host] = self._clock.monotonic() + REST
+
+    def _attempts(self) -> list[str | None]:
+        """Name the hosts in the order of asking; ``None`` is a pause."""
+        self._turn += 1
+        at, now = self._turn % len(self._hosts), self._clock.monotonic()
+        turned = self._hosts[at:] + self._hosts[:at]
+        once = sorted(turned, key=lambda host: self._rests.get(host, 0) > now)
+        attempts: list[str | None] = [*once]
+        for _ in range(1, ROUNDS):
+            attempts += [None, *once]
+        return attempts
+
+
+def _problem(error: BaseException, host: str) -> str:
+    """Name what the network did; of TLS also why, because somebody has to do something about it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the certificate of {host} is refused ({cause.verify_message})"
+    if cause is not None:
+        return f"TLS with {host} failed ({cause.reason})"
+    return type(error).__name__
