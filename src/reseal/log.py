@@ -5,13 +5,14 @@ A line cannot be forged: JSON escapes every control character, and line and para
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Final
 
-from reseal.core.events import Event, EventName
+from reseal.core.events import NO_DEVICE, Event, EventName
 
 LOGGER: Final = logging.getLogger("reseal")
 _LOUD: Final = frozenset(
@@ -33,11 +34,14 @@ class Line(logging.LogRecord):
     """
 
     def __init__(self, level: int, text: str) -> None:
-        self.__dict__.update(_BLANK)
-        self.levelno, self.levelname = level, logging.getLevelName(level)
-        self.created = time.time()
-        self.msecs = self.created % 1 * 1000
-        self.msg = text
+        now = time.time()
+        self.__dict__ = _BLANK | {
+            "levelno": level,
+            "levelname": logging.getLevelName(level),
+            "created": now,
+            "msecs": now % 1 * 1000,
+            "msg": text,
+        }
 
 
 def log_event(event: Event) -> None:
@@ -49,21 +53,36 @@ def log_event(event: Event) -> None:
 
 def as_json(event: Event) -> str:
     """Write an event as one line of JSON with the members that it has."""
-    members = {
-        "event": event.name.value,
-        "time": datetime.fromtimestamp(event.at / 1000, UTC).isoformat(timespec="milliseconds"),
-        "app_id": event.scope.app_id,
-        "tenant_id": event.scope.tenant_id,
-        "session_handle": event.session_handle,
-        "user_id": event.user_id,
-        "reason": event.reason,
-        "ip": event.device.ip,
-        "user_agent": event.device.user_agent,
-        "other_ip": event.other_device and event.other_device.ip,
-        "other_user_agent": event.other_device and event.other_device.user_agent,
-        "correlation_id": event.correlation_id,
-    }
-    return json.dumps({name: value for name, value in members.items() if value is not None})
+    other = event.other_device or NO_DEVICE
+    members = (
+        ("app_id", event.scope.app_id),
+        ("tenant_id", event.scope.tenant_id),
+        ("session_handle", event.session_handle),
+        ("user_id", event.user_id),
+        ("reason", event.reason),
+        ("ip", event.device.ip),
+        ("user_agent", event.device.user_agent),
+        ("other_ip", other.ip),
+        ("other_user_agent", other.user_agent),
+        ("correlation_id", event.correlation_id),
+    )
+    there = "".join([f', "{name}": {encode_basestring_ascii(value)}' for name, value in members if value is not None])
+    return f'{{"event": "{event.name.value}", "time": "{utc(event.at)}"{there}}}'
+
+
+def quoted(text: str | None) -> str:
+    """Write a text as JSON does."""
+    return "null" if text is None else encode_basestring_ascii(text)
+
+
+def utc(moment: int) -> str:
+    """Write a time (ms) as ISO 8601 does."""
+    return f"{_second(moment // 1000)}.{moment % 1000:03}+00:00"
+
+
+@lru_cache(maxsize=2)
+def _second(moment: int) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 _BLANK: Final = logging.LogRecord(LOGGER.name, logging.INFO, __file__, 0, "", None, None).__dict__ | dict.fromkeys(

@@ -71,7 +71,7 @@ def create(base, key=KEY):
 
 
 def test_a_service_answers_is_listed_drains_and_leaves(start, tmp_path):
-    service = start("serve", "--port=0", RESEAL_SHUTDOWN_DELAY="1", API_KEYS=KEY, RESEAL_BASE_PATH="/auth")
+    service = start("serve", "--port=0", RESEAL_SHUTDOWN_DELAY="3", API_KEYS=KEY, RESEAL_BASE_PATH="/auth")
     base = started(service)
     entry = tmp_path / "state" / ".started" / base.removeprefix("http://").replace(":", "-")
     assert entry.read_text() == f"{service.pid}\n/auth\n"

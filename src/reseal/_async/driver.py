@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from msgspec import structs
+
 from reseal._async.line import AsyncLine, Step
 from reseal._async.ports import AsyncStore
 from reseal._async.wire_keyring import AsyncWireKeeper
@@ -127,8 +129,7 @@ class AsyncDriver:
             _check_anti_csrf(claims, anti_csrf)
         tenant_id = tenant_of(claims.handle)
         facts = SessionFacts(claims.handle, claims.user_id, tenant_id, claims.payload)
-        line = self._lines.of(tenant_id)
-        record = (await line.live(claims.handle))[0] if check_database else None
+        record = (await self._lines.of(tenant_id).live(claims.handle))[0] if check_database else None
         stale = record is not None and not _is_same(record.jwt_payload, claims.payload)
         if stateless:
             if record is not None and not _is_of_line(claims, record):
@@ -136,7 +137,7 @@ class AsyncDriver:
             return Verified(facts, payload_update_available=stale)
         if claims.parent_hash is None and not stale:
             return Verified(facts)
-        return await self._confirm(line, claims, facts, stale=stale)
+        return await self._confirm(self._lines.of(tenant_id), claims, facts, stale=stale)
 
     async def refresh(
         self,
@@ -197,7 +198,7 @@ class AsyncDriver:
         facts = self._facts(record, tenant_of(claims.handle))
         if claims.expires_ms < now:
             return Verified(facts)
-        fresh = replace(claims, payload=record.jwt_payload, issued_ms=now)
+        fresh = structs.replace(claims, payload=record.jwt_payload, issued_ms=now)
         return Verified(facts, self._sign(fresh, static_key=record.use_static_key))
 
     async def sign_jwt(self, claims: Mapping[str, Any], issuer: str, validity_s: int, *, dynamic: bool) -> str:
@@ -228,7 +229,7 @@ class AsyncDriver:
         if not stale and not _is_current(claims, record):
             return Verified(facts)
         now = self._clock.wall()
-        fresh = replace(
+        fresh = structs.replace(
             claims,
             parent_hash=None,
             payload=record.jwt_payload,

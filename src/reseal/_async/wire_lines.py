@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
 from reseal._async.line import AsyncLine, Lifetimes, LineSecrets
 from reseal._async.ports import AsyncStore
@@ -13,9 +15,11 @@ from reseal.core.model import Scope
 from reseal.core.wire_model import CLASSIC, AppSettings, is_handle, tenant_of
 from reseal.teller import Teller
 
+KEPT: Final = 64
+
 
 class AsyncWireLines:
-    """The lines of one app. They are not kept: whoever presents a token chooses the name in it."""
+    """The lines of one app. Few of them are kept: whoever presents a token chooses the name in it."""
 
     def __init__(
         self,
@@ -34,9 +38,19 @@ class AsyncWireLines:
         self._on_event = on_event
         self._lifetimes = Lifetimes(app.refresh_token_ms, None)
         self._graceful = app.graceful()
+        self._kept = lru_cache(KEPT)(self._make)
 
     def of(self, tenant_id: str, *, graceful: bool = False) -> AsyncLine:
         """Give the line of a tenant's sessions; ``graceful`` under the policy of CDI 5.6."""
+        return self._kept(tenant_id, graceful)
+
+    def of_handle(self, handle: str) -> AsyncLine:
+        """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
+        if not is_handle(handle):
+            raise Unauthorised(Refusal.UNKNOWN_SESSION)
+        return self.of(tenant_of(handle))
+
+    def _make(self, tenant_id: str, graceful: bool) -> AsyncLine:  # noqa: FBT001 - the name of the one policy or the other
         scope = Scope(self._app_id, tenant_id)
         return AsyncLine(
             scope,
@@ -47,9 +61,3 @@ class AsyncWireLines:
             self._random,
             Teller(scope, self._clock, self._on_event),
         )
-
-    def of_handle(self, handle: str) -> AsyncLine:
-        """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
-        if not is_handle(handle):
-            raise Unauthorised(Refusal.UNKNOWN_SESSION)
-        return self.of(tenant_of(handle))

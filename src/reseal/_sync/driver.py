@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from msgspec import structs
+
 from reseal._sync.line import Line, Step
 from reseal._sync.ports import Store
 from reseal._sync.wire_keyring import WireKeeper
@@ -128,8 +130,7 @@ class Driver:
             _check_anti_csrf(claims, anti_csrf)
         tenant_id = tenant_of(claims.handle)
         facts = SessionFacts(claims.handle, claims.user_id, tenant_id, claims.payload)
-        line = self._lines.of(tenant_id)
-        record = (line.live(claims.handle))[0] if check_database else None
+        record = (self._lines.of(tenant_id).live(claims.handle))[0] if check_database else None
         stale = record is not None and not _is_same(record.jwt_payload, claims.payload)
         if stateless:
             if record is not None and not _is_of_line(claims, record):
@@ -137,7 +138,7 @@ class Driver:
             return Verified(facts, payload_update_available=stale)
         if claims.parent_hash is None and not stale:
             return Verified(facts)
-        return self._confirm(line, claims, facts, stale=stale)
+        return self._confirm(self._lines.of(tenant_id), claims, facts, stale=stale)
 
     def refresh(
         self,
@@ -198,7 +199,7 @@ class Driver:
         facts = self._facts(record, tenant_of(claims.handle))
         if claims.expires_ms < now:
             return Verified(facts)
-        fresh = replace(claims, payload=record.jwt_payload, issued_ms=now)
+        fresh = structs.replace(claims, payload=record.jwt_payload, issued_ms=now)
         return Verified(facts, self._sign(fresh, static_key=record.use_static_key))
 
     def sign_jwt(self, claims: Mapping[str, Any], issuer: str, validity_s: int, *, dynamic: bool) -> str:
@@ -229,7 +230,7 @@ class Driver:
         if not stale and not _is_current(claims, record):
             return Verified(facts)
         now = self._clock.wall()
-        fresh = replace(
+        fresh = structs.replace(
             claims,
             parent_hash=None,
             payload=record.jwt_payload,

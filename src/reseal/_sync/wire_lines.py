@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
 from reseal._sync.line import Line, Lifetimes, LineSecrets
 from reseal._sync.ports import Store
@@ -14,9 +16,11 @@ from reseal.core.model import Scope
 from reseal.core.wire_model import CLASSIC, AppSettings, is_handle, tenant_of
 from reseal.teller import Teller
 
+KEPT: Final = 64
+
 
 class WireLines:
-    """The lines of one app. They are not kept: whoever presents a token chooses the name in it."""
+    """The lines of one app. Few of them are kept: whoever presents a token chooses the name in it."""
 
     def __init__(
         self,
@@ -35,9 +39,19 @@ class WireLines:
         self._on_event = on_event
         self._lifetimes = Lifetimes(app.refresh_token_ms, None)
         self._graceful = app.graceful()
+        self._kept = lru_cache(KEPT)(self._make)
 
     def of(self, tenant_id: str, *, graceful: bool = False) -> Line:
         """Give the line of a tenant's sessions; ``graceful`` under the policy of CDI 5.6."""
+        return self._kept(tenant_id, graceful)
+
+    def of_handle(self, handle: str) -> Line:
+        """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
+        if not is_handle(handle):
+            raise Unauthorised(Refusal.UNKNOWN_SESSION)
+        return self.of(tenant_of(handle))
+
+    def _make(self, tenant_id: str, graceful: bool) -> Line:  # noqa: FBT001 - the name of the one policy or the other
         scope = Scope(self._app_id, tenant_id)
         return Line(
             scope,
@@ -48,9 +62,3 @@ class WireLines:
             self._random,
             Teller(scope, self._clock, self._on_event),
         )
-
-    def of_handle(self, handle: str) -> Line:
-        """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
-        if not is_handle(handle):
-            raise Unauthorised(Refusal.UNKNOWN_SESSION)
-        return self.of(tenant_of(handle))

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Policy, TheftResponse
 
@@ -51,8 +53,7 @@ class AppSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
+class SessionFacts(msgspec.Struct, frozen=True):
     """A session as replies show it."""
 
     handle: str
@@ -61,8 +62,7 @@ class SessionFacts:
     jwt_payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TokenFacts:
+class TokenFacts(msgspec.Struct, frozen=True):
     """A token as replies show it. Times in ms."""
 
     token: str
@@ -73,8 +73,7 @@ class TokenFacts:
         return f"TokenFacts(expiry={self.expiry})"
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(msgspec.Struct, frozen=True):
     """The reply to creating and refreshing."""
 
     session: SessionFacts
@@ -86,8 +85,7 @@ class Issued:
         return f"Issued({self.session.handle!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True):
     """The reply to verifying and regenerating; ``access`` is a new token for the browser, if there is one."""
 
     session: SessionFacts

@@ -32,9 +32,8 @@ class Presented(NamedTuple):
 
 def write(native: str, *, anti_csrf: bool = True) -> str:
     """Wrap the text of a native token."""
-    salt = b"reseal wire nonce\0" if anti_csrf else b"reseal wire nonce without anti-csrf\0"
-    nonce = hashlib.sha256(salt + native.encode()).hexdigest()
-    return f"{b64encode(native.encode()).decode()}.{nonce}.{_VERSION}"
+    raw = native.encode()
+    return f"{b64encode(raw).decode()}.{_nonce(raw, anti_csrf=anti_csrf)}.{_VERSION}"
 
 
 def read(text: str) -> Presented:
@@ -43,12 +42,14 @@ def read(text: str) -> Presented:
     if len(text) > MAX_LENGTH or len(parts) != _PARTS or parts[-1] != _VERSION:
         raise Unauthorised(Refusal.MALFORMED)
     try:
-        native = b64decode(parts[0], validate=True).decode("ascii")
+        raw = b64decode(parts[0], validate=True)
+        native = raw.decode("ascii")
     except ValueError as error:
         raise Unauthorised(Refusal.MALFORMED) from error
-    for anti_csrf in (True, False):
-        if write(native, anti_csrf=anti_csrf) == text:
-            return Presented(native, anti_csrf)
+    if b64encode(raw).decode() == parts[0]:
+        for anti_csrf in (True, False):
+            if _nonce(raw, anti_csrf=anti_csrf) == parts[1]:
+                return Presented(native, anti_csrf)
     raise Unauthorised(Refusal.MALFORMED)
 
 
@@ -58,3 +59,8 @@ def handle_of(native: str) -> str:
     if len(parts) < _PARTS:
         raise Unauthorised(Refusal.MALFORMED)
     return parts[1]
+
+
+def _nonce(raw: bytes, *, anti_csrf: bool) -> str:
+    salt = b"reseal wire nonce\0" if anti_csrf else b"reseal wire nonce without anti-csrf\0"
+    return hashlib.sha256(salt + raw).hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode, urlsafe_b64decode
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -50,8 +50,7 @@ class ProtectedClaim(GeneralError):
     """The user payload contains protected field"""  # noqa: D400, D415 - the text that clients know has no full stop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireClaims:
+class WireClaims(msgspec.Struct, frozen=True, kw_only=True):
     """What an access token of the wire says, whatever its version. Times in ms since the epoch."""
 
     version: int
@@ -61,11 +60,14 @@ class WireClaims:
     tenant_id: str
     refresh_hash: str
     parent_hash: str | None
-    anti_csrf: str | None = field(repr=False)
-    payload: bytes = field(repr=False)
+    anti_csrf: str | None
+    payload: bytes
     """The application's JSON object, as text."""
     issued_ms: int
     expires_ms: int
+
+    def __repr__(self) -> str:
+        return f"WireClaims(handle={self.handle!r}, user_id={self.user_id!r}, expires_ms={self.expires_ms})"
 
 
 def check_payload(version: int, payload: bytes) -> None:
@@ -81,8 +83,7 @@ def mint(claims: WireClaims, key: SigningKey) -> str:
     if claims.version < OLDEST_JWT:
         message = f"{_FIXED_HEADERS[claims.version]}.{b64encode(_ENCODER.encode(_old_body(claims))).decode()}"
         return f"{message}.{b64encode(key.sign(message.encode())).decode()}"
-    header = {"kid": key.kid, "typ": "JWT", "version": str(claims.version), "alg": key.algorithm}
-    message = f"{b64url(_ENCODER.encode(header))}.{b64url(_ENCODER.encode(_jwt_body(claims)))}"
+    message = f"{_header(key.kid, key.algorithm, claims.version)}.{b64url(_ENCODER.encode(_jwt_body(claims)))}"
     return f"{message}.{b64url(key.sign(message.encode()))}"
 
 
@@ -117,6 +118,11 @@ def check(token: str, ring: WireRing, now: int) -> tuple[WireClaims, SigningKey]
     if not signature_is_good(key.public, message, _urlsafe(text)):
         raise TryRefreshToken(UNVERIFIED)
     return _from_jwt(int(names["version"]), _object(_urlsafe(body))), key
+
+
+@lru_cache(maxsize=64)
+def _header(kid: str, algorithm: str, version: int) -> str:
+    return b64url(_ENCODER.encode({"kid": kid, "typ": "JWT", "version": str(version), "alg": algorithm}))
 
 
 def _old_body(claims: WireClaims) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Proxies:
     """The proxies whose word on addresses is taken."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
-        self._trusted = tuple(ipaddress.ip_network(each) for each in trusted)
+        self.trusted = tuple(ipaddress.ip_network(each) for each in trusted)
 
     def caller(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
         """Give the address closest to us that is not a trusted proxy's, or ``None`` if it cannot be read.
@@ -39,6 +39,8 @@ class Proxies:
         ``peer`` is that of the connection, ``forwarded`` the values of ``X-Forwarded-For`` in their order: each proxy
         appends whom it was called by, so what stands further left than the first stranger is the stranger's word.
         """
+        if not self.trusted:
+            return _normal(peer or "")
         address = _read(peer or "")
         hops = [hop for line in forwarded for hop in line.split(",")] if self._trusts(address) else []
         while hops and self._trusts(address):
@@ -46,7 +48,7 @@ class Proxies:
         return None if address is None else str(address)
 
     def _trusts(self, address: _Address | None) -> bool:
-        return address is not None and any(address in network for network in self._trusted)
+        return address is not None and any(address in network for network in self.trusted)
 
 
 def site(address: str | None) -> str:
@@ -77,6 +79,12 @@ def _network(entry: object) -> str:
 def _read(text: str) -> _Address | None:
     """Read one address: without port, brackets and zone, and of IPv4 in IPv6 the IPv4 address."""
     return _parse(text.strip()) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _normal(text: str) -> str | None:
+    address = _read(text)
+    return None if address is None else str(address)
 
 
 @lru_cache(maxsize=4096)

@@ -25,7 +25,7 @@ from reseal.server.api_keys import LiveKeys
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.health import PROBES, Health
-from reseal.server.http import Reply, Request, read_body, read_request, send_reply, text_reply
+from reseal.server.http import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
 from reseal.server.metrics import Metrics, timed
 from reseal.wire import replies
@@ -138,10 +138,11 @@ class Service:
         version = self._version(request, operation)
         check_version(operation, version, tenant_id)
         app = await self._app(operation, app_id, tenant_id)
-        body = await read_body(request.headers, receive)
+        body = await body_of(request, receive)
         call = self._call(request, version, tenant_id, app, body)
-        if operation.name in operations.HANDLERS:
-            return Reply(200, replies.encode(await operations.HANDLERS[operation.name](call)))
+        handler = operations.HANDLERS.get(operation.name)
+        if handler is not None:
+            return Reply(200, replies.encode(await handler(call)))
         if operation.name in tenancy.HANDLERS:
             return Reply(200, replies.encode(await tenancy.HANDLERS[operation.name](call, self.directory)))
         return await about.HANDLERS[operation.name](call, self)
@@ -152,7 +153,7 @@ class Service:
         if request.method != "POST":
             raise Problem(405, WRONG_METHOD, (b"allow", b"POST"))
         request.trace.operation = f"native_{name}"
-        return await self._natives.answer(name, await read_body(request.headers, receive))
+        return await self._natives.answer(name, await body_of(request, receive))
 
     def _tell(self, event: Event) -> None:
         self.metrics.count_event(event)

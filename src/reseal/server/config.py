@@ -171,8 +171,8 @@ class ServiceSettings:
     refresh_token_rotation_grace_period: float = field(
         default=30,
         metadata={
-            "doc": "For so long after a refresh the previous refresh token gives the same successor again: 0 to 300. "
-            "Counts from version 5.6 on.",
+            "doc": "For so long after a refresh the previous refresh token gives the same successor again, even if "
+            "that was used meanwhile: 0 to 300. Counts from version 5.6 on.",
             "unit": "seconds",
         },
     )

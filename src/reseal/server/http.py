@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
 
+import msgspec
+
 from reseal.server.address import Proxies
+from reseal.server.exchange import ARRIVED
 from reseal.wire.problem import Problem
 
 MAX_BODY: Final = 1024 * 1024
@@ -16,12 +18,12 @@ PATIENCE: Final = 10.0
 """Seconds that a caller may take to send a body."""
 NO_PROXIES: Final = Proxies(())
 _DIGITS: Final = 15
+_NOTHING: Final[dict[str, bytes]] = {}
 JSON_TYPE: Final = b"application/json; charset=UTF-8"
 TEXT_TYPE: Final = b"text/html; charset=UTF-8"
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(msgspec.Struct):
     """What the log and the numbers tell of a request: filled in while it is answered."""
 
     correlation_id: str | None = None
@@ -30,8 +32,7 @@ class Trace:
     """Whether the caller showed a good API key, or none is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request as ASGI gives it."""
 
     method: str
@@ -41,20 +42,20 @@ class Request:
     headers: list[tuple[bytes, bytes]]
     client_ip: str | None
     """In its normal form; ``None`` if it is not known."""
-    body: bytes = b""
-    trace: Trace = field(default_factory=Trace)
+    arrived: bytes | None = None
+    """The body, if all of it came with the head: then nobody needs to be waited for."""
+    trace: Trace = msgspec.field(default_factory=Trace)
 
     def header(self, name: bytes) -> str | None:
         """Read a header; the first one if it is repeated."""
-        return next(iter(self.all_of(name)), None)
+        return value_of(name, self.headers)
 
     def all_of(self, name: bytes) -> list[str]:
         """Read a header as often as it was sent."""
         return values_of(name, self.headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A reply: JSON for outcomes, plain text for problems."""
 
     status: int
@@ -72,14 +73,33 @@ def read_request(scope: dict[str, Any], proxies: Proxies = NO_PROXIES) -> Reques
     """Read everything but the body."""
     client, headers = scope.get("client"), scope["headers"]
     path = unquote(scope["raw_path"].decode("latin-1")) if scope.get("raw_path") else scope["path"]
-    forwarded = values_of(b"x-forwarded-for", headers)
+    forwarded = values_of(b"x-forwarded-for", headers) if proxies.trusted else ()
     caller = proxies.caller(client and client[0], forwarded)
-    return Request(scope["method"], path, scope["query_string"], headers, caller)
+    arrived = scope.get("extensions", _NOTHING).get(ARRIVED)
+    return Request(scope["method"], path, scope["query_string"], headers, caller, arrived)
+
+
+def value_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> str | None:
+    """Read a header; the first one if it is repeated."""
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1").strip()
+    return None
 
 
 def values_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> list[str]:
     """Read a header as often as it was sent."""
     return [value.decode("latin-1").strip() for key, value in headers if key == name]
+
+
+async def body_of(request: Request, receive: Any) -> bytes:
+    """Give the body. Raises ``Problem`` as :func:`read_body` does."""
+    body = request.arrived
+    if body is None:
+        return await read_body(request.headers, receive)
+    if len(body) > MAX_BODY:
+        raise _too_large()
+    return body
 
 
 async def read_body(headers: list[tuple[bytes, bytes]], receive: Any, *, patience: float = PATIENCE) -> bytes:
@@ -94,7 +114,7 @@ async def read_body(headers: list[tuple[bytes, bytes]], receive: Any, *, patienc
 async def _whole_body(headers: list[tuple[bytes, bytes]], receive: Any) -> bytes:
     length = next((value for name, value in headers if name == b"content-length"), b"0")
     if length.isdigit() and (len(length) > _DIGITS or int(length) > MAX_BODY):
-        raise Problem(413, "Request body too large")
+        raise _too_large()
     chunks, size = [], 0
     while True:
         message = await receive()
@@ -103,10 +123,14 @@ async def _whole_body(headers: list[tuple[bytes, bytes]], receive: Any) -> bytes
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:
-            raise Problem(413, "Request body too large")
+            raise _too_large()
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
+
+
+def _too_large() -> Problem:
+    return Problem(413, "Request body too large")
 
 
 async def send_reply(send: Any, reply: Reply, *more_headers: tuple[bytes, bytes]) -> None:

@@ -11,12 +11,12 @@ import logging
 import os
 import re
 import sys
+import time
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from itertools import count
 from typing import Final, TextIO
 
-from reseal.log import LOGGER, Line
+from reseal.log import LOGGER, Line, quoted, utc
 from reseal.server.http import Request
 
 _LEVELS: Final = {
@@ -46,17 +46,14 @@ def log_request(request: Request, status: int, seconds: float) -> None:
     too_often = request.trace.operation in _PROBES or status == _TOO_MANY
     level = logging.DEBUG if too_often else logging.INFO
     if LOGGER.isEnabledFor(level):
-        members = {
-            "event": "request",
-            "time": _utc(datetime.now(UTC)),
-            "operation": request.trace.operation,
-            "method": request.method if request.method in _METHODS else "other",
-            "status": status,
-            "ip": request.client_ip,
-            "ms": round(seconds * 1000, 2),
-            "correlation_id": request.trace.correlation_id,
-        }
-        LOGGER.handle(Line(level, json.dumps(members)))
+        method = request.method if request.method in _METHODS else "other"
+        text = (
+            f'{{"event": "request", "time": "{utc(time.time_ns() // 1_000_000)}", '
+            f'"operation": "{request.trace.operation}", "method": "{method}", "status": {status}, '
+            f'"ip": {quoted(request.client_ip)}, "ms": {seconds * 1000:.2f}, '
+            f'"correlation_id": {quoted(request.trace.correlation_id)}}}'
+        )
+        LOGGER.handle(Line(level, text))
 
 
 class JsonLines(logging.Formatter):
@@ -67,7 +64,7 @@ class JsonLines(logging.Formatter):
             return record.getMessage()
         members = {
             "event": "log",
-            "time": _utc(datetime.fromtimestamp(record.created, UTC)),
+            "time": utc(int(record.created * 1000)),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -107,7 +104,7 @@ class OncePerTurn(logging.StreamHandler[TextIO]):
         with self.lock or nullcontext():
             held, self._held, self._loop = self._held, [], None
             try:
-                self.stream.write("".join(f"{self.format(record)}\n" for record in held))
+                self.stream.write("".join([f"{self.format(record)}\n" for record in held]))
                 super().flush()
             except Exception:  # noqa: BLE001 - as handlers do: a line that cannot be written ends no request
                 if held:
@@ -130,7 +127,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _utc(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
@@ -12,7 +13,7 @@ from reseal._async.ports import AsyncStore
 from reseal.core.events import Event, EventName
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
-BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, float("inf"))
 """Upper bounds in seconds."""
 _OUTCOMES: Final = {
     EventName.SESSION_REFRESHED: "ok",
@@ -50,7 +51,7 @@ class Metrics:
             self._refreshes[outcome, event.reason if event.reason in _SUBTYPES else ""] += 1
 
     def note_store(self, seconds: float) -> None:
-        self._buckets[next((bound for bound in BUCKETS if seconds <= bound), float("inf"))] += 1
+        self._buckets[BUCKETS[bisect_left(BUCKETS, seconds)]] += 1
         self._seconds += seconds
 
     def text(self) -> str:
@@ -60,7 +61,7 @@ class Metrics:
         refreshes = {f'outcome="{name}",subtype="{kind}"': n for (name, kind), n in self._refreshes.items()}
         refused = {f'status="{status}"': n for status, n in self._refused.items()}
         buckets, sofar = {}, 0
-        for bound in (*BUCKETS, float("inf")):
+        for bound in BUCKETS:
             sofar += self._buckets[bound]
             buckets[f'le="{"+Inf" if bound == float("inf") else bound}"'] = sofar
         store = "reseal_store_seconds"

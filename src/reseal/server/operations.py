@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from reseal._async.driver import AsyncDriver
 from reseal.core import payload
@@ -29,8 +30,7 @@ V5_0: Final = Version(5, 0)
 V5_6: Final = Version(5, 6)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request, located and allowed."""
 
     version: Version

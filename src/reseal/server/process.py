@@ -26,7 +26,7 @@ from reseal.server import journal, tls
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 from reseal.server.config_rules import is_loopback
-from reseal.server.http import send_reply, text_reply, values_of
+from reseal.server.http import send_reply, text_reply, value_of
 from reseal.server.metrics import CONTENT_TYPE
 from reseal.server.protocol import REFUSED, StrictHttp
 from reseal.server.stores import make_store
@@ -269,7 +269,7 @@ def _listening(settings: ServiceSettings, port: int) -> Iterator[socket.socket]:
 
 
 def _names_loopback(scope: Any) -> bool:
-    return _is_loopback_host(next(iter(values_of(b"host", scope["headers"])), ""))
+    return _is_loopback_host(value_of(b"host", scope["headers"]) or "")
 
 
 @lru_cache(maxsize=64)

@@ -2,14 +2,25 @@
 
 The parser is llhttp, which refuses a bare line feed, a folded header and a malformed chunk. What it lets pass and two
 parsers may read in two ways, is refused here. A request that is refused is answered 400 and ends its connection.
+
+A protocol of uvicorn, which brings the sockets, the processes and the signals.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.utils import get_remote_addr
+from uvicorn.server import ServerState
+
+from reseal.server.exchange import Exchange, Header
 
 HEAD_BYTES: Final = 32 * 1024
 """Most bytes of a request line and headers together."""
@@ -19,116 +30,254 @@ HEAD_SECONDS: Final = 10.0
 
 REFUSED: Final = "refused"
 """Under this name the state of the lifespan has whom to tell the status of what was no request."""
-_BUSY_TEXT: Final = "HTTP/1.1 {} \r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_REFUSAL: Final = "HTTP/1.1 {} \r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE: Final = "431 Request Header Fields Too Large"
+_FRAMING: Final = frozenset({b"host", b"transfer-encoding", b"expect"})
+_OLD: Final = "1.0"
 
 
-class Patience(asyncio.Protocol):
-    """Hangs up on a connection whose next head does not arrive in time. To be mixed into a protocol of uvicorn."""
+class StrictHttp(asyncio.Protocol):
+    """One connection. What a callback of the parser raises, the parser makes an error of its own of."""
 
     transport: asyncio.Transport
-    loop: asyncio.AbstractEventLoop
-    cycle: Any
-    app_state: dict[str, Any]
-    _waiting: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._wait()
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if not config.loaded:
+            config.load()
+        self.loop = _loop or asyncio.get_running_loop()
+        self.writable: asyncio.Future[None] | None = None
+        self._application = config.loaded_app
+        self._idle_seconds = config.timeout_keep_alive
+        self._server = server_state
+        self._count_refused = app_state.get(REFUSED)
+        self._parser = httptools.HttpRequestParser(self)
+        # what follows a request that wants to be the last one is not read, but does not spoil its answer either
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._client: tuple[str, int] | None = None
+        self._exchange: Exchange | None = None
+        """The one whose request came last."""
+        self._running: Exchange | None = None
+        """The one that is being answered; those that came after it wait in the queue."""
+        self._queue: deque[Exchange] = deque()
+        self._is_lost = False
+        self._wanted: asyncio.Future[None] | None = None
+        """Done once there is something to answer, or nobody any more."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_pressed = True
+        """Whether the timer is that of a head that is to arrive, and not that of a connection that rests."""
+        self._resting_since = 0.0
+        self._arriving = False
+        self._in_head = True
+        self._received = 0
+        """Bytes of a head that is still arriving."""
+        self._size = 0
+        self._hosts = 0
+        self._expects = False
+        self._url = b""
+        self._headers: list[Header] = []
+
+    # -- the connection ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of TCP, or TLS over it
+        self.transport = transport
+        self._client = get_remote_addr(transport)
+        self._server.connections.add(self)  # type: ignore[arg-type]  # it knows its own protocols only
+        task = self.loop.create_task(self._answer())
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+        self._arm(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
+        del exc  # whatever the reason was, there is nobody to tell
+        self._server.connections.discard(self)
+        self.resume_writing()
+        self._queue.clear()
+        self._is_lost = True
+        self._wake()
+        for exchange in (self._running, self._exchange):
+            if exchange is not None:
+                exchange.abandon()
+        if self._timer is not None:
+            self._timer.cancel()
+        del self._parser  # which knows this connection, as this one knows it
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_waiting()
-        elif self._waiting is None:
-            self._wait()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # the request is answered as any other: nothing else than HTTP/1.1 is spoken here
+        except httptools.HttpParserError:
+            self._refuse()
+        else:
+            if self._in_head:
+                self._received += len(data)
+                if self._received > HEAD_BYTES:
+                    self.hang_up(_TOO_LARGE)
+        self._press()
+
+    def pause_writing(self) -> None:
+        self.writable = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self.writable is not None and not self.writable.done():
+            self.writable.set_result(None)
+        self.writable = None
+
+    def shutdown(self) -> None:
+        """Close once the request that is being answered is done."""
+        if self._running is None or self._exchange is None:
+            self.transport.close()
+        else:
+            self._exchange.keep_alive = False
 
     def hang_up(self, status: str) -> None:
-        """Answer with a bare status and close."""
+        """Answer with a bare status and close. It is counted, and no line in the log, which any stranger could fill."""
         if not self.transport.is_closing():
-            self.transport.write(_BUSY_TEXT.format(status).encode())
+            self.transport.write(_REFUSAL.format(status).encode())
             self.transport.close()
-            self.tell(int(status[:3]))
+            if self._count_refused is not None:
+                self._count_refused(int(status[:3]))
 
-    def tell(self, status: int) -> None:
-        """Have it counted; there is no line in the log for it, which any stranger could fill."""
-        count = self.app_state.get(REFUSED)
-        if count is not None:
-            count(status)
+    # -- one exchange after the other -------------------------------------------------------------------------------
 
-    def _wait(self) -> None:
-        self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def default_headers(self) -> Iterable[Header]:
+        return self._server.default_headers
 
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+    def replied(self) -> None:
+        """Go on to the next request."""
+        self._running = None
+        self._resting_since = self.loop.time()
+        if self._queue:
+            self._running = self._queue.popleft()
+            if not self._queue:
+                self.transport.resume_reading()
+        else:
+            self._press()
 
-    def _give_up(self) -> None:
-        self._waiting = None
-        if self.cycle is None or self.cycle.response_complete:
+    async def _answer(self) -> None:
+        """Answer one request after the other: one task for all, because to make one costs more than to parse a head."""
+        while not self._is_lost:
+            exchange = self._running
+            if exchange is None:
+                self._wanted = self.loop.create_future()
+                await self._wanted
+            else:
+                await exchange.run(self._application)
+                if not exchange.done:
+                    break
+
+    def _wake(self) -> None:
+        if self._wanted is not None and not self._wanted.done():
+            self._wanted.set_result(None)
+
+    # -- patience ---------------------------------------------------------------------------------------------------
+
+    def _press(self) -> None:
+        """Wait only so long for what is to come of a request, unless one is being answered."""
+        if self._arriving and self._running is None and not self._is_pressed:
+            self._is_pressed = True
+            self._arm(HEAD_SECONDS)
+
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Close what has waited for too long; the timer is not set anew for each request."""
+        if self._running is not None:
+            self._arm(self._idle_seconds)
+        elif self._is_pressed:
             self.hang_up("408 Request Timeout")
+        else:
+            left = self._resting_since + self._idle_seconds - self.loop.time()
+            if left > 0:
+                self._arm(left)
+            else:
+                self.transport.close()
 
-
-class StrictHttp(Patience, HttpToolsProtocol):
-    """The protocol of the service. What a callback raises, the parser makes an error of its own of."""
-
-    _in_head = True
-    _received = 0
-    """Bytes of a head that is still arriving."""
-    _size = 0
-    _fields = 0
-    _hosts = 0
+    # -- callbacks of the parser ------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._in_head, self._received, self._size, self._fields, self._hosts = True, 0, 0, 0, 0
-        super().on_message_begin()
+        self._arriving = self._in_head = True
+        self._received = self._size = self._hosts = 0
+        self._expects = False
+        self._url, self._headers = b"", []
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
+        self._url += url
+        self._size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields += 1
-        self._count(len(name) + len(value))
-        match name.lower():
-            case b"host":
-                self._hosts += 1
-            case b"transfer-encoding" if value.lower() != b"chunked" or self._is_old():
-                raise ValueError("no other coding is known here, and who guesses where the body ends, guesses wrong")
-        super().on_header(name, value)
+        name = name.lower()
+        if self._in_head:  # what follows a body is counted, and not believed
+            self._headers.append((name, value))
+        self._size += len(name) + len(value)
+        if self._size > HEAD_BYTES or len(self._headers) > HEAD_FIELDS:
+            raise ValueError("the head is too large")
+        if name in _FRAMING:
+            self._note(name, value.lower())
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        if self._hosts > 1 or (not self._hosts and not self._is_old()):
+        version = self._parser.get_http_version()
+        if self._hosts > 1 or (not self._hosts and version != _OLD):
             raise ValueError("a request names one host (RFC 9112, section 3.2)")
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
-            self._received += len(data)
-            if self._received > HEAD_BYTES:
-                self.hang_up(_TOO_LARGE)
-
-    def send_400_response(self, msg: str) -> None:
-        if self._is_too_large():
-            self.hang_up(_TOO_LARGE)
+        path, raw_path, query = _target(self._url)
+        scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": self._parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self._headers,
+            "client": self._client,
+        }
+        self._in_head = self._is_pressed = False
+        keep_alive = version != _OLD and self._parser.should_keep_alive()
+        exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive, expects=self._expects)
+        if self._running is None:
+            self._running = exchange
+            self._wake()
         else:
-            super().send_400_response(msg)
-            self.tell(400)
+            self._queue.append(exchange)
+            self.transport.pause_reading()
 
-    def _is_old(self) -> bool:
-        return bool(self.parser.get_http_version() == "1.0")
+    def on_body(self, body: bytes) -> None:
+        if self._exchange is not None:
+            self._exchange.take(body)
 
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._is_too_large():
-            raise ValueError("the head is too large")
+    def on_message_complete(self) -> None:
+        self._arriving = False
+        if self._exchange is not None:
+            self._exchange.end()
 
-    def _is_too_large(self) -> bool:
-        return self._size > HEAD_BYTES or self._fields > HEAD_FIELDS
+    def _note(self, name: bytes, value: bytes) -> None:
+        """Look at a header that says where a request ends, or who is to wait for whom."""
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect":
+            self._expects = value == b"100-continue"
+        elif value != b"chunked" or self._parser.get_http_version() == _OLD:
+            raise ValueError("no other coding is known here, and who guesses where the body ends, guesses wrong")
+
+    def _refuse(self) -> None:
+        is_too_large = self._size > HEAD_BYTES or len(self._headers) > HEAD_FIELDS
+        self.hang_up(_TOO_LARGE if is_too_large else "400 Bad Request")
+
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+
+
+@lru_cache(maxsize=64)
+def _target(url: bytes) -> tuple[str, bytes, bytes]:
+    """Read a request's target: path, the same as it was sent, query. Raises ``ValueError``, or the parser's error."""
+    parsed = httptools.parse_url(url)
+    return unquote(parsed.path.decode("ascii")), parsed.path, parsed.query or b""

@@ -33,7 +33,9 @@ class _Guarded:
         raise unknown_tenant(scope.app_id, scope.tenant_id)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        call = getattr(self._store, name)
+        setattr(self, name, call)  # looked up once
+        return call
 
 
 def guarded(store: AsyncStore, still_there: StillThere) -> AsyncStore:

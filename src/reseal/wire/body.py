@@ -93,6 +93,9 @@ class Query:
 
     def __init__(self, raw: bytes) -> None:
         """Raise ``Problem`` unless the query is percent-encoded UTF-8."""
+        self._pairs: dict[str, str] = {}
+        if not raw:
+            return
         try:
             pairs = parse_qsl(
                 raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
@@ -125,8 +128,9 @@ def _members(value: Any) -> int:
 
 def _colons(raw: bytes) -> int:
     """Count the colons outside of texts, one for each member written. Only for documents that were parsed."""
-    outside = raw.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
-    return sum(part.count(b":") for part in outside)
+    if b"\\" in raw:
+        raw = raw.replace(rb"\\", b"").replace(rb"\"", b"")
+    return b"".join(raw.split(b'"')[::2]).count(b":")
 
 
 def _invalid(name: str) -> Problem:

@@ -80,7 +80,7 @@ def choose(operations: dict[str, Operation], method: str) -> Operation:
 
 def needs_key(operations: dict[str, Operation]) -> bool:
     """Say whether a path is closed to callers without a key, whatever the method."""
-    return any(operation.access is Access.KEYED for operation in operations.values())
+    return Access.KEYED in [operation.access for operation in operations.values()]
 
 
 def without_header(operation: Operation) -> Version:

@@ -53,9 +53,9 @@ def negotiate(header: str | None, bounds: Bounds, *, without_header: Version = S
     """
     if header is None:
         return _not_below(bounds, min(without_header, bounds.highest))
-    if _SHAPE.fullmatch(header) is None:
-        raise Problem(400, "cdi-version header is invalid")
     version = _BY_TEXT.get(header)
+    if version is None and _SHAPE.fullmatch(header) is None:
+        raise Problem(400, "cdi-version header is invalid")
     if version is None or version > bounds.highest:
         raise Problem(400, f"cdi-version {header[:_LONGEST_SHOWN]} not supported")
     return _not_below(bounds, version)

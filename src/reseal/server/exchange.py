@@ -1,0 +1,157 @@
+"""One request of a connection and its reply, as an ASGI application sees them.
+
+The reply comes in one piece and goes out in one write: a second one would cost as much again as all of the parsing,
+and wake the client twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+ARRIVED: Final = "reseal.arrived"
+"""Under this name a scope's extensions have the body, if all of it came with the head."""
+HELD_BYTES: Final = 64 * 1024
+"""Bytes of a body that wait to be read before nothing more of it is taken from the connection."""
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE: Final = (b"connection", b"close")
+_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
+_LOGGER: Final = logging.getLogger("uvicorn.error")
+
+Header = tuple[bytes, bytes]
+Application = Callable[[Any, Any, Any], Awaitable[object]]
+
+
+class Connection(Protocol):
+    """What an exchange needs of its connection."""
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    writable: asyncio.Future[None] | None
+    """Done once the client has taken enough of what was written before, where it has not."""
+
+    def default_headers(self) -> Iterable[Header]:
+        """Give what every reply says, the date above all."""
+
+    def replied(self) -> None:
+        """Go on to the next request."""
+
+    def hang_up(self, status: str) -> None:
+        """Answer with a bare status and close."""
+
+
+class Exchange:
+    """A request that is answered once."""
+
+    __slots__ = (
+        "_arrived", "_connection", "_expects", "_gone", "_held", "_is_read", "_news", "_start", "_whole", "done",
+        "keep_alive", "scope",
+    )  # fmt: skip
+
+    def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects: bool) -> None:
+        """``expects``: the client waits to be told that its body is wanted (RFC 9110, section 10.1.1)."""
+        self.scope = scope
+        self.keep_alive = keep_alive
+        self.done = False
+        """Whether the reply is written."""
+        self._connection = connection
+        self._expects = expects
+        self._arrived: list[bytes] = []
+        self._held = 0
+        self._whole = False
+        self._is_read = False
+        self._gone = False
+        self._news: asyncio.Future[None] | None = None
+        self._start: Any = None
+
+    # -- what the connection tells ----------------------------------------------------------------------------------
+
+    def take(self, piece: bytes) -> None:
+        """Keep a piece of the body; of a request that is answered already nothing more is wanted."""
+        if self.done:
+            return
+        self._arrived.append(piece)
+        self._held += len(piece)
+        if self._held > HELD_BYTES:
+            self._connection.transport.pause_reading()
+        self._tell()
+
+    def end(self) -> None:
+        """Know the body to be whole."""
+        self._whole = True
+        if not self._is_read:
+            self.scope["extensions"] = {ARRIVED: b"".join(self._arrived)}
+        self._tell()
+
+    def abandon(self) -> None:
+        """Know that the client is gone."""
+        self._gone = True
+        self._tell()
+
+    # -- the application's side -------------------------------------------------------------------------------------
+
+    async def run(self, application: Application) -> None:
+        """Have the request answered."""
+        try:
+            await application(self.scope, self.receive, self.send)
+        except Exception:
+            _LOGGER.exception("the application failed")
+        finally:
+            if not (self.done or self._gone):
+                self._connection.hang_up("500 Internal Server Error")
+
+    async def receive(self) -> dict[str, Any]:
+        """Give what has come of the body; wait if that is nothing."""
+        connection, self._is_read = self._connection, True
+        if self._expects and not connection.transport.is_closing():
+            self._expects = False
+            connection.transport.write(_CONTINUE)
+        while not (self._arrived or self._whole or self._gone or self.done):
+            self._news = connection.loop.create_future()
+            await self._news
+        if self._gone or self.done:
+            return {"type": "http.disconnect"}
+        body, self._arrived = b"".join(self._arrived), []
+        if self._held > HELD_BYTES:
+            connection.transport.resume_reading()
+        self._held = 0
+        return {"type": "http.request", "body": body, "more_body": not self._whole}
+
+    async def send(self, message: Any) -> None:
+        """Note how the reply begins; with its body, which comes in one piece, write it."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        connection = self._connection
+        if connection.writable is not None:
+            await connection.writable
+        if self._gone or connection.transport.is_closing():
+            return
+        head = self._head(self._start["status"], self._start["headers"])
+        connection.transport.write(head if self.scope["method"] == "HEAD" else head + message["body"])
+        self.done, self._arrived = True, []
+        if self._held > HELD_BYTES:
+            connection.transport.resume_reading()
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.replied()
+
+    def _head(self, status: int, headers: list[Header]) -> bytes:
+        named = [*self._connection.default_headers(), *headers]
+        if _CLOSE in named:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            named.append(_CLOSE)
+        lines = [_LINES[status]]
+        lines += [b"%b: %b" % header for header in named]
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") != len(named) or head.count(b"\r") != len(named):
+            raise ValueError("a line break in a header would be the beginning of another")
+        return head + b"\r\n\r\n"
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
