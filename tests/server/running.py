@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support.ports import free_port
 
@@ -35,6 +36,21 @@ def launch(code, folder, log, variables):
             stderr=errors,
             text=True,
         )
+
+
+class Resources(NamedTuple):
+    """What a process has in use."""
+
+    memory: int
+    """Bytes that are resident."""
+    files: int
+    threads: int
+
+
+def resources(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    memory, threads = (int(re.search(rf"{name}:\s*(\d+)", status)[1]) for name in ("VmRSS", "Threads"))
+    return Resources(memory * 1024, len(list(Path(f"/proc/{pid}/fd").iterdir())), threads)
 
 
 class Running:
@@ -94,8 +110,7 @@ class Running:
 
     def memory(self):
         """Give the bytes of memory that it has in use."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s*(\d+) kB", status)[1]) * 1024
+        return resources(self.pid).memory
 
     def tell(self, number=signal.SIGTERM):
         os.kill(self.pid, number)

@@ -3,49 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
-from base64 import b64decode
 
-import httpx
 import pytest
 
-from tests.server.running import launch
+from tests.server.connections import Connections
+from tests.server.running import SERVE, launch, resources
 from tests.support.postgres import cluster
 
 PATIENCE = 300
 """Seconds for a busy machine."""
-SERVE = "from reseal.server.cli import main; raise SystemExit(main(['serve', '--port=0']))"
 
 
 class Process:
     """One process of the service, which is stopped by its pid."""
 
     def __init__(self, uri, folder, before="", **variables):
-        ours = {"RESEAL_DATABASE_URI": uri, "RESEAL_STATE_DIR": str(folder / "state"), "RESEAL_LOG_LEVEL": "INFO"}
+        ours = {"RESEAL_PORT": "0", "RESEAL_DATABASE_URI": uri}
+        ours |= {"RESEAL_STATE_DIR": str(folder / "state"), "RESEAL_LOG_LEVEL": "INFO"}
         self._log = folder / f"log-{time.monotonic_ns()}"
         self.child = launch(before + SERVE, folder, self._log, ours | variables)
         self.uri = uri
-        self.url = ""
+        self.connections = None
 
     def wait(self):
         """Wait until it answers."""
         line = self.child.stdout.readline()
         assert line.startswith("Started Reseal on "), line + self._log.read_text()
-        self.url = "http://" + line.split()[3]
-        self.client = httpx.AsyncClient(
-            base_url=self.url, headers={"cdi-version": "5.4"}, timeout=30, limits=httpx.Limits(max_connections=200)
-        )
+        host, _, port = line.split()[3].rpartition(":")
+        self.connections = Connections(host, int(port), {"cdi-version": "5.4"})
 
     async def call(self, method, path, body=None, **query):
         """Give the status and the JSON of a reply, or 0 if there was none."""
         try:
-            reply = await self.client.request(method, path, json=body, params=query)
-        except httpx.TransportError:
+            status, found = await self.connections.call(method, path, body, query)
+        except (OSError, EOFError):
             return 0, {}
-        is_json = reply.headers["content-type"].startswith("application/json")
-        return reply.status_code, reply.json() if is_json else {}
+        return status, json.loads(found) if found.startswith(b"{") else {}
 
     async def post(self, path, body):
         return await self.call("POST", path, body)
@@ -62,11 +59,30 @@ class Process:
         body = {"userId": user, "userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False}
         return await self.post("/recipe/session", {**body, "useDynamicSigningKey": True})
 
+    async def remove(self, handle):
+        return await self.post("/recipe/session/remove", {"sessionHandles": [handle]})
+
+    async def data(self, handle):
+        return await self.call("GET", "/recipe/session/data", sessionHandle=handle)
+
+    async def update(self, handle, session_data):
+        body = {"sessionHandle": handle, "userDataInDatabase": session_data}
+        return await self.call("PUT", "/recipe/session/data", body)
+
     async def ready(self):
         return (await self.call("GET", "/readyz"))[0]
 
     def events(self, name):
-        return [line for line in self._log.read_text().splitlines() if f'"{name}"' in line]
+        """Give the events of this name from the log; a line that a kill has cut off is none."""
+        return [json.loads(line) for line in self._log.read_text().split("\n")[:-1] if f'"event": "{name}"' in line]
+
+    def resources(self):
+        return resources(self.child.pid)
+
+    def leave(self):
+        """Tell it to, and wait until it has; give the exit code."""
+        self.child.terminate()
+        return self.child.wait(PATIENCE)
 
     def kill(self):
         if self.child.poll() is None:
@@ -82,29 +98,48 @@ def server():
         yield own
 
 
-@pytest.fixture
-async def start_sharing(server, tmp_path):
-    """Start processes over one empty schema, all at the same moment. None of them may have accused anybody of theft."""
-    uri, started = server.uri(server.schema()), []
+class Sharing:
+    """Processes over one empty schema."""
 
-    async def start(count, **how):
-        new = [Process(uri, tmp_path, **how) for _ in range(count)]
-        started.extend(new)
+    def __init__(self, server, folder):
+        self.stolen = set()
+        """Sessions whose tokens a test has copied and used."""
+        self._uri = server.uri(server.schema())
+        self._folder = folder
+        self._started = []
+
+    async def start(self, count, **how):
+        """Start some, all at the same moment."""
+        new = [Process(self._uri, self._folder, **how) for _ in range(count)]
+        self._started.extend(new)
         for process in new:
             await asyncio.to_thread(process.wait)
         return new
 
-    yield start
-    thefts = [event for process in started for event in process.events("token_theft")]
-    for process in started:
-        process.kill()
-        if process.url:
-            await process.client.aclose()
-    assert thefts == []
+    def accused(self):
+        """Name the sessions whose users were taken for thieves, though nobody had stolen anything."""
+        thefts = [event for process in self._started for event in process.events("token_theft")]
+        return {theft["session_handle"] for theft in thefts} - self.stolen
+
+    async def close(self):
+        for process in self._started:
+            process.kill()
+            if process.connections is not None:
+                await process.connections.close()
 
 
-def generation(refresh_token):
-    return int(b64decode(refresh_token.split(".")[0]).split(b".")[2])
+@pytest.fixture
+async def sharing(server, tmp_path):
+    """Processes for one test. None of them may have accused anybody of theft."""
+    own = Sharing(server, tmp_path)
+    yield own
+    await own.close()
+    assert own.accused() == set()
+
+
+@pytest.fixture
+def start_sharing(sharing):
+    return sharing.start
 
 
 def rounds(wanted, *, fewest):
