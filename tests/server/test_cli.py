@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -292,6 +293,32 @@ def test_check_tells_a_file_that_is_no_database(run, home):
     (home / "r.db").write_bytes(b"canary" * 1000)
     code, out, _ = run("check")
     assert (code, "FAIL  store: " in out) == (REFUSED, True)
+
+
+@pytest.mark.parametrize("command", ["migrate", "check"])
+@pytest.mark.parametrize("script", ["CREATE TABLE session (a)", "CREATE TABLE mine (a); PRAGMA user_version = 1"])
+def test_the_database_of_something_else_is_told_and_left_as_it_was(run, home, command, script):
+    with closing(sqlite3.connect(home / "r.db")) as database:
+        database.executescript(script)
+    before = (home / "r.db").read_bytes()
+    code, out, err = run(command)
+    assert (code, "r.db is the database of something else; name another file" in out + err) == (
+        {"migrate": CONFIGURATION, "check": REFUSED}[command],
+        True,
+    )
+    assert (home / "r.db").read_bytes() == before
+
+
+def test_a_damaged_file_is_told(run, home):
+    run("migrate")
+    with closing(sqlite3.connect(home / "r.db")) as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+        size = database.execute("PRAGMA page_size").fetchone()[0]
+    whole = (home / "r.db").read_bytes()
+    (home / "r.db").write_bytes(whole[:size] + b"canary" * (len(whole) // 6))
+    code, out, err = run("migrate")
+    assert (code, out) == (UNAVAILABLE, "")
+    assert "SQLITE_CORRUPT (the file is damaged: restore a backup)" in err
 
 
 def test_check_tells_every_key_that_does_not_open(run, monkeypatch):

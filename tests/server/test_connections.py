@@ -175,6 +175,38 @@ async def test_who_asks_before_it_sends_a_body_and_has_no_key_is_not_told_to_go_
     assert client.transport.statuses == [401]
 
 
+async def test_who_asks_for_the_head_gets_no_body():
+    client = Client(Echo())
+    await client.send(post(b"one").replace(b"POST", b"HEAD") + post(b"two"))
+    heads = b"".join(client.transport.writes).split(b"\r\n\r\n")
+    assert [head.startswith(b"HTTP/1.1 200 OK\r\n") for head in heads] == [True, True, False]
+    assert heads[-1] == b"two"
+
+
+UPGRADE = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["together", "one by one"])
+async def test_an_upgrade_is_not_made_and_what_follows_is_the_next_request(together):
+    client = Client(Echo())
+    offer = b"GET / HTTP/1.1\r\n" + HOST + UPGRADE + b"\r\n"
+    pieces = [offer, offer, post(b"two")]
+    await client.send(*([b"".join(pieces)] if together else pieces))
+    assert [write.rpartition(b"\r\n")[2] for write in client.transport.writes] == [b"", b"", b"two"]
+    assert client.transport.statuses == [200, 200, 200]
+    await client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    assert client.transport.statuses[3:] == [400]
+    assert client.transport.closed
+
+
+@pytest.mark.parametrize("body", [b"content-length: 3\r\n\r\none", b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"])
+async def test_an_upgrade_with_a_body_is_refused_rather_than_read_without_it(body):
+    client = Client(Echo())
+    await client.send(b"POST / HTTP/1.1\r\n" + HOST + UPGRADE + body)
+    assert client.transport.statuses == [400]
+    assert client.transport.closed
+
+
 async def test_what_follows_a_body_is_no_header():
     client = Client(Echo())
     chunked = b"POST / HTTP/1.1\r\n" + HOST + b"transfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\napi-key: x\r\n\r\n"

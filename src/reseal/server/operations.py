@@ -126,7 +126,7 @@ async def refresh(call: Call) -> Reply:
     except ProtectedClaim as error:
         return replies.refused("UNAUTHORISED", str(error))
     except Unauthorised as error:
-        return replies.refused("UNAUTHORISED", _REFRESH_TEXTS.get(error.reason, replies.REFRESH_GONE))
+        return replies.refused("UNAUTHORISED", _why_not_refreshed(error.reason, refresh_token))
     return _issued(call, issued)
 
 
@@ -285,10 +285,11 @@ HANDLERS: Final[dict[str, Handler]] = {
     )
 }
 
-_REFRESH_TEXTS: Final = {
-    Refusal.MALFORMED: replies.NOT_A_REFRESH_TOKEN,
-    Refusal.ANTI_CSRF: replies.ANTI_CSRF_WRONG,
-}
+
+def _why_not_refreshed(reason: Refusal, refresh_token: str) -> str:
+    if reason is Refusal.MALFORMED:
+        return replies.not_a_refresh_token(refresh_token)
+    return replies.ANTI_CSRF_WRONG if reason is Refusal.ANTI_CSRF else replies.REFRESH_GONE
 
 
 def _reused(call: Call, error: TokenTheftDetected) -> Reply:

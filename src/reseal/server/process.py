@@ -7,6 +7,7 @@ finishes what it has begun. A second SIGTERM skips the delay.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import signal
@@ -42,6 +43,7 @@ PURGE_EVERY: Final = 10
 PURGE_ROWS: Final = 500
 _SCRAPE_SECONDS: Final = 5
 _HEAD_MAX: Final = 8192
+_FOR_THE_MIGHTY: Final = "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
 
 Announce = Callable[[str, int], None]
 """Told host and port, once the service answers."""
@@ -261,8 +263,9 @@ def _listening(settings: ServiceSettings, port: int) -> Iterator[socket.socket]:
             bound.bind(address)
             bound.listen(2048)  # two processes may bind one port, but not both listen there
         except OSError as error:
+            advice = _FOR_THE_MIGHTY if error.errno == errno.EACCES else "stop who does, or choose another port"
             raise ConfigurationError(
-                (f"cannot listen on {settings.host}:{port} ({error.strerror}): stop who does, or choose another port",)
+                (f"cannot listen on {settings.host}:{port} ({error.strerror}): {advice}",)
             ) from None
         bound.set_inheritable(True)
         yield bound

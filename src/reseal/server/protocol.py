@@ -33,6 +33,7 @@ REFUSED: Final = "refused"
 _REFUSAL: Final = "HTTP/1.1 {} \r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE: Final = "431 Request Header Fields Too Large"
 _FRAMING: Final = frozenset({b"host", b"transfer-encoding", b"expect"})
+_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 _OLD: Final = "1.0"
 
 
@@ -108,10 +109,10 @@ class StrictHttp(asyncio.Protocol):
         del self._parser  # which knows this connection, as this one knows it
 
     def data_received(self, data: bytes) -> None:
+        rest = memoryview(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # the request is answered as any other: nothing else than HTTP/1.1 is spoken here
+            while rest:
+                rest = self._feed(rest)
         except httptools.HttpParserError:
             self._refuse()
         else:
@@ -120,6 +121,14 @@ class StrictHttp(asyncio.Protocol):
                 if self._received > HEAD_BYTES:
                     self.hang_up(_TOO_LARGE)
         self._press()
+
+    def _feed(self, data: memoryview) -> memoryview:
+        """Give what follows an offer to upgrade: nothing else is spoken here, so it is the next request."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return data[upgrade.args[0] :]
+        return data[:0]
 
     def pause_writing(self) -> None:
         self.writable = self.loop.create_future()
@@ -228,6 +237,8 @@ class StrictHttp(asyncio.Protocol):
         version = self._parser.get_http_version()
         if self._hosts > 1 or (not self._hosts and version != _OLD):
             raise ValueError("a request names one host (RFC 9112, section 3.2)")
+        if self._parser.should_upgrade() and any(name in _BODY and value != b"0" for name, value in self._headers):
+            raise ValueError("the parser would take the body for what is spoken after an upgrade")
         path, raw_path, query = _target(self._url)
         scope = {
             "type": "http",

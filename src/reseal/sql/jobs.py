@@ -9,9 +9,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from reseal.core.errors import StoreUnavailable
+
+_DAMAGED: Final = "SQLITE_CORRUPT"
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -73,7 +75,9 @@ def wrapped(error: Exception) -> Exception:
     """Wrap a driver's error, once, and keep it as the cause; other errors stay what they are."""
     if not isinstance(error, sqlite3.Error):
         return error
-    unavailable = StoreUnavailable(f"SQLite: {getattr(error, 'sqlite_errorname', type(error).__name__)}")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    advice = " (the file is damaged: restore a backup)" if name.startswith(_DAMAGED) else ""
+    unavailable = StoreUnavailable(f"SQLite: {name}{advice}")
     unavailable.__cause__ = error
     return unavailable
 

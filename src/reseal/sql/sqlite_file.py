@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,6 +18,8 @@ BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for another process's lock before the store counts as unavailable."""
 _WAL: Final = "wal"
 _FULL: Final = 2
+_FIRST_TABLES: Final = frozenset({"session", "app_key", "high_water"})
+FOREIGN: Final = "is the database of something else; name another file"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -42,6 +45,9 @@ def prepare(path: Path) -> int:
             path, f"cannot be opened for writing ({error.strerror}); check folder and permissions"
         ) from error
     try:
+        with closing(sqlite3.connect(path)) as untouched:
+            if is_foreign(untouched):
+                raise _unusable(path, FOREIGN)
         connection = connect(path)
         try:
             _upgrade(connection, path)
@@ -49,7 +55,7 @@ def prepare(path: Path) -> int:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
             raise wrapped(error) from error
         raise _unusable(path, "is not an SQLite database; name another file, or move this one away") from error
 
@@ -68,6 +74,13 @@ def lock(path: Path) -> IO[bytes] | None:
         LOGGER.warning("another process writes to %s as well; both will wait for each other's commits", path.name)
         return None
     return handle
+
+
+def is_foreign(connection: sqlite3.Connection) -> bool:
+    """Tell whether there is something in a database, and it is not ours."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    return bool(tables or version) and not (version and tables >= _FIRST_TABLES)
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from reseal.core.model import Device
+from reseal.correlation import HEADER, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,6 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 """What could break a log line or cannot be stored as UTF-8."""
 _AUTHORIZATION: Final = b"authorization"
 _COOKIE: Final = b"cookie"
-_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
 class RequestFacts(msgspec.Struct, frozen=True):
@@ -94,8 +94,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
     @property
     def correlation_id(self) -> str | None:
         """Read ``x-request-id``; anything that is not a plain identifier counts as absent."""
-        given = self.header("x-request-id")
-        return given if given is not None and _CORRELATION_ID.fullmatch(given) else None
+        return harmless(self.header(HEADER))
 
 
 def _raw(text: str | bytes) -> bytes:

@@ -26,12 +26,25 @@ REFRESH_GONE: Final = "Session missing in db or has expired"
 PROMOTION_GONE: Final = "Session missing in db"
 BLACKLISTED: Final = "Either the session has ended or has been blacklisted"
 ANTI_CSRF_WRONG: Final = "Anti CSRF token missing, or not matching"
-NOT_A_REFRESH_TOKEN: Final = (
-    "io.supertokens.session.refreshToken.RefreshToken$InvalidRefreshTokenFormatException: "
-    "version of refresh token not recognised"
-)
+UNKNOWN_OPAQUE: Final = "Refresh token not found in database. Please create a new session."
+_FORMAT: Final = "io.supertokens.session.refreshToken.RefreshToken$InvalidRefreshTokenFormatException: "
+_REFRESH_PARTS: Final = 3
 ROTATED_OUT: Final = "rotated-out token branch; refresh required"
 REUSED: Final = "refresh token reuse detected"
+
+
+def not_a_refresh_token(text: str) -> str:
+    """Say what is wrong with a refresh token that cannot be read, by the version that it claims to be of."""
+    *parts, version = text.split(".")
+    match version:
+        case "V0":
+            return UNKNOWN_OPAQUE
+        case "V1" | "V2" if len(parts) + 1 != _REFRESH_PARTS:
+            return f"{_FORMAT}Refresh token split with dot yielded an array of length: {len(parts) + 1}"
+        case "V1" | "V2":
+            return f"{_FORMAT}Invalid refresh token"
+        case _:
+            return f"{_FORMAT}version of refresh token not recognised"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ def look(path: Path) -> list[Finding]:
         return [_failed(f"{path} does not exist: run reseal migrate, or correct database_uri")]
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as database:
+            if sqlite_file.is_foreign(database):
+                return [_failed(f"{path} {sqlite_file.FOREIGN}")]
             schema = of_schema(*_schema(database))
             if not schema.fine:
                 return [schema]
