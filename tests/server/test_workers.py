@@ -63,6 +63,16 @@ async def test_two_workers_share_one_store_a_killed_one_is_replaced_and_both_lea
         assert not [pid for pid in second if lives(pid)]
 
 
+async def test_workers_leave_when_the_process_that_looks_after_them_was_killed(postgres_uri, tmp_path):
+    with running(tmp_path, **variables(postgres_uri, RESEAL_WORKERS="2", RESEAL_SHUTDOWN_DELAY="0")) as service:
+        workers = await workers_seen(service)
+        service.tell(signal.SIGKILL)
+        await asyncio.to_thread(until, lambda: not any(lives(pid) for pid in workers))
+        with pytest.raises(ConnectionRefusedError):
+            service.connect()
+        assert service.log().count("the worker leaves") == len(workers)
+
+
 @pytest.mark.parametrize("loop", ROUNDS)
 async def test_of_two_processes_behind_a_proxy_one_after_the_other_leaves_and_nobody_notices(
     loop, postgres_uri, tmp_path

@@ -15,14 +15,16 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from multiprocessing import parent_process
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from reseal.core.errors import ConfigurationError, StoreUnavailable
+from reseal.log import LOGGER
 from reseal.server import journal, tls
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
@@ -31,6 +33,9 @@ from reseal.server.http import send_reply, text_reply, value_of
 from reseal.server.metrics import CONTENT_TYPE
 from reseal.server.protocol import REFUSED, StrictHttp
 from reseal.server.stores import make_store
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 KEEP_ALIVE: Final = 60
 """Seconds for which an idle connection stays open: longer than SDKs keep theirs."""
@@ -57,10 +62,12 @@ class Application:
         settings: ServiceSettings,
         *,
         config_path: str = "",
-        pid: int | None = None,
+        supervisor: BaseProcess | None = None,
         metrics_socket: socket.socket | None = None,
     ) -> None:
+        pid = supervisor.pid if supervisor is not None else None
         self.service = Service(settings, make_store(settings), config_path=config_path, pid=pid)
+        self._supervisor = supervisor
         self._delay = settings.shutdown_delay
         self._loopback_only = not settings.wants_key and not settings.allow_open_access
         self._metrics_socket = metrics_socket
@@ -99,9 +106,13 @@ class Application:
         if callable(leave_now):
             with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread: nobody signals it
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave, leave_now)
+        if self._supervisor is not None:
+            asyncio.get_running_loop().add_reader(self._supervisor.sentinel, self._orphaned)
 
     async def _end(self) -> None:
         self.service.health.draining = True
+        if self._supervisor is not None:
+            asyncio.get_running_loop().remove_reader(self._supervisor.sentinel)
         if self._metrics_server is not None:
             self._metrics_server.close()
         if self._housekeeping is not None:
@@ -113,6 +124,13 @@ class Application:
         delay = 0 if self.service.health.draining else self._delay
         self.service.health.draining = True
         asyncio.get_running_loop().call_later(delay, leave_now, signal.SIGTERM, None)
+
+    def _orphaned(self) -> None:
+        """Leave as well when the process is gone that looks after the workers: it can be started anew then."""
+        if self._supervisor is not None:
+            asyncio.get_running_loop().remove_reader(self._supervisor.sentinel)
+        LOGGER.warning("the process that looked after this worker is gone; the worker leaves")
+        signal.raise_signal(signal.SIGTERM)
 
     async def _purge(self) -> None:
         while True:
@@ -140,7 +158,7 @@ def worker() -> Application:
     """Make the application of one of several workers; the configuration comes from its environment."""
     settings = ServiceSettings.load()
     journal.set_up(settings.log_level)
-    return Application(settings, config_path=os.environ.get("RESEAL_CONFIG", ""), pid=os.getppid())
+    return Application(settings, config_path=os.environ.get("RESEAL_CONFIG", ""), supervisor=parent_process())
 
 
 def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "") -> int:
