@@ -30,11 +30,6 @@ class Tables:
         """Give the time at which the session begins."""
         return now if db.execute(self._sql["insert"], new | {"now": now}).rowcount else None
 
-    def insert_many(self, db: sqlite3.Connection, new: Sequence[Values], now: int) -> list[int]:
-        """Insert all; it fails, and inserts none, if a handle is taken."""
-        self._many(db, "insert_many", [(*values.values(), now) for values in new])
-        return [now] * len(new)
-
     def get(self, db: sqlite3.Connection, key: Key) -> Row:
         """Give the latest time that any process has noted (ms) and the columns of a session; NULLs if it is absent."""
         row: Row = db.execute(self._sql["get"], key).fetchone()

@@ -1,6 +1,6 @@
 """Sessions in one SQLite file: durable, with nothing to install. One lane writes in groups, two read beside it.
 
-New sessions, steps of their lines, and reads of one session each go as one statement if they come together.
+Steps of several lines, and reads of one session each, go as one statement if they come together.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ class AsyncSQLiteStore:
         self._clock = clock or SystemClock()
         self._steady = SteadyClock(self._clock)
         self._tables = Tables()
-        self._insertions = Kind(rows.key, self._insert, self._insert_many)
         self._rotations = Kind(rows.key, self._rotate, self._rotate_many)
         self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
         self._writer: Lane | None = None
@@ -59,7 +58,8 @@ class AsyncSQLiteStore:
             self._lock.close()
 
     async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
-        now = await self._write(self._insertions.job(rows.of_new(scope, new)))
+        values = rows.of_new(scope, new)
+        now = await self._write(lambda db: self._tables.insert(db, values, self._now_in(db)))
         return None if now is None else begun(new, now)
 
     async def get(self, scope: Scope, handle: str) -> Found:
@@ -132,12 +132,6 @@ class AsyncSQLiteStore:
         return self._steady.now()
 
     # -- in a lane --------------------------------------------------------------------------------------------------
-
-    def _insert(self, db: sqlite3.Connection, new: Values) -> int | None:
-        return self._tables.insert(db, new, self._now_in(db))
-
-    def _insert_many(self, db: sqlite3.Connection, new: Sequence[Values]) -> Sequence[int | None]:
-        return self._tables.insert_many(db, new, self._now_in(db))
 
     def _rotate(self, db: sqlite3.Connection, rotation: Values) -> Row | None:
         return self._tables.rotate(db, rotation, self._now_in(db))

@@ -1,7 +1,7 @@
 # Generated from src/reseal/_async/stores/sqlite.py by tools/unasync.py; edit that file instead.
 """Sessions in one SQLite file: durable, with nothing to install. One lane writes in groups, two read beside it.
 
-New sessions, steps of their lines, and reads of one session each go as one statement if they come together.
+Steps of several lines, and reads of one session each, go as one statement if they come together.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ class SQLiteStore:
         self._clock = clock or SystemClock()
         self._steady = SteadyClock(self._clock)
         self._tables = Tables()
-        self._insertions = Kind(rows.key, self._insert, self._insert_many)
         self._rotations = Kind(rows.key, self._rotate, self._rotate_many)
         self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
         self._writer: Lane | None = None
@@ -60,7 +59,8 @@ class SQLiteStore:
             self._lock.close()
 
     def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
-        now = self._write(self._insertions.job(rows.of_new(scope, new)))
+        values = rows.of_new(scope, new)
+        now = self._write(lambda db: self._tables.insert(db, values, self._now_in(db)))
         return None if now is None else begun(new, now)
 
     def get(self, scope: Scope, handle: str) -> Found:
@@ -133,12 +133,6 @@ class SQLiteStore:
         return self._steady.now()
 
     # -- in a lane --------------------------------------------------------------------------------------------------
-
-    def _insert(self, db: sqlite3.Connection, new: Values) -> int | None:
-        return self._tables.insert(db, new, self._now_in(db))
-
-    def _insert_many(self, db: sqlite3.Connection, new: Sequence[Values]) -> Sequence[int | None]:
-        return self._tables.insert_many(db, new, self._now_in(db))
 
     def _rotate(self, db: sqlite3.Connection, rotation: Values) -> Row | None:
         return self._tables.rotate(db, rotation, self._now_in(db))

@@ -33,7 +33,7 @@ CREATE TABLE reseal_session (
     PRIMARY KEY (app_id, tenant_id, handle)
 ) WITH (fillfactor = 75);
 
-CREATE INDEX reseal_session_user ON reseal_session (app_id, tenant_id, user_id);
+CREATE INDEX reseal_session_user ON reseal_session (user_id, tenant_id, app_id);
 
 CREATE TABLE reseal_key (
     app_id text COLLATE "C" NOT NULL,

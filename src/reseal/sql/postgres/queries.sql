@@ -5,6 +5,10 @@
 --
 -- Who locks several rows locks them in the order of the primary key, so that nobody waits in a circle: _many by the
 -- order of its arrays (see greet), the others by ORDER BY ... FOR UPDATE.
+--
+-- A plan may be made while the table is new and has no statistics; then app and tenant alone pass for selective. So
+-- several handles are joined from a relation that also brings app and tenant, the index of users begins with the user, and
+-- their order is that of an expression: nothing is left for which a walk along all of a tenant's sessions looks cheap.
 
 -- name: greet
 SELECT
@@ -125,8 +129,10 @@ FROM (
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t
-LEFT JOIN reseal_session AS s
-    ON s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = ANY(%(handles)s::text[])
+LEFT JOIN (
+    (SELECT %(app_id)s::text AS app_id, %(tenant_id)s::text AS tenant_id, unnest(%(handles)s::text[]) AS handle) AS w
+    JOIN reseal_session AS s USING (app_id, tenant_id, handle)
+) ON true
 
 -- name: rotate
 UPDATE reseal_session AS s SET
@@ -223,11 +229,13 @@ FROM (
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t, (
-    SELECT s.handle FROM reseal_session AS s
-    WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = ANY(%(handles)s::text[]) AND s.ended_at IS NULL
-    ORDER BY s.handle FOR UPDATE
+    SELECT m.app_id, m.tenant_id, m.handle
+    FROM (SELECT %(app_id)s::text AS app_id, %(tenant_id)s::text AS tenant_id, unnest(%(handles)s::text[]) AS handle) AS w
+    JOIN reseal_session AS m USING (app_id, tenant_id, handle)
+    WHERE m.ended_at IS NULL
+    ORDER BY m.handle FOR UPDATE OF m
 ) AS meant
-WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = meant.handle AND s.ended_at IS NULL
+WHERE s.app_id = meant.app_id AND s.tenant_id = meant.tenant_id AND s.handle = meant.handle AND s.ended_at IS NULL
 RETURNING s.handle
 
 -- name: end_user
@@ -237,12 +245,12 @@ FROM (
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t, (
-    SELECT s.handle FROM reseal_session AS s
-    WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL
-        AND s.handle IS DISTINCT FROM %(keep)s::text
-    ORDER BY s.handle FOR UPDATE
+    SELECT m.app_id, m.tenant_id, m.handle FROM reseal_session AS m
+    WHERE m.app_id = %(app_id)s AND m.tenant_id = %(tenant_id)s AND m.user_id = %(user_id)s AND m.ended_at IS NULL
+        AND m.handle IS DISTINCT FROM %(keep)s::text
+    ORDER BY m.handle || '' FOR UPDATE
 ) AS meant
-WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = meant.handle AND s.ended_at IS NULL
+WHERE s.app_id = meant.app_id AND s.tenant_id = meant.tenant_id AND s.handle = meant.handle AND s.ended_at IS NULL
 RETURNING s.handle
 
 -- name: list_user

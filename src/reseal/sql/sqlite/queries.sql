@@ -13,21 +13,6 @@ INSERT INTO session (
     :user_agent, :now, 1
 ) ON CONFLICT DO NOTHING
 
--- name: insert_many
-WITH given (
-    app_id, tenant_id, handle, user_id, token_hash, idle_ms, absolute_ms, jwt_payload, session_data, use_static_key,
-    ip, user_agent, now
-) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
-INSERT INTO session (
-    app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
-    rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
-    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version
-)
-SELECT
-    app_id, tenant_id, handle, user_id, now, now + min(idle_ms, ifnull(absolute_ms, idle_ms)), now + absolute_ms, 0,
-    token_hash, now, 0, now, -1, 0, -1, jwt_payload, session_data, use_static_key, ip, user_agent, now, 1
-FROM given WHERE handle IS NOT NULL
-
 -- name: get
 SELECT
     at,

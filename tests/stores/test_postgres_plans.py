@@ -1,0 +1,56 @@
+"""PostgreSQL plans a statement once for each connection, perhaps while the table is small, and keeps to it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+
+from reseal._async.stores.postgres import AsyncPostgresStore
+from reseal.core.model import EndReason, Scope
+from reseal.testing.material import new_session, step
+
+PUBLIC = Scope()
+MANY = 3000
+TIMES = 20
+ROWS_READ = """
+SELECT sum(idx_tup_read) + (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'reseal_session')
+FROM pg_stat_user_indexes WHERE relname = 'reseal_session'
+"""
+
+
+@pytest.fixture
+async def store(own_postgres):
+    store = AsyncPostgresStore(own_postgres.uri(), pool_size=1)
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def rows_read(store, server):
+    """Give the rows of sessions that the server has read, by index or not; it tells once the connections are closed."""
+    await store.close()
+    with psycopg.connect(server.uri()) as connection:
+        return int(connection.execute(ROWS_READ).fetchone()[0])
+
+
+async def use(store, name):
+    await store.insert(PUBLIC, new_session(name, f"user of {name}"))
+    await store.get(PUBLIC, name)
+    await store.get_many(PUBLIC, [name, "absent"])
+    await store.rotate(PUBLIC, step(name))
+    await asyncio.gather(store.rotate(PUBLIC, step(name, 1)), store.rotate(PUBLIC, step("absent")))
+    await store.list_user(PUBLIC, f"user of {name}")
+    await store.end(PUBLIC, [name, "absent"], EndReason.REVOKED)
+    await store.end_user(PUBLIC, f"user of {name}", EndReason.REVOKED)
+    await store.replace(PUBLIC, (await store.get(PUBLIC, name)).record)
+
+
+async def test_statements_that_were_planned_for_a_small_table_read_no_more_rows_of_a_large_one(store, own_postgres):
+    for n in range(TIMES):
+        await use(store, f"small-{n}")
+    await asyncio.gather(*(store.insert(PUBLIC, new_session(f"h-{n}", f"user {n}")) for n in range(MANY)))
+    for n in range(TIMES):
+        await use(store, f"large-{n}")
+    assert 2 * TIMES < await rows_read(store, own_postgres) < MANY
