@@ -5,11 +5,11 @@ A line cannot be forged: JSON escapes every control character, and line and para
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from reseal.core.events import NO_DEVICE, Event, EventName
@@ -54,25 +54,21 @@ def log_event(event: Event) -> None:
 def as_json(event: Event) -> str:
     """Write an event as one line of JSON with the members that it has."""
     other = event.other_device or NO_DEVICE
-    members = (
-        ("app_id", event.scope.app_id),
-        ("tenant_id", event.scope.tenant_id),
-        ("session_handle", event.session_handle),
-        ("user_id", event.user_id),
-        ("reason", event.reason),
-        ("ip", event.device.ip),
-        ("user_agent", event.device.user_agent),
-        ("other_ip", other.ip),
-        ("other_user_agent", other.user_agent),
-        ("correlation_id", event.correlation_id),
-    )
-    there = "".join([f', "{name}": {encode_basestring_ascii(value)}' for name, value in members if value is not None])
-    return f'{{"event": "{event.name.value}", "time": "{utc(event.at)}"{there}}}'
-
-
-def quoted(text: str | None) -> str:
-    """Write a text as JSON does."""
-    return "null" if text is None else encode_basestring_ascii(text)
+    members = {
+        "event": event.name.value,
+        "time": utc(event.at),
+        "app_id": event.scope.app_id,
+        "tenant_id": event.scope.tenant_id,
+        "session_handle": event.session_handle,
+        "user_id": event.user_id,
+        "reason": event.reason,
+        "ip": event.device.ip,
+        "user_agent": event.device.user_agent,
+        "other_ip": other.ip,
+        "other_user_agent": other.user_agent,
+        "correlation_id": event.correlation_id,
+    }
+    return json.dumps({name: value for name, value in members.items() if value is not None})
 
 
 def utc(moment: int) -> str:

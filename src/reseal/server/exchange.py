@@ -97,7 +97,7 @@ class Exchange:
         """Have the request answered."""
         try:
             await application(self.scope, self.receive, self.send)
-        except Exception:
+        except Exception:  # of one request; the process and its other connections go on
             _LOGGER.exception("the application failed")
         finally:
             if not (self.done or self._gone):

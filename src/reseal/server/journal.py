@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from itertools import count
 from typing import Final, TextIO
 
-from reseal.log import LOGGER, Line, quoted, utc
+from reseal.log import LOGGER, Line, utc
 from reseal.server.http import Request
 
 _LEVELS: Final = {
@@ -46,14 +46,17 @@ def log_request(request: Request, status: int, seconds: float) -> None:
     too_often = request.trace.operation in _PROBES or status == _TOO_MANY
     level = logging.DEBUG if too_often else logging.INFO
     if LOGGER.isEnabledFor(level):
-        method = request.method if request.method in _METHODS else "other"
-        text = (
-            f'{{"event": "request", "time": "{utc(time.time_ns() // 1_000_000)}", '
-            f'"operation": "{request.trace.operation}", "method": "{method}", "status": {status}, '
-            f'"ip": {quoted(request.client_ip)}, "ms": {seconds * 1000:.2f}, '
-            f'"correlation_id": {quoted(request.trace.correlation_id)}}}'
-        )
-        LOGGER.handle(Line(level, text))
+        members = {
+            "event": "request",
+            "time": utc(time.time_ns() // 1_000_000),
+            "operation": request.trace.operation,
+            "method": request.method if request.method in _METHODS else "other",
+            "status": status,
+            "ip": request.client_ip,
+            "ms": round(seconds * 1000, 2),
+            "correlation_id": request.trace.correlation_id,
+        }
+        LOGGER.handle(Line(level, json.dumps(members)))
 
 
 class JsonLines(logging.Formatter):
