@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from base64 import b64decode
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import reseal
 from reseal import (
     AsyncReseal,
+    GeneralError,
     HasClaim,
     InvalidClaims,
     InvalidInput,
@@ -282,3 +284,69 @@ async def test_calls_before_opening_say_what_is_missing(colour: Any, config: Set
     client.cookies = {ACCESS: "x", REFRESH: "x"}
     with pytest.raises(RuntimeError, match="open"):
         await client.call(call, *(["alice"] if call == "create_new_session" else []))
+
+
+# -- changes of session data ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Cart:
+    items: list[str]
+
+
+def add(item: str) -> Any:
+    return lambda data: data | {"cart": [*data.get("cart", ()), item]}
+
+
+async def test_data_is_changed_by_a_function_on_the_session_and_by_its_handle(client: Client) -> None:
+    session = await client.call("create_new_session", "alice", {}, {"cart": ["tea"]})
+    assert await settled(session.change_session_data(add("milk"))) == {"cart": ["tea", "milk"]}
+    by_handle = client.sessions.change_session_data(session.get_handle(), add("salt"))
+    assert await settled(by_handle) == {"cart": ["tea", "milk", "salt"]}
+    assert await settled(session.get_session_data()) == {"cart": ["tea", "milk", "salt"]}
+
+
+async def test_data_is_read_and_changed_as_a_type_of_the_application(client: Client) -> None:
+    session = await client.call("create_new_session", "alice", {}, {"items": ["tea"]})
+    handle = session.get_handle()
+    assert await settled(session.get_session_data(as_=Cart)) == Cart(["tea"])
+    assert await settled(session.change_session_data(lambda cart: Cart([*cart.items, "milk"]), as_=Cart)) == Cart(
+        ["tea", "milk"]
+    )
+    assert await settled(client.sessions.get_session_data(handle, as_=Cart)) == Cart(["tea", "milk"])
+    assert await settled(session.get_session_data()) == {"items": ["tea", "milk"]}
+
+
+async def test_data_that_does_not_fit_the_type_is_named_and_stays(client: Client) -> None:
+    session = await client.call("create_new_session", "alice", {}, {"items": 3})
+    with pytest.raises(GeneralError, match=r"session_data: what is stored does not fit Cart: .*\$\.items"):
+        await settled(session.get_session_data(as_=Cart))
+    with pytest.raises(GeneralError, match="does not fit Cart"):
+        await settled(session.change_session_data(lambda cart: cart, as_=Cart))
+    assert await settled(session.get_session_data()) == {"items": 3}
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        (None, "the function must return the new data; it returned None"),
+        ([1], "must be a JSON object"),
+        ({"a": {1}}, "cannot keep|is not JSON"),
+    ],
+)
+async def test_a_change_to_what_is_no_object_is_refused_and_nothing_is_written(
+    client: Client, returned: Any, problem: str
+) -> None:
+    session = await client.call("create_new_session", "alice", {}, {"n": 1})
+    with pytest.raises(InvalidInput, match=problem):
+        await settled(session.change_session_data(lambda _: returned))
+    assert await settled(session.get_session_data()) == {"n": 1}
+
+
+async def test_a_change_of_an_ended_session_is_unauthorised_and_clears_its_cookies(client: Client) -> None:
+    session = await client.call("create_new_session", "alice", {}, {"n": 1})
+    await settled(client.sessions.revoke_session_using_session_handle(session.get_handle()))
+    with pytest.raises(Unauthorised):
+        await settled(session.change_session_data(lambda data: data))
+    with pytest.raises(Unauthorised):
+        await settled(client.sessions.change_session_data(session.get_handle(), lambda data: data))

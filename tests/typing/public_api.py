@@ -1,7 +1,8 @@
 """The public calls as an application writes them. It is read by the type checker, and never run."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, assert_type
+from dataclasses import dataclass
+from typing import Annotated, Any, assert_type
 
 from fastapi import Depends, FastAPI, Request, WebSocket
 from starlette.applications import Starlette
@@ -38,6 +39,11 @@ assert_type(settings.origins, frozenset[str])
 assert_type(Settings.from_env(), Settings)
 
 
+@dataclass
+class Cart:
+    items: list[str]
+
+
 def listen(event: Event) -> None:
     assert_type(event.user_id, str | None)
     assert_type(event.name, reseal.EventName)
@@ -69,9 +75,12 @@ async def login(request: Request) -> dict[str, str]:
 async def feed(session: SignedIn, recent: Recently, perhaps: Perhaps) -> list[str]:
     assert_type(session, AsyncSession)
     assert_type(session.get_user_id(), str)
-    assert_type(session.get_jwt_payload(), dict[str, object])
+    assert_type(session.get_jwt_payload(), dict[str, Any])
     assert_type(session.get_expiry(), int)
-    assert_type(await session.get_session_data(), dict[str, object])
+    assert_type(await session.get_session_data(), dict[str, Any])
+    assert_type(await session.get_session_data(as_=Cart), Cart)
+    assert_type(await session.change_session_data(lambda cart: Cart([*cart.items, "tea"]), as_=Cart), Cart)
+    await session.change_session_data(lambda data: {**data, "cart": [*data["cart"], "tea"]})
     assert_type(await recent.revoke_other_sessions(), tuple[str, ...])
     await session.update_session_data({"cart": ["tea"]})
     await session.update_jwt_payload({"plan": "gold"})
@@ -164,8 +173,8 @@ async def anywhere(request: RequestFacts, response: SessionHeaders) -> None:
         assert_type(await asynchronous.revoke_session_using_session_handle("handle"), bool)
         assert_type(await asynchronous.revoke_multiple_sessions(["handle"]), tuple[str, ...])
         assert_type(await asynchronous.revoke_all_sessions_for_user("alice", keep="handle"), tuple[str, ...])
-        assert_type(await asynchronous.get_session_data("handle"), dict[str, object])
-        assert_type(await asynchronous.answer_refresh(request, response), dict[str, object])
+        assert_type(await asynchronous.get_session_data("handle"), dict[str, Any])
+        assert_type(await asynchronous.answer_refresh(request, response), dict[str, Any])
         asynchronous.require_own_origin(request)
         assert_type(asynchronous.set_relevant_headers_for_options_api(request, response), bool)
 
@@ -175,7 +184,7 @@ def in_a_thread(request: RequestFacts, response: SessionHeaders) -> None:
         assert_type(synchronous, reseal.Reseal)
         session = synchronous.create_new_session(request, response, "alice")
         assert_type(session, reseal.Session)
-        assert_type(session.get_session_data(), dict[str, object])
+        assert_type(session.get_session_data(), dict[str, Any])
         assert_type(synchronous.get_session(request, response, True), reseal.Session)
         assert_type(synchronous.refresh_session(request, response), reseal.Session)
         assert_type(response.items(), list[tuple[str, str]])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from reseal.core import payload
+from reseal._async import changes
 from reseal.core.access_token import Claims
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
@@ -15,6 +15,9 @@ from reseal.web.transport import Transport
 
 if TYPE_CHECKING:
     from reseal._async.sessions import AsyncReseal
+
+
+T = TypeVar("T")
 
 
 class AsyncSession:
@@ -39,7 +42,7 @@ class AsyncSession:
         """The session's name: fit for logs and lists, worthless as a credential."""
         return self._claims.sid
 
-    def get_jwt_payload(self) -> dict[str, object]:
+    def get_jwt_payload(self) -> dict[str, Any]:
         """What the access token carries; a fresh copy at each call."""
         return self._claims.jwt_payload()
 
@@ -47,13 +50,38 @@ class AsyncSession:
         """When the access token ends, in ms since the epoch."""
         return self._claims.exp * 1000
 
-    async def get_session_data(self) -> dict[str, object]:
-        """Read the data that stays on the server. Raises ``Unauthorised``, ``StoreUnavailable``."""
-        record = await self._live()
-        return payload.decode(record.session_data)
+    @overload
+    async def get_session_data(self) -> dict[str, Any]: ...
+    @overload
+    async def get_session_data(self, *, as_: type[T]) -> T: ...
+    async def get_session_data(self, *, as_: type[Any] | None = None) -> Any:
+        """Read the data that stays on the server: as a dict, or as a dataclass, ``TypedDict`` or msgspec ``Struct``.
+
+        Raises ``Unauthorised``, ``StoreUnavailable``, and ``GeneralError`` if the data does not fit ``as_``.
+        """
+        return changes.read_data(await self._live(), as_)
+
+    @overload
+    async def change_session_data(
+        self, change: Callable[[dict[str, Any]], Mapping[str, object]]
+    ) -> Mapping[str, object]: ...
+    @overload
+    async def change_session_data(self, change: Callable[[T], T], *, as_: type[T]) -> T: ...
+    async def change_session_data(self, change: Callable[[Any], Any], *, as_: type[Any] | None = None) -> Any:
+        """Replace the session data by what ``change`` makes of it, without losing the change of another request.
+
+        ``change`` gets a fresh copy, returns the new data and does nothing else: after a lost race it is called again.
+        Raises ``InvalidInput``, ``Unauthorised``, ``Conflict`` (too many at once), ``StoreUnavailable``; after the last
+        the change may have been made.
+        """
+        sessions = self._reseal.sessions
+        return await changes.change_session_data(sessions, self._live, change, as_=as_, seen=self._claims)
 
     async def update_session_data(self, session_data: Mapping[str, object]) -> None:
-        """Replace the session data. Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``."""
+        """Replace the session data, whatever another request has written; :meth:`change_session_data` keeps both.
+
+        Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``.
+        """
         try:
             await self._reseal.sessions.update(self._claims.sid, session_data=session_data, seen=self._claims)
         except Unauthorised as error:

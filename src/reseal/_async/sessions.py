@@ -7,10 +7,10 @@ also when a call raises: clearing cookies is part of a refusal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Self, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self, TypeVar, overload
 
-from reseal._async import offered, visits
+from reseal._async import changes, offered, visits
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
@@ -29,7 +29,7 @@ from reseal.core.errors import (
     WrongMethod,
 )
 from reseal.core.events import Caller, EventListener, EventName
-from reseal.core.model import EndReason
+from reseal.core.model import EndReason, SessionRecord
 from reseal.core.tokens import TokenPair
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -41,6 +41,7 @@ from reseal.web.headers import SessionHeaders
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 from reseal.web.transport import Transport
 
+T = TypeVar("T")
 ErrorT = TypeVar("ErrorT", bound=ResealError)
 
 
@@ -206,15 +207,38 @@ class AsyncReseal:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in await self.sessions.list_user(user_id))
 
-    async def get_session_data(self, session_handle: str) -> dict[str, object]:
-        """Read a session's data. Raises ``Unauthorised`` if there is no such live session."""
-        return payload.decode((await self.sessions.get(session_handle)).session_data)
+    @overload
+    async def get_session_data(self, session_handle: str) -> dict[str, Any]: ...
+    @overload
+    async def get_session_data(self, session_handle: str, *, as_: type[T]) -> T: ...
+    async def get_session_data(self, session_handle: str, *, as_: type[Any] | None = None) -> Any:
+        """Read a session's data: as a dict, or as a dataclass, ``TypedDict`` or msgspec ``Struct``.
+
+        Raises ``Unauthorised`` if there is no such live session, ``GeneralError`` if the data does not fit ``as_``.
+        """
+        return changes.read_data(await self.sessions.get(session_handle), as_)
+
+    @overload
+    async def change_session_data(
+        self, session_handle: str, change: Callable[[dict[str, Any]], Mapping[str, object]]
+    ) -> Mapping[str, object]: ...
+    @overload
+    async def change_session_data(self, session_handle: str, change: Callable[[T], T], *, as_: type[T]) -> T: ...
+    async def change_session_data(
+        self, session_handle: str, change: Callable[[Any], Any], *, as_: type[Any] | None = None
+    ) -> Any:
+        """Replace a session's data by what ``change`` makes of it. See :meth:`AsyncSession.change_session_data`."""
+
+        async def read() -> SessionRecord:
+            return await self.sessions.get(session_handle)
+
+        return await changes.change_session_data(self.sessions, read, change, as_=as_)
 
     async def update_session_data(self, session_handle: str, session_data: Mapping[str, object]) -> None:
-        """Replace a session's data. Raises ``InvalidInput`` or ``Unauthorised``."""
+        """Replace a session's data, whatever another request has written. Raises ``InvalidInput``, ``Unauthorised``."""
         await self.sessions.update(session_handle, session_data=session_data)
 
-    async def get_jwt_payload(self, session_handle: str) -> dict[str, object]:
+    async def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
         """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
         return payload.decode((await self.sessions.get(session_handle)).jwt_payload)
 

@@ -21,7 +21,7 @@ from reseal._sync.ports import Store
 from reseal.clock import Clock, SystemClock
 from reseal.core import payload, rotation
 from reseal.core.access_token import Audience, Claims, Verifier, mint
-from reseal.core.errors import AccessTokenTooLarge, Refusal
+from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal
 from reseal.core.events import NOBODY, Caller, EventListener
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.refresh_token import RefreshToken
@@ -186,10 +186,12 @@ class Engine:
         session_data: Mapping[str, object] | None = None,
         jwt_payload: Mapping[str, object] | None = None,
         seen: Claims | None = None,
+        expected_version: int | None = None,
     ) -> SessionRecord:
         """Replace the session data, the JWT payload, or both; ``None`` leaves one as it is. The last writer wins.
 
         ``seen``: the verified token on whose behalf this happens; its generation counts as confirmed.
+        ``expected_version``: write only over this ``version`` of the record. Raises ``Conflict`` if it has changed.
 
         Tokens already issued keep their payload; a refresh brings the new one. Raises ``InvalidInput``,
         ``AccessTokenTooLarge``, ``Unauthorised``, ``StoreUnavailable``; then nothing was changed.
@@ -199,6 +201,8 @@ class Engine:
         csrf = _ANTI_CSRF_SIZE * "c" if self.settings.enable_anti_csrf else None
 
         def change(record: SessionRecord, now: int) -> SessionRecord:
+            if expected_version not in {None, record.version}:
+                raise Conflict
             if public is not None:
                 self._check_size(self._claims(handle, record.user_id, record.generation, public, csrf))
             changed = replace(

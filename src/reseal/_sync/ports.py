@@ -183,8 +183,13 @@ class Sessions(Protocol):
         session_data: Mapping[str, object] | None = None,
         jwt_payload: Mapping[str, object] | None = None,
         seen: Claims | None = None,
+        expected_version: int | None = None,
     ) -> SessionRecord:
-        """Replace session data or JWT payload. Raises ``InvalidInput`` or ``Unauthorised``."""
+        """Replace session data or JWT payload. Raises ``InvalidInput`` or ``Unauthorised``.
+
+        ``expected_version``: the ``version`` of the record that the new values were made from; if another write came
+        in between, nothing is changed. Raises ``Conflict`` then.
+        """
 
     def revoke(self, handles: Iterable[str], reason: EndReason = ...) -> tuple[str, ...]:
         """End sessions; names those that this call ended."""

@@ -209,10 +209,12 @@ class Remote:
         session_data: Mapping[str, object] | None = None,
         jwt_payload: Mapping[str, object] | None = None,
         seen: Claims | None = None,
+        expected_version: int | None = None,
     ) -> SessionRecord:
         """Replace the session data, the JWT payload, or both; ``None`` leaves one as it is. The last writer wins.
 
-        Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``Unauthorised``, ``StoreUnavailable``.
+        ``expected_version``: write only over this ``version`` of the record. Raises ``Conflict`` if it has changed;
+        ``InvalidInput``, ``AccessTokenTooLarge``, ``Unauthorised``, ``StoreUnavailable``.
         """
         private = None if session_data is None else msgspec.Raw(payload.encode("session_data", session_data))
         public = None if jwt_payload is None else msgspec.Raw(payload.encode("jwt_payload", jwt_payload))
@@ -224,6 +226,7 @@ class Remote:
             session_data=private,
             jwt_payload=public,
             seen=seen,
+            expected_version=expected_version,
         )
 
     def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:

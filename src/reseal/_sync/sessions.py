@@ -8,10 +8,10 @@ also when a call raises: clearing cookies is part of a refusal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Self, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self, TypeVar, overload
 
-from reseal._sync import offered, visits
+from reseal._sync import changes, offered, visits
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
@@ -30,7 +30,7 @@ from reseal.core.errors import (
     WrongMethod,
 )
 from reseal.core.events import Caller, EventListener, EventName
-from reseal.core.model import EndReason
+from reseal.core.model import EndReason, SessionRecord
 from reseal.core.tokens import TokenPair
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -42,6 +42,7 @@ from reseal.web.headers import SessionHeaders
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 from reseal.web.transport import Transport
 
+T = TypeVar("T")
 ErrorT = TypeVar("ErrorT", bound=ResealError)
 
 
@@ -207,15 +208,38 @@ class Reseal:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in self.sessions.list_user(user_id))
 
-    def get_session_data(self, session_handle: str) -> dict[str, object]:
-        """Read a session's data. Raises ``Unauthorised`` if there is no such live session."""
-        return payload.decode((self.sessions.get(session_handle)).session_data)
+    @overload
+    def get_session_data(self, session_handle: str) -> dict[str, Any]: ...
+    @overload
+    def get_session_data(self, session_handle: str, *, as_: type[T]) -> T: ...
+    def get_session_data(self, session_handle: str, *, as_: type[Any] | None = None) -> Any:
+        """Read a session's data: as a dict, or as a dataclass, ``TypedDict`` or msgspec ``Struct``.
+
+        Raises ``Unauthorised`` if there is no such live session, ``GeneralError`` if the data does not fit ``as_``.
+        """
+        return changes.read_data(self.sessions.get(session_handle), as_)
+
+    @overload
+    def change_session_data(
+        self, session_handle: str, change: Callable[[dict[str, Any]], Mapping[str, object]]
+    ) -> Mapping[str, object]: ...
+    @overload
+    def change_session_data(self, session_handle: str, change: Callable[[T], T], *, as_: type[T]) -> T: ...
+    def change_session_data(
+        self, session_handle: str, change: Callable[[Any], Any], *, as_: type[Any] | None = None
+    ) -> Any:
+        """Replace a session's data by what ``change`` makes of it. See :meth:`Session.change_session_data`."""
+
+        def read() -> SessionRecord:
+            return self.sessions.get(session_handle)
+
+        return changes.change_session_data(self.sessions, read, change, as_=as_)
 
     def update_session_data(self, session_handle: str, session_data: Mapping[str, object]) -> None:
-        """Replace a session's data. Raises ``InvalidInput`` or ``Unauthorised``."""
+        """Replace a session's data, whatever another request has written. Raises ``InvalidInput``, ``Unauthorised``."""
         self.sessions.update(session_handle, session_data=session_data)
 
-    def get_jwt_payload(self, session_handle: str) -> dict[str, object]:
+    def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
         """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
         return payload.decode((self.sessions.get(session_handle)).jwt_payload)
 

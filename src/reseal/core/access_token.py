@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from contextlib import suppress
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -54,13 +54,13 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     def __repr__(self) -> str:
         return f"Claims(sid={self.sid!r}, gen={self.gen}, exp={self.exp})"
 
-    def jwt_payload(self) -> dict[str, object]:
+    def jwt_payload(self) -> dict[str, Any]:
         """Read the application's object, a fresh copy at each call."""
         return _PAYLOAD.decode(self.payload)
 
 
 _CLAIMS: Final = msgspec.json.Decoder(Claims)
-_PAYLOAD: Final = msgspec.json.Decoder(dict[str, object])
+_PAYLOAD: Final = msgspec.json.Decoder(dict[str, Any])
 _ENCODER: Final = msgspec.json.Encoder()
 
 

@@ -70,6 +70,10 @@ class InvalidInput(GeneralError):
         self.problem = problem
 
 
+class Conflict(GeneralError):
+    """Somebody else changed this session at the same time; nothing was written, and the call may be repeated."""
+
+
 class AccessTokenTooLarge(InvalidInput):
     """The access token would not fit into a cookie, so the browser would drop it without a word."""
 

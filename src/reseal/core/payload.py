@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from reseal.core.errors import InvalidInput
+from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.model import USER_ID_MAX
+
+T = TypeVar("T")
 
 EMPTY: Final = b"{}"
 _ENCODER: Final = msgspec.json.Encoder()
-_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**64 - 1
 
@@ -44,9 +46,33 @@ def encode(field: str, value: Mapping[str, object] | None) -> bytes:
     return text
 
 
-def decode(text: bytes) -> dict[str, object]:
-    """Read a stored object; each call gives a fresh one."""
+def decode(text: bytes) -> dict[str, Any]:
+    """Read a stored object; each call returns a fresh one."""
     return _OBJECT.decode(text)
+
+
+def decode_as(field: str, text: bytes, kind: type[T]) -> T:
+    """Read a stored object as a dataclass, a ``TypedDict`` or a msgspec ``Struct``.
+
+    Raises ``GeneralError`` naming ``field`` if what is stored does not fit ``kind``.
+    """
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        problem = str(error)
+    raise GeneralError(f"{field}: what is stored does not fit {kind.__name__}: {problem}")
+
+
+def plain(field: str, value: object) -> dict[str, Any]:
+    """Turn a value of such a kind into a JSON object. Raises ``InvalidInput`` naming ``field``."""
+    problem = f"must be a JSON object, not {type(value).__name__}"
+    try:
+        made = msgspec.to_builtins(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        made, problem = None, f"is not JSON: {type(error).__name__}"
+    if not isinstance(made, dict):
+        raise InvalidInput(field, problem)
+    return made
 
 
 def largest_member(text: bytes) -> str:

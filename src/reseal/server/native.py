@@ -158,7 +158,11 @@ async def _list_user(engine: AsyncEngine, call: wire.OfUser, _: Clock) -> Iterab
 
 async def _update(engine: AsyncEngine, call: wire.Update, _: Clock) -> SessionRecord:
     record = await engine.update(
-        call.handle, session_data=call.session_data, jwt_payload=call.jwt_payload, seen=call.seen
+        call.handle,
+        session_data=call.session_data,
+        jwt_payload=call.jwt_payload,
+        seen=call.seen,
+        expected_version=call.expected_version,
     )
     return _shown(record)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reseal.core.errors import (
+    Conflict,
     InvalidClaims,
     InvalidInput,
     Refusal,
@@ -67,8 +68,8 @@ def answer(error: ResealError, settings: Settings) -> Answer:
             return Answer(503, {"message": "session store unavailable, try again"}, retry)
         case WrongMethod():
             return Answer(405, {"message": str(error)}, (("Allow", "POST"),))
-        case InvalidInput():
-            return Answer(400, {"message": str(error)})
+        case InvalidInput() | Conflict():
+            return Answer(400 if isinstance(error, InvalidInput) else 409, {"message": str(error)})
         case _:
             return Answer(500, {"message": "internal error"})
 

@@ -15,6 +15,7 @@ from reseal.core.access_token import Claims
 from reseal.core.errors import (
     AccessTokenTooLarge,
     ConfigurationError,
+    Conflict,
     InvalidInput,
     Refusal,
     ResealError,
@@ -114,6 +115,7 @@ class Update(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     session_data: dict[str, object] | None = None
     jwt_payload: dict[str, object] | None = None
     seen: Claims | None = None
+    expected_version: int | None = None
 
 
 class Revoke(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -169,49 +171,33 @@ def settings_of(profile: Profile, secret_key: Secret | None) -> Settings:
 
 def failure_of(error: ResealError) -> Failure | None:
     """Write an error down, or ``None`` if it is not one that travels."""
-    match error:
-        case Unauthorised():
-            return Failure(error="Unauthorised", code=error.code, reason=error.reason.value)
-        case TokenTheftDetected():
-            return Failure(
-                error="TokenTheftDetected",
-                code=error.code,
-                user_id=error.user_id,
-                session_handle=error.session_handle,
-                subtype=error.subtype,
-            )
-        case AccessTokenTooLarge():
-            return Failure(
-                error="AccessTokenTooLarge",
-                code=error.code,
-                size=error.size,
-                limit=error.limit,
-                largest=error.largest,
-            )
-        case InvalidInput():
-            return Failure(error="InvalidInput", code=error.code, field=error.field, problem=error.problem)
-        case ConfigurationError():
-            return Failure(error="ConfigurationError", code=error.code, problems=error.problems)
-        case _:
-            return None
+    facts = _FACTS.get(type(error))
+    if facts is None:
+        return None
+    told = {name: getattr(error, name) for name in facts}
+    return msgspec.convert({"error": type(error).__name__, "code": error.code, **told}, Failure)
 
 
 def error_of(failure: Failure) -> ResealError | None:
     """Make the error again, or ``None`` if this version does not know it."""
-    match failure.error:
-        case "Unauthorised":
-            known = {reason.value: reason for reason in Refusal}
-            return Unauthorised(known.get(failure.reason, Refusal.UNKNOWN_SESSION))
-        case "TokenTheftDetected":
-            return TokenTheftDetected(failure.user_id, failure.session_handle, failure.subtype)
-        case "AccessTokenTooLarge":
-            return AccessTokenTooLarge(failure.size, failure.limit, failure.largest)
-        case "InvalidInput":
-            return InvalidInput(failure.field, failure.problem)
-        case "ConfigurationError":
-            return ConfigurationError(failure.problems)
-        case _:
-            return None
+    kind = _KINDS.get(failure.error)
+    if kind is None:
+        return None
+    if kind is Unauthorised:
+        known = {reason.value: reason for reason in Refusal}
+        return Unauthorised(known.get(failure.reason, Refusal.UNKNOWN_SESSION))
+    return kind(*[getattr(failure, name) for name in _FACTS[kind]])
 
+
+_FACTS: Final[dict[type[ResealError], tuple[str, ...]]] = {
+    Unauthorised: ("reason",),
+    TokenTheftDetected: ("user_id", "session_handle", "subtype"),
+    AccessTokenTooLarge: ("size", "limit", "largest"),
+    InvalidInput: ("field", "problem"),
+    ConfigurationError: ("problems",),
+    Conflict: (),
+}
+"""The errors that travel, each with the attributes that it is made of."""
+_KINDS: Final = {kind.__name__: kind for kind in _FACTS}
 
 Jwks = Mapping[str, list[dict[str, str]]]

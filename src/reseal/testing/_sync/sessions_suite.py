@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import pytest
 
+from reseal._sync.changes import change_session_data
 from reseal._sync.ports import Sessions
 from reseal.core.errors import (
     GENERAL_ERROR,
@@ -27,6 +28,7 @@ from reseal.core.errors import (
     TRY_REFRESH_TOKEN,
     UNAUTHORISED,
     AccessTokenTooLarge,
+    Conflict,
     InvalidInput,
     Refusal,
     ResealError,
@@ -37,6 +39,7 @@ from reseal.core.errors import (
 )
 from reseal.core.events import Caller, EventName
 from reseal.core.model import Device, EndReason, Scope
+from reseal.core.payload import decode
 from reseal.core.tokens import TokenPair
 from reseal.testing._sync.waiting import together
 from reseal.testing._sync.world import World
@@ -201,6 +204,50 @@ class SessionsSuite:
         with pytest.raises(Unauthorised) as error:
             sessions.update(pair.claims.sid, session_data={"n": 1})
         assert error.value.reason is Refusal.REVOKED
+
+    def test_an_update_that_expects_an_older_version_changes_nothing(self, world: World) -> None:
+        sessions = world.sessions()
+        sid = (sessions.create("user", session_data={"n": 0})).claims.sid
+        version = (sessions.get(sid)).version
+        sessions.update(sid, session_data={"n": 1}, expected_version=version)
+        with pytest.raises(Conflict):
+            sessions.update(sid, session_data={"n": 2}, expected_version=version)
+        assert (sessions.get(sid)).session_data == b'{"n":1}'
+
+    def test_an_expected_version_that_changes_before_the_write_changes_nothing(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", session_data={"n": 0})
+        version = (sessions.get(pair.claims.sid)).version
+        world.store.before("replace", partial(sessions.update, pair.claims.sid, session_data={"n": 1}))
+        with pytest.raises(Conflict):
+            sessions.update(pair.claims.sid, session_data={"n": 2}, expected_version=version)
+        assert (sessions.get(pair.claims.sid)).session_data == b'{"n":1}'
+
+    def test_a_change_that_lost_a_race_is_made_again_from_what_the_other_wrote(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", session_data={"n": 1})
+        sid, seen = pair.claims.sid, list[int]()
+
+        def double(data: dict[str, Any]) -> dict[str, Any]:
+            seen.append(data["n"])
+            return {"n": data["n"] * 2}
+
+        world.store.before("replace", partial(sessions.update, sid, session_data={"n": 10}))
+        assert change_session_data(sessions, partial(sessions.get, sid), double) == {"n": 20}
+        assert seen == [1, 10]
+
+    def test_of_ten_changes_at_once_none_is_lost(self, world: World) -> None:
+        sessions = world.sessions()
+        sid = (sessions.create("user", session_data={"cart": []})).claims.sid
+
+        def add(item: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+            return lambda data: {"cart": [*data["cart"], item]}
+
+        results = together(
+            [partial(change_session_data, sessions, partial(sessions.get, sid), add(item)) for item in range(10)]
+        )
+        assert _errors(results) == []
+        assert sorted(decode((sessions.get(sid)).session_data)["cart"]) == list(range(10))
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
