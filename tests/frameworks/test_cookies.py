@@ -119,6 +119,16 @@ class TestAttributes:
         (access,) = set_cookies(await browser.post("/grant"))
         assert access.expires_ms == end
 
+    async def test_the_life_is_told_as_a_duration_too_so_that_no_clock_of_a_client_decides(
+        self, open_site: OpenSite
+    ) -> None:
+        site = await open_site(refresh_token_validity=600)
+        browser = site.browser()
+        for response in (await browser.login(), await browser.refresh(), await browser.post("/grant")):
+            assert {cookie.attributes["max-age"] for cookie in set_cookies(response)} == {str(600 * 60)}
+        gone = set_cookies(await browser.sign_out())
+        assert {cookie.attributes["max-age"] for cookie in gone} == {"0"}
+
 
 ODD = [
     '{name}="{value}"',

@@ -111,11 +111,12 @@ def test_a_cookie_is_written_in_one_fixed_form():
         domain="example.com",
         secure=True,
         same_site="strict",
-        expires_at_ms=NOW,
+        expires_at_ms=NOW + 90_000,
         now_ms=NOW,
     )
     assert text == (
-        "sAccessToken=v; Path=/api; Domain=example.com; Expires=Tue, 14 Nov 2023 22:13:20 GMT; "
+        "sAccessToken=v; Path=/api; Domain=example.com; Max-Age=90; "
+        "Expires=Tue, 14 Nov 2023 22:14:50 GMT; "
         "Secure; HttpOnly; SameSite=Strict"
     )
 
@@ -133,16 +134,18 @@ def test_every_place_is_written_and_cleared_alike(path, domain, secure, same_sit
     assert ("Secure" in written) is secure
     assert written["SameSite"] == said
     assert "HttpOnly" in written
-    assert "Max-Age" not in written
+    assert written["Max-Age"] == str(DAY // 1000)
     assert cleared.startswith("a=; ")
-    assert attributes_of(cleared) == written | {"Expires": "Thu, 01 Jan 1970 00:00:00 GMT"}
+    assert attributes_of(cleared) == written | {"Max-Age": "0", "Expires": "Thu, 01 Jan 1970 00:00:00 GMT"}
 
 
 @given(st.integers(min_value=-DAY, max_value=3000 * DAY))
 def test_a_cookie_ends_with_the_session_or_after_400_days(life):
     text = set_cookie("a", "1", **PLACE, expires_at_ms=NOW + life, now_ms=NOW)
-    end_ms = parsedate_to_datetime(attributes_of(text)["Expires"]).timestamp() * 1000
+    said = attributes_of(text)
+    end_ms = parsedate_to_datetime(said["Expires"]).timestamp() * 1000
     assert end_ms == (NOW + min(life, LIFETIME_LIMIT_MS)) // 1000 * 1000
+    assert int(said["Max-Age"]) == max(0, min(life, LIFETIME_LIMIT_MS)) // 1000
 
 
 SPLITTERS = ["\r\nSet-Cookie: b=2", "\n", "\r", "\x00", ";", "; Domain=evil.example", "\u2028", "\x7f", "é"]

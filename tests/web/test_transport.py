@@ -80,7 +80,7 @@ def test_clearing_differs_from_setting_only_in_value_and_end(chosen):
     assert cleared.keys() == written.keys()
     for name, text in cleared.items():
         assert text.startswith(f"{name}=; ")
-        past = {"Expires": "Thu, 01 Jan 1970 00:00:00 GMT"}
+        past = {"Max-Age": "0", "Expires": "Thu, 01 Jan 1970 00:00:00 GMT"}
         assert attributes_of(text) == attributes_of(written[name]) | past
 
 

@@ -19,7 +19,7 @@ from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.line import Line, Lifetimes, Step
 from reseal._sync.ports import Store
 from reseal.clock import Clock, SystemClock
-from reseal.core import payload, rotation
+from reseal.core import ids, payload, rotation
 from reseal.core.access_token import Audience, Claims, Verifier, mint
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal
 from reseal.core.events import NOBODY, Caller, EventListener
@@ -153,12 +153,12 @@ class Engine:
 
     def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised`` if there is none, ``StoreUnavailable``."""
-        record, _now = self._line.live(handle)
+        record, _now = self._line.live(ids.handle(handle))
         return record
 
     def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Of these sessions, name those that are over, or were never there, each with the reason."""
-        return self._line.why_ended(handles)
+        return self._line.why_ended(ids.handles(handles))
 
     def issue_ticket(self, claims: Claims, purpose: str) -> str:
         """Write a ticket for the session of a verified token: good once, for this purpose, for 30 seconds."""
@@ -177,7 +177,7 @@ class Engine:
 
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
-        return self._line.list_user(user_id)
+        return self._line.list_user(ids.user_id(user_id))
 
     def update(
         self,
@@ -196,6 +196,7 @@ class Engine:
         Tokens already issued keep their payload; a refresh brings the new one. Raises ``InvalidInput``,
         ``AccessTokenTooLarge``, ``Unauthorised``, ``StoreUnavailable``; then nothing was changed.
         """
+        handle = ids.handle(handle)
         private = None if session_data is None else payload.encode("session_data", session_data)
         public = None if jwt_payload is None else payload.encode("jwt_payload", jwt_payload)
         csrf = _ANTI_CSRF_SIZE * "c" if self.settings.enable_anti_csrf else None
@@ -222,11 +223,11 @@ class Engine:
 
     def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
-        return self._line.end(handles, reason)
+        return self._line.end(ids.handles(handles), reason)
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
-        return self._line.end_user(user_id, keep)
+        return self._line.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public keys, for others to verify our access tokens (RFC 7517)."""

@@ -98,7 +98,8 @@ class Store(Protocol):
 class Sessions(Protocol):
     """Sessions by tokens and handles: what the frameworks are built on, here or over the network.
 
-    Every waiting method raises ``StoreUnavailable`` where the answer is not known; that is never a logout.
+    Every waiting method raises ``StoreUnavailable`` where the answer is not known; that is never a logout. A user id or
+    handle that is not text is ``InvalidInput`` (:mod:`reseal.core.ids`), before anything is looked up.
     """
 
     @property

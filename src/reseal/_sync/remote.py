@@ -18,7 +18,7 @@ from reseal._sync.remote_calls import Calls, KeyRefused
 from reseal._sync.remote_hosts import Failover
 from reseal._sync.remote_keys import PublishedKeys, Jwks
 from reseal.clock import Clock, SystemClock
-from reseal.core import payload, refresh_token
+from reseal.core import ids, payload, refresh_token
 from reseal.core.access_token import Audience, Claims
 from reseal.core.errors import ConfigurationError, Refusal
 from reseal.core.events import NOBODY, Caller
@@ -177,11 +177,13 @@ class Remote:
 
     def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised`` if there is none, ``StoreUnavailable``."""
-        return self._calls.call("get", SessionRecord, repeatable=True, handle=_text(handle))
+        return self._calls.call("get", SessionRecord, repeatable=True, handle=_text(ids.handle(handle)))
 
     def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Of these sessions, name those that are over, or were never there, each with the reason."""
-        named, reasons = list(dict.fromkeys(handles)), dict[str, Refusal]()
+        asked = dict.fromkeys(ids.handles(handles))
+        named = [handle for handle in asked if _is_sendable(handle)]
+        reasons = {handle: Refusal.UNKNOWN_SESSION for handle in asked if not _is_sendable(handle)}
         for at in range(0, len(named), HANDLES_AT_ONCE):
             some = named[at : at + HANDLES_AT_ONCE]
             reasons |= self._calls.call("why_ended", dict[str, Refusal], repeatable=True, handles=some)
@@ -198,6 +200,7 @@ class Remote:
 
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
+        user_id = ids.user_id(user_id)
         if not _is_sendable(user_id):
             return ()
         return self._calls.call("list_user", tuple[SessionRecord, ...], repeatable=True, user_id=user_id)
@@ -216,6 +219,7 @@ class Remote:
         ``expected_version``: write only over this ``version`` of the record. Raises ``Conflict`` if it has changed;
         ``InvalidInput``, ``AccessTokenTooLarge``, ``Unauthorised``, ``StoreUnavailable``.
         """
+        handle = ids.handle(handle)
         private = None if session_data is None else msgspec.Raw(payload.encode("session_data", session_data))
         public = None if jwt_payload is None else msgspec.Raw(payload.encode("jwt_payload", jwt_payload))
         return self._calls.call(
@@ -231,7 +235,7 @@ class Remote:
 
     def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
-        named = [handle for handle in handles if _is_sendable(handle)]
+        named = [handle for handle in ids.handles(handles) if _is_sendable(handle)]
         ended: tuple[str, ...] = ()
         for at in range(0, max(1, len(named)), HANDLES_AT_ONCE):
             some = named[at : at + HANDLES_AT_ONCE]
@@ -241,6 +245,7 @@ class Remote:
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
+        user_id, keep = ids.user_id(user_id), ids.handle_or_none(keep, "keep")
         if not _is_sendable(user_id):
             return ()
         kept = None if keep is None else _text(keep)

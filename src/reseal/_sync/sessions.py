@@ -17,7 +17,7 @@ from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal._sync.stores import make_store
 from reseal.clock import Clock, SystemClock
-from reseal.core import payload
+from reseal.core import ids, payload
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck, check_claims
 from reseal.core.errors import (
@@ -190,11 +190,11 @@ class Reseal:
         """Answer a preflight (``OPTIONS``) of one of our origins; says ``False``, and nothing else, to any other."""
         return cors.allow(request, self.settings, response)
 
-    # -- any session, by its handle or its user ---------------------------------------------------------------------
+    # -- any session, by its handle or its user: an id that is not text raises InvalidInput --------------------------
 
     def revoke_session_using_session_handle(self, session_handle: str) -> bool:
         """End one session. Says whether this call ended it."""
-        return bool(self.sessions.revoke((session_handle,)))
+        return bool(self.sessions.revoke((ids.handle(session_handle),)))
 
     def revoke_multiple_sessions(self, session_handles: Iterable[str]) -> tuple[str, ...]:
         """End exactly these sessions; names those that this call ended."""

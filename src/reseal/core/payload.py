@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from reseal.core import ids
 from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.model import USER_ID_MAX
 
@@ -82,9 +83,8 @@ def largest_member(text: bytes) -> str:
 
 
 def check_user_id(user_id: str) -> str:
-    """Give the user id back, byte for byte. Raises ``InvalidInput`` for what no store can keep."""
-    if not isinstance(user_id, str):
-        raise InvalidInput("user_id", f"must be text, not {type(user_id).__name__}")
+    """Return the user id as plain text, byte for byte. Raises ``InvalidInput`` for what no store can keep."""
+    user_id = ids.user_id(user_id)
     if not 1 <= len(user_id) <= USER_ID_MAX:
         raise InvalidInput("user_id", f"must have 1 to {USER_ID_MAX} characters, not {len(user_id)}")
     if "\0" in user_id or not _is_unicode(user_id):

@@ -40,7 +40,7 @@ def as_text(value: object) -> str:
     """Demand text."""
     if not isinstance(value, str):
         raise UnfitError("must be text", "put the value in quotes, or remove the key for its default")
-    return str(value)
+    return str.__str__(value)  # of a subclass what it holds, whatever it calls itself
 
 
 def boolean(value: object) -> bool:

@@ -16,8 +16,11 @@ _BROKEN: Final = "\ufffd"
 
 def storable(text: str) -> bool:
     """Tell whether a server's text column can hold this. What it cannot hold is in no row."""
-    if "\0" in text:
-        return False
+    return "\0" not in text and encodable(text)
+
+
+def encodable(text: str) -> bool:
+    """Tell whether SQLite can hold this: everything but lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

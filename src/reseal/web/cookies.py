@@ -23,7 +23,7 @@ _BLANKS: Final = " \t"
 """Only these are trimmed. A wider notion of white space (U+00A0, U+0085) would let a sub-domain pass off a
 cookie of its own as one with the ``__Host-`` prefix, because the browser sees a different name."""
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_NEVER: Final = "Thu, 01 Jan 1970 00:00:00 GMT"
+_NEVER: Final = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 
 _LABEL: Final = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 """With the underscore, which browsers resolve though RFC 952 does not know it."""
@@ -75,12 +75,15 @@ def set_cookie(
 ) -> str:
     """Write the text of one ``Set-Cookie`` header, ``HttpOnly``, living for 400 days at most.
 
+    The life is told as a duration, for clients whose clock is wrong, and as a date, for those that know nothing else.
+
     Raises ``InvalidInput`` for a part outside the grammar. Whether the parts suit each other (a prefix and its
     path, ``SameSite=None`` and ``Secure``) is checked with the settings, not here; nor is :func:`size`.
     """
     end_ms = min(expires_at_ms, now_ms + LIFETIME_LIMIT_MS)
     place: Attributes = {"path": path, "domain": domain, "secure": secure, "same_site": same_site}
-    return _render(name, value, formatdate(end_ms // 1000, usegmt=True), place)
+    life_s = max(0, end_ms - now_ms) // 1000
+    return _render(name, value, f"Max-Age={life_s}; Expires={formatdate(end_ms // 1000, usegmt=True)}", place)
 
 
 def clear_cookie(name: str, *, path: str, domain: str | None, secure: bool, same_site: str) -> str:
@@ -104,7 +107,7 @@ def _plain(value: str) -> str:
         return value
 
 
-def _render(name: str, value: str, expires: str, place: Attributes) -> str:
+def _render(name: str, value: str, life: str, place: Attributes) -> str:
     _demand(_NAME, name, "cookie name")
     _demand(_VALUE, value, "cookie value")
     _demand(_PATH, place["path"], "cookie path")
@@ -113,7 +116,7 @@ def _render(name: str, value: str, expires: str, place: Attributes) -> str:
     if place["domain"] is not None:
         _demand(_DOMAIN, place["domain"], "cookie domain")
         parts.append(f"Domain={place['domain']}")
-    parts.append(f"Expires={expires}")
+    parts.append(life)
     if place["secure"]:
         parts.append("Secure")
     parts += ["HttpOnly", f"SameSite={place['same_site'].capitalize()}"]

@@ -63,12 +63,12 @@ class AsyncSQLiteStore:
         return None if now is None else begun(new, now)
 
     async def get(self, scope: Scope, handle: str) -> Found:
-        row = await _on(self._finder, self._lookups.job((*scope, handle)))
+        row = await _on(self._finder, self._lookups.job(_key(scope, handle)))
         return _found(row, self._now(row[0]))
 
     async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         each_once = tuple(dict.fromkeys(handles))
-        keys = [(*scope, handle) for handle in each_once]
+        keys = [_key(scope, handle) for handle in each_once]
         found = await self._read(lambda db: [self._tables.get(db, key) for key in keys])
         now = self._now(*(row[0] for row in found))
         return {handle: _found(row, now) for handle, row in zip(each_once, found, strict=True)}
@@ -81,13 +81,18 @@ class AsyncSQLiteStore:
         return await self._write(lambda db: self._tables.replace(db, scope, record))
 
     async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
-        each_once = tuple(dict.fromkeys(handles))
+        each_once = tuple(filter(rows.encodable, dict.fromkeys(handles)))
         return await self._write(lambda db: self._tables.end(db, scope, each_once, reason, self._now_in(db)))
 
     async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
-        return await self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, keep, self._now_in(db)))
+        if not rows.encodable(user_id):
+            return ()
+        kept = keep if keep is not None and rows.encodable(keep) else None
+        return await self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, kept, self._now_in(db)))
 
     async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+        if not rows.encodable(user_id):
+            return ()
         return await self._read(lambda db: self._tables.list_user(db, scope, user_id, self._now_in(db)))
 
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
@@ -153,6 +158,11 @@ async def _on(lane: Lane | None, job: Job[T]) -> T:
     if lane is None:
         raise StoreUnavailable("the store is not open")
     return await run_on(lane, job)
+
+
+def _key(scope: Scope, handle: str) -> Key:
+    """Name a session; what the file cannot hold is no handle, and no session has the empty one."""
+    return *scope, handle if rows.encodable(handle) else ""
 
 
 def _found(row: Row, now: int) -> Found:

@@ -126,6 +126,17 @@ class AsyncStoreSuite:
         assert {found_one.now for found_one in found.values()} == {clock.wall()}
         assert await store.get_many(PUBLIC, []) == {}
 
+    @pytest.mark.parametrize("text", ["\0", "h\0", "\ud800", "\udc80h"], ids=ascii)
+    async def test_what_cannot_be_stored_is_nobody_s_handle_and_nobody_s_id(self, store: AsyncStore, text: str) -> None:
+        await store.insert(PUBLIC, new_session())
+        now = (await store.get(PUBLIC, "h")).now
+        assert await store.get(PUBLIC, text) == (None, now)
+        assert await store.get_many(PUBLIC, [text]) == {text: (None, now)}
+        assert await store.list_user(PUBLIC, text) == ()
+        assert await store.end_user(PUBLIC, text, EndReason.REVOKED) == ()
+        assert await store.end(PUBLIC, [text], EndReason.REVOKED) == ()
+        assert await store.end(PUBLIC, [text, "h"], EndReason.REVOKED) == ("h",)
+
     # -- rotate -----------------------------------------------------------------------------------------------------
 
     async def test_rotating_advances_the_line_by_one_and_keeps_the_rest(

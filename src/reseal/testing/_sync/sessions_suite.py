@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from enum import Enum
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 
@@ -51,6 +53,17 @@ WINDOW: Final = 30 * SECOND
 OWNER: Final = Caller(Device("192.0.2.1", "Owner/1"), "request-1")
 THIEF: Final = Caller(Device("203.0.113.9", "Thief/1"), "request-2")
 B64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+class _KindOfText(str, Enum):  # noqa: UP042 - the kind whose str() is not what it holds
+    USER = "alice"
+
+
+class _Loud(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self.upper()
 
 
 class SessionsSuite:
@@ -117,6 +130,47 @@ class SessionsSuite:
         assert sessions.verify(pair.access_token).sub == user_id
         assert [r.user_id for r in sessions.list_user(user_id)] == [user_id]
         assert (sessions.refresh(_token(pair))).claims.sub == user_id
+
+    @pytest.mark.parametrize("unfit", [4711, UUID(int=1), None, b"user", True, 1.5, ("user",)], ids=repr)
+    def test_an_id_that_is_not_text_is_refused_by_the_argument_s_name(
+        self, world: World, unfit: Any
+    ) -> None:
+        sessions = world.sessions()
+        sessions.create(str(unfit))
+        calls: dict[str, list[Callable[[], object]]] = {
+            "user_id": [
+                partial(sessions.create, unfit),
+                partial(sessions.list_user, unfit),
+                partial(sessions.revoke_user, unfit),
+            ],
+            "session_handle": [partial(sessions.get, unfit), partial(sessions.update, unfit, session_data={})],
+            "session_handles": [
+                partial(sessions.revoke, [unfit]),
+                partial(sessions.why_ended, [unfit]),
+                partial(sessions.revoke, "user" if isinstance(unfit, tuple) else unfit),
+            ],
+        }
+        if unfit is not None:
+            calls["keep"] = [partial(sessions.revoke_user, "user", keep=unfit)]
+        for field, several in calls.items():
+            for call in several:
+                with pytest.raises(InvalidInput, match=f"^{field}: must be ") as refused:
+                    call()
+                assert refused.value.field == field
+        assert len(sessions.list_user(str(unfit))) == 1
+
+    def test_an_id_that_is_a_kind_of_text_is_the_text_that_it_holds(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create(_KindOfText.USER)
+        handle = _Loud(pair.claims.sid)
+        assert type(pair.claims.sub) is str
+        assert [r.handle for r in sessions.list_user("alice")] == [str.__str__(handle)]
+        assert (sessions.get(handle)).user_id == "alice"
+        assert (sessions.update(handle, session_data={"a": 1})).session_data == b'{"a":1}'
+        assert sessions.why_ended([handle]) == {}
+        assert sessions.revoke_user(_KindOfText.USER, keep=handle) == ()
+        assert sessions.revoke([handle]) == (pair.claims.sid,)
+        assert set(sessions.why_ended([handle, "\ud800"])) == {pair.claims.sid, "\ud800"}
 
     def test_unfit_input_is_refused_and_stores_nothing(self, world: World) -> None:
         sessions = world.sessions()

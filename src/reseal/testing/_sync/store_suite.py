@@ -127,6 +127,17 @@ class StoreSuite:
         assert {found_one.now for found_one in found.values()} == {clock.wall()}
         assert store.get_many(PUBLIC, []) == {}
 
+    @pytest.mark.parametrize("text", ["\0", "h\0", "\ud800", "\udc80h"], ids=ascii)
+    def test_what_cannot_be_stored_is_nobody_s_handle_and_nobody_s_id(self, store: Store, text: str) -> None:
+        store.insert(PUBLIC, new_session())
+        now = (store.get(PUBLIC, "h")).now
+        assert store.get(PUBLIC, text) == (None, now)
+        assert store.get_many(PUBLIC, [text]) == {text: (None, now)}
+        assert store.list_user(PUBLIC, text) == ()
+        assert store.end_user(PUBLIC, text, EndReason.REVOKED) == ()
+        assert store.end(PUBLIC, [text], EndReason.REVOKED) == ()
+        assert store.end(PUBLIC, [text, "h"], EndReason.REVOKED) == ("h",)
+
     # -- rotate -----------------------------------------------------------------------------------------------------
 
     def test_rotating_advances_the_line_by_one_and_keeps_the_rest(

@@ -1,0 +1,49 @@
+"""Ids as callers name them: made plain text, or refused by the argument's name before any store sees them.
+
+Stores compare byte for byte, and drivers convert other types each in its own way: a number would find nobody in one
+store and somebody in the next. An instance of a subclass of ``str`` is the text that it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reseal.core.errors import InvalidInput
+
+
+def user_id(given: str) -> str:
+    """Return a user id as plain text. Raises ``InvalidInput``."""
+    return _plain("user_id", given, "str(user.pk)")
+
+
+def handle(given: str, argument: str = "session_handle") -> str:
+    """Return a session handle as plain text. Raises ``InvalidInput``."""
+    return _plain(argument, given, f"str({argument})")
+
+
+def handle_or_none(given: str | None, argument: str) -> str | None:
+    """Return a session handle as plain text, ``None`` as it is. Raises ``InvalidInput``."""
+    return None if given is None else handle(given, argument)
+
+
+def handles(given: Iterable[str]) -> tuple[str, ...]:
+    """Return session handles as plain text. Raises ``InvalidInput``, also for one handle instead of several."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidInput("session_handles", f"must be several handles, not one {_kind(given)}: pass [session_handle]")
+    return tuple(_plain("session_handles", each, "str(session_handle) for each") for each in given)
+
+
+def _plain(argument: str, given: object, advice: str) -> str:
+    if type(given) is str:
+        return given
+    if isinstance(given, str):
+        return str.__str__(given)  # not str(given): an Enum with text in it would give its own name
+    if given is None:
+        advice = "text that was looked up, and nothing else"  # str(None) would be somebody's id
+    elif isinstance(given, bytes | bytearray):
+        advice = f"{argument}.decode()"
+    raise InvalidInput(argument, f"must be text, not {_kind(given)}: pass {advice}")
+
+
+def _kind(given: object) -> str:
+    return "None" if given is None else type(given).__name__
