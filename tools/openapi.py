@@ -276,7 +276,7 @@ NATIVE_REPLIES: dict[str, Any] = {
 PROBLEMS = {
     400: "Malformed input, an unsupported version, an unknown app or tenant",
     401: "No key, or none of the live ones",
-    403: "Not through this app or tenant, or not from this address",
+    403: "Not through this app or tenant, not from this address, or not with this API key",
     408: "The body did not arrive in time",
     413: "The body is larger than 1 MiB",
     429: "Too many failures from this address; the answer says when to try again",
@@ -358,7 +358,7 @@ def _native(name: str, asked: Schema, answered: Schema) -> dict[str, Any]:
 
 def _native_shapes() -> tuple[dict[str, tuple[Schema, Schema]], dict[str, Schema]]:
     """Take request and reply of each native call from their types, and the components that they refer to."""
-    types = [each for name, (decoder, _) in CALLS.items() for each in (decoder.type, NATIVE_REPLIES[name])]
+    types = [each for name, call in CALLS.items() for each in (call.decoder.type, NATIVE_REPLIES[name])]
     schemas, components = msgspec.json.schema_components(
         [*types, native.Failure], schema_hook=_any_json, ref_template="#/components/schemas/Native{name}"
     )

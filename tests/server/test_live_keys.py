@@ -9,7 +9,9 @@ from types import FunctionType, ModuleType
 import httpx
 import pytest
 
-from reseal.server.api_keys import LOOK_EVERY
+from reseal.server import live_keys
+from reseal.server.api_keys import api_keys
+from reseal.server.live_keys import LOOK_EVERY
 from tests.server.material import core, keyed
 from tests.server.running import running, until
 
@@ -68,6 +70,22 @@ async def test_of_a_file_that_cannot_be_used_the_keys_read_before_stay_good_and_
         assert await takes(it, NEW)
         assert not await takes(it, OLD)
     assert "canary" not in caplog.text
+
+
+async def test_wrong_keys_do_not_read_a_file_that_has_not_changed(file, monkeypatch):
+    read = []
+    monkeypatch.setattr(live_keys, "read_keys", lambda path: read.append(path) or api_keys(path.read_text()))
+    async with core(api_keys_file=file) as it:
+        read.clear()
+        replies = await asyncio.gather(*(takes(it, f"wrong-key-number-{n:010}") for n in range(200)))
+        assert not any(replies)
+        assert len(read) == 1  # nobody had looked since the start
+        it.clock.advance(LOOK_EVERY)
+        assert await takes(it, OLD)
+        assert len(read) == 2
+        file.write_text(f"{OLD},{NEW}")
+        assert await takes(it, NEW)
+        assert len(read) == 3
 
 
 async def test_a_key_may_be_given_as_its_hash(file):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from reseal.server.address import spellings
-from reseal.server.api_keys import LiveKeys
 from reseal.server.http import Request
+from reseal.server.live_keys import LiveKeys
+from reseal.server.permits import CURRENT, EVERYTHING, NOTHING, Permit
 from reseal.wire.problem import INVALID_KEY, Problem
 
 _BEARER = re.compile(r"bearer\s+(.*)", re.IGNORECASE | re.DOTALL)
@@ -20,6 +21,11 @@ class Gate:
         self._allow = re.compile(allow) if allow else None
         self._deny = re.compile(deny) if deny else None
 
+    @property
+    def before_a_key(self) -> Permit:
+        """What is permitted until a key was seen."""
+        return NOTHING if self._keys else EVERYTHING
+
     def check_address(self, request: Request) -> None:
         """Raise ``Problem`` 403 if the caller's address is denied, not among the allowed ones, or not known."""
         if self._deny is None and self._allow is None:
@@ -28,11 +34,20 @@ class Gate:
         if not forms or _matches(self._deny, forms) or not (self._allow is None or _matches(self._allow, forms)):
             raise Problem(403, "Forbidden")
 
-    def check_key(self, request: Request) -> None:
-        """Raise ``Problem`` 401 unless one of the live keys was presented, once, where there are any."""
-        if self._keys and not self._keys.accepts(_presented(request)):
-            raise Problem(401, INVALID_KEY)
-        request.trace.known = True
+    async def check_key(self, request: Request) -> Permit:
+        """Say what the caller may do, who is known from now on.
+
+        Raises ``Problem`` 401 unless one of the live keys was presented, once, where there are any.
+        """
+        permit = EVERYTHING
+        if self._keys:
+            key = await self._keys.find(_presented(request))
+            if key is None:
+                raise Problem(401, INVALID_KEY)
+            permit = key.permit
+        CURRENT.set(permit)
+        request.trace.known, request.trace.caller = True, permit.name
+        return permit
 
 
 def _matches(pattern: re.Pattern[str] | None, forms: tuple[str, ...]) -> bool:

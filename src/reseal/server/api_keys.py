@@ -1,124 +1,89 @@
-"""API keys: what one looks like (core interface, section 6.2), and which are good now. Only their SHA-256 is kept.
+"""API keys: what one looks like (core interface, section 6.2), and what it permits. Only their SHA-256 is kept.
 
-They are chance, not words, so that one round of a hash is enough: of 20 letters nobody tries all.
+They are random, so one round of a hash is enough: nobody tries all texts of 20 letters.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final, NamedTuple
+from functools import cache
+from itertools import product
+from string import printable
+from typing import Any, Final
 
-from reseal.clock import Clock
 from reseal.core.secret import Secret
-from reseal.log import LOGGER
+from reseal.server.permits import Permit
 from reseal.settings.problems import UnfitError
+from reseal.wire.names import check_app_id, check_tenant_id
+from reseal.wire.paths import Right
+from reseal.wire.problem import Problem
 
 API_KEY_MIN: Final = 20
-LOOK_EVERY: Final = 1_000
-"""Milliseconds for which a withdrawn key may still count."""
 ALPHABET: Final = re.compile(r"[A-Za-z0-9=-]*", re.ASCII)
+ADVICE: Final = "make one with: openssl rand -hex 32"
+RIGHTS: Final = {right.name.lower(): right for right in Right}
+"""By the words of a configuration."""
 _HASHED: Final = re.compile(r"sha256:([0-9a-fA-F]{64})", re.ASCII)
-_ADVICE: Final = "make one with: openssl rand -hex 32"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_MEMBERS: Final = frozenset({"name", "key", "sha256", "may", "apps", "tenants"})
+_PLACEHOLDERS: Final = (
+    "admin apikey api-key api_key api_keys changeme change-me default dummy example example-key false foobar key "
+    "my-api-key my-key none null nil passwd password placeholder public reseal root sample secret secret-key "
+    "supertokens sha256 temp test testing test-key todo token true undefined user xxx xxxx your-api-key "
+    "your_api_key $key ${key} $API_KEY ${API_KEY} 123 1234 12345 123456 12345678 1234567890"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key that is accepted."""
+    """An API key that is accepted, and what it permits."""
 
     digest: bytes = field(repr=False)
     """SHA-256 of the key."""
+    permit: Permit
 
     @classmethod
     def of(cls, text: str) -> ApiKey:
-        return cls(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+        """Make a key that permits everything, named by the first digits of its hash."""
+        return _unnamed(digest_of(text))
+
+
+def digest_of(text: str) -> bytes:
+    """Hash a key as it was presented."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def api_keys(value: object) -> tuple[ApiKey, ...]:
     """Read a list of keys, or one text with commas or line ends between them.
 
-    An entry is a key, or ``sha256:`` and the hash of one in hexadecimal. Raises ``UnfitError``.
+    An entry is a key, ``sha256:`` and the hash of one in hexadecimal, or a mapping with ``key`` or ``sha256`` and what
+    may stand beside it: ``name``, ``may`` (read, write or admin), ``apps``, ``tenants``. Raises ``UnfitError``.
     """
-    return tuple(_api_key(entry) for entry in _entries(value))
-
-
-class KeyFile(NamedTuple):
-    """A file of API keys, and the keys that were in it when it was read first."""
-
-    path: Path
-    keys: tuple[ApiKey, ...]
-
-
-def key_file(value: object) -> KeyFile:
-    """Read the file that a path names. Raises ``UnfitError``."""
-    if isinstance(value, KeyFile):
-        return value
-    if not isinstance(value, str | Path) or not str(value).strip():
-        raise UnfitError("must be the path of a file", "write it like /run/secrets/api_keys")
-    path = Path(value).absolute()
-    return KeyFile(path, read_keys(path))
-
-
-def read_keys(path: Path) -> tuple[ApiKey, ...]:
-    """Read the keys in a file. Raises ``UnfitError``; an empty file must not open the door, so it is a problem too."""
-    try:
-        keys = api_keys(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise UnfitError(f"cannot be read ({error.strerror or 'no reason given'})", "name a readable file") from None
-    except ValueError:
-        raise UnfitError("is not UTF-8 text, or not a possible path", "name a readable file of keys") from None
-    if not keys:
-        raise UnfitError("holds no API key", _ADVICE)
+    keys = tuple(_api_key(entry) for entry in _entries(value))
+    by_name = {key.permit.name: key for key in keys}
+    for key in keys:
+        if by_name[key.permit.name] != key:
+            raise UnfitError(f"has two entries named '{key.permit.name}'", "give each key a name of its own")
+    if len({key.digest for key in keys}) < len(by_name):
+        raise UnfitError("lists one key under two names", "keep one of the entries")
     return keys
 
 
-class LiveKeys:
-    """The keys that are good now; where they are in a file, what is in it now.
-
-    A new key is good at once, a withdrawn one for a second at most. Of a file that cannot be used, the keys that were
-    read before stay good.
-    """
-
-    def __init__(self, keys: Iterable[ApiKey], file: KeyFile | None, clock: Clock) -> None:
-        self._keys = (*keys, *(file.keys if file else ()))
-        self._path = file and file.path
-        self._clock = clock
-        self._look_at = clock.monotonic() + LOOK_EVERY
-        self._problem = ""
-
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
-    def accepts(self, presented: str) -> bool:
-        """Tell whether this is one of the keys."""
-        key = ApiKey.of(presented)
-        if self._path is not None and self._clock.monotonic() >= self._look_at:
-            self._read(self._path)
-        if self._knows(key):
-            return True
-        return self._path is not None and self._read(self._path) and self._knows(key)
-
-    def _knows(self, presented: ApiKey) -> bool:
-        # every key is compared, so that the time says nothing about which one came close
-        return sum(hmac.compare_digest(presented.digest, key.digest) for key in self._keys) > 0
-
-    def _read(self, path: Path) -> bool:
-        """Look at the file; tell whether other keys are good since."""
-        self._look_at = self._clock.monotonic() + LOOK_EVERY
-        try:
-            keys, problem = read_keys(path), ""
-        except UnfitError as unfit:
-            keys, problem = self._keys, f"{unfit.reason('api_keys_file')}: {unfit.advice}"
-        if problem and problem != self._problem:
-            LOGGER.error("%s. The API keys that were read before stay good", problem)
-        changed, self._keys, self._problem = keys != self._keys, keys, problem
-        if changed:
-            LOGGER.warning("api_keys_file has changed: %d API keys are good now", len(keys))
-        return changed
+def check_text(key: str) -> None:
+    """Raise ``UnfitError`` for a text that cannot be a key."""
+    if len(key) < API_KEY_MIN:
+        raise UnfitError(
+            f"One of the API keys is too short. Please use at least {API_KEY_MIN} characters", ADVICE, whole=True
+        )
+    if not ALPHABET.fullmatch(key):
+        raise UnfitError(
+            "Invalid characters in API key. Please only use '=', '-' and alpha-numeric (including capitals)",
+            ADVICE,
+            whole=True,
+        )
 
 
 def _entries(value: object) -> list[object]:
@@ -134,21 +99,83 @@ def _entries(value: object) -> list[object]:
 def _api_key(entry: object) -> ApiKey:
     if isinstance(entry, ApiKey):
         return entry
+    if isinstance(entry, Mapping):
+        return _described(entry)
     if not isinstance(entry, str | Secret):
         raise UnfitError("must be text", "put each key in quotes")
     raw = entry.reveal() if isinstance(entry, Secret) else entry.encode("utf-8", "surrogatepass")
-    key = raw.decode("utf-8", "replace").strip()
-    hashed = _HASHED.fullmatch(key)
+    text = raw.decode("utf-8", "replace").strip()
+    hashed = _HASHED.fullmatch(text)
     if hashed:
-        return ApiKey(bytes.fromhex(hashed[1]))
-    if len(key) < API_KEY_MIN:
+        return _unnamed(_unguessable(hashed[1]))
+    check_text(text)
+    return ApiKey.of(text)
+
+
+def _described(entry: Mapping[Any, Any]) -> ApiKey:
+    """Read an entry that says more than the key."""
+    strange = [str(name) for name in entry if name not in _MEMBERS]
+    if strange:
+        raise UnfitError("has an entry with unknown members", f"use only {', '.join(sorted(_MEMBERS))}")
+    if ("key" in entry) is ("sha256" in entry):
+        raise UnfitError("has an entry without key, or with two", "write either key or sha256 in each entry")
+    if "key" in entry:
+        bare = _api_key(entry["key"] if isinstance(entry["key"], str | Secret) else None)
+    else:
+        bare = _api_key(f"sha256:{str(entry['sha256']).removeprefix('sha256:')}")
+    permit = Permit(
+        name=_name(entry.get("name", bare.permit.name)),
+        right=_right(entry.get("may", "admin")),
+        apps=_ids(entry, "apps", check_app_id),
+        tenants=_ids(entry, "tenants", check_tenant_id),
+    )
+    return ApiKey(bare.digest, permit)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise UnfitError("has an entry whose name cannot be one", "use up to 64 letters, digits, dots, - and _")
+    return value
+
+
+def _right(value: object) -> Right:
+    if not isinstance(value, str) or value not in RIGHTS:
+        raise UnfitError("has an entry whose 'may' is not known", f"choose one of {', '.join(RIGHTS)}")
+    return RIGHTS[value]
+
+
+def _ids(entry: Mapping[Any, Any], member: str, check: Callable[[str], str]) -> frozenset[str] | None:
+    """Read a list of ids. An empty one is a slip: no list means all, and a key for nothing is of no use."""
+    if member not in entry:
+        return None
+    given = entry[member]
+    if not isinstance(given, list | tuple) or not given or not all(isinstance(each, str) for each in given):
+        raise UnfitError(f"has an entry whose '{member}' is no list of ids", f"write it like {member}: [public]")
+    try:
+        return frozenset(check(each) for each in given)
+    except Problem as problem:
+        raise UnfitError(f"has an entry whose '{member}' cannot be: {problem.text}", "correct the ids") from None
+
+
+def _unnamed(digest: bytes) -> ApiKey:
+    return ApiKey(digest, Permit(name=f"sha256-{digest.hex()[:8]}"))
+
+
+def _unguessable(digits: str) -> bytes:
+    digest = bytes.fromhex(digits)
+    guessed = _guesses().get(digest)
+    if guessed is not None:
+        what = "the empty text" if not guessed.strip() else "a text that anybody guesses"
         raise UnfitError(
-            f"One of the API keys is too short. Please use at least {API_KEY_MIN} characters", _ADVICE, whole=True
+            f"lists the hash of {what}, which is no key: the variable that it was made of was empty or a placeholder",
+            "make key and entry with: reseal api-keys new",
         )
-    if not ALPHABET.fullmatch(key):
-        raise UnfitError(
-            "Invalid characters in API key. Please only use '=', '-' and alpha-numeric (including capitals)",
-            _ADVICE,
-            whole=True,
-        )
-    return ApiKey.of(key)
+    return digest
+
+
+@cache
+def _guesses() -> dict[bytes, str]:
+    """Hash what a slip leaves behind: placeholders and texts of up to two characters, with and without a line end."""
+    short = ("".join(letters) for length in range(3) for letters in product(printable, repeat=length))
+    texts = [*short, *(form(word) for word in _PLACEHOLDERS.split() for form in (str, str.upper, str.capitalize))]
+    return {digest_of(text + end): text for text in texts for end in ("", "\n", "\r\n")}

@@ -21,13 +21,14 @@ from reseal.log import LOGGER, log_event
 from reseal.server import about, journal, native, operations, tenancy
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
-from reseal.server.api_keys import LiveKeys
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.health import PROBES, Health
 from reseal.server.http import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
+from reseal.server.live_keys import LiveKeys
 from reseal.server.metrics import Metrics, timed
+from reseal.server.permits import CURRENT, check_permit
 from reseal.wire import replies
 from reseal.wire.body import Query
 from reseal.wire.paths import (
@@ -105,6 +106,7 @@ class Service:
 
     async def answer(self, request: Request, receive: Any) -> Reply:
         """Answer one request; whatever goes wrong becomes a reply."""
+        before = CURRENT.set(self._gate.before_a_key)
         try:
             return await self._answer(request, receive)
         except Problem as error:
@@ -122,6 +124,8 @@ class Service:
         except Exception:  # noqa: BLE001 - the caller learns nothing of it, the log everything
             LOGGER.exception("%s %s failed", request.trace.operation, request.trace.correlation_id)
             return text_reply(500, "Internal Error")
+        finally:
+            CURRENT.reset(before)
 
     async def _answer(self, request: Request, receive: Any) -> Reply:
         self._gate.check_address(request)
@@ -129,10 +133,11 @@ class Service:
         if path.startswith(native.PREFIX):
             return await self._answer_native(path, request, receive)
         found, app_id, tenant_id = locate(path)
-        if needs_key(found):
-            self._gate.check_key(request)
+        permit = await self._gate.check_key(request) if needs_key(found) else None
         operation = choose(found, request.method)
         request.trace.operation = operation.name
+        if permit is not None:
+            check_permit(permit, operation, app_id)
         if operation.name in PROBES:
             return await PROBES[operation.name](self)
         version = self._version(request, operation)
@@ -148,12 +153,13 @@ class Service:
         return await about.HANDLERS[operation.name](call, self)
 
     async def _answer_native(self, path: str, request: Request, receive: Any) -> Reply:
-        self._gate.check_key(request)
+        permit = await self._gate.check_key(request)
         name = native.find(path)
         if request.method != "POST":
             raise Problem(405, WRONG_METHOD, (b"allow", b"POST"))
         request.trace.operation = f"native_{name}"
-        return await self._natives.answer(name, await body_of(request, receive))
+        permit.check_right(native.CALLS[name].right)
+        return await self._natives.answer(name, await body_of(request, receive), permit)
 
     def _tell(self, event: Event) -> None:
         self.metrics.count_event(event)
@@ -180,7 +186,7 @@ class Service:
             body=body,
             query=Query(request.query),
             driver=app.driver,
-            tenants=tuple(app.tenants),
+            tenants=CURRENT.get().tenants_of(app.tenants),
             cookies=self._cookies,
             now=self.clock.wall,
             random=self.random,

@@ -14,9 +14,10 @@ from typing import Any, Final, Self
 
 from reseal.core.errors import ConfigurationError
 from reseal.server import config_parts
-from reseal.server.api_keys import ApiKey, KeyFile
+from reseal.server.api_keys import ApiKey
 from reseal.server.config_parts import ALIASES, IMAGE_FILES, IMAGE_NAMES, NO_EFFECT, PARTS
 from reseal.server.config_rules import RULES, SERVICE_PACTS
+from reseal.server.live_keys import KeyFile
 from reseal.settings import Secret, Settings
 from reseal.settings.checks import check
 from reseal.settings.rules import POSTGRESQL_SCHEMES
@@ -86,15 +87,17 @@ class ServiceSettings:
         repr=False,
         metadata={
             "doc": "Keys of which a caller must present one, separated by commas: each at least 20 characters of "
-            "A-Z, a-z, 0-9, = and -, or sha256: and its hash. Prefer api_keys_file to writing them here.",
+            "A-Z, a-z, 0-9, = and -, or sha256: and its hash. Entries of a list may be mappings that name a key and "
+            "say what it may do. Prefer api_keys_file to writing them here.",
         },
     )
     api_keys_file: KeyFile | None = field(
         default=None,
         repr=False,
         metadata={
-            "doc": "A file with the keys instead, separated by commas or line ends. It is read again while the "
-            "service runs: a new key counts at once, one that was removed for a second at most."
+            "doc": "A file with the keys instead: what reseal api-keys writes, or keys separated by commas or line "
+            "ends. It is read again while the service runs: a new key counts at once, one that was removed for a "
+            "second at most."
         },
     )
     allow_open_access: bool = field(

@@ -10,7 +10,8 @@ from typing import Final
 from reseal.core.secret import Secret
 from reseal.core.wire_keys import ALGORITHMS
 from reseal.server.address import networks
-from reseal.server.api_keys import ALPHABET, api_keys, key_file
+from reseal.server.api_keys import ALPHABET, api_keys
+from reseal.server.live_keys import key_file
 from reseal.settings import rules
 from reseal.settings.checks import PACTS, Pact
 from reseal.settings.origins import path

@@ -26,6 +26,7 @@ from reseal.core.wire_verifier import WireVerifier
 from reseal.log import LOGGER
 from reseal.server.appconfig import app_settings, check_tenant
 from reseal.server.config import ServiceSettings
+from reseal.server.permits import CURRENT
 from reseal.server.tenant_guard import guarded
 from reseal.wire.problem import Problem, unknown_tenant
 
@@ -99,18 +100,19 @@ class Directory:
         return self._known(app_id, tenant_id)
 
     async def apps(self) -> Mapping[str, App]:
-        """List all apps as the store knows them now."""
+        """List the apps that the caller may see, as the store knows them now."""
         async with self._lock:
             await self._read()
-            return self._apps
+            return CURRENT.get().apps_of(self._apps)
 
     async def put(
         self, app_id: str, tenant_id: str, change: Mapping[str, Any], sign_in: Mapping[str, Any] | None = None
     ) -> bool:
         """Create a tenant, or merge changes into what it has; ``None`` removes a key. Says whether it is new.
 
-        Raises ``Problem`` if the configuration does not fit, or the app is gone.
+        Raises ``Problem`` if the configuration does not fit, the app is gone, or the caller may not.
         """
+        CURRENT.get().check_tenant(app_id, tenant_id)
         scope = Scope(app_id, tenant_id)
         async with self._lock:
             await self._read()
@@ -127,6 +129,7 @@ class Directory:
 
     async def remove(self, app_id: str, tenant_id: str) -> bool:
         """Remove a tenant with its sessions; the default tenant goes with its app. Says whether it was there."""
+        CURRENT.get().check_whole_app(app_id)
         scope = Scope(app_id, tenant_id)
         async with self._lock:
             await self._read()

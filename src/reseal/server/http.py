@@ -30,6 +30,8 @@ class Trace(msgspec.Struct):
     operation: str = "none"
     known: bool = False
     """Whether the caller showed a good API key, or none is wanted."""
+    caller: str = ""
+    """The name of that key."""
 
 
 class Request(msgspec.Struct, frozen=True):

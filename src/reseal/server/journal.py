@@ -52,6 +52,7 @@ def log_request(request: Request, status: int, seconds: float) -> None:
             "operation": request.trace.operation,
             "method": request.method if request.method in _METHODS else "other",
             "status": status,
+            "api_key": request.trace.caller or None,
             "ip": request.client_ip,
             "ms": round(seconds * 1000, 2),
             "correlation_id": request.trace.correlation_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -22,8 +22,10 @@ from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
 from reseal.server.directory import Directory
 from reseal.server.http import Reply
+from reseal.server.permits import Forbidden, Permit
 from reseal.wire import native as wire
 from reseal.wire.body import Body
+from reseal.wire.paths import Right
 from reseal.wire.problem import INVALID_JSON, NOT_FOUND, Problem
 
 PREFIX: Final = wire.PREFIX
@@ -32,6 +34,14 @@ MOST_ENGINES: Final = 64
 Key = tuple[wire.Profile, str]
 """A configuration, and which of the apps that bore that name one after the other it belongs to."""
 Handler = Callable[[AsyncEngine, Any, Clock], Awaitable[object]]
+
+
+class NativeCall(NamedTuple):
+    """How a call is read, what it does, and the right that it takes."""
+
+    decoder: msgspec.json.Decoder[Any]
+    handler: Handler
+    right: Right
 
 
 class Natives:
@@ -53,16 +63,21 @@ class Natives:
         self._engines: dict[Key, AsyncEngine] = {}
         self._lock = asyncio.Lock()
 
-    async def answer(self, name: str, body: bytes) -> Reply:
-        """Carry out a call. Raises ``Problem`` for what is none, and ``StoreUnavailable``."""
-        decoder, handler = CALLS[name]
+    async def answer(self, name: str, body: bytes, permit: Permit) -> Reply:
+        """Carry out a call. Raises ``Problem`` for what is none or not permitted, and ``StoreUnavailable``."""
+        decoder, handler, right = CALLS[name]
         try:
             Body(body)  # an object in which no name is repeated
             call: wire.Call = decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Problem(400, INVALID_JSON) from None
+        permit.check_tenant(call.profile.app_id, call.profile.tenant_id)
+        if right is Right.ADMIN:
+            permit.check_whole_app(call.profile.app_id)
         try:
             outcome = await handler(await self._engine(call.profile), call, self._clock)
+        except Forbidden:
+            raise
         except (ResealError, Problem) as error:  # a problem: the tenant was removed meanwhile
             failure = wire.failure_of(_no_tenant(call.profile) if isinstance(error, Problem) else error)
             if failure is None:
@@ -199,23 +214,27 @@ def _shown(record: SessionRecord) -> SessionRecord:
     return replace(record, current_hash=b"", previous_hash=None, successor_sealed=None)
 
 
-def _decoder(kind: type[wire.Call]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+def _reading(kind: type[wire.Call], handler: Handler) -> NativeCall:
+    return NativeCall(msgspec.json.Decoder(kind), handler, Right.READ)
 
 
-CALLS: Final[dict[str, tuple[msgspec.json.Decoder[Any], Handler]]] = {
-    "create": (_decoder(wire.Create), _create),
-    "refresh": (_decoder(wire.Refresh), _refresh),
-    "check": (_decoder(wire.Check), _check),
-    "reissue": (_decoder(wire.Reissue), _reissue),
-    "get": (_decoder(wire.Get), _get),
-    "why_ended": (_decoder(wire.WhyEnded), _why_ended),
-    "issue_ticket": (_decoder(wire.IssueTicket), _issue_ticket),
-    "redeem_ticket": (_decoder(wire.RedeemTicket), _redeem_ticket),
-    "list_user": (_decoder(wire.OfUser), _list_user),
-    "update": (_decoder(wire.Update), _update),
-    "revoke": (_decoder(wire.Revoke), _revoke),
-    "revoke_user": (_decoder(wire.RevokeUser), _revoke_user),
-    "rotate_keys": (_decoder(wire.Call), _rotate_keys),
-    "jwks": (_decoder(wire.Call), _jwks),
+def _writing(kind: type[wire.Call], handler: Handler, right: Right = Right.WRITE) -> NativeCall:
+    return NativeCall(msgspec.json.Decoder(kind), handler, right)
+
+
+CALLS: Final[dict[str, NativeCall]] = {
+    "create": _writing(wire.Create, _create),
+    "refresh": _writing(wire.Refresh, _refresh),
+    "check": _reading(wire.Check, _check),
+    "reissue": _writing(wire.Reissue, _reissue),
+    "get": _reading(wire.Get, _get),
+    "why_ended": _reading(wire.WhyEnded, _why_ended),
+    "issue_ticket": _writing(wire.IssueTicket, _issue_ticket),
+    "redeem_ticket": _writing(wire.RedeemTicket, _redeem_ticket),
+    "list_user": _reading(wire.OfUser, _list_user),
+    "update": _writing(wire.Update, _update),
+    "revoke": _writing(wire.Revoke, _revoke),
+    "revoke_user": _writing(wire.RevokeUser, _revoke_user),
+    "rotate_keys": _writing(wire.Call, _rotate_keys, Right.ADMIN),
+    "jwks": _reading(wire.Call, _jwks),
 }

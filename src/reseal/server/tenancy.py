@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from reseal.server.directory import DEFAULT_APP, App, Directory
 from reseal.server.operations import Call
+from reseal.server.permits import CURRENT
 from reseal.wire.body import Body
 from reseal.wire.names import check_app_id, check_tenant_id
 from reseal.wire.paths import DEFAULT
@@ -154,6 +155,7 @@ async def _list_tenants(call: Call, directory: Directory, shown: Shown) -> Reply
 
 
 async def _get_tenant(call: Call, directory: Directory, shown: Shown) -> Reply:
+    CURRENT.get().check_tenant(call.app_id, call.tenant_id)
     app = await directory.find(call.app_id, call.tenant_id, insist=True)
     if app is None:
         return {"status": "TENANT_NOT_FOUND_ERROR"}
@@ -161,7 +163,7 @@ async def _get_tenant(call: Call, directory: Directory, shown: Shown) -> Reply:
 
 
 def _tenants(app: App, version: Version, shown: Shown) -> list[Reply]:
-    return [shown(tenant_id, app, version) for tenant_id in app.tenants]
+    return [shown(tenant_id, app, version) for tenant_id in CURRENT.get().tenants_of(app.tenants)]
 
 
 def _shown(tenant_id: str, app: App, version: Version) -> Reply:

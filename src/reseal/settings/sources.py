@@ -116,10 +116,16 @@ def read_yaml(path: str | Path) -> object:
     text, fault = _read_text(Path(path))
     if text is None:
         raise ConfigurationError((f"{path} {fault}: name a readable file of UTF-8 text",))
-    content, problems = _parse_yaml(text, str(path))
+    content = parse_yaml(text, str(path))
+    return {} if content is None else content
+
+
+def parse_yaml(text: str, source: str) -> object:
+    """Return what a YAML text holds. Raises ``ConfigurationError``, which quotes nothing of it; needs PyYAML."""
+    content, problems = _parse_yaml(text, source)
     if problems:
         raise ConfigurationError(tuple(problems))
-    return {} if content is None else content
+    return content
 
 
 def embedded_foreign(key: str, place: str) -> str | None:

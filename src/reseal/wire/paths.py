@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Final, NamedTuple
 
 from reseal.wire.problem import NOT_FOUND, ONLY_PUBLIC, WRONG_METHOD, Problem
@@ -39,6 +39,17 @@ class Reach(Enum):
     """The operation says itself what it means that there is no such tenant."""
 
 
+class Right(IntEnum):
+    """What an operation takes; a higher one includes the lower ones."""
+
+    READ = 1
+    """Nothing is changed by it."""
+    WRITE = 2
+    """Sessions begin, go on and end by it, and tokens are signed."""
+    ADMIN = 3
+    """Apps, tenants and signing keys change by it."""
+
+
 class Operation(NamedTuple):
     """One operation behind a path and method."""
 
@@ -49,6 +60,11 @@ class Operation(NamedTuple):
     reach: Reach = Reach.APP
     versioned: bool = True
     """Whether the version header matters at all."""
+
+    @property
+    def right(self) -> Right:
+        """What a caller's key has to allow; what is not listed takes the highest."""
+        return Right.READ if self.name in _READING else Right.WRITE if self.name in _WRITING else Right.ADMIN
 
 
 def locate(path: str) -> tuple[dict[str, Operation], str, str]:
@@ -119,6 +135,15 @@ def _tenancy(name: str, reach: Reach = Reach.PUBLIC_TENANT) -> Operation:
     return Operation(name, _TENANTS_SINCE, reach=reach)
 
 
+_READING: Final = frozenset(
+    {"hello", "apiversion", "healthz", "readyz", "metrics", "config", "mode", "openapi", "telemetry", "request_stats"}
+    | {"features", "get_license", "jwks", "recipe_jwks", "handshake", "verify", "session_info", "list_user"}
+    | {"get_session_data", "get_jwt_data", "get_user", "get_tenant", "get_tenant_v2", "list_tenants"}
+    | {"list_tenants_v2", "list_apps", "list_apps_v2"}
+)
+_WRITING: Final = frozenset(
+    {"create", "refresh", "regenerate", "remove", "delete", "put_session_data", "put_jwt_data", "sign_jwt"}
+)
 _OPEN: Final = Operation("hello", access=Access.PUBLIC, versioned=False)
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
-from reseal.server.cli import administration, running, upkeep
+from reseal.server.cli import administration, callers, running, upkeep
 from reseal.server.cli.exits import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, Refusal
 from reseal.server.cli.output import printable
 
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"reseal {installed_version('reseal')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for part in (running, upkeep, administration):
+    for part in (running, upkeep, administration, callers):
         part.add(commands)
     return parser
 
