@@ -11,19 +11,19 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
 
 import { build } from "esbuild";
+import { gzipSync } from "fflate";
 
 const HOME = fileURLToPath(new URL("..", import.meta.url));
 const DIST = join(HOME, "dist");
 const SHIPPED = join(HOME, "..", "src", "reseal", "browser");
 const SCRIPTS = {
-  "reseal-browser.js": { entry: "index", format: "esm", gzipLimit: 6_000 },
-  "reseal-intercept.js": { entry: "intercept", format: "esm", gzipLimit: 2_000 },
-  "reseal-browser.classic.js": { entry: "classic", format: "iife", gzipLimit: 8_000 },
-  "reseal-worker.js": { entry: "worker", format: "esm", gzipLimit: 8_000 },
-  "reseal-worker.classic.js": { entry: "worker", format: "iife", gzipLimit: 8_000 },
+  "reseal-browser.js": { entry: "index", format: "esm", gzipLimit: 8_000 },
+  "reseal-intercept.js": { entry: "intercept", format: "esm", gzipLimit: 4_000 },
+  "reseal-browser.classic.js": { entry: "classic", format: "iife", gzipLimit: 12_000 },
+  "reseal-worker.js": { entry: "worker", format: "esm", gzipLimit: 10_000 },
+  "reseal-worker.classic.js": { entry: "worker", format: "iife", gzipLimit: 10_000 },
 };
 /** The modules of each in the order in which a reader needs them. Other modules have no public declarations. */
 const TYPES = {
@@ -103,8 +103,9 @@ function tsc(...options) {
   }
 }
 
+/** By a compressor that is pinned like everything else: the zlib of each Node.js gives another size. */
 function reportSize(name, script, limit) {
-  const zipped = gzipSync(script, { level: 9 }).length;
+  const zipped = gzipSync(new TextEncoder().encode(script), { level: 9, mtime: 0 }).length;
   console.log(`${name}: ${Buffer.byteLength(script)} bytes, ${zipped} gzipped (limit ${limit})`);
   if (zipped >= limit) fail(`${name} has outgrown its limit.`);
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { File } from "node:buffer"; // Global only since Node 20.
 import { test } from "node:test";
 
 import { World } from "./world.mjs";
