@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request
@@ -26,13 +26,14 @@ from fastapi.security.base import SecurityBase
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
+from reseal._sync.session import Session as SyncSession
 from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
 from reseal.starlette import Endpoint, OwnPath, Session, facts, outbox
 from reseal.starlette import Reseal as StarletteReseal
 from reseal.web import transport
 
-__all__ = ["Reseal", "Session", "Settings"]
+__all__ = ["Reseal", "Session", "Settings", "SyncSession"]
 
 SCHEME: Final = "session cookie"
 BEARER_SCHEME: Final = "session token"
@@ -60,7 +61,17 @@ class Reseal(StarletteReseal):
         """
         return SessionDependency(self, enable_csrf_protection, tuple(claims), check_database=check_database)
 
-    def optional_session(self) -> Callable[[Request], object]:
+    def sync_session(
+        self,
+        *,
+        enable_csrf_protection: bool | None = None,
+        check_database: bool = False,
+        claims: Iterable[ClaimCheck] = (),
+    ) -> SyncSessionDependency:
+        """Make the same dependency for ``def`` routes: a session whose calls are not awaited."""
+        return SyncSessionDependency(self, enable_csrf_protection, tuple(claims), check_database=check_database)
+
+    def optional_session(self) -> Callable[[Request], Awaitable[Session | None]]:
         """Make a dependency that gives the session, or ``None`` to a visitor who sends no token at all.
 
         An expired token is still answered with "try refresh token": the visitor is somebody, and soon known.
@@ -73,6 +84,16 @@ class Reseal(StarletteReseal):
             return await self.get_session(request)
 
         return find
+
+    def optional_sync_session(self) -> Callable[[Request], Awaitable[SyncSession | None]]:
+        """Make the same dependency for ``def`` routes."""
+        find = self.optional_session()
+
+        async def find_sync(request: Request) -> SyncSession | None:
+            session = await find(request)
+            return None if session is None else self.sync.of(session)
+
+        return find_sync
 
     def add_route(self, app: Starlette, path: str, endpoint: Endpoint, method: str) -> None:
         in_schema = method == "POST"
@@ -115,6 +136,13 @@ class SessionDependency(SecurityBase):
             check_database=self._check_database,
             claims=self._claims,
         )
+
+
+class SyncSessionDependency(SessionDependency):
+    """A demand for a session in a ``def`` route. The verification itself does not leave the event loop."""
+
+    async def __call__(self, request: HTTPConnection) -> SyncSession:  # type: ignore[override]  # FastAPI reads it
+        return self._reseal.sync.of(await super().__call__(request))
 
 
 def _with_bearer(describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.resources import files
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from starlette.applications import Starlette
@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from reseal import sockets
+from reseal._async.colour import awaited
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession as Session
 from reseal._async.sessions import AsyncReseal
@@ -38,6 +39,7 @@ from reseal.core.events import EventListener
 from reseal.core.keys import JWKS_MAX_AGE
 from reseal.log import log_event
 from reseal.settings import Settings
+from reseal.threads import ApplicationLoop, SyncCalls
 from reseal.watch import Watch
 from reseal.web import bearer, cors, rendering
 from reseal.web.answers import answer
@@ -73,6 +75,11 @@ class Reseal:
         self.watch = Watch(self.anywhere.sessions, settings.session_check_interval, clock)
         """The open WebSockets and event streams of this process."""
         self.anywhere.sessions = self.watch.sessions
+        self._loop = ApplicationLoop()
+        self.sync = SyncCalls[HTTPConnection](
+            settings, lambda: self.anywhere.sessions, clock, self._loop, _Requests(), on_event
+        )
+        """The same calls for ``def`` routes."""
 
     def install(self, app: Starlette, *, routes: bool = True) -> None:
         """Put the sessions into an application: lifespan, response headers, error answers, routes.
@@ -98,6 +105,7 @@ class Reseal:
         """Add one ready-made route."""
         app.router.routes.append(_OwnRoute(path, endpoint, methods=[method]))
 
+    @awaited
     async def create_new_session(
         self,
         request: Request,
@@ -110,6 +118,7 @@ class Reseal:
             facts(request), outbox(request), user_id, jwt_payload, session_data
         )
 
+    @awaited
     async def get_session(
         self,
         request: Request,
@@ -127,14 +136,17 @@ class Reseal:
             claims=claims,
         )
 
+    @awaited
     async def refresh_session(self, request: Request) -> Session:
         """Exchange the refresh token of a request, for a route of your own. See :meth:`AsyncReseal.refresh_session`."""
         return await self.anywhere.refresh_session(await _facts_with_body(request), outbox(request))
 
+    @awaited
     async def answer_refresh(self, request: Request) -> dict[str, object]:
         """Do the same, and give the body of the answer. See :meth:`AsyncReseal.answer_refresh`."""
         return await self.anywhere.answer_refresh(await _facts_with_body(request), outbox(request))
 
+    @awaited
     async def sign_out(self, request: Request) -> None:
         """End the session of a request, for a route of your own. See :meth:`AsyncReseal.sign_out`."""
         await self.anywhere.sign_out(facts(request), outbox(request))
@@ -159,6 +171,7 @@ class Reseal:
         """
         return sockets.guarded_events(self.watch, session, aiter(events), self.settings)
 
+    @awaited
     async def peek(
         self, request: Request, *, check_database: bool = False
     ) -> SignedIn[Session] | RefreshFirst | Anonymous:
@@ -184,6 +197,7 @@ class Reseal:
             return _page(rendering.failure_page(self.settings, target, error.retry_after))
         return RedirectResponse(target, 303)
 
+    @awaited
     async def require_own_origin(self, request: Request) -> None:
         """Refuse a foreign page where there is no session yet. See :meth:`AsyncReseal.require_own_origin`."""
         self.anywhere.require_own_origin(facts(request))
@@ -233,6 +247,7 @@ class Reseal:
     def _around(self, lifespan: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @asynccontextmanager
         async def opened(app: Any) -> AsyncIterator[Any]:
+            self._loop.enter()
             async with self.anywhere, lifespan(app) as state:
                 yield state
 
@@ -276,6 +291,16 @@ def outbox(request: HTTPConnection) -> SessionHeaders:
     if request.scope["type"] == "websocket":
         raise RuntimeError("a WebSocket has no response that could carry headers: use reseal.guard(websocket)")
     raise RuntimeError("sessions are not installed in this application: call reseal.install(app)")
+
+
+class _Requests:
+    """How the sync calls read a request."""
+
+    facts = staticmethod(facts)
+    outbox = staticmethod(outbox)
+
+    async def facts_with_body(self, request: HTTPConnection) -> RequestFacts:
+        return await _facts_with_body(cast("Request", request))
 
 
 class OwnPath(BaseRoute):

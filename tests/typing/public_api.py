@@ -174,7 +174,7 @@ async def anywhere(request: RequestFacts, response: SessionHeaders) -> None:
         assert_type(await asynchronous.revoke_multiple_sessions(["handle"]), tuple[str, ...])
         assert_type(await asynchronous.revoke_all_sessions_for_user("alice", keep="handle"), tuple[str, ...])
         assert_type(await asynchronous.get_session_data("handle"), dict[str, Any])
-        assert_type(await asynchronous.answer_refresh(request, response), dict[str, Any])
+        assert_type(await asynchronous.answer_refresh(request, response), dict[str, object])
         asynchronous.require_own_origin(request)
         assert_type(asynchronous.set_relevant_headers_for_options_api(request, response), bool)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from reseal._async import changes
+from reseal._async.colour import awaited
 from reseal.core.access_token import Claims
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
@@ -34,6 +35,10 @@ class AsyncSession:
     def __repr__(self) -> str:
         return f"Session(handle={self._claims.sid!r})"
 
+    def parts(self) -> tuple[Claims, SessionHeaders, Transport]:
+        """What it is made of, for a session object of the other colour."""
+        return self._claims, self._response, self._via
+
     def get_user_id(self) -> str:
         """Whose session this is, byte for byte as given at sign-in."""
         return self._claims.sub
@@ -54,6 +59,7 @@ class AsyncSession:
     async def get_session_data(self) -> dict[str, Any]: ...
     @overload
     async def get_session_data(self, *, as_: type[T]) -> T: ...
+    @awaited
     async def get_session_data(self, *, as_: type[Any] | None = None) -> Any:
         """Read the data that stays on the server: as a dict, or as a dataclass, ``TypedDict`` or msgspec ``Struct``.
 
@@ -67,6 +73,7 @@ class AsyncSession:
     ) -> Mapping[str, object]: ...
     @overload
     async def change_session_data(self, change: Callable[[T], T], *, as_: type[T]) -> T: ...
+    @awaited
     async def change_session_data(self, change: Callable[[Any], Any], *, as_: type[Any] | None = None) -> Any:
         """Replace the session data by what ``change`` makes of it, without losing the change of another request.
 
@@ -77,6 +84,7 @@ class AsyncSession:
         sessions = self._reseal.sessions
         return await changes.change_session_data(sessions, self._live, change, as_=as_, seen=self._claims)
 
+    @awaited
     async def update_session_data(self, session_data: Mapping[str, object]) -> None:
         """Replace the session data, whatever another request has written; :meth:`change_session_data` keeps both.
 
@@ -87,6 +95,7 @@ class AsyncSession:
         except Unauthorised as error:
             raise self._reseal.refuse(error, self._response, self._via) from None
 
+    @awaited
     async def update_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
         """Replace the JWT payload and give the browser a new access token with it."""
         sessions = self._reseal.sessions
@@ -98,6 +107,7 @@ class AsyncSession:
         self._claims = tokens.claims
         self._reseal.attach(tokens, self._response, self._via)
 
+    @awaited
     async def create_ticket(self, purpose: str) -> str:
         """Write a ticket that opens one WebSocket for this session within 30 seconds.
 
@@ -108,11 +118,13 @@ class AsyncSession:
         except Unauthorised as error:
             raise self._reseal.refuse(error, self._response, self._via) from None
 
+    @awaited
     async def revoke_session(self) -> None:
         """End this session in the store, then have the client forget it. Raises ``StoreUnavailable``."""
         await self._reseal.sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
         transport.clear(self._response, self._reseal.settings, self._via)
 
+    @awaited
     async def revoke_other_sessions(self) -> tuple[str, ...]:
         """End the user's other sessions; names them."""
         return await self._reseal.sessions.revoke_user(self._claims.sub, keep=self._claims.sid)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar, overload
 
 from reseal._async import changes, offered, visits
+from reseal._async.colour import awaited
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
@@ -82,6 +83,7 @@ class AsyncReseal:
 
     # -- one browser's session --------------------------------------------------------------------------------------
 
+    @awaited
     async def create_new_session(
         self,
         request: RequestFacts,
@@ -105,6 +107,7 @@ class AsyncReseal:
         self._hand_over(tokens, request, response, via)
         return AsyncSession(self, tokens.claims, response, via)
 
+    @awaited
     async def get_session(
         self,
         request: RequestFacts,
@@ -133,6 +136,7 @@ class AsyncReseal:
         self.demand(session, claims)
         return session
 
+    @awaited
     async def refresh_session(self, request: RequestFacts, response: SessionHeaders) -> AsyncSession:
         """Give the client new tokens for its refresh token. Only by POST, only on the refresh path.
 
@@ -142,6 +146,7 @@ class AsyncReseal:
         tokens, via = await self._refresh(request, response)
         return AsyncSession(self, tokens.claims, response, via)
 
+    @awaited
     async def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
         """Do what :meth:`refresh_session` does, and give the body of the answer.
 
@@ -150,6 +155,7 @@ class AsyncReseal:
         tokens, _ = await self._refresh(request, response)
         return bearer.answer(tokens, self._clock.wall()) if transport.asks_for_body(request) else {}
 
+    @awaited
     async def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:
         """End the client's session, also with an expired access token, and have the client forget it.
 
@@ -170,6 +176,7 @@ class AsyncReseal:
         if held:
             await self.sessions.revoke([claims.sid for claims in held], EndReason.SIGNED_OUT)
 
+    @awaited
     async def peek(
         self, request: RequestFacts, response: SessionHeaders, *, check_database: bool = False
     ) -> SignedIn[AsyncSession] | RefreshFirst | Anonymous:
@@ -191,18 +198,22 @@ class AsyncReseal:
 
     # -- any session, by its handle or its user: an id that is not text raises InvalidInput --------------------------
 
+    @awaited
     async def revoke_session_using_session_handle(self, session_handle: str) -> bool:
         """End one session. Says whether this call ended it."""
         return bool(await self.sessions.revoke((ids.handle(session_handle),)))
 
+    @awaited
     async def revoke_multiple_sessions(self, session_handles: Iterable[str]) -> tuple[str, ...]:
         """End exactly these sessions; names those that this call ended."""
         return await self.sessions.revoke(session_handles)
 
+    @awaited
     async def revoke_all_sessions_for_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
         return await self.sessions.revoke_user(user_id, keep=keep)
 
+    @awaited
     async def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in await self.sessions.list_user(user_id))
@@ -211,6 +222,7 @@ class AsyncReseal:
     async def get_session_data(self, session_handle: str) -> dict[str, Any]: ...
     @overload
     async def get_session_data(self, session_handle: str, *, as_: type[T]) -> T: ...
+    @awaited
     async def get_session_data(self, session_handle: str, *, as_: type[Any] | None = None) -> Any:
         """Read a session's data: as a dict, or as a dataclass, ``TypedDict`` or msgspec ``Struct``.
 
@@ -224,6 +236,7 @@ class AsyncReseal:
     ) -> Mapping[str, object]: ...
     @overload
     async def change_session_data(self, session_handle: str, change: Callable[[T], T], *, as_: type[T]) -> T: ...
+    @awaited
     async def change_session_data(
         self, session_handle: str, change: Callable[[Any], Any], *, as_: type[Any] | None = None
     ) -> Any:
@@ -234,18 +247,22 @@ class AsyncReseal:
 
         return await changes.change_session_data(self.sessions, read, change, as_=as_)
 
+    @awaited
     async def update_session_data(self, session_handle: str, session_data: Mapping[str, object]) -> None:
         """Replace a session's data, whatever another request has written. Raises ``InvalidInput``, ``Unauthorised``."""
         await self.sessions.update(session_handle, session_data=session_data)
 
+    @awaited
     async def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
         """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
         return payload.decode((await self.sessions.get(session_handle)).jwt_payload)
 
+    @awaited
     async def update_jwt_payload(self, session_handle: str, jwt_payload: Mapping[str, object]) -> None:
         """Replace a session's JWT payload; it reaches the browser with the next access token."""
         await self.sessions.update(session_handle, jwt_payload=jwt_payload)
 
+    @awaited
     async def rotate_keys(self) -> str:
         """Publish a new signing key now; it signs two minutes later. Gives its ``kid``."""
         return await self.sessions.rotate_keys()

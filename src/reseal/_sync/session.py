@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from reseal._sync import changes
+from reseal._sync.colour import awaited
 from reseal.core.access_token import Claims
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
@@ -35,6 +36,10 @@ class Session:
     def __repr__(self) -> str:
         return f"Session(handle={self._claims.sid!r})"
 
+    def parts(self) -> tuple[Claims, SessionHeaders, Transport]:
+        """What it is made of, for a session object of the other colour."""
+        return self._claims, self._response, self._via
+
     def get_user_id(self) -> str:
         """Whose session this is, byte for byte as given at sign-in."""
         return self._claims.sub
@@ -55,6 +60,7 @@ class Session:
     def get_session_data(self) -> dict[str, Any]: ...
     @overload
     def get_session_data(self, *, as_: type[T]) -> T: ...
+    @awaited
     def get_session_data(self, *, as_: type[Any] | None = None) -> Any:
         """Read the data that stays on the server: as a dict, or as a dataclass, ``TypedDict`` or msgspec ``Struct``.
 
@@ -68,6 +74,7 @@ class Session:
     ) -> Mapping[str, object]: ...
     @overload
     def change_session_data(self, change: Callable[[T], T], *, as_: type[T]) -> T: ...
+    @awaited
     def change_session_data(self, change: Callable[[Any], Any], *, as_: type[Any] | None = None) -> Any:
         """Replace the session data by what ``change`` makes of it, without losing the change of another request.
 
@@ -78,6 +85,7 @@ class Session:
         sessions = self._reseal.sessions
         return changes.change_session_data(sessions, self._live, change, as_=as_, seen=self._claims)
 
+    @awaited
     def update_session_data(self, session_data: Mapping[str, object]) -> None:
         """Replace the session data, whatever another request has written; :meth:`change_session_data` keeps both.
 
@@ -88,6 +96,7 @@ class Session:
         except Unauthorised as error:
             raise self._reseal.refuse(error, self._response, self._via) from None
 
+    @awaited
     def update_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
         """Replace the JWT payload and give the browser a new access token with it."""
         sessions = self._reseal.sessions
@@ -99,6 +108,7 @@ class Session:
         self._claims = tokens.claims
         self._reseal.attach(tokens, self._response, self._via)
 
+    @awaited
     def create_ticket(self, purpose: str) -> str:
         """Write a ticket that opens one WebSocket for this session within 30 seconds.
 
@@ -109,11 +119,13 @@ class Session:
         except Unauthorised as error:
             raise self._reseal.refuse(error, self._response, self._via) from None
 
+    @awaited
     def revoke_session(self) -> None:
         """End this session in the store, then have the client forget it. Raises ``StoreUnavailable``."""
         self._reseal.sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
         transport.clear(self._response, self._reseal.settings, self._via)
 
+    @awaited
     def revoke_other_sessions(self) -> tuple[str, ...]:
         """End the user's other sessions; names them."""
         return self._reseal.sessions.revoke_user(self._claims.sub, keep=self._claims.sid)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar, overload
 
 from reseal._sync import changes, offered, visits
+from reseal._sync.colour import awaited
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
@@ -83,6 +84,7 @@ class Reseal:
 
     # -- one browser's session --------------------------------------------------------------------------------------
 
+    @awaited
     def create_new_session(
         self,
         request: RequestFacts,
@@ -106,6 +108,7 @@ class Reseal:
         self._hand_over(tokens, request, response, via)
         return Session(self, tokens.claims, response, via)
 
+    @awaited
     def get_session(
         self,
         request: RequestFacts,
@@ -134,6 +137,7 @@ class Reseal:
         self.demand(session, claims)
         return session
 
+    @awaited
     def refresh_session(self, request: RequestFacts, response: SessionHeaders) -> Session:
         """Give the client new tokens for its refresh token. Only by POST, only on the refresh path.
 
@@ -143,6 +147,7 @@ class Reseal:
         tokens, via = self._refresh(request, response)
         return Session(self, tokens.claims, response, via)
 
+    @awaited
     def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
         """Do what :meth:`refresh_session` does, and give the body of the answer.
 
@@ -151,6 +156,7 @@ class Reseal:
         tokens, _ = self._refresh(request, response)
         return bearer.answer(tokens, self._clock.wall()) if transport.asks_for_body(request) else {}
 
+    @awaited
     def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:
         """End the client's session, also with an expired access token, and have the client forget it.
 
@@ -171,6 +177,7 @@ class Reseal:
         if held:
             self.sessions.revoke([claims.sid for claims in held], EndReason.SIGNED_OUT)
 
+    @awaited
     def peek(
         self, request: RequestFacts, response: SessionHeaders, *, check_database: bool = False
     ) -> SignedIn[Session] | RefreshFirst | Anonymous:
@@ -192,18 +199,22 @@ class Reseal:
 
     # -- any session, by its handle or its user: an id that is not text raises InvalidInput --------------------------
 
+    @awaited
     def revoke_session_using_session_handle(self, session_handle: str) -> bool:
         """End one session. Says whether this call ended it."""
         return bool(self.sessions.revoke((ids.handle(session_handle),)))
 
+    @awaited
     def revoke_multiple_sessions(self, session_handles: Iterable[str]) -> tuple[str, ...]:
         """End exactly these sessions; names those that this call ended."""
         return self.sessions.revoke(session_handles)
 
+    @awaited
     def revoke_all_sessions_for_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
         return self.sessions.revoke_user(user_id, keep=keep)
 
+    @awaited
     def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in self.sessions.list_user(user_id))
@@ -212,6 +223,7 @@ class Reseal:
     def get_session_data(self, session_handle: str) -> dict[str, Any]: ...
     @overload
     def get_session_data(self, session_handle: str, *, as_: type[T]) -> T: ...
+    @awaited
     def get_session_data(self, session_handle: str, *, as_: type[Any] | None = None) -> Any:
         """Read a session's data: as a dict, or as a dataclass, ``TypedDict`` or msgspec ``Struct``.
 
@@ -225,6 +237,7 @@ class Reseal:
     ) -> Mapping[str, object]: ...
     @overload
     def change_session_data(self, session_handle: str, change: Callable[[T], T], *, as_: type[T]) -> T: ...
+    @awaited
     def change_session_data(
         self, session_handle: str, change: Callable[[Any], Any], *, as_: type[Any] | None = None
     ) -> Any:
@@ -235,18 +248,22 @@ class Reseal:
 
         return changes.change_session_data(self.sessions, read, change, as_=as_)
 
+    @awaited
     def update_session_data(self, session_handle: str, session_data: Mapping[str, object]) -> None:
         """Replace a session's data, whatever another request has written. Raises ``InvalidInput``, ``Unauthorised``."""
         self.sessions.update(session_handle, session_data=session_data)
 
+    @awaited
     def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
         """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
         return payload.decode((self.sessions.get(session_handle)).jwt_payload)
 
+    @awaited
     def update_jwt_payload(self, session_handle: str, jwt_payload: Mapping[str, object]) -> None:
         """Replace a session's JWT payload; it reaches the browser with the next access token."""
         self.sessions.update(session_handle, jwt_payload=jwt_payload)
 
+    @awaited
     def rotate_keys(self) -> str:
         """Publish a new signing key now; it signs two minutes later. Gives its ``kid``."""
         return self.sessions.rotate_keys()

@@ -1,0 +1,42 @@
+"""Calls that have to be awaited, and say so at once where nobody can. Written by hand in either colour."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def awaited(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Have a coroutine function raise ``RuntimeError`` where no event loop runs.
+
+    In a ``def`` route it would return a coroutine that nobody awaits: a sign-in answered with 200 and no cookies.
+    """
+
+    @functools.wraps(call)
+    def checked(*args: P.args, **named: P.kwargs) -> Coroutine[Any, Any, T]:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                f"{call.__qualname__} has to be awaited, and no event loop runs in this thread. In a def route use "
+                f"reseal.sync.{call.__name__} or a session of reseal.sync_session(), without a framework the sync "
+                "class reseal.Reseal; or make the route async def"
+            ) from None
+        return call(*args, **named)
+
+    return _marked(checked)
+
+
+def _marked(call: Callable[P, T]) -> Callable[P, T]:
+    """Have frameworks take it for the coroutine function that it stands for."""
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(call)
+    call._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001 - what 3.11 has
+    return call
