@@ -10,7 +10,7 @@ import pytest
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
 from reseal.server.api_keys import ApiKey
-from reseal.server.appconfig import app_settings, check_tenant
+from reseal.server.appconfig import APP_KEYS, app_settings, check_tenant
 from reseal.server.config import ServiceSettings
 from reseal.server.config_parts import IMAGE_NAMES, NO_EFFECT, PARTS
 from reseal.server.config_rules import RULES
@@ -419,7 +419,12 @@ def test_an_app_has_its_own_values_and_the_services_for_the_rest():
         ({"postgresql_host": "x"}, "postgresql_host can only be set via the core's base config setting"),
         ({"max_server_pool_size": 1}, "max_server_pool_size can only be set via the core's base config setting"),
         ({"access_token_validity": 0}, "'access_token_validity' must be between 1 and 86400000 seconds inclusive."),
-        ({"access_token_validity": "1"}, "'access_token_validity' must be a whole number"),
+        ({"access_token_validity": "1.5"}, "'access_token_validity' must be a whole number"),
+        ({"access_token_validity": "soon"}, "'access_token_validity' must be a whole number"),
+        ({"access_token_validity": ""}, "'access_token_validity' must be a whole number"),
+        ({"refresh_token_validity": "1,5"}, "'refresh_token_validity' must be a number"),
+        ({"access_token_validity_jitter": "nan"}, "'access_token_validity_jitter' must be a number"),
+        ({"access_token_blacklisting": "maybe"}, "'access_token_blacklisting' must be true or false"),
         (
             {"refresh_token_validity": 1},
             "'refresh_token_validity' must be strictly greater than 'access_token_validity'.",
@@ -432,6 +437,39 @@ def test_an_app_has_its_own_values_and_the_services_for_the_rest():
 )
 def test_an_app_cannot_set_everything(config, text):
     assert refused(app_settings, "a1", ServiceSettings(), config) == f"Invalid core config: {text}"
+
+
+AS_TEXT = {
+    "access_token_validity": ("60", 60),
+    "refresh_token_validity": ("1440.5", 1440.5),
+    "access_token_blacklisting": ("true", True),
+    "access_token_signing_key_dynamic": ("False", False),
+    "access_token_dynamic_signing_key_update_interval": (" 2 ", 2),
+    "access_token_validity_jitter": (".05", 0.05),
+    "refresh_token_rotation_grace_period": ("1e1", 10),
+    "enable_anti_csrf": ("TRUE", True),
+}
+"""Values that are written as text, and what they read as."""
+
+
+def test_text_that_reads_as_a_number_or_a_truth_is_one_in_every_source(tmp_path):
+    text, plain = ({key: pair[n] for key, pair in AS_TEXT.items()} for n in (0, 1))
+    assert set(AS_TEXT) == set(APP_KEYS) - {"api_keys"}
+    assert app_settings("a1", ServiceSettings(), text) == app_settings("a1", ServiceSettings(), plain)
+    file = tmp_path / "config.yaml"
+    file.write_text("".join(f'{key}: "{value}"\n' for key, value in text.items()) + 'port: "4000"\n')
+    from_file = ServiceSettings.load(file, {})
+    assert from_file == ServiceSettings(**plain, port=4000)
+    ours = ServiceSettings.from_env({f"RESEAL_{key.upper()}": value for key, value in text.items()})
+    assert ours == ServiceSettings(**plain)
+    image = {name: text[key] for name, key in IMAGE_NAMES.items() if key in text and "KEY_UPDATE" not in name}
+    assert ServiceSettings.from_env(image).access_token_validity == 60
+    file.write_text('access_token_validity: "soon"\nenable_anti_csrf: "maybe"\n')
+    found = problems(ServiceSettings.load, file, {})
+    assert [problem.split(" (got")[0] for problem in found] == [
+        "'access_token_validity' must be a whole number",
+        "'enable_anti_csrf' must be true or false",
+    ]
 
 
 def test_keys_of_other_recipes_do_not_matter_to_an_app():

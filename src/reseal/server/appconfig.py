@@ -11,6 +11,7 @@ from reseal.server.config_parts import ALIASES, NO_EFFECT
 from reseal.server.config_rules import INTERVAL, RULES
 from reseal.settings.checks import outlasts
 from reseal.settings.problems import UnfitError
+from reseal.settings.sources import parsed_for
 from reseal.wire.paths import DEFAULT
 from reseal.wire.problem import Problem
 
@@ -62,13 +63,13 @@ def check_tenant(
 
 def _checked(core_config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the normal forms of the values, by the keys' own names. Keys of other recipes are left out."""
-    known, fit = words().kinds, {}
+    vocabulary, fit = words(), {}
     for name, value in core_config.items():
         key = ALIASES.get(name, name)
-        if key not in known:
+        if key not in vocabulary.kinds:
             raise _invalid(f"Invalid config key: {name}")
         if key in APP_KEYS:
-            fit[key] = _fit(key, value)
+            fit[key] = _fit(key, parsed_for(vocabulary, key, value))
         elif NO_EFFECT.get(key) != NO_EFFECT["password_hashing_alg"]:
             raise _invalid(f"{name} {_BASE_ONLY}")
     return fit

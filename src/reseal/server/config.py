@@ -284,7 +284,7 @@ class ServiceSettings:
             layers.append(mapping_layer(overrides, "the command line", words()))
         if file is None:
             return cls._from_layers(*layers)
-        read = mapping_layer(read_yaml(file), str(file), words())
+        read = mapping_layer(read_yaml(file), str(file), words(), texts=True)
         warnings = []
         if read.values.keys() & _HIDDEN and _is_open(Path(file)):
             warnings.append(f"{file} holds secrets and others on this machine may read it: chmod 600 it")

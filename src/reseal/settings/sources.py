@@ -36,7 +36,7 @@ REPLACED_KEYS: Final = {
 _ENVIRONMENT: Final = "the environment"
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
-_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE][+-]?[0-9]{1,2})?")
 _COMPARED: Final = 80
 
 
@@ -69,11 +69,15 @@ class _Entry(NamedTuple):
     value: object
 
 
-def mapping_layer(mapping: object, source: str, words: Vocabulary) -> Layer:
-    """Read a mapping with values of their own types."""
+def mapping_layer(mapping: object, source: str, words: Vocabulary, *, texts: bool = False) -> Layer:
+    """Read a mapping with values of their own types; with ``texts``, also numbers and truths that are quoted."""
     if not isinstance(mapping, Mapping):
         return Layer({}, {}, [f"{source} must hold keys with values, not {shown(mapping)}: write key: value lines"])
-    entries = [_Entry(key, shown(key), value) for key, value in mapping.items() if isinstance(key, str)]
+    entries = [
+        _Entry(key, shown(key), parsed_for(words, key, value) if texts else value)
+        for key, value in mapping.items()
+        if isinstance(key, str)
+    ]
     layer = _layer(entries, source, words)
     layer.problems.extend(
         f"{source} has a key that is not text, {shown(key)}: put it in quotes or remove it"
@@ -96,15 +100,18 @@ def environment_layer(environ: Mapping[str, str], words: Vocabulary) -> Layer:
 def named_layer(environ: Mapping[str, str], named: Mapping[str, str], words: Vocabulary) -> Layer:
     """Read the variables that ``named`` gives keys to, and the files of ``words``."""
     entries = [
-        _Entry(key, name, _parsed(words.kinds.get(words.aliases.get(key, key), ""), environ[name]))
-        for name, key in named.items()
-        if name in environ
+        _Entry(key, name, parsed_for(words, key, environ[name])) for name, key in named.items() if name in environ
     ]
     layer = _layer(entries, _ENVIRONMENT, words)
     for name, key in words.files.items():
         if name in environ:
             _add_file(layer, name, key, environ[name])
     return layer
+
+
+def parsed_for(words: Vocabulary, key: str, value: object) -> object:
+    """Parse text to the type of its key; what does not parse stays as it is, for the key's rule to refuse."""
+    return _parsed(words.kinds.get(words.aliases.get(key, key), ""), value) if isinstance(value, str) else value
 
 
 def read_yaml(path: str | Path) -> object:
