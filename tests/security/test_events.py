@@ -69,6 +69,11 @@ def in_step(app):
         pair = app.engine.refresh(pair.refresh_token, caller=CALLER)
 
 
+def reissued(app):
+    record = app.engine.update(app.pair.claims.sid, jwt_payload={"a": 2})
+    app.engine.reissue(app.pair.claims, record)
+
+
 def revoked(app):
     app.engine.revoke([app.pair.claims.sid, app.pair.claims.sid])
     app.engine.revoke([app.pair.claims.sid], EndReason.SIGNED_OUT)
@@ -154,6 +159,7 @@ SCENARIOS = {
     refreshed: "session_refreshed",
     replayed: "session_replayed",
     in_step: "session_in_step",
+    reissued: "access_token_reissued",
     revoked: "session_revoked",
     all_revoked: "session_revoked",
     stolen_previous: "token_theft",

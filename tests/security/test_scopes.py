@@ -91,7 +91,7 @@ def test_a_handle_that_two_scopes_share_is_two_sessions():
     """Handles are random; were one drawn twice, neither session could reach the other."""
     clock = ManualClock()
     store = MemoryStore(clock)
-    engines = [Engine(settings(tenant_id=tenant), store, clock=clock, random=bytes) for tenant in ("one", "two")]
+    engines = [Engine(settings(app_id=app), store, clock=clock, random=bytes) for app in ("one", "two")]
     with opened(engines[0]) as one, opened(engines[1]) as two:
         mine, theirs = one.create("mine"), two.create("theirs")
         assert mine.claims.sid == theirs.claims.sid

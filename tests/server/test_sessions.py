@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.material import DAY, core
+from tests.server.material import DAY, core, is_older, under
 
 GONE = {"status": "UNAUTHORISED", "message": "Session does not exist."}
 TENANT_V2 = "/recipe/multitenancy/tenant/v2"
@@ -169,7 +169,33 @@ async def test_user_ids_survive_byte_for_byte_and_never_meet():
             assert shown["sessionHandlesRevoked"] == [handles[user]], user
 
 
-@pytest.mark.parametrize("user", ["", "a\0b", "x" * 513])
+@pytest.mark.parametrize("cdi", ["1.0", "2.0", "2.3", "2.4", "2.8", "2.20", "2.21", "3.0", "4.0", "5.0", "5.4", "5.6"])
+async def test_a_user_without_an_id_has_a_session_like_any_other(cdi):
+    async with core() as it:
+        first, others = await it.create("", cdi=cdi, jwt={"a": 1}), await it.create("somebody", cdi=cdi)
+        assert first["session"]["userId"] == ""
+        handle = first["session"]["handle"]
+        refreshed = await it.refresh(first["refreshToken"]["token"], cdi=cdi)
+        verified = await it.verify(refreshed["accessToken"]["token"], cdi=cdi)
+        assert (verified["status"], verified["session"]["userId"]) == ("OK", "")
+        if not is_older(cdi, "2.0"):
+            body = {"accessToken": refreshed["accessToken"]["token"], "userDataInJWT": {"a": 2}}
+            regenerated = await it.post(f"{under(cdi)}/session/regenerate", body, cdi=cdi)
+            assert (regenerated["session"]["userId"], regenerated["session"]["userDataInJWT"]) == ("", {"a": 2})
+        if not is_older(cdi, "2.8"):
+            assert (await it.get("/recipe/session", sessionHandle=handle, cdi=cdi))["userId"] == ""
+        listed = await it.get(f"{under(cdi)}/session/user", userId="", cdi=cdi)
+        assert listed["sessionHandles"] == [handle]
+        if is_older(cdi, "2.0"):
+            assert (await it.call("DELETE", "/session", {"userId": ""}, cdi=cdi)).json["numberOfSessionsRevoked"] == 1
+        else:
+            ended = await it.post(f"{under(cdi)}/session/remove", {"userId": ""}, cdi=cdi)
+            assert ended["sessionHandlesRevoked"] == [handle]
+        left = await it.get(f"{under(cdi)}/session/user", userId="somebody", cdi=cdi)
+        assert left["sessionHandles"] == [others["session"]["handle"]]
+
+
+@pytest.mark.parametrize("user", ["a\0b", "x" * 513])
 async def test_a_user_id_that_no_store_can_keep_is_refused(user):
     async with core() as it:
         body = {"userId": user, "enableAntiCsrf": False, "userDataInJWT": {}, "userDataInDatabase": {}}

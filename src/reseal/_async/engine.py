@@ -17,21 +17,22 @@ import msgspec
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.line import AsyncLine, Lifetimes, Step
 from reseal._async.ports import AsyncStore
-from reseal._async.purger import AsyncPurger
 from reseal.clock import Clock, SystemClock
 from reseal.core import ids, payload, rotation
-from reseal.core.access_token import Audience, Claims, Verifier, mint
-from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal
-from reseal.core.events import NOBODY, Caller, EventListener
+from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, mint
+from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
+from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.model import EndReason, SessionRecord
-from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.tokens import TokenPair
+from reseal.core.wire_model import suffix_of
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.teller import Teller
 from reseal.web.transport import access_token_limit
 
+PURGE_EVERY: Final = 10_000
+PURGE_ROWS: Final = 500
 _ANTI_CSRF_SIZE: Final = 43
 GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
@@ -58,7 +59,7 @@ class AsyncEngine:
         self._store = store
         self._owns_store = owns_store
         self._clock = clock or SystemClock()
-        teller = Teller(settings.scope, self._clock, on_event)
+        self._teller = teller = Teller(settings.scope, self._clock, on_event)
         self._keeper = AsyncKeyRingKeeper(settings, store, self._clock, random, teller)
         self._line = AsyncLine(
             settings.scope,
@@ -71,7 +72,7 @@ class AsyncEngine:
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        self._purger = AsyncPurger(store, self._clock)
+        self._purge_at = 0
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -107,9 +108,9 @@ class AsyncEngine:
         user_id = payload.check_user_id(user_id)
         public = payload.encode("jwt_payload", jwt_payload)
         private = payload.encode("session_data", session_data)
-        token = self._line.new_token()
+        token = self._line.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(self._claims(token.handle, user_id, 0, public, self._anti_csrf(token)))
-        await self._purger.step_if_due()
+        await self._purge_a_little()
         return self._issue(await self._line.begin(token, user_id, public, private, caller))
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
@@ -144,7 +145,6 @@ class AsyncEngine:
         token = self._line.parse(presented, caller)
         if require_anti_csrf and not _equal(self._line.anti_csrf(token), anti_csrf or ""):
             raise self._line.refused(Refusal.ANTI_CSRF, token.handle, caller)
-        await self._purger.step_if_due()
         return self._issue(await self._line.advance(token, caller))
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
@@ -216,10 +216,21 @@ class AsyncEngine:
         return await self._line.change(handle, change)
 
     async def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
-        """Write a new access token of the same generation, with the payload that ``record`` has now."""
+        """Write a new access token of the same generation, with the payload that ``record`` has now.
+
+        Whose session it is, and what the token says, comes from ``record``, a live row; of the verified ``claims`` it
+        keeps the generation, which cannot be later than that of the row, and the anti-CSRF token, which no row has.
+        Raises ``Unauthorised`` if the two are not of one session.
+        """
+        if claims.sid != record.handle:
+            raise Unauthorised(Refusal.UNKNOWN_SESSION)
         await self.keep_fresh()
-        fresh = self._claims(record.handle, record.user_id, claims.gen, record.jwt_payload, claims.csrf)
-        return self._pair(fresh, None, self._session_end(record, self._clock.wall()))
+        csrf = claims.csrf if self.settings.enable_anti_csrf else None
+        generation = min(claims.gen, record.generation)
+        fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf)
+        pair = self._pair(fresh, None, self._session_end(record, self._clock.wall()))
+        self._teller.tell_of(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
+        return pair
 
     async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
@@ -228,10 +239,6 @@ class AsyncEngine:
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
         return await self._line.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
-
-    async def backlog(self) -> Backlog:
-        """Count the sessions that are due to be looked at and removed: a gauge of how far purging is behind."""
-        return await self._store.backlog()
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public keys, for others to verify our access tokens (RFC 7517)."""
@@ -280,8 +287,10 @@ class AsyncEngine:
     def _pair(self, claims: Claims, refresh: str | None, session_expires_at: int) -> TokenPair:
         if claims.exp > session_expires_at // 1000:  # no token outlives its session
             claims = msgspec.structs.replace(claims, exp=session_expires_at // 1000)
-        key = self._keeper.ring.signing(self._clock.wall())
-        return TokenPair(claims, mint(claims, key), refresh, claims.csrf, session_expires_at)
+        access = mint(claims, self._keeper.ring.signing(self._clock.wall()))
+        if len(access) > MAX_LENGTH:  # a payload that was set elsewhere, by rules other than ours
+            raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
+        return TokenPair(claims, access, refresh, claims.csrf, session_expires_at)
 
     def _session_end(self, record: SessionRecord, store_now: int) -> int:
         """Carry the end of a session from the store's clock to this process's, for the browser."""
@@ -294,6 +303,12 @@ class AsyncEngine:
         limit = access_token_limit(self.settings)
         if size > limit:
             raise AccessTokenTooLarge(size, limit, payload.largest_member(bytes(claims.payload)))
+
+    async def _purge_a_little(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._purge_at:
+            self._purge_at = now + PURGE_EVERY
+            await self._store.purge(PURGE_ROWS)
 
 
 def _equal(a: str, b: str) -> bool:

@@ -170,9 +170,12 @@ class AsyncRemote:
         """Ask whether the session of a verified token is live, and confirm its generation. Raises ``Unauthorised``."""
         return await self._calls.call("check", SessionRecord, repeatable=True, claims=claims)
 
-    async def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
-        """Write a new access token of the same generation, with the payload that ``record`` has now."""
-        return await self._tokens("reissue", repeatable=True, claims=claims, record=record)
+    async def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:  # noqa: ARG002 - the service reads it
+        """Write a new access token of the same generation, with the payload that the session has now.
+
+        The service takes nothing from ``record``: it reads the session again. Raises ``Unauthorised``.
+        """
+        return await self._tokens("reissue", repeatable=True, claims=claims)
 
     async def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised`` if there is none, ``StoreUnavailable``."""

@@ -101,9 +101,9 @@ class AsyncSession:
         sessions = self._reseal.sessions
         try:
             record = await sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
+            tokens = await sessions.reissue(self._claims, record)
         except Unauthorised as error:
             raise self._reseal.refuse(error, self._response, self._via) from None
-        tokens = await sessions.reissue(self._claims, record)
         self._claims = tokens.claims
         self._reseal.attach(tokens, self._response, self._via)
 

@@ -311,13 +311,13 @@ class AsyncReseal:
         """Ask the store; a payload that has changed there, or an unconfirmed token, is exchanged at once."""
         try:
             record = await self.sessions.check(claims)
+            if not claims.unconfirmed and bytes(claims.payload) == record.jwt_payload:
+                return AsyncSession(self, claims, response, via)
+            tokens = await self.sessions.reissue(claims, record)
         except Unauthorised as error:
             raise self.refuse(error, response, *self._ways(request, via)) from None
-        if claims.unconfirmed or bytes(claims.payload) != record.jwt_payload:
-            tokens = await self.sessions.reissue(claims, record)
-            self.attach(tokens, response, via)
-            claims = tokens.claims
-        return AsyncSession(self, claims, response, via)
+        self.attach(tokens, response, via)
+        return AsyncSession(self, tokens.claims, response, via)
 
     def _ways(self, request: RequestFacts, via: Transport) -> tuple[Transport, ...]:
         return via, *transport.leftovers(request, self.settings, via)

@@ -31,13 +31,13 @@ from reseal.core.keys import Wrapping
 from reseal.core.model import SessionRecord
 from reseal.core.wire_keys import WireRing
 from reseal.core.wire_model import (
-    DEFAULT_TENANT,
     AppSettings,
     BranchRotatedOut,
     Issued,
     SessionFacts,
     TokenFacts,
     Verified,
+    suffix_of,
     tenant_of,
 )
 from reseal.core.wire_token import WireClaims
@@ -107,8 +107,9 @@ class Driver:
         public = payload.encode("userDataInJWT", jwt_payload)
         private = payload.encode("userDataInDatabase", session_data)
         wire_token.check_payload(version, public)
+        wire_issue.check_size(user_id, tenant_id, public)
         line = self._lines.of(tenant_id)
-        token = line.new_token("" if tenant_id == DEFAULT_TENANT else f"_{tenant_id}")
+        token = line.new_token(suffix_of(tenant_id))
         step = line.begin(token, user_id, public, private, caller, use_static_key=static_key)
         return self._issue(line, step, tenant_id, None, version=version, anti_csrf=anti_csrf, access_ms=access_ms)
 
@@ -192,6 +193,7 @@ class Driver:
         public = None if jwt_payload is None else payload.encode("userDataInJWT", jwt_payload)
         if public is not None:
             wire_token.check_payload(max(claims.version, protected_for), public)
+            wire_issue.check_size(claims.user_id, claims.tenant_id, public)
         line = self._lines.of(tenant_of(claims.handle))
         record = line.change(
             claims.handle, lambda r, _now: r if public is None else replace(r, jwt_payload=public)

@@ -15,7 +15,6 @@ from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
-from reseal.core.purging import Backlog, Purged
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
 
@@ -70,16 +69,12 @@ class Store(Protocol):
         answer is ``False``. ``name`` is printable ASCII.
         """
 
-    def purge(self, limit: int) -> Purged:
-        """Look at up to ``limit`` sessions that are due, in that order, and remove those long past their end.
+    def purge(self, limit: int) -> int:
+        """Look at the next ``limit`` rows and delete those long past their end; say how many were deleted.
 
-        A session is due a day after its end, and once a week at least. Whoever calls again at once while ``looked_at``
-        is ``limit`` has nothing left to do, whatever came meanwhile. Each call is short, whatever the number of rows.
-        Up to ``limit`` forgotten claims go as well; they count as looked at.
+        Repeated calls walk round all rows. Each call is short, whatever the number of rows. Up to ``limit`` forgotten
+        claims go as well, uncounted.
         """
-
-    def backlog(self) -> Backlog:
-        """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
     def tenants(self) -> tuple[StoredTenant, ...]:
         """Read all tenants of all apps, oldest first."""
@@ -159,7 +154,7 @@ class Sessions(Protocol):
         """Read the live session of a verified token and confirm its generation. Raises ``Unauthorised``."""
 
     def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
-        """Write a new access token with the payload of ``record``."""
+        """Write a new access token with the payload of ``record``. Raises ``Unauthorised``."""
 
     def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised``."""

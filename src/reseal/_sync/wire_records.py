@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from reseal._sync.wire_lines import WireLines
-from reseal.core import payload, wire_token
+from reseal.core import payload, wire_issue, wire_token
 from reseal.core.errors import InvalidInput
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.wire_model import is_handle, tenant_of
@@ -31,10 +31,18 @@ class WireRecords:
         self._lines.of_handle(handle).change(handle, lambda r, _now: replace(r, session_data=private))
 
     def set_jwt_payload(self, handle: str, jwt_payload: Mapping[str, Any], *, protected_for: int) -> None:
-        """Replace the payload of the next access tokens. ``protected_for``: token version whose names are refused."""
+        """Replace the payload of the next access tokens. ``protected_for``: token version whose names are refused.
+
+        Raises ``InvalidInput``, ``ProtectedClaim``, ``Unauthorised``.
+        """
         public = payload.encode("userDataInJWT", jwt_payload)
         wire_token.check_payload(protected_for, public)
-        self._lines.of_handle(handle).change(handle, lambda r, _now: replace(r, jwt_payload=public))
+
+        def change(record: SessionRecord, _now: int) -> SessionRecord:
+            wire_issue.check_size(record.user_id, tenant_of(handle), public)
+            return replace(record, jwt_payload=public)
+
+        self._lines.of_handle(handle).change(handle, change)
 
     def list_user(self, tenant_ids: Iterable[str], user_id: str) -> list[str]:
         """Name a user's live sessions in these tenants."""
@@ -65,7 +73,9 @@ class WireRecords:
 
 
 def is_user_id(user_id: str) -> bool:
-    """Say whether a store could keep a user id."""
+    """Say whether a session of the wire may have this user id: also the empty one, with which SDKs' own suites work."""
+    if not user_id:
+        return True
     try:
         payload.check_user_id(user_id)
     except InvalidInput:

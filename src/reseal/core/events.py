@@ -21,6 +21,8 @@ class EventName(StrEnum):
     """A previous refresh token was met inside its window and got the same successor."""
     SESSION_IN_STEP = "session_in_step"
     """Three generations in a row needed a replay: perhaps two parties refresh in step."""
+    ACCESS_TOKEN_REISSUED = "access_token_reissued"
+    """A new access token of the same generation was written: the payload has changed, or it was to be confirmed."""
     SESSION_REVOKED = "session_revoked"
     TOKEN_THEFT = "token_theft"
     REFRESH_REFUSED = "refresh_refused"

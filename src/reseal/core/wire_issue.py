@@ -16,6 +16,27 @@ from reseal.core.wire_token import WireClaims
 
 CHANCE_BYTES: Final = 4
 _LARGEST_EXACT: Final = 2**53
+_REST: Final = 2048
+"""Characters that suffice for all of an access token but ids and payload: header, names, hashes, times, signature."""
+
+
+class TokenTooLong(InvalidInput):
+    """The access token would be longer than one that is verified."""
+
+    def __init__(self, size: int, largest: str) -> None:
+        super().__init__(
+            "userDataInJWT",
+            f"the access token could have {size} characters, and {wire_token.MAX_LENGTH} can be verified; the largest "
+            f"member is {largest!r}: keep it in userDataInDatabase",
+        )
+
+
+def check_size(user_id: str, tenant_id: str, public: bytes) -> None:
+    """Raise ``TokenTooLong`` unless every access token with this payload, of whatever version, can be verified."""
+    ids = 2 * len(msgspec.json.encode(user_id)) + len(tenant_id)
+    size = (ids + len(public)) * 4 // 3 + _REST
+    if size > wire_token.MAX_LENGTH:
+        raise TokenTooLong(size, payload.largest_member(public))
 
 
 def access_ms(app: AppSettings, asked: int | None, chance: bytes) -> int:
@@ -42,9 +63,10 @@ def sign_own(
 ) -> str:
     """Sign an application's own JWT with RS256; ``iat``, ``exp`` and, if it is missing, ``iss`` are added.
 
-    Raises ``InvalidInput``, also for an end that no reader of JSON could hold exactly.
+    Raises ``SessionMember``, and ``InvalidInput``, also for an end that no reader of JSON could hold exactly.
     """
     payload.encode("payload", claims)
+    wire_token.check_own(claims)
     issued, ends = now // 1000, now // 1000 + validity_s
     if ends > _LARGEST_EXACT:
         raise InvalidInput("validity", "is too long")

@@ -105,6 +105,11 @@ def is_handle(text: str) -> bool:
     return _HANDLE.fullmatch(text) is not None
 
 
+def suffix_of(tenant_id: str) -> str:
+    """Return what a session handle ends with, so that whoever knows it alone finds the session's tenant."""
+    return "" if tenant_id == DEFAULT_TENANT else f"_{tenant_id}"
+
+
 def tenant_of(handle: str) -> str:
     """Name the tenant in a session handle: the part behind the first ``_``, or the default tenant."""
     parts = handle.split("_")

@@ -3,18 +3,24 @@
 V1 and V2 are three parts of padded standard base64 under a fixed header; V3, V4 and V5 are compact JWTs whose header
 names a key and a version. A token is verified before anything in it is believed; what is wrong with it travels as
 the text that the interface gives for it.
+
+Like a native token, one is accepted only in the form in which it was written: header and claims must encode back to
+the same bytes. That refuses repeated members, critical headers and, because it names no version, every JWT that an
+application had signed as its own: a kind of token is valid for its own purpose only.
 """
 
 from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode, urlsafe_b64decode
+from collections.abc import Container
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from reseal.core.errors import GeneralError, TryRefreshToken
+from reseal.core.access_token import LEEWAY
+from reseal.core.errors import GeneralError, InvalidInput, TryRefreshToken
 from reseal.core.keys import SigningKey, b64url, signature_is_good
 from reseal.core.wire_keys import WireRing
 
@@ -30,6 +36,8 @@ _JWT: Final = "io.supertokens.session.jwt.JWT$JWTException: "
 _INVALID: Final = f"{_JWT}Invalid JWT"
 UNVERIFIED: Final = f"{_JWT}JWT verification failed"
 NO_KEY: Final = f"{_JWT}Key not found"
+EARLY: Final = "Access token is not valid yet"
+OTHER_FORM: Final = f"{_INVALID}: not in the form in which it was written"
 
 _FIXED_HEADERS: Final = {
     version: b64encode(f'{{"alg":"RS256","typ":"JWT","version":"{version}"}}'.encode()).decode() for version in (1, 2)
@@ -46,8 +54,19 @@ _ENCODER: Final = msgspec.json.Encoder()
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 
 
+SESSION_MEMBERS: Final = ("sessionHandle", "refreshTokenHash1", "parentRefreshTokenHash1", "antiCsrfToken")
+"""Names by which published SDKs know a session token; each of them asks for the first two."""
+
+
 class ProtectedClaim(GeneralError):
     """The user payload contains protected field"""  # noqa: D400, D415 - the text that clients know has no full stop
+
+
+class SessionMember(ProtectedClaim):
+    """An application's own JWT would read like a session token."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The payload must not have the member '{name}': SDKs would take the JWT for a session token")
 
 
 class WireClaims(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +90,20 @@ class WireClaims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_payload(version: int, payload: bytes) -> None:
-    """Raise ``ProtectedClaim`` if the application's payload uses a name that a token of ``version`` needs itself."""
-    _unprotected(version, payload)
+    """Raise ``ProtectedClaim`` if the application's payload uses a name that a token of ``version`` needs itself.
+
+    Raises ``InvalidInput`` for an ``nbf`` with which the token would never be valid.
+    """
+    members = _unprotected(version, payload)
+    if version >= OLDEST_JWT and type(members.get("nbf", 0)) not in {int, float}:
+        raise InvalidInput("userDataInJWT", "its member 'nbf' must be a number of seconds since 1970")
+
+
+def check_own(members: Container[str]) -> None:
+    """Raise ``SessionMember`` if a JWT with these members could be taken for a session token."""
+    name = next((name for name in SESSION_MEMBERS if name in members), None)
+    if name is not None:
+        raise SessionMember(name)
 
 
 def mint(claims: WireClaims, key: SigningKey) -> str:
@@ -103,21 +134,59 @@ def check(token: str, ring: WireRing, now: int) -> tuple[WireClaims, SigningKey]
     header, body, text = _split(token)
     message = token[: len(header) + 1 + len(body)].encode()
     if header in _OLD:
-        signature = _standard(text)
-        keys = ring.verifying_old(now)
-        key = next((key for key in keys if signature_is_good(key.public, message, signature)), None)
-        if key is None:
-            raise TryRefreshToken(UNVERIFIED)
-        return _from_old(_OLD[header], _object(_standard(body))), key
+        claims, key = _check_old(header, body, text, message, ring, now)
+    else:
+        claims, key = _check_jwt(header, body, text, message, ring, now)
+    if claims.issued_ms > now + LEEWAY * 1000:
+        raise TryRefreshToken(EARLY)
+    return claims, key
+
+
+def _check_old(
+    header: str, body: str, text: str, message: bytes, ring: WireRing, now: int
+) -> tuple[WireClaims, SigningKey]:
+    signature = _standard(text)
+    key = next((key for key in ring.verifying_old(now) if signature_is_good(key.public, message, signature)), None)
+    if key is None:
+        raise TryRefreshToken(UNVERIFIED)
+    raw = _standard(body)
+    claims = _from_old(_OLD[header], _object(raw))
+    _same_form(_old_body(claims), raw)
+    return claims, key
+
+
+def _check_jwt(
+    header: str, body: str, text: str, message: bytes, ring: WireRing, now: int
+) -> tuple[WireClaims, SigningKey]:
     names = _jwt_header(header)
     key = ring.by_kid(names["kid"], now)
     if key is None:
         raise TryRefreshToken(NO_KEY)
     if names["alg"] != key.algorithm:
         raise TryRefreshToken(f"{_JWT}JWT header mismatch - alg")
+    version = int(names["version"])
+    if header != _header(key.kid, key.algorithm, version):
+        raise TryRefreshToken(OTHER_FORM)
     if not signature_is_good(key.public, message, _urlsafe(text)):
         raise TryRefreshToken(UNVERIFIED)
-    return _from_jwt(int(names["version"]), _object(_urlsafe(body))), key
+    raw = _urlsafe(body)
+    members = _object(raw)
+    claims = _from_jwt(version, members)
+    _same_form(_jwt_body(claims), raw)
+    _check_begun(members, now)
+    return claims, key
+
+
+def _same_form(body: dict[str, Any], raw: bytes) -> None:
+    if _ENCODER.encode(body) != raw:
+        raise TryRefreshToken(OTHER_FORM)
+
+
+def _check_begun(members: dict[str, Any], now: int) -> None:
+    """Heed ``nbf``, which applications may put into a payload and which readers of JWTs know."""
+    begins = members.get("nbf", 0)
+    if type(begins) not in {int, float} or begins > now / 1000 + LEEWAY:
+        raise TryRefreshToken(EARLY)
 
 
 @lru_cache(maxsize=64)
@@ -169,7 +238,7 @@ def _from_old(version: int, body: dict[str, Any]) -> WireClaims:
     payload = body.get("userData")
     if not isinstance(payload, dict):
         raise TryRefreshToken(INCOMPLETE)
-    user_id = _text(body, "userId")
+    user_id = _user_id(body, "userId")
     return WireClaims(
         version=version,
         handle=_text(body, "sessionHandle"),
@@ -189,12 +258,12 @@ def _from_jwt(version: int, body: dict[str, Any]) -> WireClaims:
     missing = next((name for name in _CLAIM_ORDER if name in PROTECTED[version] and name not in body), None)
     if missing is not None:
         raise TryRefreshToken(f"{INCOMPLETE} {missing}")
-    user_id = _text(body, "sub")
+    user_id = _user_id(body, "sub")
     return WireClaims(
         version=version,
         handle=_text(body, "sessionHandle"),
         user_id=user_id,
-        recipe_user_id=_text(body, "rsub") if version >= NEWEST else user_id,
+        recipe_user_id=_user_id(body, "rsub") if version >= NEWEST else user_id,
         tenant_id=_text(body, "tId") if version > OLDEST_JWT else "public",
         refresh_hash=_text(body, "refreshTokenHash1"),
         parent_hash=_text_or_none(body, "parentRefreshTokenHash1"),
@@ -224,8 +293,7 @@ def _jwt_header(segment: str) -> dict[str, str]:
             raise TryRefreshToken(f"{_JWT}JWT header missing - {name}")
     if header["typ"] != "JWT" or header.keys() - {"typ", "alg", "kid", "version"}:
         raise TryRefreshToken(f"{_JWT}JWT header mismatch - typ")
-    header.setdefault("version", str(NEWEST))
-    if header["version"] not in {"3", "4", "5"}:
+    if header.get("version") not in ("3", "4", "5"):  # a tuple, because a list has no hash
         raise TryRefreshToken(f"{_JWT}JWT header mismatch - version")
     return header
 
@@ -238,8 +306,16 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 
 def _text(body: dict[str, Any], name: str) -> str:
+    value = _user_id(body, name)
+    if not value:
+        raise TryRefreshToken(f"{INCOMPLETE} {name}")
+    return value
+
+
+def _user_id(body: dict[str, Any], name: str) -> str:
+    """Read text that may be empty: the interface has users without an id."""
     value = body.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str):
         raise TryRefreshToken(f"{INCOMPLETE} {name}")
     return value
 

@@ -16,6 +16,7 @@ from reseal.clock import Clock, SystemClock
 from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
 from reseal.core.events import Caller, Event, EventListener
 from reseal.core.model import Device
+from reseal.core.wire_issue import TokenTooLong
 from reseal.core.wire_token import ProtectedClaim
 from reseal.log import LOGGER, log_event
 from reseal.server import about, journal, native, operations, tenancy
@@ -115,7 +116,8 @@ class Service:
         except ProtectedClaim as error:
             return text_reply(400, str(error))
         except InvalidInput as error:
-            return text_reply(400, f"Field name '{error.field}' is invalid in JSON input")
+            more = f": {error.problem}" if isinstance(error, TokenTooLong) else ""
+            return text_reply(400, f"Field name '{error.field}' is invalid in JSON input{more}")
         except StoreUnavailable as error:
             LOGGER.warning("%s %s: %s", request.trace.operation, request.trace.correlation_id, error)
             return text_reply(503, _UNAVAILABLE, (b"retry-after", str(error.retry_after).encode()))

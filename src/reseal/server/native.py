@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncStore
@@ -89,6 +90,7 @@ class Natives:
         app = await self._directory.find(profile.app_id, profile.tenant_id, insist=True)
         if app is None:
             raise _no_tenant(profile)
+        profile = _within(profile, app.driver.app.access_token_ms // 1000)
         key = (profile, app.born)
         engine = self._engines.pop(key, None)
         if engine is None:
@@ -114,6 +116,11 @@ class Natives:
             await engine.open()
             self._engines[key] = engine
             return engine
+
+
+def _within(profile: wire.Profile, longest_s: int) -> wire.Profile:
+    """Let no access token live longer than the app's own: nothing can end it earlier."""
+    return structs.replace(profile, access_token_validity=min(profile.access_token_validity, longest_s))
 
 
 def _no_tenant(profile: wire.Profile) -> ConfigurationError:
@@ -148,7 +155,7 @@ async def _check(engine: AsyncEngine, call: wire.Check, _: Clock) -> SessionReco
 
 
 async def _reissue(engine: AsyncEngine, call: wire.Reissue, clock: Clock) -> wire.Tokens:
-    return _tokens(await engine.reissue(call.claims, call.record), clock)
+    return _tokens(await engine.reissue(call.claims, await engine.get(call.claims.sid)), clock)
 
 
 async def _get(engine: AsyncEngine, call: wire.Get, _: Clock) -> SessionRecord:

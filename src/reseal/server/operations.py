@@ -247,6 +247,8 @@ async def sign_jwt(call: Call) -> Reply:
     static = body.flag_or("useStaticSigningKey", default=True) if call.version >= V2_21 else True
     if validity < 0:
         raise Problem(400, "validity must be greater than or equal to 0")
+    if validity == 0:
+        raise Problem(400, "validity must be at least 1 second: the token would have ended before anybody read it")
     if algorithm != "RS256":
         return {"status": "UNSUPPORTED_ALGORITHM_ERROR"}
     return {"status": replies.OK, "jwt": await call.driver.sign_jwt(claims, issuer, validity, dynamic=not static)}

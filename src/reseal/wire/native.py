@@ -23,7 +23,7 @@ from reseal.core.errors import (
     Unauthorised,
 )
 from reseal.core.events import Caller
-from reseal.core.model import EndReason, SessionRecord
+from reseal.core.model import EndReason
 from reseal.core.secret import Secret
 from reseal.settings import Settings
 
@@ -84,8 +84,9 @@ class Check(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Reissue(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The service reads the session itself; of ``claims`` it takes which session, generation and anti-CSRF token."""
+
     claims: Claims
-    record: SessionRecord
 
 
 class Get(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
