@@ -11,9 +11,11 @@ from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
+from reseal.core.model import Scope
+from reseal.core.purging import KEPT, Backlog
 from reseal.testing._async.sessions_suite import AsyncSessionsSuite
 from reseal.testing._async.world import AsyncWorld
-from reseal.testing.material import HOUR, MINUTE
+from reseal.testing.material import HOUR, MINUTE, new_session
 
 SECRET, ANOTHER = "first secret of 32 characters!!!", "other secret of 32 characters!!!"
 
@@ -42,6 +44,39 @@ def path(tmp_path):
 async def world(path):
     async with AsyncWorld(lambda clock: AsyncSQLiteStore(path, clock)) as world:
         yield world
+
+
+# -- purging --------------------------------------------------------------------------------------------------------
+
+
+async def test_removal_keeps_up_with_sign_ins(world):
+    sessions = await world.sessions()
+    for n in range(2000):
+        await world.store.insert(Scope(), new_session(f"old-{n}"))
+    world.clock.advance(HOUR + KEPT)
+    assert (await sessions.backlog()).sessions == 2000
+    for _ in range(500):
+        await sessions.create("user")
+    assert await sessions.backlog() == Backlog(0, 0)
+
+
+async def test_refreshing_alone_removes_expired_sessions_too(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+    await world.store.insert(Scope(), new_session(idle_ms=1000))
+    world.clock.advance(1000 + KEPT)
+    assert (await sessions.backlog()).sessions == 1
+    await sessions.refresh(pair.refresh_token)
+    assert await sessions.backlog() == Backlog(0, 0)
+
+
+async def test_purging_that_fails_refuses_nobody(world):
+    sessions = await world.sessions()
+    world.store.refuse("purge")
+    pair = await sessions.create("user")
+    world.clock.advance(HOUR // 2)
+    world.store.refuse("purge")
+    await sessions.refresh(pair.refresh_token)
 
 
 # -- a store that was rolled back -----------------------------------------------------------------------------------

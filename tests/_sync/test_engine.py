@@ -12,9 +12,11 @@ from reseal._sync.stores.memory import MemoryStore
 from reseal._sync.stores.sqlite import SQLiteStore
 from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
+from reseal.core.model import Scope
+from reseal.core.purging import KEPT, Backlog
 from reseal.testing._sync.sessions_suite import SessionsSuite
 from reseal.testing._sync.world import World
-from reseal.testing.material import HOUR, MINUTE
+from reseal.testing.material import HOUR, MINUTE, new_session
 
 SECRET, ANOTHER = "first secret of 32 characters!!!", "other secret of 32 characters!!!"
 
@@ -43,6 +45,39 @@ def path(tmp_path):
 def world(path):
     with World(lambda clock: SQLiteStore(path, clock)) as world:
         yield world
+
+
+# -- purging --------------------------------------------------------------------------------------------------------
+
+
+def test_removal_keeps_up_with_sign_ins(world):
+    sessions = world.sessions()
+    for n in range(2000):
+        world.store.insert(Scope(), new_session(f"old-{n}"))
+    world.clock.advance(HOUR + KEPT)
+    assert (sessions.backlog()).sessions == 2000
+    for _ in range(500):
+        sessions.create("user")
+    assert sessions.backlog() == Backlog(0, 0)
+
+
+def test_refreshing_alone_removes_expired_sessions_too(world):
+    sessions = world.sessions()
+    pair = sessions.create("user")
+    world.store.insert(Scope(), new_session(idle_ms=1000))
+    world.clock.advance(1000 + KEPT)
+    assert (sessions.backlog()).sessions == 1
+    sessions.refresh(pair.refresh_token)
+    assert sessions.backlog() == Backlog(0, 0)
+
+
+def test_purging_that_fails_refuses_nobody(world):
+    sessions = world.sessions()
+    world.store.refuse("purge")
+    pair = sessions.create("user")
+    world.clock.advance(HOUR // 2)
+    world.store.refuse("purge")
+    sessions.refresh(pair.refresh_token)
 
 
 # -- a store that was rolled back -----------------------------------------------------------------------------------

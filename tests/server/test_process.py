@@ -3,14 +3,22 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 
 import httpx
 import pytest
 
+from reseal import SQLiteStore
+from reseal.core.model import Scope
+from reseal.testing.clock import ManualClock
+from reseal.testing.material import DAY, new_session
 from tests.server.running import PATIENCE, until
 
 KEY = "canary-0123456789-abcdef"
@@ -154,6 +162,30 @@ def test_the_familiar_commands_start_list_and_stop(start):
     finally:
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+
+
+def test_the_backlog_of_purging_is_in_the_metrics(start, tmp_path):
+    clock, expired = ManualClock(time.time_ns() // 1_000_000 - 3 * DAY), [f"h-{n}" for n in range(1200)]
+    with closing(SQLiteStore(tmp_path / "r.db", clock)) as store:
+        store.open()
+        for handle in expired:
+            store.insert(Scope(), new_session(handle))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    service = start("serve", "--port=0", RESEAL_METRICS_PORT=str(port), RESEAL_SHUTDOWN_DELAY="0")
+    started(service)
+
+    def left():
+        numbers = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        found = re.search(r"^reseal_purge_backlog_sessions\{.*\} (\d+)$", numbers, re.MULTILINE)
+        return None if found is None else int(found[1])
+
+    assert until(lambda: left() == 0)
+    assert "reseal_purge_overdue_seconds" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    os.kill(service.pid, signal.SIGINT)
+    ended(service, 0)
+    with closing(sqlite3.connect(tmp_path / "r.db")) as file:
+        assert file.execute("SELECT count(*) FROM session").fetchone() == (0,)
 
 
 def test_the_metrics_have_a_port_of_their_own_if_asked(start):

@@ -44,6 +44,8 @@ async def use(store, name):
     await store.list_user(PUBLIC, f"user of {name}")
     await store.end(PUBLIC, [name, "absent"], EndReason.REVOKED)
     await store.end_user(PUBLIC, f"user of {name}", EndReason.REVOKED)
+    await store.purge(10)
+    await store.backlog()
     await store.replace(PUBLIC, (await store.get(PUBLIC, name)).record)
 
 

@@ -17,12 +17,14 @@ import msgspec
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.line import AsyncLine, Lifetimes, Step
 from reseal._async.ports import AsyncStore
+from reseal._async.purger import AsyncPurger
 from reseal.clock import Clock, SystemClock
 from reseal.core import ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, mint
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.model import EndReason, SessionRecord
+from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.tokens import TokenPair
 from reseal.core.wire_model import suffix_of
@@ -31,8 +33,6 @@ from reseal.settings import Settings
 from reseal.teller import Teller
 from reseal.web.transport import access_token_limit
 
-PURGE_EVERY: Final = 10_000
-PURGE_ROWS: Final = 500
 _ANTI_CSRF_SIZE: Final = 43
 GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
@@ -72,7 +72,7 @@ class AsyncEngine:
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        self._purge_at = 0
+        self._purger = AsyncPurger(store, self._clock)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -110,7 +110,7 @@ class AsyncEngine:
         private = payload.encode("session_data", session_data)
         token = self._line.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(self._claims(token.handle, user_id, 0, public, self._anti_csrf(token)))
-        await self._purge_a_little()
+        await self._purger.step_if_due()
         return self._issue(await self._line.begin(token, user_id, public, private, caller))
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
@@ -145,6 +145,7 @@ class AsyncEngine:
         token = self._line.parse(presented, caller)
         if require_anti_csrf and not _equal(self._line.anti_csrf(token), anti_csrf or ""):
             raise self._line.refused(Refusal.ANTI_CSRF, token.handle, caller)
+        await self._purger.step_if_due()
         return self._issue(await self._line.advance(token, caller))
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
@@ -240,6 +241,10 @@ class AsyncEngine:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
         return await self._line.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
 
+    async def backlog(self) -> Backlog:
+        """Count the sessions that are due to be looked at and removed: a gauge of how far purging is behind."""
+        return await self._store.backlog()
+
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public keys, for others to verify our access tokens (RFC 7517)."""
         return self._keeper.ring.jwks()
@@ -303,12 +308,6 @@ class AsyncEngine:
         limit = access_token_limit(self.settings)
         if size > limit:
             raise AccessTokenTooLarge(size, limit, payload.largest_member(bytes(claims.payload)))
-
-    async def _purge_a_little(self) -> None:
-        now = self._clock.monotonic()
-        if now >= self._purge_at:
-            self._purge_at = now + PURGE_EVERY
-            await self._store.purge(PURGE_ROWS)
 
 
 def _equal(a: str, b: str) -> bool:

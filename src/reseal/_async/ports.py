@@ -14,6 +14,7 @@ from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.purging import Backlog, Purged
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
 
@@ -68,12 +69,16 @@ class AsyncStore(Protocol):
         answer is ``False``. ``name`` is printable ASCII.
         """
 
-    async def purge(self, limit: int) -> int:
-        """Look at the next ``limit`` rows and delete those long past their end; say how many were deleted.
+    async def purge(self, limit: int) -> Purged:
+        """Look at up to ``limit`` sessions that are due, in that order, and remove those long past their end.
 
-        Repeated calls walk round all rows. Each call is short, whatever the number of rows. Up to ``limit`` forgotten
-        claims go as well, uncounted.
+        A session is due a day after its end, and once a week at least. Whoever calls again at once while ``looked_at``
+        is ``limit`` has nothing left to do, whatever came meanwhile. Each call is short, whatever the number of rows.
+        Up to ``limit`` forgotten claims go as well; they count as looked at.
         """
+
+    async def backlog(self) -> Backlog:
+        """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
     async def tenants(self) -> tuple[StoredTenant, ...]:
         """Read all tenants of all apps, oldest first."""

@@ -41,8 +41,6 @@ from reseal.core.refresh_token import RefreshToken
 
 STREAK_ALARM: Final = 3
 """Consecutive generations with a replay after which two parties in step are reported."""
-PURGE_AFTER: Final = 24 * 3600 * 1000
-"""Milliseconds for which a store keeps an expired session, so that its end reason can still be told."""
 
 
 class ReuseSubtype(StrEnum):

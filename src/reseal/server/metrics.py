@@ -6,11 +6,12 @@ import os
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from reseal._async.ports import AsyncStore
 from reseal.core.events import Event, EventName
+from reseal.core.purging import MOST_COUNTED, Backlog
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, float("inf"))
@@ -23,7 +24,7 @@ _OUTCOMES: Final = {
 _SUBTYPES: Final = frozenset({"previous", "older"})
 _TIMED: Final = frozenset(
     {"insert", "get", "rotate", "replace", "end", "end_user", "list_user", "purge", "tenants", "put_tenant"}
-    | {"remove_tenant", "keys", "add_key", "remove_keys"}
+    | {"backlog", "remove_tenant", "keys", "add_key", "remove_keys"}
 )
 
 
@@ -37,6 +38,7 @@ class Metrics:
         self._refreshes: Counter[tuple[str, str]] = Counter()
         self._buckets: Counter[float] = Counter()
         self._seconds = 0.0
+        self._backlog: Backlog | None = None
 
     def count_request(self, operation: str, status: int) -> None:
         self._requests[operation, status] += 1
@@ -53,6 +55,10 @@ class Metrics:
     def note_store(self, seconds: float) -> None:
         self._buckets[BUCKETS[bisect_left(BUCKETS, seconds)]] += 1
         self._seconds += seconds
+
+    def note_backlog(self, backlog: Backlog) -> None:
+        """Take note of how far purging is behind."""
+        self._backlog = backlog
 
     def text(self) -> str:
         """Write everything down."""
@@ -74,8 +80,18 @@ class Metrics:
                 self._family(store, "histogram", "Time until the store answered.", buckets, suffix="_bucket"),
                 self._sample(f"{store}_sum", "", round(self._seconds, 6)),
                 self._sample(f"{store}_count", "", sofar),
+                *self._purging(),
             )
         )
+
+    def _purging(self) -> Iterator[str]:
+        if self._backlog is None:
+            return
+        text = f"Sessions due to be looked at and removed; {MOST_COUNTED} stands for more."
+        yield self._family("reseal_purge_backlog_sessions", "gauge", text, {"": self._backlog.sessions})
+        text = "For how long the first of them has been due."
+        overdue = {"": self._backlog.overdue_ms / 1000}
+        yield self._family("reseal_purge_overdue_seconds", "gauge", text, overdue)
 
     def _family(self, name: str, kind: str, text: str, samples: Mapping[str, float], suffix: str = "") -> str:
         lines = (self._sample(name + suffix, labels, value) for labels, value in samples.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from reseal.core import purging
 from reseal.core.model import Device, EndReason, NewSession, Rotation, Scope, SessionRecord
 
 Values = dict[str, Any]
@@ -50,6 +51,7 @@ def of_new(scope: Scope, new: NewSession) -> Values:
         "use_static_key": new.use_static_key,
         "ip": _evidence(new.device.ip),
         "user_agent": _evidence(new.device.user_agent),
+        "due_ms": purging.first_look(new),
     }
 
 

@@ -9,8 +9,9 @@ from functools import cache
 from itertools import chain, repeat
 from typing import Any
 
+from reseal.core import purging
 from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, StoredTenant
-from reseal.core.rotation import PURGE_AFTER
+from reseal.core.purging import MOST_COUNTED, Backlog, Purged
 from reseal.sql import queries, rows
 from reseal.sql.rows import Key, Values
 
@@ -73,14 +74,18 @@ class Tables:
         values = rows.scoped(scope) | {"name": name, "until": until, "now": now}
         return until > now and db.execute(self._sql["claim"], values).rowcount == 1
 
-    def purge(self, db: sqlite3.Connection, after: int, limit: int, now: int) -> tuple[int, int]:
-        """Look at ``limit`` rows behind ``after``; give the row to go on from (0: round again) and the number gone."""
-        db.execute(self._sql["purge_claims"], {"now": now, "limit": limit})
-        upto = db.execute(self._sql["purge_to"], {"after": after, "limit": limit}).fetchone()[0]
-        if upto is None:
-            return 0, 0
-        values = {"after": after, "upto": upto, "before": now - PURGE_AFTER}
-        return upto, db.execute(self._sql["purge"], values).rowcount
+    def purge(self, db: sqlite3.Connection, limit: int, now: int) -> Purged:
+        claims = db.execute(self._sql["purge_claims"], {"now": now, "limit": limit}).rowcount
+        due = db.execute(self._sql["due"], {"now": now, "limit": limit}).fetchall()
+        looks = [(purging.next_look(expires_at, now), rowid) for rowid, expires_at in due]
+        gone = [(rowid,) for look, rowid in looks if look is None]
+        db.executemany(self._sql["purge"], gone)
+        db.executemany(self._sql["put_off"], [look for look in looks if look[0] is not None])
+        return Purged(max(claims, len(due)), len(gone))
+
+    def backlog(self, db: sqlite3.Connection, now: int) -> Backlog:
+        count, first = db.execute(self._sql["backlog"], {"now": now, "most": MOST_COUNTED}).fetchone()
+        return Backlog(count, 0 if first is None else max(0, now - first))
 
     def tenants(self, db: sqlite3.Connection) -> tuple[StoredTenant, ...]:
         found = db.execute(self._sql["tenants"]).fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import hmac
 import threading
 from collections.abc import Iterable
@@ -9,7 +10,8 @@ from dataclasses import replace
 
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
-from reseal.core.rotation import PURGE_AFTER, advanced, begun, ended, why_ended
+from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
+from reseal.core.rotation import advanced, begun, ended, why_ended
 
 
 class AsyncMemoryStore:
@@ -19,6 +21,8 @@ class AsyncMemoryStore:
         self._steady = SteadyClock(clock or SystemClock())
         self._lock = threading.Lock()
         self._sessions: dict[Scope, dict[str, SessionRecord]] = {}
+        self._due: list[tuple[int, Scope, str]] = []
+        """A heap: when to look at which session next."""
         self._claims: dict[tuple[Scope, str], int] = {}
         self._keys: dict[str, dict[str, StoredKey]] = {}
         self._tenants: dict[Scope, bytes] = {}
@@ -35,6 +39,7 @@ class AsyncMemoryStore:
             if new.handle in sessions:
                 return None
             sessions[new.handle] = record = begun(new, self._steady.now())
+            heapq.heappush(self._due, (record.created_at + first_look(new), scope, new.handle))
             return record
 
     async def get(self, scope: Scope, handle: str) -> Found:
@@ -88,21 +93,23 @@ class AsyncMemoryStore:
             self._claims[scope, name] = until
             return True
 
-    async def purge(self, limit: int) -> int:
+    async def purge(self, limit: int) -> Purged:
         with self._lock:
             now = self._steady.now()
-            for claim in [claim for claim, until in self._claims.items() if until <= now][:limit]:
+            claims = [claim for claim, until in self._claims.items() if until <= now][:limit]
+            for claim in claims:
                 del self._claims[claim]
-            before = now - PURGE_AFTER
-            gone = [
-                (scope, record.handle)
-                for scope, sessions in self._sessions.items()
-                for record in sessions.values()
-                if record.expires_at <= before
-            ][:limit]
-            for scope, handle in gone:
-                del self._sessions[scope][handle]
-            return len(gone)
+            looked_at = removed = 0
+            while looked_at < limit and self._due and self._due[0][0] <= now:
+                looked_at += 1
+                removed += self._look(*heapq.heappop(self._due)[1:], now)
+            return Purged(max(len(claims), looked_at), removed)
+
+    async def backlog(self) -> Backlog:
+        with self._lock:
+            now = self._steady.now()
+            due = [at for at, _, _ in self._due if at <= now]
+            return Backlog(min(len(due), MOST_COUNTED), now - min(due, default=now))
 
     async def tenants(self) -> tuple[StoredTenant, ...]:
         with self._lock:
@@ -137,6 +144,18 @@ class AsyncMemoryStore:
         with self._lock:
             for kid in kids:
                 self._keys.get(app_id, {}).pop(kid, None)
+
+    def _look(self, scope: Scope, handle: str, now: int) -> bool:
+        """Remove a session that is due, or put it off; says whether it is gone by this."""
+        record = self._sessions.get(scope, {}).get(handle)
+        if record is None:
+            return False  # it went with its tenant
+        look = next_look(record.expires_at, now)
+        if look is None:
+            del self._sessions[scope][handle]
+        else:
+            heapq.heappush(self._due, (look, scope, handle))
+        return look is None
 
     def _end(self, scope: Scope, handle: str, reason: EndReason) -> bool:
         record = self._sessions.get(scope, {}).get(handle)

@@ -12,9 +12,11 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
 from reseal._async.stores.turns import Batches
 from reseal.clock import Clock
+from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
-from reseal.core.rotation import PURGE_AFTER, begun
+from reseal.core.purging import Backlog, Purged
+from reseal.core.rotation import begun
 from reseal.core.secret import Secret
 from reseal.sql import rows
 from reseal.sql.rows import Key, Values
@@ -23,7 +25,6 @@ from reseal.sql.server_time import ServerTime
 POOL_SIZE: Final = 10
 REMOVED_AT_ONCE: Final = 5_000
 """Sessions of a removed tenant that go in one statement, so that none takes too long."""
-_BEGINNING: Final = ("", "", "")
 _OF_ONE_ROW: Final = (
     UnicodeError,
     psycopg.DataError,
@@ -66,7 +67,6 @@ class AsyncPostgresStore:
         self._time = ServerTime(clock)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert_batch)
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate_batch)
-        self._purged_to = _BEGINNING
 
     async def open(self) -> None:
         await self._server.open()
@@ -144,17 +144,15 @@ class AsyncPostgresStore:
         await self._written()
         return bool(done)
 
-    async def purge(self, limit: int) -> int:
-        app_id, tenant_id, handle = self._purged_to
-        values = {"app_id": app_id, "tenant_id": tenant_id, "handle": handle, "limit": limit, "kept_ms": PURGE_AFTER}
-        await self._server.fetch("purge_claims", self._timed({"limit": limit}))
-        step = await self._server.run(lambda link: _purge(link, self._timed(values)))
-        if not step:
-            self._purged_to = _BEGINNING
-            return 0
-        [(*reached, gone)] = step
-        self._purged_to = (reached[0], reached[1], reached[2])
-        return int(gone)
+    async def purge(self, limit: int) -> Purged:
+        claims = await self._server.fetch("purge_claims", self._timed({"limit": limit}))
+        values = {"limit": limit, "kept_ms": purging.KEPT, "again_ms": purging.LOOK_AGAIN}
+        [(due, gone)] = await self._server.fetch("purge", self._timed(values))
+        return Purged(max(len(claims), due), gone)
+
+    async def backlog(self) -> Backlog:
+        [(count, overdue)] = await self._server.fetch("backlog", self._timed({"most": purging.MOST_COUNTED}))
+        return Backlog(count, overdue)
 
     async def tenants(self) -> tuple[StoredTenant, ...]:
         found = await self._server.fetch("tenants", {})
@@ -247,13 +245,6 @@ class AsyncPostgresStore:
     async def _note_time(self) -> None:
         for now, wall in await self._server.fetch("note_time", self._timed({})):
             self._time.see(now, wall)
-
-
-async def _purge(link: AsyncLink, values: Values) -> list[Row]:
-    """Walk the primary key, even where another index and a sort would do for a table that is still small."""
-    async with link.transaction():
-        await link.execute("SET LOCAL enable_sort = off")
-        return await link.fetch("purge", values)
 
 
 async def _remove_tenant(link: AsyncLink, scope: Scope) -> bool:

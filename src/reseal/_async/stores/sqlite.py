@@ -15,6 +15,7 @@ from reseal._async.waiting import close_lane, deliver, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.sql import rows, sqlite_file
 from reseal.sql.jobs import Job, Kind, T
@@ -37,7 +38,6 @@ class AsyncSQLiteStore:
         self._finder: Lane | None = None
         self._lister: Lane | None = None
         self._lock: IO[bytes] | None = None
-        self._purged_to = 0
 
     async def open(self) -> None:
         self._steady = SteadyClock(self._clock, floor=sqlite_file.prepare(self._path))
@@ -98,10 +98,11 @@ class AsyncSQLiteStore:
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         return await self._write(lambda db: self._tables.claim(db, scope, name, until, self._now_in(db)))
 
-    async def purge(self, limit: int) -> int:
-        after = self._purged_to
-        self._purged_to, gone = await self._write(lambda db: self._tables.purge(db, after, limit, self._now_in(db)))
-        return gone
+    async def purge(self, limit: int) -> Purged:
+        return await self._write(lambda db: self._tables.purge(db, limit, self._now_in(db)))
+
+    async def backlog(self) -> Backlog:
+        return await self._read(lambda db: self._tables.backlog(db, self._now_in(db)))
 
     async def tenants(self) -> tuple[StoredTenant, ...]:
         return await self._read(self._tables.tenants)

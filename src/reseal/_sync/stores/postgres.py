@@ -13,9 +13,11 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from reseal._sync.stores.postgres_server import Link, Server, Row
 from reseal._sync.stores.turns import Batches
 from reseal.clock import Clock
+from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
-from reseal.core.rotation import PURGE_AFTER, begun
+from reseal.core.purging import Backlog, Purged
+from reseal.core.rotation import begun
 from reseal.core.secret import Secret
 from reseal.sql import rows
 from reseal.sql.rows import Key, Values
@@ -24,7 +26,6 @@ from reseal.sql.server_time import ServerTime
 POOL_SIZE: Final = 10
 REMOVED_AT_ONCE: Final = 5_000
 """Sessions of a removed tenant that go in one statement, so that none takes too long."""
-_BEGINNING: Final = ("", "", "")
 _OF_ONE_ROW: Final = (
     UnicodeError,
     psycopg.DataError,
@@ -67,7 +68,6 @@ class PostgresStore:
         self._time = ServerTime(clock)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert_batch)
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate_batch)
-        self._purged_to = _BEGINNING
 
     def open(self) -> None:
         self._server.open()
@@ -145,17 +145,15 @@ class PostgresStore:
         self._written()
         return bool(done)
 
-    def purge(self, limit: int) -> int:
-        app_id, tenant_id, handle = self._purged_to
-        values = {"app_id": app_id, "tenant_id": tenant_id, "handle": handle, "limit": limit, "kept_ms": PURGE_AFTER}
-        self._server.fetch("purge_claims", self._timed({"limit": limit}))
-        step = self._server.run(lambda link: _purge(link, self._timed(values)))
-        if not step:
-            self._purged_to = _BEGINNING
-            return 0
-        [(*reached, gone)] = step
-        self._purged_to = (reached[0], reached[1], reached[2])
-        return int(gone)
+    def purge(self, limit: int) -> Purged:
+        claims = self._server.fetch("purge_claims", self._timed({"limit": limit}))
+        values = {"limit": limit, "kept_ms": purging.KEPT, "again_ms": purging.LOOK_AGAIN}
+        [(due, gone)] = self._server.fetch("purge", self._timed(values))
+        return Purged(max(len(claims), due), gone)
+
+    def backlog(self) -> Backlog:
+        [(count, overdue)] = self._server.fetch("backlog", self._timed({"most": purging.MOST_COUNTED}))
+        return Backlog(count, overdue)
 
     def tenants(self) -> tuple[StoredTenant, ...]:
         found = self._server.fetch("tenants", {})
@@ -248,13 +246,6 @@ class PostgresStore:
     def _note_time(self) -> None:
         for now, wall in self._server.fetch("note_time", self._timed({})):
             self._time.see(now, wall)
-
-
-def _purge(link: Link, values: Values) -> list[Row]:
-    """Walk the primary key, even where another index and a sort would do for a table that is still small."""
-    with link.transaction():
-        link.execute("SET LOCAL enable_sort = off")
-        return link.fetch("purge", values)
 
 
 def _remove_tenant(link: Link, scope: Scope) -> bool:

@@ -16,6 +16,7 @@ from reseal._sync.waiting import close_lane, deliver, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.sql import rows, sqlite_file
 from reseal.sql.jobs import Job, Kind, T
@@ -38,7 +39,6 @@ class SQLiteStore:
         self._finder: Lane | None = None
         self._lister: Lane | None = None
         self._lock: IO[bytes] | None = None
-        self._purged_to = 0
 
     def open(self) -> None:
         self._steady = SteadyClock(self._clock, floor=sqlite_file.prepare(self._path))
@@ -99,10 +99,11 @@ class SQLiteStore:
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         return self._write(lambda db: self._tables.claim(db, scope, name, until, self._now_in(db)))
 
-    def purge(self, limit: int) -> int:
-        after = self._purged_to
-        self._purged_to, gone = self._write(lambda db: self._tables.purge(db, after, limit, self._now_in(db)))
-        return gone
+    def purge(self, limit: int) -> Purged:
+        return self._write(lambda db: self._tables.purge(db, limit, self._now_in(db)))
+
+    def backlog(self) -> Backlog:
+        return self._read(lambda db: self._tables.backlog(db, self._now_in(db)))
 
     def tenants(self) -> tuple[StoredTenant, ...]:
         return self._read(self._tables.tenants)

@@ -62,13 +62,13 @@ RETURNING t.now, t.wall
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
-    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version
+    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version, due_at
 )
 SELECT
     %(app_id)s::text, %(tenant_id)s::text, %(handle)s::text, %(user_id)s::text, t.now, t.now +
     least(%(idle_ms)s::bigint, %(absolute_ms)s::bigint), t.now + %(absolute_ms)s::bigint, 0, %(token_hash)s::bytea,
     t.now, 0, t.now, -1, 0, -1, %(jwt_payload)s::text, %(session_data)s::text, %(use_static_key)s::boolean,
-    %(ip)s::text, %(user_agent)s::text, t.now, 1
+    %(ip)s::text, %(user_agent)s::text, t.now, 1, t.now + %(due_ms)s::bigint
 FROM (
     SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
@@ -86,19 +86,19 @@ WITH t AS MATERIALIZED (
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
-    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version
+    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version, due_at
 )
 SELECT
     w.app_id, w.tenant_id, w.handle, w.user_id, t.now, t.now + least(w.idle_ms, w.absolute_ms), t.now +
     w.absolute_ms, 0, w.token_hash, t.now, 0, t.now, -1, 0, -1, w.jwt_payload, w.session_data, w.use_static_key,
-    w.ip, w.user_agent, t.now, 1
+    w.ip, w.user_agent, t.now, 1, t.now + w.due_ms
 FROM t, unnest(
     %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(user_id)b::text[], %(token_hash)b::bytea[],
     %(idle_ms)b::bigint[], %(absolute_ms)b::bigint[], %(jwt_payload)b::text[], %(session_data)b::text[],
-    %(use_static_key)b::boolean[], %(ip)b::text[], %(user_agent)b::text[]
+    %(use_static_key)b::boolean[], %(ip)b::text[], %(user_agent)b::text[], %(due_ms)b::bigint[]
 ) AS w (
     app_id, tenant_id, handle, user_id, token_hash, idle_ms, absolute_ms, jwt_payload, session_data, use_static_key,
-    ip, user_agent
+    ip, user_agent, due_ms
 )
 ON CONFLICT DO NOTHING
 RETURNING app_id, tenant_id, handle, created_at
@@ -295,22 +295,33 @@ RETURNING 1
 
 -- name: purge
 WITH t AS MATERIALIZED (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
     FROM reseal_clock
 ), seen AS MATERIALIZED (
-    SELECT app_id, tenant_id, handle, expires_at FROM reseal_session
-    WHERE (app_id, tenant_id, handle) > (%(app_id)s, %(tenant_id)s, %(handle)s)
-    ORDER BY app_id, tenant_id, handle LIMIT %(limit)s
+    SELECT s.app_id, s.tenant_id, s.handle, s.expires_at FROM reseal_session AS s
+    WHERE s.due_at <= (SELECT t.now FROM t)
+    ORDER BY s.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM reseal_session AS s
     USING seen, t
     WHERE s.app_id = seen.app_id AND s.tenant_id = seen.tenant_id AND s.handle = seen.handle
-        AND s.expires_at <= t.now - %(kept_ms)s::bigint
+        AND seen.expires_at <= t.now - %(kept_ms)s::bigint
     RETURNING 1
+), put_off AS (
+    UPDATE reseal_session AS s SET due_at = least(seen.expires_at, t.now + %(again_ms)s::bigint) + %(kept_ms)s::bigint
+    FROM seen, t
+    WHERE s.app_id = seen.app_id AND s.tenant_id = seen.tenant_id AND s.handle = seen.handle
+        AND seen.expires_at > t.now - %(kept_ms)s::bigint
 )
-SELECT seen.app_id, seen.tenant_id, seen.handle, (SELECT count(*) FROM gone)
-FROM seen ORDER BY seen.app_id DESC, seen.tenant_id DESC, seen.handle DESC LIMIT 1
+SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM gone)
+
+-- name: backlog
+SELECT (SELECT count(*) FROM (SELECT 1 FROM reseal_session WHERE due_at <= t.now LIMIT %(most)s) AS due),
+    greatest(0, t.now - (SELECT min(due_at) FROM reseal_session))
+FROM (
+    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    FROM reseal_clock
+) AS t
 
 -- name: keys
 SELECT kid, algorithm, secret, created_at, signs_from FROM reseal_key WHERE app_id = %(app_id)s

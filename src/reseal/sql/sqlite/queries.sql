@@ -6,11 +6,11 @@
 INSERT INTO session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
-    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version
+    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version, due_at
 ) VALUES (
     :app_id, :tenant_id, :handle, :user_id, :now, :now + min(:idle_ms, ifnull(:absolute_ms, :idle_ms)),
     :now + :absolute_ms, 0, :token_hash, :now, 0, :now, -1, 0, -1, :jwt_payload, :session_data, :use_static_key, :ip,
-    :user_agent, :now, 1
+    :user_agent, :now, 1, :now + :due_ms
 ) ON CONFLICT DO NOTHING
 
 -- name: get
@@ -132,11 +132,17 @@ WHERE claim.until <= excluded.claimed_at
 -- name: purge_claims
 DELETE FROM claim WHERE rowid IN (SELECT rowid FROM claim WHERE until <= :now ORDER BY until LIMIT :limit)
 
--- name: purge_to
-SELECT max(rowid) FROM (SELECT rowid FROM session WHERE rowid > :after ORDER BY rowid LIMIT :limit)
+-- name: due
+SELECT rowid, expires_at FROM session WHERE due_at <= :now ORDER BY due_at LIMIT :limit
 
 -- name: purge
-DELETE FROM session WHERE rowid > :after AND rowid <= :upto AND expires_at <= :before
+DELETE FROM session WHERE rowid = ?
+
+-- name: put_off
+UPDATE session SET due_at = ? WHERE rowid = ?
+
+-- name: backlog
+SELECT (SELECT count(*) FROM (SELECT 1 FROM session WHERE due_at <= :now LIMIT :most)), (SELECT min(due_at) FROM session)
 
 -- name: keys
 SELECT kid, algorithm, secret, created_at, signs_from FROM app_key WHERE app_id = ?

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.purging import Backlog, Purged
 
 T = TypeVar("T")
 Hook = Callable[[], Awaitable[object]]
@@ -71,8 +72,11 @@ class AsyncFaultyStore:
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         return await self._through("claim", lambda: self.inner.claim(scope, name, until))
 
-    async def purge(self, limit: int) -> int:
+    async def purge(self, limit: int) -> Purged:
         return await self._through("purge", lambda: self.inner.purge(limit))
+
+    async def backlog(self) -> Backlog:
+        return await self._through("backlog", self.inner.backlog)
 
     async def tenants(self) -> tuple[StoredTenant, ...]:
         return await self._through("tenants", self.inner.tenants)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from reseal._sync.ports import Store
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.purging import Backlog, Purged
 
 T = TypeVar("T")
 Hook = Callable[[], object]
@@ -72,8 +73,11 @@ class FaultyStore:
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         return self._through("claim", lambda: self.inner.claim(scope, name, until))
 
-    def purge(self, limit: int) -> int:
+    def purge(self, limit: int) -> Purged:
         return self._through("purge", lambda: self.inner.purge(limit))
+
+    def backlog(self) -> Backlog:
+        return self._through("backlog", self.inner.backlog)
 
     def tenants(self) -> tuple[StoredTenant, ...]:
         return self._through("tenants", self.inner.tenants)

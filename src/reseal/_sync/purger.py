@@ -1,0 +1,39 @@
+# Generated from src/reseal/_async/purger.py by tools/unasync.py; edit that file instead.
+"""Removes expired sessions while an application uses others: there is no process that would do nothing else."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from reseal._sync.ports import Store
+from reseal.clock import Clock
+from reseal.core.errors import StoreUnavailable
+
+EVERY: Final = 10_000
+"""Milliseconds between two steps while there is little to do."""
+ROWS: Final = 500
+"""Sessions that one step looks at."""
+CALLS: Final = 100
+"""While a step leaves something to do, the next one comes after so many calls: five rows for each new session."""
+
+
+class Purger:
+    """The purging of one engine."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._at = 0
+        self._calls = 0
+        self._is_behind = False
+
+    def step_if_due(self) -> None:
+        """Purge a little if it is time to; called wherever a session is written anyway. Raises nothing."""
+        now = self._clock.monotonic()
+        self._calls += 1
+        if now < self._at and not (self._is_behind and self._calls >= CALLS):
+            return
+        self._at, self._calls = now + EVERY, 0
+        with suppress(StoreUnavailable):  # purging can wait, and the write that follows tells of a store that is away
+            self._is_behind = (self._store.purge(ROWS)).looked_at >= ROWS
