@@ -105,6 +105,10 @@ class Reseal:
         """Add one ready-made route."""
         app.router.routes.append(_OwnRoute(path, endpoint, methods=[method]))
 
+    def now(self) -> int:
+        """Return the time by which claims are checked (ms). See :meth:`AsyncReseal.now`."""
+        return self.anywhere.now()
+
     @awaited
     async def create_new_session(
         self,

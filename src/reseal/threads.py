@@ -60,17 +60,17 @@ class ApplicationLoop:
 
 def _in_loop(
     call: Callable[Concatenate[AsyncSessions, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[LoopSessions, P], T]:
+) -> Callable[Concatenate[_LoopSessions, P], T]:
     name = call.__name__
 
-    def waiting(sessions: LoopSessions, /, *args: P.args, **named: P.kwargs) -> T:
+    def waiting(sessions: _LoopSessions, /, *args: P.args, **named: P.kwargs) -> T:
         work: Coroutine[Any, Any, T] = getattr(sessions.waited_for, name)(*args, **named)
         return sessions.loop.wait(work)
 
     return waiting
 
 
-class LoopSessions:
+class _LoopSessions:
     """The sync port of sessions over the async one."""
 
     def __init__(self, sessions: Callable[[], AsyncSessions], loop: ApplicationLoop) -> None:
@@ -137,7 +137,7 @@ class SyncCalls(Generic[R_contra]):
     ) -> None:
         self._loop = loop
         self._requests = requests
-        self.anywhere = Reseal(settings, sessions=LoopSessions(sessions, loop), clock=clock, on_event=on_event)
+        self.anywhere = Reseal(settings, sessions=_LoopSessions(sessions, loop), clock=clock, on_event=on_event)
         """The same sessions without a request: by handle and by user."""
 
     def create_new_session(

@@ -81,6 +81,10 @@ class AsyncReseal:
     async def close(self) -> None:
         await self.sessions.close()
 
+    def now(self) -> int:
+        """Return the time (ms since the epoch) by which claims are checked, for a payload that ``FreshClaim`` reads."""
+        return self._clock.wall()
+
     # -- one browser's session --------------------------------------------------------------------------------------
 
     @awaited

@@ -73,7 +73,10 @@ def _differ(older: str | None, present: str | None) -> bool:
     return older is None or older.lstrip(".") != (present or "").lstrip(".")
 
 
-_HTTPS: Final = "use https, or set cookie_secure: false where the network is trusted"
+_HTTPS: Final = (
+    "use https, or set cookie_secure: false where the network is trusted; "
+    "for tests use your https origin and reseal.testing.as_browser"
+)
 
 PACTS: Final = (
     Pact(

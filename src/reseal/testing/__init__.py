@@ -1,4 +1,4 @@
-"""What tests of sessions need: time that one can move, stores that fail when told to, suites for new stores.
+"""What tests of sessions need: a client like a page, time that one can move, failing stores, suites for new stores.
 
 A new store subclasses ``reseal.testing._async.store_suite.AsyncStoreSuite`` (or its sync twin); whatever offers
 sessions subclasses ``AsyncSessionsSuite``. The suites need pytest and Hypothesis; nothing else here does.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from reseal.testing._async.faulty import AsyncFaultyStore
 from reseal.testing._sync.faulty import FaultyStore
+from reseal.testing.browser import as_browser
 from reseal.testing.clock import ManualClock
 from reseal.testing.recorder import Recorder
 
-__all__ = ["AsyncFaultyStore", "FaultyStore", "ManualClock", "Recorder"]
+__all__ = ["AsyncFaultyStore", "FaultyStore", "ManualClock", "Recorder", "as_browser"]
