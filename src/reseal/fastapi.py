@@ -122,8 +122,8 @@ class SessionDependency(SecurityBase):
         *,
         check_database: bool,
     ) -> None:
-        self.model = APIKey.model_validate({"in": APIKeyIn.cookie, "name": reseal.settings.access_cookie_name})
-        self.scheme_name = SCHEME
+        self.model: APIKey = APIKey.model_validate({"in": APIKeyIn.cookie, "name": reseal.settings.access_cookie_name})
+        self.scheme_name: str = SCHEME
         self._reseal = reseal
         self._enable_csrf_protection = enable_csrf_protection
         self._claims = claims

@@ -70,13 +70,13 @@ class Reseal:
         on_event: EventListener = log_event,
     ) -> None:
         self.settings = settings
-        self.anywhere = AsyncReseal(settings, sessions=sessions, clock=clock, on_event=on_event)
+        self.anywhere: AsyncReseal = AsyncReseal(settings, sessions=sessions, clock=clock, on_event=on_event)
         """The same sessions without a request: by handle and by user."""
-        self.watch = Watch(self.anywhere.sessions, settings.session_check_interval, clock)
+        self.watch: Watch = Watch(self.anywhere.sessions, settings.session_check_interval, clock)
         """The open WebSockets and event streams of this process."""
         self.anywhere.sessions = self.watch.sessions
         self._loop = ApplicationLoop()
-        self.sync = SyncCalls[HTTPConnection](
+        self.sync: SyncCalls[HTTPConnection] = SyncCalls(
             settings, lambda: self.anywhere.sessions, clock, self._loop, _Requests(), on_event
         )
         """The same calls for ``def`` routes."""

@@ -137,7 +137,7 @@ class SyncCalls(Generic[R_contra]):
     ) -> None:
         self._loop = loop
         self._requests = requests
-        self.anywhere = Reseal(settings, sessions=_LoopSessions(sessions, loop), clock=clock, on_event=on_event)
+        self.anywhere: Reseal = Reseal(settings, sessions=_LoopSessions(sessions, loop), clock=clock, on_event=on_event)
         """The same sessions without a request: by handle and by user."""
 
     def create_new_session(

@@ -61,7 +61,7 @@ class Watch:
     """The open connections of one process. Its task runs as long as there are any."""
 
     def __init__(self, sessions: AsyncSessions, every_s: float, clock: Clock | None = None) -> None:
-        self.sessions = cast("AsyncSessions", _Overheard(sessions, self))  # it has the rest from those
+        self.sessions: AsyncSessions = cast("AsyncSessions", _Overheard(sessions, self))  # it has the rest from those
         """The same sessions. What is ended through these is known here at once; everybody should use them."""
         self.pause: Callable[[float], Awaitable[object]] = asyncio.sleep
         """How the watch waits between two looks, in seconds; a test brings its own."""

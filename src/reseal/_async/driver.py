@@ -75,7 +75,7 @@ class AsyncDriver:
             token_ms=app.access_token_ms,
         )
         self._lines = AsyncWireLines(app, store, clock, self._keeper.secrets, random, on_event)
-        self.records = AsyncWireRecords(self._lines)
+        self.records: AsyncWireRecords = AsyncWireRecords(self._lines)
 
     async def ring(self) -> WireRing:
         """Give the app's signing keys, up to date."""

@@ -76,7 +76,7 @@ class Driver:
             token_ms=app.access_token_ms,
         )
         self._lines = WireLines(app, store, clock, self._keeper.secrets, random, on_event)
-        self.records = WireRecords(self._lines)
+        self.records: WireRecords = WireRecords(self._lines)
 
     def ring(self) -> WireRing:
         """Give the app's signing keys, up to date."""

@@ -157,8 +157,8 @@ class ClaimFailure:
     __slots__ = ("id", "reason")
 
     def __init__(self, id: str, reason: object) -> None:  # noqa: A002 - the wire's member name
-        self.id = id
-        self.reason = reason
+        self.id: str = id
+        self.reason: object = reason
 
 
 def is_error_from_auth(error: object) -> bool:

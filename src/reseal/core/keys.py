@@ -99,7 +99,7 @@ class KeyRing:
     def __init__(self, keys: Iterable[SigningKey], refresh_key: bytes) -> None:
         self._keys = tuple(sorted(keys, key=lambda k: (k.signs_from, k.kid), reverse=True))
         self._by_header = {key.header: key for key in self._keys}
-        self.refresh_key = refresh_key
+        self.refresh_key: bytes = refresh_key
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(key.kid for key in self._keys)})"
@@ -157,7 +157,7 @@ class Wrapping:
 
     def __init__(self, secret: bytes | None) -> None:
         self._aead = None if secret is None else AESGCM(_derive(secret, b"reseal key encryption"))
-        self.pepper = b"" if secret is None else _derive(secret, b"reseal successor pepper")
+        self.pepper: bytes = b"" if secret is None else _derive(secret, b"reseal successor pepper")
 
     def close(self, app_id: str, kid: str, raw: bytes, nonce: bytes) -> bytes:
         """Wrap a key for the store. ``nonce``: 12 bytes, never used twice."""

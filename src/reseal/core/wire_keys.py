@@ -51,8 +51,8 @@ class KeySeries:
 
     def __init__(self, keys: Iterable[SigningKey], *, signs: bool, interval_ms: int, token_ms: int) -> None:
         newest_first = sorted(keys, key=lambda key: (key.created_at, key.kid), reverse=True)
-        self.dynamic = tuple(key for key in newest_first if key.kid.startswith(DYNAMIC))
-        self.static = tuple(key for key in newest_first if key.kid.startswith(STATIC))
+        self.dynamic: tuple[SigningKey, ...] = tuple(key for key in newest_first if key.kid.startswith(DYNAMIC))
+        self.static: tuple[SigningKey, ...] = tuple(key for key in newest_first if key.kid.startswith(STATIC))
         self._interval = interval_ms
         self._token_ms = token_ms
         for_ever = (*self.static, *self.dynamic[:1]) if signs else self.static

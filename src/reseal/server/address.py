@@ -31,7 +31,9 @@ class Proxies:
     """The proxies whose word on addresses is taken."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
-        self.trusted = tuple(ipaddress.ip_network(each) for each in trusted)
+        self.trusted: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = tuple(
+            ipaddress.ip_network(each) for each in trusted
+        )
 
     def caller(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
         """Give the address closest to us that is not a trusted proxy's, or ``None`` if it cannot be read.

@@ -65,15 +65,15 @@ class Service:
     ) -> None:
         self.settings = settings
         self.config_path = config_path
-        self.pid = os.getpid() if pid is None else pid
+        self.pid: int = os.getpid() if pid is None else pid
         self.store = store
-        self.clock = clock or SystemClock()
+        self.clock: Clock = clock or SystemClock()
         self.random = random
-        self.metrics = Metrics()
-        self.health = Health(store)
+        self.metrics: Metrics = Metrics()
+        self.health: Health = Health(store)
         self._on_event = on_event
         watched = timed(store, self.metrics.note_store)
-        self.directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
+        self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
         self._natives = native.Natives(self.directory, self.clock, settings.secret_key, random, on_event=self._tell)
         keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)

@@ -53,9 +53,9 @@ class Exchange:
 
     def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects: bool) -> None:
         """``expects``: the client waits to be told that its body is wanted (RFC 9110, section 10.1.1)."""
-        self.scope = scope
-        self.keep_alive = keep_alive
-        self.done = False
+        self.scope: dict[str, Any] = scope
+        self.keep_alive: bool = keep_alive
+        self.done: bool = False
         """Whether the reply is written."""
         self._connection = connection
         self._expects = expects

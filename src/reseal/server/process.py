@@ -68,7 +68,7 @@ class Application:
         metrics_socket: socket.socket | None = None,
     ) -> None:
         pid = supervisor.pid if supervisor is not None else None
-        self.service = Service(settings, make_store(settings), config_path=config_path, pid=pid)
+        self.service: Service = Service(settings, make_store(settings), config_path=config_path, pid=pid)
         self._supervisor = supervisor
         self._delay = settings.shutdown_delay
         self._loopback_only = not settings.wants_key and not settings.allow_open_access

@@ -51,7 +51,7 @@ class StrictHttp(asyncio.Protocol):
     ) -> None:
         if not config.loaded:
             config.load()
-        self.loop = _loop or asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = _loop or asyncio.get_running_loop()
         self.writable: asyncio.Future[None] | None = None
         self._application = config.loaded_app
         self._idle_seconds = config.timeout_keep_alive

@@ -32,9 +32,9 @@ class SessionHeaders:
         self._cookies: dict[tuple[str, ...], str] = {}
         self._headers: dict[str, str] = {}
         self._exposed: dict[str, None] = {}
-        self.touched = False
+        self.touched: bool = False
         """Whether the response depends on, or changes, a session."""
-        self.for_older_frontend = False
+        self.for_older_frontend: bool = False
         """Whether what scripts are to read must suit :mod:`reseal.web.older_frontends`."""
 
     def touch(self) -> None:
