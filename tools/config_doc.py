@@ -156,7 +156,7 @@ absent. `core_config_version` is not demanded.
 |---|---|---|
 | `/healthz` | anybody | 200 as long as the process answers; asks nobody |
 | `/readyz` | anybody | 200 if the store answers within a second and the process is not about to leave, else 503 |
-| `/metrics` | with an API key, or anybody on `metrics_port` | numbers for Prometheus; each worker shows its own |
+| `/metrics` | with an API key, or anybody on `metrics_port` | numbers of all workers, for Prometheus |
 """
 
 Key = Field[Any]

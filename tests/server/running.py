@@ -59,8 +59,7 @@ class Running:
     def __init__(self, folder, *, before="", name="service", **variables):
         ours = {"RESEAL_PORT": "0", "RESEAL_DATABASE_URI": "memory:", "RESEAL_STATE_DIR": str(folder / "state")}
         self.metrics_port = free_port()
-        if "RESEAL_WORKERS" not in variables:
-            ours["RESEAL_METRICS_PORT"] = str(self.metrics_port)
+        ours["RESEAL_METRICS_PORT"] = str(self.metrics_port)
         self._log = folder / f"{name}-{time.monotonic_ns()}.log"
         self.child = launch(before + SERVE, folder, self._log, ours | variables)
         self.port = 0
@@ -82,6 +81,11 @@ class Running:
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def workers(self):
+        """Give the pids of its workers."""
+        tree = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return {int(pid) for pid in tree if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
     def log(self):
         return self._log.read_text()

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 import time
 from collections import Counter
@@ -33,14 +32,9 @@ def lives(pid):
 
 
 async def workers_seen(service):
-    """Ask for the numbers on connections of their own until two workers have shown theirs."""
-    seen = set()
-    deadline = time.monotonic() + PATIENCE
-    while len(seen) < 2:
-        assert time.monotonic() < deadline, "only one worker answers"
-        async with httpx.AsyncClient(base_url=service.url, headers=HEADERS, verify=False) as client:
-            seen.add(int(re.search(r'pid="(\d+)"', (await client.get("/metrics")).text)[1]))
-    return seen
+    """Wait until there are two workers."""
+    await asyncio.to_thread(until, lambda: len(service.workers()) == 2)
+    return service.workers()
 
 
 async def test_two_workers_share_one_store_a_killed_one_is_replaced_and_both_leave_when_told(postgres_uri, tmp_path):
@@ -61,6 +55,27 @@ async def test_two_workers_share_one_store_a_killed_one_is_replaced_and_both_lea
         service.tell()
         assert await asyncio.to_thread(service.ended) == 0
         assert not [pid for pid in second if lives(pid)]
+
+
+async def test_whichever_worker_is_asked_answers_for_all_and_no_counter_falls_when_one_dies(postgres_uri, tmp_path):
+    def hellos():
+        return {service.handled().get("hello", 0) for _ in range(10)}  # on connections of their own
+
+    async def say_hello(times):
+        for _ in range(times):
+            async with httpx.AsyncClient(base_url=service.url, verify=False) as client:
+                assert (await client.get("/hello")).status_code == 200
+
+    with running(tmp_path, **variables(postgres_uri, RESEAL_WORKERS="2", RESEAL_SHUTDOWN_DELAY="0")) as service:
+        await say_hello(20)
+        await asyncio.to_thread(until, lambda: hellos() == {20})
+        first = service.workers()
+        killed = min(first)
+        os.kill(killed, signal.SIGKILL)
+        await asyncio.to_thread(until, lambda: not lives(killed) and len(service.workers()) == 2)
+        await asyncio.to_thread(until, lambda: hellos() == {20})
+        await say_hello(10)
+        await asyncio.to_thread(until, lambda: hellos() == {30})
 
 
 async def test_workers_leave_when_the_process_that_looks_after_them_was_killed(postgres_uri, tmp_path):

@@ -28,8 +28,9 @@ from reseal.server.health import PROBES, Health
 from reseal.server.http import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
 from reseal.server.live_keys import LiveKeys
-from reseal.server.metrics import Metrics, timed
+from reseal.server.metrics import Metrics, text_of, timed
 from reseal.server.permits import CURRENT, check_permit
+from reseal.server.scoreboard import Scoreboard
 from reseal.wire import replies
 from reseal.wire.body import Query
 from reseal.wire.paths import (
@@ -62,6 +63,7 @@ class Service:
         on_event: EventListener = log_event,
         config_path: str = "",
         pid: int | None = None,
+        board: Scoreboard | None = None,
     ) -> None:
         self.settings = settings
         self.config_path = config_path
@@ -69,7 +71,8 @@ class Service:
         self.store = store
         self.clock: Clock = clock or SystemClock()
         self.random = random
-        self.metrics: Metrics = Metrics()
+        self.metrics: Metrics = Metrics(board.found() if board else None)
+        self.board = board
         self.health: Health = Health(store)
         self._on_event = on_event
         watched = timed(store, self.metrics.note_store)
@@ -90,6 +93,10 @@ class Service:
 
     async def close(self) -> None:
         await self.store.close()
+
+    async def numbers(self) -> str:
+        """Write the numbers of all workers down for Prometheus."""
+        return text_of(await self.board.total(self.metrics) if self.board else self.metrics.samples())
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":

@@ -255,12 +255,6 @@ SERVICE_PACTS: Final = (
         "use PostgreSQL for more",
     ),
     Pact(
-        ("metrics_port", "workers"),
-        lambda port, workers: port is None or workers == 1,
-        "'metrics_port' needs one worker, because only one process can listen there",
-        "remove it and read /metrics with an API key; each worker shows its own numbers, labelled by pid",
-    ),
-    Pact(
         ("metrics_port", "port"),
         lambda metrics, port: metrics is None or metrics != port,
         "'metrics_port' must differ from 'port'",

@@ -70,7 +70,7 @@ async def readyz(service: Service) -> Reply:
 
 
 async def show_metrics(service: Service) -> Reply:
-    return Reply(200, service.metrics.text().encode(), metrics.CONTENT_TYPE)
+    return Reply(200, (await service.numbers()).encode(), metrics.CONTENT_TYPE)
 
 
 PROBES: Final[dict[str, Callable[[Service], Awaitable[Reply]]]] = {

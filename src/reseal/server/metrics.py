@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
+from typing import Any, Final, NamedTuple, cast
 
 from reseal._async.ports import AsyncStore
 from reseal.core.events import Event, EventName
@@ -22,17 +22,47 @@ _OUTCOMES: Final = {
     EventName.TOKEN_THEFT: "theft",
 }
 _SUBTYPES: Final = frozenset({"previous", "older"})
-_TIMED: Final = frozenset(
-    {"insert", "get", "rotate", "replace", "end", "end_user", "list_user", "purge", "tenants", "put_tenant"}
-    | {"backlog", "remove_tenant", "keys", "add_key", "remove_keys"}
-)
+_TIMED: Final = frozenset(name for name, call in vars(AsyncStore).items() if iscoroutinefunction(call)) - {
+    "open",
+    "close",
+}
+_UNAVAILABLE: Final = 503
+
+Samples = dict[str, dict[str, float]]
+"""Values by name, then by labels."""
+
+
+class Family(NamedTuple):
+    """A name that is published."""
+
+    kind: str
+    text: str
+    suffixes: tuple[str, ...] = ("",)
+    join: Callable[[Iterable[float]], float] = sum
+    """How the values of several workers become one."""
+
+
+FAMILIES: Final = {
+    "reseal_requests_total": Family("counter", "Requests by operation and status."),
+    "reseal_refused_total": Family("counter", "What was no request, by status."),
+    "reseal_refreshes_total": Family("counter", "Refreshes by outcome."),
+    "reseal_unavailable_total": Family("counter", "Answers 503."),
+    "reseal_store_seconds": Family("histogram", "Time until the store answered.", ("_bucket", "_sum", "_count")),
+    # of the store, which all workers share
+    "reseal_purge_backlog_sessions": Family(
+        "gauge", f"Sessions due to be looked at and removed; {MOST_COUNTED} stands for more.", join=max
+    ),
+    "reseal_purge_overdue_seconds": Family("gauge", "For how long the first of them has been due.", join=max),
+}
+_JOINS: Final = {f"{name}{suffix}": each.join for name, each in FAMILIES.items() for suffix in each.suffixes}
+_GAUGES: Final = frozenset(name for name, each in FAMILIES.items() if each.kind == "gauge")
 
 
 class Metrics:
-    """The numbers of one process."""
+    """The numbers of one process. ``before``: what those counted whose place it takes."""
 
-    def __init__(self, *, pid: int | None = None) -> None:
-        self._pid = os.getpid() if pid is None else pid
+    def __init__(self, before: Samples | None = None) -> None:
+        self.before = before or {}
         self._requests: Counter[tuple[str, int]] = Counter()
         self._refused: Counter[int] = Counter()
         self._refreshes: Counter[tuple[str, str]] = Counter()
@@ -60,45 +90,66 @@ class Metrics:
         """Take note of how far purging is behind."""
         self._backlog = backlog
 
-    def text(self) -> str:
-        """Write everything down."""
-        unavailable = sum(count for (_, status), count in self._requests.items() if status == 503)  # noqa: PLR2004
-        requests = {f'operation="{name}",status="{status}"': n for (name, status), n in self._requests.items()}
-        refreshes = {f'outcome="{name}",subtype="{kind}"': n for (name, kind), n in self._refreshes.items()}
-        refused = {f'status="{status}"': n for status, n in self._refused.items()}
+    def samples(self) -> Samples:
+        """Give every number."""
+        unavailable = sum(count for (_, status), count in self._requests.items() if status == _UNAVAILABLE)
+        return joined([counted_in(self.before), {
+            "reseal_requests_total": {_labels(operation=o, status=s): n for (o, s), n in self._requests.items()},
+            "reseal_refused_total": {_labels(status=status): n for status, n in self._refused.items()},
+            "reseal_refreshes_total": {_labels(outcome=o, subtype=s): n for (o, s), n in self._refreshes.items()},
+            "reseal_unavailable_total": {"": unavailable},
+            **self._store_seconds(),
+            **self._purging(),
+        }])  # fmt: skip
+
+    def _store_seconds(self) -> Samples:
         buckets, sofar = {}, 0
         for bound in BUCKETS:
             sofar += self._buckets[bound]
-            buckets[f'le="{"+Inf" if bound == float("inf") else bound}"'] = sofar
-        store = "reseal_store_seconds"
-        return "".join(
-            (
-                self._family("reseal_requests_total", "counter", "Requests by operation and status.", requests),
-                self._family("reseal_refused_total", "counter", "What was no request, by status.", refused),
-                self._family("reseal_refreshes_total", "counter", "Refreshes by outcome.", refreshes),
-                self._family("reseal_unavailable_total", "counter", "Answers 503.", {"": unavailable}),
-                self._family(store, "histogram", "Time until the store answered.", buckets, suffix="_bucket"),
-                self._sample(f"{store}_sum", "", round(self._seconds, 6)),
-                self._sample(f"{store}_count", "", sofar),
-                *self._purging(),
-            )
-        )
+            buckets[_labels(le="+Inf" if bound == float("inf") else bound)] = float(sofar)
+        name = "reseal_store_seconds"
+        return {f"{name}_bucket": buckets, f"{name}_sum": {"": round(self._seconds, 6)}, f"{name}_count": {"": sofar}}
 
-    def _purging(self) -> Iterator[str]:
+    def _purging(self) -> Samples:
         if self._backlog is None:
-            return
-        text = f"Sessions due to be looked at and removed; {MOST_COUNTED} stands for more."
-        yield self._family("reseal_purge_backlog_sessions", "gauge", text, {"": self._backlog.sessions})
-        text = "For how long the first of them has been due."
-        overdue = {"": self._backlog.overdue_ms / 1000}
-        yield self._family("reseal_purge_overdue_seconds", "gauge", text, overdue)
+            return {}
+        return {
+            "reseal_purge_backlog_sessions": {"": self._backlog.sessions},
+            "reseal_purge_overdue_seconds": {"": self._backlog.overdue_ms / 1000},
+        }
 
-    def _family(self, name: str, kind: str, text: str, samples: Mapping[str, float], suffix: str = "") -> str:
-        lines = (self._sample(name + suffix, labels, value) for labels, value in samples.items())
-        return f"# HELP {name} {text}\n# TYPE {name} {kind}\n{''.join(lines)}"
 
-    def _sample(self, name: str, labels: str, value: float) -> str:
-        return f'{name}{{pid="{self._pid}"{"," if labels else ""}{labels}}} {value}\n'
+def joined(parts: Iterable[Samples]) -> Samples:
+    """Make one set of numbers out of several; a name that is not known here is left out."""
+    values: dict[str, dict[str, list[float]]] = {name: {} for name in _JOINS}
+    for part in parts:
+        for name in part.keys() & values.keys():
+            for labels, value in part[name].items():
+                values[name].setdefault(labels, []).append(value)
+    return {name: {labels: _JOINS[name](each) for labels, each in of.items()} for name, of in values.items()}
+
+
+def counted_in(samples: Samples) -> Samples:
+    """Leave out what tells a state, which ends with its process."""
+    return {name: of for name, of in samples.items() if name not in _GAUGES}
+
+
+def text_of(samples: Samples) -> str:
+    """Write numbers down for Prometheus."""
+    lines = []
+    for name, family in FAMILIES.items():
+        lines += [f"# HELP {name} {family.text}", f"# TYPE {name} {family.kind}"]
+        for full in (f"{name}{suffix}" for suffix in family.suffixes):
+            lines += [f"{full}{labels} {_number(value)}" for labels, value in samples.get(full, {}).items()]
+    return "\n".join([*lines, ""])
+
+
+def _labels(**values: object) -> str:
+    return "{" + ",".join(f'{name}="{value}"' for name, value in values.items()) + "}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(round(value, 6))
 
 
 class _Timed:

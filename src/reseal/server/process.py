@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from multiprocessing import parent_process
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -32,6 +34,7 @@ from reseal.server.config_rules import is_loopback
 from reseal.server.http import send_reply, text_reply, value_of
 from reseal.server.metrics import CONTENT_TYPE
 from reseal.server.protocol import REFUSED, StrictHttp
+from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ PURGE_EVERY: Final = 10
 PURGE_ROWS: Final = 500
 PURGE_PAUSE: Final = 0.05
 """Seconds between two steps while one leaves something to do: 10,000 rows a second at most."""
+SCOREBOARD: Final = "_RESEAL_SCOREBOARD"
+"""Tells workers the folder of their numbers."""
 _SCRAPE_SECONDS: Final = 5
 _HEAD_MAX: Final = 8192
 _FOR_THE_MIGHTY: Final = "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
@@ -66,15 +71,16 @@ class Application:
         config_path: str = "",
         supervisor: BaseProcess | None = None,
         metrics_socket: socket.socket | None = None,
+        board: Scoreboard | None = None,
     ) -> None:
         pid = supervisor.pid if supervisor is not None else None
-        self.service: Service = Service(settings, make_store(settings), config_path=config_path, pid=pid)
+        self.service: Service = Service(settings, make_store(settings), config_path=config_path, pid=pid, board=board)
         self._supervisor = supervisor
         self._delay = settings.shutdown_delay
         self._loopback_only = not settings.wants_key and not settings.allow_open_access
         self._metrics_socket = metrics_socket
         self._metrics_server: asyncio.Server | None = None
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._housekeeping: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -101,7 +107,11 @@ class Application:
         await self.service(scope, told, tell)
 
     async def _begin(self) -> None:
-        self._housekeeping = asyncio.create_task(self._purge())
+        self._housekeeping = [asyncio.create_task(self._purge())]
+        if self.service.board is not None:
+            self._housekeeping.append(asyncio.create_task(self.service.board.keep_writing(self.service.metrics)))
+            if self.service.settings.metrics_port is not None:
+                self._metrics_socket = _bound(self.service.settings, self.service.settings.metrics_port, shared=True)
         if self._metrics_socket is not None:
             self._metrics_server = await asyncio.start_server(self._scrape, sock=self._metrics_socket, limit=_HEAD_MAX)
         leave_now = signal.getsignal(signal.SIGTERM)
@@ -117,10 +127,13 @@ class Application:
             asyncio.get_running_loop().remove_reader(self._supervisor.sentinel)
         if self._metrics_server is not None:
             self._metrics_server.close()
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._housekeeping
+        for task in self._housekeeping:
+            task.cancel()
+        await asyncio.gather(*self._housekeeping, return_exceptions=True)
+        if self.service.board is not None:
+            with suppress(OSError):
+                await self.service.board.write(self.service.metrics)
+            self.service.board.close()
 
     def _leave(self, leave_now: Callable[[int, FrameType | None], object]) -> None:
         delay = 0 if self.service.health.draining else self._delay
@@ -150,7 +163,7 @@ class Application:
             async with asyncio.timeout(_SCRAPE_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
                 found = head.startswith(b"GET /metrics ")
-                body = self.service.metrics.text().encode() if found else b""
+                body = (await self.service.numbers()).encode() if found else b""
                 writer.write(
                     (b"HTTP/1.1 200 OK" if found else b"HTTP/1.1 404 Not Found")
                     + b"\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
@@ -164,7 +177,9 @@ def worker() -> Application:
     """Make the application of one of several workers; the configuration comes from its environment."""
     settings = ServiceSettings.load()
     journal.set_up(settings.log_level)
-    return Application(settings, config_path=os.environ.get("RESEAL_CONFIG", ""), supervisor=parent_process())
+    board = Scoreboard(Path(os.environ[SCOREBOARD]))
+    config_path = os.environ.get("RESEAL_CONFIG", "")
+    return Application(settings, config_path=config_path, supervisor=parent_process(), board=board)
 
 
 def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "") -> int:
@@ -180,12 +195,10 @@ def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "
         asyncio.run(open_once(settings))
         signal.signal(signal.SIGTERM, _exit)
         with suppress(KeyboardInterrupt):
-            if settings.workers > 1:
-                return _supervise(settings, listener, lambda: announce(host, port))
             if settings.metrics_port is None:
-                return _run(settings, listener, None, lambda: announce(host, port), config_path)
+                return _answer(settings, listener, None, lambda: announce(host, port), config_path)
             with _listening(settings, settings.metrics_port) as scraped:
-                return _run(settings, listener, scraped, lambda: announce(host, port), config_path)
+                return _answer(settings, listener, scraped, lambda: announce(host, port), config_path)
     return 0
 
 
@@ -205,6 +218,22 @@ def check_bound(settings: ServiceSettings, address: str) -> None:
     raise ConfigurationError(
         (f"'host' {settings.host} is {address}, which is not loopback, and there are no 'api_keys': set api_keys",)
     )
+
+
+def _answer(
+    settings: ServiceSettings,
+    listener: socket.socket,
+    scraped: socket.socket | None,
+    announce: Callable[[], None],
+    config_path: str,
+) -> int:
+    if settings.workers == 1:
+        return _run(settings, listener, scraped, announce, config_path)
+    if scraped is not None:
+        scraped.close()  # it was free; every worker listens there, and each answers for all
+    with TemporaryDirectory(prefix="reseal-", ignore_cleanup_errors=True) as folder:
+        os.environ[SCOREBOARD] = folder
+        return _supervise(settings, listener, announce)
 
 
 def _run(
@@ -275,24 +304,28 @@ def _config(settings: ServiceSettings, application: Application | str) -> uvicor
 
 @contextmanager
 def _listening(settings: ServiceSettings, port: int) -> Iterator[socket.socket]:
-    """Bind a port. Raises ``ConfigurationError``."""
+    with _bound(settings, port) as bound:
+        bound.set_inheritable(True)
+        yield bound
+
+
+def _bound(settings: ServiceSettings, port: int, *, shared: bool = False) -> socket.socket:
+    """Listen on a port; ``shared``: beside other workers. Raises ``ConfigurationError``."""
     try:
         facts = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise ConfigurationError((f"'host' {settings.host} is not known here ({error.strerror})",)) from None
     family, kind, number, _, address = facts[0]
-    with socket.socket(family, kind, number) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind(address)
-            bound.listen(2048)  # two processes may bind one port, but not both listen there
-        except OSError as error:
-            advice = _FOR_THE_MIGHTY if error.errno == errno.EACCES else "stop who does, or choose another port"
-            raise ConfigurationError(
-                (f"cannot listen on {settings.host}:{port} ({error.strerror}): {advice}",)
-            ) from None
-        bound.set_inheritable(True)
-        yield bound
+    bound = socket.socket(family, kind, number)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(2048)  # two processes may bind one port, but not both listen there
+    except OSError as error:
+        bound.close()
+        advice = _FOR_THE_MIGHTY if error.errno == errno.EACCES else "stop who does, or choose another port"
+        raise ConfigurationError((f"cannot listen on {settings.host}:{port} ({error.strerror}): {advice}",)) from None
+    return bound
 
 
 def _names_loopback(scope: Any) -> bool:
