@@ -163,3 +163,21 @@ def take(connection, count):
         assert piece, "closed too early"
         taken += piece
     return taken
+
+
+def test_whole_requests_before_one_that_is_refused_get_their_own_answers(service):
+    before = service.handled().get("apiversion", 0)
+    with service.connect() as connection:
+        connection.sendall(HIDDEN + HIDDEN + b"GET /apiversion ocalhost\r\n\r\n")
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert statuses(answers) == [200, 200, 400]
+    assert service.handled()["apiversion"] == before + 2
+
+
+def test_a_request_that_breaks_in_its_body_is_refused_after_the_answers_to_those_before_it(service):
+    before = service.handled().get("apiversion", 0)
+    with service.connect() as connection:
+        connection.sendall(HIDDEN + post(CHUNKED, b"2\r\n{}XX0\r\n\r\n"))
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert statuses(answers) == [200, 400]
+    assert service.handled()["apiversion"] == before + 1

@@ -66,6 +66,8 @@ class StrictHttp(asyncio.Protocol):
         self._running: Exchange | None = None
         """The one that is being answered; those that came after it wait in the queue."""
         self._queue: deque[Exchange] = deque()
+        self._refusal: str | None = None
+        """The status that ends the connection, once the whole requests before it are answered."""
         self._is_lost = False
         self._wanted: asyncio.Future[None] | None = None
         """Done once there is something to answer, or nobody any more."""
@@ -109,17 +111,20 @@ class StrictHttp(asyncio.Protocol):
         del self._parser  # which knows this connection, as this one knows it
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
         rest = memoryview(data)
         try:
             while rest:
                 rest = self._feed(rest)
         except httptools.HttpParserError:
-            self._refuse()
+            is_too_large = self._size > HEAD_BYTES or len(self._headers) > HEAD_FIELDS
+            self._refuse(_TOO_LARGE if is_too_large else "400 Bad Request")
         else:
             if self._in_head:
                 self._received += len(data)
                 if self._received > HEAD_BYTES:
-                    self.hang_up(_TOO_LARGE)
+                    self._refuse(_TOO_LARGE)
         self._press()
 
     def _feed(self, data: memoryview) -> memoryview:
@@ -166,6 +171,8 @@ class StrictHttp(asyncio.Protocol):
             self._running = self._queue.popleft()
             if not self._queue:
                 self.transport.resume_reading()
+        elif self._refusal is not None:
+            self.hang_up(self._refusal)
         else:
             self._press()
 
@@ -279,9 +286,15 @@ class StrictHttp(asyncio.Protocol):
         elif value != b"chunked" or self._parser.get_http_version() == _OLD:
             raise ValueError("no other coding is known here, and who guesses where the body ends, guesses wrong")
 
-    def _refuse(self) -> None:
-        is_too_large = self._size > HEAD_BYTES or len(self._headers) > HEAD_FIELDS
-        self.hang_up(_TOO_LARGE if is_too_large else "400 Bad Request")
+    def _refuse(self, status: str) -> None:
+        """Refuse what is no request, after the answers to the requests before it: they may have been carried out."""
+        is_begun = self._arriving and not self._in_head
+        if is_begun and self._queue:
+            self._queue.pop()
+        if self._running is None or (is_begun and self._running is self._exchange):
+            self.hang_up(status)
+        else:
+            self._refusal = status
 
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
