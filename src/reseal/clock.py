@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Protocol
 
+from reseal.forks import PerProcess
+
 
 class Clock(Protocol):
     """A source of time. Tests bring their own."""
@@ -40,18 +42,18 @@ class SteadyClock:
 
     def __init__(self, clock: Clock, floor: int = 0) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
         self._now = max(floor, clock.wall())
         self._at = clock.monotonic()
 
     def follow(self, latest: int) -> None:
         """Go on from ``latest`` (ms) if that is later: the time that another process has written to the same store."""
-        with self._lock:
+        with self._lock.here():
             self._now = max(self._advance(), latest)
 
     def now(self) -> int:
         """Give the store's time in milliseconds since the epoch."""
-        with self._lock:
+        with self._lock.here():
             return self._advance()
 
     def _advance(self) -> int:

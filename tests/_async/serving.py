@@ -23,6 +23,9 @@ class AsyncServed(httpx.AsyncBaseTransport):
         self.leaving = set()
         self.lose = 0
         """Answers to lose after the service has done its work."""
+        self.late = False
+        """Whether each call is given the answer to the one before it."""
+        self._before = None
         self.instead = None
         """A status and a text to answer instead."""
 
@@ -35,6 +38,8 @@ class AsyncServed(httpx.AsyncBaseTransport):
             said = request.headers.get("x-request-id", "made-up")
             return httpx.Response(self.instead[0], text=self.instead[1], headers={"x-request-id": said})
         response = await self._inner.handle_async_request(request)
+        response = httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
+        response, self._before = self._before if self.late else response, response
         if request.url.host in self.leaving:
             response.headers["connection"] = "close"
         if self.lose:

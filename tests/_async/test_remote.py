@@ -69,6 +69,26 @@ async def test_verifying_asks_nobody(world):
     assert world.served.requests == []
 
 
+async def test_an_answer_that_another_call_was_meant_to_get_is_none(world):
+    sessions = await world.sessions()
+    alice, bob = await sessions.create("alice"), await sessions.create("bob")
+    world.served.late = True  # as if two processes read from one connection
+    calls = (
+        lambda: sessions.get(bob.claims.sid),
+        lambda: sessions.get(alice.claims.sid),
+        lambda: sessions.get("nobody's"),
+        lambda: sessions.refresh(alice.refresh_token),  # gets the refusal of the call before
+        lambda: sessions.refresh(bob.refresh_token),
+        lambda: sessions.revoke_user("alice"),
+    )
+    for call in calls:
+        with pytest.raises(StoreUnavailable, match="is not one to this call"):
+            await call()
+    world.served.late = False
+    assert (await sessions.refresh(bob.refresh_token)).claims.sub == "bob"
+    assert await sessions.list_user("alice") == ()  # what was asked for was done, once
+
+
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
 async def test_the_published_keys_are_read_whatever_their_algorithm(world, algorithm):
     sessions = await world.sessions(access_token_signing_algorithm=algorithm)

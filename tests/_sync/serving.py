@@ -44,6 +44,9 @@ class Served(httpx.BaseTransport):
         self.leaving = set()
         self.lose = 0
         """Answers to lose after the service has done its work."""
+        self.late = False
+        """Whether each call is given the answer to the one before it."""
+        self._before = None
         self.instead = None
         """A status and a text to answer instead."""
 
@@ -56,6 +59,7 @@ class Served(httpx.BaseTransport):
             said = request.headers.get("x-request-id", "made-up")
             return httpx.Response(self.instead[0], text=self.instead[1], headers={"x-request-id": said})
         response = asyncio.run_coroutine_threadsafe(self._answer(request), self._loop).result()
+        response, self._before = self._before if self.late else response, response
         if request.url.host in self.leaving:
             response.headers["connection"] = "close"
         if self.lose:

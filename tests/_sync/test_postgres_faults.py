@@ -24,7 +24,7 @@ from reseal.core.model import EndReason, Scope, SessionRecord
 from reseal.sql import queries, schema_steps
 from reseal.testing._sync.waiting import together
 from reseal.testing.clock import ManualClock
-from reseal.testing.material import new_session, step
+from reseal.testing.material import hash_of, new_session, step
 from reseal.testing.recorder import Recorder
 from tests.support.postgres import PASSWORD, cluster
 
@@ -142,6 +142,33 @@ def test_time_is_the_server_s_and_what_one_process_noted_holds_for_all(postgres_
     other.close()
 
 
+# -- connections are shared -----------------------------------------------------------------------------------------
+
+
+def test_a_row_that_was_not_asked_for_is_no_answer(store, monkeypatch):
+    """As if another process read from the same connection: each question gets the answer to one about somebody else."""
+    for name in ("alice's", "bob's"):
+        store.insert(PUBLIC, new_session(name, user_id=name))
+    fetch = store._server.fetch
+
+    def crossed(name, values):
+        other = {"handle": "bob's", "user_id": "bob's", "presented_hash": hash_of("bob's/0")}
+        mixed = {key: other.get(key, value) for key, value in values.items()}
+        return fetch(name, mixed | ({"handles": ["bob's"]} if "handles" in values else {}))
+
+    monkeypatch.setattr(store._server, "fetch", crossed)
+    calls = (
+        lambda: store.get(PUBLIC, "alice's"),
+        lambda: store.get_many(PUBLIC, ["alice's"]),
+        lambda: store.list_user(PUBLIC, "alice's"),
+        lambda: store.rotate(PUBLIC, step("alice's")),
+        lambda: store.end(PUBLIC, ["alice's"], EndReason.REVOKED),
+    )
+    for call in calls:
+        with pytest.raises(StoreUnavailable, match="not asked for"):
+            call()
+
+
 # -- the server is busy ---------------------------------------------------------------------------------------------
 
 
@@ -152,7 +179,7 @@ def test_many_callers_share_few_connections(postgres_uri, postgres):
     assert all(together(partial(store.rotate, PUBLIC, step(f"h-{n}")) for n in range(100)))
     found = together(partial(store.get, PUBLIC, f"h-{n}") for n in range(100))
     assert {each.record.generation for each in found} == {1}
-    assert len(store._server._idle) <= 2
+    assert len(store._server._pools.here().idle) <= 2
     store.close()
 
 

@@ -40,8 +40,8 @@ def statements(monkeypatch):
         if kind == "COMMIT" or "session" in text:
             ran.append(f"{kind}{several}")
 
-    def connected(path):
-        connection = connect(path)
+    def connected(path, identity=None):
+        connection = connect(path, identity)
         connection.set_trace_callback(traced)
         return connection
 

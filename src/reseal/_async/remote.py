@@ -70,7 +70,7 @@ class AsyncRemote:
             chance=chance,
             transport=transport,
         )
-        self._calls = AsyncCalls(native.profile_of(settings), self._hosts)
+        self._calls = AsyncCalls(native.profile_of(settings), self._hosts, random)
         audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._keys = AsyncPublishedKeys(self._calls, audience, self._clock, chance)
 

@@ -18,6 +18,7 @@ from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.events import EventName
 from reseal.core.keys import PUBLICATION_LEAD, REFRESH_KID, KeyRing, Wrapping
 from reseal.core.model import StoredKey
+from reseal.forks import PerProcess
 from reseal.settings import Settings
 from reseal.teller import Teller
 
@@ -47,7 +48,7 @@ class KeyRingKeeper:
         self._wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
         self._app_id = settings.scope.app_id
         self._reload_at = 0
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
         self._loaded: dict[str, tuple[StoredKey, keys.SigningKey]] = {}
         self.ring = KeyRing((), b"")
 
@@ -71,7 +72,7 @@ class KeyRingKeeper:
         """Read the ring again if it is time to. Says whether the ring changed; never fails for a silent store."""
         if not self.ring.refresh_key:
             raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
-        with self._lock:
+        with self._lock.here():
             if not self.is_due():
                 return False  # another task has read it meanwhile
             before = self.ring
@@ -85,7 +86,7 @@ class KeyRingKeeper:
 
     def publish(self) -> str:
         """Publish a new signing key now; it signs after the publication lead. Gives its ``kid``."""
-        with self._lock:
+        with self._lock.here():
             kid = self._name(self._clock.wall())
             self._publish(kid, lead=PUBLICATION_LEAD)
             self.ring = self._read()

@@ -71,7 +71,7 @@ class Remote:
             chance=chance,
             transport=transport,
         )
-        self._calls = Calls(native.profile_of(settings), self._hosts)
+        self._calls = Calls(native.profile_of(settings), self._hosts, random)
         audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._keys = PublishedKeys(self._calls, audience, self._clock, chance)
 

@@ -6,6 +6,7 @@ An answer that is not known is ``StoreUnavailable``, whatever the network did.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -35,9 +36,10 @@ class KeyRefused(StoreUnavailable):
 class Calls:
     """The calls of one configuration."""
 
-    def __init__(self, profile: native.Profile, hosts: Failover) -> None:
+    def __init__(self, profile: native.Profile, hosts: Failover, random: Callable[[int], bytes]) -> None:
         self._profile = profile
         self._hosts = hosts
+        self._random = random
 
     def call(
         self, name: str, outcome: type[T], *, repeatable: bool, correlation_id: str | None = None, **arguments: object
@@ -45,8 +47,11 @@ class Calls:
         """Carry out a call. ``correlation_id`` goes along, or else that of the present ``correlated`` block."""
         body = msgspec.json.encode({"profile": self._profile, **arguments})
         followed = harmless(correlation_id) or current_id()
-        headers = {} if followed is None else {HEADER: followed}
+        number = self._random(8).hex()
+        headers = {native.CALL: number} | ({} if followed is None else {HEADER: followed})
         answer = self._hosts.post(f"{native.PREFIX}{name}", body, headers, repeatable=repeatable)
+        if answer.status_code in (_OK, native.REFUSED) and answer.headers.get(native.CALL) != number:
+            raise StoreUnavailable(f"the service gave an answer to {name} that is not one to this call")
         return _read(name, answer, outcome)
 
 

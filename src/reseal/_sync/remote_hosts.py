@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from reseal._sync.waiting import pause
 from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
+from reseal.forks import PerProcess
 
 if TYPE_CHECKING:
     import httpx
@@ -25,6 +27,10 @@ CONNECT_TIMEOUT: Final = 1.0
 """Seconds that a host has for accepting a connection."""
 CONNECTIONS: Final = 100
 """Most connections; all of them are kept, because over TLS each new one costs more than a call."""
+_FOREIGN_TRANSPORT: Final = (
+    "the transport given to Remote is that of the process that opened it, and this one was forked from it: "
+    "make and open Remote in each worker after the fork"
+)
 _BAD_GATEWAYS: Final = frozenset({502, 504})
 
 
@@ -47,7 +53,8 @@ class Failover:
         self._clock = clock
         self._chance = chance
         self._transport = transport
-        self._client: httpx.Client | None = None
+        self._clients: PerProcess[httpx.Client] | None = None
+        self._opened_in = 0
         self._turn = 0
         self._rests: dict[str, int] = {}
         """Until when (ms) a host is asked last."""
@@ -55,18 +62,17 @@ class Failover:
     def open(self) -> None:
         """Make ready; nothing is sent yet. Raises ``ConfigurationError`` if httpx is missing."""
         try:
-            import httpx  # noqa: PLC0415 - an optional package
+            import httpx  # noqa: F401, PLC0415 - an optional package
         except ImportError as error:
             raise ConfigurationError(('httpx is missing; install it: pip install "reseal[remote]"',)) from error
-        headers = {"content-type": "application/json"}
-        if self._api_key is not None:
-            headers["api-key"] = self._api_key.reveal().decode("ascii", "replace")
-        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-        self._client = httpx.Client(headers=headers, transport=self._transport, limits=limits, trust_env=False)
+        self._opened_in = os.getpid()
+        self._clients = PerProcess(self._new_client)
+        self._clients.here()
 
     def close(self) -> None:
-        """Close all connections."""
-        client, self._client = self._client, None
+        """Close all connections of this process."""
+        clients, self._clients = self._clients, None
+        client = None if clients is None else clients.made()
         if client is not None:
             client.__exit__(None, None, None)
 
@@ -77,9 +83,9 @@ class Failover:
         """
         import httpx  # noqa: PLC0415 - open() has found it
 
-        client = self._client
-        if client is None:
+        if self._clients is None:
             raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
+        client = self._clients.here()
         not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
         deadline = self._clock.monotonic() + int(self._timeout_s * 1000)
         problem = "no time left"
@@ -109,6 +115,18 @@ class Failover:
                 self._rests.pop(host, None)
             return answer
         raise StoreUnavailable(f"the service did not answer {path}: {problem}")
+
+    def _new_client(self) -> httpx.Client:
+        """Make the connections of one process. A transport that somebody else made is one process's, and stays so."""
+        import httpx  # noqa: PLC0415 - open() has found it
+
+        if self._transport is not None and os.getpid() != self._opened_in:
+            raise StoreUnavailable(_FOREIGN_TRANSPORT)
+        headers = {"content-type": "application/json"}
+        if self._api_key is not None:
+            headers["api-key"] = self._api_key.reveal().decode("ascii", "replace")
+        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        return httpx.Client(headers=headers, transport=self._transport, limits=limits, trust_env=False)
 
     def _rest(self, host: str) -> None:
         self._rests[host] = self._clock.monotonic() + REST

@@ -12,6 +12,7 @@ from reseal.clock import Clock
 from reseal.core.access_token import Audience, Claims, Verifier
 from reseal.core.errors import ResealError, StoreUnavailable
 from reseal.core.keys import KeyRing, read_jwks
+from reseal.forks import PerProcess
 
 RELOAD_EVERY: Final = 30_000
 """Milliseconds after which new keys are looked for; well inside the publication lead."""
@@ -32,7 +33,7 @@ class PublishedKeys:
         self._verifier = Verifier(self._ring, audience)
         self._reload_at = 0
         self._asked_at: int | None = None
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
 
     def load(self) -> None:
         """Read the keys now. Raises what a call raises."""
@@ -50,11 +51,11 @@ class PublishedKeys:
     def keep_fresh(self) -> None:
         """Look for new keys if it is time to; never fails for a silent service."""
         now = self._clock.monotonic()
-        if now < self._reload_at or self._lock.locked():
+        if now < self._reload_at or self._lock.here().locked():
             return
         if self._asked_at is not None and now < self._asked_at + COOL_DOWN:
             return
-        with self._lock:
+        with self._lock.here():
             if now < self._reload_at:
                 return  # another thread has looked meanwhile
             try:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock, SystemClock
 from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
@@ -18,6 +20,7 @@ from reseal.core.events import Caller, Event, EventListener
 from reseal.core.model import Device
 from reseal.core.wire_issue import TokenTooLong
 from reseal.core.wire_token import ProtectedClaim
+from reseal.correlation import harmless
 from reseal.log import LOGGER, log_event
 from reseal.server import about, journal, native, operations, tenancy
 from reseal.server.access import Gate
@@ -168,7 +171,9 @@ class Service:
             raise Problem(405, WRONG_METHOD, (b"allow", b"POST"))
         request.trace.operation = f"native_{name}"
         permit.check_right(native.CALLS[name].right)
-        return await self._natives.answer(name, await body_of(request, receive), permit)
+        reply = await self._natives.answer(name, await body_of(request, receive), permit)
+        number = harmless(request.header(native.CALL))
+        return reply if number is None else msgspec.structs.replace(reply, headers=((native.CALL, number.encode()),))
 
     def _tell(self, event: Event) -> None:
         self.metrics.count_event(event)

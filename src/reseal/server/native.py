@@ -30,6 +30,7 @@ from reseal.wire.paths import Right
 from reseal.wire.problem import INVALID_JSON, NOT_FOUND, Problem
 
 PREFIX: Final = wire.PREFIX
+CALL: Final = wire.CALL.encode()
 MOST_ENGINES: Final = 64
 """Configurations whose engines are kept at a time; the one that was not asked for longest goes first."""
 Key = tuple[wire.Profile, str]

@@ -15,73 +15,129 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from reseal import forks
 from reseal.core.errors import StoreUnavailable
+from reseal.forks import PerProcess
 from reseal.sql.jobs import Outcome, Submission, attempts, wrapped
+from reseal.sql.sqlite_connection import FileConnection
 
 BATCH: Final = 256
 """Most jobs in one transaction: bounds how long the first of them waits for its commit."""
+
+REST_PATIENCE: Final = 15.0
+"""Seconds that a fork waits for the batches under way; after that the child may not use the file."""
 
 Deliver = Callable[[Iterable[Outcome]], None]
 
 
 class Lane:
-    """One thread with one connection. Jobs run in the order in which they were given."""
+    """One thread with one connection, in each process. Jobs run in the order in which they were given.
 
-    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection], deliver: Deliver) -> None:
+    SQLite wants no connection to be open across a fork, not even unused: what it knows of the file's locks would be
+    the parent's. So the connection is closed before a fork and opened again after it.
+    """
+
+    def __init__(self, name: str, connect: Callable[[], FileConnection], deliver: Deliver) -> None:
+        self._name = name
         self._connect = connect
         self._deliver = deliver
-        self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
-        self.gathered: dict[Any, list[Submission]] = {}
-        """What an event loop is about to submit; each entry belongs to the thread of its loop."""
-        self._gate = threading.Lock()
+        self._workers = PerProcess(_Worker)
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        forks.rests_at_fork(self)
+
+    @property
+    def gathered(self) -> dict[Any, list[Submission]]:
+        """What an event loop is about to submit; each entry belongs to the thread of its loop."""
+        return self._workers.here().gathered
 
     def submit(self, *submissions: Submission) -> None:
         """Queue jobs; each outcome is delivered to its waiter from the lane's thread."""
-        with self._gate:
+        worker = self._workers.here()
+        with worker.gate:
             if not self._closed:
+                if worker.thread is None:
+                    worker.thread = threading.Thread(target=self._run, args=(worker,), name=self._name, daemon=True)
+                    worker.thread.start()
                 for submission in submissions:
-                    self._queue.put(submission)
+                    worker.queue.put(submission)
                 return
         self._deliver([(waiter, None, StoreUnavailable("the store is closed")) for waiter, _ in submissions])
 
     def close(self) -> None:
         """Finish what is queued, close the connection and wait for the thread."""
-        with self._gate:
+        worker = self._workers.here()
+        with worker.gate:
             self._closed = True
-            self._queue.put(None)
-        self._thread.join()
+            worker.queue.put(None)
+        if worker.thread is not None:
+            worker.thread.join()
+        forks.forget(self)
 
-    def run_batch(self, connection: sqlite3.Connection, batch: list[Submission]) -> list[Outcome]:
+    def rest(self) -> None:
+        """Close the connection between two batches, and hold up the next one, until :meth:`wake`."""
+        worker = self._workers.here()
+        worker.rests = worker.using.acquire(timeout=REST_PATIENCE)
+        if worker.rests:
+            worker.disconnect()
+
+    def wake(self) -> None:
+        worker = self._workers.here()
+        if worker.rests:
+            worker.using.release()
+
+    def run_batch(self, connection: FileConnection, batch: list[Submission]) -> list[Outcome]:
         """Run jobs that only read."""
+        connection.require_file()
         return [outcome for some in attempts(connection, batch) for outcome in some]
 
-    def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
-        while (batch := self._take()) is not None:
-            try:
-                connection = connection or self._connect()
-                outcomes = self.run_batch(connection, batch)
-            except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
-                outcomes = [(waiter, None, wrapped(error)) for waiter, _ in batch]
+    def _run(self, worker: _Worker) -> None:
+        while (batch := worker.take()) is not None:
+            with worker.using:
+                outcomes = self._outcomes(worker, batch)
             self._deliver(outcomes)
+        with worker.using:
+            worker.disconnect()
+
+    def _outcomes(self, worker: _Worker, batch: list[Submission]) -> list[Outcome]:
+        try:
+            worker.connection = worker.connection or self._connect()
+            return self.run_batch(worker.connection, batch)
+        except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
+            return [(waiter, None, wrapped(error)) for waiter, _ in batch]
+
+
+class _Worker:
+    """The thread of a lane, and what it shares with the threads that submit."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Lock()
+        self.queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self.gathered: dict[Any, list[Submission]] = {}
+        self.thread: threading.Thread | None = None
+        self.connection: FileConnection | None = None
+        self.using = threading.Lock()
+        """Held while the connection is at work."""
+        self.rests = False
+
+    def disconnect(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
 
-    def _take(self) -> list[Submission] | None:
-        first = self._queue.get()
+    def take(self) -> list[Submission] | None:
+        """Wait for a batch; ``None`` at the end."""
+        first = self.queue.get()
         if first is None:
             return None
         batch = [first]
         while len(batch) < BATCH:
             try:
-                following = self._queue.get_nowait()
+                following = self.queue.get_nowait()
             except queue.Empty:
                 break
             if following is None:
-                self._queue.put(None)
+                self.queue.put(None)
                 break
             batch.append(following)
         return batch
@@ -96,16 +152,17 @@ class WritingLane(Lane):
     def __init__(
         self,
         name: str,
-        connect: Callable[[], sqlite3.Connection],
+        connect: Callable[[], FileConnection],
         deliver: Deliver,
-        before_commit: Callable[[sqlite3.Connection], None],
+        before_commit: Callable[[FileConnection], None],
     ) -> None:
         self._before_commit = before_commit
         super().__init__(name, connect, deliver)
 
-    def run_batch(self, connection: sqlite3.Connection, batch: list[Submission]) -> list[Outcome]:
+    def run_batch(self, connection: FileConnection, batch: list[Submission]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         try:
+            connection.require_files()
             connection.execute("BEGIN IMMEDIATE")
             for some in attempts(connection, batch):
                 if not connection.in_transaction:
@@ -113,6 +170,7 @@ class WritingLane(Lane):
                 outcomes += some
             self._before_commit(connection)
             connection.execute("COMMIT")
+            connection.require_files()  # what was written to a file that nobody will read is not acknowledged
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

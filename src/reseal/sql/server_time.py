@@ -6,6 +6,7 @@ import threading
 from typing import Final
 
 from reseal.clock import Clock, SystemClock
+from reseal.forks import PerProcess
 
 NOTE_EVERY: Final = 1000
 """Milliseconds between two notes of the time, and the least lead over the server's clock that is paced."""
@@ -26,7 +27,7 @@ class ServerTime:
     def __init__(self, clock: Clock | None = None) -> None:
         self._stand_in = clock
         self._clock = clock or SystemClock()
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
         self._seen = 0
         self._at = 0
         self._behind = False
@@ -38,19 +39,19 @@ class ServerTime:
 
     def floor(self) -> int:
         """Give the time that the next statement must not come before."""
-        with self._lock:
+        with self._lock.here():
             return self._paced(self._clock.monotonic())
 
     def see(self, now: int, wall: int) -> None:
         """Take note of a statement's time, and of the server's clock in it."""
-        with self._lock:
+        with self._lock.here():
             at = self._clock.monotonic()
             self._seen, self._at = max(now, self._paced(at)), at
             self._behind = now - wall >= NOTE_EVERY
 
     def is_to_be_noted(self) -> bool:
         """Tell one caller a second, of those who write, to note the time in the database."""
-        with self._lock:
+        with self._lock.here():
             at = self._clock.monotonic()
             if self._note_at is not None and at < self._note_at:
                 return False

@@ -12,6 +12,7 @@ from reseal.core.errors import ConfigurationError
 from reseal.log import LOGGER
 from reseal.sql import queries, schema_steps
 from reseal.sql.jobs import wrapped
+from reseal.sql.sqlite_connection import FileConnection, Identity
 
 OLDEST_SQLITE: Final = (3, 37, 0)
 BUSY_TIMEOUT: Final = 5.0
@@ -22,16 +23,32 @@ _FIRST_TABLES: Final = frozenset({"session", "app_key", "high_water"})
 FOREIGN: Final = "is the database of something else; name another file"
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a connection and make sure that an acknowledged commit survives a power cut."""
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+def connect(path: Path, identity: Identity | None = None) -> FileConnection:
+    """Open a connection and make sure that an acknowledged commit survives a power cut.
+
+    ``identity``: the file that is meant. Raises ``StoreUnavailable`` if another one is in its place.
+    """
+    connection = FileConnection.to(path, BUSY_TIMEOUT)
+    try:
+        if identity is not None:
+            connection.require_identity(identity)
+        _make_durable(connection)
+        if identity is not None:
+            connection.note_files()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_durable(connection: FileConnection) -> None:
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     connection.execute("PRAGMA synchronous = FULL")
     level = connection.execute("PRAGMA synchronous").fetchone()[0]
     if mode != _WAL or level != _FULL:
-        connection.close()
-        raise _unusable(path, f"needs WAL and synchronous=FULL, but gives {mode} and {level}; use a local disk")
-    return connection
+        raise _unusable(
+            connection.path, f"needs WAL and synchronous=FULL, but gives {mode} and {level}; use a local disk"
+        )
 
 
 def prepare(path: Path) -> int:
@@ -66,7 +83,7 @@ def lock(path: Path) -> IO[bytes] | None:
         import fcntl  # noqa: PLC0415 - not on every platform
     except ImportError:
         return None
-    handle = Path(f"{path}.lock").open("wb")  # noqa: SIM115 - held open as long as the store is
+    handle = open(f"{path}.lock", "wb", opener=_private)  # noqa: SIM115 - held open as long as the store is
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -74,6 +91,10 @@ def lock(path: Path) -> IO[bytes] | None:
         LOGGER.warning("another process writes to %s as well; both will wait for each other's commits", path.name)
         return None
     return handle
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def is_foreign(connection: sqlite3.Connection) -> bool:

@@ -29,6 +29,9 @@ from reseal.settings import Settings
 
 PREFIX: Final = "/reseal/v1/"
 """Where the calls are, below the service's base path."""
+CALL: Final = "reseal-call"
+"""The header in which a caller numbers its call and the service says which call it answers: a reply that another call
+was meant to get must never sign anybody in or out."""
 REFUSED: Final = 422
 """The status of a reply that carries a ``Failure``."""
 NONE: Final = Caller()

@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -25,6 +26,7 @@ from reseal._async.stores.turns import take
 from reseal._async.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
+from reseal.forks import PerProcess
 from reseal.log import LOGGER
 from reseal.sql import queries, schema_steps
 
@@ -71,6 +73,14 @@ class AsyncLink(psycopg.AsyncConnection[Row]):
         return await cursor.fetchall()
 
 
+@dataclass(frozen=True, slots=True)
+class AsyncPool:
+    """The connections of one process."""
+
+    slots: asyncio.Semaphore
+    idle: list[AsyncLink] = field(default_factory=list)
+
+
 class AsyncServer:
     """At most ``pool_size`` connections, opened when they are needed. A broken one is not handed out again."""
 
@@ -81,13 +91,12 @@ class AsyncServer:
         self._pool_size = pool_size
         self._connect_timeout_s = connect_timeout_s
         self._statement_timeout_ms = statement_timeout_ms
-        self._slots = asyncio.Semaphore(pool_size)
-        self._idle: list[AsyncLink] = []
+        self._pools = PerProcess(self._new_pool)
         self._is_open = False
 
     async def open(self) -> None:
         """Connect once, check the server and bring the schema up to date."""
-        self._slots = asyncio.Semaphore(self._pool_size)
+        self._pools = PerProcess(self._new_pool)
         link = await self._connect()
         try:
             await _upgrade(link)
@@ -101,8 +110,9 @@ class AsyncServer:
 
     async def close(self) -> None:
         self._is_open = False
-        while self._idle:
-            await self._idle.pop().close()
+        pool = self._pools.here()
+        while pool.idle:
+            await pool.idle.pop().close()
 
     async def run(self, work: Callable[[AsyncLink], Awaitable[T]]) -> T:
         """Lend a connection, in autocommit. ``work`` is run again if the server took it back for another's sake.
@@ -111,19 +121,20 @@ class AsyncServer:
         """
         if not self._is_open:
             raise StoreUnavailable("the store is not open")
-        if not await take(self._slots, self._connect_timeout_s):
+        pool = self._pools.here()
+        if not await take(pool.slots, self._connect_timeout_s):
             raise StoreUnavailable("PostgreSQL: all connections of the pool are busy")
         try:
-            return await self._run(work)
+            return await self._run(pool, work)
         finally:
-            self._slots.release()
+            pool.slots.release()
 
     async def fetch(self, name: str, values: Mapping[str, Any]) -> list[Row]:
         """Run one query of ``queries.sql`` that gives rows."""
         return await self.run(lambda link: link.fetch(name, values))
 
-    async def _run(self, work: Callable[[AsyncLink], Awaitable[T]]) -> T:
-        link = await self._lend()
+    async def _run(self, pool: AsyncPool, work: Callable[[AsyncLink], Awaitable[T]]) -> T:
+        link = await self._lend(pool)
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
@@ -135,12 +146,12 @@ class AsyncServer:
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
         finally:
-            await self._take_back(link)
+            await self._take_back(pool, link)
         raise AssertionError("the last attempt returned or raised")
 
-    async def _lend(self) -> AsyncLink:
-        while self._idle:
-            link = self._idle.pop()
+    async def _lend(self, pool: AsyncPool) -> AsyncLink:
+        while pool.idle:
+            link = pool.idle.pop()
             if _is_alive(link):
                 return link
             await link.close()
@@ -150,11 +161,14 @@ class AsyncServer:
             LOGGER.error("%s", error)
             raise StoreUnavailable("PostgreSQL: the server is not the one that was there before") from error
 
-    async def _take_back(self, link: AsyncLink) -> None:
+    async def _take_back(self, pool: AsyncPool, link: AsyncLink) -> None:
         if self._is_open and not link.closed and link.pgconn.transaction_status == TransactionStatus.IDLE:
-            self._idle.append(link)
+            pool.idle.append(link)
         else:
             await link.close()
+
+    def _new_pool(self) -> AsyncPool:
+        return AsyncPool(asyncio.Semaphore(self._pool_size))
 
     async def _connect(self) -> AsyncLink:
         parameters = _parameters(self._uri, self._connect_timeout_s)

@@ -17,10 +17,11 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
-from reseal.sql import rows, sqlite_file
+from reseal.sql import rows, sqlite_connection, sqlite_file
 from reseal.sql.jobs import Job, Kind, T
 from reseal.sql.lanes import Lane, WritingLane
 from reseal.sql.rows import Key, Values
+from reseal.sql.sqlite_connection import FileConnection, Identity
 from reseal.sql.sqlite_tables import Row, Tables
 
 
@@ -28,7 +29,8 @@ class AsyncSQLiteStore:
     """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request."""
 
     def __init__(self, path: str | Path, clock: Clock | None = None) -> None:
-        self._path = Path(path)
+        self._named = Path(path)
+        self._path = self._named
         self._clock = clock or SystemClock()
         self._steady = SteadyClock(self._clock)
         self._tables = Tables()
@@ -38,9 +40,12 @@ class AsyncSQLiteStore:
         self._finder: Lane | None = None
         self._lister: Lane | None = None
         self._lock: IO[bytes] | None = None
+        self._identity: Identity | None = None
 
     async def open(self) -> None:
+        self._path = self._named.absolute()  # a process may change its folder later
         self._steady = SteadyClock(self._clock, floor=sqlite_file.prepare(self._path))
+        self._identity = sqlite_connection.identity_of(self._path)
         self._lock = sqlite_file.lock(self._path)
         self._writer = WritingLane("reseal-writer", self._connect, deliver, self._raise_high_water)
         self._finder = Lane("reseal-finder", self._connect, deliver)
@@ -151,8 +156,8 @@ class AsyncSQLiteStore:
     def _raise_high_water(self, db: sqlite3.Connection) -> None:
         self._tables.raise_high_water(db, self._steady.now())
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite_file.connect(self._path)
+    def _connect(self) -> FileConnection:
+        return sqlite_file.connect(self._path, self._identity)
 
 
 async def _on(lane: Lane | None, job: Job[T]) -> T:

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from reseal.forks import PerProcess
+
 MOST: Final = 256
 """Most calls in one batch: bounds how long the first of them waits for its commit."""
 
@@ -31,37 +33,37 @@ async def take(slots: asyncio.Semaphore, seconds: float) -> bool:
 
 
 class Batches(Generic[Item, Result]):
-    """One batch at a time."""
+    """One batch at a time, in each process."""
 
     def __init__(self, run: Run[Item, Result]) -> None:
         self._run = run
-        self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
-        self._worker: asyncio.Task[None] | None = None
+        self._lines: PerProcess[_Line[Item, Result]] = PerProcess(_Line)
 
     async def submit(self, item: Item) -> Result:
         """Go with the next batch. A caller that is cancelled leaves its item in it."""
-        loop = asyncio.get_running_loop()
+        line, loop = self._lines.here(), asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._queue.append((item, future))
-        if self._worker is None:
-            self._worker = loop.create_task(self._work())
+        line.queue.append((item, future))
+        if line.worker is None:
+            line.worker = loop.create_task(self._work(line))
         return await future
 
     async def finish(self) -> None:
         """Wait until nothing is under way."""
-        while self._worker is not None:
-            await asyncio.wait([self._worker])
+        line = self._lines.here()
+        while line.worker is not None:
+            await asyncio.wait([line.worker])
 
-    async def _work(self) -> None:
+    async def _work(self, line: _Line[Item, Result]) -> None:
         try:
-            while self._queue:
-                batch, self._queue = self._queue[:MOST], self._queue[MOST:]
+            while line.queue:
+                batch, line.queue = line.queue[:MOST], line.queue[MOST:]
                 await self._go([item for item, _ in batch], [future for _, future in batch])
         finally:
-            self._worker = None
-            for _, future in self._queue:
+            line.worker = None
+            for _, future in line.queue:
                 future.cancel()  # only if the worker itself was cancelled
-            self._queue = []
+            line.queue = []
 
     async def _go(self, items: Sequence[Item], futures: Sequence[asyncio.Future[Result]]) -> None:
         results: Sequence[Result | Exception]
@@ -80,3 +82,11 @@ class Batches(Generic[Item, Result]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+
+class _Line(Generic[Item, Result]):
+    """Those who wait for the next batch, and the task that looks after them."""
+
+    def __init__(self) -> None:
+        self.queue: list[tuple[Item, asyncio.Future[Result]]] = []
+        self.worker: asyncio.Task[None] | None = None

@@ -5,14 +5,21 @@ from __future__ import annotations
 
 import heapq
 import hmac
-import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from reseal.clock import Clock, SteadyClock, SystemClock
+from reseal.core.errors import ConfigurationError
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, why_ended
+from reseal.forks import OwnLock
+
+_FOREIGN: Final = (
+    "sessions in memory are those of the process that opened them, and this one was forked from it: neither would know "
+    "what the other changed; name a file or a PostgreSQL database, or open the sessions after the fork"
+)
 
 
 class MemoryStore:
@@ -20,7 +27,7 @@ class MemoryStore:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._steady = SteadyClock(clock or SystemClock())
-        self._lock = threading.Lock()
+        self._lock = OwnLock(_FOREIGN)
         self._sessions: dict[Scope, dict[str, SessionRecord]] = {}
         self._due: list[tuple[int, Scope, str]] = []
         """A heap: when to look at which session next."""
@@ -29,10 +36,14 @@ class MemoryStore:
         self._tenants: dict[Scope, bytes] = {}
 
     def open(self) -> None:
-        """Nothing to get ready."""
+        """Have this process use it. Raises ``ConfigurationError`` in a child that was forked while it was open."""
+        if self._lock.is_foreign:
+            raise ConfigurationError((f"database_uri: {_FOREIGN}",))
+        self._lock.own()
 
     def close(self) -> None:
         """Keeps everything, so that a test can open it again."""
+        self._lock.give_up()
 
     def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
         with self._lock:

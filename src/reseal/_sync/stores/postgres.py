@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -90,7 +90,10 @@ class PostgresStore:
         [row] = self._server.fetch("get", self._timed(values))
         now, wall = row[:2]
         self._time.see(now, wall)
-        return Found(None if row[2] is None or row[2] != handle else rows.to_record(row[2:]), now)
+        if row[2] is None:
+            return Found(None, now)
+        _require_asked(row[2], (handle,))
+        return Found(rows.to_record(row[2:]), now)
 
     def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         meant = dict.fromkeys(handles)
@@ -99,6 +102,8 @@ class PostgresStore:
         now, wall = found[0][:2]
         self._time.see(now, wall)
         records = {row[2]: rows.to_record(row[2:]) for row in found if row[2] is not None}
+        for handle in records:
+            _require_asked(handle, meant)
         return {handle: Found(records.get(handle), now) for handle in meant}
 
     def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
@@ -121,6 +126,8 @@ class PostgresStore:
             return ()
         values = rows.scoped(scope) | {"handles": meant, "reason": reason.value}
         ended = {row[0] for row in self._server.fetch("end", self._timed(values))}
+        for handle in ended:
+            _require_asked(handle, meant)
         self._written()
         return tuple(handle for handle in meant if handle in ended)
 
@@ -130,6 +137,8 @@ class PostgresStore:
         kept = keep if keep is not None and rows.storable(keep) else None
         values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": kept}
         ended = self._server.fetch("end_user", self._timed(values))
+        for _, its_user in ended:
+            _require_asked(its_user, (user_id,))
         self._written()
         return tuple(row[0] for row in ended)
 
@@ -137,7 +146,10 @@ class PostgresStore:
         if not rows.storable(user_id):
             return ()
         values = rows.scoped(scope) | {"user_id": user_id}
-        return tuple(map(rows.to_record, self._server.fetch("list_user", self._timed(values))))
+        records = tuple(map(rows.to_record, self._server.fetch("list_user", self._timed(values))))
+        for record in records:
+            _require_asked(record.user_id, (user_id,))
+        return records
 
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         values = rows.scoped(scope) | {"name": name, "until": until}
@@ -216,13 +228,13 @@ class PostgresStore:
         if len(wanted) > 1:
             together = rows.as_arrays(wanted[key] for key in sorted(wanted))
             try:
-                return _by_key(self._server.fetch(f"{name}_many", self._timed(together)))
+                return _by_key(self._server.fetch(f"{name}_many", self._timed(together)), wanted)
             except StoreUnavailable as error:
                 _raise_unless_of_one_row(error)
         written: dict[Key, Row | StoreUnavailable] = {}
         for key, values in wanted.items():
             try:
-                written |= _by_key(self._server.fetch(name, self._timed(values)))
+                written |= _by_key(self._server.fetch(name, self._timed(values)), wanted)
             except StoreUnavailable as error:
                 _raise_unless_of_one_row(error)
                 written[key] = error
@@ -261,9 +273,21 @@ def _remove_tenant(link: Link, scope: Scope) -> bool:
     return bool(existed)
 
 
-def _by_key(written: Iterable[Row]) -> dict[Key, Row | StoreUnavailable]:
+def _by_key(written: Iterable[Row], wanted: Container[Key]) -> dict[Key, Row | StoreUnavailable]:
     """Sort rows that begin with app, tenant and handle."""
-    return {(row[0], row[1], row[2]): row for row in written}
+    by_key: dict[Key, Row | StoreUnavailable] = {(row[0], row[1], row[2]): row for row in written}
+    for key in by_key:
+        _require_asked(key, wanted)
+    return by_key
+
+
+def _require_asked(found: object, asked: Container[object]) -> None:
+    """Make sure that a row is about what was asked for: it could answer somebody else's question.
+
+    That must never be, and was so where processes shared a connection. Raises ``StoreUnavailable``.
+    """
+    if found not in asked:
+        raise StoreUnavailable("PostgreSQL gave a row that was not asked for: does something share its connections?")
 
 
 def _is_settled(

@@ -7,6 +7,7 @@ import threading
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -26,6 +27,7 @@ from reseal._sync.stores.turns import take
 from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
+from reseal.forks import PerProcess
 from reseal.log import LOGGER
 from reseal.sql import queries, schema_steps
 
@@ -72,6 +74,14 @@ class Link(psycopg.Connection[Row]):
         return cursor.fetchall()
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The connections of one process."""
+
+    slots: threading.Semaphore
+    idle: list[Link] = field(default_factory=list)
+
+
 class Server:
     """At most ``pool_size`` connections, opened when they are needed. A broken one is not handed out again."""
 
@@ -82,13 +92,12 @@ class Server:
         self._pool_size = pool_size
         self._connect_timeout_s = connect_timeout_s
         self._statement_timeout_ms = statement_timeout_ms
-        self._slots = threading.Semaphore(pool_size)
-        self._idle: list[Link] = []
+        self._pools = PerProcess(self._new_pool)
         self._is_open = False
 
     def open(self) -> None:
         """Connect once, check the server and bring the schema up to date."""
-        self._slots = threading.Semaphore(self._pool_size)
+        self._pools = PerProcess(self._new_pool)
         link = self._connect()
         try:
             _upgrade(link)
@@ -102,8 +111,9 @@ class Server:
 
     def close(self) -> None:
         self._is_open = False
-        while self._idle:
-            self._idle.pop().close()
+        pool = self._pools.here()
+        while pool.idle:
+            pool.idle.pop().close()
 
     def run(self, work: Callable[[Link], T]) -> T:
         """Lend a connection, in autocommit. ``work`` is run again if the server took it back for another's sake.
@@ -112,19 +122,20 @@ class Server:
         """
         if not self._is_open:
             raise StoreUnavailable("the store is not open")
-        if not take(self._slots, self._connect_timeout_s):
+        pool = self._pools.here()
+        if not take(pool.slots, self._connect_timeout_s):
             raise StoreUnavailable("PostgreSQL: all connections of the pool are busy")
         try:
-            return self._run(work)
+            return self._run(pool, work)
         finally:
-            self._slots.release()
+            pool.slots.release()
 
     def fetch(self, name: str, values: Mapping[str, Any]) -> list[Row]:
         """Run one query of ``queries.sql`` that gives rows."""
         return self.run(lambda link: link.fetch(name, values))
 
-    def _run(self, work: Callable[[Link], T]) -> T:
-        link = self._lend()
+    def _run(self, pool: Pool, work: Callable[[Link], T]) -> T:
+        link = self._lend(pool)
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
@@ -136,12 +147,12 @@ class Server:
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
         finally:
-            self._take_back(link)
+            self._take_back(pool, link)
         raise AssertionError("the last attempt returned or raised")
 
-    def _lend(self) -> Link:
-        while self._idle:
-            link = self._idle.pop()
+    def _lend(self, pool: Pool) -> Link:
+        while pool.idle:
+            link = pool.idle.pop()
             if _is_alive(link):
                 return link
             link.close()
@@ -151,11 +162,14 @@ class Server:
             LOGGER.error("%s", error)
             raise StoreUnavailable("PostgreSQL: the server is not the one that was there before") from error
 
-    def _take_back(self, link: Link) -> None:
+    def _take_back(self, pool: Pool, link: Link) -> None:
         if self._is_open and not link.closed and link.pgconn.transaction_status == TransactionStatus.IDLE:
-            self._idle.append(link)
+            pool.idle.append(link)
         else:
             link.close()
+
+    def _new_pool(self) -> Pool:
+        return Pool(threading.Semaphore(self._pool_size))
 
     def _connect(self) -> Link:
         parameters = _parameters(self._uri, self._connect_timeout_s)

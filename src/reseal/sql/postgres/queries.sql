@@ -251,7 +251,7 @@ FROM (
     ORDER BY m.handle || '' FOR UPDATE
 ) AS meant
 WHERE s.app_id = meant.app_id AND s.tenant_id = meant.tenant_id AND s.handle = meant.handle AND s.ended_at IS NULL
-RETURNING s.handle
+RETURNING s.handle, s.user_id
 
 -- name: list_user
 SELECT

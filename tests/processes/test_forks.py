@@ -1,0 +1,146 @@
+"""A process that forks while its sessions are open: nobody meets somebody else's session, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server.running import running
+
+KEY = "a-key-of-twenty-characters"
+FAMILY = Path(__file__).with_name("family.py")
+COLOURS = ["async", "sync"]
+PATIENCE = 180
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("service"), RESEAL_API_KEYS=KEY) as service:
+        yield service.url
+
+
+def run(*command, cwd=None, **variables):
+    """Run a program to its end; give its status, and what it printed."""
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        env=os.environ | {"KEY": KEY} | variables,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_parent_children_and_grandchildren_share_a_sqlite_file(colour, tmp_path):
+    assert run(FAMILY, colour, f"sqlite:///{tmp_path}/sessions.db") == (0, "")
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_parent_children_and_grandchildren_share_a_postgresql_database(colour, postgres_uri):
+    assert run(FAMILY, colour, postgres_uri) == (0, "")
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_parent_children_and_grandchildren_share_a_service(colour, service):
+    assert run(FAMILY, colour, service) == (0, "")
+
+
+MEMORY = """
+import asyncio, os
+from reseal import AsyncReseal, Reseal, Settings, StoreUnavailable, ConfigurationError
+
+settings = Settings(api_domain="https://api.example.com", database_uri="memory:")
+reseal = Reseal(settings)
+reseal.open()
+if os.fork() == 0:
+    for call in (lambda: reseal.sessions.create("alice"), lambda: reseal.sessions.list_user("alice")):
+        try:
+            call()
+        except StoreUnavailable as error:
+            print("refused", "forked" in str(error), flush=True)
+    try:
+        reseal.open()
+    except ConfigurationError as error:
+        print("refused", "name a file" in str(error), flush=True)
+    os._exit(0)
+os.wait()
+reseal.sessions.create("alice")
+reseal.close()
+if os.fork() == 0:  # closed before: the child may have it
+    with reseal:
+        reseal.sessions.create("alice")
+        print("kept", len(reseal.get_all_session_handles_for_user("alice")), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_store_in_memory_refuses_a_child_and_says_why():
+    assert run("-c", MEMORY) == (0, "refused True\nrefused True\nrefused True\nkept 2\n")
+
+
+UNTOLD = """
+import ctypes, os
+from reseal import Reseal, Settings, StoreUnavailable
+
+settings = Settings(api_domain="https://api.example.com", database_uri="sqlite:///sessions.db")
+reseal = Reseal(settings)
+reseal.open()
+if ctypes.PyDLL(None).fork() == 0:  # as a server written in C does
+    for sessions in (reseal, Reseal(settings)):
+        try:
+            if sessions is not reseal:
+                sessions.open()
+            sessions.sessions.create("alice")
+        except StoreUnavailable as error:
+            print("refused", "lazy-apps" in str(error), flush=True)
+    os._exit(0)
+os.wait()
+reseal.sessions.create("alice")
+reseal.close()
+"""
+
+
+def test_a_child_of_which_python_was_not_told_may_not_use_an_open_sqlite_file(tmp_path):
+    status, told = run("-c", UNTOLD, cwd=tmp_path)
+    assert (status, told.count("refused True\n")) == (0, 2), told
+
+
+POOL = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+from reseal import Reseal, Settings
+
+reseal = Reseal(Settings(api_domain="https://api.example.com", database_uri="sqlite:///sessions.db"))
+
+
+def handles(user):
+    if multiprocessing.get_start_method() != "fork":
+        reseal.open()
+    pair = reseal.sessions.create(user)
+    assert reseal.sessions.get(pair.claims.sid).user_id == user
+    return pair.claims.sid
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    with reseal:
+        with ProcessPoolExecutor(2) as pool:
+            made = list(pool.map(handles, ["alice"] * 4, chunksize=2))
+        found = reseal.get_all_session_handles_for_user("alice")
+        print(sorted(made) == sorted(found), len(found))
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_pool_of_processes_uses_the_sessions_however_it_is_started(method, tmp_path):
+    (tmp_path / "job.py").write_text(POOL)
+    status, told = run("job.py", method, cwd=tmp_path)
+    assert (status, told.splitlines()[0]) == (0, "True 4"), told
