@@ -29,7 +29,7 @@ from starlette.requests import HTTPConnection
 from reseal._sync.session import Session as SyncSession
 from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
-from reseal.starlette import Endpoint, OwnPath, Session, facts, outbox
+from reseal.starlette import Endpoint, OwnPath, Session, facts, outbox, with_head
 from reseal.starlette import Reseal as StarletteReseal
 from reseal.web import transport
 
@@ -100,7 +100,7 @@ class Reseal(StarletteReseal):
         cast("FastAPI", app).router.add_api_route(
             path,
             endpoint,
-            methods=[method],
+            methods=with_head(method),
             include_in_schema=in_schema,
             tags=["session"],
             route_class_override=_OwnRoute,

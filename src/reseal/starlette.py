@@ -41,7 +41,7 @@ from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.threads import ApplicationLoop, SyncCalls
 from reseal.watch import Watch
-from reseal.web import bearer, cors, rendering
+from reseal.web import bearer, cors, csrf, rendering
 from reseal.web.answers import answer
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -102,8 +102,8 @@ class Reseal:
             self.add_route(app, BROWSER_PATH, _browser_sdk, "GET")
 
     def add_route(self, app: Starlette, path: str, endpoint: Endpoint, method: str) -> None:
-        """Add one ready-made route."""
-        app.router.routes.append(_OwnRoute(path, endpoint, methods=[method]))
+        """Add one ready-made route; what answers ``GET`` answers ``HEAD``."""
+        app.router.routes.append(_OwnRoute(path, endpoint, methods=with_head(method)))
 
     def now(self) -> int:
         """Return the time by which claims are checked (ms). See :meth:`AsyncReseal.now`."""
@@ -116,10 +116,17 @@ class Reseal:
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
+        *,
+        allow_cross_site: bool = False,
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`AsyncReseal.create_new_session`."""
         return await self.anywhere.create_new_session(
-            facts(request), outbox(request), user_id, jwt_payload, session_data
+            facts(request),
+            outbox(request),
+            user_id,
+            jwt_payload,
+            session_data,
+            allow_cross_site=allow_cross_site,
         )
 
     @awaited
@@ -183,14 +190,20 @@ class Reseal:
         return await self.anywhere.peek(facts(request), outbox(request), check_database=check_database)
 
     def refresh_first(self, request: Request) -> Response:
-        """Answer with the page that refreshes the session and comes back. Needs the ready-made routes."""
-        outbox(request).touch()
-        return _page(rendering.refresh_page(self.settings, _target(request)))
+        """Answer with the page that refreshes the session and comes back. Needs the ready-made routes.
+
+        A visitor who came by a link of another site is asked to press a button.
+        """
+        return self._page_before(request, _target(request))
 
     async def _refresh_first(self, request: Request) -> Response:
         """Give the same page to a visitor whom a proxy has sent here, because the page's own server cannot say it."""
+        return self._page_before(request, _wanted(request))
+
+    def _page_before(self, request: Request, target: str) -> Response:
         outbox(request).touch()
-        return _page(rendering.refresh_page(self.settings, _wanted(request)))
+        by_itself = csrf.comes_by_itself(facts(request), self.settings)
+        return _page(rendering.refresh_page(self.settings, target, by_itself=by_itself))
 
     async def _continue(self, request: Request) -> Response:
         target = _wanted(request)
@@ -256,6 +269,11 @@ class Reseal:
                 yield state
 
         return opened
+
+
+def with_head(method: str) -> list[str]:
+    """List the methods of a route (RFC 9110, 9.3.2)."""
+    return [method, "HEAD"] if method == "GET" else [method]
 
 
 def facts(request: HTTPConnection) -> RequestFacts:

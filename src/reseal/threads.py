@@ -146,10 +146,14 @@ class SyncCalls(Generic[R_contra]):
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
+        *,
+        allow_cross_site: bool = False,
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`reseal.Reseal.create_new_session`."""
         facts, outbox = self._read(request)
-        return self.anywhere.create_new_session(facts, outbox, user_id, jwt_payload, session_data)
+        return self.anywhere.create_new_session(
+            facts, outbox, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
+        )
 
     def get_session(
         self,

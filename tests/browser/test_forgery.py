@@ -20,6 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MAIN_TARGETS = ("/session/refresh", "/signout", NOTE)
 TARGETS = (*MAIN_TARGETS, "/signout-everywhere", "/api/upgrade/stream")
+CONTINUE = "/session/refresh/continue"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
 
@@ -118,6 +119,29 @@ async def test_forms_of_another_origin_change_nothing(scene: Scene) -> None:
         # session would still clear the cookies.
         in_danger = passed if scene.cookies_travel else scene.site.line.to("/signout")
         assert len(scene.site.events.named(EventName.CROSS_SITE_REFUSED)) == len(in_danger)
+
+
+# S61
+async def test_the_page_that_refreshes_first_is_no_way_round(scene: Scene) -> None:
+    """Its form clears and sets cookies, and what follows it is a request of ours: only the visitor may go on there."""
+    site, page = scene.site, scene.attacker
+    scheme = site.origin.partition("://")[0]
+    strict = {"name": "own", "value": "1", "url": site.origin, "sameSite": "Strict", "secure": scheme == "https"}
+    await scene.context.add_cookies([strict])  # type: ignore[list-item]  # a TypedDict, told as a dict
+    async with scene.nothing_changes():
+        await submit(scene, "POST", f"{CONTINUE}?target={CHECKED}", FORMS[0])
+        await page.evaluate("url => { location.href = url; }", f"{site.origin}{CONTINUE}?target={CHECKED}")
+        button = page.get_by_role("button", name="Continue")
+        await button.wait_for()
+        assert await page.locator("script").count() == 0
+        assert site.line.to(CHECKED) == []
+        followed = site.line.to(CONTINUE)[-1]
+        is_neighbour = followed.header("sec-fetch-site") == "same-site"
+        assert ("own=1" in (followed.header("cookie") or "")) is is_neighbour
+    site.line.forget()
+    await button.click()
+    await site.line.until(lambda: any(each.delivered for each in site.line.to(CHECKED)))
+    assert "own=1" in (site.line.to(CHECKED)[-1].header("cookie") or "")
 
 
 # S61

@@ -237,3 +237,40 @@ async def test_safe_methods_change_nothing_on_any_route(site: Site, method: str)
             assert response.status_code < 500 or path == "/failing-claim"
             assert not set_cookies(response)
     assert site.rows() == before
+
+
+# S61
+@pytest.mark.parametrize("anti_csrf", [False, True])
+async def test_a_form_of_an_old_browser_takes_no_cookies_away_either(open_site: OpenSite, anti_csrf: bool) -> None:
+    """It says neither ``Origin`` nor ``Sec-Fetch-Site``, and its Lax cookies stayed at home."""
+    site = await open_site(enable_anti_csrf=anti_csrf)
+    for path in (REFRESH_PATH, f"{REFRESH_PATH}/continue", "/signout"):
+        response = await site.send("POST", path, data={"a": "1"})
+        assert response.status_code == 401
+        assert keeps_cookies(response)
+
+
+LOOPBACK = "http://localhost:8000"
+
+
+@pytest.mark.parametrize("database_uri", ["memory"], indirect=True)
+@pytest.mark.parametrize(
+    ("headers", "advice"),
+    [
+        ([], "a rid or anti-csrf header is missing"),
+        ([("origin", "http://localhost:5173")], "add it to trusted_origins"),
+        ([("sec-fetch-site", "cross-site")], "cross-site"),
+    ],
+)
+async def test_a_refusal_says_why_in_the_log_and_on_loopback_in_the_answer(
+    open_site: OpenSite, headers: list[tuple[str, str]], advice: str
+) -> None:
+    for api_domain, is_told in ((LOOPBACK, True), ("https://api.example.com", False)):
+        site = await open_site(api_domain=api_domain, website_domain=None)
+        browser = site.browser()
+        await browser.send("POST", "/login", json={"user_id": "alice"}, origin=None)
+        for path in (REFRESH_PATH, f"{REFRESH_PATH}/continue", "/signout"):
+            response = await browser.send("POST", path, headers, origin=None)
+            assert (response.status_code, response.json()["message"]) == (401, "unauthorised")
+            assert (advice in response.json().get("hint", "")) is is_told
+            assert advice in (site.events.of(EventName.CROSS_SITE_REFUSED)[-1].reason or "")

@@ -351,7 +351,7 @@ class TestCsrf:
         for lines in (
             [("authorization", "Bearer junk")],
             [("authorization", f"Bearer {FOREIGN}"), ("st-auth-mode", "header")],
-            [("authorization", f"bearer {attacker.access}"), ("st-auth-mode", "header")],
+            [("authorization", f"bearer{attacker.access}"), ("st-auth-mode", "header")],
             [("authorization", f"Bearer {attacker.access}"), ("authorization", f"Bearer {attacker.access}")],
         ):
             for path in ("/count", "/revoke", "/signout", REFRESH_PATH):

@@ -26,6 +26,7 @@ from tests.frameworks.site import (
 )
 
 FROM_OUR_PAGE = ("origin", WEBSITE)
+LIFE = {"expires", "max-age"}
 
 
 class TestBeginning:
@@ -223,7 +224,7 @@ class TestBounds:
         browser = await site.signed_in()
         before, token = site.rows(), browser.refresh_token
         attempts = [
-            [("authorization", f"bearer {token}")],
+            [("authorization", f"bearer{token}")],
             [("authorization", f"Basic {token}")],
             [("authorization", token)],
             [("authorization", f"Bearer {browser.access}")],
@@ -313,8 +314,8 @@ class TestEnding:
         for before, after in zip(
             sorted(login, key=lambda c: c.name), sorted(set_cookies(out), key=lambda c: c.name), strict=True
         ):
-            assert {k: v for k, v in before.attributes.items() if k != "expires"} == {
-                k: v for k, v in after.attributes.items() if k != "expires"
+            assert {k: v for k, v in before.attributes.items() if k not in LIFE} == {
+                k: v for k, v in after.attributes.items() if k not in LIFE
             }
         assert await site.end_reason(handle) == "signed_out"
 
@@ -471,9 +472,10 @@ class TestEnding:
 # S44
 async def test_the_store_is_told_before_the_browser_hears_of_the_end(framework: Framework, tmp_path: Path) -> None:
     from reseal import Settings
-    from tests.frameworks.site import API, make_site
+    from tests.frameworks.site import API, WEBSITE, make_site
 
-    site = make_site(framework, Settings(api_domain=API, database_uri=f"sqlite:///{tmp_path}/one.db"))
+    settings = Settings(api_domain=API, website_domain=WEBSITE, database_uri=f"sqlite:///{tmp_path}/one.db")
+    site = make_site(framework, settings)
     async with site.app.router.lifespan_context(site.app):
         browser = await site.signed_in("alice")
         told: list[str | None] = []

@@ -211,6 +211,14 @@ async def test_the_browser_sdk_is_served_as_a_script(site: Site) -> None:
     assert keeps_cookies(response)
 
 
+@pytest.mark.parametrize("database_uri", ["memory"], indirect=True)
+async def test_what_can_be_got_can_be_asked_for_by_head(site: Site) -> None:
+    for path in ("/.well-known/jwks.json", "/reseal-browser.js", "/session/refresh/continue"):
+        told, shown = await site.send("HEAD", path), await site.send("GET", path)
+        assert told.status_code == 200
+        assert told.headers == shown.headers
+
+
 async def test_the_ready_made_routes_can_be_left_out_for_routes_of_your_own(framework: Framework) -> None:
     settings = Settings(api_domain=API, website_domain=WEBSITE, database_uri="memory:")
     reseal = framework.reseal(settings, clock=ManualClock())

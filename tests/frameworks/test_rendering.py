@@ -15,7 +15,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn, local_target
-from tests.frameworks.site import EVIL, HOUR, REFRESH_PATH, Browser, Site, cleared
+from tests.frameworks.site import (
+    ACCESS,
+    EVIL,
+    HOUR,
+    REFRESH,
+    REFRESH_PATH,
+    WEBSITE,
+    Browser,
+    Site,
+    cleared,
+    keeps_cookies,
+)
 
 CONTINUE = f"{REFRESH_PATH}/continue"
 
@@ -40,6 +51,23 @@ def action(response: httpx.Response) -> str:
     found = {html.unescape(text) for text in re.findall(r'action="([^"]*)"', response.text)}
     assert len(found) == 1
     return found.pop()
+
+
+OPENED_BY_THE_USER = [("sec-fetch-site", "none")]
+NAVIGATIONS = {
+    "typed": (OPENED_BY_THE_USER, True),
+    "a link of ours": ([("sec-fetch-site", "same-origin")], True),
+    "a link of ours over plain http": ([("referer", f"{WEBSITE}/list?page=2")], True),
+    "a foreign link": ([("sec-fetch-site", "cross-site")], False),
+    "a foreign link by way of ours": ([("sec-fetch-site", "cross-site"), ("referer", f"{WEBSITE}/")], False),
+    "a link of a neighbour": ([("sec-fetch-site", "same-site"), ("referer", "https://blog.example.com/")], False),
+    "two words": ([("sec-fetch-site", "none"), ("sec-fetch-site", "none")], False),
+    "a foreign link over plain http": ([("referer", f"{EVIL}/")], False),
+    "a near miss": ([("referer", f"{WEBSITE}.evil.example.net/")], False),
+    "a user part": ([("referer", f"{WEBSITE}@evil.example.net/")], False),
+    "nothing said": ([], False),
+}
+"""How a browser says that a page was opened, and whether that page may go on by itself."""
 
 
 async def followed(browser: Browser, response: httpx.Response) -> httpx.Response:
@@ -129,6 +157,28 @@ async def test_a_store_that_was_asked_and_is_silent_is_no_stranger(rendering):
     assert (await browser.get("/page?checked")).status_code == 503
 
 
+@pytest.mark.parametrize("navigation", NAVIGATIONS)
+async def test_a_foreign_link_becomes_one_of_ours_by_the_hand_of_the_visitor_only(rendering, navigation):
+    headers, goes_on = NAVIGATIONS[navigation]
+    browser = await rendering.signed_in("alice")
+    rendering.clock.advance(HOUR)
+    for path in (f"{CONTINUE}?target=/page", "/page"):
+        page = await browser.send("GET", path, headers)
+        assert ("<script" in page.text) is goes_on
+        assert "<button>Continue</button>" in page.text
+        assert ("<noscript" in page.text) is goes_on
+    assert (await followed(browser, page)).text == "Welcome, alice"
+
+
+@pytest.mark.parametrize("origin", [EVIL, "null", None])
+@pytest.mark.parametrize("cookie", [None, f"{ACCESS}=garbage; {REFRESH}=garbage", f"{ACCESS}=garbage"])
+async def test_a_foreign_form_takes_no_cookies_away_that_stayed_at_home(rendering, origin, cookie):
+    headers = [(name, value) for name, value in (("origin", origin), ("cookie", cookie)) if value]
+    answer = await rendering.send("POST", f"{CONTINUE}?target=/page", headers)
+    assert (answer.status_code, answer.json()) == (401, {"message": "unauthorised"})
+    assert keeps_cookies(answer)
+
+
 @pytest.mark.parametrize("origin", [EVIL, "null"])
 async def test_a_foreign_form_refreshes_nothing(rendering, origin):
     browser = await rendering.signed_in("alice")
@@ -204,7 +254,7 @@ async def test_the_way_back_leads_nowhere_else(rendering):
 async def test_the_page_allows_its_own_script_and_nothing_else(rendering):
     browser = await rendering.signed_in("alice")
     rendering.clock.advance(HOUR)
-    response = await browser.get('/page?"><script>alert(1)</script>')
+    response = await browser.send("GET", '/page?"><script>alert(1)</script>', OPENED_BY_THE_USER)
     [script] = re.findall(r"<script>(.*?)</script>", response.text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = dict(part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";"))

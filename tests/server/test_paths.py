@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reseal.wire.paths import ROUTES, locate
+from reseal.wire.paths import ROUTES, choose, locate
 from reseal.wire.problem import Problem
 from tests.server.material import core
 
@@ -162,3 +162,17 @@ async def test_the_handshake_is_gone_from_2_21_on():
 async def test_old_paths_in_capitals_are_still_the_first_version():
     async with core() as it:
         assert "cookieDomain" in await it.post("/Handshake/", {}, cdi=None)
+
+
+@pytest.mark.parametrize("path", [path for path, operations in ROUTES.items() if "GET" in operations])
+def test_head_is_answered_wherever_get_is(path):
+    assert choose(ROUTES[path], "HEAD") is ROUTES[path]["GET"]
+
+
+async def test_head_is_answered_without_a_body_and_told_of_in_allow():
+    async with core() as service:
+        for path in ("/hello", "/apiversion", "/.well-known/jwks.json"):
+            assert (await service.call("HEAD", path)).status == 200
+        refused = await service.call("PATCH", "/apiversion")
+        assert refused.status == 405
+        assert refused.headers["allow"] == "GET, HEAD"

@@ -28,8 +28,8 @@ def body_request(body: bytes, *headers: tuple[str, str]):
     [
         ([f"Bearer {ACCESS}"], ACCESS),
         ([f"Bearer  {ACCESS}\t "], ACCESS),
-        ([f"bearer {ACCESS}"], None),
-        ([f"BEARER {ACCESS}"], None),
+        ([f"bearer {ACCESS}"], ACCESS),
+        ([f"BEARER {ACCESS}"], ACCESS),
         ([f"Bearer{ACCESS}"], None),
         ([f"Bearer\t{ACCESS}"], None),
         ([f"Bearer {ACCESS}\xa0"], None),

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reseal.web.facts import USER_AGENT_MAX, RequestFacts
+from reseal.core.model import ADDRESS_MAX, USER_AGENT_MAX
+from reseal.web.facts import RequestFacts
 
 
 def facts(*headers, client_ip=None):
@@ -56,6 +57,10 @@ def test_a_user_agent_is_short_and_can_be_stored_as_utf_8(sent):
 
 def test_a_long_user_agent_is_cut():
     assert facts(("user-agent", "x" * 9000)).device.user_agent == "x" * USER_AGENT_MAX
+
+
+def test_an_address_that_a_proxy_made_up_is_cut_and_printable():
+    assert facts(client_ip="1\n" * 9000).device.ip == "1" * ADDRESS_MAX
 
 
 @pytest.mark.parametrize("sent", ["a", "7f3c.9-A_b", "x" * 128])

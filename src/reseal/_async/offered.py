@@ -12,7 +12,6 @@ from reseal._async.ports import AsyncSessions
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.web import transport
-from reseal.web.transport import Transport
 
 if TYPE_CHECKING:
     from reseal.settings import Settings
@@ -48,12 +47,13 @@ def genuine(sessions: AsyncSessions, tokens: tuple[str, ...]) -> list[Claims]:
     return found
 
 
-def held(sessions: AsyncSessions, settings: Settings, request: RequestFacts) -> list[Claims]:
+def held(
+    sessions: AsyncSessions, settings: Settings, request: RequestFacts, *, with_cookies: bool = True
+) -> list[Claims]:
     """Name the sessions that a client holds, by the genuine access tokens that came, by whichever way."""
-    via, tokens = transport.read_access(request, settings)
-    if via is Transport.HEADER:
-        tokens += transport.access_cookies(request, settings)
-    return genuine(sessions, tokens)
+    token = transport.access_header(request)
+    by_header = () if token is None else (token,)
+    return genuine(sessions, by_header + (transport.access_cookies(request, settings) if with_cookies else ()))
 
 
 def refreshable(

@@ -44,6 +44,7 @@ from reseal.web.transport import Transport
 
 T = TypeVar("T")
 ErrorT = TypeVar("ErrorT", bound=ResealError)
+_CALLBACK = "the callback of an identity provider signs in with allow_cross_site=True, after it has checked its state"
 
 
 class AsyncReseal:
@@ -95,19 +96,28 @@ class AsyncReseal:
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
+        *,
+        allow_cross_site: bool = False,
     ) -> AsyncSession:
         """Sign a user in: begin a session, end the one that this client held, and hand out the tokens.
 
-        They go into cookies or headers as ``token_transfer_method`` says. The caller has authenticated ``user_id``
-        and guards the sign-in page itself. Raises ``InvalidInput``, ``StoreUnavailable``; then the client keeps
-        what it had.
+        They go into cookies or headers as ``token_transfer_method`` says. The caller has authenticated ``user_id``.
+        A request that a foreign page caused gets no cookies, or that page could sign the user in as somebody else:
+        ``allow_cross_site`` is for the callback of an identity provider, after its ``state`` was checked, and for links
+        in mails. Raises ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was
+        begun, and the client keeps what it had.
         """
         self._begin(request, response)
+        via = transport.for_new_session(request, self.settings)
+        is_foreign = not allow_cross_site and csrf.verdict(request, self.settings) is Trust.HOSTILE
+        if is_foreign and via is Transport.COOKIE:
+            raise self.cross_site(request, f"{csrf.explain(request, self.settings)}; {_CALLBACK}")
         tokens = await self.sessions.create(user_id, jwt_payload, session_data, caller=_caller(request))
-        held = {claims.sid for claims in offered.held(self.sessions, self.settings, request)}
+        held = {
+            claims.sid for claims in offered.held(self.sessions, self.settings, request, with_cookies=not is_foreign)
+        }
         if held:
             await self.sessions.revoke(held, EndReason.REPLACED)
-        via = transport.for_new_session(request, self.settings)
         self._hand_over(tokens, request, response, via)
         return AsyncSession(self, tokens.claims, response, via)
 
@@ -194,6 +204,11 @@ class AsyncReseal:
         names no origin, passes. Raises ``Unauthorised``.
         """
         if csrf.verdict(request, self.settings) is Trust.HOSTILE:
+            raise self.cross_site(request)
+
+    def demand_own_page(self, request: RequestFacts) -> None:
+        """Refuse what one of our pages did not send. Raises ``Unauthorised``."""
+        if not csrf.allows(request, self.settings, lambda: False):
             raise self.cross_site(request)
 
     def set_relevant_headers_for_options_api(self, request: RequestFacts, response: SessionHeaders) -> bool:
@@ -292,7 +307,7 @@ class AsyncReseal:
         """Tell of a request from a foreign page, and give the error to raise."""
         told = reason or csrf.explain(request, self.settings)
         self._teller.tell(EventName.CROSS_SITE_REFUSED, _caller(request), reason=told)
-        return Unauthorised(Refusal.CROSS_SITE)
+        return Unauthorised(Refusal.CROSS_SITE, told)
 
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Tell the listener that a request could not be served for want of the store."""
@@ -365,12 +380,13 @@ class AsyncReseal:
         """Refuse a foreign page. Without a session there is no token to compare, but a page to refuse all the same."""
 
         def token_ok() -> bool:
-            sent = transport.read_anti_csrf(request)
-            return claims is None or self.sessions.check_anti_csrf(claims, sent)
+            if claims is None:
+                return csrf.has_custom_header(request)
+            return self.sessions.check_anti_csrf(claims, transport.read_anti_csrf(request))
 
         if csrf.allows(request, self.settings, token_ok):
             return
-        if csrf.verdict(request, self.settings) is Trust.UNKNOWN and self.settings.enable_anti_csrf:
+        if claims and csrf.verdict(request, self.settings) is Trust.UNKNOWN and self.settings.enable_anti_csrf:
             raise TryRefreshToken("anti-csrf token missing or not of this session")
         raise self.cross_site(request)
 

@@ -38,6 +38,7 @@ async def continue_refresh(reseal: AsyncReseal, request: RequestFacts, response:
 
     Only under the refresh path. Raises ``Unauthorised`` for a foreign page, ``StoreUnavailable``.
     """
+    reseal.demand_own_page(request)  # also where no cookie came: an answer that clears them would count
     try:
         await reseal.refresh_session(request, response)
     except TokenTheftDetected:

@@ -112,7 +112,7 @@ class Engine:
         token = self._line.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(self._claims(token.handle, user_id, 0, public, self._anti_csrf(token)))
         self._purger.step_if_due()
-        return self._issue(self._line.begin(token, user_id, public, private, caller))
+        return self._issue(self._line.begin(token, user_id, public, private, caller.bounded()))
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
         """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""
@@ -143,6 +143,7 @@ class Engine:
         out) or ``StoreUnavailable`` (nothing is lost: the same token may be presented again).
         """
         self.keep_fresh()
+        caller = caller.bounded()
         token = self._line.parse(presented, caller)
         if require_anti_csrf and not _equal(self._line.anti_csrf(token), anti_csrf or ""):
             raise self._line.refused(Refusal.ANTI_CSRF, token.handle, caller)

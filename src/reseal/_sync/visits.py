@@ -39,6 +39,7 @@ def continue_refresh(reseal: Reseal, request: RequestFacts, response: SessionHea
 
     Only under the refresh path. Raises ``Unauthorised`` for a foreign page, ``StoreUnavailable``.
     """
+    reseal.demand_own_page(request)  # also where no cookie came: an answer that clears them would count
     try:
         reseal.refresh_session(request, response)
     except TokenTheftDetected:

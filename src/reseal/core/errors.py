@@ -113,9 +113,11 @@ class Unauthorised(ResealError):
 
     code = UNAUTHORISED
 
-    def __init__(self, reason: Refusal) -> None:
+    def __init__(self, reason: Refusal, hint: str | None = None) -> None:
         super().__init__(f"unauthorised: {reason.value}")
         self.reason = reason
+        self.hint = hint
+        """What a developer has to change, where the request may have been honest. For logs and loopback only."""
 
 
 class TryRefreshToken(ResealError):

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 from reseal.core.model import Device, Scope
 
 NO_DEVICE: Final = Device()
+CORRELATION_ID_MAX: Final = 128
+"""Characters."""
 
 
 class EventName(StrEnum):
@@ -39,6 +41,11 @@ class Caller(NamedTuple):
 
     device: Device = NO_DEVICE
     correlation_id: str | None = None
+
+    def bounded(self) -> Caller:
+        """Give what may be kept of it: a caller's words are as long as he likes."""
+        correlation_id = self.correlation_id and self.correlation_id[:CORRELATION_ID_MAX]
+        return Caller(Device.of(*self.device), correlation_id)
 
 
 NOBODY: Final = Caller()

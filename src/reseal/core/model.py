@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 USER_ID_MAX: Final = 512
 """Longest user id, in characters."""
+USER_AGENT_MAX: Final = 512
+"""Longest user agent that is kept, in characters."""
+ADDRESS_MAX: Final = 64
+"""Longest client address that is kept, in characters: that of IPv6 with a zone has room."""
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What could break a log line or cannot be stored as UTF-8."""
 
 
 class Scope(NamedTuple):
@@ -22,6 +29,11 @@ class Device(NamedTuple):
 
     ip: str | None = None
     user_agent: str | None = None
+
+    @classmethod
+    def of(cls, ip: str | None, user_agent: str | None) -> Device:
+        """Take what a request or a proxy says, fit to be stored and printed, in a bounded length."""
+        return cls(_evidence(ip, ADDRESS_MAX), _evidence(user_agent, USER_AGENT_MAX))
 
 
 class EndReason(StrEnum):
@@ -149,3 +161,7 @@ class StoredKey(NamedTuple):
 
     def __repr__(self) -> str:
         return f"StoredKey(kid={self.kid!r}, algorithm={self.algorithm!r})"
+
+
+def _evidence(text: str | None, longest: int) -> str | None:
+    return None if text is None else _UNPRINTABLE.sub("", text[: 2 * longest])[:longest] or None

@@ -49,6 +49,11 @@ def is_open_http(normal_origin: str) -> bool:
     return normal_origin.startswith("http://") and not _is_loopback(host_of(normal_origin))
 
 
+def is_loopback(normal_origin: str) -> bool:
+    """Tell whether an origin is one of this machine alone."""
+    return _is_loopback(host_of(normal_origin))
+
+
 def cookie_domain(text: str) -> str:
     """Normalise a cookie's Domain: scheme, port and path dropped, a leading dot kept. Raises ``UnfitError``."""
     trimmed = text.strip()

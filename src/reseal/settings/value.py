@@ -15,6 +15,7 @@ from reseal.core.errors import ConfigurationError
 from reseal.core.model import Policy, Scope, TheftResponse
 from reseal.core.secret import Secret
 from reseal.settings.checks import check, milliseconds
+from reseal.settings.origins import is_loopback
 from reseal.settings.rules import HOUR, MINUTE, POSTGRESQL_SCHEMES, SECOND
 from reseal.settings.sources import (
     CONFIG_VARIABLE,
@@ -206,6 +207,8 @@ class Settings:
     """``website_domain`` or else ``api_domain``."""
     origins: frozenset[str] = field(init=False, repr=False, compare=False)
     """All origins whose pages may make state-changing requests."""
+    is_local: bool = field(init=False, repr=False, compare=False)
+    """Whether ``api_domain`` is a loopback host: then answers may say what to change."""
     scope: Scope = field(init=False, repr=False, compare=False)
     """Whose sessions these are."""
     policy: Policy = field(init=False, repr=False, compare=False)
@@ -307,6 +310,7 @@ def _origins_of(settings: Settings) -> dict[str, object]:
     return {
         "website_origin": website,
         "origins": frozenset({settings.api_domain, website, *settings.trusted_origins}),
+        "is_local": is_loopback(settings.api_domain),
         "token_issuer": settings.issuer or settings.api_domain,
         "token_audience": settings.audience or settings.api_domain,
     }

@@ -1,7 +1,7 @@
 """Errors as the page sees them: status, body and headers (FDI, section 5.3), and whether the session goes.
 
-Bodies hold fixed words. A reason is shown where it helps the user ("you were signed out elsewhere") and left out
-where it would tell an attacker how far a forged credential got.
+Bodies hold fixed words, and on a developer's own machine a hint. A reason is shown where it helps the user ("you were
+signed out elsewhere") and left out where it would tell an attacker how far a forged credential got.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def answer(error: ResealError, settings: Settings) -> Answer:
     """Translate an error for the browser. Cookies and cache headers are added by the caller."""
     match error:
         case TryRefreshToken() | Unauthorised() | TokenTheftDetected():
-            return Answer(settings.session_expired_status_code, _ended(error))
+            return Answer(settings.session_expired_status_code, _ended(error) | _hint(error, settings))
         case InvalidClaims():
             return Answer(403, _claims(error))
         case StoreUnavailable():
@@ -90,6 +90,12 @@ def _ended(error: TryRefreshToken | Unauthorised | TokenTheftDetected) -> dict[s
         case Unauthorised(reason=reason) if reason not in _UNSAID:
             return {"message": "unauthorised", "reason": reason.value}
     return {"message": "unauthorised"}
+
+
+def _hint(error: ResealError, settings: Settings) -> dict[str, Any]:
+    """Say to a developer what to change: whoever calls a loopback host reads the log as well."""
+    hint = getattr(error, "hint", None)
+    return {"hint": hint} if hint and settings.is_local else {}
 
 
 def _claims(error: InvalidClaims) -> dict[str, Any]:

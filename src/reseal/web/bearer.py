@@ -23,7 +23,8 @@ ACCESS_TOKEN: Final = "st-access-token"
 REFRESH_TOKEN: Final = "st-refresh-token"
 BODY_LIMIT: Final = 16 * 1024
 """Bytes of a refresh request's body that an adapter reads; a longer one is not read at all."""
-_SCHEME: Final = b"Bearer "
+_CREDENTIAL: Final = re.compile(rb"bearer +(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
+"""A scheme is read in any case (RFC 9110, 11.1)."""
 _JSON: Final = "application/json"
 _LENGTH: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
@@ -97,5 +98,5 @@ def _is_json(facts: RequestFacts) -> bool:
 def _credential(authorization: list[bytes]) -> str | None:
     if len(authorization) != 1:
         return None  # of two of them nobody can say which one counts
-    line = authorization[0]
-    return line.removeprefix(_SCHEME).strip(b" \t").decode("latin-1") if line.startswith(_SCHEME) else None
+    found = _CREDENTIAL.fullmatch(authorization[0])
+    return found and found[1].decode("latin-1")

@@ -20,6 +20,8 @@ unlisted origin is refused even when the browser calls it same-origin, as happen
 application under a name nobody configured: :func:`explain` then says what to add. ``Origin: null`` includes the
 plain form of a page with ``Referrer-Policy: no-referrer``; scripts of such a page send their true origin.
 
+A navigation is judged by :func:`comes_by_itself` instead: it names no origin, and following a foreign link is no crime.
+
 A request's ``Authorization`` or ``st-auth-mode`` header is not looked at: whoever authenticates by cookie is
 checked, whatever else was sent along.
 """
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from reseal.web.facts import RequestFacts
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_OWN_NAVIGATION: Final = frozenset({"same-origin", "none"})
 _CUSTOM_HEADERS: Final = ("rid", "anti-csrf")
 _SHOWN: Final = 200
 """How much of a foreign origin is worth a log line, in characters."""
@@ -71,9 +74,7 @@ def allows(facts: RequestFacts, settings: Settings, token_ok: Callable[[], bool]
     trust = verdict(facts, settings)
     if trust is not Trust.UNKNOWN:
         return trust is Trust.TRUSTED
-    if settings.enable_anti_csrf:
-        return token_ok()
-    return any((facts.header(name) or "").strip() for name in _CUSTOM_HEADERS)
+    return token_ok() if settings.enable_anti_csrf else has_custom_header(facts)
 
 
 def verdict(facts: RequestFacts, settings: Settings) -> Trust:
@@ -84,6 +85,24 @@ def verdict(facts: RequestFacts, settings: Settings) -> Trust:
     if origins:
         return Trust.TRUSTED if origins[0] in settings.origins else Trust.HOSTILE
     return _WITHOUT_ORIGIN.get(sites[0], Trust.UNKNOWN) if sites else Trust.UNKNOWN
+
+
+def has_custom_header(facts: RequestFacts) -> bool:
+    """Tell whether a header came along that a foreign form cannot send."""
+    return any((facts.header(name) or "").strip() for name in _CUSTOM_HEADERS)
+
+
+def comes_by_itself(facts: RequestFacts, settings: Settings) -> bool:
+    """Tell whether a page was opened by the user or by one of our pages, and not by a link or redirect of others.
+
+    A browser that sends no Fetch Metadata, as none does over plain http, is asked for the page before (``Referer``),
+    which others can suppress and not forge.
+    """
+    sites = facts.all("sec-fetch-site")
+    if sites:
+        return sites[0] in _OWN_NAVIGATION and len(sites) == 1
+    scheme, _, rest = (facts.header("referer") or "").partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}" in settings.origins
 
 
 def explain(facts: RequestFacts, settings: Settings) -> str:

@@ -6,7 +6,6 @@ this one. The value is built on each request, so nothing is looked up before som
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,10 +16,6 @@ from reseal.correlation import HEADER, harmless
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-USER_AGENT_MAX: Final = 512
-"""Longest user agent that is kept, in characters."""
-_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What could break a log line or cannot be stored as UTF-8."""
 _AUTHORIZATION: Final = b"authorization"
 _COOKIE: Final = b"cookie"
 
@@ -88,8 +83,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
     @property
     def device(self) -> Device:
         """Say where the request came from, safe to store and to print."""
-        user_agent = _UNPRINTABLE.sub("", self.header("user-agent") or "")
-        return Device(self.client_ip, user_agent[:USER_AGENT_MAX] or None)
+        return Device.of(self.client_ip, self.header("user-agent"))
 
     @property
     def correlation_id(self) -> str | None:

@@ -81,14 +81,18 @@ class Page:
     headers: tuple[tuple[str, str], ...]
 
 
-def refresh_page(settings: Settings, target: str) -> Page:
+def refresh_page(settings: Settings, target: str, *, by_itself: bool) -> Page:
     """Write the page that refreshes the session and then comes back to ``target``, a path of this host.
 
-    Without scripts the visitor sends the form. The page is no error and belongs to nobody else: 200, for no cache.
+    Unless it may do so ``by_itself``, and where there are no scripts, the visitor sends the form: for the browser the
+    way back begins at this page, so a foreign link would be turned into one of ours, with ``Strict`` cookies. The page
+    is no error and belongs to nobody else: 200, for no cache.
     """
     text = "Your session has to be renewed."
-    by_itself, by_hand = (_form(settings, target, text, hidden=hidden) for hidden in (True, False))
-    body = f"{by_itself}<noscript>{by_hand}</noscript><script>{_SCRIPT}</script>"
+    body = _form(settings, target, text, hidden=False)
+    if by_itself:
+        hidden = _form(settings, target, text, hidden=True)
+        body = f"{hidden}<noscript>{body}</noscript><script>{_SCRIPT}</script>"
     return Page(200, _PAGE.format(body=body), _HEADERS)
 
 

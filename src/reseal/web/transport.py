@@ -53,6 +53,11 @@ def read_access(facts: RequestFacts, settings: Settings) -> tuple[Transport, tup
     return Transport.COOKIE, _access_tokens(cookie, settings.access_cookie_name)
 
 
+def access_header(facts: RequestFacts) -> str | None:
+    """Read the access token in ``Authorization``, ``None`` if there is none of ours."""
+    return bearer.read_access(facts.credentials[0])
+
+
 def read_refresh(facts: RequestFacts, settings: Settings) -> tuple[Transport, tuple[str, ...]]:
     """List the refresh tokens that a request offers, and by which way."""
     authorization, cookie = facts.credentials

@@ -88,10 +88,11 @@ def locate(path: str) -> tuple[dict[str, Operation], str, str]:
 
 
 def choose(operations: dict[str, Operation], method: str) -> Operation:
-    """Choose the operation of a method. Raises ``Problem`` 405."""
-    if method not in operations:
-        raise Problem(405, WRONG_METHOD, (b"allow", ", ".join(operations).encode()))
-    return operations[method]
+    """Choose the operation of a method; ``HEAD`` is answered wherever ``GET`` is. Raises ``Problem`` 405."""
+    named = "GET" if method == "HEAD" else method
+    if named not in operations:
+        raise Problem(405, WRONG_METHOD, (b"allow", ", ".join(_allowed(operations)).encode()))
+    return operations[named]
 
 
 def needs_key(operations: dict[str, Operation]) -> bool:
@@ -112,6 +113,10 @@ def check_version(operation: Operation, version: Version, tenant_id: str) -> Non
         raise Problem(404, NOT_FOUND)
     if operation.reach is Reach.PUBLIC_TENANT and tenant_id != DEFAULT and version >= _PUBLIC_ONLY_SINCE:
         raise Problem(403, ONLY_PUBLIC)
+
+
+def _allowed(operations: dict[str, Operation]) -> list[str]:
+    return [*operations, "HEAD"] if "GET" in operations else [*operations]
 
 
 def _readings(match: re.Match[str]) -> list[tuple[str, str | None, str | None]]:
@@ -152,8 +157,8 @@ ROUTES: Final[dict[str, dict[str, Operation]]] = {
     "/hello": dict.fromkeys(("GET", "POST", "PUT", "DELETE"), _OPEN),
     "/.well-known/jwks.json": {"GET": Operation("jwks", access=Access.PUBLIC, versioned=False)},
     "/apiversion": {"GET": Operation("apiversion", versioned=False, reach=Reach.PUBLIC_TENANT)},
-    "/healthz": dict.fromkeys(("GET", "HEAD"), Operation("healthz", access=Access.PUBLIC, versioned=False)),
-    "/readyz": dict.fromkeys(("GET", "HEAD"), Operation("readyz", access=Access.PUBLIC, versioned=False)),
+    "/healthz": {"GET": Operation("healthz", access=Access.PUBLIC, versioned=False)},
+    "/readyz": {"GET": Operation("readyz", access=Access.PUBLIC, versioned=False)},
     "/metrics": {"GET": Operation("metrics", versioned=False)},
     "/config": {"GET": Operation("config", access=Access.PUBLIC, versioned=False)},
     "/devproductionmode": {"GET": Operation("mode", access=Access.PUBLIC, versioned=False)},

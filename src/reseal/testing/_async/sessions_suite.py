@@ -39,7 +39,7 @@ from reseal.core.errors import (
     Unauthorised,
 )
 from reseal.core.events import Caller, EventName
-from reseal.core.model import Device, EndReason, Scope
+from reseal.core.model import ADDRESS_MAX, USER_AGENT_MAX, Device, EndReason, Scope
 from reseal.core.payload import decode
 from reseal.core.tokens import TokenPair
 from reseal.testing._async.waiting import together
@@ -71,6 +71,15 @@ class AsyncSessionsSuite:
         raise NotImplementedError("the subclass says where its sessions live")
 
     # -- the life of a session --------------------------------------------------------------------------------------
+
+    async def test_the_evidence_of_a_caller_is_kept_in_a_bounded_length(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        long = Caller(Device("1" * 9000, "Browser\n" * 9000), "request-3")
+        pair = await sessions.create("user", caller=long)
+        device = (await sessions.get(pair.claims.sid)).device
+        assert (device.ip, device.user_agent) == ("1" * ADDRESS_MAX, ("Browser" * 100)[:USER_AGENT_MAX])
+        await sessions.refresh(str(pair.refresh_token), caller=long)
+        assert (await sessions.get(pair.claims.sid)).device == device
 
     async def test_a_session_lives_from_create_to_revoke(self, world: AsyncWorld) -> None:
         sessions = await world.sessions()

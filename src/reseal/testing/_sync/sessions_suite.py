@@ -40,7 +40,7 @@ from reseal.core.errors import (
     Unauthorised,
 )
 from reseal.core.events import Caller, EventName
-from reseal.core.model import Device, EndReason, Scope
+from reseal.core.model import ADDRESS_MAX, USER_AGENT_MAX, Device, EndReason, Scope
 from reseal.core.payload import decode
 from reseal.core.tokens import TokenPair
 from reseal.testing._sync.waiting import together
@@ -72,6 +72,15 @@ class SessionsSuite:
         raise NotImplementedError("the subclass says where its sessions live")
 
     # -- the life of a session --------------------------------------------------------------------------------------
+
+    def test_the_evidence_of_a_caller_is_kept_in_a_bounded_length(self, world: World) -> None:
+        sessions = world.sessions()
+        long = Caller(Device("1" * 9000, "Browser\n" * 9000), "request-3")
+        pair = sessions.create("user", caller=long)
+        device = (sessions.get(pair.claims.sid)).device
+        assert (device.ip, device.user_agent) == ("1" * ADDRESS_MAX, ("Browser" * 100)[:USER_AGENT_MAX])
+        sessions.refresh(str(pair.refresh_token), caller=long)
+        assert (sessions.get(pair.claims.sid)).device == device
 
     def test_a_session_lives_from_create_to_revoke(self, world: World) -> None:
         sessions = world.sessions()
