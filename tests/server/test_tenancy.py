@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from reseal import AsyncMemoryStore
+from reseal.core.model import Scope
 from reseal.testing import ManualClock
-from tests.server.material import Core, core
+from tests.server.material import SECOND, Core, core
 
 APP = "/recipe/multitenancy/app"
 TENANT = "/recipe/multitenancy/tenant"
@@ -217,13 +220,13 @@ async def test_an_app_is_known_to_every_process_at_once():
 async def test_whoever_has_no_key_cannot_make_the_store_look_for_apps():
     clock, reads = ManualClock(), []
     store = AsyncMemoryStore(clock)
-    tenants = store.tenants
+    changed = store.changed_tenants
 
-    async def counted():
+    async def counted(since):
         reads.append(1)
-        return await tenants()
+        return await changed(since)
 
-    store.tenants = counted
+    store.changed_tenants = counted
     it = Core(store=store, clock=clock)
     await it.service.open()
     assert len(reads) == 1
@@ -232,3 +235,84 @@ async def test_whoever_has_no_key_cannot_make_the_store_look_for_apps():
             assert (await it.call("GET", f"/appid-x{n}/hello")).status == 400
         assert len(reads) == seconds
         clock.advance(1_000)
+
+
+class Counting(AsyncMemoryStore):
+    """A store that counts the questions for changes and the rows that it gives, and answers when it is let."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.asked, self.given = 0, 0
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def changed_tenants(self, since=0):
+        self.asked += 1
+        await self.free.wait()
+        changes = await super().changed_tenants(since)
+        self.given += len(changes.there) + len(changes.gone)
+        return changes
+
+
+@pytest.fixture
+async def many():
+    """A service with 300 apps and 300 tenants of one app, all of them read, and its store."""
+    clock = ManualClock()
+    store = Counting(clock)
+    for n in range(300):
+        await store.put_tenant(Scope(f"app{n}", "public"), b"{}")
+        await store.put_tenant(Scope("app0", f"tenant{n}"), b'{"coreConfig": {}}')
+    it = Core(store=store, clock=clock)
+    await it.service.open()
+    store.asked = store.given = 0
+    yield it
+    await it.service.close()
+
+
+async def test_of_many_apps_and_tenants_only_those_that_changed_are_read(many):
+    directory, store, clock = many.service.directory, many.store, many.clock
+    apps = await directory.apps()
+    store.asked = 0
+    for _ in range(5):
+        clock.advance(SECOND)
+        assert await directory.find("app7", "public") is apps["app7"]
+    assert (store.asked, store.given) == (5, 0)
+    await store.put_tenant(Scope("app0", "tenant5"), b'{"coreConfig": {"access_token_validity": 3600}}')
+    await store.put_tenant(Scope("app9", "public"), b'{"coreConfig": {"access_token_validity": 60}}')
+    await store.remove_tenant(Scope("app8", "public"))
+    clock.advance(SECOND)
+    changed = await directory.find("app9", "public")
+    assert (store.asked, store.given) == (6, 3)
+    assert changed.driver.app.access_token_ms == 60_000
+    assert await directory.find("app8", "public") is None
+    now = await directory.apps()
+    assert now["app0"].tenants["tenant5"] == {"access_token_validity": 3600}
+    assert [name for name in apps if now.get(name) is not apps[name]] == ["app8", "app9"]
+
+
+async def test_a_busy_service_asks_for_changes_beside_its_requests(many):
+    directory, store, clock = many.service.directory, many.store, many.clock
+    known = await directory.find("app1", "public")
+    store.free.clear()  # from now on the store is slow
+    clock.advance(SECOND // 2)
+    for _ in range(20):
+        assert await directory.find("app1", "public") is known
+    await asyncio.sleep(0)
+    assert store.asked == 1
+    await store.put_tenant(Scope("app1", "public"), b'{"coreConfig": {"access_token_validity": 60}}')
+    store.free.set()
+    await directory._looking
+    assert (await directory.find("app1", "public")).driver.app.access_token_ms == 60_000
+
+
+async def test_after_an_older_state_was_restored_the_tenants_are_those_of_that_state():
+    clock = ManualClock()
+    store, older = AsyncMemoryStore(clock), AsyncMemoryStore(clock)
+    await older.put_tenant(Scope("a", "public"), b"{}")
+    for name in ("a", "b", "c"):
+        await store.put_tenant(Scope(name, "public"), b"{}")
+    it = Core(store=store, clock=clock)
+    await it.service.open()
+    assert set(await it.service.directory.apps()) == {"public", "a", "b", "c"}
+    vars(store).update(vars(older))
+    assert set(await it.service.directory.apps()) == {"public", "a"}

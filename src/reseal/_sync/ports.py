@@ -14,7 +14,7 @@ from typing import Protocol
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
@@ -81,14 +81,21 @@ class Store(Protocol):
     def backlog(self) -> Backlog:
         """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
-    def tenants(self) -> tuple[StoredTenant, ...]:
-        """Read all tenants of all apps, oldest first."""
+    def changed_tenants(self, since: int = 0) -> TenantChanges:
+        """Read which tenants of which apps were put or removed since a revision; all of them since 0.
+
+        Where nothing has changed this costs one short question, however many tenants there are. A revision that the
+        store has not reached, because an older state was restored, counts as 0.
+        """
 
     def put_tenant(self, scope: Scope, config: bytes) -> bool:
-        """Create a tenant, or replace its configuration. Says whether it was created."""
+        """Create a tenant, or replace its configuration; a new revision. Says whether it was created."""
 
     def remove_tenant(self, scope: Scope) -> bool:
-        """Forget a tenant and its sessions; with the tenant ``public`` also the app's keys. Says if it was there."""
+        """Forget a tenant and its sessions; with the tenant ``public`` also the app's keys. Says if it was there.
+
+        It is a new revision if it was there.
+        """
 
     def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         """Read all keys of an app."""

@@ -148,6 +148,18 @@ class StoredTenant(NamedTuple):
     """A JSON object as text."""
 
 
+class TenantChanges(NamedTuple):
+    """What became of apps and tenants from one revision to another."""
+
+    revision: int
+    """The one up to which this is complete; later changes may be among it."""
+    since: int
+    """The one from which the changes are counted; 0: these are all tenants that there are."""
+    there: tuple[StoredTenant, ...]
+    """New and changed ones, oldest first."""
+    gone: tuple[Scope, ...] = ()
+
+
 class StoredKey(NamedTuple):
     """A key of an app as the store keeps it."""
 

@@ -95,6 +95,7 @@ class Service:
         await app.driver.ring()
 
     async def close(self) -> None:
+        await self.directory.close()
         await self.store.close()
 
     async def numbers(self) -> str:
@@ -200,7 +201,7 @@ class Service:
             body=body,
             query=Query(request.query),
             driver=app.driver,
-            tenants=CURRENT.get().tenants_of(app.tenants),
+            tenants=app.tenants,
             cookies=self._cookies,
             now=self.clock.wall,
             random=self.random,

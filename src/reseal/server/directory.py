@@ -1,8 +1,12 @@
 """The apps and tenants of a service, and the driver of each app.
 
-Rows live in the store, so that several processes agree; each process keeps them for a moment and looks again when it
-meets a name that it does not know. A row that is leaving belongs to a tenant whose removal was begun: it is there no
-more, and whoever meets it may bring the removal to its end.
+Rows live in the store, so that several processes agree; each process keeps them for a moment and then asks for what has
+changed, beside the requests that go on meanwhile. It looks again at once when it meets a name that it does not know. A
+row that is leaving belongs to a tenant whose removal was begun: it is there no more, and whoever meets it may bring the
+removal to its end.
+
+What an unchanged app costs does not depend on how many there are, nor on its tenants: rows are kept as they were stored
+and read when they are asked for, and an app's driver is made when it is first wanted.
 """
 
 from __future__ import annotations
@@ -10,9 +14,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from reseal._async.driver import AsyncDriver
 from reseal._async.ports import AsyncStore
@@ -20,7 +26,7 @@ from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import EventListener
 from reseal.core.keys import Wrapping
-from reseal.core.model import Scope, StoredTenant
+from reseal.core.model import Scope
 from reseal.core.wire_model import DEFAULT_TENANT, AppSettings
 from reseal.core.wire_verifier import WireVerifier
 from reseal.log import LOGGER
@@ -31,14 +37,53 @@ from reseal.server.tenant_guard import guarded
 from reseal.wire.problem import Problem, unknown_tenant
 
 DEFAULT_APP: Final = "public"
-LEAVING: Final = "leaving"
-LOOK_AGAIN_AFTER: Final = 1_000
-"""Milliseconds for which an unknown name stays unknown, and a known configuration unchanged."""
+LOOK_AGAIN_AFTER: Final = 500
+"""Milliseconds for which an unknown name stays unknown, and after which a request asks for changes."""
+WAIT_AFTER: Final = 1_000
+"""Milliseconds after which it waits for them; before that it goes on with what is known."""
+_LEAVING: Final = b'{"leaving": true}'
+_MANY: Final = 200
+"""Apps that are made before other requests have their turn."""
+
+
+class TenantRows:
+    """The tenants of one app as they are stored, oldest first."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, bytes] = {}
+
+    def part(self, tenant_id: str, member: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = msgspec.json.decode(self.texts[tenant_id]).get(member, {})
+        return found
+
+    def born(self) -> str:
+        """Read what tells an app from one of the same name that was removed before."""
+        return str(msgspec.json.decode(self.texts[DEFAULT_TENANT]).get("born", ""))
+
+
+class TenantParts(Mapping[str, Mapping[str, Any]]):
+    """One part of each tenant's row, by the tenant's id; read when it is asked for."""
+
+    def __init__(self, rows: TenantRows, member: str) -> None:
+        self._rows = rows
+        self._member = member
+
+    def __getitem__(self, tenant_id: str) -> Mapping[str, Any]:
+        return self._rows.part(tenant_id, self._member)
+
+    def __contains__(self, tenant_id: object) -> bool:
+        return tenant_id in self._rows.texts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows.texts)
+
+    def __len__(self) -> int:
+        return len(self._rows.texts)
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One app with its tenants, oldest first."""
+    """One app with its tenants, oldest first, as they are now."""
 
     driver: AsyncDriver
     tenants: Mapping[str, Mapping[str, Any]]
@@ -71,16 +116,24 @@ class Directory:
         secret = settings.secret_key
         self._wrapping = Wrapping(secret.reveal() if secret else None)
         self._verifier = WireVerifier()
-        self._apps: dict[str, App] = {}
+        self._rows: dict[str, TenantRows] = {}
+        self._made: dict[str, App] = {}
+        """The apps that were asked for."""
         self._leaving: set[Scope] = set()
-        self._homeless: set[Scope] = set()
-        """Tenants whose app is gone."""
+        self._revision = 0
         self._read_at: int | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._begun = 0
         """Readings that were begun; one goes on at a time."""
         self._latest = 0
         """Which of them came to its end last."""
         self._lock = asyncio.Lock()
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     async def find(self, app_id: str, tenant_id: str, *, insist: bool = False) -> App | None:
         """Give an app if it and its tenant exist. One that was known stays known while the store is silent.
@@ -89,7 +142,8 @@ class Directory:
         callers without a key: they could make the store busy.
         """
         app = self._known(app_id, tenant_id)
-        if app is not None and (self._lock.locked() or not self._is_old()):
+        if app is not None and (self._lock.locked() or not self._is_older_than(WAIT_AFTER)):
+            self._look_beside()
             return app
         try:
             await self._look(now=insist and app is None)
@@ -99,11 +153,24 @@ class Directory:
             self._read_at = self._clock.monotonic()
         return self._known(app_id, tenant_id)
 
+    async def app(self, app_id: str) -> App | None:
+        """Give an app as the store knows it now."""
+        async with self._lock:
+            await self._read()
+            return self._known(app_id, DEFAULT_TENANT)
+
     async def apps(self) -> Mapping[str, App]:
         """List the apps that the caller may see, as the store knows them now."""
         async with self._lock:
             await self._read()
-            return CURRENT.get().apps_of(self._apps)
+            apps = {}
+            for number, app_id in enumerate(CURRENT.get().apps_of(self._rows)):
+                app = self._known(app_id, DEFAULT_TENANT)
+                if app is not None:
+                    apps[app_id] = app
+                if number % _MANY == _MANY - 1:
+                    await asyncio.sleep(0)
+            return apps
 
     async def put(
         self, app_id: str, tenant_id: str, change: Mapping[str, Any], sign_in: Mapping[str, Any] | None = None
@@ -117,10 +184,10 @@ class Directory:
         async with self._lock:
             await self._read()
             await self._finish_leaving(scope)
-            app = self._apps.get(app_id)
+            app = self._known(app_id, DEFAULT_TENANT)
             config = _merged({} if app is None else app.tenants.get(tenant_id, {}), change)
             noted = _merged({} if app is None else app.sign_in.get(tenant_id, {}), sign_in or {})
-            self._check(app_id, tenant_id, config)
+            self._check(app, scope, config)
             row = {"coreConfig": config, "signIn": noted, "born": self._random(8).hex() if app is None else app.born}
             created = await self._store.put_tenant(scope, json.dumps(row).encode())
             await self._read()
@@ -134,7 +201,7 @@ class Directory:
         async with self._lock:
             await self._read()
             if self._known(app_id, tenant_id) is not None:
-                await self._store.put_tenant(scope, json.dumps({LEAVING: True}).encode())
+                await self._store.put_tenant(scope, _LEAVING)
                 await self._read()
             existed = await self._remove(scope)
             await self._read()
@@ -143,8 +210,9 @@ class Directory:
     async def _remove(self, scope: Scope) -> bool:
         """Delete what a tenant has, and first what those have that were created in its app meanwhile."""
         if scope.tenant_id == DEFAULT_TENANT:
-            for each in sorted(each for each in self._homeless if each.app_id == scope.app_id):
-                await self._store.remove_tenant(each)
+            homeless = self._rows[scope.app_id].texts if self._is_homeless(scope.app_id) else ()
+            for tenant_id in sorted(homeless):
+                await self._store.remove_tenant(Scope(scope.app_id, tenant_id))
         return await self._store.remove_tenant(scope)
 
     async def _finish_leaving(self, scope: Scope) -> None:
@@ -154,7 +222,7 @@ class Directory:
 
     async def _take_back_homeless(self, scope: Scope) -> None:
         """Create no tenant in an app that was removed meanwhile. Raises ``Problem``."""
-        if scope in self._homeless:
+        if self._is_homeless(scope.app_id):
             await self._store.remove_tenant(scope)
             raise unknown_tenant(scope.app_id, DEFAULT_TENANT)
 
@@ -168,35 +236,82 @@ class Directory:
         return app is not None and app.born == born
 
     def _known(self, app_id: str, tenant_id: str) -> App | None:
-        app = self._apps.get(app_id)
-        return app if app is not None and tenant_id in app.tenants else None
+        rows = self._rows.get(app_id)
+        if rows is None or tenant_id not in rows.texts or self._is_homeless(app_id):
+            return None
+        return self._made.get(app_id) or self._make(app_id)
+
+    def _is_homeless(self, app_id: str) -> bool:
+        """Tell whether tenants are left whose app is gone."""
+        rows = self._rows.get(app_id)
+        return rows is not None and DEFAULT_TENANT not in rows.texts
+
+    def _look_beside(self) -> None:
+        """Ask for changes while requests go on, if it is time."""
+        if self._is_older_than(LOOK_AGAIN_AFTER) and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.get_running_loop().create_task(self._look_and_forgive())
+
+    async def _look_and_forgive(self) -> None:
+        """Look; what is known stays known while the store is silent."""
+        try:
+            await self._look(now=False)
+        except StoreUnavailable:
+            self._read_at = self._clock.monotonic()
 
     async def _look(self, *, now: bool) -> None:
         async with self._lock:
-            if now or self._is_old():
+            if now or self._is_older_than(LOOK_AGAIN_AFTER):
                 await self._read()
 
     async def _read(self) -> None:
-        """Read all rows; one reading at a time, under the lock."""
+        """Read what has changed; one reading at a time, under the lock."""
         self._begun += 1
-        by_app: dict[str, dict[str, Mapping[str, Any]]] = {DEFAULT_APP: {DEFAULT_TENANT: {}}}
-        rows = [(row.scope, _parts(row)) for row in await self._store.tenants()]
-        for scope, parts in rows:
-            if LEAVING not in parts:
-                by_app.setdefault(scope.app_id, {})[scope.tenant_id] = parts
-        self._apps = {app_id: self._app(app_id, its) for app_id, its in by_app.items() if DEFAULT_TENANT in its}
-        self._leaving = {scope for scope, parts in rows if LEAVING in parts}
-        self._homeless = {scope for scope, _ in rows if scope.app_id not in self._apps} - self._leaving
+        changes = await self._store.changed_tenants(self._revision)
+        if changes.since == 0:
+            self._forget({row.scope for row in changes.there})
+        for row in changes.there:
+            self._note(row.scope, row.config)
+        for scope in changes.gone:
+            self._drop(scope)
+        self._revision = changes.revision
         self._read_at, self._latest = self._clock.monotonic(), self._begun
 
-    def _app(self, app_id: str, rows: Mapping[str, Mapping[str, Any]]) -> App:
-        tenants = {tenant_id: row.get("coreConfig", {}) for tenant_id, row in rows.items()}
-        sign_in = {tenant_id: row.get("signIn", {}) for tenant_id, row in rows.items()}
-        born = rows[DEFAULT_TENANT].get("born", "") if app_id != DEFAULT_APP else ""
-        known = self._apps.get(app_id)
-        wanted = self._settings_of(app_id, tenants.get(DEFAULT_TENANT, {}), known)
+    def _forget(self, there: set[Scope]) -> None:
+        """Know no tenant but these, and the default one, which needs no row."""
+        known = [Scope(app_id, tenant_id) for app_id, rows in self._rows.items() for tenant_id in rows.texts]
+        for scope in [*known, *self._leaving, Scope(DEFAULT_APP, DEFAULT_TENANT)]:
+            if scope not in there:
+                self._drop(scope)
+
+    def _note(self, scope: Scope, config: bytes) -> None:
+        if config == _LEAVING:
+            self._drop(scope)
+            self._leaving.add(scope)
+            return
+        self._leaving.discard(scope)
+        self._rows.setdefault(scope.app_id, TenantRows()).texts[scope.tenant_id] = config
+        if scope.tenant_id == DEFAULT_TENANT and scope.app_id in self._made:
+            self._make(scope.app_id)
+
+    def _drop(self, scope: Scope) -> None:
+        self._leaving.discard(scope)
+        if scope == Scope(DEFAULT_APP, DEFAULT_TENANT):
+            self._note(scope, b"{}")
+            return
+        rows = self._rows.get(scope.app_id, TenantRows())
+        rows.texts.pop(scope.tenant_id, None)
+        if scope.tenant_id == DEFAULT_TENANT:
+            self._made.pop(scope.app_id, None)
+        if not rows.texts:
+            self._rows.pop(scope.app_id, None)
+
+    def _make(self, app_id: str) -> App:
+        """Make an app of its rows; what did not change stays as it was made before."""
+        rows, known = self._rows[app_id], self._made.get(app_id)
+        born = rows.born() if app_id != DEFAULT_APP else ""
+        wanted = self._settings_of(app_id, rows.part(DEFAULT_TENANT, "coreConfig"), known)
         if known is not None and known.driver.app == wanted and known.born == born:
-            return App(known.driver, tenants, sign_in, known.store, born)
+            return known
         store = guarded(self._store, lambda scope: self._still_has(scope, born))
         driver = AsyncDriver(
             wanted,
@@ -207,15 +322,19 @@ class Directory:
             on_event=self._on_event,
             verifier=self._verifier,
         )
-        return App(driver, tenants, sign_in, store, born)
+        app = App(driver, TenantParts(rows, "coreConfig"), TenantParts(rows, "signIn"), store, born)
+        self._made[app_id] = app
+        return app
 
-    def _check(self, app_id: str, tenant_id: str, config: Mapping[str, Any]) -> None:
-        app_settings(app_id, self._settings, config)
-        known = self._apps.get(app_id)
-        tenants = {} if known is None else dict(known.tenants)
-        tenants[tenant_id] = config
-        for each, its_config in tenants.items():
-            check_tenant(self._settings, tenants.get(DEFAULT_TENANT, {}), each, its_config)
+    def _check(self, app: App | None, scope: Scope, config: Mapping[str, Any]) -> None:
+        app_settings(scope.app_id, self._settings, config)
+        tenants = {} if app is None else app.tenants
+        if scope.tenant_id != DEFAULT_TENANT:
+            check_tenant(self._settings, tenants.get(DEFAULT_TENANT, {}), scope.tenant_id, config)
+            return
+        for tenant_id, its_config in tenants.items():
+            if tenant_id != DEFAULT_TENANT and its_config:
+                check_tenant(self._settings, config, tenant_id, its_config)
 
     def _settings_of(self, app_id: str, config: Mapping[str, Any], known: App | None) -> AppSettings:
         """Work out what holds for an app; what the service's own configuration no longer allows counts as absent."""
@@ -227,13 +346,8 @@ class Directory:
                 LOGGER.warning("the configuration of app %s is put aside: %s", app_id, problem.text)
             return base
 
-    def _is_old(self) -> bool:
-        return self._read_at is None or self._clock.monotonic() - self._read_at >= LOOK_AGAIN_AFTER
-
-
-def _parts(row: StoredTenant) -> Mapping[str, Any]:
-    parts: dict[str, Any] = json.loads(row.config)
-    return parts
+    def _is_older_than(self, milliseconds: int) -> bool:
+        return self._read_at is None or self._clock.monotonic() - self._read_at >= milliseconds
 
 
 def _merged(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from reseal.core.events import Caller
 from reseal.core.wire_keys import WireRing, spki
 from reseal.core.wire_model import BranchRotatedOut, Issued, TokenFacts, Verified, tenant_of
 from reseal.core.wire_token import ProtectedClaim
+from reseal.server.permits import CURRENT
 from reseal.wire import replies
 from reseal.wire.body import Body, Query
 from reseal.wire.paths import DEFAULT
@@ -39,7 +40,7 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     query: Query
     driver: AsyncDriver
-    tenants: tuple[str, ...]
+    tenants: Collection[str]
     """All tenants of the app."""
     cookies: CookieFacts
     now: Callable[[], int]
@@ -392,7 +393,7 @@ def _tenants(call: Call, *, across_all: bool) -> tuple[str, ...]:
         return (DEFAULT,)
     if across_all and call.tenant_id != DEFAULT and call.version >= V5_0:
         raise Problem(403, ONLY_PUBLIC)
-    return call.tenants if across_all else (call.tenant_id,)
+    return CURRENT.get().tenants_of(call.tenants) if across_all else (call.tenant_id,)
 
 
 def _not_in_the_first(call: Call) -> None:

@@ -40,7 +40,7 @@ async def remove_app(call: Call, directory: Directory) -> Reply:
     _through_public_app(call)
     if app_id == DEFAULT_APP:
         raise Problem(403, "The public app cannot be removed")
-    app = (await directory.apps()).get(app_id)
+    app = await directory.app(app_id)
     if app is not None and len(app.tenants) > 1:
         raise Problem(403, f"App {app_id} still has tenants besides public; remove them first")
     return {"status": "OK", "didExist": app is not None and await directory.remove(app_id, DEFAULT)}
@@ -148,7 +148,7 @@ async def _list_apps(call: Call, directory: Directory, shown: Shown) -> Reply:
 
 
 async def _list_tenants(call: Call, directory: Directory, shown: Shown) -> Reply:
-    app = (await directory.apps()).get(call.app_id)
+    app = await directory.app(call.app_id)
     if app is None:
         raise unknown_tenant(call.app_id, call.tenant_id)
     return {"status": "OK", "tenants": _tenants(app, call.version, shown)}

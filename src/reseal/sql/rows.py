@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from reseal.core import purging
-from reseal.core.model import Device, EndReason, NewSession, Rotation, Scope, SessionRecord
+from reseal.core.model import (
+    Device,
+    EndReason,
+    NewSession,
+    Rotation,
+    Scope,
+    SessionRecord,
+    StoredTenant,
+    TenantChanges,
+)
 
 Values = dict[str, Any]
 """The named parameters of a statement."""
@@ -140,3 +149,23 @@ def _evidence(text: str | None) -> str | None:
     if text is None or storable(text):
         return text
     return text.replace("\0", _BROKEN).encode(errors="replace").decode()
+
+
+def changed_after(revision: int, since: int) -> int:
+    """Choose the revision to read from: what the store has not reached is of a state that was put back since."""
+    return since if since <= revision else 0
+
+
+def tenant_changes(
+    revision: int, after: int, there: Iterable[tuple[str, str, int, str]], gone: Iterable[tuple[str, str, int]]
+) -> TenantChanges:
+    """Take of each tenant what happened last; the two were not read at the same moment."""
+    removed = {Scope(app_id, tenant_id): at for app_id, tenant_id, at in gone} if after else {}
+    kept = []
+    for app_id, tenant_id, at, config in there:
+        scope = Scope(app_id, tenant_id)
+        if removed.pop(scope, 0) < at:
+            kept.append(StoredTenant(scope, config.encode()))
+        else:
+            removed[scope] = at
+    return TenantChanges(revision, after, tuple(kept), tuple(removed))

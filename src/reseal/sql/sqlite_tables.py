@@ -10,7 +10,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from reseal.core import purging
-from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged
 from reseal.sql import queries, rows
 from reseal.sql.rows import Key, Values
@@ -87,21 +87,30 @@ class Tables:
         count, first = db.execute(self._sql["backlog"], {"now": now, "most": MOST_COUNTED}).fetchone()
         return Backlog(count, 0 if first is None else max(0, now - first))
 
-    def tenants(self, db: sqlite3.Connection) -> tuple[StoredTenant, ...]:
-        found = db.execute(self._sql["tenants"]).fetchall()
-        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in found)
+    def changed_tenants(self, db: sqlite3.Connection, since: int) -> TenantChanges:
+        (revision,) = db.execute(self._sql["tenant_revision"]).fetchone()
+        if revision == since:
+            return TenantChanges(revision, since, ())
+        after = rows.changed_after(revision, since)
+        there = db.execute(self._sql["changed_tenants"], (after,)).fetchall()
+        gone = db.execute(self._sql["gone_tenants"], (after,)).fetchall()
+        return rows.tenant_changes(revision, after, there, gone)
 
     def put_tenant(self, db: sqlite3.Connection, scope: Scope, config: bytes, now: int) -> bool:
-        created = db.execute(self._sql["insert_tenant"], (*scope, config.decode(), now)).rowcount == 1
+        revision = self._next_revision(db)
+        created = db.execute(self._sql["insert_tenant"], (*scope, config.decode(), now, revision)).rowcount == 1
         if not created:
-            db.execute(self._sql["update_tenant"], (config.decode(), *scope))
+            db.execute(self._sql["update_tenant"], (config.decode(), revision, *scope))
         return created
 
     def remove_tenant(self, db: sqlite3.Connection, scope: Scope) -> bool:
         db.execute(self._sql["remove_sessions"], tuple(scope))
         if scope.tenant_id == "public":
             db.execute(self._sql["remove_keys"], (scope.app_id,))
-        return db.execute(self._sql["remove_tenant"], tuple(scope)).rowcount == 1
+        existed = db.execute(self._sql["remove_tenant"], tuple(scope)).rowcount == 1
+        if existed:
+            db.execute(self._sql["note_gone_tenant"], (*scope, self._next_revision(db)))
+        return existed
 
     def keys(self, db: sqlite3.Connection, app_id: str) -> tuple[StoredKey, ...]:
         return tuple(StoredKey(*row) for row in db.execute(self._sql["keys"], (app_id,)).fetchall())
@@ -119,6 +128,9 @@ class Tables:
     def raise_high_water(self, db: sqlite3.Connection, now: int) -> None:
         """Note the time, so that a session refused as expired stays so when the clock is moved back meanwhile."""
         db.execute(self._sql["raise_high_water"], (now, now))
+
+    def _next_revision(self, db: sqlite3.Connection) -> int:
+        return int(db.execute(self._sql["next_tenant_revision"]).fetchone()[0])
 
     def _many(self, db: sqlite3.Connection, name: str, several: Sequence[Row]) -> list[Row]:
         room = 1 << (len(several) - 1).bit_length()

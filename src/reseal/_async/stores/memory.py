@@ -10,7 +10,17 @@ from typing import Final
 
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import ConfigurationError
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.model import (
+    EndReason,
+    Found,
+    NewSession,
+    Rotation,
+    Scope,
+    SessionRecord,
+    StoredKey,
+    StoredTenant,
+    TenantChanges,
+)
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, why_ended
 from reseal.forks import OwnLock
@@ -32,7 +42,10 @@ class AsyncMemoryStore:
         """A heap: when to look at which session next."""
         self._claims: dict[tuple[Scope, str], int] = {}
         self._keys: dict[str, dict[str, StoredKey]] = {}
-        self._tenants: dict[Scope, bytes] = {}
+        self._tenants: dict[Scope, tuple[bytes, int]] = {}
+        """Configuration and revision."""
+        self._gone: dict[Scope, int] = {}
+        self._revision = 1
 
     async def open(self) -> None:
         """Have this process use it. Raises ``ConfigurationError`` in a child that was forked while it was open."""
@@ -122,14 +135,19 @@ class AsyncMemoryStore:
             due = [at for at, _, _ in self._due if at <= now]
             return Backlog(min(len(due), MOST_COUNTED), now - min(due, default=now))
 
-    async def tenants(self) -> tuple[StoredTenant, ...]:
+    async def changed_tenants(self, since: int = 0) -> TenantChanges:
         with self._lock:
-            return tuple(StoredTenant(scope, config) for scope, config in self._tenants.items())
+            since = since if since <= self._revision else 0
+            there = [StoredTenant(scope, config) for scope, (config, at) in self._tenants.items() if at > since]
+            gone = [scope for scope, at in self._gone.items() if at > since > 0]
+            return TenantChanges(self._revision, since, tuple(there), tuple(gone))
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         with self._lock:
             created = scope not in self._tenants
-            self._tenants[scope] = config
+            self._revision += 1
+            self._tenants[scope] = config, self._revision
+            self._gone.pop(scope, None)
             return created
 
     async def remove_tenant(self, scope: Scope) -> bool:
@@ -137,7 +155,11 @@ class AsyncMemoryStore:
             self._sessions.pop(scope, None)
             if scope.tenant_id == "public":
                 self._keys.pop(scope.app_id, None)
-            return self._tenants.pop(scope, None) is not None
+            if self._tenants.pop(scope, None) is None:
+                return False
+            self._revision += 1
+            self._gone[scope] = self._revision
+            return True
 
     async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
         with self._lock:

@@ -14,7 +14,7 @@ from reseal._async.stores.turns import Batches
 from reseal.clock import Clock
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.core.secret import Secret
@@ -166,9 +166,13 @@ class AsyncPostgresStore:
         [(count, overdue)] = await self._server.fetch("backlog", self._timed({"most": purging.MOST_COUNTED}))
         return Backlog(count, overdue)
 
-    async def tenants(self) -> tuple[StoredTenant, ...]:
-        found = await self._server.fetch("tenants", {})
-        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in found)
+    async def changed_tenants(self, since: int = 0) -> TenantChanges:
+        [(revision,)] = await self._server.fetch("tenant_revision", {})
+        if revision == since:
+            return TenantChanges(revision, since, ())
+        after = rows.changed_after(revision, since)
+        there = await self._server.fetch("changed_tenants", {"after": after})
+        return rows.tenant_changes(revision, after, there, await self._server.fetch("gone_tenants", {"after": after}))
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         values = rows.scoped(scope) | {"config": config.decode()}
@@ -269,6 +273,8 @@ async def _remove_tenant(link: AsyncLink, scope: Scope) -> bool:
         gone = REMOVED_AT_ONCE
         while gone == REMOVED_AT_ONCE:
             [(gone,)] = await link.fetch("remove_sessions", values | {"limit": REMOVED_AT_ONCE})
+        if existed:
+            await link.fetch("note_gone_tenant", values)  # last: other changes wait for it
     return bool(existed)
 
 

@@ -14,7 +14,7 @@ from typing import IO
 from reseal._async.waiting import close_lane, deliver, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.sql import rows, sqlite_connection, sqlite_file
@@ -109,8 +109,8 @@ class AsyncSQLiteStore:
     async def backlog(self) -> Backlog:
         return await self._read(lambda db: self._tables.backlog(db, self._now_in(db)))
 
-    async def tenants(self) -> tuple[StoredTenant, ...]:
-        return await self._read(self._tables.tenants)
+    async def changed_tenants(self, since: int = 0) -> TenantChanges:
+        return await self._read(lambda db: self._tables.changed_tenants(db, since))
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         now = self._steady.now()

@@ -15,7 +15,7 @@ from reseal._sync.stores.turns import Batches
 from reseal.clock import Clock
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.core.secret import Secret
@@ -167,9 +167,13 @@ class PostgresStore:
         [(count, overdue)] = self._server.fetch("backlog", self._timed({"most": purging.MOST_COUNTED}))
         return Backlog(count, overdue)
 
-    def tenants(self) -> tuple[StoredTenant, ...]:
-        found = self._server.fetch("tenants", {})
-        return tuple(StoredTenant(Scope(app_id, tenant_id), config.encode()) for app_id, tenant_id, config in found)
+    def changed_tenants(self, since: int = 0) -> TenantChanges:
+        [(revision,)] = self._server.fetch("tenant_revision", {})
+        if revision == since:
+            return TenantChanges(revision, since, ())
+        after = rows.changed_after(revision, since)
+        there = self._server.fetch("changed_tenants", {"after": after})
+        return rows.tenant_changes(revision, after, there, self._server.fetch("gone_tenants", {"after": after}))
 
     def put_tenant(self, scope: Scope, config: bytes) -> bool:
         values = rows.scoped(scope) | {"config": config.decode()}
@@ -270,6 +274,8 @@ def _remove_tenant(link: Link, scope: Scope) -> bool:
         gone = REMOVED_AT_ONCE
         while gone == REMOVED_AT_ONCE:
             [(gone,)] = link.fetch("remove_sessions", values | {"limit": REMOVED_AT_ONCE})
+        if existed:
+            link.fetch("note_gone_tenant", values)  # last: other changes wait for it
     return bool(existed)
 
 

@@ -335,17 +335,32 @@ RETURNING 1
 -- name: remove_keys
 DELETE FROM reseal_key WHERE app_id = %(app_id)s AND kid = ANY(%(kids)s::text[]) RETURNING 1
 
--- name: tenants
-SELECT app_id, tenant_id, config FROM reseal_tenant ORDER BY created_at, app_id, tenant_id
+-- name: tenant_revision
+SELECT at FROM reseal_tenant_revision
+
+-- name: changed_tenants
+SELECT app_id, tenant_id, revision, config FROM reseal_tenant
+WHERE revision > %(after)s ORDER BY created_at, app_id, tenant_id
+
+-- name: gone_tenants
+SELECT app_id, tenant_id, revision FROM reseal_gone_tenant WHERE revision > %(after)s
+
+-- name: note_gone_tenant
+WITH next AS (UPDATE reseal_tenant_revision SET at = at + 1 RETURNING at)
+INSERT INTO reseal_gone_tenant (app_id, tenant_id, revision)
+SELECT %(app_id)s::text, %(tenant_id)s::text, at FROM next
+ON CONFLICT (app_id, tenant_id) DO UPDATE SET revision = excluded.revision
+RETURNING 1
 
 -- name: put_tenant
-INSERT INTO reseal_tenant AS s (app_id, tenant_id, config, created_at)
-SELECT %(app_id)s::text, %(tenant_id)s::text, %(config)s::text, t.now
-FROM (
+WITH next AS (UPDATE reseal_tenant_revision SET at = at + 1 RETURNING at)
+INSERT INTO reseal_tenant AS s (app_id, tenant_id, config, created_at, revision)
+SELECT %(app_id)s::text, %(tenant_id)s::text, %(config)s::text, t.now, next.at
+FROM next, (
     SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
     FROM reseal_clock
 ) AS t
-ON CONFLICT (app_id, tenant_id) DO UPDATE SET config = excluded.config
+ON CONFLICT (app_id, tenant_id) DO UPDATE SET config = excluded.config, revision = excluded.revision
 RETURNING s.xmax = 0 -- a row that was there before carries the lock under which it was replaced
 
 -- name: remove_tenant

@@ -160,14 +160,26 @@ UPDATE high_water SET at = ? WHERE at < ?
 -- name: high_water
 SELECT at FROM high_water
 
--- name: tenants
-SELECT app_id, tenant_id, config FROM tenant ORDER BY created_at, app_id, tenant_id
+-- name: tenant_revision
+SELECT at FROM tenant_revision
+
+-- name: next_tenant_revision
+UPDATE tenant_revision SET at = at + 1 RETURNING at
+
+-- name: changed_tenants
+SELECT app_id, tenant_id, revision, config FROM tenant WHERE revision > ? ORDER BY created_at, app_id, tenant_id
+
+-- name: gone_tenants
+SELECT app_id, tenant_id, revision FROM gone_tenant WHERE revision > ?
+
+-- name: note_gone_tenant
+INSERT OR REPLACE INTO gone_tenant (app_id, tenant_id, revision) VALUES (?, ?, ?)
 
 -- name: insert_tenant
-INSERT INTO tenant (app_id, tenant_id, config, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+INSERT INTO tenant (app_id, tenant_id, config, created_at, revision) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 
 -- name: update_tenant
-UPDATE tenant SET config = ? WHERE app_id = ? AND tenant_id = ?
+UPDATE tenant SET config = ?, revision = ? WHERE app_id = ? AND tenant_id = ?
 
 -- name: remove_tenant
 DELETE FROM tenant WHERE app_id = ? AND tenant_id = ?

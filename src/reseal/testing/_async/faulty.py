@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 
 T = TypeVar("T")
@@ -78,8 +78,8 @@ class AsyncFaultyStore:
     async def backlog(self) -> Backlog:
         return await self._through("backlog", self.inner.backlog)
 
-    async def tenants(self) -> tuple[StoredTenant, ...]:
-        return await self._through("tenants", self.inner.tenants)
+    async def changed_tenants(self, since: int = 0) -> TenantChanges:
+        return await self._through("changed_tenants", lambda: self.inner.changed_tenants(since))
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         return await self._through("put_tenant", lambda: self.inner.put_tenant(scope, config))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from reseal._sync.ports import Store
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, StoredTenant
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 
 T = TypeVar("T")
@@ -79,8 +79,8 @@ class FaultyStore:
     def backlog(self) -> Backlog:
         return self._through("backlog", self.inner.backlog)
 
-    def tenants(self) -> tuple[StoredTenant, ...]:
-        return self._through("tenants", self.inner.tenants)
+    def changed_tenants(self, since: int = 0) -> TenantChanges:
+        return self._through("changed_tenants", lambda: self.inner.changed_tenants(since))
 
     def put_tenant(self, scope: Scope, config: bytes) -> bool:
         return self._through("put_tenant", lambda: self.inner.put_tenant(scope, config))

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from reseal._sync.ports import Store
 from reseal.clock import Clock
-from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant
+from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant, TenantChanges
 from reseal.core.purging import KEPT, LOOK_AGAIN, Backlog, Purged
 from reseal.testing._sync.waiting import together
 from reseal.testing.clock import ManualClock
@@ -613,12 +613,12 @@ class StoreSuite:
     # -- tenants ----------------------------------------------------------------------------------------------------
 
     def test_tenants_of_all_apps_are_read_oldest_first(self, store: Store, clock: ManualClock) -> None:
-        assert store.tenants() == ()
+        assert (store.changed_tenants()).there == ()
         scopes = [Scope("b", "public"), Scope("a", "public"), Scope("a", "z"), Scope("a", "A"), Scope("public", "b")]
         for scope in scopes:
             assert store.put_tenant(scope, _JSON[0])
             clock.advance(1)
-        assert store.tenants() == tuple(StoredTenant(scope, _JSON[0]) for scope in scopes)
+        assert (store.changed_tenants()).there == tuple(StoredTenant(scope, _JSON[0]) for scope in scopes)
 
     @pytest.mark.parametrize("config", _JSON, ids=lambda text: f"{len(text)} bytes")
     def test_a_tenant_put_again_has_the_new_configuration_and_its_old_place(
@@ -629,14 +629,17 @@ class StoreSuite:
             assert store.put_tenant(scope, b'{"old":1}')
             clock.advance(1)
         assert not store.put_tenant(first, config)
-        assert store.tenants() == (StoredTenant(first, config), StoredTenant(second, b'{"old":1}'))
+        assert (store.changed_tenants()).there == (
+            StoredTenant(first, config),
+            StoredTenant(second, b'{"old":1}'),
+        )
 
     def test_of_many_who_put_one_tenant_one_creates_it(self, store: Store) -> None:
         configs = [f'{{"n":{n}}}'.encode() for n in range(16)]
         results = together(partial(store.put_tenant, PUBLIC, config) for config in configs)
         assert results.count(True) == 1
         assert results.count(False) == len(configs) - 1
-        [tenant] = store.tenants()
+        [tenant] = (store.changed_tenants()).there
         assert tenant.config in configs
 
     def test_a_removed_tenant_takes_its_sessions_with_it_and_nothing_else(self, store: Store) -> None:
@@ -651,7 +654,7 @@ class StoreSuite:
         gone, others = Scope("a", "one"), [scope for scope in scopes if scope != Scope("a", "one")]
         before = [store.get(scope, "live") for scope in others]
         assert store.remove_tenant(gone)
-        assert {tenant.scope for tenant in store.tenants()} == set(others)
+        assert {tenant.scope for tenant in (store.changed_tenants()).there} == set(others)
         assert [(store.get(gone, handle)).record for handle in ("live", "ended")] == [None, None]
         assert store.list_user(gone, "user") == ()
         assert [store.get(scope, "live") for scope in others] == before
@@ -665,7 +668,7 @@ class StoreSuite:
         assert store.remove_tenant(Scope("a", "public"))
         assert store.keys("a") == ()
         assert store.keys("b") == (stored_key(),)
-        assert Scope("a", "one") in {tenant.scope for tenant in store.tenants()}
+        assert Scope("a", "one") in {tenant.scope for tenant in (store.changed_tenants()).there}
         assert store.add_key("a", stored_key())
 
     def test_a_tenant_is_removed_once(self, store: Store) -> None:
@@ -674,7 +677,7 @@ class StoreSuite:
         results = together(partial(store.remove_tenant, Scope("app", "one")) for _ in range(8))
         assert results.count(True) == 1
         assert results.count(False) == 7
-        assert store.tenants() == ()
+        assert (store.changed_tenants()).there == ()
 
     def test_a_tenant_made_again_begins_empty_and_is_the_youngest(
         self, store: Store, clock: ManualClock
@@ -686,9 +689,61 @@ class StoreSuite:
             clock.advance(1)
         store.remove_tenant(first)
         assert store.put_tenant(first, b"{}")
-        assert [tenant.scope for tenant in store.tenants()] == [second, first]
+        assert [tenant.scope for tenant in (store.changed_tenants()).there] == [second, first]
         assert (store.get(first, "h")).record is None
         assert store.insert(first, new_session()) is not None
+
+    def test_only_what_changed_since_a_revision_is_read_again(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        one, two, three = (Scope("app", tenant) for tenant in ("one", "two", "three"))
+        for scope in (one, two, three):
+            store.put_tenant(scope, b"{}")
+            clock.advance(1)
+        known = store.changed_tenants()
+        assert (known.since, [tenant.scope for tenant in known.there], known.gone) == (0, [one, two, three], ())
+        assert store.changed_tenants(known.revision) == TenantChanges(known.revision, known.revision, ())
+        store.put_tenant(two, b'{"new":1}')
+        store.remove_tenant(three)
+        changed = store.changed_tenants(known.revision)
+        assert changed[1:] == (known.revision, (StoredTenant(two, b'{"new":1}'),), (three,))
+        store.put_tenant(three, b'{"again":1}')
+        again = store.changed_tenants(known.revision)
+        assert {tenant.scope for tenant in again.there} == {two, three}
+        assert again.gone == ()
+        store.remove_tenant(Scope("app", "never"))
+        assert (store.changed_tenants(again.revision)).there == ()
+        assert (store.changed_tenants(again.revision)).revision == again.revision
+
+    def test_a_revision_that_the_store_has_not_reached_counts_as_none(self, store: Store) -> None:
+        store.put_tenant(PUBLIC, b"{}")
+        everything = store.changed_tenants()
+        assert store.changed_tenants(everything.revision + 5) == everything
+
+    def test_nobody_who_reads_while_others_write_misses_a_change(self, store: Store) -> None:
+        seen: dict[Scope, bytes] = {}
+        revision, scopes = 0, [Scope("app", f"t{n}") for n in range(12)]
+
+        def follow(_: Scope | None = None) -> None:
+            nonlocal revision
+            changes = store.changed_tenants(revision)
+            revision = changes.revision
+            seen.update(changes.there)
+            for scope in changes.gone:
+                seen.pop(scope, None)
+
+        def write(scope: Scope) -> None:
+            store.put_tenant(scope, b'{"first":1}')
+            store.put_tenant(scope, b'{"second":1}')
+            if scope in scopes[::3]:
+                store.remove_tenant(scope)
+
+        for batch in (scopes[:4], scopes[4:8], scopes[8:]):
+            calls = [partial(write, scope) for scope in batch]
+            together([*calls[:2], partial(follow, None), *calls[2:]])
+        follow()
+        assert seen == {tenant.scope: tenant.config for tenant in (store.changed_tenants()).there}
+        assert set(seen) == set(scopes) - set(scopes[::3])
 
     # -- keys -------------------------------------------------------------------------------------------------------
 
@@ -789,7 +844,7 @@ class StoreSuite:
         assert ended is not None
         assert ended.end_reason is EndReason.REVOKED
         assert again.keys("public") == (stored_key(),)
-        assert again.tenants() == (StoredTenant(PUBLIC, b'{"a":1}'),)
+        assert (again.changed_tenants()).there == (StoredTenant(PUBLIC, b'{"a":1}'),)
         again.close()
 
 
