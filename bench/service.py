@@ -1,6 +1,6 @@
 """The service over HTTP, against two ceilings of the same run: its HTTP stack alone, and its store alone.
 
-python -m bench.service [--postgres] [--workers 1] [--rounds 9] [--connections 1 32] [--algorithm ES256]
+python -m bench.service [--postgres] [--workers 1] [--rounds 9] [--connections 1 32] [--algorithm RS256]
 
 Starts the service and the constant as processes on free loopback ports, SQLite (or a PostgreSQL of its own) in a
 temporary folder, and drives both from this process over connections that are kept. It prints tables for
@@ -49,7 +49,7 @@ async def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes of either server")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 32])
-    parser.add_argument("--algorithm", default="ES256", choices=["ES256", "RS256"], help="of access tokens")
+    parser.add_argument("--algorithm", default="RS256", choices=["RS256", "ES256"], help="of access tokens")
     options = parser.parse_args()
     print_machine()
     with tempfile.TemporaryDirectory(prefix="reseal-bench-") as folder, _databases(folder, options) as uris:

@@ -47,7 +47,7 @@ def site(core, sdk, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def other_site(core, sdk, tmp_path_factory):
-    """A site with the other choices: no anti-CSRF tokens, an RSA key that stays, a service that wants to be asked."""
+    """A site with the other choices: no anti-CSRF tokens, an EC key that stays, a service that wants to be asked."""
     told = order(sdk, antiCsrf="NONE", **({"dynamicKeys": False} if sdk.chooses_keys else {}))
     site = Site(
         core,
@@ -56,7 +56,7 @@ def other_site(core, sdk, tmp_path_factory):
         order=told,
         enable_anti_csrf=False,
         access_token_blacklisting=True,
-        access_token_signing_algorithm="RS256",
+        access_token_signing_algorithm="ES256",
     )
     yield site
     site.stop()

@@ -30,7 +30,6 @@ A_CENTURY_IN_HOURS = 24 * 365 * 100
 SETTINGS = ServiceSettings(
     api_keys=(API_KEY,),
     enable_anti_csrf=True,
-    access_token_signing_algorithm="ES256",
     access_token_validity=ACCESS_TOKEN_LIFE // 1000,
     refresh_token_validity=SESSION_LIFE // 60_000,
     access_token_dynamic_signing_key_update_interval=A_CENTURY_IN_HOURS,  # only tests replace keys

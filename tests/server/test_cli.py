@@ -52,7 +52,7 @@ def sessions(home):
     """Two users' sessions in the store; gives their handles."""
 
     async def begin():
-        settings = ServiceSettings(database_uri=f"sqlite:///{home}/r.db")
+        settings = ServiceSettings(database_uri=f"sqlite:///{home}/r.db", access_token_signing_algorithm="ES256")
         service = Service(settings, AsyncSQLiteStore(home / "r.db"), on_event=lambda _: None)
         await service.open()
         await service.directory.put("a1", "public", {})
@@ -446,7 +446,8 @@ def test_apps_are_listed_and_an_unknown_one_is_told(run, sessions):
     assert (code, err) == (REFUSED, "reseal: there is no tenant public of an app nobody\n")
 
 
-def test_a_rotated_key_is_published_before_it_signs(run, sessions):
+def test_a_rotated_key_is_published_before_it_signs(run, sessions, monkeypatch):
+    monkeypatch.setenv("RESEAL_ACCESS_TOKEN_SIGNING_ALGORITHM", "ES256")
     kid = rows(run("keys", "rotate", "--json")[1])[0]["kid"]
     keys = {row["kid"]: row for row in rows(run("keys", "list", "--json")[1])}
     assert keys[kid]["signs"] is False
@@ -462,10 +463,11 @@ def test_keys_of_an_algorithm_that_was_left_are_kept_and_sign_no_more(run, sessi
         [line] = [line for line in run("check")[1].splitlines() if line.startswith("ok    keys: app public")]
         return line
 
+    monkeypatch.setenv("RESEAL_ACCESS_TOKEN_SIGNING_ALGORITHM", "ES256")
     assert that_sign() == {"RS256", "ES256"}
     assert "(RS256) signs" in told()
     assert "(ES256) signs" in told()
-    monkeypatch.setenv("RESEAL_ACCESS_TOKEN_SIGNING_ALGORITHM", "RS256")
+    monkeypatch.delenv("RESEAL_ACCESS_TOKEN_SIGNING_ALGORITHM")
     assert that_sign() == {"RS256"}
     assert "(ES256)" not in told()
     assert "5 open" in told()

@@ -11,8 +11,8 @@ from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
 from reseal.server.api_keys import ApiKey
 from reseal.server.appconfig import APP_KEYS, app_settings, check_tenant
-from reseal.server.config import ServiceSettings
-from reseal.server.config_parts import IMAGE_NAMES, NO_EFFECT, PARTS
+from reseal.server.config import ServiceSettings, words
+from reseal.server.config_parts import ALIASES, IMAGE_NAMES, NO_EFFECT, PARTS
 from reseal.server.config_rules import RULES
 from reseal.wire.problem import Problem
 from reseal.wire.versions import Bounds, Version
@@ -437,6 +437,82 @@ def test_an_app_has_its_own_values_and_the_services_for_the_rest():
 )
 def test_an_app_cannot_set_everything(config, text):
     assert refused(app_settings, "a1", ServiceSettings(), config) == f"Invalid core config: {text}"
+
+
+OF_A_DATABASE = """
+    config_version connection_pool_size connection_uri connection_scheme connection_attributes host port user
+    password database_name table_names_prefix key_value_table_name session_info_table_name past_tokens_table_name
+    emailpassword_users_table_name emailpassword_pswd_reset_tokens_table_name emailverification_tokens_table_name
+    emailverification_verified_emails_table_name thirdparty_users_table_name idle_connection_timeout
+    minimum_idle_connections
+"""
+SHIPPED = {
+    "core": """
+        core_config_version port host access_token_validity access_token_blacklisting access_token_signing_key_dynamic
+        access_token_signing_key_update_interval access_token_dynamic_signing_key_update_interval refresh_token_validity
+        access_token_validity_jitter refresh_token_rotation_grace_period recent_token_reuse_behaviour
+        password_reset_token_lifetime email_verification_token_lifetime passwordless_max_code_input_attempts
+        passwordless_code_lifetime totp_max_attempts totp_rate_limit_cooldown_sec info_log_path error_log_path
+        max_server_pool_size api_keys disable_telemetry base_path password_hashing_alg bcrypt_log_rounds
+        argon2_iterations argon2_memory_kb argon2_parallelism argon2_hashing_pool_size log_level firebase_signing_key
+        firebase_mem_cost firebase_rounds firebase_salt_separator firebase_password_hashing_signer_key
+        firebase_password_hashing_pool_size ip_allow_regex ip_deny_regex supertokens_saas_secret
+        supertokens_max_cdi_version supertokens_min_cdi_version supertokens_default_cdi_version
+        supertokens_saas_load_only_cud oauth_provider_public_service_url oauth_provider_admin_service_url
+        oauth_provider_consent_login_base_url oauth_provider_url_configured_in_oauth_provider
+        oauth_client_secret_encryption_key bulk_migration_parallelism bulk_migration_batch_size
+        bulk_migration_cron_enabled webauthn_recover_account_token_lifetime otel_collector_connection_uri
+        use_structured_logging webserver_https_enabled cookie_domain cookie_secure cookie_same_site access_token_path
+        refresh_api_path session_expired_status_code enable_anti_csrf
+        """,
+    **{
+        f"{database} plugin": " ".join(f"{database}_{name}" for name in OF_A_DATABASE.split())
+        for database in ("postgresql", "mysql")
+    },
+    "mongodb plugin": """
+        mongodb_config_version mongodb_connection_uri mongodb_database_name mongodb_collection_names_prefix
+        mongodb_key_value_collection_name mongodb_session_info_collection_name
+        """,
+}
+"""The keys of every config.yaml that was published with a core or a plugin for a database."""
+
+
+@pytest.mark.parametrize("file", SHIPPED)
+def test_every_key_of_a_published_file_is_used_or_noted_once(file, tmp_path):
+    for key in SHIPPED[file].split():
+        assert key in words().kinds or key in ALIASES, key
+    noted = [key for key in SHIPPED[file].split() if key in NO_EFFECT]
+    path = tmp_path / "config.yaml"
+    path.write_text("".join(f"{key}: 7\n" for key in noted))
+    path.chmod(0o600)
+    notes = ServiceSettings.load(path, {}).notes
+    assert [note.split("'")[1] for note in notes] == noted
+    in_the_image = {key.upper(): "7" for key in noted if key.upper() in IMAGE_NAMES}
+    assert len(ServiceSettings.from_env(in_the_image).notes) == len(in_the_image)
+    assert {key for key in noted if key.upper() not in IMAGE_NAMES} <= {
+        *("core_config_version", "postgresql_config_version", "mysql_config_version", "mongodb_config_version"),
+        "webserver_https_enabled",
+    }
+
+
+def test_the_file_of_the_postgresql_image_is_taken_as_it_is(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "core_config_version: 0\npostgresql_config_version: 0\nhost: 0.0.0.0\n"
+        f"api_keys: {KEY}\npostgresql_connection_uri: postgresql://u:canary@db/x\ninfo_log_path: null\n"
+        "webauthn_recover_account_token_lifetime: 3600000\n"
+    )
+    assert ServiceSettings.load(path, {}).postgresql_uri is not None
+
+
+def test_secrets_that_have_no_effect_are_secrets_all_the_same(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("mysql_password: canary\n")
+    path.chmod(0o644)
+    notes = ServiceSettings.load(path, {}).notes
+    assert len(notes) == 2
+    assert "canary" not in "".join(notes)
+    assert any("chmod 600" in note for note in notes)
 
 
 AS_TEXT = {

@@ -24,7 +24,7 @@ SIGN = {"algorithm": "RS256", "jwksDomain": "https://api.example", "payload": {}
 EACH_ALGORITHM = pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
 
 
-async def kids(it, algorithm="ES256"):
+async def kids(it, algorithm):
     return [key["kid"] for key in (await it.get(JWKS))["keys"] if key["alg"] == algorithm]
 
 
@@ -37,7 +37,7 @@ async def signing_kid(it):
 
 
 async def test_a_fresh_service_publishes_a_dynamic_and_a_static_key_of_each_algorithm():
-    async with core() as it:
+    async with signing_with("ES256") as it:
         keys = (await it.get(JWKS, cdi=None))["keys"]
         assert [list(key) for key in keys[:2]] == [["kty", "kid", "n", "e", "alg", "use"]] * 2
         assert [list(key) for key in keys[2:]] == [["kty", "kid", "crv", "x", "y", "alg", "use"]] * 2
@@ -53,9 +53,10 @@ async def test_a_fresh_service_publishes_a_dynamic_and_a_static_key_of_each_algo
         assert await it.get("/recipe/jwt/jwks") == {"keys": keys, "status": "OK"}
 
 
-async def test_with_rs256_there_are_two_keys_as_there_always_were():
-    async with signing_with("RS256") as it:
+async def test_with_the_defaults_there_are_two_rsa_keys_which_every_sdk_can_read():
+    async with core() as it:
         keys = (await it.get(JWKS))["keys"]
+        assert all(key["kty"] == "RSA" and key["n"] and key["e"] for key in keys)
         assert [(key["kid"][:2], key["alg"]) for key in keys] == [("d-", "RS256"), ("s-", "RS256")]
         assert await signing_kid(it) == keys[0]["kid"]
 
@@ -83,18 +84,23 @@ async def test_another_algorithm_is_published_before_it_signs_and_ends_no_token(
             assert (await core_of_either.verify(each))["status"] == "OK"
 
 
-async def test_dynamic_keys_of_an_algorithm_that_is_left_go_once_their_tokens_have_ended():
+async def test_keys_of_an_algorithm_that_is_left_go_once_their_tokens_have_ended_and_do_not_come_back():
     clock = ManualClock()
     store = AsyncMemoryStore(clock)
-    await Core(store=store, clock=clock).service.open()
-    it = Core(store=store, clock=clock, access_token_signing_algorithm="RS256")
+    es256 = {"store": store, "clock": clock, "access_token_signing_algorithm": "ES256"}
+    await Core(**es256).service.open()
+    it = Core(store=store, clock=clock)
     await it.service.open()
-    left, static = await kids(it, "ES256")
+    left = await kids(it, "ES256")
     clock.advance(INTERVAL + 2 * HOUR - 1)
-    assert await kids(it, "ES256") == [left, static]
+    assert await kids(it, "ES256") == left
     clock.advance(MINUTE)
-    assert await kids(it, "ES256") == [static]
-    assert left not in {key.kid for key in await store.keys("public")}
+    assert await kids(it, "ES256") == []
+    assert not {*left} & {key.kid for key in await store.keys("public")}
+    again = Core(**es256)
+    await again.service.open()
+    assert [kid[:2] for kid in await kids(again, "ES256")] == ["d-", "s-"]
+    assert not {*left} & {*await kids(again, "ES256")}
 
 
 async def test_no_private_part_is_ever_published():
@@ -144,7 +150,7 @@ async def test_a_service_that_nobody_called_while_its_key_was_due_signs_with_a_k
         for wait in (0, MINUTE - 1, 1, HOUR - MINUTE):
             token = (await it.create())["accessToken"]["token"]
             it.clock.advance(wait)
-            assert opened(token)[0]["kid"] in await kids(it)
+            assert opened(token)[0]["kid"] in await kids(it, "RS256")
             assert (await it.verify(token))["status"] == "OK"
 
 
@@ -194,7 +200,7 @@ async def test_of_services_that_notice_at_once_that_a_key_is_due_one_publishes_i
     data = AsyncMemoryStore(clock)
     barrier = asyncio.Barrier(2)
     stores = [AsyncFaultyStore(data), AsyncFaultyStore(data)]
-    services = [Core(store=store, clock=clock) for store in stores]
+    services = [Core(store=store, clock=clock, access_token_signing_algorithm="ES256") for store in stores]
     for it in services:
         await it.service.open()
     clock.advance(INTERVAL - MINUTE + late)
@@ -202,7 +208,7 @@ async def test_of_services_that_notice_at_once_that_a_key_is_due_one_publishes_i
         store.before("keys", barrier.wait)  # both find it due
         store.before("add_key", barrier.wait)
     async with asyncio.timeout(10):
-        await asyncio.gather(*(kids(it) for it in services))
+        await asyncio.gather(*(kids(it, "RS256") for it in services))
     for algorithm in ("RS256", "ES256"):
         published = await kids(services[0], algorithm)
         assert [kid[:2] for kid in published] == ["d-", "d-", "s-"]
@@ -215,7 +221,7 @@ async def test_two_services_over_one_store_share_their_keys():
     one, two = Core(store=store, clock=clock), Core(store=store, clock=clock)
     for it in (one, two):
         await it.service.open()
-    assert await kids(one) == await kids(two)
+    assert await kids(one, "RS256") == await kids(two, "RS256")
     token = (await one.create())["accessToken"]["token"]
     assert (await two.verify(token))["status"] == "OK"
     clock.advance(INTERVAL)
@@ -230,7 +236,7 @@ async def test_a_token_under_another_services_newest_key_is_verified():
     for it in (one, two):
         await it.service.open()
     clock.advance(INTERVAL - MINUTE)
-    await kids(one)
+    await kids(one, "RS256")
     await two.service.directory.find("public", "public")
     clock.advance(MINUTE)
     for cdi in ("2.20", "5.4"):
@@ -354,7 +360,7 @@ async def test_services_that_begin_at_the_same_moment_create_each_first_key_once
         store.before("add_key", barrier.wait)
         store.before("keys", barrier.wait)  # both find the refresh key of one of them, and nothing else
         store.before("add_key", barrier.wait)
-        services.append(Core(store=store, clock=clock))
+        services.append(Core(store=store, clock=clock, access_token_signing_algorithm="ES256"))
     async with asyncio.timeout(10):
         await asyncio.gather(*(it.service.open() for it in services))
     for algorithm in ("RS256", "ES256"):
@@ -377,9 +383,9 @@ async def test_who_dies_while_creating_the_first_keys_leaves_the_rest_to_the_nex
         dying.before("add_key", _nothing)
     dying.refuse("add_key")
     with pytest.raises(StoreUnavailable):
-        await Core(store=dying, clock=clock).service.open()
+        await Core(store=dying, clock=clock, access_token_signing_algorithm="ES256").service.open()
     clock.advance(later)
-    it = Core(store=data, clock=clock)
+    it = Core(store=data, clock=clock, access_token_signing_algorithm="ES256")
     await it.service.open()
     for algorithm in ("RS256", "ES256"):
         assert [kid[:2] for kid in await kids(it, algorithm)][-2:] == ["d-", "s-"]

@@ -136,7 +136,7 @@ class AsyncWireKeeper:
             series = self.ring.series(algorithm)
             signs_from = created_at if is_recent or algorithm == RS256 else now + OVERLAP
             if not series.static:
-                await self._publish_first_static(algorithm, now, signs_from)
+                await self._publish_first_static(algorithm, moment, now, signs_from)
             if not series.dynamic:
                 await self._publish(_dynamic_name(algorithm, moment), algorithm, created_at, signs_from)
         await self._read()
@@ -162,8 +162,10 @@ class AsyncWireKeeper:
     def _ring_of(self, loaded: Iterable[SigningKey]) -> WireRing:
         return WireRing(loaded, algorithm=self._algorithms[-1], interval_ms=self._interval_ms, token_ms=self._token_ms)
 
-    async def _publish_first_static(self, algorithm: str, created_at: int, signs_from: int) -> None:
-        purpose = b"reseal first static key" + _mark(algorithm).encode()
+    async def _publish_first_static(self, algorithm: str, moment: int, created_at: int, signs_from: int) -> None:
+        """Name it after ``moment`` if its algorithm may be left and chosen again: then it is another key."""
+        chosen = "" if algorithm == RS256 else f"{_mark(algorithm)}-{moment}"
+        purpose = f"reseal first static key{chosen}".encode()
         name = hmac.digest(self._secrets.refresh_key, purpose, "sha256")[:16]
         await self._publish(f"{STATIC}{uuid.UUID(bytes=name, version=4)}", algorithm, created_at, signs_from)
 

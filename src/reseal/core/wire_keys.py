@@ -2,7 +2,8 @@
 
 There are two of each if access tokens are signed with ES256: the first forms of the access token, handshakes and an
 application's own JWTs know RS256 alone. RS256 keys come first wherever keys are listed, because SDKs that look for the
-key of a token without ``kid`` try one after the other, and some give up at the first key of another kind.
+key of a token without ``kid`` try one after the other. Some SDKs fail at a key of any other kind, so that nothing of an
+algorithm that was left stays published after its last token has ended.
 
 A dynamic key may sign for the update interval and verifies for that and twice the life of an access token. The next
 one is published a minute before it signs, so that whoever caches the JWKS has it in time. Nobody called for a while,
@@ -45,6 +46,7 @@ class KeySeries:
     """The dynamic and the static keys of one algorithm, each newest first. Immutable.
 
     While the series ``signs``, its newest dynamic key verifies, however old it is: it signs until there is a newer one.
+    Static keys verify for ever then; otherwise they go with the last dynamic key.
     """
 
     __slots__ = ("_ends", "_interval", "_token_ms", "dynamic", "static")
@@ -55,8 +57,9 @@ class KeySeries:
         self.static: tuple[SigningKey, ...] = tuple(key for key in newest_first if key.kid.startswith(STATIC))
         self._interval = interval_ms
         self._token_ms = token_ms
-        for_ever = (*self.static, *self.dynamic[:1]) if signs else self.static
-        self._ends = {key.kid: self.verifies_until(key) for key in self.dynamic} | {key.kid: inf for key in for_ever}
+        self._ends: dict[str, float] = {key.kid: self.verifies_until(key) for key in self.dynamic}
+        last = inf if signs else max(self._ends.values(), default=0)
+        self._ends |= {key.kid: last for key in (*self.static, *(self.dynamic[:1] if signs else ()))}
 
     def signing(self, now: int, *, dynamic: bool) -> SigningKey | None:
         """Give the newest key whose time to sign has come."""
@@ -129,7 +132,7 @@ class WireRing:
         return self._rsa.verifying(now)
 
     def retired(self, now: int) -> tuple[str, ...]:
-        """Name the dynamic keys that verify nothing any more."""
+        """Name the keys that verify nothing any more."""
         return tuple(kid for kid, (key, series) in self._by_kid.items() if not series.verifies(key, now))
 
     def jwks(self, now: int) -> list[dict[str, str]]:

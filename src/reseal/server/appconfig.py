@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from reseal.core.wire_model import AppSettings
 from reseal.server.config import ServiceSettings, words
-from reseal.server.config_parts import ALIASES, NO_EFFECT
+from reseal.server.config_parts import ALIASES, NO_EFFECT, OF_OTHERS
 from reseal.server.config_rules import INTERVAL, RULES
 from reseal.settings.checks import outlasts
 from reseal.settings.problems import UnfitError
@@ -70,7 +70,7 @@ def _checked(core_config: Mapping[str, Any]) -> dict[str, Any]:
             raise _invalid(f"Invalid config key: {name}")
         if key in APP_KEYS:
             fit[key] = _fit(key, parsed_for(vocabulary, key, value))
-        elif NO_EFFECT.get(key) != NO_EFFECT["password_hashing_alg"]:
+        elif NO_EFFECT.get(key) not in OF_OTHERS:
             raise _invalid(f"{name} {_BASE_ONLY}")
     return fit
 

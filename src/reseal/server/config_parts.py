@@ -30,6 +30,9 @@ SAAS: Final = "supertokens_saas_secret"
 _TABLES: Final = "the tables have names of their own here"
 _POOL: Final = "the pool has one size, postgresql_connection_pool_size"
 _RECIPE: Final = "it concerns a recipe other than sessions"
+_NO_VERSION: Final = "the file needs no version"
+_NO_TELEMETRY: Final = "nothing is ever sent anywhere"
+_STORES: Final = "sessions are kept in SQLite or PostgreSQL: see database_uri"
 
 
 class Part(NamedTuple):
@@ -63,18 +66,37 @@ PARTS: Final[dict[str, Part]] = {
 }
 DATABASE_PARTS: Final = frozenset(key for key in PARTS if key.startswith("postgresql_"))
 
+SECRET_PARTS: Final = frozenset(
+    {
+        "postgresql_connection_uri",
+        "mysql_connection_uri",
+        "mysql_password",
+        "mongodb_connection_uri",
+        "firebase_password_hashing_signer_key",
+        "firebase_signing_key",
+        "oauth_client_secret_encryption_key",
+    }
+)
+"""Keys whose values nobody else should read, whether or not they mean something here."""
+OF_OTHERS: Final = frozenset({_RECIPE, _NO_TELEMETRY})
+"""Reasons for which a key has no effect for an app either."""
+
 NO_EFFECT: Final[dict[str, str]] = {
-    "core_config_version": "the file needs no version",
+    "core_config_version": _NO_VERSION,
+    "postgresql_config_version": _NO_VERSION,
     "max_server_pool_size": "requests need no threads of their own here; use workers, with PostgreSQL",
     "info_log_path": "logs go to standard error as JSON lines; redirect it",
     "error_log_path": "logs go to standard error as JSON lines; redirect it",
     "use_structured_logging": "logs are always JSON lines",
-    "disable_telemetry": "nothing is ever sent anywhere",
+    "disable_telemetry": _NO_TELEMETRY,
     "supertokens_saas_load_only_cud": "there are no connection URI domains",
     "otel_collector_connection_uri": "numbers are at /metrics",
+    "webserver_https_enabled": "TLS is configured by tls_certificate_file and tls_key_file",
+    "migration_mode": "there is nothing to migrate",
     "postgresql_table_names_prefix": _TABLES,
     "postgresql_key_value_table_name": _TABLES,
     "postgresql_session_info_table_name": _TABLES,
+    "postgresql_past_tokens_table_name": _TABLES,
     "postgresql_emailpassword_users_table_name": _TABLES,
     "postgresql_emailpassword_pswd_reset_tokens_table_name": _TABLES,
     "postgresql_emailverification_tokens_table_name": _TABLES,
@@ -84,6 +106,39 @@ NO_EFFECT: Final[dict[str, str]] = {
     "postgresql_minimum_idle_connections": _POOL,
     "postgresql_connection_scheme": "the scheme is postgresql",
     "postgresql_connection_attributes": "write options of libpq into database_uri",
+    **dict.fromkeys(
+        (
+            "mysql_config_version",
+            "mysql_connection_pool_size",
+            "mysql_connection_scheme",
+            "mysql_connection_attributes",
+            "mysql_connection_uri",
+            "mysql_host",
+            "mysql_port",
+            "mysql_user",
+            "mysql_password",
+            "mysql_database_name",
+            "mysql_table_names_prefix",
+            "mysql_key_value_table_name",
+            "mysql_session_info_table_name",
+            "mysql_past_tokens_table_name",
+            "mysql_emailpassword_users_table_name",
+            "mysql_emailpassword_pswd_reset_tokens_table_name",
+            "mysql_emailverification_tokens_table_name",
+            "mysql_emailverification_verified_emails_table_name",
+            "mysql_thirdparty_users_table_name",
+            "mysql_idle_connection_timeout",
+            "mysql_minimum_idle_connections",
+            "mongodb_config_version",
+            "mongodb_connection_uri",
+            "mongodb_database_name",
+            "mongodb_collection_names_prefix",
+            "mongodb_key_value_collection_name",
+            "mongodb_session_info_collection_name",
+            "mongodb_past_tokens_collection_name",
+        ),
+        _STORES,
+    ),
     **dict.fromkeys(
         (
             "password_reset_token_lifetime",
@@ -100,6 +155,11 @@ NO_EFFECT: Final[dict[str, str]] = {
             "bcrypt_log_rounds",
             "firebase_password_hashing_signer_key",
             "firebase_password_hashing_pool_size",
+            "firebase_signing_key",
+            "firebase_mem_cost",
+            "firebase_rounds",
+            "firebase_salt_separator",
+            "webauthn_recover_account_token_lifetime",
             "bulk_migration_parallelism",
             "bulk_migration_batch_size",
             "bulk_migration_cron_enabled",
@@ -127,12 +187,8 @@ IMAGE_NAMES: Final[dict[str, str]] = {
             "access_token_signing_key_dynamic",
             "access_token_signing_key_update_interval",
             config_rules.INTERVAL,
-            "max_server_pool_size",
-            "disable_telemetry",
             "base_path",
             "log_level",
-            "info_log_path",
-            "error_log_path",
             "ip_allow_regex",
             "ip_deny_regex",
             MAX_CDI,
@@ -141,8 +197,6 @@ IMAGE_NAMES: Final[dict[str, str]] = {
             "refresh_token_rotation_grace_period",
             "access_token_validity_jitter",
             "recent_token_reuse_behaviour",
-            "use_structured_logging",
-            "bulk_migration_cron_enabled",
             "cookie_domain",
             "cookie_secure",
             "cookie_same_site",
@@ -151,7 +205,8 @@ IMAGE_NAMES: Final[dict[str, str]] = {
             "session_expired_status_code",
             "enable_anti_csrf",
             "postgresql_connection_pool_size",
-            *(key for key in (*PARTS, *NO_EFFECT) if key.startswith("postgresql_")),
+            *DATABASE_PARTS,
+            *(key for key in NO_EFFECT if not key.endswith("_config_version") and key != "webserver_https_enabled"),
         )
     },
 }

@@ -129,7 +129,7 @@ def _reuse(value: object) -> str:
 
 def _algorithm(value: object) -> str:
     if value not in ALGORITHMS:
-        raise UnfitError("must be ES256 or RS256, which every SDK that reads the public keys can verify", "ES256 suits")
+        raise UnfitError("must be ES256 or RS256, which every SDK that reads the public keys can verify", "RS256 suits")
     return str(value)
 
 
