@@ -1,9 +1,12 @@
 /** Sends a call to the API and repeats it after a refresh. */
 
 import type { LookAhead } from "./ahead.js";
-import type { Reply, SessionAnswer, SessionCall, SessionVerdict } from "./contract.js";
+import type { Attempts } from "./attempts.js";
+import type { Environment, Reply, SessionAnswer, SessionCall, SessionVerdict } from "./contract.js";
+import { SessionReplacedError } from "./errors.js";
+import type { Gate } from "./gate.js";
 import { callHeaders, ownHeaders } from "./headers.js";
-import type { Settings } from "./options.js";
+import { JUST_NOW_MS, type Settings } from "./options.js";
 import type { Refresher, RefreshOutcome } from "./refresh.js";
 import type { Session } from "./session.js";
 import { hasChanged, isAnotherUser, type ReadableState, type Snapshot } from "./state.js";
@@ -25,25 +28,39 @@ export interface Caller {
 }
 
 interface Parts {
+  readonly environment: Environment;
   readonly settings: Settings;
   readonly state: ReadableState;
   readonly tokens: Tokens;
   readonly session: Session;
   readonly refresher: Refresher;
   readonly lookAhead: LookAhead;
+  readonly gate: Gate;
+  readonly attempts: Attempts;
 }
 
-export function createCaller({ settings, state, tokens, session, refresher, lookAhead }: Parts): Caller {
+export function createCaller(parts: Parts): Caller {
+  const { environment, settings, state, tokens, session, refresher, lookAhead, gate, attempts } = parts;
+
   async function call<R extends Reply>(call: SessionCall<R>, rules: CallRules): Promise<SessionAnswer<R>> {
     const own = ownHeaders(call.own, tokens.access());
+    let before: Snapshot;
+    let isRenewed = false;
+    const send = () => {
+      before = session.observe();
+      return sendNow(call, own, before);
+    };
     for (let repeats = 0; ; repeats += 1) {
-      const before = session.observe();
-      const response = await send(call, own);
+      const response = await (call.mayChangeUser ? sendInTurn(call, rules, send) : send());
       if (!isRefusal(response)) return { response, verdict: "answered" };
+      // The session is good, so this is for example a wrong password.
+      if (isRenewed && !(await unlessAborted(call.signal, refusesSession(response)))) return { response, verdict: "answered" };
       if (repeats === rules.maxRepeats) return { response, verdict: lastVerdict() };
-      const outcome = await unlessAborted(call.signal, renew(before, rules));
+      const outcome = await unlessAborted(call.signal, renew(before!, rules));
       if (outcome === "ended") return { response, verdict: "ended" };
-      if (isAnotherUser(before, state.snapshot())) return { response, verdict: "replaced" };
+      const now = state.snapshot();
+      if (isAnotherUser(before!, now)) return { response, verdict: "replaced" };
+      isRenewed = outcome === "refreshed" || Math.abs(environment.now() - Number(now.marker)) < JUST_NOW_MS;
       discard(response);
     }
   }
@@ -52,12 +69,27 @@ export function createCaller({ settings, state, tokens, session, refresher, look
     return session.observe().status === "none" ? "ended" : "looping";
   }
 
-  async function send<R extends Reply>(call: SessionCall<R>, own: Headers): Promise<R> {
+  /** Send a call that may change who is signed in: at once, if nobody is known to refresh or to sign out. */
+  async function sendInTurn<R>(call: SessionCall<Reply>, rules: CallRules, send: () => Promise<R>): Promise<R> {
+    const start = state.snapshot();
+    const pending = rules.precondition();
+    if (!pending && !attempts.isBegun(start)) return gate.holding(send());
+    await unlessAborted(call.signal, Promise.resolve(pending));
+    return gate.afterRefresh(async () => {
+      call.signal?.throwIfAborted();
+      if (isAnotherUser(start, state.snapshot())) throw new SessionReplacedError();
+      return send();
+    });
+  }
+
+  async function sendNow<R extends Reply>(call: SessionCall<R>, own: Headers, before: Snapshot): Promise<R> {
     const token = tokens.access();
     const reply = await call.send(callHeaders(own, settings.transfer, { antiCsrf: state.antiCsrf(), token }));
     if (!isFromApi(reply)) return reply;
     // Another tab may have begun a new session since the token was sent. The refresh that follows a refusal finds out.
-    if (!token || !isRefusal(reply)) session.absorb(reply);
+    const isTaken = (token && isRefusal(reply)) || session.absorb(reply, before);
+    // Its cookies have overwritten newer ones, which the refresh brings back.
+    if (!isTaken && !token) refresher.refresh().catch(() => undefined);
     lookAhead(reply);
     return reply;
   }
@@ -72,14 +104,24 @@ export function createCaller({ settings, state, tokens, session, refresher, look
   }
 
   /** See to it that the session is newer than `before`, by a refresh only if nobody has done one since. */
-  async function renew(before: Snapshot, rules: CallRules): Promise<RefreshOutcome> {
+  async function renew(before: Snapshot, rules: CallRules): Promise<RefreshOutcome | "changed"> {
     await rules.precondition();
     const now = session.observe();
     if (now.status === "none") return "ended";
-    return hasChanged(before, now) ? "refreshed" : refresher.refresh();
+    return hasChanged(before, now) ? "changed" : refresher.refresh();
   }
 
   return { call, isRefusal };
+}
+
+/** Is this a refusal of the session, not one of the application? */
+async function refusesSession(reply: Reply): Promise<boolean> {
+  try {
+    const { message } = Object(await (reply.clone?.() ?? reply).json?.());
+    return message === "try refresh token" || message === "unauthorised";
+  } catch {
+    return false;
+  }
 }
 
 /** Free the connection of an answer nobody will read. */

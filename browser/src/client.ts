@@ -1,12 +1,15 @@
 /** Puts the parts together. */
 
 import { createLookAhead } from "./ahead.js";
+import { createAttempts } from "./attempts.js";
 import { createCaller } from "./calls.js";
 import type { Fetch, SessionCalls, SessionClient, SessionClientOptions } from "./contract.js";
 import { createCookieShelf } from "./cookies.js";
-import { browserEnvironment } from "./environment.js";
+import { browserEnvironment, isServer } from "./environment.js";
 import { createEvents } from "./events.js";
-import { createFetch } from "./fetching.js";
+import { createFetch, onlyOnce } from "./fetching.js";
+import { createGate } from "./gate.js";
+import { createInertClient } from "./inert.js";
 import { readSettings } from "./options.js";
 import { createRefresher } from "./refresh.js";
 import { createSession } from "./session.js";
@@ -15,22 +18,34 @@ import { createSignOut } from "./sign-out.js";
 import { createState } from "./state.js";
 import { createTokens } from "./tokens.js";
 
-/** Make the session client of this page. Raises `TypeError` for options that cannot work. */
+/**
+ * Make the session client of this page. Raises `TypeError` for options that cannot work. On a server, where there is no
+ * page, it gives one that does nothing: its `fetch` is the plain one, and nobody is signed in.
+ */
 export function createSessionClient(options: SessionClientOptions = {}): SessionClient {
-  const environment = { ...browserEnvironment(), ...options.environment };
+  return isServer(options.environment) ? createInertClient() : createPageClient(options);
+}
+
+function createPageClient(options: SessionClientOptions): SessionClient {
+  const environment = { ...browserEnvironment(options.apiDomain), ...options.environment };
+  // The page may install the client's own fetch as window.fetch, which must not call itself.
+  const below = options.environment?.fetch ?? globalThis.fetch?.bind(globalThis);
   const settings = readSettings(options, environment);
   const events = createEvents(environment);
   const storage = createStorageShelf(environment);
   const tokens = createTokens(storage, settings.transfer);
-  const shelf = settings.transfer === "header" ? storage : createCookieShelf(environment);
+  const shelf = settings.transfer === "header" ? storage : createCookieShelf(environment, settings.cookieSameSite);
   const state = createState(environment, shelf, tokens);
+  const attempts = createAttempts({ environment, settings, storage, state });
   const announce = environment.openChannel(`reseal ${settings.apiOrigin}`, () => void session.observe());
-  const session = createSession({ state, tokens, events, announce });
-  const refresher = createRefresher({ environment, settings, state, tokens, session, events });
+  const session = createSession({ state, tokens, attempts, events, announce: () => announce() });
+  const gate = createGate(environment, settings);
+  const refresher = createRefresher({ environment, settings, state, tokens, session, events, gate, attempts });
   const lookAhead = createLookAhead({ environment, settings, state, refresher });
-  const caller = createCaller({ settings, state, tokens, session, refresher, lookAhead });
-  const { signOut, pending } = createSignOut({ environment, settings, state, session, refresher, caller });
+  const caller = createCaller({ environment, settings, state, tokens, session, refresher, lookAhead, gate, attempts });
+  const { signOut, pending } = createSignOut({ environment, settings, state, session, refresher, caller, gate });
   const rules = { maxRepeats: settings.maxRefreshesPerCall, precondition: pending };
+  const closing = new AbortController();
 
   /** False for an address that the browser will refuse. */
   function isOurs(address: string | URL): boolean {
@@ -42,8 +57,9 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
     }
   }
 
+  const resolve = (address: string | URL) => new URL(address, environment.baseUrl()).href;
   const run: SessionCalls["run"] = (call) => caller.call(call, rules);
-  const through = (fetch: Fetch) => createFetch({ isOurs, run }, fetch);
+  const through = (fetch: Fetch, rest = fetch) => createFetch({ isOurs, resolve, run }, fetch, rest);
 
   async function attemptRefreshingSession(): Promise<boolean> {
     await pending();
@@ -56,14 +72,34 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
     return status === "unknown" ? attemptRefreshingSession() : status === "exists";
   }
 
+  function close(): void {
+    announce.close?.();
+    events.close();
+    closing.abort();
+  }
+
+  function onClose(callback: () => void): void {
+    if (closing.signal.aborted) callback();
+    else closing.signal.addEventListener("abort", callback, { once: true });
+  }
+
   return {
-    fetch: through(environment.fetch),
+    fetch: onlyOnce(isOurs, through(environment.fetch, below), below),
     doesSessionExist,
     getUserId: () => state.frontToken().userId,
     getAccessTokenPayload: () => state.frontToken().payload,
     attemptRefreshingSession,
     signOut,
     on: events.on,
-    calls: { isOurs, isRefusal: caller.isRefusal, run, through },
+    close,
+    calls: {
+      apiOrigin: settings.apiOrigin,
+      resolve,
+      isOurs,
+      isRefusal: caller.isRefusal,
+      run,
+      through: (fetch) => through(fetch),
+      onClose,
+    },
   };
 }

@@ -12,13 +12,18 @@ export interface SessionClientOptions {
   signOutPath?: string;
   /** Status by which the API says that the access token is not accepted. Default: 401. */
   sessionExpiredStatus?: number;
-  /** How often one call may be repeated after a refresh before it fails with `SessionLoopError`. Default: 3. */
+  /** How often the API may refuse one call as not refreshed before it fails with `SessionLoopError`. Default: 3. */
   maxRefreshesPerCall?: number;
   /**
    * How a session begun here travels. Default: `cookie`, out of the reach of scripts. With `header`, scripts can read the
    * tokens: only for pages whose browser will not keep the API's cookies. A session that lives keeps its way.
    */
   tokenTransferMethod?: TokenTransferMethod;
+  /**
+   * Where the readable cookies of cookie mode go. Default: `lax`. With `none` they are kept in a frame of another site too,
+   * if the browser lets that site have cookies; only over https.
+   */
+  cookieSameSite?: "lax" | "strict" | "none";
   /**
    * Refresh behind the scenes when an answer comes so few milliseconds before the access token's end, by the server's
    * clock. Default: 0, which is never; the session is then refreshed when the API asks for it.
@@ -36,8 +41,9 @@ export interface SessionClient {
    * Call like `window.fetch`. Calls to the API origin carry the session and are repeated after a refresh; all others
    * go through untouched, and so do calls with `credentials: "omit"`.
    *
-   * Rejects with `SessionRefreshError` when the refresh could not be completed (the session is kept), and with
-   * `SessionLoopError` when the API keeps refusing freshly refreshed sessions.
+   * Rejects with `SessionRefreshError` when the refresh could not be completed (the session is kept), with
+   * `SessionLoopError` when the API keeps refusing freshly refreshed sessions, and with `SessionReplacedError` when another
+   * user signed in while the call waited for a refresh to end.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
   /**
@@ -55,11 +61,20 @@ export interface SessionClient {
   signOut(): Promise<void>;
   /** Call `listener` on every `event`, other tabs' doings included where it says so, until the returned function is called. */
   on<E extends SessionEventName>(event: E, listener: SessionListener<E>): () => void;
+  /**
+   * Take this client out of the page: undo its interception, listen to other tabs no longer, and tell no more events. The
+   * session stays, and calls of this client still work.
+   */
+  close(): void;
   /** How calls are made that are not this `fetch`; `reseal-browser/intercept` builds on it. */
   readonly calls: SessionCalls;
 }
 
 export interface SessionCalls {
+  /** Where the session may go; nothing on a server, where there is none. */
+  readonly apiOrigin: string | undefined;
+  /** The absolute address, by the page's address of now. */
+  resolve(address: string | URL): string;
   /** Is this an address of the API, where the session may go? */
   isOurs(address: string | URL): boolean;
   /** Does this answer of the API say that the access token is not accepted? */
@@ -68,6 +83,8 @@ export interface SessionCalls {
   run<R extends Reply>(call: SessionCall<R>): Promise<SessionAnswer<R>>;
   /** A `fetch` like that of the client, on top of another one than the browser's. */
   through(fetch: Fetch): Fetch;
+  /** Call back when the client is closed; at once if it is. */
+  onClose(callback: () => void): void;
 }
 
 /** Something that can be sent more than once, each time with the headers of its time. */
@@ -75,6 +92,8 @@ export interface SessionCall<R extends Reply> {
   /** The caller's own headers. */
   readonly own: HeadersInit | undefined;
   readonly signal: AbortSignal | null | undefined;
+  /** May the answer change who is signed in? Then the call waits for a refresh under way. */
+  readonly mayChangeUser?: boolean;
   send(headers: Headers): Promise<R>;
 }
 
@@ -85,7 +104,7 @@ export interface SessionAnswer<R extends Reply> {
 
 /**
  * What became of a call:
- * `answered`: the response is the application's answer;
+ * `answered`: the response is the application's answer, also when it refuses a session that has just been refreshed;
  * `ended`: refused, and there is no session;
  * `replaced`: refused, and meanwhile another user signed in, in whose name the call was not repeated;
  * `looping`: refused even after the last permitted repeat, although the session lives.
@@ -93,7 +112,8 @@ export interface SessionAnswer<R extends Reply> {
 export type SessionVerdict = "answered" | "ended" | "replaced" | "looping";
 
 /** As much of a `Response` as the session needs to know. */
-export type Reply = Pick<Response, "status" | "ok" | "url" | "headers"> & Partial<Pick<Response, "body">>;
+export type Reply = Pick<Response, "status" | "ok" | "url" | "headers"> &
+  Partial<Pick<Response, "body" | "json">> & { clone?: () => Pick<Response, "json"> };
 
 export type Fetch = (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
 
@@ -133,13 +153,15 @@ export interface Environment {
   now(): number;
   /** A number from 0 up to, not including, 1. */
   random(): number;
+  /** A text that nobody can guess; nothing where the host cannot make one. */
+  newKey(): string | undefined;
   /** Call back once after `delayMs`, unless the returned function is called first. */
   setTimer(callback: () => void, delayMs: number): () => void;
   /** All readable cookies, as `document.cookie` gives them. */
   readCookies(): string;
   /** Write one cookie, as an assignment to `document.cookie` does. */
   writeCookie(cookie: string): void;
-  /** Where header mode keeps what it must remember. May throw where the browser forbids it; the tab's memory then serves. */
+  /** Where header mode keeps what it must remember, and both modes the attempt key. May throw where the browser forbids it; the tab's memory then serves. */
   storage(): SessionStorage;
   /** The page's address. */
   pageUrl(): string;
@@ -152,9 +174,9 @@ export interface Environment {
   locks: SessionLocks | undefined;
   /**
    * Call `heard` when another tab has posted to the channel `name` or changed the storage, and when the page comes back.
-   * Gives the function that posts to the others.
+   * Gives the function that posts to the others, with one that ends all of this.
    */
-  openChannel(name: string, heard: () => void): () => void;
+  openChannel(name: string, heard: () => void): SessionChannel;
   /** Take an error thrown by a listener; it must not disturb the session. */
   reportError(error: unknown): void;
 }
@@ -164,5 +186,12 @@ export type SessionStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">
 
 /** The one form of `navigator.locks.request` that is used. */
 export interface SessionLocks {
-  request(name: string, options: { signal: AbortSignal }, holder: () => Promise<void>): Promise<unknown>;
+  request(
+    name: string,
+    options: { mode: "exclusive" | "shared"; signal: AbortSignal },
+    holder: () => Promise<void>,
+  ): Promise<unknown>;
 }
+
+/** Posts to the other tabs. */
+export type SessionChannel = (() => void) & { close?: () => void };

@@ -1,7 +1,7 @@
 /** Reads and writes single script-readable cookies of the whole site. */
 
 import type { Environment } from "./contract.js";
-import type { Shelf } from "./shelf.js";
+import { backed, type Shelf } from "./shelf.js";
 
 /** As long as browsers keep any cookie, in seconds: 400 days (RFC 6265bis). */
 const FOR_EVER = 34_560_000;
@@ -9,17 +9,23 @@ const FOR_EVER = 34_560_000;
 /** What RFC 6265 allows in a cookie's value, less the percent sign, which would be mistaken for an escape on reading. */
 const PLAIN_VALUE = /^[!#$&-+\--:<-[\]-~]*$/;
 
-export function createCookieShelf(environment: Environment): Shelf {
+export function createCookieShelf(environment: Environment, sameSite: string): Shelf {
   function assign(name: string, value: string, maxAge: number): void {
-    const secure = environment.pageUrl().startsWith("https:") ? ";secure" : "";
-    environment.writeCookie(`${name}=${value};max-age=${maxAge};path=/;samesite=lax${secure}`);
+    const secure = sameSite === "none" || environment.pageUrl().startsWith("https:") ? ";secure" : "";
+    environment.writeCookie(`${name}=${value};max-age=${maxAge};path=/;samesite=${sameSite}${secure}`);
   }
-  return {
+  const cookies: Shelf = {
     read: (name) => find(environment.readCookies(), name),
     // Written as received where possible, because other SDKs of this family neither escape nor unescape.
     write: (name, value) => assign(name, PLAIN_VALUE.test(value) ? value : encodeURIComponent(value), FOR_EVER),
     erase: (name) => assign(name, "", 0),
   };
+  return backed(cookies, isForbidden);
+}
+
+/** Does the browser forbid cookies here, as in a sandboxed frame? */
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && error.name === "SecurityError";
 }
 
 /** The named cookie's value; an empty one counts as absent. */

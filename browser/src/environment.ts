@@ -1,28 +1,46 @@
-/** The browser as an `Environment`. Nothing is touched before it is needed, so a page may be imported on a server. */
+/**
+ * The browser as an `Environment`. Nothing is touched before it is needed, so a page may be imported on a server; what only
+ * browsers have may be missing, as in React Native.
+ */
 
-import type { Environment } from "./contract.js";
+import type { Environment, SessionChannel } from "./contract.js";
 
-export function browserEnvironment(): Environment {
-  // Taken once: a page may later install the client's own fetch as window.fetch, which must not call itself.
-  const nativeFetch = globalThis.fetch;
+/** Is there neither a page nor a worker, nor somebody who says what is in their place? */
+export function isServer(given: Partial<Environment> | undefined): boolean {
+  return !given?.pageUrl && globalThis.window === undefined && globalThis.location === undefined;
+}
+
+/** `address`: what counts as the page's where pages have none. */
+export function browserEnvironment(address?: string): Environment {
   return {
-    fetch: (input, init) => nativeFetch.call(globalThis, input, init),
+    // Looked up each time: what others put there later is to see the session's requests as well.
+    fetch: (input, init) => globalThis.fetch(input, init),
     now: () => Date.now(),
     random: () => Math.random(),
+    newKey,
     setTimer,
     readCookies: () => document.cookie,
     writeCookie: (cookie) => {
       document.cookie = cookie;
     },
     storage: () => localStorage,
-    pageUrl: () => location.href,
-    baseUrl: () => document.baseURI,
+    pageUrl: () => globalThis.location?.href ?? address ?? fail(),
+    baseUrl: () => (globalThis.location ? document.baseURI : (address ?? fail())),
     isOnline: () => navigator.onLine !== false,
     onceOnline,
     locks: globalThis.navigator?.locks,
     openChannel,
     reportError: console.error,
   };
+}
+
+function fail(): never {
+  throw new TypeError("apiDomain is needed where pages have no address");
+}
+
+function newKey(): string | undefined {
+  const bytes = globalThis.crypto?.getRandomValues(new Uint8Array(16));
+  return bytes && Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function setTimer(callback: () => void, delayMs: number): () => void {
@@ -35,11 +53,23 @@ function onceOnline(callback: () => void): () => void {
   return () => removeEventListener("online", callback);
 }
 
-function openChannel(name: string, heard: () => void): () => void {
+function openChannel(name: string, heard: () => void): SessionChannel {
   // A post may be here before what was stored ahead of it, and a page that was put aside has missed both.
-  for (const event of ["storage", "pageshow"]) addEventListener(event, heard);
-  if (!globalThis.BroadcastChannel) return () => undefined; // Other tabs then notice with their next call.
-  const channel = new BroadcastChannel(name);
-  channel.onmessage = heard;
-  return () => channel.postMessage(0);
+  const events = ["storage", "pageshow"];
+  for (const event of events) globalThis.addEventListener?.(event, heard);
+  // Without channels other tabs notice with their next call.
+  const channel = globalThis.BroadcastChannel && new BroadcastChannel(name);
+  if (channel) channel.onmessage = heard;
+  let isOpen = true;
+
+  function post(): void {
+    if (isOpen) channel?.postMessage(0);
+  }
+
+  post.close = () => {
+    isOpen = false;
+    for (const event of events) globalThis.removeEventListener?.(event, heard);
+    channel?.close();
+  };
+  return post;
 }

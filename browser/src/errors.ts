@@ -33,6 +33,16 @@ export class SessionLoopError extends SessionError {
   }
 }
 
+/** Another user signed in while a call waited for a refresh to end. It was not sent, for it was not meant in that name. */
+export class SessionReplacedError extends SessionError {
+  override readonly name = "SessionReplacedError";
+  readonly code = "SESSION_REPLACED";
+
+  constructor() {
+    super("Another user signed in before the call could be sent.");
+  }
+}
+
 /** The server did not end the session; the page should say so and offer to try again. */
 export class SignOutError extends SessionError {
   override readonly name = "SignOutError";

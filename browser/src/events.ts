@@ -5,6 +5,8 @@ import type { Environment, SessionEventName, SessionEvents, SessionListener } fr
 export interface Events {
   on<E extends SessionEventName>(event: E, listener: SessionListener<E>): () => void;
   emit<E extends SessionEventName>(event: E, detail: SessionEvents[E]): void;
+  /** Tell nobody any more. */
+  close(): void;
 }
 
 export function createEvents(environment: Environment): Events {
@@ -21,6 +23,7 @@ export function createEvents(environment: Environment): Events {
         if (entry.event === event) callSafely(entry.call, detail);
       }
     },
+    close: () => entries.clear(),
   };
 
   function callSafely(listener: (detail: unknown) => void, detail: unknown): void {

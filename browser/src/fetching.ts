@@ -2,32 +2,49 @@
 
 import type { Fetch, SessionCall, SessionCalls } from "./contract.js";
 import { SessionLoopError } from "./errors.js";
-import { addressOf, isAnonymous, mayHaveBody, repeatable, type RepeatableCall } from "./request.js";
+import { addressOf, bodyOf, isAnonymous, isSessionRequest, mayHaveBody, repeatable, type RepeatableCall } from "./request.js";
 
-/** Make a `fetch` with sessions out of one without. */
-export function createFetch({ isOurs, run }: Pick<SessionCalls, "isOurs" | "run">, fetch: Fetch): Fetch {
-  async function sessionFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-    if (!isOurs(addressOf(input)) || isAnonymous(input, init)) return fetch(input, init);
-    const call = repeatable(input, init);
+type Calls = Pick<SessionCalls, "isOurs" | "resolve" | "run">;
+
+/** Make a `fetch` with sessions out of one without; what is none of the session's business goes to `below` untouched. */
+export function createFetch({ isOurs, resolve, run }: Calls, fetch: Fetch, below = fetch): Fetch {
+  return async function sessionFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    const address = addressOf(input);
+    if (!isOurs(address) || isAnonymous(input, init)) return below(input, init);
+    const call = repeatable(resolve(address), input, init);
     const { response, verdict } = await run(sendable(call instanceof Promise ? await call : call, fetch));
     // An error, not the response: a page that reads "expired" here would send a signed-in user to its sign-in form.
     if (verdict === "looping") throw new SessionLoopError(response);
     return response;
-  }
-
-  return sessionFetch;
+  };
 }
 
-export function sendable({ url, init }: RepeatableCall, fetch: Fetch): SessionCall<Response> {
-  const send = (headers: Headers, more?: RequestInit) =>
-    fetch(url, { ...init, ...more, headers, credentials: "include" });
+/** Use `through` for calls that no session client has made yet, and `below` for the others. */
+export function onlyOnce(isOurs: SessionCalls["isOurs"], through: Fetch, below: Fetch): Fetch {
+  return async (input, init) => {
+    const isMade = isOurs(addressOf(input)) && isSessionRequest(input, init);
+    return (isMade ? below : through)(input, init);
+  };
+}
+
+export function sendable({ url, init, first, spare }: RepeatableCall, fetch: Fetch): SessionCall<Response> {
+  let isFirst = true;
+
+  async function send(headers: Headers, more?: RequestInit): Promise<Response> {
+    const all: RequestInit = { ...init, ...more, headers, credentials: "include" };
+    if (!first || !spare) return fetch(url, all);
+    if (!isFirst) return fetch(url, { ...all, body: bodyOf(await spare) });
+    isFirst = false;
+    return fetch(first, all);
+  }
 
   /**
    * Browsers take all headers but `Authorization` along to another origin, and say neither that nor where to. So the
    * anti-CSRF token goes where no redirect is followed, and a safe call that was redirected is followed without it.
    */
   async function sendGuarded(headers: Headers): Promise<Response> {
-    if (init.redirect || !headers.has("anti-csrf")) return send(headers);
+    // Without CORS the browser itself drops the token, and insists on following.
+    if (init.redirect || init.mode === "no-cors" || !headers.has("anti-csrf")) return send(headers);
     const response = await send(headers, { redirect: "manual" });
     if (response.type !== "opaqueredirect") return response;
     if (mayHaveBody(init.method)) {
@@ -37,5 +54,6 @@ export function sendable({ url, init }: RepeatableCall, fetch: Fetch): SessionCa
     return send(headers);
   }
 
-  return { own: init.headers, signal: init.signal, send: sendGuarded };
+  const mayChangeUser = mayHaveBody(init.method) && !init.keepalive; // Which would be lost by waiting.
+  return { own: init.headers, signal: init.signal, mayChangeUser, send: sendGuarded };
 }

@@ -5,6 +5,8 @@ export interface FrontToken {
   readonly payload: Record<string, unknown> | undefined;
   /** When the access token ends, in milliseconds since 1970 by the server's clock. */
   readonly endsAt: number | undefined;
+  /** Does the server know the attempt key? */
+  readonly knowsAttempts: boolean;
 }
 
 /** Decode base64 of UTF-8 JSON. Anything else is a session about which nothing is known, not an error. */
@@ -17,11 +19,12 @@ export function decodeFrontToken(token = ""): FrontToken {
   }
 }
 
-function describe({ uid, ate, up }: { uid?: unknown; ate?: unknown; up?: unknown }): FrontToken {
+function describe({ uid, ate, up, ik }: { uid?: unknown; ate?: unknown; up?: unknown; ik?: unknown }): FrontToken {
   return {
     userId: typeof uid === "string" ? uid : undefined,
     payload: isRecord(up) ? up : undefined,
     endsAt: typeof ate === "number" ? ate : undefined,
+    knowsAttempts: ik === 1,
   };
 }
 

@@ -4,6 +4,9 @@ import type { TokenTransferMethod } from "./contract.js";
 
 const FDI_VERSIONS = "1.16,1.17,1.18,1.19,2.0,3.0,3.1,4.0,4.1,4.2";
 
+/** Says how the session travels. Every request of a session client has it, and no other. */
+export const SESSION_MARK = "st-auth-mode";
+
 /** What goes along with one request, as far as it is known. */
 export interface Credentials {
   readonly antiCsrf: string | undefined;
@@ -18,7 +21,7 @@ export function callHeaders(own: HeadersInit, transfer: TokenTransferMethod, { a
   if (antiCsrf !== undefined) headers.set("anti-csrf", antiCsrf);
   if (token !== undefined) complete("authorization", bearer(token));
   complete("rid", "anti-csrf");
-  complete("st-auth-mode", transfer);
+  complete(SESSION_MARK, transfer);
   return headers;
 }
 
@@ -30,7 +33,7 @@ export function ownHeaders(own: HeadersInit | undefined, token: string | undefin
 }
 
 /** The headers of refresh and sign-out, to be completed by `callHeaders`. */
-export function sessionHeaders(): HeadersInit {
+export function sessionHeaders(): Record<string, string> {
   return { rid: "session", "fdi-version": FDI_VERSIONS };
 }
 

@@ -10,6 +10,7 @@ export interface Settings {
   readonly maxRefreshesPerCall: number;
   readonly transfer: TokenTransferMethod;
   readonly refreshAheadMs: number;
+  readonly cookieSameSite: string;
 }
 
 /** Requests of one refresh, the first included. */
@@ -18,10 +19,12 @@ export const MAX_REFRESH_ATTEMPTS = 6;
 export const REFRESH_TIMEOUT_MS = 15_000;
 /** Sign-out as a whole, a refresh on the way included. */
 export const SIGN_OUT_TIMEOUT_MS = 60_000;
-/** Another tab's refresh is waited for so long; then ours goes ahead, which the server tolerates. */
+/** What another tab has under way is waited for so long; then ours goes ahead, which the server tolerates. */
 export const LOCK_PATIENCE_MS = 5_000;
 /** What a tab puts into the storage may reach the others so much later than its lock does. Cookies are there at once. */
 export const NEWS_TRAVEL_MS = 100;
+/** A session that was renewed so recently is good: who refuses it has another reason. */
+export const JUST_NOW_MS = 10_000;
 /** A browser that calls itself offline is believed for so long. */
 export const OFFLINE_PATIENCE_MS = 30_000;
 /** The longest Retry-After that is obeyed to the letter. */
@@ -41,6 +44,7 @@ export function readSettings(options: SessionClientOptions, environment: Environ
     sessionExpiredStatus: expiredStatus(options.sessionExpiredStatus ?? 401),
     maxRefreshesPerCall: integer("maxRefreshesPerCall", options.maxRefreshesPerCall ?? 3, 1, 100),
     transfer: transferMethod(options.tokenTransferMethod ?? "cookie"),
+    cookieSameSite: sameSite(options.cookieSameSite ?? "lax"),
     refreshAheadMs: integer("refreshAheadMs", options.refreshAheadMs ?? 0, 0, DAY_MS),
   };
 }
@@ -71,6 +75,11 @@ function expiredStatus(status: number): number {
 function transferMethod(method: TokenTransferMethod): TokenTransferMethod {
   if (method === "cookie" || method === "header") return method;
   throw new TypeError('tokenTransferMethod must be "cookie" or "header"');
+}
+
+function sameSite(value: string): string {
+  if (/^(lax|strict|none)$/.test(value)) return value;
+  throw new TypeError('cookieSameSite must be "lax", "strict" or "none"');
 }
 
 function integer(name: string, value: number, least: number, most: number): number {

@@ -6,17 +6,20 @@
  *   session-expired status              ended, unless another tab stored a new session meanwhile
  *   5xx, 408, 425, 429, no answer       tried again after a pause; in the end given up, session kept
  *   any other status                    given up at once, session kept
+ *   whichever, but another session      asked once more: the answer may have undone a sign-in, and what the browser
+ *   has begun meanwhile                 presents now tells who is signed in
  *
  * A repeated refresh gets the same successor tokens from the server. Therefore an answer that was lost may be asked for
  * again, and two tabs that refresh at once do no harm.
  */
 
+import type { Attempts } from "./attempts.js";
 import type { Environment } from "./contract.js";
 import { SessionRefreshError } from "./errors.js";
 import type { Events } from "./events.js";
+import type { Gate } from "./gate.js";
 import { callHeaders, sessionHeaders } from "./headers.js";
 import {
-  LOCK_PATIENCE_MS,
   MAX_REFRESH_ATTEMPTS,
   NEWS_TRAVEL_MS,
   OFFLINE_PATIENCE_MS,
@@ -25,17 +28,15 @@ import {
 } from "./options.js";
 import { isTransient, pauseAfter, readRetryAfter } from "./retry.js";
 import type { Session } from "./session.js";
-import { hasChanged, type ReadableState, type Snapshot } from "./state.js";
+import { hasChanged, isAnotherSession, isSameSession, type ReadableState, type Snapshot } from "./state.js";
 import type { Tokens } from "./tokens.js";
-import { type Keep, pause, untilOnline, withLock, withTimeout } from "./waiting.js";
+import { type Keep, pause, untilOnline, withTimeout } from "./waiting.js";
 
 export type RefreshOutcome = "refreshed" | "ended";
 
 export interface Refresher {
   /** Refresh, or join the refresh under way. Rejects with `SessionRefreshError` if no decision was reached. */
   refresh(): Promise<RefreshOutcome>;
-  /** Run `task` while no tab refreshes, as far as that can be known. */
-  alone<T>(task: (keep: Keep) => Promise<T>): Promise<T>;
   /** Resolve when no refresh is under way, whatever came of it. */
   settled(): Promise<void>;
 }
@@ -54,9 +55,12 @@ interface Parts {
   readonly tokens: Tokens;
   readonly session: Session;
   readonly events: Events;
+  readonly gate: Gate;
+  readonly attempts: Attempts;
 }
 
-export function createRefresher({ environment, settings, state, tokens, session, events }: Parts): Refresher {
+export function createRefresher(parts: Parts): Refresher {
+  const { environment, settings, state, tokens, session, events, gate, attempts } = parts;
   let flight: Promise<RefreshOutcome> | undefined;
 
   function refresh(): Promise<RefreshOutcome> {
@@ -69,54 +73,52 @@ export function createRefresher({ environment, settings, state, tokens, session,
   async function fly(): Promise<RefreshOutcome> {
     const start = state.snapshot();
     await untilOnline(environment, OFFLINE_PATIENCE_MS);
-    for (let attempts = 1; ; attempts += 1) {
-      const result = await alone((keep) => attempt(start, keep));
+    for (let tries = 1; ; tries += 1) {
+      const result = await gate.alone((keep) => attempt(start, keep));
       if (typeof result === "string") return result;
-      if (!result.mayPass || attempts === MAX_REFRESH_ATTEMPTS) throw giveUp(result, attempts);
-      await pause(environment, pauseAfter(attempts, result.retryAfterMs, environment.random()));
+      if (!result.mayPass || tries === MAX_REFRESH_ATTEMPTS) throw giveUp(result, tries);
+      await pause(environment, pauseAfter(tries, result.retryAfterMs, environment.random()));
     }
-  }
-
-  function alone<T>(task: (keep: Keep) => Promise<T>): Promise<T> {
-    return withLock(environment, `reseal-refresh ${settings.refreshUrl}`, LOCK_PATIENCE_MS, task);
   }
 
   /** Send one refresh, unless another tab has done it while this one waited. */
   async function attempt(start: Snapshot, keep: Keep): Promise<RefreshOutcome | Failure> {
     const now = session.observe();
     if (hasChanged(start, now)) return outcomeOf(now);
+    const result = (await exchange(now)) ?? (await exchange(session.observe())) ?? outcomeOf(state.snapshot());
+    if (settings.transfer === "header" && typeof result === "string") keep(NEWS_TRAVEL_MS);
+    return result;
+  }
+
+  /** Ask for new tokens. Nothing comes of it if another session has begun meanwhile. */
+  async function exchange(start: Snapshot): Promise<RefreshOutcome | Failure | undefined> {
+    const isOvertaken = () => start.status === "exists" && isAnotherSession(start, state.snapshot());
     try {
-      const result = await withTimeout(environment, REFRESH_TIMEOUT_MS, async (signal) => {
-        const response = await post(signal);
-        // Another tab signed out meanwhile, and this answer came with tokens: being refused takes them away again.
-        const isLate = response.ok && start.status === "exists" && state.snapshot().status === "none";
-        return judge(isLate ? await post(signal) : response, start);
+      return await withTimeout(environment, REFRESH_TIMEOUT_MS, async (limit) => {
+        // An answer that is not read does not reach the cookies either.
+        const forget = events.on("SESSION_CREATED", () => isOvertaken() && limit.abort());
+        return judge(await post(start, limit.signal), start).finally(forget);
       });
-      if (settings.transfer === "header" && typeof result === "string") keep(NEWS_TRAVEL_MS);
-      return result;
     } catch (cause) {
-      return { mayPass: true, cause };
+      return isOvertaken() ? undefined : { mayPass: true, cause };
     }
   }
 
-  function post(signal: AbortSignal): Promise<Response> {
+  function post(start: Snapshot, signal: AbortSignal): Promise<Response> {
     const credentials = { antiCsrf: state.antiCsrf(), token: tokens.refresh() };
+    const own = { ...sessionHeaders(), ...attempts.headers(start) };
     return environment.fetch(settings.refreshUrl, {
       method: "POST",
       credentials: "include",
       redirect: "error", // What the request carries must not follow a redirect to another origin.
-      headers: callHeaders(sessionHeaders(), settings.transfer, credentials),
+      headers: callHeaders(own, settings.transfer, credentials),
       signal,
     });
   }
 
-  async function judge(response: Response, start: Snapshot): Promise<RefreshOutcome | Failure> {
+  async function judge(response: Response, start: Snapshot): Promise<RefreshOutcome | Failure | undefined> {
     if (response.status === settings.sessionExpiredStatus) return refused(response, start);
-    if (response.ok) {
-      // In headers an answer concerns the token that was sent; if another tab has stored a newer one, it is outdated.
-      if (start.token === tokens.refresh()) session.refreshed(response);
-      return outcomeOf(state.snapshot());
-    }
+    if (response.ok) return accepted(response, start);
     return {
       mayPass: isTransient(response.status),
       status: response.status,
@@ -124,7 +126,21 @@ export function createRefresher({ environment, settings, state, tokens, session,
     };
   }
 
-  async function refused(response: Response, start: Snapshot): Promise<RefreshOutcome> {
+  function accepted(response: Response, start: Snapshot): RefreshOutcome | undefined {
+    const now = state.snapshot();
+    // Another tab signed out meanwhile, and this answer came with tokens: being refused takes them away again.
+    if (start.status === "exists" && now.status === "none") return undefined;
+    // In headers an answer concerns the token that was sent; if another tab has stored a newer one, it is outdated.
+    if (start.token !== tokens.refresh()) return outcomeOf(now);
+    if (isAnotherSession(start, now) && !isSameSession(session.named(response) ?? now, now)) return undefined;
+    session.refreshed(response);
+    // A key serves until the next one, also a browser that crashed. But a browser that lost its marker may do so again, and
+    // would ask for other tokens under the same key.
+    if (start.marker === undefined) attempts.forget();
+    return outcomeOf(state.snapshot());
+  }
+
+  async function refused(response: Response, start: Snapshot): Promise<RefreshOutcome | undefined> {
     const { message, reason } = await refusalOf(response);
     const isTheft = message === "token theft detected" || reason === "theft"; // Who came second, and later the other one.
     const isCleared = isTheft || response.headers.get("front-token") === "remove";
@@ -132,8 +148,9 @@ export function createRefresher({ environment, settings, state, tokens, session,
     if (start.token) await pause(environment, NEWS_TRAVEL_MS);
     const now = state.snapshot();
     // Somebody signed in while the old session was being refused: the refusal does not concern the new one, unless it came
-    // with the removal of cookies, which cannot be told apart.
+    // with the removal of cookies, which may have been there before or after the new ones.
     if (hasChanged(start, now) && (start.token || !isCleared)) return outcomeOf(now);
+    if (isAnotherSession(start, now) && hasChanged(start, now)) return undefined;
     session.expired(isTheft ? "token-theft" : "refused", typeof reason === "string" ? reason : undefined);
     return "ended";
   }
@@ -144,7 +161,7 @@ export function createRefresher({ environment, settings, state, tokens, session,
     return error;
   }
 
-  return { refresh, alone, settled: async () => void (await flight?.catch(() => undefined)) };
+  return { refresh, settled: async () => void (await flight?.catch(() => undefined)) };
 }
 
 function outcomeOf(now: Snapshot): RefreshOutcome {

@@ -1,9 +1,17 @@
-/** Turns the arguments of fetch into something that can be sent more than once. */
+/** Turns the arguments of fetch into something that can be sent more than once, each time as it was when it was given. */
+
+import { SESSION_MARK } from "./headers.js";
+import { unlessAborted } from "./waiting.js";
 
 export interface RepeatableCall {
+  /** Absolute: the page may have another address when the call is repeated. */
   readonly url: string;
   /** With `redirect` only if the caller chose something else than to follow, or said so explicitly. */
   readonly init: RequestInit;
+  /** A request that must leave at once, with the body in it. */
+  readonly first?: Request;
+  /** The body for its repetition. */
+  readonly spare?: Promise<Blob>;
 }
 
 /** The members of a Request that its copy needs; body and headers are copied separately. */
@@ -20,33 +28,71 @@ export function isAnonymous(input: RequestInfo | URL, init: RequestInit | undefi
   return (init?.credentials ?? (isRequest(input) ? input.credentials : undefined)) === "omit";
 }
 
+/** Has a session client made this request, which meets another one on its way? */
+export function isSessionRequest(input: RequestInfo | URL, init: RequestInit | undefined): boolean {
+  return new Headers(init?.headers ?? (isRequest(input) ? input.headers : undefined)).has(SESSION_MARK);
+}
+
 /**
- * Make a call repeatable. A body that can be read only once is read now; without one there is no waiting, so that a
- * last call on leaving the page is sent in time.
+ * Make a call repeatable. A body that can be read only once is read now. Without one, and with `keepalive`, there is no
+ * waiting, so that a last call on leaving the page is sent in time.
  */
-export function repeatable(input: RequestInfo | URL, init: RequestInit = {}): RepeatableCall | Promise<RepeatableCall> {
-  const call = isRequest(input) ? fromRequest(input, init) : { url: String(input), init: { ...init } };
-  call.init.headers = new Headers(call.init.headers); // The caller may change its own later.
-  if (isRequest(input) && init.body == null && mayHaveBody(input.method)) return withBody(call, input.blob());
-  if (init.body instanceof ReadableStream) return withBody(call, new Response(init.body).blob());
+export function repeatable(
+  url: string,
+  input: RequestInfo | URL,
+  given: RequestInit = {},
+): RepeatableCall | Promise<RepeatableCall> {
+  const init = isRequest(input) ? fromRequest(input, given) : { ...given };
+  init.headers = new Headers(init.headers); // The caller may change its own later.
+  const call = { url, init };
+  if (isRequest(input) && given.body == null && mayHaveBody(input.method)) {
+    if (!init.keepalive) return withBody(call, input.blob());
+    const spare = input.clone().blob();
+    spare.catch(() => undefined); // Told where it is needed.
+    return { ...call, first: input, spare };
+  }
+  if (given.body instanceof ReadableStream) return withBody(call, new Response(given.body).blob());
+  if (given.body != null) init.body = copyOf(given.body);
   return call;
 }
 
-function fromRequest(request: Request, init: RequestInit): { url: string; init: RequestInit } {
+function fromRequest(request: Request, given: RequestInit): RequestInit {
   const copy: Record<string, unknown> = { headers: request.headers };
   for (const member of COPIED) copy[member] = request[member];
   if (request.redirect !== "follow") copy["redirect"] = request.redirect;
-  for (const [member, value] of Object.entries(init)) {
+  for (const [member, value] of Object.entries(given)) {
     if (value !== undefined) copy[member] = value;
   }
-  return { url: request.url, init: copy };
+  return copy;
 }
 
-async function withBody(call: RepeatableCall, reading: Promise<Blob>): Promise<RepeatableCall> {
-  const bytes = await reading;
-  // A blob brings its own type where the headers name none, and a stream has none to bring.
-  const body = bytes.size === 0 ? null : bytes.slice(0, bytes.size, "");
-  return { url: call.url, init: { ...call.init, body } };
+async function withBody({ url, init }: RepeatableCall, reading: Promise<Blob>): Promise<RepeatableCall> {
+  return { url, init: { ...init, body: bodyOf(await unlessAborted(init.signal, reading)) } };
+}
+
+/** A blob brings its own type where the headers name none, and a stream has none to bring. */
+export function bodyOf(bytes: Blob): Blob | null {
+  return bytes.size === 0 ? null : bytes.slice(0, bytes.size, "");
+}
+
+/** The body as it is now; the page may change its own. */
+export function copyOf<B>(body: B): B {
+  return copied(body) as B; // Each is copied as what it is.
+}
+
+function copied(body: unknown): unknown {
+  if (body instanceof URLSearchParams) return new URLSearchParams(body);
+  if (body instanceof FormData) return copyOfForm(body);
+  if (body instanceof ArrayBuffer) return body.slice(0);
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice();
+  if (globalThis.Document && body instanceof Document) return body.cloneNode(true);
+  return body;
+}
+
+function copyOfForm(form: FormData): FormData {
+  const copy = new FormData();
+  for (const [name, value] of form) copy.append(name, value);
+  return copy;
 }
 
 /** Is this a method that changes something, and takes a body along? */
@@ -56,5 +102,5 @@ export function mayHaveBody(method = "GET"): boolean {
 
 /** Recognised by its shape, because a Request may come from another frame. */
 function isRequest(input: RequestInfo | URL): input is Request {
-  return typeof input === "object" && "url" in input;
+  return typeof input === "object" && input !== null && "url" in input;
 }

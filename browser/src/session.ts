@@ -1,15 +1,22 @@
 /** Brings the readable state and the events together: every change of the session in this tab passes here. */
 
+import type { Attempts } from "./attempts.js";
 import type { Reply, SessionEndReason } from "./contract.js";
 import type { Events } from "./events.js";
-import type { ReadableState, Snapshot } from "./state.js";
+import { decodeFrontToken } from "./front-token.js";
+import { isAnotherSession, isSameSession, type ReadableState, type SessionName, sessionOf, type Snapshot } from "./state.js";
 import type { Tokens } from "./tokens.js";
 
 export interface Session {
   /** Read the state, and tell the page what another tab has changed since the last look. */
   observe(): Snapshot;
-  /** Take over what an ordinary response says about the session. */
-  absorb(reply: Reply): void;
+  /**
+   * Take over what an ordinary response says about the session. False, and nothing is taken over, if it speaks of that
+   * which was there `before` and has been replaced since.
+   */
+  absorb(reply: Reply, before: Snapshot): boolean;
+  /** The session of which a response speaks, if it does. */
+  named(reply: Reply): SessionName | undefined;
   /** Take over a successful refresh. */
   refreshed(reply: Reply): void;
   /** The session is over because somebody asked for it. */
@@ -21,6 +28,7 @@ export interface Session {
 interface Parts {
   readonly state: ReadableState;
   readonly tokens: Tokens;
+  readonly attempts: Attempts;
   readonly events: Events;
   /** Have the other tabs look at the state. */
   readonly announce: () => void;
@@ -33,7 +41,7 @@ interface Belief {
   readonly payload: string;
 }
 
-export function createSession({ state, tokens, events, announce }: Parts): Session {
+export function createSession({ state, tokens, attempts, events, announce }: Parts): Session {
   let known = state.snapshot().status === "exists" ? belief() : undefined;
 
   function observe(): Snapshot {
@@ -62,7 +70,10 @@ export function createSession({ state, tokens, events, announce }: Parts): Sessi
   function forget(): { userId: string | undefined } | undefined {
     const seen = state.snapshot();
     const last = known ?? (seen.status === "exists" ? seen : undefined);
-    if (seen.status !== "none") state.clear();
+    if (seen.status !== "none") {
+      state.clear();
+      attempts.forget();
+    }
     known = undefined;
     return last && { userId: seen.userId ?? last.userId };
   }
@@ -88,16 +99,33 @@ export function createSession({ state, tokens, events, announce }: Parts): Sessi
     state.store({ frontToken: header(reply, "front-token"), antiCsrf: header(reply, "anti-csrf") });
   }
 
-  function absorb(reply: Reply): void {
+  function absorb(reply: Reply, before: Snapshot): boolean {
+    if (isOutdated(reply, before)) return false;
     const frontToken = header(reply, "front-token");
     const antiCsrf = header(reply, "anti-csrf");
-    if (frontToken === "remove") return reply.ok ? signedOut() : expired("refused");
-    tokens.take(reply.headers);
-    if (frontToken !== undefined) {
-      store(reply);
-      notice();
-      announce();
-    } else if (antiCsrf !== undefined) state.storeAntiCsrf(antiCsrf);
+    if (frontToken === "remove") reply.ok ? signedOut() : expired("refused");
+    else {
+      tokens.take(reply.headers);
+      if (frontToken !== undefined) {
+        store(reply);
+        notice();
+        announce();
+      } else if (antiCsrf !== undefined) state.storeAntiCsrf(antiCsrf);
+    }
+    return true;
+  }
+
+  function isOutdated(reply: Reply, before: Snapshot): boolean {
+    if (before.status !== "exists" || !isAnotherSession(before, state.snapshot())) return false;
+    // A removal of cookies has happened, whoever it was for.
+    if (header(reply, "front-token") === "remove") return before.token !== undefined;
+    const told = named(reply);
+    return told !== undefined && isSameSession(told, before);
+  }
+
+  function named(reply: Reply): SessionName | undefined {
+    const frontToken = header(reply, "front-token");
+    return frontToken === undefined ? undefined : sessionOf(decodeFrontToken(frontToken));
   }
 
   function refreshed(reply: Reply): void {
@@ -109,7 +137,7 @@ export function createSession({ state, tokens, events, announce }: Parts): Sessi
     announce();
   }
 
-  return { observe, absorb, refreshed, signedOut, expired };
+  return { observe, absorb, named, refreshed, signedOut, expired };
 }
 
 /** Leave out what is new in each token. */

@@ -4,6 +4,7 @@ import type { Caller } from "./calls.js";
 import type { Environment, SessionAnswer, SessionCall } from "./contract.js";
 import { SignOutError } from "./errors.js";
 import { sendable } from "./fetching.js";
+import type { Gate } from "./gate.js";
 import { sessionHeaders } from "./headers.js";
 import { SIGN_OUT_TIMEOUT_MS, type Settings } from "./options.js";
 import type { Refresher } from "./refresh.js";
@@ -25,9 +26,10 @@ interface Parts {
   readonly session: Session;
   readonly refresher: Refresher;
   readonly caller: Caller;
+  readonly gate: Gate;
 }
 
-export function createSignOut({ environment, settings, state, session, refresher, caller }: Parts): SignOut {
+export function createSignOut({ environment, settings, state, session, refresher, caller, gate }: Parts): SignOut {
   let flight: Promise<void> | undefined;
 
   function signOut(): Promise<void> {
@@ -53,7 +55,7 @@ export function createSignOut({ environment, settings, state, session, refresher
    */
   async function ask(): Promise<SessionAnswer<Response>> {
     try {
-      return await withTimeout(environment, SIGN_OUT_TIMEOUT_MS, (signal) =>
+      return await withTimeout(environment, SIGN_OUT_TIMEOUT_MS, ({ signal }) =>
         caller.call(request(signal), { maxRepeats: 1, precondition: nothing }),
       );
     } catch (cause) {
@@ -64,14 +66,14 @@ export function createSignOut({ environment, settings, state, session, refresher
   function request(signal: AbortSignal): SessionCall<Response> {
     const init: RequestInit = { method: "POST", headers: sessionHeaders(), redirect: "error", signal };
     const call = sendable({ url: settings.signOutUrl, init }, environment.fetch);
-    return { ...call, send };
+    return { ...call, mayChangeUser: false, send }; // It sees to it itself what a refresh may bring.
 
     /** If another tab's refresh is answered meanwhile, its cookies may come after their removal: then remove them again. */
     async function send(headers: Headers): Promise<Response> {
       const before = state.snapshot();
       const response = await call.send(headers);
       if (!response.ok) return response;
-      return refresher.alone(async () => {
+      return gate.alone(async () => {
         const now = state.snapshot();
         return hasChanged(before, now) && !isAnotherUser(before, now) ? call.send(headers) : response;
       });

@@ -25,6 +25,7 @@ export type SessionStatus = "exists" | "none" | "unknown";
 export interface Snapshot {
   readonly status: SessionStatus;
   readonly userId: string | undefined;
+  readonly handle: unknown;
   readonly marker: string | undefined;
   /** The refresh token of header mode, which reaches other tabs a little before the marker. */
   readonly token: string | undefined;
@@ -45,6 +46,22 @@ export interface ReadableState {
 /** Has any tab stored or cleared a session between the two moments? */
 export function hasChanged(before: Snapshot, after: Snapshot): boolean {
   return before.marker !== after.marker || before.token !== after.token || before.generation !== after.generation;
+}
+
+/** Has another session begun between the two moments, or is the browser told of one only now? */
+export function isAnotherSession(before: Snapshot, after: Snapshot): boolean {
+  return after.status === "exists" && !isSameSession(before, after);
+}
+
+export function isSameSession(one: SessionName, other: SessionName): boolean {
+  return one.userId === other.userId && one.handle === other.handle;
+}
+
+/** Whose session, and which. */
+export type SessionName = Pick<Snapshot, "userId" | "handle">;
+
+export function sessionOf({ userId, payload }: FrontToken): SessionName {
+  return { userId, handle: payload?.["sessionHandle"] };
 }
 
 /** Would a call, sent at the first moment, be repeated in the name of somebody else? */
@@ -83,7 +100,7 @@ export function createState(environment: Environment, shelf: Shelf, tokens: Toke
   return {
     snapshot: () => ({
       status: status(),
-      userId: frontToken().userId,
+      ...sessionOf(frontToken()),
       marker: shelf.read(MARKER),
       token: tokens.refresh(),
       generation,

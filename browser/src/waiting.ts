@@ -1,21 +1,22 @@
 /** Every way of waiting, each with an end. */
 
-import type { Environment } from "./contract.js";
+import type { Environment, SessionLocks } from "./contract.js";
+import { LOCK_PATIENCE_MS } from "./options.js";
 
 export function pause(environment: Environment, delayMs: number): Promise<void> {
   return new Promise((resolve) => environment.setTimer(resolve, delayMs));
 }
 
-/** Run `task` with a signal that aborts after `limitMs`; the task must obey it. */
+/** Run `task` with a controller that aborts after `limitMs`; the task must obey it, and may abort it earlier. */
 export async function withTimeout<T>(
   environment: Environment,
   limitMs: number,
-  task: (signal: AbortSignal) => Promise<T>,
+  task: (limit: AbortController) => Promise<T>,
 ): Promise<T> {
   const limit = new AbortController();
   const cancel = environment.setTimer(() => limit.abort(), limitMs);
   try {
-    return await task(limit.signal);
+    return await task(limit);
   } finally {
     cancel();
   }
@@ -51,19 +52,17 @@ export function untilOnline(environment: Environment, limitMs: number): Promise<
 export type Keep = (keepMs: number) => void;
 
 /**
- * Run `task` while no other tab holds the lock `name`. If the lock does not come within `patienceMs`, or locks do not
- * work here, run it all the same: the lock saves requests, correctness comes from the server.
+ * Run `task` while holding the lock `name`. If it does not come in time, or locks do not work here, run it all the same:
+ * the lock saves requests, correctness comes from the server.
  */
 export function withLock<T>(
   environment: Environment,
+  locks: SessionLocks,
   name: string,
-  patienceMs: number,
+  mode: LockMode,
   task: (keep: Keep) => Promise<T>,
 ): Promise<T> {
-  const { locks } = environment;
   let keepMs = 0;
-  const work = () => task((more) => (keepMs = more));
-  if (!locks) return work();
   return new Promise((resolve, reject) => {
     const patience = new AbortController();
     let hasBegun = false;
@@ -71,13 +70,13 @@ export function withLock<T>(
       if (hasBegun) return; // Granted too late; giving it back at once.
       hasBegun = true;
       cancel();
-      await work().then(resolve, reject);
+      await task((more) => (keepMs = more)).then(resolve, reject);
       if (keepMs) await pause(environment, keepMs);
     };
     const cancel = environment.setTimer(() => {
       patience.abort();
       void begin();
-    }, patienceMs);
-    locks.request(name, { signal: patience.signal }, begin).catch(begin);
+    }, LOCK_PATIENCE_MS);
+    locks.request(name, { mode, signal: patience.signal }, begin).catch(begin);
   });
 }

@@ -47,6 +47,8 @@ declare const clients: { claim(): Promise<void> };
 /** Answers a page's request to the API; undefined for a request that is none of ours. */
 export type SessionResponder = (request: Request) => Promise<Response> | undefined;
 
+/** What has no body must not be given one. */
+const WITHOUT_BODY = new Set([101, 103, 204, 205, 304]);
 /** The answer to a page whose refresh came to no decision here: not one after which it tries again by itself. */
 const FAILED_DEPENDENCY = 424;
 
@@ -79,6 +81,8 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
     fetch: (input, init) => vault.settled().then(() => host.fetch(input, init)),
   };
   const client = createSessionClient({ ...options, tokenTransferMethod: "header", environment });
+  const sessionFetch = client.calls.through(environment.fetch);
+  let isUntold = false;
   let end: SessionEvents["SESSION_EXPIRED"] | undefined;
   client.on("SESSION_EXPIRED", (detail) => (end = detail));
 
@@ -97,9 +101,8 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
     await vault.opened();
     const before = vault.getItem(FRONT_TOKEN);
     try {
-      const response = await client.fetch(request).catch(refusedForEver);
-      const now = vault.getItem(FRONT_TOKEN);
-      return withoutTokens(response, now === before ? null : now);
+      const response = await sessionFetch(request).catch(refusedForEver);
+      return withoutTokens(response, before);
     } catch {
       return Response.error(); // To the page, the network has failed; the session is kept.
     } finally {
@@ -113,14 +116,28 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
     throw error;
   }
 
-  function withoutTokens(response: Response, frontToken: string | null): Response {
+  /** The answer for the page, with news of the session in the place of tokens. */
+  function withoutTokens(response: Response, before: string | null): Response {
     const isElsewhere = response.url !== "" && !client.calls.isOurs(response.url);
     if (isElsewhere || response.type === "opaqueredirect") return response;
+    const news = newsFor(response, before);
+    const hasTokens = [ACCESS_TOKEN, REFRESH_TOKEN].some((name) => response.headers.has(name));
+    if (!hasTokens && news === null) return response; // A copy has no address of its own, and was never redirected.
     const headers = new Headers(response.headers);
     headers.delete(ACCESS_TOKEN);
     headers.delete(REFRESH_TOKEN);
-    if (frontToken !== null) headers.set("front-token", frontToken);
-    return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+    if (news !== null) headers.set("front-token", news);
+    const { status, statusText } = response;
+    return new Response(WITHOUT_BODY.has(status) ? null : response.body, { status, statusText, headers });
+  }
+
+  /** The front token, if it is new since the call began or has not been told since; a redirected answer tells none. */
+  function newsFor({ redirected }: Response, before: string | null): string | null {
+    const now = vault.getItem(FRONT_TOKEN);
+    if (now !== before) isUntold = true;
+    if (!isUntold || redirected) return null;
+    isUntold = false;
+    return now;
   }
 
   /** A page's client asks to refresh: it joins the one refresh that all pages share. */

@@ -1,27 +1,34 @@
 /**
- * Gives every new `XMLHttpRequest` to the API origin a session. It is the browser's own object: it is opened and sent again
- * after a refresh, and what it tells of a refused attempt is held back. Timeout, progress, `abort` and `responseType` are
- * therefore the browser's; a synchronous request cannot wait for a refresh and stays as it is.
+ * Gives every new `XMLHttpRequest` to the API origin a session. The first attempt is made by the page's own object. A refused
+ * one is held back, and each repetition is a request of its own, whose news the page's object tells as if they were its:
+ * so every object of the browser is sent once, and what others have wrapped around `send` comes to its end. A synchronous
+ * request cannot wait for a refresh and stays as it is.
  */
 
 import type { Reply, SessionCalls } from "./contract.js";
+import { SESSION_MARK } from "./headers.js";
+import { copyOf, mayHaveBody } from "./request.js";
+import { blank, replyOf, SHOWN, type View, viewOf } from "./xhr-view.js";
 
 type RequestClass = typeof XMLHttpRequest;
+type Body = Parameters<XMLHttpRequest["send"]>[0];
 type OpenArguments = [method: string, url: string | URL, isAsync?: boolean, user?: string | null, password?: string | null];
 
 const EVENTS = ["readystatechange", "loadstart", "progress", "load", "error", "abort", "timeout", "loadend"];
 const HEADERS_RECEIVED = 2;
-const DONE = 4;
 
 /** One call, from `send` to the last event that the page gets, over as many attempts as it takes. */
 interface Exchange {
   readonly cancel: AbortController;
-  /** The page does not see what happens: the attempt was refused, or the next one has no answer yet. */
-  isHidden: boolean;
-  isRepeat: boolean;
+  readonly began: number;
   readonly toldOfUpload: Set<string>;
+  /** The page does not see what happens: the attempt was refused, or may not begin yet. */
+  isHidden: boolean;
+  /** The request under way, or refused last; the page's own object until that was refused. */
+  view: View;
+  repetition: XMLHttpRequest | undefined;
   answered: (reply: Reply) => void;
-  loaded: () => void;
+  stopTimer: () => void;
 }
 
 /** Make the class that a page gets: `native`, whose objects are equipped as long as `isActive`. */
@@ -29,115 +36,233 @@ export function createRequestClass(calls: SessionCalls, native: RequestClass, is
   return new Proxy(native, {
     construct(target, given, newTarget) {
       const xhr = Reflect.construct(target, given, newTarget) as XMLHttpRequest;
-      if (isActive()) equip(xhr, calls);
+      if (isActive()) equip(xhr, calls, native);
       return xhr;
     },
   });
 }
 
-function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, run }: SessionCalls): void {
-  const { open, send, setRequestHeader, abort, upload } = xhr; // Of the prototype, as somebody may have changed it.
+function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: SessionCalls, native: RequestClass): void {
+  // Of the prototype, as somebody may have changed it, or of another interception.
+  const { open, send, setRequestHeader, overrideMimeType, abort, upload } = xhr;
+  const self = viewOf(xhr);
+  let shown = self;
   let opened: OpenArguments | undefined; // A session call that is still to be sent.
   let isForeign = false;
   let own = new Headers();
+  let mimeType: string | undefined;
   let exchange: Exchange | undefined;
+  let isTelling = false;
+  let isSilent = false;
 
   // The first listeners of this object, so nobody else hears what they stop.
-  for (const type of EVENTS) xhr.addEventListener(type, hear);
+  for (const type of EVENTS) xhr.addEventListener(type, hearOwn);
 
-  function hear(event: Event): void {
-    if (!exchange) return;
-    const isState = event.type === "readystatechange";
-    if (isState && xhr.readyState >= HEADERS_RECEIVED) {
-      exchange.isHidden = isRefusal({ status: xhr.status, url: xhr.responseURL });
-    }
-    if (exchange.isHidden) event.stopImmediatePropagation();
-    if (isState && xhr.readyState === HEADERS_RECEIVED) exchange.answered(replyOf(xhr));
-    if (event.type === "loadend") exchange.isHidden ? exchange.loaded() : finish();
+  function hearOwn(event: Event): void {
+    if (isTelling || (!exchange && !isSilent)) return;
+    if (!exchange || isSilent || !hear(exchange, self, event.type)) event.stopImmediatePropagation();
+  }
+
+  /** Take note of what a request tells. Gives whether the page may know. */
+  function hear(mine: Exchange, view: View, type: string): boolean {
+    const isAnswer = type === "readystatechange" && view.readyState === HEADERS_RECEIVED;
+    if (isAnswer && isRefusal({ status: view.status, url: view.responseURL })) hide(mine);
+    else if (isAnswer) mine.answered(replyOf(view, xhr.responseType));
+    if (type === "loadend") mine.isHidden ? mine.answered(replyOf(view, xhr.responseType)) : finish();
+    return !mine.isHidden;
+  }
+
+  function hide(mine: Exchange): void {
+    mine.isHidden = true;
+    shown = blank(1, xhr.responseType);
+    if (!xhr.timeout) return;
+    const timer = setTimeout(() => fail(mine, "timeout"), remaining(mine));
+    mine.stopTimer = () => clearTimeout(timer);
+  }
+
+  function show(mine: Exchange, view: View): void {
+    mine.stopTimer();
+    mine.isHidden = false;
+    shown = mine.view = view;
+  }
+
+  /** What is left of the page's time; never 0, which would be for ever. */
+  function remaining({ began }: Exchange): number {
+    return Math.max(1, xhr.timeout - (Date.now() - began));
+  }
+
+  function isLate({ began }: Exchange): boolean {
+    return xhr.timeout > 0 && Date.now() - began >= xhr.timeout;
   }
 
   /** The page knows the outcome, or wants none. */
   function finish(): void {
-    exchange?.answered(replyOf(xhr));
-    exchange?.cancel.abort();
+    const mine = exchange;
     exchange = undefined;
+    mine?.stopTimer();
+    mine?.cancel.abort();
+    mine?.answered(replyOf(blank(0, ""), ""));
   }
 
-  function tell(...types: string[]): void {
+  function tell(...events: Event[]): void {
+    for (const event of events) {
+      isTelling = true;
+      xhr.dispatchEvent(event);
+      isTelling = false;
+    }
+  }
+
+  function tellEnd(type: string): void {
     finish();
-    for (const type of types) xhr.dispatchEvent(new ProgressEvent(type));
+    tell(new Event("readystatechange"), new ProgressEvent(type), new ProgressEvent("loadend"));
   }
 
-  async function complete(mine: Exchange, call: OpenArguments, body: Parameters<typeof send>[0]): Promise<void> {
-    let loaded = Promise.resolve();
+  /** End without an answer. */
+  function fail(mine: Exchange, type: string): void {
+    if (exchange !== mine) return;
+    silently(() => abort.call(xhr));
+    shown = blank(4, xhr.responseType);
+    tellEnd(type);
+  }
+
+  function silently(work: () => void): void {
+    isSilent = true;
+    work();
+    isSilent = false;
+  }
+
+  async function complete(mine: Exchange, call: OpenArguments, body: Body): Promise<void> {
+    let isFirst = true;
 
     function attempt(headers: Headers): Promise<Reply> {
-      loaded = Promise.resolve();
-      return new Promise((answered) => {
-        const loading = new Promise<void>((resolve) => Object.assign(mine, { answered, loaded: resolve }));
-        if (mine.isRepeat) open.apply(xhr, call as Parameters<typeof open>);
-        headers.forEach((value, name) => setRequestHeader.call(xhr, name, value));
-        xhr.withCredentials = true;
-        send.call(xhr, body); // May throw, and then there is nothing to wait for.
-        loaded = loading;
-        mine.isRepeat = true;
+      return new Promise((answered, refuse) => {
+        if (mine.cancel.signal.aborted) return refuse(mine.cancel.signal.reason);
+        mine.answered = answered;
+        if (isFirst) begin(headers);
+        else repeat(headers);
+        isFirst = false;
       });
     }
 
+    function begin(headers: Headers): void {
+      show(mine, self);
+      headers.forEach((value, name) => setRequestHeader.call(xhr, name, value));
+      xhr.withCredentials = true;
+      send.call(xhr, body); // May throw, and then there is nothing to wait for.
+    }
+
+    function repeat(headers: Headers): void {
+      const again = (mine.repetition = new native());
+      again.open(...(call as Parameters<typeof again.open>));
+      headers.forEach((value, name) => again.setRequestHeader(name, value));
+      if (mimeType !== undefined) again.overrideMimeType(mimeType);
+      again.responseType = xhr.responseType;
+      again.withCredentials = true;
+      if (xhr.timeout) again.timeout = remaining(mine);
+      follow(mine, again);
+      show(mine, again);
+      again.send(body);
+    }
+
     const { signal } = mine.cancel;
-    const verdict = await run({ own, signal, send: attempt }).then(
-      (answer) => answer.verdict,
-      () => "failed",
+    const mayChangeUser = mayHaveBody(call[0]);
+    const isAnswered = await run({ own, signal, mayChangeUser, send: attempt }).then(
+      ({ verdict }) => verdict !== "looping",
+      () => false,
     );
-    if (verdict === "answered") return;
-    await loaded;
-    if (exchange !== mine) return;
-    if (verdict === "ended" || verdict === "replaced") return tell("readystatechange", "load", "loadend");
+    if (exchange !== mine || (isAnswered && !mine.isHidden)) return;
     // No answer rather than "expired", which would send a signed-in user to the sign-in form.
-    abort.call(xhr);
-    tell("error", "loadend");
+    if (!isAnswered || mine.view.status === 0) return fail(mine, isLate(mine) ? "timeout" : "error");
+    show(mine, mine.view);
+    tellEnd("load");
+  }
+
+  /** Tell the page what a repetition tells. */
+  function follow(mine: Exchange, again: XMLHttpRequest): void {
+    for (const type of EVENTS) {
+      again.addEventListener(type, (event) => {
+        if (exchange === mine && hear(mine, again, type) && type !== "loadstart") tell(copyOfEvent(event));
+      });
+      again.upload.addEventListener(type, (event) => {
+        if (exchange === mine && isNewsOfUpload(mine, type)) upload.dispatchEvent(copyOfEvent(event));
+      });
+    }
   }
 
   /** An upload begins once and ends once, in whichever attempt it gets that far. */
-  function watchUpload(event: Event): void {
-    const told = exchange?.toldOfUpload;
-    if (told?.has("loadend") || (event.type === "loadstart" && told?.has("loadstart"))) event.stopImmediatePropagation();
-    else told?.add(event.type);
+  function isNewsOfUpload({ toldOfUpload: told }: Exchange, type: string): boolean {
+    if (told.has("loadend") || (type === "loadstart" && told.has(type))) return false;
+    told.add(type);
+    return true;
   }
 
-  Object.assign(xhr, {
+  function watchUpload(event: Event): void {
+    const isOwn = exchange && !exchange.repetition;
+    if (isOwn && !isNewsOfUpload(exchange!, event.type)) event.stopImmediatePropagation();
+  }
+
+  define(xhr, {
     open(...given: OpenArguments) {
+      const old = exchange;
       finish();
-      const isAsync = given.length < 3 || given[2];
-      isForeign = !isOurs(given[1]);
-      opened = isAsync && !isForeign ? given : undefined;
+      old?.repetition?.abort();
+      shown = self;
+      opened = undefined;
+      open.apply(xhr, given as Parameters<typeof open>);
+      const [method, address, isAsync = true, ...others] = given;
+      isForeign = !isOurs(address);
+      if (isAsync && !isForeign) opened = [method, resolve(address), true, ...others];
       own = new Headers();
+      mimeType = undefined;
       // Listening to an upload makes the browser ask another origin first.
       if (isForeign) for (const type of EVENTS) upload.removeEventListener(type, watchUpload);
-      open.apply(xhr, given as Parameters<typeof open>);
     },
     setRequestHeader(name: string, value: string) {
       if (opened) own.append(name, value);
       else setRequestHeader.call(xhr, name, value);
     },
-    send(body?: Parameters<typeof send>[0]) {
+    overrideMimeType(type: string) {
+      overrideMimeType.call(xhr, type);
+      mimeType = type;
+    },
+    send(body?: Body) {
       const call = opened;
-      if (!call) return send.call(xhr, body);
+      if (exchange) throw new DOMException("The request is on its way.", "InvalidStateError");
       opened = undefined;
+      if (!call || own.has(SESSION_MARK)) {
+        own.forEach((value, name) => setRequestHeader.call(xhr, name, value));
+        return send.call(xhr, body);
+      }
       const nothing = () => undefined;
-      const cancel = new AbortController();
-      const toldOfUpload = new Set<string>();
-      exchange = { cancel, isHidden: false, isRepeat: false, toldOfUpload, answered: nothing, loaded: nothing };
-      void complete(exchange, call, body);
+      const mine: Exchange = (exchange = {
+        cancel: new AbortController(),
+        began: Date.now(),
+        toldOfUpload: new Set(),
+        isHidden: false,
+        view: self,
+        repetition: undefined,
+        answered: nothing,
+        stopTimer: nothing,
+      });
+      hide(mine); // Until it is its turn, which as a rule is at once.
+      void complete(mine, call, copyOf(body));
     },
     abort() {
-      const isWaiting = exchange?.isHidden && xhr.readyState === DONE;
-      abort.call(xhr);
-      if (isWaiting) tell("abort", "loadend");
-      else finish();
+      const mine = exchange;
+      if (mine?.isHidden) fail(mine, "abort");
+      else if (mine?.repetition) mine.repetition.abort();
+      else abort.call(xhr);
+      if (shown !== self) shown = blank(0, xhr.responseType);
     },
+    getResponseHeader: (name: string) => shown.getResponseHeader(name),
+    getAllResponseHeaders: () => shown.getAllResponseHeaders(),
   });
+  for (const name of SHOWN) {
+    const set = (value: unknown) => void Object.assign(self, { [name]: value }); // Only stand-ins have a setter.
+    Object.defineProperty(xhr, name, { configurable: true, get: () => shown[name], set });
+  }
   Object.defineProperty(xhr, "upload", {
+    configurable: true,
     get() {
       if (!isForeign) for (const type of EVENTS) upload.addEventListener(type, watchUpload);
       return upload;
@@ -145,9 +270,13 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, run }: SessionCalls): v
   });
 }
 
-function replyOf(xhr: XMLHttpRequest): Reply {
-  const lines = [...xhr.getAllResponseHeaders().matchAll(/^([^:\r\n]+): ?(.*)$/gm)];
-  const headers = new Headers(lines.map(([, name = "", value = ""]) => [name, value]));
-  const { status, responseURL: url } = xhr;
-  return { status, url, headers, ok: status >= 200 && status < 300 };
+/** Like an assignment, but past a setter that somebody has put around the object. */
+function define(xhr: XMLHttpRequest, members: object): void {
+  for (const [name, value] of Object.entries(members)) {
+    Object.defineProperty(xhr, name, { configurable: true, writable: true, value });
+  }
+}
+
+function copyOfEvent(event: Event): Event {
+  return event instanceof ProgressEvent ? new ProgressEvent(event.type, event) : new Event(event.type);
 }

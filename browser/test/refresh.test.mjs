@@ -71,9 +71,48 @@ test("thirty calls refused for ever share each of the bounded refreshes", async 
 test("a refused call can be read in full from the loop error", async () => {
   const world = new World();
   const tab = await world.expiredTab({ maxRefreshesPerCall: 1 });
-  world.server.routes["/feed"] = () => json({ message: "wrong password" }, 401);
+  world.server.routes["/feed"] = () => json({ message: "try refresh token", reason: "expired" }, 401);
   const error = await world.settle(tab.fetch("/feed")).catch((reason) => reason);
-  assert.deepEqual(await error.response.json(), { message: "wrong password" });
+  assert.deepEqual(await error.response.json(), { message: "try refresh token", reason: "expired" });
+});
+
+for (const [name, body] of Object.entries({
+  JSON: () => json({ detail: "wrong password" }, 401),
+  text: () => new Response("wrong password", { status: 401 }),
+  "no body": () => new Response(null, { status: 401 }),
+})) {
+  test(`a 401 of the application (${name}) costs one refresh and one repetition, and reaches the page as it is`, async () => {
+    const world = new World();
+    const tab = world.tab();
+    await world.settle(tab.fetch("/login", { method: "POST" }));
+    world.server.routes["/password"] = body;
+    const response = await world.settle(tab.fetch("/password", { method: "POST", body: "old" }));
+    assert.equal(response.status, 401);
+    assert.equal(await response.text(), await body().text());
+    assert.deepEqual([world.server.sent("/password").length, world.server.refreshes], [2, 1]);
+    assert.deepEqual([await tab.doesSessionExist(), tab.names()], [true, ["SESSION_CREATED", "REFRESH_SESSION"]]);
+  });
+}
+
+test("two 401 of the application at once share their refresh, and each is repeated once", async () => {
+  const world = new World();
+  const tab = world.tab();
+  await world.settle(tab.fetch("/login", { method: "POST" }));
+  world.server.latencyMs = ({ path }) => (path === "/late" ? 300 : 10);
+  world.server.routes["/soon"] = world.server.routes["/late"] = () => json({ detail: "no" }, 401);
+  const responses = await world.settle(Promise.all(["/soon", "/late"].map((path) => tab.fetch(path))));
+  assert.deepEqual(responses.map(({ status }) => status), [401, 401]);
+  const sent = ["/soon", "/late"].map((path) => world.server.sent(path).length);
+  assert.deepEqual([...sent, world.server.refreshes], [2, 2, 1]);
+});
+
+test("a 401 of the application does not stand in the way of a session that expires before the repetition", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  const answers = [() => json({}, 401), () => world.server.tryRefresh(), () => json({ fine: true })];
+  world.server.routes["/feed"] = () => answers.shift()();
+  assert.deepEqual(await (await world.settle(tab.fetch("/feed"))).json(), { fine: true });
+  assert.equal(world.server.refreshes, 2);
 });
 
 test("a session-expired status other than 401 is obeyed, and then 401 is an ordinary answer", async () => {
@@ -149,6 +188,7 @@ test("the refresh request carries exactly what the server expects", async () => 
   assert.deepEqual(Object.fromEntries(refresh.headers), {
     "anti-csrf": "csrf-1",
     "fdi-version": "1.16,1.17,1.18,1.19,2.0,3.0,3.1,4.0,4.1,4.2",
+    "idempotency-key": "key-1",
     rid: "session",
     "st-auth-mode": "cookie",
   });

@@ -108,25 +108,28 @@ export class Channels {
   open = (name, heard) => {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(heard));
-    return () => {
+    const post = () => {
       this.posts += 1;
       for (const other of listeners) if (other !== heard) setImmediate(other);
     };
+    return Object.assign(post, { close: () => listeners.delete(heard) });
   };
 }
 
-/** Web Locks, the exclusive mode only. */
+/** Web Locks. */
 export class Locks {
-  #queue = Promise.resolve();
+  #exclusive = Promise.resolve();
+  #all = Promise.resolve();
   granted = 0;
 
-  request = (_name, { signal }, holder) => {
-    const before = this.#queue;
+  request = (_name, { mode, signal }, holder) => {
+    const before = mode === "shared" ? this.#exclusive : this.#all;
     const granted = Promise.race([before, rejectOnAbort(signal)]).then(() => {
       this.granted += 1;
       return holder();
     });
-    this.#queue = Promise.allSettled([before, granted]).then(() => undefined);
+    this.#all = Promise.allSettled([this.#all, granted]).then(() => undefined);
+    if (mode !== "shared") this.#exclusive = this.#all;
     return granted;
   };
 }
@@ -264,6 +267,7 @@ export class World {
   isOnline = true;
   clockErrorMs = 0;
   reported = [];
+  keys = 0;
   #whenOnline = new Set();
   #seed = 7;
 
@@ -290,6 +294,7 @@ export class World {
       fetch: this.server.fetch,
       now: () => this.clock.now + this.clockErrorMs,
       random: () => (this.#seed = (this.#seed * 16_807) % 2_147_483_647) / 2_147_483_647,
+      newKey: () => `key-${(this.keys += 1)}`,
       setTimer: this.clock.setTimer,
       readCookies: this.jar.read,
       writeCookie: this.jar.write,
