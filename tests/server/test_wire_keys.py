@@ -13,7 +13,7 @@ from reseal import AsyncMemoryStore
 from reseal.core.errors import StoreUnavailable
 from reseal.testing import ManualClock
 from reseal.testing._async.faulty import AsyncFaultyStore
-from reseal.testing.clock import MONDAY
+from reseal.testing.clock import STARTED
 from tests.server.material import DAY, HOUR, MINUTE, SECOND, Core, core, opened
 
 INTERVAL = 168 * HOUR
@@ -351,7 +351,7 @@ async def test_while_one_request_reads_the_keys_again_the_others_go_on():
 
 @pytest.mark.parametrize("apart", [0, 7, -7])
 async def test_services_that_begin_at_the_same_moment_create_each_first_key_once(apart):
-    clocks, data = (ManualClock(), ManualClock(MONDAY + apart)), AsyncMemoryStore(ManualClock())
+    clocks, data = (ManualClock(), ManualClock(STARTED + apart)), AsyncMemoryStore(ManualClock())
     barrier = asyncio.Barrier(2)
     services = []
     for clock in clocks:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
-MONDAY: Final = 1_795_392_000_000
-"""An ordinary moment to begin at, in ms since the epoch."""
+STARTED: Final = time.time_ns() // 1_000_000_000 * 1_000
+"""When this process began, in ms since the epoch and without a fraction of a second.
+
+All clocks of a process begin at the same moment. It is not one of a calendar: what a test hands to a browser, a cookie
+jar or another process is judged there by the machine's own date.
+"""
 
 
 class ManualClock:
     """Both clocks of a machine (see :class:`reseal.clock.Clock`) under the test's hand. Milliseconds."""
 
-    def __init__(self, start: int = MONDAY) -> None:
+    def __init__(self, start: int = STARTED) -> None:
         self._wall = start
         self._monotonic = 0
 
