@@ -9,4 +9,15 @@ settings.register_profile("reseal", deadline=None)  # how long an example takes 
 settings.load_profile("reseal")
 pytest.register_assert_rewrite("reseal.testing._async", "reseal.testing._sync")
 
+from tests.support import lanes  # noqa: E402
+from tests.support.lanes import (  # noqa: E402, F401 - hooks
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_report_header,
+)
 from tests.support.postgres import own_postgres, postgres, postgres_uri  # noqa: E402, F401 - fixtures, after the above
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    lanes.pytest_configure(config)
+    config.pluginmanager.register(lanes.LongestFirst())

@@ -72,3 +72,6 @@ def _with_each_framework(sdk: PythonSdk) -> tuple[PythonSdk, ...]:
 
 
 PYTHON_SDKS = tuple(each for sdk in _PACKAGES for each in _with_each_framework(sdk))
+BY_FRAMEWORK = tuple(
+    tuple(each for each in PYTHON_SDKS if each.framework == framework) for framework in ("flask", "fastapi", "django")
+)

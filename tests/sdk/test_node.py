@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.sdk.node_sdks import NODE_SDKS
 from tests.sdk.suite import SdkSuite
 from tests.sdk.suite.keys import check_jwts
 from tests.sdk.suite.replies import of_those
+
+pytestmark = pytest.mark.sampled("sdk", NODE_SDKS)
 
 
 class TestNode(SdkSuite):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from tests.sdk.python_sdks import PYTHON_SDKS
+import pytest
+
+from tests.sdk.python_sdks import BY_FRAMEWORK, PYTHON_SDKS
 from tests.sdk.suite import SdkSuite
+
+pytestmark = pytest.mark.sampled("sdk", *BY_FRAMEWORK)
 
 
 class TestPython(SdkSuite):

@@ -7,12 +7,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.browser.conftest import OpenContext
 from tests.browser.published.conftest import OpenShop
-from tests.browser.published.frontends import IN_COOKIES, Frontend
+from tests.browser.published.frontends import IN_COOKIES, IN_HEADERS, Frontend
 from tests.browser.published.shop import Page, open_page
 from tests.browser.site import CHECKED, NOTE, Site
 
 REFRESHERS = [each for each in IN_COOKIES if each.anti_csrf_on_refresh]
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.sampled("frontend", IN_COOKIES, IN_HEADERS),
+]
 
 BARE_POST = """async (path) => (await fetch(path, { method: "POST", body: "x" })).status"""
 

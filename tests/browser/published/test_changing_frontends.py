@@ -15,7 +15,10 @@ from tests.browser.published.frontends import IN_COOKIES, IN_HEADERS, LATER, OLD
 from tests.browser.published.shop import open_our_page, open_page
 from tests.browser.site import CHECKED, FEED
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.sampled("frontend", IN_COOKIES, IN_HEADERS),
+]
 
 FOREIGN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 LEFT = (
@@ -90,6 +93,7 @@ async def test_paths_and_status_are_the_choice_of_the_application(
     assert (await page.call(CHECKED))["status"] == 440
 
 
+@pytest.mark.sampled("before")
 @pytest.mark.parametrize("before", OLDER, ids=str)
 async def test_users_stay_signed_in_when_an_application_replaces_an_older_frontend_by_the_newest(
     open_shop: OpenShop, open_context: OpenContext, before: Frontend
@@ -102,6 +106,7 @@ async def test_users_stay_signed_in_when_an_application_replaces_an_older_fronte
     assert await page.session_exists()
 
 
+@pytest.mark.sampled("before")
 @pytest.mark.parametrize("before", IN_COOKIES, ids=str)
 async def test_users_stay_signed_in_when_an_application_replaces_its_frontend_by_ours(
     open_shop: OpenShop, open_context: OpenContext, before: Frontend

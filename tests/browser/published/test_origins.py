@@ -15,7 +15,10 @@ from tests.browser.published.frontends import IN_COOKIES, IN_HEADERS, LATER, OLD
 from tests.browser.published.shop import UPGRADE, Page, open_page
 from tests.browser.site import CHECKED, FEED, NOTE
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.sampled("frontend", IN_COOKIES, IN_HEADERS),
+]
 
 SAME_SITE: dict[str, Any] = {"host": "api.app.test", "page_host": "www.app.test"}
 CROSS_SITE = {"host": "api.app.test", "page_host": "www.shop.test"}

@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext
 from reseal import EventName
 from tests.browser.conftest import OpenContext
 from tests.browser.published.conftest import OpenShop
-from tests.browser.published.frontends import FRONTENDS, Frontend
+from tests.browser.published.frontends import FRONTENDS, IN_COOKIES, IN_HEADERS, Frontend
 from tests.browser.published.shop import UPGRADE, Page, open_page
 from tests.browser.site import CHECKED, FEED, NOTE, jar
 
@@ -22,7 +22,10 @@ BY_XHR = """(path) => new Promise((resolve) => {
     request.send();
 })"""
 each_frontend = pytest.mark.parametrize("frontend", FRONTENDS, ids=str)
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.sampled("frontend", IN_COOKIES, IN_HEADERS),
+]
 
 
 async def signed_in(open_shop: OpenShop, context: BrowserContext, frontend: Frontend) -> Page:

@@ -9,7 +9,7 @@ import pytest
 from reseal import EventName
 from tests.browser.conftest import OpenContext
 from tests.browser.published.conftest import OpenShop
-from tests.browser.published.frontends import FRONTENDS, Frontend
+from tests.browser.published.frontends import FRONTENDS, IN_COOKIES, IN_HEADERS, Frontend
 from tests.browser.published.shop import PAYMENT, open_page
 from tests.browser.site import CHECKED, FEED, TOKENS, jar
 
@@ -17,7 +17,10 @@ REPORTERS = [each for each in FRONTENDS if each.events]
 CLAIM_REPORTERS = [each for each in FRONTENDS if each.claims]
 LEFT_BEHIND = {*TOKENS, "st-access-token", "st-refresh-token", "sFrontToken", "sAntiCsrf"}
 each_frontend = pytest.mark.parametrize("frontend", FRONTENDS, ids=str)
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.sampled("frontend", IN_COOKIES, IN_HEADERS),
+]
 
 
 @each_frontend

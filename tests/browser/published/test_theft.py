@@ -7,13 +7,14 @@ import pytest
 from reseal import EventName
 from tests.browser.conftest import OpenContext
 from tests.browser.published.conftest import OpenShop
-from tests.browser.published.frontends import FRONTENDS, Frontend
+from tests.browser.published.frontends import FRONTENDS, IN_COOKIES, IN_HEADERS, Frontend
 from tests.browser.published.shop import Page, open_page
 from tests.browser.site import CHECKED
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.parametrize("frontend", FRONTENDS, ids=str),
+    pytest.mark.sampled("frontend", IN_COOKIES, IN_HEADERS),
 ]
 
 
