@@ -32,7 +32,7 @@ class Cluster:
         self.folder = folder
         self.port = free_port()
         self._bin = binaries()
-        self._as = _unprivileged()
+        self._as = unprivileged()
         self.settings = settings
         if self._as:
             shutil.chown(folder, self._as["user"], self._as["group"])
@@ -127,7 +127,7 @@ def cluster(settings: str = "") -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unprivileged() -> dict:
+def unprivileged() -> dict:
     """The user to run the server as: it refuses to be root."""
     if os.getuid() != 0:
         return {}

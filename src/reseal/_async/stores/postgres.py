@@ -267,6 +267,7 @@ async def _remove_tenant(link: AsyncLink, scope: Scope) -> bool:
     """Remove all or nothing, in statements of which each is short."""
     values = rows.scoped(scope)
     async with link.transaction():
+        await link.settle()
         existed = await link.fetch("remove_tenant", values)
         if scope.tenant_id == "public":
             await link.fetch("remove_app_keys", values)

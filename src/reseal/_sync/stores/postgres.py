@@ -268,6 +268,7 @@ def _remove_tenant(link: Link, scope: Scope) -> bool:
     """Remove all or nothing, in statements of which each is short."""
     values = rows.scoped(scope)
     with link.transaction():
+        link.settle()
         existed = link.fetch("remove_tenant", values)
         if scope.tenant_id == "public":
             link.fetch("remove_app_keys", values)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg import IsolationLevel
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
@@ -54,6 +55,16 @@ _WHY: Final = re.compile(
 )
 """What may be told of a failed connection: other texts of the driver can quote an address that was misread."""
 
+_FOREIGN: Final = re.compile(r'invalid URI query parameter: "(\w+)"', re.ASCII)
+_NAME_SCHEMA: Final = "name the schema with options=-csearch_path%3D<schema>"
+_INSTEAD: Final = {
+    "pgbouncer": "leave it out; a pooler is recognised",
+    "schema": _NAME_SCHEMA,
+    "currentSchema": _NAME_SCHEMA,
+    "search_path": _NAME_SCHEMA,
+}
+"""What to write instead of parameters that other libraries know."""
+
 T = TypeVar("T")
 RV = TypeVar("RV")
 Row = tuple[Any, ...]
@@ -64,13 +75,33 @@ class Link(psycopg.Connection[Row]):
 
     patience: float | None = None
     """Seconds to wait for the end of a statement; longer than the server's own limit."""
+    has_session: bool = False
+    """Whether one session of the server is this connection's alone: its settings and prepared statements stay."""
+    statement_timeout_ms: int = 0
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
         return super().wait(gen, interval, timeout or self.patience)
 
     def fetch(self, name: str, values: Mapping[str, Any] | None = None) -> list[Row]:
-        """Run a query of ``queries.sql`` that gives rows, as a prepared statement."""
-        cursor = self.execute(_SQL[name], values, prepare=True, binary=True)
+        """Run a query of ``queries.sql`` that gives rows, as a prepared statement where there can be one.
+
+        Where a pooler lends a session for each transaction, the query runs in one, after our settings.
+        """
+        if self.has_session or self.pgconn.transaction_status != TransactionStatus.IDLE:
+            return self._fetch(name, values)
+        with self.transaction():
+            self.settle()
+            return self._fetch(name, values)
+
+    def settle(self) -> None:
+        """Set what our statements rely on: for the session, or for the present transaction where that is another's."""
+        local = not self.has_session
+        self.execute(
+            _SQL["settle"], {"statement_timeout": str(self.statement_timeout_ms), "local": local}, prepare=False
+        )
+
+    def _fetch(self, name: str, values: Mapping[str, Any] | None) -> list[Row]:
+        cursor = self.execute(_SQL[name], values, prepare=self.has_session, binary=True)
         return cursor.fetchall()
 
 
@@ -179,9 +210,14 @@ class Server:
             raise StoreUnavailable(f"PostgreSQL at {_place(parameters)} cannot be reached{_why(error)}") from error
         try:
             link.patience = self._statement_timeout_ms / 1000 + 2
+            link.statement_timeout_ms = self._statement_timeout_ms
             link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
             link.adapters.register_dumper(int, Int8BinaryDumper)
-            _greet(link, self._statement_timeout_ms)
+            _greet(link)
+            if link.has_session:
+                link.settle()
+            else:
+                _share(link, parameters)
         except psycopg.Error as error:
             link.close()
             raise wrapped(error) from error
@@ -200,7 +236,8 @@ def wrapped(error: Exception) -> StoreUnavailable:
 def _parameters(uri: Secret, connect_timeout_s: float) -> dict[str, Any]:
     try:
         given = conninfo_to_dict(uri.reveal().decode())
-    except (psycopg.Error, UnicodeError):
+    except (psycopg.Error, UnicodeError) as error:
+        _refuse_foreign_parameter(uri, error)
         given = {"host": "@"}
     if "@" in str(given.get("host", "")):  # the message of the driver, or the host, may hold a part of the password
         raise _unusable(
@@ -209,6 +246,15 @@ def _parameters(uri: Secret, connect_timeout_s: float) -> dict[str, Any]:
         ) from None
     timeout = {"connect_timeout": str(max(2, round(connect_timeout_s)))}
     return _DEFAULTS | timeout | given | {"client_encoding": "utf8"}
+
+
+def _refuse_foreign_parameter(uri: Secret, error: Exception) -> None:
+    """Name a parameter that is another library's, unless it could be a part of a password that was misread."""
+    found = _FOREIGN.search(str(error))
+    if found is None or b"@" in uri.reveal().partition(b"?")[2]:
+        return
+    advice = _INSTEAD.get(found[1], "leave it out")
+    raise _unusable(f"the parameter {found[1]!r} in it is not one of PostgreSQL's libpq: {advice}") from None
 
 
 def _place(parameters: Mapping[str, Any]) -> str:
@@ -225,10 +271,10 @@ def _why(error: psycopg.Error) -> str:
     return f" ({'; '.join(reasons)})" if reasons else ""
 
 
-def _greet(link: Link, statement_timeout_ms: int) -> None:
-    """Set up a connection, and make sure that an acknowledged commit survives a power cut."""
-    cursor = link.execute(_SQL["greet"], {"statement_timeout": str(statement_timeout_ms)})
-    [(version, fsync, encoding, *_)] = cursor.fetchall()
+def _greet(link: Link) -> None:
+    """Find out what is at the other end, and make sure that it keeps what it acknowledged."""
+    cursor = link.execute(_SQL["greet"], prepare=False)
+    [(version, fsync, encoding, pid)] = cursor.fetchall()
     problems = []
     if version < OLDEST_SERVER * 10_000:
         problems.append(f"the server is PostgreSQL {version // 10_000}; Reseal needs {OLDEST_SERVER} or newer")
@@ -238,26 +284,36 @@ def _greet(link: Link, statement_timeout_ms: int) -> None:
         problems.append(f"the database's encoding is {encoding}; create it with ENCODING 'UTF8'")
     if problems:
         raise _unusable(*problems)
+    link.has_session = pid == link.info.backend_pid  # a pooler gives numbers of its own
+
+
+def _share(link: Link, parameters: Mapping[str, Any]) -> None:
+    """Get on with a pooler, which may lend another session for each transaction: nothing is left behind in one."""
+    if parameters.get("options"):
+        raise _unusable(
+            "a pooler (PgBouncer) is between, which does not pass 'options' on: leave it out, and set what it says for "
+            "the role, say ALTER ROLE reseal SET search_path = sessions"
+        )
+    link.prepare_threshold = None
+    link.set_isolation_level(IsolationLevel.READ_COMMITTED)
+    link.set_read_only(False)
 
 
 def _upgrade(link: Link) -> None:
-    """Bring the schema up to date: one transaction, under a lock, so that several may start and any may be killed.
-
-    The lock is the connection's, and goes with it: a transaction that began before it was got might still believe
-    what the catalogue said before.
-    """
+    """Bring the schema up to date: one transaction, under a lock, so that several may start and any may be killed."""
     steps = schema_steps("postgres")
     if _version(link, len(steps)) == len(steps):
         return
     link.patience = UPGRADE_PATIENCE
     try:
-        link.execute(_SQL["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"})
-        link.execute(_SQL["lock_schema"])
         with link.transaction():
+            link.settle()
+            link.execute(_SQL["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
+            link.execute(_SQL["lock_schema"], prepare=False)
             for number in range(_version(link, len(steps)), len(steps)):
                 link.execute(_SQL["create_schema_table"])
                 link.execute(steps[number], prepare=False)
-                link.execute(_SQL["set_schema_version"], {"version": number + 1})
+                link.execute(_SQL["set_schema_version"], {"version": number + 1}, prepare=False)
     except InsufficientPrivilege as error:
         raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
     except InvalidSchemaName as error:

@@ -4,7 +4,7 @@
 -- (reseal_time) or seen by this process (floor). A clock of the test's own takes the server's place if there is one.
 --
 -- Who locks several rows locks them in the order of the primary key, so that nobody waits in a circle: _many by the
--- order of its arrays (see greet), the others by ORDER BY ... FOR UPDATE.
+-- order of its arrays (see settle), the others by ORDER BY ... FOR UPDATE.
 --
 -- A plan may be made while the table is new and has no statistics; then app and tenant alone pass for selective. So
 -- several handles are joined from a relation that also brings app and tenant, the index of users begins with the user, and
@@ -15,32 +15,37 @@ SELECT
     current_setting('server_version_num')::bigint AS server_version,
     current_setting('fsync') AS fsync,
     current_setting('server_encoding') AS encoding,
-    set_config('statement_timeout', %(statement_timeout)s, false),
+    pg_backend_pid()::bigint AS pid
+
+-- name: settle
+SELECT
+    set_config('statement_timeout', %(statement_timeout)s, %(local)s),
     set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
-    set_config('default_transaction_isolation', 'read committed', false),
+        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, %(local)s),
+    set_config('default_transaction_isolation', 'read committed', %(local)s),
     -- Every statement looks rows up by key. Without these a small or unmeasured table would be planned by scan and
     -- hash, which locks rows in any order, and each batch would be planned anew.
-    set_config('plan_cache_mode', 'force_generic_plan', false),
-    set_config('enable_seqscan', 'off', false),
-    set_config('enable_bitmapscan', 'off', false),
-    set_config('enable_hashjoin', 'off', false),
-    set_config('enable_mergejoin', 'off', false),
-    set_config('jit', 'off', false)
+    set_config('plan_cache_mode', 'force_generic_plan', %(local)s),
+    set_config('enable_seqscan', 'off', %(local)s),
+    set_config('enable_bitmapscan', 'off', %(local)s),
+    set_config('enable_hashjoin', 'off', %(local)s),
+    set_config('enable_mergejoin', 'off', %(local)s),
+    set_config('jit', 'off', %(local)s)
 
 -- name: schema_version
 SELECT max(version) FROM reseal_schema
 
 -- name: has_schema
-SELECT to_regclass('reseal_schema') IS NOT NULL
+-- To read a table has the server look what others have created meanwhile; to_regclass alone might remember the past.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass('reseal_schema'))
 
 -- name: begin_upgrade
 SELECT
-    set_config('statement_timeout', '0', false),
-    set_config('lock_timeout', %(lock_timeout)s, false)
+    set_config('statement_timeout', '0', true),
+    set_config('lock_timeout', %(lock_timeout)s, true)
 
 -- name: lock_schema
-SELECT pg_advisory_lock(7305512081362251)
+SELECT pg_advisory_xact_lock(7305512081362251)
 
 -- name: create_schema_table
 CREATE TABLE IF NOT EXISTS reseal_schema (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())
