@@ -49,6 +49,10 @@ class Proxies:
             address = _read(hops.pop())
         return None if address is None else str(address)
 
+    def trusts(self, peer: str | None) -> bool:
+        """Tell whether a connection comes from one of the proxies."""
+        return self._trusts(_read(peer or "")) if self.trusted else False
+
     def _trusts(self, address: _Address | None) -> bool:
         return address is not None and any(address in network for network in self.trusted)
 

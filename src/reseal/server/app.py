@@ -27,6 +27,7 @@ from reseal.server.access import Gate
 from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
+from reseal.server.exchange import KNOWN
 from reseal.server.health import PROBES, Health
 from reseal.server.http import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
@@ -112,6 +113,8 @@ class Service:
                 reply = await self.answer(request, receive)
             except ConnectionAbortedError:
                 return
+            if request.trace.known:
+                scope[KNOWN] = True
             self.metrics.count_request(request.trace.operation, reply.status)
             journal.log_request(request, reply.status, time.perf_counter() - began)
             await send_reply(send, reply, (b"x-request-id", correlation_id.encode()), *self.health.headers())

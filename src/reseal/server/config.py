@@ -140,6 +140,14 @@ class ServiceSettings:
             "never limited."
         },
     )
+    connections_per_address: int = field(
+        default=100,
+        metadata={
+            "doc": "Connections that one address (64 bits of an IPv6 address) may hold without having shown a good API "
+            "key on them, counted by each worker; beyond it the oldest idle ones are closed. 0 is no limit, nor have "
+            "trusted_proxies one."
+        },
+    )
     bounds: Bounds = field(default=Bounds(), metadata={"made of": "PARTS"})
     access_token_validity: int = field(
         default=3600, metadata={"doc": "Life of an access token: 1 to 86400000.", "unit": "seconds"}

@@ -181,6 +181,7 @@ RULES: Final[dict[str, Rule]] = {
     "tls_client_ca_file": rules.optional(_file),
     "trusted_proxies": networks,
     "failures_per_minute": rules.whole(0, 1_000_000, "must be between 0 and 1000000", "120 suits; 0 is no limit"),
+    "connections_per_address": rules.whole(0, 1_000_000, "must be between 0 and 1000000", "100 suits; 0 is no limit"),
     "bounds": _bounds,
     "access_token_validity": EMBEDDED["access_token_validity"],
     "refresh_token_validity": EMBEDDED["refresh_token_validity"],

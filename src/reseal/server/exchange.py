@@ -14,6 +14,8 @@ from typing import Any, Final, Protocol
 
 ARRIVED: Final = "reseal.arrived"
 """Under this name a scope's extensions have the body, if all of it came with the head."""
+KNOWN: Final = "reseal.known"
+"""A scope has this member once its request has shown a good API key."""
 HELD_BYTES: Final = 64 * 1024
 """Bytes of a body that wait to be read before nothing more of it is taken from the connection."""
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -45,6 +45,10 @@ class Family(NamedTuple):
 FAMILIES: Final = {
     "reseal_requests_total": Family("counter", "Requests by operation and status."),
     "reseal_refused_total": Family("counter", "What was no request, by status."),
+    "reseal_connections": Family("gauge", "Open connections."),
+    "reseal_connections_closed_total": Family(
+        "counter", "Idle connections without API key that were closed: too many of one address, or of all."
+    ),
     "reseal_refreshes_total": Family("counter", "Refreshes by outcome."),
     "reseal_unavailable_total": Family("counter", "Answers 503."),
     "reseal_store_seconds": Family("histogram", "Time until the store answered.", ("_bucket", "_sum", "_count")),
@@ -65,6 +69,9 @@ class Metrics:
         self.before = before or {}
         self._requests: Counter[tuple[str, int]] = Counter()
         self._refused: Counter[int] = Counter()
+        self._closed: Counter[str] = Counter()
+        self.connections: Callable[[], int] = lambda: 0
+        """Says how many are open."""
         self._refreshes: Counter[tuple[str, str]] = Counter()
         self._buckets: Counter[float] = Counter()
         self._seconds = 0.0
@@ -76,6 +83,10 @@ class Metrics:
     def count_refused(self, status: int) -> None:
         """Count what was no request: not HTTP, too slow, or its head too large."""
         self._refused[status] += 1
+
+    def count_closed(self, reason: str) -> None:
+        """Count a connection that made room: one ``address`` had too many, or descriptors are ``short``."""
+        self._closed[reason] += 1
 
     def count_event(self, event: Event) -> None:
         outcome = _OUTCOMES.get(event.name)
@@ -96,6 +107,8 @@ class Metrics:
         return joined([counted_in(self.before), {
             "reseal_requests_total": {_labels(operation=o, status=s): n for (o, s), n in self._requests.items()},
             "reseal_refused_total": {_labels(status=status): n for status, n in self._refused.items()},
+            "reseal_connections": {"": self.connections()},
+            "reseal_connections_closed_total": {_labels(reason=reason): n for reason, n in self._closed.items()},
             "reseal_refreshes_total": {_labels(outcome=o, subtype=s): n for (o, s), n in self._refreshes.items()},
             "reseal_unavailable_total": {"": unavailable},
             **self._store_seconds(),

@@ -28,12 +28,14 @@ from uvicorn.supervisors import Multiprocess
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
 from reseal.server import journal, tls
+from reseal.server.address import Proxies
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 from reseal.server.config_rules import is_loopback
+from reseal.server.crowd import Crowd, raise_limit, room_for_connections
 from reseal.server.http import send_reply, text_reply, value_of
 from reseal.server.metrics import CONTENT_TYPE
-from reseal.server.protocol import REFUSED, StrictHttp
+from reseal.server.protocol import CROWD, REFUSED, StrictHttp
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
 
@@ -101,10 +103,18 @@ class Application:
         async def tell(message: Any) -> None:
             if message["type"] == "lifespan.startup.complete":
                 scope.setdefault("state", {})[REFUSED] = self.service.metrics.count_refused
+                scope["state"][CROWD] = self._crowd()
                 await self._begin()
             await send(message)
 
         await self.service(scope, told, tell)
+
+    def _crowd(self) -> Crowd:
+        settings, metrics = self.service.settings, self.service.metrics
+        room = room_for_connections(raise_limit(), settings.postgresql_connection_pool_size)
+        crowd = Crowd(settings.connections_per_address, room, Proxies(settings.trusted_proxies), metrics.count_closed)
+        metrics.connections = crowd.__len__
+        return crowd
 
     async def _begin(self) -> None:
         self._housekeeping = [asyncio.create_task(self._purge())]

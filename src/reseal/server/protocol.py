@@ -20,7 +20,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
-from reseal.server.exchange import Exchange, Header
+from reseal.server.crowd import Crowd
+from reseal.server.exchange import KNOWN, Exchange, Header
 
 HEAD_BYTES: Final = 32 * 1024
 """Most bytes of a request line and headers together."""
@@ -28,6 +29,8 @@ HEAD_FIELDS: Final = 100
 HEAD_SECONDS: Final = 10.0
 """Time for a head to arrive in, counted from its first byte, or from the connection on for the first one."""
 
+CROWD: Final = "crowd"
+"""Under this name the state of the lifespan has the ``Crowd`` that connections belong to."""
 REFUSED: Final = "refused"
 """Under this name the state of the lifespan has whom to tell the status of what was no request."""
 _REFUSAL: Final = "HTTP/1.1 {} \r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -57,6 +60,8 @@ class StrictHttp(asyncio.Protocol):
         self._idle_seconds = config.timeout_keep_alive
         self._server = server_state
         self._count_refused = app_state.get(REFUSED)
+        self._crowd: Crowd | None = app_state.get(CROWD)
+        self._is_known = self._crowd is None
         self._parser = httptools.HttpRequestParser(self)
         # what follows a request that wants to be the last one is not read, but does not spoil its answer either
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -95,10 +100,14 @@ class StrictHttp(asyncio.Protocol):
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
         self._arm(HEAD_SECONDS)
+        if self._crowd is not None:
+            self._crowd.enter(self, self._client and self._client[0])
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # whatever the reason was, there is nobody to tell
         self._server.connections.discard(self)
+        if self._crowd is not None:
+            self._crowd.leave(self)
         self.resume_writing()
         self._queue.clear()
         self._is_lost = True
@@ -150,6 +159,13 @@ class StrictHttp(asyncio.Protocol):
         else:
             self._exchange.keep_alive = False
 
+    @property
+    def is_idle(self) -> bool:
+        return self._running is None or self.writable is not None
+
+    def drop(self) -> None:
+        self.transport.abort()  # not close: the other side could keep that waiting
+
     def hang_up(self, status: str) -> None:
         """Answer with a bare status and close. It is counted, and no line in the log, which any stranger could fill."""
         if not self.transport.is_closing():
@@ -185,8 +201,15 @@ class StrictHttp(asyncio.Protocol):
                 await self._wanted
             else:
                 await exchange.run(self._application)
+                if not self._is_known and KNOWN in exchange.scope:
+                    self._be_known()
                 if not exchange.done:
                     break
+
+    def _be_known(self) -> None:
+        self._is_known = True
+        if self._crowd is not None and not self._is_lost:
+            self._crowd.vouch(self)
 
     def _wake(self) -> None:
         if self._wanted is not None and not self._wanted.done():
