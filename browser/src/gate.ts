@@ -37,8 +37,11 @@ export function createGate(environment: Environment, settings: Settings): Gate {
   }
 
   return {
-    alone: (task) => withLock(environment, locks, name, "exclusive", task),
+    alone: (task) => withLock(environment, locks, name, "exclusive", (keep) => task(environment.locks ? keep : ignore)),
     afterRefresh: (send) => withLock(environment, locks, name, "shared", send),
     holding,
   };
 }
+
+/** Where there are no other tabs, no news has to travel. */
+function ignore(): void {}

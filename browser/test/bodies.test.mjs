@@ -137,3 +137,71 @@ test("a caller who aborts in the very moment of the refusal is released", async 
   await assert.rejects(world.settle(tab.fetch("/feed", { signal: abort.signal })), { name: "AbortError" });
   assert.equal(world.server.sent("/feed").length, 1);
 });
+
+/** What the page changes after the call, and when the call has been refused. */
+const CHANGED = {
+  "URL parameters": [new URLSearchParams({ a: "kept" }), (body) => body.set("a", "changed")],
+  bytes: [new TextEncoder().encode("kept"), (body) => body.fill(65)],
+  "a part of a buffer": [new DataView(new TextEncoder().encode("--kept").buffer, 2), (body) => body.setUint8(0, 65)],
+  "a buffer": [new TextEncoder().encode("kept").buffer, (body) => new Uint8Array(body).fill(65)],
+};
+
+for (const [name, [body, change]] of Object.entries(CHANGED)) {
+  test(`${name}, changed by the page after the call, are repeated as they were`, async () => {
+    const world = new World();
+    const tab = await world.expiredTab();
+    const call = tab.fetch("/feed", { method: "POST", body });
+    change(body);
+    await world.settle(call);
+    const sent = world.server.sent("/feed").map((seen) => seen.body);
+    assert.ok(sent.length === 2 && sent.every((text) => text.endsWith("kept")), sent.join());
+  });
+}
+
+test("a form changed by the page after the call is repeated as it was", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  const body = new FormData();
+  body.set("title", "kept");
+  const call = tab.fetch("/feed", { method: "POST", body });
+  body.set("title", "changed");
+  await world.settle(call);
+  assert.deepEqual(world.server.sent("/feed").map(({ form }) => form.get("title")), ["kept", "kept"]);
+});
+
+test("a relative address is that of the moment of the call", async () => {
+  const world = new World();
+  let base = "https://app.example/inbox/1";
+  const tab = await world.expiredTab({}, { baseUrl: () => base });
+  const call = tab.fetch("./2");
+  base = "https://app.example/other/1";
+  await world.settle(call);
+  assert.deepEqual(world.server.log.map(({ path }) => path), ["/inbox/2", "/session/refresh", "/inbox/2"]);
+});
+
+test("a Request with keepalive leaves before anything is waited for, and is repeated in full", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  const call = tab.fetch(new Request(URL_OF_FEED, { method: "POST", body: "bye", keepalive: true }));
+  assert.equal(world.server.sent("/feed").length, 1);
+  await world.settle(call);
+  assert.deepEqual(world.server.sent("/feed").map(({ body, method }) => [body, method]), [["bye", "POST"], ["bye", "POST"]]);
+});
+
+test("aborting is heard while the body is still being read", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  const abort = new AbortController();
+  const endless = new ReadableStream({ pull: () => new Promise(() => undefined) });
+  const call = tab.fetch("/feed", { method: "POST", body: endless, duplex: "half", signal: abort.signal });
+  abort.abort();
+  await assert.rejects(world.settle(call), { name: "AbortError" });
+  assert.equal(world.server.log.length, 0);
+});
+
+test("null is an address like any other text, as it is to fetch", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  assert.equal((await world.settle(tab.fetch(null))).status, 200);
+  assert.equal(world.server.log[0].path, "/inbox/null");
+});

@@ -129,3 +129,14 @@ test("paths of the application's own are used", async () => {
   await world.settle(tab.signOut());
   assert.deepEqual(world.server.log.map(({ path }) => path), ["/feed", "/api/refresh", "/feed", "/api/leave"]);
 });
+
+test("a call without CORS goes to another origin as the browser sends it, without stopping at redirects", async () => {
+  const world = new World();
+  world.server.antiCsrf = "csrf";
+  const sent = [];
+  const fetch = async (_url, init) => (sent.push([init.mode, init.redirect]), world.server.accept());
+  const tab = world.tab({ apiDomain: "https://api.example" }, { fetch });
+  await world.settle(tab.fetch("https://api.example/login"));
+  for (const mode of ["no-cors", "cors"]) await world.settle(tab.fetch("https://api.example/pixel", { mode }));
+  assert.deepEqual(sent.slice(1), [["no-cors", undefined], ["cors", "manual"]]);
+});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createSessionResponder } from "../dist/reseal-worker.js";
-import { answer, json, networkFailure, PAGE, World } from "./world.mjs";
+import { answer, frontToken, json, networkFailure, PAGE, World } from "./world.mjs";
 
 /** A service worker with a world around it; `ask` is a page's request, which the worker may leave to the browser. */
 class Worker {
@@ -245,4 +245,61 @@ test("a record that cannot be read or written is reported, and the session lives
   assert.equal((await worker.get("/feed")).status, 200);
   const reported = new Set(worker.world.reported.map(({ message }) => message));
   assert.deepEqual(reported, new Set(["unreadable", "full"]));
+});
+
+test("an answer that may have no body gets none, also where news of the session are added to it", async () => {
+  for (const status of [204, 205, 304]) {
+    for (const headers of [{}, { "front-token": frontToken("ada"), "st-access-token": "new" }]) {
+      const worker = await new Worker().expired();
+      worker.world.server.routes["/feed"] = () => (worker.world.server.accessIsValid ? bodied(status, headers) : worker.world.server.tryRefresh());
+      const response = await worker.get("/feed");
+      assert.deepEqual([response.type, response.status, response.headers.get("st-access-token")], ["default", status, null]);
+    }
+  }
+});
+
+/** As browsers give it to a worker: with a body, which the constructor would refuse. */
+function bodied(status, headers) {
+  return Object.defineProperty(new Response(null, { status, headers }), "body", { value: new Blob([]).stream() });
+}
+
+test("an answer without tokens reaches the page untouched, and a redirected one tells no news", async () => {
+  const worker = new Worker();
+  await worker.get("/login", { method: "POST" });
+  const plain = json({});
+  worker.world.server.routes["/feed"] = () => plain;
+  assert.equal(await worker.get("/feed"), plain);
+  worker.world.server.expire();
+  const redirected = Object.defineProperty(json({}), "redirected", { value: true });
+  worker.world.server.routes["/feed"] = () => (worker.world.server.accessIsValid ? redirected : worker.world.server.tryRefresh());
+  assert.equal(await worker.get("/feed"), redirected);
+  worker.world.server.routes["/feed"] = () => json({});
+  assert.ok((await worker.get("/feed")).headers.get("front-token"));
+  assert.equal((await worker.get("/feed")).headers.get("front-token"), null);
+});
+
+test("a sign-in of one page waits for the refresh that another page needed", async () => {
+  const worker = await new Worker().expired();
+  worker.world.server.latencyMs = ({ path }) => (path === "/session/refresh" ? 500 : 10);
+  const feed = worker.ask("/feed");
+  await worker.world.clock.pass(100);
+  const login = worker.ask("/login", { method: "POST" });
+  await worker.world.settle(Promise.all([feed, login]));
+  const [{ at }] = worker.world.server.sent("/login");
+  assert.equal(at - worker.world.server.log[0].at, 510);
+});
+
+test("the attempt key is kept with the tokens before the refresh is asked for", async () => {
+  const record = new Record();
+  const worker = new Worker({ persist: true }, { record });
+  record.clock = worker.world.clock;
+  await worker.expired();
+  worker.world.server.refreshScript = Array(12).fill(networkFailure);
+  await worker.get("/feed");
+  worker.start({ persist: true }, { record });
+  await worker.get("/feed");
+  const keys = new Set(worker.world.server.sent("/session/refresh").map(({ headers }) => headers.get("idempotency-key")));
+  assert.deepEqual([...keys], ["key-1"]);
+  const [refresh] = worker.world.server.sent("/session/refresh");
+  assert.ok(record.saves.some((at) => at > worker.world.server.log[0].at && at <= refresh.at));
 });

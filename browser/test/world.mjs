@@ -142,8 +142,8 @@ export function json(body, status = 200, headers = {}) {
   return new Response(JSON.stringify(body), { status, headers });
 }
 
-export function frontToken(userId, payload = {}, ate = START + LIFETIME_MS) {
-  return Buffer.from(JSON.stringify({ uid: userId, ate, up: payload })).toString("base64");
+export function frontToken(userId, payload = {}, ate = START + LIFETIME_MS, more = {}) {
+  return Buffer.from(JSON.stringify({ uid: userId, ate, up: payload, ...more })).toString("base64");
 }
 
 export class Server {
@@ -155,6 +155,8 @@ export class Server {
   payload = {};
   /** Tokens go in headers instead of cookies, and are looked at. */
   isHeaderMode = false;
+  /** Pages of other origins may send their attempt key. */
+  knowsAttempts = false;
   #issued = 0;
   /** Functions that answer the next refreshes instead of the server; each may call `accept`. */
   refreshScript = [];
@@ -198,11 +200,15 @@ export class Server {
   /** What a successful refresh or sign-in answers. */
   accept = (body = {}) => {
     this.accessIsValid = true;
-    const headers = { "front-token": frontToken(this.userId, this.payload, this.clock.now + LIFETIME_MS) };
+    const headers = { "front-token": this.#frontToken() };
     if (this.antiCsrf) headers["anti-csrf"] = this.antiCsrf;
     if (this.isHeaderMode) Object.assign(headers, this.#newTokens());
     return json(body, 200, headers);
   };
+
+  #frontToken() {
+    return frontToken(this.userId, this.payload, this.clock.now + LIFETIME_MS, this.knowsAttempts ? { ik: 1 } : {});
+  }
 
   /** The tokens that count, in header mode. */
   get access() {
