@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from reseal._async.keyring import RELOAD_EVERY
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
@@ -15,7 +16,7 @@ from reseal.core.model import Scope
 from reseal.core.purging import KEPT, Backlog
 from reseal.testing._async.sessions_suite import AsyncSessionsSuite
 from reseal.testing._async.world import AsyncWorld
-from reseal.testing.material import HOUR, MINUTE, new_session
+from reseal.testing.material import DAY, HOUR, MINUTE, new_session
 
 SECRET, ANOTHER = "first secret of 32 characters!!!", "other secret of 32 characters!!!"
 
@@ -77,6 +78,26 @@ async def test_purging_that_fails_refuses_nobody(world):
     world.clock.advance(HOUR // 2)
     world.store.refuse("purge")
     await sessions.refresh(pair.refresh_token)
+
+
+# -- a clock that jumps -----------------------------------------------------------------------------------------------
+
+
+async def test_a_clock_that_is_fast_for_a_moment_dates_and_retires_no_key(world):
+    sessions = await world.sessions(refresh_token_validity=120)
+    pair = await sessions.create("user")
+    keys = await world.store.keys("public")
+    world.clock.jump(365 * DAY)
+    world.clock.advance(RELOAD_EVERY)
+    await sessions.keep_fresh()
+    during = await sessions.refresh(pair.refresh_token)
+    assert sessions.verify(during.access_token).gen == 1
+    assert await world.store.keys("public") == keys
+    sessions = await world.restart(refresh_token_validity=120)
+    assert await world.store.keys("public") == keys
+    world.clock.jump(-365 * DAY)
+    after = await sessions.refresh(during.refresh_token)
+    assert sessions.verify(after.access_token).gen == 2
 
 
 # -- a store that was rolled back -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from reseal._sync.keyring import RELOAD_EVERY
 from reseal._sync.stores.memory import MemoryStore
 from reseal._sync.stores.sqlite import SQLiteStore
 from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
@@ -16,7 +17,7 @@ from reseal.core.model import Scope
 from reseal.core.purging import KEPT, Backlog
 from reseal.testing._sync.sessions_suite import SessionsSuite
 from reseal.testing._sync.world import World
-from reseal.testing.material import HOUR, MINUTE, new_session
+from reseal.testing.material import DAY, HOUR, MINUTE, new_session
 
 SECRET, ANOTHER = "first secret of 32 characters!!!", "other secret of 32 characters!!!"
 
@@ -78,6 +79,26 @@ def test_purging_that_fails_refuses_nobody(world):
     world.clock.advance(HOUR // 2)
     world.store.refuse("purge")
     sessions.refresh(pair.refresh_token)
+
+
+# -- a clock that jumps -----------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_is_fast_for_a_moment_dates_and_retires_no_key(world):
+    sessions = world.sessions(refresh_token_validity=120)
+    pair = sessions.create("user")
+    keys = world.store.keys("public")
+    world.clock.jump(365 * DAY)
+    world.clock.advance(RELOAD_EVERY)
+    sessions.keep_fresh()
+    during = sessions.refresh(pair.refresh_token)
+    assert sessions.verify(during.access_token).gen == 1
+    assert world.store.keys("public") == keys
+    sessions = world.restart(refresh_token_validity=120)
+    assert world.store.keys("public") == keys
+    world.clock.jump(-365 * DAY)
+    after = sessions.refresh(during.refresh_token)
+    assert sessions.verify(after.access_token).gen == 2
 
 
 # -- a store that was rolled back -----------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class AsyncKeyRingKeeper:
 
     async def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
-        await self._add(REFRESH_KID, "HS256", self._random(32), signs_from=0)
+        await self._add(REFRESH_KID, "HS256", self._random(32), await self._now(), signs_from=0)
         self.ring = await self._read()
         await self._tend()
         self._reload_at = self._clock.monotonic() + RELOAD_EVERY
@@ -86,8 +86,9 @@ class AsyncKeyRingKeeper:
     async def publish(self) -> str:
         """Publish a new signing key now; it signs after the publication lead. Gives its ``kid``."""
         async with self._lock.here():
-            kid = self._name(self._clock.wall())
-            await self._publish(kid, lead=PUBLICATION_LEAD)
+            now = await self._now()
+            kid = self._name(now)
+            await self._publish(kid, now, lead=PUBLICATION_LEAD)
             self.ring = await self._read()
             return kid
 
@@ -107,10 +108,10 @@ class AsyncKeyRingKeeper:
         return key, keys.load(key, self._wrapping.open(self._app_id, key))
 
     async def _tend(self) -> None:
-        settings, now = self._settings, self._clock.wall()
+        settings, now = self._settings, await self._now()
         due_at = self.ring.due_at(settings.access_token_signing_algorithm, settings.key_interval_ms)
         if now >= due_at:
-            await self._publish(self._due_name(int(due_at)), lead=PUBLICATION_LEAD if self.ring.kids else 0)
+            await self._publish(self._due_name(int(due_at)), now, lead=PUBLICATION_LEAD if self.ring.kids else 0)
             self.ring = await self._read()
         retired = self.ring.retired(now, settings.access_token_ms)
         if retired:
@@ -119,9 +120,9 @@ class AsyncKeyRingKeeper:
             for kid in retired:
                 self._teller.tell(EventName.KEY_RETIRED, reason=kid)
 
-    async def _publish(self, kid: str, lead: int) -> None:
+    async def _publish(self, kid: str, now: int, lead: int) -> None:
         algorithm = self._settings.access_token_signing_algorithm
-        if await self._add(kid, algorithm, keys.generate(algorithm), signs_from=self._clock.wall() + lead):
+        if await self._add(kid, algorithm, keys.generate(algorithm), now, signs_from=now + lead):
             self._teller.tell(EventName.KEY_PUBLISHED, reason=kid)
 
     def _due_name(self, due_at: int) -> str:
@@ -132,8 +133,10 @@ class AsyncKeyRingKeeper:
     def _name(self, moment: int) -> str:
         return f"{DYNAMIC if self._settings.access_token_signing_key_dynamic else STATIC}{moment:013}"
 
-    async def _add(self, kid: str, algorithm: str, raw: bytes, signs_from: int) -> bool:
+    async def _add(self, kid: str, algorithm: str, raw: bytes, now: int, signs_from: int) -> bool:
         wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))
-        return await self._store.add_key(
-            self._app_id, StoredKey(kid, algorithm, wrapped, self._clock.wall(), signs_from)
-        )
+        return await self._store.add_key(self._app_id, StoredKey(kid, algorithm, wrapped, now, signs_from))
+
+    async def _now(self) -> int:
+        """Return the store's time: a wall clock that is fast for a moment must neither date nor retire a key."""
+        return (await self._store.times()).now

@@ -88,7 +88,7 @@ class AsyncWireKeeper:
     async def rotate(self) -> str:
         """Publish new dynamic keys now; they sign after the overlap. Gives the ``kid`` of the one for JWTs."""
         async with self._lock:
-            now = self._clock.wall()
+            now = (await self._store.times()).now
             for algorithm in self._algorithms:
                 kid = _dynamic_name(algorithm, now)
                 await self._publish(kid, algorithm, now, signs_from=now + OVERLAP)
@@ -97,7 +97,7 @@ class AsyncWireKeeper:
 
     async def _reload(self) -> None:
         await self._read()
-        now = self._clock.wall()
+        now = (await self._store.times()).now  # no wall clock that is fast for a moment dates or retires a key
         if self._lacking():
             await self._begin(now)
         if await self._publish_due(now):

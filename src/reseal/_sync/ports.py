@@ -16,6 +16,7 @@ from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
+from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
 
@@ -80,6 +81,16 @@ class Store(Protocol):
 
     def backlog(self) -> Backlog:
         """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
+
+    def times(self) -> Times:
+        """Read the store's time, and the clock that it follows."""
+
+    def repair_clock(self) -> Repaired:
+        """Set the store's time to the clock that it follows, also back, for all processes; nothing stays in the future.
+
+        For those who look after a store whose clock was wrong and is right again. Sessions that a fast clock seemed to
+        end are live again, if they were not ended by anything else.
+        """
 
     def changed_tenants(self, since: int = 0) -> TenantChanges:
         """Read which tenants of which apps were put or removed since a revision; all of them since 0.

@@ -89,7 +89,7 @@ class WireKeeper:
     def rotate(self) -> str:
         """Publish new dynamic keys now; they sign after the overlap. Gives the ``kid`` of the one for JWTs."""
         with self._lock:
-            now = self._clock.wall()
+            now = (self._store.times()).now
             for algorithm in self._algorithms:
                 kid = _dynamic_name(algorithm, now)
                 self._publish(kid, algorithm, now, signs_from=now + OVERLAP)
@@ -98,7 +98,7 @@ class WireKeeper:
 
     def _reload(self) -> None:
         self._read()
-        now = self._clock.wall()
+        now = (self._store.times()).now  # no wall clock that is fast for a moment dates or retires a key
         if self._lacking():
             self._begin(now)
         if self._publish_due(now):

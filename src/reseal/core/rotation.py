@@ -169,6 +169,24 @@ def ended(record: SessionRecord, reason: EndReason, now: int) -> SessionRecord:
     return replace(record, ended_at=now, end_reason=reason, successor_sealed=None)
 
 
+def redated(record: SessionRecord, now: int) -> SessionRecord:
+    """Take times that are still to come back to ``now``, and the ends with them; the same row if there is none."""
+    times = (record.created_at, record.rotated_at, record.confirmed_at, record.last_seen_at, record.ended_at)
+    if all(at is None or at <= now for at in times):
+        return record
+    absolute = record.absolute_expires_at
+    return replace(
+        record,
+        expires_at=record.expires_at - max(0, record.rotated_at - now),
+        absolute_expires_at=None if absolute is None else absolute - max(0, record.created_at - now),
+        created_at=min(record.created_at, now),
+        rotated_at=min(record.rotated_at, now),
+        confirmed_at=None if record.confirmed_at is None else min(record.confirmed_at, now),
+        last_seen_at=min(record.last_seen_at, now),
+        ended_at=None if record.ended_at is None else min(record.ended_at, now),
+    )
+
+
 def _met_again(record: SessionRecord, now: int, policy: Policy) -> Verdict:
     age = now - record.rotated_at
     if age < policy.race_window:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Final
 
+from reseal.clock import Mark
 from reseal.core.errors import ConfigurationError
 from reseal.log import LOGGER
 from reseal.sql import queries, schema_steps
@@ -51,8 +52,8 @@ def _make_durable(connection: FileConnection) -> None:
         )
 
 
-def prepare(path: Path) -> int:
-    """Create or upgrade the file; give the latest time written to it (ms). Raises ``ConfigurationError``."""
+def prepare(path: Path) -> tuple[Mark, int]:
+    """Create or upgrade the file; give the latest time noted in it, and its era. Raises ``ConfigurationError``."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise _unusable(path, f"needs SQLite {'.'.join(map(str, OLDEST_SQLITE))}, this is {sqlite3.sqlite_version}")
     try:
@@ -68,7 +69,8 @@ def prepare(path: Path) -> int:
         connection = connect(path)
         try:
             _upgrade(connection, path)
-            return int(connection.execute(queries("sqlite")["high_water"]).fetchone()[0])
+            *mark, era = connection.execute(queries("sqlite")["high_water"]).fetchone()
+            return Mark(*mark), era
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import chain, repeat
 from typing import Any
 
+from reseal.clock import Mark
 from reseal.core import purging
 from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged
@@ -32,7 +33,7 @@ class Tables:
         return now if db.execute(self._sql["insert"], new | {"now": now}).rowcount else None
 
     def get(self, db: sqlite3.Connection, key: Key) -> Row:
-        """Give the latest time that any process has noted (ms) and the columns of a session; NULLs if it is absent."""
+        """Give the latest time that any process has noted (ms), its era, and the columns of a session or NULLs."""
         row: Row = db.execute(self._sql["get"], key).fetchone()
         return row
 
@@ -121,13 +122,20 @@ class Tables:
     def remove_keys(self, db: sqlite3.Connection, app_id: str, kids: Iterable[str]) -> None:
         db.executemany(self._sql["remove_key"], [(app_id, kid) for kid in kids])
 
-    def high_water(self, db: sqlite3.Connection) -> int:
-        """Read the latest time that any process has noted (ms)."""
-        return int(db.execute(self._sql["high_water"]).fetchone()[0])
+    def high_water(self, db: sqlite3.Connection) -> tuple[int, int]:
+        """Read the latest time that any process has noted (ms), and its era."""
+        at, _, _, era = db.execute(self._sql["high_water"]).fetchone()
+        return at, era
 
-    def raise_high_water(self, db: sqlite3.Connection, now: int) -> None:
+    def raise_high_water(self, db: sqlite3.Connection, mark: Mark) -> None:
         """Note the time, so that a session refused as expired stays so when the clock is moved back meanwhile."""
-        db.execute(self._sql["raise_high_water"], (now, now))
+        db.execute(self._sql["raise_high_water"], mark._asdict())
+
+    def begin_era(self, db: sqlite3.Connection, now: int) -> tuple[int, int]:
+        """Set the time, also back, and with it what is dated later; give the numbers of sessions and keys."""
+        db.execute(self._sql["begin_era"], (now,))
+        sessions = db.execute(self._sql["redate_sessions"], {"now": now}).rowcount
+        return sessions, db.execute(self._sql["redate_keys"], {"now": now}).rowcount
 
     def _next_revision(self, db: sqlite3.Connection) -> int:
         return int(db.execute(self._sql["next_tenant_revision"]).fetchone()[0])

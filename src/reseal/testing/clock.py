@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import count
 from typing import Final
 
 STARTED: Final = time.time_ns() // 1_000_000_000 * 1_000
@@ -11,6 +12,7 @@ STARTED: Final = time.time_ns() // 1_000_000_000 * 1_000
 All clocks of a process begin at the same moment. It is not one of a calendar: what a test hands to a browser, a cookie
 jar or another process is judged there by the machine's own date.
 """
+_RUNS: Final = count()
 
 
 class ManualClock:
@@ -19,6 +21,7 @@ class ManualClock:
     def __init__(self, start: int = STARTED) -> None:
         self._wall = start
         self._monotonic = 0
+        self.run = f"run {next(_RUNS)}"
 
     def wall(self) -> int:
         return self._wall
@@ -34,3 +37,8 @@ class ManualClock:
     def jump(self, milliseconds: int) -> None:
         """Set the wall clock forward or back; no time goes by."""
         self._wall += milliseconds
+
+    def reboot(self) -> None:
+        """Begin another run: what the monotonic clock said before tells nothing any more."""
+        self._monotonic = 0
+        self.run = f"run {next(_RUNS)}"

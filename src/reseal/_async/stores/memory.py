@@ -22,7 +22,8 @@ from reseal.core.model import (
     TenantChanges,
 )
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
-from reseal.core.rotation import advanced, begun, ended, why_ended
+from reseal.core.rotation import advanced, begun, ended, redated, why_ended
+from reseal.core.store_time import Repaired, Times
 from reseal.forks import OwnLock
 
 _FOREIGN: Final = (
@@ -35,7 +36,8 @@ class AsyncMemoryStore:
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self._steady = SteadyClock(clock or SystemClock())
+        self._clock = clock or SystemClock()
+        self._steady = SteadyClock(self._clock)
         self._lock = OwnLock(_FOREIGN)
         self._sessions: dict[Scope, dict[str, SessionRecord]] = {}
         self._due: list[tuple[int, Scope, str]] = []
@@ -135,6 +137,23 @@ class AsyncMemoryStore:
             due = [at for at, _, _ in self._due if at <= now]
             return Backlog(min(len(due), MOST_COUNTED), now - min(due, default=now))
 
+    async def times(self) -> Times:
+        with self._lock:
+            return Times(self._steady.now(), self._clock.wall())
+
+    async def repair_clock(self) -> Repaired:
+        with self._lock:
+            before, now = self._steady.now(), self._clock.wall()
+            self._steady.begin_again(now)
+            sessions = [(scope, record) for scope, its in self._sessions.items() for record in its.values()]
+            keys = [(app_id, key) for app_id, its in self._keys.items() for key in its.values()]
+            return Repaired(
+                before,
+                now,
+                sum(self._redate(*session, now) for session in sessions),
+                sum(self._redate_key(*key, now) for key in keys),
+            )
+
     async def changed_tenants(self, since: int = 0) -> TenantChanges:
         with self._lock:
             since = since if since <= self._revision else 0
@@ -189,6 +208,20 @@ class AsyncMemoryStore:
         else:
             heapq.heappush(self._due, (look, scope, handle))
         return look is None
+
+    def _redate(self, scope: Scope, record: SessionRecord, now: int) -> bool:
+        changed = redated(record, now)
+        if changed is record:
+            return False
+        self._sessions[scope][record.handle] = replace(changed, version=record.version + 1)
+        heapq.heappush(self._due, (now, scope, record.handle))
+        return True
+
+    def _redate_key(self, app_id: str, key: StoredKey, now: int) -> bool:
+        if key.created_at <= now:
+            return False
+        self._keys[app_id][key.kid] = key._replace(created_at=now, signs_from=min(key.signs_from, now))
+        return True
 
     def _end(self, scope: Scope, handle: str, reason: EndReason) -> bool:
         record = self._sessions.get(scope, {}).get(handle)

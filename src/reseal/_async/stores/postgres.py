@@ -11,13 +11,14 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
 from reseal._async.stores.turns import Batches
-from reseal.clock import Clock
+from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.core.secret import Secret
+from reseal.core.store_time import Repaired, Times
 from reseal.sql import rows
 from reseal.sql.rows import Key, Values
 from reseal.sql.server_time import ServerTime
@@ -70,6 +71,8 @@ class AsyncPostgresStore:
 
     async def open(self) -> None:
         await self._server.open()
+        [(*mark, era)] = await self._server.fetch("noted", {})
+        self._time.begin(Mark(*mark), era)
         await self._note_time()
 
     async def close(self) -> None:
@@ -166,6 +169,16 @@ class AsyncPostgresStore:
         [(count, overdue)] = await self._server.fetch("backlog", self._timed({"most": purging.MOST_COUNTED}))
         return Backlog(count, overdue)
 
+    async def times(self) -> Times:
+        [(now, wall)] = await self._server.fetch("times", self._timed({}))
+        self._time.see(now, wall)
+        return Times(now, wall)
+
+    async def repair_clock(self) -> Repaired:
+        repaired = await self._server.run_patiently(lambda link: _repair_clock(link, self._timed({})))
+        await self._note_time()
+        return repaired
+
     async def changed_tenants(self, since: int = 0) -> TenantChanges:
         [(revision,)] = await self._server.fetch("tenant_revision", {})
         if revision == since:
@@ -250,7 +263,7 @@ class AsyncPostgresStore:
     # -- time -------------------------------------------------------------------------------------------------------
 
     def _timed(self, values: Values) -> Values:
-        return values | {"clock": self._time.stand_in(), "floor": self._time.floor()}
+        return values | self._time.values()
 
     async def _written(self) -> None:
         """Once a second, note the time for all. A refused write counts too: it may have been refused for its age."""
@@ -259,8 +272,15 @@ class AsyncPostgresStore:
                 await self._note_time()
 
     async def _note_time(self) -> None:
-        for now, wall in await self._server.fetch("note_time", self._timed({})):
-            self._time.see(now, wall)
+        for now, wall, era in await self._server.fetch("note_time", self._timed(self._time.mark())):
+            self._time.see_era(now, wall, era)
+
+
+async def _repair_clock(link: AsyncLink, values: Values) -> Repaired:
+    """Begin an era, and leave nothing in the future."""
+    [(before, now)] = await link.fetch("begin_era", values)
+    sessions = await link.write("redate_sessions", {"now": now})
+    return Repaired(before, now, sessions, await link.write("redate_keys", {"now": now}))
 
 
 async def _remove_tenant(link: AsyncLink, scope: Scope) -> bool:

@@ -103,6 +103,10 @@ class AsyncLink(psycopg.AsyncConnection[Row]):
         cursor = await self.execute(_SQL[name], values, prepare=self.has_session, binary=True)
         return await cursor.fetchall()
 
+    async def write(self, name: str, values: Mapping[str, Any]) -> int:
+        """Run a query of ``queries.sql`` that gives no rows; returns how many it wrote."""
+        return (await self.execute(_SQL[name], values, prepare=False)).rowcount
+
 
 @dataclass(frozen=True, slots=True)
 class AsyncPool:
@@ -159,6 +163,18 @@ class AsyncServer:
             return await self._run(pool, work)
         finally:
             pool.slots.release()
+
+    async def run_patiently(self, work: Callable[[AsyncLink], Awaitable[T]]) -> T:
+        """Lend a connection of its own, in a transaction that may take minutes."""
+        link = await self._connect()
+        try:
+            async with link.transaction():
+                await _be_patient(link)
+                return await work(link)
+        except (psycopg.Error, UnicodeError) as error:
+            raise wrapped(error) from error
+        finally:
+            await link.close()
 
     async def fetch(self, name: str, values: Mapping[str, Any]) -> list[Row]:
         """Run one query of ``queries.sql`` that gives rows."""
@@ -303,11 +319,9 @@ async def _upgrade(link: AsyncLink) -> None:
     steps = schema_steps("postgres")
     if await _version(link, len(steps)) == len(steps):
         return
-    link.patience = UPGRADE_PATIENCE
     try:
         async with link.transaction():
-            await link.settle()
-            await link.execute(_SQL["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
+            await _be_patient(link)
             await link.execute(_SQL["lock_schema"], prepare=False)
             for number in range(await _version(link, len(steps)), len(steps)):
                 await link.execute(_SQL["create_schema_table"])
@@ -321,6 +335,13 @@ async def _upgrade(link: AsyncLink) -> None:
         raise _unusable(
             f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"
         ) from error
+
+
+async def _be_patient(link: AsyncLink) -> None:
+    """Let the statements of the present transaction take minutes."""
+    link.patience = UPGRADE_PATIENCE
+    await link.settle()
+    await link.execute(_SQL["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
 
 
 async def _version(link: AsyncLink, known: int) -> int:

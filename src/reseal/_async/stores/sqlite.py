@@ -17,6 +17,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
+from reseal.core.store_time import Repaired, Times
 from reseal.sql import rows, sqlite_connection, sqlite_file
 from reseal.sql.jobs import Job, Kind, T
 from reseal.sql.lanes import Lane, WritingLane
@@ -33,6 +34,7 @@ class AsyncSQLiteStore:
         self._path = self._named
         self._clock = clock or SystemClock()
         self._steady = SteadyClock(self._clock)
+        self._era = 0
         self._tables = Tables()
         self._rotations = Kind(rows.key, self._rotate, self._rotate_many)
         self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
@@ -44,7 +46,8 @@ class AsyncSQLiteStore:
 
     async def open(self) -> None:
         self._path = self._named.absolute()  # a process may change its folder later
-        self._steady = SteadyClock(self._clock, floor=sqlite_file.prepare(self._path))
+        mark, self._era = sqlite_file.prepare(self._path)
+        self._steady = SteadyClock(self._clock, mark)
         self._identity = sqlite_connection.identity_of(self._path)
         self._lock = sqlite_file.lock(self._path)
         self._writer = WritingLane("reseal-writer", self._connect, deliver, self._raise_high_water)
@@ -69,13 +72,13 @@ class AsyncSQLiteStore:
 
     async def get(self, scope: Scope, handle: str) -> Found:
         row = await _on(self._finder, self._lookups.job(_key(scope, handle)))
-        return _found(row, self._now(row[0]))
+        return _found(row, self._now(row[:2]))
 
     async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         each_once = tuple(dict.fromkeys(handles))
         keys = [_key(scope, handle) for handle in each_once]
         found = await self._read(lambda db: [self._tables.get(db, key) for key in keys])
-        now = self._now(*(row[0] for row in found))
+        now = self._now(*(row[:2] for row in found))
         return {handle: _found(row, now) for handle, row in zip(each_once, found, strict=True)}
 
     async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
@@ -109,6 +112,12 @@ class AsyncSQLiteStore:
     async def backlog(self) -> Backlog:
         return await self._read(lambda db: self._tables.backlog(db, self._now_in(db)))
 
+    async def times(self) -> Times:
+        return await self._read(lambda db: Times(self._now_in(db), self._clock.wall()))
+
+    async def repair_clock(self) -> Repaired:
+        return await self._write(self._repair_clock)
+
     async def changed_tenants(self, since: int = 0) -> TenantChanges:
         return await self._read(lambda db: self._tables.changed_tenants(db, since))
 
@@ -136,10 +145,14 @@ class AsyncSQLiteStore:
         """Read what may be many rows: who wants one session does not wait behind them."""
         return await _on(self._lister, job)
 
-    def _now(self, *noted: int) -> int:
-        """Give the store's time, not earlier than what any process has noted."""
-        for at in noted:
-            self._steady.follow(at)
+    def _now(self, *noted: Row) -> int:
+        """Give the store's time, not earlier than what any process has noted in this era."""
+        for at, era in noted:
+            if era > self._era:  # somebody has repaired the time
+                self._era = era
+                self._steady.begin_again(at)
+            elif era == self._era:
+                self._steady.follow(at)
         return self._steady.now()
 
     # -- in a lane --------------------------------------------------------------------------------------------------
@@ -154,7 +167,12 @@ class AsyncSQLiteStore:
         return self._now(self._tables.high_water(db))
 
     def _raise_high_water(self, db: sqlite3.Connection) -> None:
-        self._tables.raise_high_water(db, self._steady.now())
+        self._now_in(db)
+        self._tables.raise_high_water(db, self._steady.mark())
+
+    def _repair_clock(self, db: sqlite3.Connection) -> Repaired:
+        before, after = self._now_in(db), self._clock.wall()
+        return Repaired(before, after, *self._tables.begin_era(db, after))
 
     def _connect(self) -> FileConnection:
         return sqlite_file.connect(self._path, self._identity)
@@ -172,4 +190,4 @@ def _key(scope: Scope, handle: str) -> Key:
 
 
 def _found(row: Row, now: int) -> Found:
-    return Found(None if row[1] is None else rows.to_record(row[1:]), now)
+    return Found(None if row[2] is None else rows.to_record(row[2:]), now)

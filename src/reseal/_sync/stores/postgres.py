@@ -12,13 +12,14 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from reseal._sync.stores.postgres_server import Link, Server, Row
 from reseal._sync.stores.turns import Batches
-from reseal.clock import Clock
+from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.core.secret import Secret
+from reseal.core.store_time import Repaired, Times
 from reseal.sql import rows
 from reseal.sql.rows import Key, Values
 from reseal.sql.server_time import ServerTime
@@ -71,6 +72,8 @@ class PostgresStore:
 
     def open(self) -> None:
         self._server.open()
+        [(*mark, era)] = self._server.fetch("noted", {})
+        self._time.begin(Mark(*mark), era)
         self._note_time()
 
     def close(self) -> None:
@@ -167,6 +170,16 @@ class PostgresStore:
         [(count, overdue)] = self._server.fetch("backlog", self._timed({"most": purging.MOST_COUNTED}))
         return Backlog(count, overdue)
 
+    def times(self) -> Times:
+        [(now, wall)] = self._server.fetch("times", self._timed({}))
+        self._time.see(now, wall)
+        return Times(now, wall)
+
+    def repair_clock(self) -> Repaired:
+        repaired = self._server.run_patiently(lambda link: _repair_clock(link, self._timed({})))
+        self._note_time()
+        return repaired
+
     def changed_tenants(self, since: int = 0) -> TenantChanges:
         [(revision,)] = self._server.fetch("tenant_revision", {})
         if revision == since:
@@ -251,7 +264,7 @@ class PostgresStore:
     # -- time -------------------------------------------------------------------------------------------------------
 
     def _timed(self, values: Values) -> Values:
-        return values | {"clock": self._time.stand_in(), "floor": self._time.floor()}
+        return values | self._time.values()
 
     def _written(self) -> None:
         """Once a second, note the time for all. A refused write counts too: it may have been refused for its age."""
@@ -260,8 +273,15 @@ class PostgresStore:
                 self._note_time()
 
     def _note_time(self) -> None:
-        for now, wall in self._server.fetch("note_time", self._timed({})):
-            self._time.see(now, wall)
+        for now, wall, era in self._server.fetch("note_time", self._timed(self._time.mark())):
+            self._time.see_era(now, wall, era)
+
+
+def _repair_clock(link: Link, values: Values) -> Repaired:
+    """Begin an era, and leave nothing in the future."""
+    [(before, now)] = link.fetch("begin_era", values)
+    sessions = link.write("redate_sessions", {"now": now})
+    return Repaired(before, now, sessions, link.write("redate_keys", {"now": now}))
 
 
 def _remove_tenant(link: Link, scope: Scope) -> bool:

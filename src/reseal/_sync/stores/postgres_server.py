@@ -104,6 +104,10 @@ class Link(psycopg.Connection[Row]):
         cursor = self.execute(_SQL[name], values, prepare=self.has_session, binary=True)
         return cursor.fetchall()
 
+    def write(self, name: str, values: Mapping[str, Any]) -> int:
+        """Run a query of ``queries.sql`` that gives no rows; returns how many it wrote."""
+        return (self.execute(_SQL[name], values, prepare=False)).rowcount
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -160,6 +164,18 @@ class Server:
             return self._run(pool, work)
         finally:
             pool.slots.release()
+
+    def run_patiently(self, work: Callable[[Link], T]) -> T:
+        """Lend a connection of its own, in a transaction that may take minutes."""
+        link = self._connect()
+        try:
+            with link.transaction():
+                _be_patient(link)
+                return work(link)
+        except (psycopg.Error, UnicodeError) as error:
+            raise wrapped(error) from error
+        finally:
+            link.close()
 
     def fetch(self, name: str, values: Mapping[str, Any]) -> list[Row]:
         """Run one query of ``queries.sql`` that gives rows."""
@@ -304,11 +320,9 @@ def _upgrade(link: Link) -> None:
     steps = schema_steps("postgres")
     if _version(link, len(steps)) == len(steps):
         return
-    link.patience = UPGRADE_PATIENCE
     try:
         with link.transaction():
-            link.settle()
-            link.execute(_SQL["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
+            _be_patient(link)
             link.execute(_SQL["lock_schema"], prepare=False)
             for number in range(_version(link, len(steps)), len(steps)):
                 link.execute(_SQL["create_schema_table"])
@@ -322,6 +336,13 @@ def _upgrade(link: Link) -> None:
         raise _unusable(
             f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"
         ) from error
+
+
+def _be_patient(link: Link) -> None:
+    """Let the statements of the present transaction take minutes."""
+    link.patience = UPGRADE_PATIENCE
+    link.settle()
+    link.execute(_SQL["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
 
 
 def _version(link: Link, known: int) -> int:

@@ -18,6 +18,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
+from reseal.core.store_time import Repaired, Times
 from reseal.sql import rows, sqlite_connection, sqlite_file
 from reseal.sql.jobs import Job, Kind, T
 from reseal.sql.lanes import Lane, WritingLane
@@ -34,6 +35,7 @@ class SQLiteStore:
         self._path = self._named
         self._clock = clock or SystemClock()
         self._steady = SteadyClock(self._clock)
+        self._era = 0
         self._tables = Tables()
         self._rotations = Kind(rows.key, self._rotate, self._rotate_many)
         self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
@@ -45,7 +47,8 @@ class SQLiteStore:
 
     def open(self) -> None:
         self._path = self._named.absolute()  # a process may change its folder later
-        self._steady = SteadyClock(self._clock, floor=sqlite_file.prepare(self._path))
+        mark, self._era = sqlite_file.prepare(self._path)
+        self._steady = SteadyClock(self._clock, mark)
         self._identity = sqlite_connection.identity_of(self._path)
         self._lock = sqlite_file.lock(self._path)
         self._writer = WritingLane("reseal-writer", self._connect, deliver, self._raise_high_water)
@@ -70,13 +73,13 @@ class SQLiteStore:
 
     def get(self, scope: Scope, handle: str) -> Found:
         row = _on(self._finder, self._lookups.job(_key(scope, handle)))
-        return _found(row, self._now(row[0]))
+        return _found(row, self._now(row[:2]))
 
     def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         each_once = tuple(dict.fromkeys(handles))
         keys = [_key(scope, handle) for handle in each_once]
         found = self._read(lambda db: [self._tables.get(db, key) for key in keys])
-        now = self._now(*(row[0] for row in found))
+        now = self._now(*(row[:2] for row in found))
         return {handle: _found(row, now) for handle, row in zip(each_once, found, strict=True)}
 
     def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
@@ -110,6 +113,12 @@ class SQLiteStore:
     def backlog(self) -> Backlog:
         return self._read(lambda db: self._tables.backlog(db, self._now_in(db)))
 
+    def times(self) -> Times:
+        return self._read(lambda db: Times(self._now_in(db), self._clock.wall()))
+
+    def repair_clock(self) -> Repaired:
+        return self._write(self._repair_clock)
+
     def changed_tenants(self, since: int = 0) -> TenantChanges:
         return self._read(lambda db: self._tables.changed_tenants(db, since))
 
@@ -137,10 +146,14 @@ class SQLiteStore:
         """Read what may be many rows: who wants one session does not wait behind them."""
         return _on(self._lister, job)
 
-    def _now(self, *noted: int) -> int:
-        """Give the store's time, not earlier than what any process has noted."""
-        for at in noted:
-            self._steady.follow(at)
+    def _now(self, *noted: Row) -> int:
+        """Give the store's time, not earlier than what any process has noted in this era."""
+        for at, era in noted:
+            if era > self._era:  # somebody has repaired the time
+                self._era = era
+                self._steady.begin_again(at)
+            elif era == self._era:
+                self._steady.follow(at)
         return self._steady.now()
 
     # -- in a lane --------------------------------------------------------------------------------------------------
@@ -155,7 +168,12 @@ class SQLiteStore:
         return self._now(self._tables.high_water(db))
 
     def _raise_high_water(self, db: sqlite3.Connection) -> None:
-        self._tables.raise_high_water(db, self._steady.now())
+        self._now_in(db)
+        self._tables.raise_high_water(db, self._steady.mark())
+
+    def _repair_clock(self, db: sqlite3.Connection) -> Repaired:
+        before, after = self._now_in(db), self._clock.wall()
+        return Repaired(before, after, *self._tables.begin_era(db, after))
 
     def _connect(self) -> FileConnection:
         return sqlite_file.connect(self._path, self._identity)
@@ -173,4 +191,4 @@ def _key(scope: Scope, handle: str) -> Key:
 
 
 def _found(row: Row, now: int) -> Found:
-    return Found(None if row[1] is None else rows.to_record(row[1:]), now)
+    return Found(None if row[2] is None else rows.to_record(row[2:]), now)

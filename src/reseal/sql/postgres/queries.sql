@@ -1,7 +1,8 @@
 -- The queries of the PostgreSQL store. Parameters are named; the columns of a session always come in the same order.
 --
--- Time is taken in the statement itself, as t.now: the server's clock, but never less than what was noted for all
--- (reseal_time) or seen by this process (floor). A clock of the test's own takes the server's place if there is one.
+-- Time is taken in the statement itself, as t.now (reseal_now): the server's clock, but never less than what was noted for
+-- all (reseal_time) or seen by this process (floor), nor far beyond what this process expects (ceiling). A clock of the
+-- test's own takes the server's place if there is one.
 --
 -- Who locks several rows locks them in the order of the primary key, so that nobody waits in a circle: _many by the
 -- order of its arrays (see settle), the others by ORDER BY ... FOR UPDATE.
@@ -54,14 +55,57 @@ CREATE TABLE IF NOT EXISTS reseal_schema (version integer PRIMARY KEY, applied_a
 INSERT INTO reseal_schema (version) VALUES (%(version)s)
 
 -- name: note_time
-UPDATE reseal_time SET at = t.now
+UPDATE reseal_time AS s SET at = t.now, run = %(run)s::text, steady = %(steady)s::bigint
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall, era
+    FROM reseal_clock
+) AS t
+WHERE s.only_row = 1 AND s.at <= t.now AND s.era = t.era
+RETURNING t.now, t.wall, t.era
+
+-- name: noted
+SELECT at, run, steady, era FROM reseal_time
+
+-- name: times
+SELECT t.now, t.wall
+FROM (
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t
-WHERE only_row = 1 AND at <= t.now
-RETURNING t.now, t.wall
+
+-- name: begin_era
+UPDATE reseal_time AS s SET at = t.wall, run = NULL, era = s.era + 1
+FROM (
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t
+RETURNING t.now, s.at
+
+-- name: redate_sessions
+UPDATE reseal_session SET
+    expires_at = expires_at - greatest(0, rotated_at - %(now)s),
+    absolute_expires_at = absolute_expires_at - greatest(0, created_at - %(now)s),
+    created_at = least(created_at, %(now)s),
+    rotated_at = least(rotated_at, %(now)s),
+    confirmed_at = CASE WHEN confirmed_at > %(now)s THEN %(now)s ELSE confirmed_at END,
+    last_seen_at = least(last_seen_at, %(now)s),
+    ended_at = CASE WHEN ended_at > %(now)s THEN %(now)s ELSE ended_at END,
+    due_at = %(now)s,
+    version = version + 1
+WHERE created_at > %(now)s OR rotated_at > %(now)s OR confirmed_at > %(now)s OR last_seen_at > %(now)s
+    OR ended_at > %(now)s
+
+-- name: redate_keys
+UPDATE reseal_key SET created_at = %(now)s, signs_from = least(signs_from, %(now)s) WHERE created_at > %(now)s
 
 -- name: insert
 INSERT INTO reseal_session (
@@ -75,7 +119,9 @@ SELECT
     t.now, 0, t.now, -1, 0, -1, %(jwt_payload)s::text, %(session_data)s::text, %(use_static_key)s::boolean,
     %(ip)s::text, %(user_agent)s::text, t.now, 1, t.now + %(due_ms)s::bigint
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t
@@ -84,7 +130,9 @@ RETURNING app_id, tenant_id, handle, created_at
 
 -- name: insert_many
 WITH t AS MATERIALIZED (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 )
@@ -116,7 +164,9 @@ SELECT
     s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
     s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t
@@ -130,7 +180,9 @@ SELECT
     s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
     s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t
@@ -153,7 +205,9 @@ UPDATE reseal_session AS s SET
     last_seen_at = t.now,
     version = s.version + 1
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t
@@ -169,7 +223,9 @@ RETURNING
 
 -- name: rotate_many
 WITH t AS MATERIALIZED (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 )
@@ -230,7 +286,9 @@ RETURNING 1
 -- name: end
 UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t, (
@@ -246,7 +304,9 @@ RETURNING s.handle
 -- name: end_user
 UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t, (
@@ -265,7 +325,9 @@ SELECT
     s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
     s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now,
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
         coalesce(%(clock)s::bigint, wall) AS wall
     FROM reseal_clock
 ) AS t, reseal_session AS s
@@ -276,7 +338,9 @@ ORDER BY s.created_at, s.handle
 INSERT INTO reseal_claim AS c (app_id, tenant_id, name, claimed_at, until)
 SELECT %(app_id)s::text, %(tenant_id)s::text, %(name)s::text, t.now, %(until)s::bigint
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now
     FROM reseal_clock
 ) AS t
 WHERE t.now < %(until)s::bigint
@@ -286,7 +350,9 @@ RETURNING 1
 
 -- name: purge_claims
 WITH t AS MATERIALIZED (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now
     FROM reseal_clock
 ), forgotten AS MATERIALIZED (
     SELECT c.app_id, c.tenant_id, c.name FROM reseal_claim AS c
@@ -300,7 +366,9 @@ RETURNING 1
 
 -- name: purge
 WITH t AS MATERIALIZED (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now
     FROM reseal_clock
 ), seen AS MATERIALIZED (
     SELECT s.app_id, s.tenant_id, s.handle, s.expires_at FROM reseal_session AS s
@@ -324,7 +392,9 @@ SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM gone)
 SELECT (SELECT count(*) FROM (SELECT 1 FROM reseal_session WHERE due_at <= t.now LIMIT %(most)s) AS due),
     greatest(0, t.now - (SELECT min(due_at) FROM reseal_session))
 FROM (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now
     FROM reseal_clock
 ) AS t
 
@@ -362,7 +432,9 @@ WITH next AS (UPDATE reseal_tenant_revision SET at = at + 1 RETURNING at)
 INSERT INTO reseal_tenant AS s (app_id, tenant_id, config, created_at, revision)
 SELECT %(app_id)s::text, %(tenant_id)s::text, %(config)s::text, t.now, next.at
 FROM next, (
-    SELECT greatest(coalesce(%(clock)s::bigint, wall), noted, %(floor)s::bigint) AS now
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now
     FROM reseal_clock
 ) AS t
 ON CONFLICT (app_id, tenant_id) DO UPDATE SET config = excluded.config, revision = excluded.revision

@@ -15,7 +15,7 @@ INSERT INTO session (
 
 -- name: get
 SELECT
-    at,
+    at, era,
     handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
     successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
     replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
@@ -25,7 +25,7 @@ FROM high_water LEFT JOIN session ON app_id = ? AND tenant_id = ? AND handle = ?
 -- name: get_many
 WITH given (app_id, tenant_id, handle) AS (VALUES (?, ?, ?))
 SELECT
-    app_id, tenant_id, given.handle, at,
+    app_id, tenant_id, given.handle, at, era,
     session.handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
     successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
     replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
@@ -155,10 +155,29 @@ ON CONFLICT DO NOTHING
 DELETE FROM app_key WHERE app_id = ? AND kid = ?
 
 -- name: raise_high_water
-UPDATE high_water SET at = ? WHERE at < ?
+UPDATE high_water SET at = :at, run = :run, steady = :steady WHERE at < :at
 
 -- name: high_water
-SELECT at FROM high_water
+SELECT at, run, steady, era FROM high_water
+
+-- name: begin_era
+UPDATE high_water SET at = ?, run = NULL, era = era + 1
+
+-- name: redate_sessions
+UPDATE session SET
+    expires_at = expires_at - max(0, rotated_at - :now),
+    absolute_expires_at = absolute_expires_at - max(0, created_at - :now),
+    created_at = min(created_at, :now),
+    rotated_at = min(rotated_at, :now),
+    confirmed_at = min(confirmed_at, :now),
+    last_seen_at = min(last_seen_at, :now),
+    ended_at = min(ended_at, :now),
+    due_at = :now,
+    version = version + 1
+WHERE created_at > :now OR rotated_at > :now OR confirmed_at > :now OR last_seen_at > :now OR ended_at > :now
+
+-- name: redate_keys
+UPDATE app_key SET created_at = :now, signs_from = min(signs_from, :now) WHERE created_at > :now
 
 -- name: tenant_revision
 SELECT at FROM tenant_revision

@@ -11,6 +11,7 @@ from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
+from reseal.core.store_time import Repaired, Times
 
 T = TypeVar("T")
 Hook = Callable[[], Awaitable[object]]
@@ -77,6 +78,12 @@ class AsyncFaultyStore:
 
     async def backlog(self) -> Backlog:
         return await self._through("backlog", self.inner.backlog)
+
+    async def times(self) -> Times:
+        return await self._through("times", self.inner.times)
+
+    async def repair_clock(self) -> Repaired:
+        return await self._through("repair_clock", self.inner.repair_clock)
 
     async def changed_tenants(self, since: int = 0) -> TenantChanges:
         return await self._through("changed_tenants", lambda: self.inner.changed_tenants(since))

@@ -12,6 +12,7 @@ from reseal._sync.ports import Store
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
+from reseal.core.store_time import Repaired, Times
 
 T = TypeVar("T")
 Hook = Callable[[], object]
@@ -78,6 +79,12 @@ class FaultyStore:
 
     def backlog(self) -> Backlog:
         return self._through("backlog", self.inner.backlog)
+
+    def times(self) -> Times:
+        return self._through("times", self.inner.times)
+
+    def repair_clock(self) -> Repaired:
+        return self._through("repair_clock", self.inner.repair_clock)
 
     def changed_tenants(self, since: int = 0) -> TenantChanges:
         return self._through("changed_tenants", lambda: self.inner.changed_tenants(since))
