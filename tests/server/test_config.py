@@ -414,7 +414,16 @@ def test_an_app_has_its_own_values_and_the_services_for_the_rest():
     [
         ({"nonsense": 1}, "Invalid config key: nonsense"),
         ({"port": 1}, "port can only be set via the core's base config setting"),
-        ({"api_keys": KEY}, "api_keys can only be set via the core's base config setting"),
+        (
+            {"api_keys": "canary"},
+            "One of the API keys is too short. Please use at least 20 characters",
+        ),
+        ({"api_keys": [KEY]}, "'api_keys' must be text"),
+        (
+            {"api_keys": "canary-with_an-underscore"},
+            "Invalid characters in API key. Please only use '=', '-' and alpha-numeric (including capitals)",
+        ),
+        ({"ip_allow_regex": "x"}, "ip_allow_regex can only be set via the core's base config setting"),
         ({"log_level": "INFO"}, "log_level can only be set via the core's base config setting"),
         ({"postgresql_host": "x"}, "postgresql_host can only be set via the core's base config setting"),
         ({"max_server_pool_size": 1}, "max_server_pool_size can only be set via the core's base config setting"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from reseal.server.address import spellings
+from reseal.server.api_keys import ApiKey, digest_of
 from reseal.server.http import Request
-from reseal.server.live_keys import LiveKeys
+from reseal.server.live_keys import LiveKeys, among
 from reseal.server.permits import CURRENT, EVERYTHING, NOTHING, Permit
 from reseal.wire.problem import INVALID_KEY, Problem
 
@@ -34,20 +36,23 @@ class Gate:
         if not forms or _matches(self._deny, forms) or not (self._allow is None or _matches(self._allow, forms)):
             raise Problem(403, "Forbidden")
 
-    async def check_key(self, request: Request) -> Permit:
-        """Say what the caller may do, who is known from now on.
+    async def check_key(self, request: Request, own: Sequence[ApiKey] = ()) -> Permit:
+        """Say what the caller may do, who is known from now on. ``own``: keys that the app has beside the service's.
 
         Raises ``Problem`` 401 unless one of the live keys was presented, once, where there are any.
         """
-        permit = EVERYTHING
-        if self._keys:
-            key = await self._keys.find(_presented(request))
-            if key is None:
-                raise Problem(401, INVALID_KEY)
-            permit = key.permit
+        key = await self._keys.find(_presented(request), own)
+        if key is None and (self._keys or own):
+            raise Problem(401, INVALID_KEY)
+        permit = EVERYTHING if key is None else key.permit
         CURRENT.set(permit)
         request.trace.known, request.trace.caller = True, permit.name
         return permit
+
+    async def check_key_of_any_app(self, request: Request, own: Sequence[ApiKey]) -> Permit:
+        """Do the same for a call whose body names the app. Without keys of the service, nobody needs one so far."""
+        key = among(own, digest_of(_presented(request)))
+        return await self.check_key(request, () if key is None else (key,))
 
 
 def _matches(pattern: re.Pattern[str] | None, forms: tuple[str, ...]) -> bool:

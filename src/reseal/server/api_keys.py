@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
 from string import printable
@@ -49,6 +49,11 @@ class ApiKey:
     def of(cls, text: str) -> ApiKey:
         """Make a key that permits everything, named by the first digits of its hash."""
         return _unnamed(digest_of(text))
+
+    @classmethod
+    def for_apps(cls, digest: bytes, app_ids: Iterable[str]) -> ApiKey:
+        """Make a key that permits everything in these apps."""
+        return cls(digest, replace(_unnamed(digest).permit, apps=frozenset(app_ids)))
 
 
 def digest_of(text: str) -> bytes:

@@ -149,7 +149,8 @@ class Service:
         if path.startswith(native.PREFIX):
             return await self._answer_native(path, request, receive)
         found, app_id, tenant_id = locate(path)
-        permit = await self._gate.check_key(request) if needs_key(found) else None
+        own = await self.directory.api_keys_of(app_id) if needs_key(found) else None
+        permit = None if own is None else await self._gate.check_key(request, own)
         operation = choose(found, request.method)
         request.trace.operation = operation.name
         if permit is not None:
@@ -159,6 +160,8 @@ class Service:
         version = self._version(request, operation)
         check_version(operation, version, tenant_id)
         app = await self._app(operation, app_id, tenant_id)
+        if own is not None and app.api_keys != own:  # it was not known before, or has changed meanwhile
+            check_permit(await self._gate.check_key(request, app.api_keys), operation, app_id)
         body = await body_of(request, receive)
         call = self._call(request, version, tenant_id, app, body)
         handler = operations.HANDLERS.get(operation.name)
@@ -169,7 +172,7 @@ class Service:
         return await about.HANDLERS[operation.name](call, self)
 
     async def _answer_native(self, path: str, request: Request, receive: Any) -> Reply:
-        permit = await self._gate.check_key(request)
+        permit = await self._gate.check_key_of_any_app(request, await self.directory.api_keys())
         name = native.find(path)
         if request.method != "POST":
             raise Problem(405, WRONG_METHOD, (b"allow", b"POST"))

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reseal.core.wire_model import AppSettings
+from reseal.server.api_keys import ApiKey
 from reseal.server.config import ServiceSettings, words
 from reseal.server.config_parts import ALIASES, NO_EFFECT, OF_OTHERS
 from reseal.server.config_rules import INTERVAL, RULES
+from reseal.settings import rules
 from reseal.settings.checks import outlasts
 from reseal.settings.problems import UnfitError
 from reseal.settings.sources import parsed_for
@@ -24,6 +26,7 @@ APP_KEYS: Final = (
     "access_token_validity_jitter",
     "refresh_token_rotation_grace_period",
     "enable_anti_csrf",
+    "api_keys",
 )
 """What an app may set. Its tenants may repeat it, not contradict it."""
 _BASE_ONLY: Final = "can only be set via the core's base config setting"
@@ -46,6 +49,29 @@ def app_settings(app_id: str, base: ServiceSettings, core_config: Mapping[str, A
         jitter=merged["access_token_validity_jitter"],
         reuse_is_theft=base.recent_token_reuse_behaviour == "TOKEN_THEFT",
     )
+
+
+def as_stored(core_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration as it is stored and shown: of API keys only the hashes. Raises ``Problem`` 400."""
+    if core_config.get("api_keys") is None:
+        return dict(core_config)
+    hashes = [f"sha256:{key.digest.hex()}" for key in _fit("api_keys", core_config["api_keys"])]
+    return dict(core_config) | {"api_keys": ",".join(hashes) or None}
+
+
+def own_keys(app_id: str, core_config: Mapping[str, Any]) -> tuple[ApiKey, ...]:
+    """Read the API keys that an app has of its own: they are valid for this app only.
+
+    A stored text that cannot be read locks the app rather than open it.
+    """
+    given = core_config.get("api_keys")
+    if given is None:
+        return ()
+    try:
+        digests = [key.digest for key in _fit("api_keys", given)]
+    except Problem:
+        digests = [b""]
+    return tuple(ApiKey.for_apps(digest, (app_id,)) for digest in digests)
 
 
 def check_tenant(
@@ -77,7 +103,7 @@ def _checked(core_config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fit(key: str, value: object) -> Any:
     try:
-        return RULES[key](value)
+        return RULES[key](rules.as_text(value) if key == "api_keys" else value)
     except UnfitError as unfit:
         raise _invalid(unfit.reason(key)) from None
 

@@ -15,7 +15,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +30,8 @@ from reseal.core.model import Scope
 from reseal.core.wire_model import DEFAULT_TENANT, AppSettings
 from reseal.core.wire_verifier import WireVerifier
 from reseal.log import LOGGER
-from reseal.server.appconfig import app_settings, check_tenant
+from reseal.server.api_keys import ApiKey
+from reseal.server.appconfig import app_settings, as_stored, check_tenant, own_keys
 from reseal.server.config import ServiceSettings
 from reseal.server.permits import CURRENT
 from reseal.server.tenant_guard import guarded
@@ -94,6 +95,8 @@ class App:
     """The store, in which no session of this app begins once it or the tenant is gone."""
     born: str
     """Tells an app from one of the same name that was removed before: it has other keys."""
+    api_keys: tuple[ApiKey, ...]
+    """Of its own. Where there are any, nobody reaches it without a key."""
 
 
 class Directory:
@@ -119,6 +122,9 @@ class Directory:
         self._rows: dict[str, TenantRows] = {}
         self._made: dict[str, App] = {}
         """The apps that were asked for."""
+        self._with_keys: dict[str, tuple[ApiKey, ...]] = {}
+        """The apps that have API keys of their own."""
+        self._all_keys: tuple[ApiKey, ...] | None = None
         self._leaving: set[Scope] = set()
         self._revision = 0
         self._read_at: int | None = None
@@ -153,6 +159,22 @@ class Directory:
             self._read_at = self._clock.monotonic()
         return self._known(app_id, tenant_id)
 
+    async def api_keys_of(self, app_id: str) -> tuple[ApiKey, ...]:
+        """Return the API keys that an app has of its own; none if it is not known. For callers without a key, too."""
+        app = None if app_id == DEFAULT_APP else await self.find(app_id, DEFAULT_TENANT)
+        return () if app is None else app.api_keys
+
+    async def api_keys(self) -> tuple[ApiKey, ...]:
+        """Return the API keys that apps have of their own; one that several have is valid for each of them."""
+        await self.find(DEFAULT_APP, DEFAULT_TENANT)
+        if self._all_keys is None:
+            apps: dict[bytes, set[str]] = {}
+            for app_id, keys in self._with_keys.items():
+                for key in keys:
+                    apps.setdefault(key.digest, set()).add(app_id)
+            self._all_keys = tuple(ApiKey.for_apps(digest, ids) for digest, ids in apps.items())
+        return self._all_keys
+
     async def app(self, app_id: str) -> App | None:
         """Give an app as the store knows it now."""
         async with self._lock:
@@ -180,7 +202,7 @@ class Directory:
         Raises ``Problem`` if the configuration does not fit, the app is gone, or the caller may not.
         """
         CURRENT.get().check_tenant(app_id, tenant_id)
-        scope = Scope(app_id, tenant_id)
+        scope, change = Scope(app_id, tenant_id), as_stored(change)
         async with self._lock:
             await self._read()
             await self._finish_leaving(scope)
@@ -290,8 +312,20 @@ class Directory:
             return
         self._leaving.discard(scope)
         self._rows.setdefault(scope.app_id, TenantRows()).texts[scope.tenant_id] = config
-        if scope.tenant_id == DEFAULT_TENANT and scope.app_id in self._made:
-            self._make(scope.app_id)
+        if scope.tenant_id == DEFAULT_TENANT:
+            self._note_keys(scope.app_id, config)
+            if scope.app_id in self._made:
+                self._make(scope.app_id)
+
+    def _note_keys(self, app_id: str, config: bytes) -> None:
+        """Few apps have keys of their own, so that the others are not read for it."""
+        self._forget_keys(app_id)
+        if b'"api_keys"' in config:
+            self._with_keys[app_id] = own_keys(app_id, self._rows[app_id].part(DEFAULT_TENANT, "coreConfig"))
+
+    def _forget_keys(self, app_id: str) -> None:
+        self._with_keys.pop(app_id, None)
+        self._all_keys = None
 
     def _drop(self, scope: Scope) -> None:
         self._leaving.discard(scope)
@@ -302,6 +336,7 @@ class Directory:
         rows.texts.pop(scope.tenant_id, None)
         if scope.tenant_id == DEFAULT_TENANT:
             self._made.pop(scope.app_id, None)
+            self._forget_keys(scope.app_id)
         if not rows.texts:
             self._rows.pop(scope.app_id, None)
 
@@ -310,8 +345,10 @@ class Directory:
         rows, known = self._rows[app_id], self._made.get(app_id)
         born = rows.born() if app_id != DEFAULT_APP else ""
         wanted = self._settings_of(app_id, rows.part(DEFAULT_TENANT, "coreConfig"), known)
+        api_keys = self._with_keys.get(app_id, ())
         if known is not None and known.driver.app == wanted and known.born == born:
-            return known
+            self._made[app_id] = replace(known, api_keys=api_keys)
+            return self._made[app_id]
         store = guarded(self._store, lambda scope: self._still_has(scope, born))
         driver = AsyncDriver(
             wanted,
@@ -322,7 +359,7 @@ class Directory:
             on_event=self._on_event,
             verifier=self._verifier,
         )
-        app = App(driver, TenantParts(rows, "coreConfig"), TenantParts(rows, "signIn"), store, born)
+        app = App(driver, TenantParts(rows, "coreConfig"), TenantParts(rows, "signIn"), store, born, api_keys)
         self._made[app_id] = app
         return app
 

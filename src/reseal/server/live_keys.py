@@ -89,11 +89,20 @@ class LiveKeys:
     def __bool__(self) -> bool:
         return bool(self._keys)
 
-    async def find(self, presented: str) -> ApiKey | None:
-        """Find the key that was presented; what is too short to be one is none, whatever hashes are listed."""
+    async def find(self, presented: str, own: Iterable[ApiKey] = ()) -> ApiKey | None:
+        """Find the key that was presented, among those of the service and ``own``, which an app has beside them.
+
+        What is too short to be a key is none, whatever hashes are listed.
+        """
         if len(presented) < API_KEY_MIN:
             return None
         digest = digest_of(presented)
+        its_own = among(own, digest)
+        if its_own is not None and self._known(digest) is None:
+            return its_own
+        return await self._find(digest) or its_own
+
+    async def _find(self, digest: bytes) -> ApiKey | None:
         if self._path is None:
             return self._known(digest)
         if self._is_old():
@@ -104,9 +113,7 @@ class LiveKeys:
         return known or self._known(digest)
 
     def _known(self, digest: bytes) -> ApiKey | None:
-        # every key is compared, so that the time says nothing about which one came close
-        same = [key for key in self._keys if hmac.compare_digest(digest, key.digest)]
-        return same[0] if same else None
+        return among(self._keys, digest)
 
     def _is_old(self) -> bool:
         return self._clock.monotonic() - self._read_at >= LOOK_EVERY
@@ -132,6 +139,12 @@ class LiveKeys:
         if keys is not None and keys != self._keys:
             self._keys = keys
             LOGGER.warning("api_keys_file has changed: %d API keys are good now", len(keys))
+
+
+def among(keys: Iterable[ApiKey], digest: bytes) -> ApiKey | None:
+    """Find the key with this hash. Every key is compared, so that the time says nothing about which one came close."""
+    same = [key for key in keys if hmac.compare_digest(digest, key.digest)]
+    return same[0] if same else None
 
 
 def _signature(path: Path) -> Signature | None:

@@ -23,11 +23,11 @@ from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
 from reseal.server.directory import Directory
 from reseal.server.http import Reply
-from reseal.server.permits import Forbidden, Permit
+from reseal.server.permits import EVERYTHING, Forbidden, Permit
 from reseal.wire import native as wire
 from reseal.wire.body import Body
-from reseal.wire.paths import Right
-from reseal.wire.problem import INVALID_JSON, NOT_FOUND, Problem
+from reseal.wire.paths import DEFAULT, Right
+from reseal.wire.problem import INVALID_JSON, INVALID_KEY, NOT_FOUND, Problem
 
 PREFIX: Final = wire.PREFIX
 CALL: Final = wire.CALL.encode()
@@ -74,6 +74,7 @@ class Natives:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Problem(400, INVALID_JSON) from None
         permit.check_tenant(call.profile.app_id, call.profile.tenant_id)
+        await self._check_own_keys(call.profile.app_id, permit)
         if right is Right.ADMIN:
             permit.check_whole_app(call.profile.app_id)
         try:
@@ -86,6 +87,12 @@ class Natives:
                 raise
             return Reply(wire.REFUSED, msgspec.json.encode(failure))
         return Reply(200, msgspec.json.encode(outcome))
+
+    async def _check_own_keys(self, app_id: str, permit: Permit) -> None:
+        """Raise ``Problem`` 401 for a caller without a key where the app has keys of its own."""
+        app = await self._directory.find(app_id, DEFAULT, insist=True)
+        if permit is EVERYTHING and app is not None and app.api_keys:
+            raise Problem(401, INVALID_KEY)
 
     async def _engine(self, profile: wire.Profile) -> AsyncEngine:
         app = await self._directory.find(profile.app_id, profile.tenant_id, insist=True)
