@@ -67,6 +67,8 @@ def as_json(event: Event) -> str:
         "other_ip": other.ip,
         "other_user_agent": other.user_agent,
         "correlation_id": event.correlation_id,
+        "by": event.by,
+        "note": event.note,
     }
     return json.dumps({name: value for name, value in members.items() if value is not None})
 

@@ -222,6 +222,7 @@ def test_every_event_that_has_members_has_fields_for_them():
     names = {field.name for field in dataclasses.fields(Event)}
     assert names == {
         *("name", "at", "scope", "session_handle", "user_id", "reason", "device", "other_device", "correlation_id"),
+        *("by", "note"),
     }
 
 

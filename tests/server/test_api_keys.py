@@ -193,6 +193,16 @@ async def test_the_line_of_a_request_names_the_key_and_never_shows_it(caplog):
     assert KEY not in caplog.text
 
 
+async def test_the_events_of_a_call_name_its_key():
+    async with core(api_keys=KEYS) as it:
+        await begun(it, "")
+        await it.call("POST", "/recipe/session/remove", {"userId": "u"}, headers=keyed(WRITER))
+    assert [(event.name, event.by) for event in it.events if event.user_id] == [
+        ("session_created", "admin"),
+        ("session_revoked", "writer"),
+    ]
+
+
 # -- the commands -------------------------------------------------------------------------------------------------------
 
 

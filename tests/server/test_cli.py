@@ -428,6 +428,34 @@ def test_the_sessions_of_a_user_are_listed_shown_and_revoked(run, sessions):
     assert run("sessions", "revoke", "--user=u1")[:2] == (REFUSED, "No live session was revoked.\n")
 
 
+def test_sessions_ended_by_a_command_leave_an_event_that_tells_who_and_why(run, sessions, home, monkeypatch):
+    first, second, _ = sessions
+    monkeypatch.setenv("SUDO_USER", "carol")
+    err = run("sessions", "revoke", first, "--by=alice", "--note=stolen laptop, ticket 7")[2]
+    told = json.loads(err)
+    assert (told["event"], told["session_handle"], told["by"], told["note"]) == (
+        *("session_revoked", first, "alice", "stolen laptop, ticket 7"),
+    )
+    run("sessions", "revoke", "--user=u1", "--reason=left the company")
+    assert run("sessions", "revoke", "--user=u1", "--by=nobody")[0] == REFUSED  # nothing happened, nothing to tell
+    kid = rows(run("keys", "rotate", "--json")[1])[0]["kid"]
+    log = home / "state" / "administration.log"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert lines[0] == told
+    assert (lines[1]["session_handle"], lines[1]["user_id"], lines[1]["note"]) == (second, "u1", "left the company")
+    assert lines[1]["by"].startswith("carol@")
+    assert kid in {line["reason"] for line in lines[2:] if line["event"] == "key_published"}
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_where_no_event_can_be_left_no_session_is_ended(run, sessions, home):
+    (home / "taken").write_text("")
+    code, _, err = run("sessions", "revoke", sessions[0], f"--state-dir={home / 'taken'}")
+    assert (code, "cannot be written" in err) == (CONFIGURATION, True)
+    assert run("sessions", "revoke", sessions[0], f"--note={'x' * 201}")[0] == REFUSED
+    assert run("sessions", "show", sessions[0])[0] == DONE
+
+
 def test_handles_or_a_user_are_named_and_not_both(run, sessions):
     assert run("sessions", "revoke")[0] == REFUSED
     assert run("sessions", "revoke", sessions[0], "--user=u1")[0] == REFUSED

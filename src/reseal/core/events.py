@@ -66,6 +66,10 @@ class Event:
     other_device: Device | None = None
     """The party that was seen before it (theft and parties in step)."""
     correlation_id: str | None = None
+    by: str | None = None
+    """Who had it done, where that is known: the name of an API key, or of whoever gave a command."""
+    note: str | None = None
+    """Why, in their words."""
 
 
 EventListener = Callable[[Event], None]

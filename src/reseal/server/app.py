@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -184,7 +185,8 @@ class Service:
 
     def _tell(self, event: Event) -> None:
         self.metrics.count_event(event)
-        self._on_event(event)
+        caller = CURRENT.get().name
+        self._on_event(replace(event, by=caller) if caller else event)
 
     def _version(self, request: Request, operation: Operation) -> Version:
         if not operation.versioned:

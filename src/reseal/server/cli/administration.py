@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reseal._async.ports import AsyncStore
 from reseal.clock import SystemClock
 from reseal.core.errors import Unauthorised
-from reseal.core.model import SessionRecord, StoredKey
-from reseal.core.wire_model import tenant_of
+from reseal.core.events import Event, EventName
+from reseal.core.model import Scope, SessionRecord, StoredKey
+from reseal.core.wire_keys import DYNAMIC
+from reseal.core.wire_model import DEFAULT_TENANT, tenant_of
 from reseal.server.cli.arguments import command, configured, group, scoped
 from reseal.server.cli.exits import DONE, REFUSED, Refusal
+from reseal.server.cli.minutes import accountable, minutes
 from reseal.server.cli.opened import app_of, in_app, in_store
 from reseal.server.cli.output import Row, show, time_of
 from reseal.server.directory import App, Directory
@@ -23,13 +26,15 @@ def add(commands: Any) -> None:
     """Declare these commands."""
     keys = group(commands, "keys", "List and rotate signing keys.")
     scoped(command(keys, "list", list_keys))
-    scoped(command(keys, "rotate", rotate_keys))
+    accountable(scoped(command(keys, "rotate", rotate_keys)))
+    parser = accountable(scoped(command(keys, "remove", remove_keys)))
+    parser.add_argument("kids", nargs="+", metavar="KID", help="as keys list shows it")
     sessions = group(commands, "sessions", "List, show and revoke sessions.")
     parser = scoped(command(sessions, "list", list_sessions), tenant=True)
     parser.add_argument("--user", required=True, metavar="ID", help="whose sessions")
     parser = scoped(command(sessions, "show", show_session))
     parser.add_argument("handle", metavar="HANDLE", help="as sessions list shows it")
-    parser = scoped(command(sessions, "revoke", revoke_sessions), tenant=True)
+    parser = accountable(scoped(command(sessions, "revoke", revoke_sessions), tenant=True))
     parser.add_argument("handles", nargs="*", metavar="HANDLE", help="end these sessions")
     parser.add_argument("--user", metavar="ID", help="end all sessions of this user instead")
     apps = group(commands, "apps", "List apps and tenants.")
@@ -42,7 +47,7 @@ def list_keys(options: Namespace) -> int:
     async def run(directory: Directory, store: AsyncStore) -> list[Row]:
         app = await app_of(directory, options.app)
         keys = await store.keys(options.app)
-        those_that_sign = signing(keys, app.driver.app, SystemClock().wall())
+        those_that_sign = _signing(keys, app)
         return [_key(key, signs=key in those_that_sign) for key in keys]
 
     rows = in_store(options, run)
@@ -56,7 +61,30 @@ def rotate_keys(options: Namespace) -> int:
     async def run(app: App) -> str:
         return await app.driver.rotate_keys()
 
-    show([{"kid": in_app(options, run)}], options)
+    kid = in_app(options, run)
+    _tell_key(options, EventName.KEY_PUBLISHED, kid)
+    show([{"kid": kid}], options)
+    return DONE
+
+
+def remove_keys(options: Namespace) -> int:
+    """Take keys that leaked out of the store: what they signed is no longer accepted. None of those that sign."""
+
+    async def run(directory: Directory, store: AsyncStore) -> None:
+        app = await app_of(directory, options.app)
+        keys = await store.keys(options.app)
+        known, that_sign = ({key.kid for key in some} for some in (keys, _signing(keys, app)))
+        for kid in options.kids:
+            if kid not in known or not kid.startswith(DYNAMIC):
+                raise Refusal(f"{kid} is no dynamic key of app {options.app}: see reseal keys list")
+            if kid in that_sign:
+                raise Refusal(f"{kid} still signs: run reseal keys rotate and wait until the new key does")
+        await store.remove_keys(options.app, options.kids)
+
+    in_store(options, run)
+    for kid in options.kids:
+        _tell_key(options, EventName.KEY_RETIRED, kid)
+    show([{"removed": kid} for kid in options.kids], options)
     return DONE
 
 
@@ -105,6 +133,14 @@ def revoke_sessions(options: Namespace) -> int:
     ended = in_app(options, run)
     show([{"revoked": handle} for handle in ended], options, empty="No live session was revoked.")
     return DONE if ended else REFUSED
+
+
+def _signing(keys: Iterable[StoredKey], app: App) -> list[StoredKey]:
+    return signing(keys, app.driver.app, SystemClock().wall())
+
+
+def _tell_key(options: Namespace, name: EventName, kid: str) -> None:
+    minutes(options)(Event(name=name, at=SystemClock().wall(), scope=Scope(options.app, DEFAULT_TENANT), reason=kid))
 
 
 def _tenants(options: Namespace, app: App) -> tuple[str, ...]:

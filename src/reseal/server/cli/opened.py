@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from reseal._async.ports import AsyncStore
 from reseal.clock import SystemClock
-from reseal.log import log_event
 from reseal.server.cli.arguments import settings_of
 from reseal.server.cli.exits import Refusal
+from reseal.server.cli.minutes import minutes
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.stores import make_store
@@ -25,20 +25,20 @@ def in_store(options: Namespace, run: Callable[[Directory, AsyncStore], Awaitabl
     """Run with what the service keeps. Raises ``Refusal`` where no service can have kept anything."""
     settings = settings_of(options)
     _refuse_nothing(settings)
+    on_event = minutes(options)
 
     async def opened() -> T:
         async with open_store(settings) as store:
-            return await run(Directory(settings, store, SystemClock(), on_event=log_event), store)
+            return await run(Directory(settings, store, SystemClock(), on_event=on_event), store)
 
     return asyncio.run(opened())
 
 
 def in_app(options: Namespace, run: Callable[[App], Awaitable[T]]) -> T:
-    """Run with the app and tenant that the options name, its keys read."""
+    """Run with the app and tenant that the options name."""
 
     async def chosen(directory: Directory, _store: AsyncStore) -> T:
         app = await app_of(directory, options.app, getattr(options, "tenant", None) or DEFAULT)
-        await app.driver.ring()
         return await run(app)
 
     return in_store(options, chosen)
