@@ -567,6 +567,14 @@ def test_test_mode_gives_apps_short_intervals_too():
     assert app_settings("a1", ServiceSettings(test_mode=True), interval).key_interval_ms == 3600
 
 
+def test_test_mode_lets_sessions_end_before_their_access_tokens_as_test_suites_want_it():
+    short = {"refresh_token_validity": "0.002"}
+    assert app_settings("a1", ServiceSettings(test_mode=True), short).refresh_token_ms == 120
+    assert made(test_mode=True, refresh_token_validity=0.002).refresh_token_validity == 0.002
+    assert "must be strictly greater" in refused(app_settings, "a1", ServiceSettings(), short)
+    assert "must be strictly greater" in only_problem(refresh_token_validity=0.002)
+
+
 def test_a_tenant_may_repeat_its_app_and_not_contradict_it():
     base, app = ServiceSettings(), {"access_token_validity": 60}
     check_tenant(base, app, "t1", {"access_token_validity": 60})

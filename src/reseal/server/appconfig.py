@@ -109,9 +109,11 @@ def _fit(key: str, value: object) -> Any:
 
 
 def _check_pacts(merged: Mapping[str, Any], *, test_mode: bool) -> None:
+    if test_mode:
+        return
     if not outlasts(merged["refresh_token_validity"], merged["access_token_validity"]):
         raise _invalid("'refresh_token_validity' must be strictly greater than 'access_token_validity'.")
-    if merged[INTERVAL] < 1 and not test_mode:
+    if merged[INTERVAL] < 1:
         raise _invalid(f"'{INTERVAL}' must be greater than, equal to 1 hour.")
 
 

@@ -235,7 +235,11 @@ class ServiceSettings:
         },
     )
     test_mode: bool = field(
-        default=False, metadata={"doc": "Whether intervals may be below the documented minimum, for test-suites."}
+        default=False,
+        metadata={
+            "doc": "Whether intervals may be below the documented minimum, and sessions shorter than access tokens, "
+            "for test-suites."
+        },
     )
 
     database_path: Path | None = field(init=False, repr=False, compare=False)

@@ -13,7 +13,7 @@ from reseal.server.address import networks
 from reseal.server.api_keys import ALPHABET, api_keys
 from reseal.server.live_keys import key_file
 from reseal.settings import rules
-from reseal.settings.checks import PACTS, Pact
+from reseal.settings.checks import PACTS, Pact, outlasts
 from reseal.settings.origins import path
 from reseal.settings.problems import UnfitError
 from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
@@ -212,10 +212,12 @@ RULES: Final[dict[str, Rule]] = {
 }
 
 SERVICE_PACTS: Final = (
-    *(
-        pact
-        for pact in PACTS
-        if pact.keys in {("refresh_token_validity", "access_token_validity"), ("cookie_same_site", "enable_anti_csrf")}
+    *(pact for pact in PACTS if pact.keys == ("cookie_same_site", "enable_anti_csrf")),
+    Pact(
+        ("refresh_token_validity", "access_token_validity", "test_mode"),
+        lambda minutes, seconds, test_mode: test_mode or outlasts(minutes, seconds),
+        "'refresh_token_validity' must be strictly greater than 'access_token_validity'.",
+        "the first counts minutes, the second seconds",
     ),
     Pact(
         (INTERVAL, "test_mode"),

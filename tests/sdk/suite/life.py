@@ -7,6 +7,8 @@ from tests.sdk.clock import MINUTE, SECOND
 from tests.sdk.core import ACCESS_TOKEN_LIFE, SESSION_LIFE
 from tests.sdk.suite.replies import SIGNED_OUT, THEFT, TRY_REFRESH, UNAUTHORISED, about_sessions, accepted, of_those
 
+NEWEST = {"24.0.3", "0.31.4"}
+
 
 class Life:
     @of_those(lambda sdk: sdk.is_main)
@@ -28,6 +30,17 @@ class Life:
             assert accepted(browser.delete(f"/users/{user}"))
         assert calls
         assert [call for call in calls if call.status != 200] == []
+
+    @of_those(lambda sdk: sdk.is_main and sdk.version in NEWEST)
+    def test_a_user_without_an_id_lives_like_any_other_because_the_sdks_own_suites_sign_in_so(self, site):
+        browser, created = site.signed_in(userId="")
+        assert created.body["userId"] == ""
+        assert accepted(browser.refresh())
+        assert browser.get("/verify").body["userId"] == ""
+        assert accepted(browser.get("/verify", checkDatabase="on"))
+        assert created.body["handle"] in browser.get("/handles", userId="").body
+        assert accepted(browser.delete(f"/sessions/{created.body['handle']}"))
+        assert browser.get("/verify", checkDatabase="on").refusal in SIGNED_OUT
 
     def test_nobody_is_let_in_without_a_session(self, site):
         assert site.browser().get("/verify").refusal in SIGNED_OUT
