@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, StringConstraints
 from starlette.datastructures import MutableHeaders
@@ -138,10 +137,6 @@ def create_app(settings: Settings, clock: Clock | None = None, pages_dist: Path 
 
     htmx.install(app, reseal, posts)
     stage.install(app, reseal)
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     pages.install(app, POLICY, pages_dist)

@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 SOURCES: Final = Path(__file__).parents[1] / "pages"
 DIST: Final = SOURCES / "dist"
 TEMPLATES: Final = Path(__file__).parent / "templates"
-NOT_BUILT: Final = "This page needs npm. With npm on the PATH, ./run example builds it."
+NOT_BUILT: Final = "This page is not built. With Node.js 18.19 or newer and npm, ./run example builds it."
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,12 @@ def install(app: FastAPI, policy: dict[str, str], dist: Path) -> None:
     for name, page in PAGES.items():
         add(name, page)
 
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        """Serve the page that is there without npm, with links to those that are built."""
+        text = Template((TEMPLATES / "index.html").read_text("utf-8")).substitute(links=_links(dist))
+        return HTMLResponse(text, headers={"cache-control": "no-cache"})
+
     @app.get("/session-worker.js", include_in_schema=False)
     async def session_worker() -> Response:
         """Serve the worker at the root: it may only serve pages below its own folder."""
@@ -69,6 +75,11 @@ def not_built() -> Response:
 
 def policy_text(policy: dict[str, str]) -> str:
     return "; ".join(f"{directive} {value}" for directive, value in policy.items())
+
+
+def _links(dist: Path) -> str:
+    built = [f'<a href="/{name}">{page.title}</a>' for name, page in PAGES.items() if (dist / f"{name}.js").exists()]
+    return f'<nav class="small" aria-label="The same feed with">{" ".join(built)}</nav>' if built else ""
 
 
 def _render(name: str, page: Page) -> str:

@@ -19,7 +19,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, cast
 
-from fastapi import FastAPI, Request
+try:
+    from fastapi import FastAPI, Request
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f'{__name__} needs fastapi: pip install "reseal[fastapi]" ({error})') from None
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase

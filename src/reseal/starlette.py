@@ -17,7 +17,11 @@ from importlib.resources import files
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
-from starlette.applications import Starlette
+
+try:
+    from starlette.applications import Starlette
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f'{__name__} needs starlette: pip install "reseal[starlette]" ({error})') from None
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
@@ -75,6 +79,7 @@ class Reseal:
         self.watch: Watch = Watch(self.anywhere.sessions, settings.session_check_interval, clock)
         """The open WebSockets and event streams of this process."""
         self.anywhere.sessions = self.watch.sessions
+        self._refusal: ResealError | None = None
         self._loop = ApplicationLoop()
         self.sync: SyncCalls[HTTPConnection] = SyncCalls(
             settings, lambda: self.anywhere.sessions, clock, self._loop, _Requests(), on_event
@@ -92,7 +97,7 @@ class Reseal:
         app.router.lifespan_context = self._around(app.router.lifespan_context)
         build = app.build_middleware_stack
         # Outside everything else: an error page must carry the cookies of a refresh as well.
-        app.build_middleware_stack = lambda: _Outgoing(build())  # type: ignore[method-assign]
+        app.build_middleware_stack = lambda: _Outgoing(_Opening(build(), self._why_closed))  # type: ignore[method-assign]
         if routes:
             self.add_route(app, self.settings.refresh_api_path, self._refresh, "POST")
             self.add_route(app, self.settings.refresh_api_path + rendering.CONTINUE, self._continue, "POST")
@@ -265,10 +270,26 @@ class Reseal:
         @asynccontextmanager
         async def opened(app: Any) -> AsyncIterator[Any]:
             self._loop.enter()
-            async with self.anywhere, lifespan(app) as state:
+            async with self._opened(), lifespan(app) as state:
                 yield state
 
         return opened
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[None]:
+        self._refusal = None
+        try:
+            await self.anywhere.open()
+        except ResealError as error:
+            self._refusal = error
+            raise
+        try:
+            yield
+        finally:
+            await self.anywhere.close()
+
+    def _why_closed(self) -> str | None:
+        return f"Reseal cannot start: {self._refusal}" if self._refusal else None
 
 
 def with_head(method: str) -> list[str]:
@@ -347,6 +368,26 @@ class _OwnOriginsOnly(CORSMiddleware):
             await super().__call__(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+
+class _Opening:
+    """Tells a server why the application cannot start, in our words instead of a traceback that ends in them."""
+
+    def __init__(self, app: ASGIApp, why: Callable[[], str | None]) -> None:
+        self._app = app
+        self._why = why
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "lifespan":
+            return self._app(scope, receive, send)
+
+        def send_reason(message: Message) -> Awaitable[None]:
+            why = self._why()
+            if why is not None and message["type"] == "lifespan.startup.failed":
+                message = {**message, "message": why}
+            return send(message)
+
+        return self._app(scope, receive, send_reason)
 
 
 class _Outgoing:

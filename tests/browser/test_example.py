@@ -161,6 +161,13 @@ async def test_the_six_steps_of_the_loop_pass_and_the_user_notices_nothing(
     await page.screenshot(path=screenshots / "3-refreshed.png", full_page=True)
 
 
+async def test_the_focus_goes_on_where_the_page_goes_on(page: Page) -> None:
+    await page.get_by_test_id("sign-in-amara").press("Enter")
+    await expect(page.get_by_role("heading", name="Home feed")).to_be_focused()
+    await page.get_by_test_id("sign-out").press("Enter")
+    await expect(page.get_by_test_id("ended-title")).to_be_focused()
+
+
 async def test_a_post_is_written_with_an_expired_token_as_well(example: Example, page: Page) -> None:
     await sign_in_quietly(page)
     await example.expire()

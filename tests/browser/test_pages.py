@@ -168,6 +168,15 @@ async def test_a_session_is_begun_expires_is_refreshed_and_ends(feed: Feed, name
 
 
 @pytest.mark.parametrize("name", FEEDS)
+async def test_the_focus_goes_on_where_the_page_goes_on(feed: Feed, name: str) -> None:
+    page = await feed.open(name)
+    await page.get_by_test_id("sign-in-amara").press("Enter")
+    await expect(page.get_by_role("heading", name="Home feed")).to_be_focused()
+    await page.get_by_test_id("sign-out").press("Enter")
+    await expect(page.get_by_test_id("ended-title")).to_be_focused()
+
+
+@pytest.mark.parametrize("name", FEEDS)
 async def test_a_second_tab_is_signed_in_and_out_with_the_first(feed: Feed, name: str) -> None:
     page, other = await feed.open(name), await feed.open(name)
     await sign_in(page)
@@ -235,7 +244,9 @@ async def test_the_service_worker_serves_its_own_page_alone(feed: Feed) -> None:
 async def test_without_the_build_the_pages_say_what_is_missing_and_the_plain_one_is_there(tmp_path: Path) -> None:
     app = create_app(Settings(api_domain="http://localhost", database_uri="memory:"), pages_dist=tmp_path)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-        assert (await client.get("/")).status_code == 200
+        plain = await client.get("/")
+        assert plain.status_code == 200
+        assert [name for name in pages.PAGES if f'href="/{name}"' in plain.text] == []
         for path in ("/react", "/session-worker.js"):
             missing = await client.get(path)
             assert (missing.status_code, missing.text) == (501, pages.NOT_BUILT)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -249,3 +252,33 @@ async def test_the_public_calls_answer_with_the_store_and_clock_that_were_given(
         assert (await browser.fetch("GET", "/me")).status_code == 200
         clock.advance(101 * 24 * HOUR)
         assert await reseal.anywhere.get_all_session_handles_for_user("alice") == ()
+
+
+async def test_an_application_that_cannot_start_says_why_without_a_traceback(
+    tmp_path: Any, framework: Framework
+) -> None:
+    (tmp_path / "a folder.db").mkdir()
+    site = make_site(framework, replace(SETTINGS, database_uri=f"sqlite:///{tmp_path}/a folder.db"))
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    with pytest.raises(ConfigurationError):
+        await site.app({"type": "lifespan", "state": {}}, receive, send)
+    [message] = told
+    assert message["type"] == "lifespan.startup.failed"
+    assert message["message"].startswith("Reseal cannot start: ")
+    assert "a folder.db" in message["message"]
+    assert "Traceback" not in message["message"]
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "starlette"])
+def test_an_import_without_the_package_it_needs_names_the_extra(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; import reseal.{missing}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert f'reseal.{missing} needs {missing}: pip install "reseal[{missing}]"' in done.stderr
+    assert "During handling" not in done.stderr

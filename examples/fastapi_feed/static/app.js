@@ -1,6 +1,7 @@
 /** The page: a feed behind a session, and a view of what the session does. */
 
 import { createSessionClient } from "/reseal-browser.js";
+import { keepFocus } from "./focus.js";
 import { createPanel } from "./happened.js";
 import { drawLine } from "./line.js";
 import { browserOf, came, capital, deviceOf, ENDINGS, entryOf, forecastOf, short } from "./words.js";
@@ -178,7 +179,9 @@ function tellCase() {
 }
 
 function show(name) {
+  const isFirst = document.body.dataset.state === "loading";
   document.body.dataset.state = name;
+  if (!isFirst) keepFocus();
 }
 
 // -- the feed ---------------------------------------------------------------------------------------------------------

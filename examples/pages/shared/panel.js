@@ -1,5 +1,6 @@
 /** What the session does, beside each page's feed: its remaining seconds, its events, its end. */
 
+import { keepFocus } from "../../fastapi_feed/static/focus.js";
 import { ENDINGS } from "../../fastapi_feed/static/words.js";
 import { asJson, element, fetched } from "./feed.js";
 
@@ -48,7 +49,7 @@ async function start(session) {
 
 function drawUser(session) {
   const user = session.getUserId();
-  document.body.dataset.state = user === undefined ? "signed-out" : "signed-in";
+  show(user === undefined ? "signed-out" : "signed-in");
   if (user === undefined) return;
   $("user-id").textContent = user;
   $("avatar").textContent = user[0];
@@ -76,7 +77,13 @@ function drawEnd(reason) {
   $("ended").dataset.reason = reason;
   $("ended").hidden = false;
   $("forecast").textContent = "";
-  document.body.dataset.state = "signed-out";
+  show("signed-out");
+}
+
+function show(state) {
+  const before = document.body.dataset.state;
+  document.body.dataset.state = state;
+  if (before !== "loading" && before !== state) keepFocus();
 }
 
 /** For this demo only: the server plays somebody who copied this browser's refresh token and uses it first. */
