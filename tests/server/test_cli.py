@@ -3,19 +3,25 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
+import types
 from contextlib import closing
 
 import psycopg
 import pytest
 
-from reseal import AsyncSQLiteStore
+from reseal import AsyncSQLiteStore, Reseal, Settings
+from reseal.clock import SystemClock
+from reseal.core.store_time import Times
 from reseal.server.app import Service
 from reseal.server.cli import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, main
 from reseal.server.config import ServiceSettings
+from reseal.server.inspection import clocks, inspect
 from reseal.server.instances import Instance, entered, ready, running
 from tests.support.postgres import cluster
 
@@ -398,18 +404,105 @@ def test_check_of_postgresql_tells_what_a_power_cut_could_do(run, monkeypatch):
         assert "synchronous_commit=on" in out  # on our connections, whatever the server's default is
 
 
-def test_check_tells_a_clock_behind_that_of_the_store(run, home):
+def set_noted(home, text):
+    """Have the store's time noted anew, by SQL; ``now`` is the machine's."""
+    with closing(sqlite3.connect(home / "r.db")) as database:
+        database.execute(f"UPDATE high_water SET run = NULL, at = {text.replace('now', str(time.time_ns() // 10**6))}")
+        database.commit()
+
+
+def test_check_tells_a_clock_that_was_fast_and_a_command_repairs_the_store(run, home, sessions):
     run("migrate")
-    database = sqlite3.connect(home / "r.db")
-    table = next(
-        name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%high_water%'").fetchall()
-    )
-    column = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[2].upper().startswith("INT")][-1]
-    database.execute(f"UPDATE {table} SET {column} = 9999999999999")
-    database.commit()
-    database.close()
+    hour = 3_600_000
+    set_noted(home, f"now + {hour}")
     code, out, _ = run("check")
-    assert (code, "seconds behind the store's" in out) == (REFUSED, True)
+    assert code == REFUSED
+    assert "FAIL  clock: the store's time is 3600 seconds ahead of this machine's clock" in out
+    assert "run reseal clock repair" in out
+    shown = rows(run("clock", "show", "--json")[1])[0]
+    assert shown["followed"] == shown["machine"] < shown["store"]
+    code, out, _ = run("clock", "repair", "--json")
+    assert code == DONE
+    repaired = rows(out)[0]
+    assert (repaired["sessions_redated"], repaired["keys_redated"]) == (0, 0)
+    assert repaired["after"] < repaired["before"]
+    assert run("check")[0] == DONE
+
+
+def test_check_changes_no_store_while_the_clock_of_the_machine_is_fast(run, home):
+    run("migrate")
+    before = dump(home)
+    fast = SystemClock().wall() + 10 * 365 * 86_400_000
+    settings = ServiceSettings(database_uri=f"sqlite:///{home}/r.db")
+    asyncio.run(inspect(settings, types.SimpleNamespace(wall=lambda: fast, monotonic=lambda: 0)))
+    assert dump(home) == before
+
+
+@pytest.mark.parametrize(
+    ("machine", "times", "shared", "text"),
+    [
+        (
+            0,
+            Times(0, 3_600_000),
+            True,
+            "database server's clock is 3600 seconds ahead of this machine's: one of the two",
+        ),
+        (3_600_000, Times(0, 0), True, "database server's clock is 3600 seconds behind this machine's: one of the two"),
+        (3_600_000, Times(0, 3_600_000), False, "this machine's clock is 3600 seconds ahead of the store's time"),
+        (3_600_000, Times(0, 3_600_000), True, "the database server's clock is 3600 seconds ahead of the store's time"),
+        (0, Times(3_600_000, 0), True, "the store's time is 3600 seconds ahead of the database server's clock"),
+        (4_000, Times(2_000, 1_000), True, None),
+    ],
+)
+def test_check_says_which_clock_is_wrong(machine, times, shared, text):
+    finding = clocks.look(machine, times, shared=shared)
+    assert finding.fine is (text is None)
+    assert (text or "agrees") in finding.text
+
+
+def dump(home):
+    with closing(sqlite3.connect(home / "r.db")) as database:
+        return list(database.iterdump())
+
+
+def test_commands_that_look_change_nothing_in_the_file_of_an_application(run, home):
+    with Reseal(Settings(api_domain="http://localhost:8000", database_uri=f"sqlite:///{home}/r.db")) as reseal:
+        handle = reseal.sessions.create("u1").claims.sid
+        reseal.sessions.create("u1")
+    before = dump(home)
+    assert len(rows(run("sessions", "list", "--user=u1", "--json")[1])) == 2
+    for command in (("sessions", "show", handle), ("keys", "list"), ("apps", "list"), ("clock", "show"), ("check",)):
+        assert run(*command)[0] == DONE
+    assert dump(home) == before
+    code, _, err = run("keys", "rotate")
+    assert (code, "rotate_keys()" in err) == (REFUSED, True)
+    keys = [line for line in dump(home) if "app_key" in line]
+    assert run("sessions", "revoke", handle)[0] == DONE
+    assert [line for line in dump(home) if "app_key" in line] == keys
+
+
+def test_commands_that_look_leave_an_older_schema_as_it_is(run, home):
+    run("migrate")
+    with closing(sqlite3.connect(home / "r.db")) as database:
+        database.execute("PRAGMA user_version = 1")
+    before = dump(home)
+    code, _, err = run("sessions", "list", "--user=u1")
+    assert (code, "run reseal migrate" in err) == (CONFIGURATION, True)
+    assert dump(home) == before
+
+
+def test_the_clock_of_a_postgresql_store_is_shown_and_repaired(run, monkeypatch, postgres_uri):
+    monkeypatch.setenv("RESEAL_DATABASE_URI", postgres_uri)
+    assert run("migrate")[0] == DONE
+    with psycopg.connect(postgres_uri) as database:
+        database.execute("UPDATE reseal_time SET at = at + 86400000, run = NULL")
+    code, out, _ = run("check")
+    assert code == REFUSED
+    assert re.search(r"the store's time is 86[34]\d\d seconds ahead of the database server's clock", out)
+    assert run("clock", "repair")[0] == DONE
+    assert run("check")[0] == DONE
+    shown = rows(run("clock", "show", "--json")[1])[0]
+    assert shown.keys() == {"store", "followed", "machine"}
 
 
 # ---------------------------------------------------------------------------------------------------- sessions, keys

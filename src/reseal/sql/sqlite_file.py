@@ -56,12 +56,7 @@ def prepare(path: Path) -> tuple[Mark, int]:
     """Create or upgrade the file; give the latest time noted in it, and its era. Raises ``ConfigurationError``."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise _unusable(path, f"needs SQLite {'.'.join(map(str, OLDEST_SQLITE))}, this is {sqlite3.sqlite_version}")
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise _unusable(
-            path, f"cannot be opened for writing ({error.strerror}); check folder and permissions"
-        ) from error
+    _require_writable(path, os.O_CREAT)
     try:
         with closing(sqlite3.connect(path)) as untouched:
             if is_foreign(untouched):
@@ -77,6 +72,27 @@ def prepare(path: Path) -> tuple[Mark, int]:
         if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
             raise wrapped(error) from error
         raise _unusable(path, "is not an SQLite database; name another file, or move this one away") from error
+
+
+def look(path: Path) -> tuple[Mark, int]:
+    """Do what :func:`prepare` does for a file that is to stay as it is. Raises ``ConfigurationError``."""
+    _require_writable(path)
+    try:
+        with closing(connect_to_look(path)) as connection:
+            version, wanted = connection.execute("PRAGMA user_version").fetchone()[0], len(schema_steps("sqlite"))
+            if is_foreign(connection) or version != wanted:
+                raise _unusable(path, f"has schema {version}, and {wanted} is needed: run reseal migrate")
+            *mark, era = connection.execute(queries("sqlite")["high_water"]).fetchone()
+            return Mark(*mark), era
+    except sqlite3.DatabaseError as error:
+        raise wrapped(error) from error
+
+
+def connect_to_look(path: Path, identity: Identity | None = None) -> FileConnection:
+    """Open a connection that can write nothing."""
+    connection = connect(path, identity)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def lock(path: Path) -> IO[bytes] | None:
@@ -104,6 +120,16 @@ def is_foreign(connection: sqlite3.Connection) -> bool:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     return bool(tables or version) and not (version and tables >= _FIRST_TABLES)
+
+
+def _require_writable(path: Path, flags: int = 0) -> None:
+    """Make sure that the file can be opened as SQLite does, also to read it."""
+    try:
+        os.close(os.open(path, flags | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise _unusable(
+            path, f"cannot be opened for writing ({error.strerror}); check folder and permissions"
+        ) from error
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:

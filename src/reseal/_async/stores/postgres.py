@@ -47,7 +47,7 @@ class AsyncPostgresStore:
     ``statement_timeout_ms`` each statement, by the server's own measure and two seconds later by ours.
 
     The time is the server's, taken in each statement. It does not go back: see :class:`ServerTime`. ``clock`` takes
-    its place in tests.
+    its place in tests. ``looks_only``: the schema has to be there, and the time is not noted.
     """
 
     def __init__(
@@ -58,7 +58,9 @@ class AsyncPostgresStore:
         connect_timeout_s: float = 5,
         statement_timeout_ms: int = 5000,
         clock: Clock | None = None,
+        looks_only: bool = False,
     ) -> None:
+        self._looks_only = looks_only
         self._server = AsyncServer(
             uri,
             pool_size=pool_size,
@@ -70,16 +72,18 @@ class AsyncPostgresStore:
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate_batch)
 
     async def open(self) -> None:
-        await self._server.open()
+        await self._server.open(upgrade=not self._looks_only)
         [(*mark, era)] = await self._server.fetch("noted", {})
         self._time.begin(Mark(*mark), era)
-        await self._note_time()
+        if not self._looks_only:
+            await self._note_time()
 
     async def close(self) -> None:
         await self._inserts.finish()
         await self._rotations.finish()
-        with suppress(StoreUnavailable):  # not open, or it is away: the last noted time has to do
-            await self._note_time()
+        if not self._looks_only:
+            with suppress(StoreUnavailable):  # not open, or it is away: the last noted time has to do
+                await self._note_time()
         await self._server.close()
 
     async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:

@@ -129,12 +129,12 @@ class AsyncServer:
         self._pools = PerProcess(self._new_pool)
         self._is_open = False
 
-    async def open(self) -> None:
-        """Connect once, check the server and bring the schema up to date."""
+    async def open(self, *, upgrade: bool = True) -> None:
+        """Connect once, check the server and bring the schema up to date, or demand that it is."""
         self._pools = PerProcess(self._new_pool)
         link = await self._connect()
         try:
-            await _upgrade(link)
+            await (_upgrade if upgrade else _require_schema)(link)
         except InsufficientPrivilege as error:
             raise _unusable("the user may not use the tables that are there: let it own them") from error
         except (psycopg.Error, UnicodeError) as error:
@@ -335,6 +335,12 @@ async def _upgrade(link: AsyncLink) -> None:
         raise _unusable(
             f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"
         ) from error
+
+
+async def _require_schema(link: AsyncLink) -> None:
+    version, wanted = await _version(link, len(schema_steps("postgres"))), len(schema_steps("postgres"))
+    if version != wanted:
+        raise _unusable(f"the database has schema {version}, and {wanted} is needed: run reseal migrate")
 
 
 async def _be_patient(link: AsyncLink) -> None:

@@ -48,7 +48,7 @@ class PostgresStore:
     ``statement_timeout_ms`` each statement, by the server's own measure and two seconds later by ours.
 
     The time is the server's, taken in each statement. It does not go back: see :class:`ServerTime`. ``clock`` takes
-    its place in tests.
+    its place in tests. ``looks_only``: the schema has to be there, and the time is not noted.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class PostgresStore:
         connect_timeout_s: float = 5,
         statement_timeout_ms: int = 5000,
         clock: Clock | None = None,
+        looks_only: bool = False,
     ) -> None:
+        self._looks_only = looks_only
         self._server = Server(
             uri,
             pool_size=pool_size,
@@ -71,16 +73,18 @@ class PostgresStore:
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate_batch)
 
     def open(self) -> None:
-        self._server.open()
+        self._server.open(upgrade=not self._looks_only)
         [(*mark, era)] = self._server.fetch("noted", {})
         self._time.begin(Mark(*mark), era)
-        self._note_time()
+        if not self._looks_only:
+            self._note_time()
 
     def close(self) -> None:
         self._inserts.finish()
         self._rotations.finish()
-        with suppress(StoreUnavailable):  # not open, or it is away: the last noted time has to do
-            self._note_time()
+        if not self._looks_only:
+            with suppress(StoreUnavailable):  # not open, or it is away: the last noted time has to do
+                self._note_time()
         self._server.close()
 
     def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:

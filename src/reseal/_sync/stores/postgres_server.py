@@ -130,12 +130,12 @@ class Server:
         self._pools = PerProcess(self._new_pool)
         self._is_open = False
 
-    def open(self) -> None:
-        """Connect once, check the server and bring the schema up to date."""
+    def open(self, *, upgrade: bool = True) -> None:
+        """Connect once, check the server and bring the schema up to date, or demand that it is."""
         self._pools = PerProcess(self._new_pool)
         link = self._connect()
         try:
-            _upgrade(link)
+            (_upgrade if upgrade else _require_schema)(link)
         except InsufficientPrivilege as error:
             raise _unusable("the user may not use the tables that are there: let it own them") from error
         except (psycopg.Error, UnicodeError) as error:
@@ -336,6 +336,12 @@ def _upgrade(link: Link) -> None:
         raise _unusable(
             f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"
         ) from error
+
+
+def _require_schema(link: Link) -> None:
+    version, wanted = _version(link, len(schema_steps("postgres"))), len(schema_steps("postgres"))
+    if version != wanted:
+        raise _unusable(f"the database has schema {version}, and {wanted} is needed: run reseal migrate")
 
 
 def _be_patient(link: Link) -> None:

@@ -28,9 +28,13 @@ from reseal.sql.sqlite_tables import Row, Tables
 
 
 class SQLiteStore:
-    """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request."""
+    """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request.
 
-    def __init__(self, path: str | Path, clock: Clock | None = None) -> None:
+    ``looks_only``: nothing is changed in a file that has to be there already; what would write is ``StoreUnavailable``.
+    """
+
+    def __init__(self, path: str | Path, clock: Clock | None = None, *, looks_only: bool = False) -> None:
+        self._looks_only = looks_only
         self._named = Path(path)
         self._path = self._named
         self._clock = clock or SystemClock()
@@ -47,17 +51,19 @@ class SQLiteStore:
 
     def open(self) -> None:
         self._path = self._named.absolute()  # a process may change its folder later
-        mark, self._era = sqlite_file.prepare(self._path)
+        prepare = sqlite_file.look if self._looks_only else sqlite_file.prepare
+        mark, self._era = prepare(self._path)
         self._steady = SteadyClock(self._clock, mark)
         self._identity = sqlite_connection.identity_of(self._path)
-        self._lock = sqlite_file.lock(self._path)
+        self._lock = None if self._looks_only else sqlite_file.lock(self._path)
         self._writer = WritingLane("reseal-writer", self._connect, deliver, self._raise_high_water)
         self._finder = Lane("reseal-finder", self._connect, deliver)
         self._lister = Lane("reseal-lister", self._connect, deliver)
 
     def close(self) -> None:
-        with suppress(StoreUnavailable):  # not open, or it cannot be written: the last written time has to do
-            self._write(self._raise_high_water)
+        if not self._looks_only:
+            with suppress(StoreUnavailable):  # not open, or it cannot be written: the last written time has to do
+                self._write(self._raise_high_water)
         lanes = (self._finder, self._lister, self._writer)
         self._finder = self._lister = self._writer = None
         for lane in lanes:
@@ -176,7 +182,8 @@ class SQLiteStore:
         return Repaired(before, after, *self._tables.begin_era(db, after))
 
     def _connect(self) -> FileConnection:
-        return sqlite_file.connect(self._path, self._identity)
+        connect = sqlite_file.connect_to_look if self._looks_only else sqlite_file.connect
+        return connect(self._path, self._identity)
 
 
 def _on(lane: Lane | None, job: Job[T]) -> T:

@@ -6,12 +6,14 @@ from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reseal._async.keyring import DYNAMIC as EMBEDDED_DYNAMIC
+from reseal._async.keyring import STATIC as EMBEDDED_STATIC
 from reseal._async.ports import AsyncStore
 from reseal.clock import SystemClock
 from reseal.core.errors import Unauthorised
 from reseal.core.events import Event, EventName
 from reseal.core.model import Scope, SessionRecord, StoredKey
-from reseal.core.wire_keys import DYNAMIC
+from reseal.core.wire_keys import DYNAMIC, STATIC
 from reseal.core.wire_model import DEFAULT_TENANT, tenant_of
 from reseal.server.cli.arguments import command, configured, group, scoped
 from reseal.server.cli.exits import DONE, REFUSED, Refusal
@@ -50,7 +52,7 @@ def list_keys(options: Namespace) -> int:
         those_that_sign = _signing(keys, app)
         return [_key(key, signs=key in those_that_sign) for key in keys]
 
-    rows = in_store(options, run)
+    rows = in_store(options, run, looks_only=True)
     show(rows, options, empty="No keys yet; they are made at the first start.")
     return DONE
 
@@ -59,6 +61,8 @@ def rotate_keys(options: Namespace) -> int:
     """Publish new dynamic signing keys; they sign a minute later. Gives the one for access tokens."""
 
     async def run(app: App) -> str:
+        if await _is_embedded(app):
+            raise Refusal("an application embeds these sessions: it rotates its keys itself, with rotate_keys()")
         return await app.driver.rotate_keys()
 
     kid = in_app(options, run)
@@ -94,7 +98,9 @@ def list_apps(options: Namespace) -> int:
     async def run(directory: Directory, _store: AsyncStore) -> Mapping[str, App]:
         return await directory.apps()
 
-    rows = [{"app": name, "tenants": list(app.tenants)} for name, app in in_store(options, run).items()]
+    rows = [
+        {"app": name, "tenants": list(app.tenants)} for name, app in in_store(options, run, looks_only=True).items()
+    ]
     show(rows, options)
     return DONE
 
@@ -106,7 +112,7 @@ def list_sessions(options: Namespace) -> int:
         handles = await app.driver.records.list_user(_tenants(options, app), options.user)
         return [await _session(app, handle) for handle in handles]
 
-    show(in_app(options, run), options, empty="No live session.")
+    show(in_app(options, run, looks_only=True), options, empty="No live session.")
     return DONE
 
 
@@ -116,7 +122,7 @@ def show_session(options: Namespace) -> int:
     async def run(app: App) -> list[Row]:
         return [await _session(app, options.handle)]
 
-    show(in_app(options, run), options)
+    show(in_app(options, run, looks_only=True), options)
     return DONE
 
 
@@ -141,6 +147,13 @@ def _signing(keys: Iterable[StoredKey], app: App) -> list[StoredKey]:
 
 def _tell_key(options: Namespace, name: EventName, kid: str) -> None:
     minutes(options)(Event(name=name, at=SystemClock().wall(), scope=Scope(options.app, DEFAULT_TENANT), reason=kid))
+
+
+async def _is_embedded(app: App) -> bool:
+    """Say whether no service has kept keys here, but an application that embeds its sessions has."""
+    kids = [key.kid for key in await app.store.keys(app.driver.app.app_id)]
+    embedded, service = ((EMBEDDED_DYNAMIC, EMBEDDED_STATIC), (DYNAMIC, STATIC))
+    return any(kid.startswith(embedded) for kid in kids) and not any(kid.startswith(service) for kid in kids)
 
 
 def _tenants(options: Namespace, app: App) -> tuple[str, ...]:

@@ -21,27 +21,32 @@ from reseal.wire.paths import DEFAULT
 T = TypeVar("T")
 
 
-def in_store(options: Namespace, run: Callable[[Directory, AsyncStore], Awaitable[T]]) -> T:
-    """Run with what the service keeps. Raises ``Refusal`` where no service can have kept anything."""
+def in_store(
+    options: Namespace, run: Callable[[Directory, AsyncStore], Awaitable[T]], *, looks_only: bool = False
+) -> T:
+    """Run with what is kept. Raises ``Refusal`` where nothing can have been kept.
+
+    ``looks_only``: nothing is changed, not even in the file of an application that embeds its sessions.
+    """
     settings = settings_of(options)
     _refuse_nothing(settings)
     on_event = minutes(options)
 
     async def opened() -> T:
-        async with open_store(settings) as store:
+        async with open_store(settings, looks_only=looks_only) as store:
             return await run(Directory(settings, store, SystemClock(), on_event=on_event), store)
 
     return asyncio.run(opened())
 
 
-def in_app(options: Namespace, run: Callable[[App], Awaitable[T]]) -> T:
+def in_app(options: Namespace, run: Callable[[App], Awaitable[T]], *, looks_only: bool = False) -> T:
     """Run with the app and tenant that the options name."""
 
     async def chosen(directory: Directory, _store: AsyncStore) -> T:
         app = await app_of(directory, options.app, getattr(options, "tenant", None) or DEFAULT)
         return await run(app)
 
-    return in_store(options, chosen)
+    return in_store(options, chosen, looks_only=looks_only)
 
 
 async def app_of(directory: Directory, app_id: str, tenant_id: str = DEFAULT) -> App:
@@ -53,9 +58,9 @@ async def app_of(directory: Directory, app_id: str, tenant_id: str = DEFAULT) ->
 
 
 @asynccontextmanager
-async def open_store(settings: ServiceSettings) -> AsyncIterator[AsyncStore]:
-    """Open the store; its tables are created or brought up to date."""
-    store = make_store(settings)
+async def open_store(settings: ServiceSettings, *, looks_only: bool = False) -> AsyncIterator[AsyncStore]:
+    """Open the store; its tables are created or brought up to date, if it is to be more than looked into."""
+    store = make_store(settings, looks_only=looks_only)
     await store.open()
     try:
         yield store

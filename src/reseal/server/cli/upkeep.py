@@ -9,12 +9,16 @@ from argparse import Namespace
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from reseal._async.ports import AsyncStore
+from reseal.clock import SystemClock
 from reseal.core.errors import ConfigurationError
-from reseal.server.cli.arguments import command, configured, settings_of
-from reseal.server.cli.exits import DONE, REFUSED
-from reseal.server.cli.opened import open_store
-from reseal.server.cli.output import print_json, printable, show
-from reseal.server.inspection import Finding, inspect
+from reseal.core.store_time import Repaired, Times
+from reseal.server.cli.arguments import command, configured, group, settings_of
+from reseal.server.cli.exits import DONE, REFUSED, Refusal
+from reseal.server.cli.opened import in_store, open_store
+from reseal.server.cli.output import print_json, printable, show, time_of
+from reseal.server.directory import Directory
+from reseal.server.inspection import Finding, clocks, inspect
 from reseal.wire.versions import SUPPORTED
 
 
@@ -22,6 +26,9 @@ def add(commands: Any) -> None:
     """Declare these commands."""
     configured(command(commands, "migrate", migrate))
     configured(command(commands, "check", check))
+    clock = group(commands, "clock", "Look at the store's time, and repair it.")
+    configured(command(clock, "show", show_clock))
+    configured(command(clock, "repair", repair_clock))
     command(commands, "version", show_version)
 
 
@@ -50,6 +57,39 @@ def check(options: Namespace) -> int:
         for finding in findings:
             print(f"{_mark(finding)}  {finding.subject}: {printable(finding.text)}")
     return DONE if all(finding.fine for finding in findings) else REFUSED
+
+
+def show_clock(options: Namespace) -> int:
+    """Show the store's time, the clock that it follows and this machine's; change nothing."""
+
+    async def run(_directory: Directory, store: AsyncStore) -> Times:
+        return await store.times()
+
+    times = in_store(options, run, looks_only=True)
+    clocks_now = {"store": times.now, "followed": times.wall, "machine": SystemClock().wall()}
+    show([{name: time_of(at) for name, at in clocks_now.items()}], options)
+    return DONE
+
+
+def repair_clock(options: Namespace) -> int:
+    """Set the store's time to its clock, also back, once that clock is right; the service may run meanwhile.
+
+    What is dated later than that clock is dated now. Sessions that a fast clock seemed to end are live again.
+    """
+
+    async def run(_directory: Directory, store: AsyncStore) -> Repaired:
+        apart = (await store.times()).wall - SystemClock().wall()
+        if abs(apart) > clocks.TOLERANCE:
+            raise Refusal(
+                f"the database server's clock and this machine's differ by {abs(apart) // 1000} seconds: set the wrong "
+                "one right first"
+            )
+        return await store.repair_clock()
+
+    repaired = in_store(options, run)
+    row = {"before": time_of(repaired.before), "after": time_of(repaired.after)}
+    show([row | {"sessions_redated": repaired.sessions, "keys_redated": repaired.keys}], options)
+    return DONE
 
 
 def show_version(options: Namespace) -> int:

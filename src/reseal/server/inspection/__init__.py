@@ -5,26 +5,20 @@ Nothing is changed by it: a store that is not there or not up to date is reporte
 
 from __future__ import annotations
 
-from typing import Final
-
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock, SystemClock
 from reseal.core.errors import ConfigurationError, ResealError
 from reseal.core.keys import Wrapping
-from reseal.core.model import Scope
 from reseal.core.secret import Secret
 from reseal.log import log_event
 from reseal.server import tls
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import Directory
-from reseal.server.inspection import keys, sqlite
+from reseal.server.inspection import clocks, keys, sqlite
 from reseal.server.inspection.finding import Finding, failed, warned
 from reseal.server.stores import make_store
 
-__all__ = ["CLOCK_TOLERANCE", "Finding", "inspect"]
-
-CLOCK_TOLERANCE: Final = 5_000
-"""Milliseconds by which the store's time may differ from this machine's."""
+__all__ = ["Finding", "inspect"]
 
 
 async def inspect(settings: ServiceSettings, clock: Clock | None = None) -> list[Finding]:
@@ -34,7 +28,7 @@ async def inspect(settings: ServiceSettings, clock: Clock | None = None) -> list
         findings += await _closed_store(settings)
         if not all(finding.fine for finding in findings):
             return findings
-        store = make_store(settings)
+        store = make_store(settings, looks_only=True)
         await store.open()
     except ResealError as error:
         return [*findings, *failed("store", error)]
@@ -77,18 +71,10 @@ async def _postgres(uri: Secret) -> list[Finding]:
 
 
 async def _open_store(settings: ServiceSettings, store: AsyncStore, clock: Clock) -> list[Finding]:
-    findings = [Finding("store", fine=True, text="opens"), _clock(clock, (await store.get(Scope(), "-")).now)]
+    its_time = clocks.look(clock.wall(), await store.times(), shared=settings.postgresql_uri is not None)
+    findings = [Finding("store", fine=True, text="opens"), its_time]
     wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
     directory = Directory(settings, store, clock, on_event=log_event)
     for app in (await directory.apps()).values():
         findings += await keys.look(store, wrapping, app.driver.app, clock.wall())
     return findings
-
-
-def _clock(clock: Clock, store_now: int) -> Finding:
-    apart = store_now - clock.wall()
-    if abs(apart) <= CLOCK_TOLERANCE:
-        return Finding("clock", fine=True, text="agrees with the store")
-    side = "behind" if apart > 0 else "ahead of"
-    text = f"this machine's clock is {abs(apart) / 1000:.0f} seconds {side} the store's: set it right"
-    return Finding("clock", fine=False, text=text)
