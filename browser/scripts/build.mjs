@@ -25,11 +25,29 @@ const SCRIPTS = {
   "reseal-worker.js": { entry: "worker", format: "esm", gzipLimit: 12_000 },
   "reseal-worker.classic.js": { entry: "worker", format: "iife", gzipLimit: 12_000 },
 };
+/** For consumers that `require`: in the npm package only, since nobody serves them. */
+const COMMONJS = {
+  "reseal-browser.cjs": { entry: "index", format: "cjs" },
+  "reseal-intercept.cjs": { entry: "intercept", format: "cjs" },
+  "reseal-worker.cjs": { entry: "worker", format: "cjs" },
+  "reseal-browser.classic.cjs": SCRIPTS["reseal-browser.classic.js"],
+  "reseal-worker.classic.cjs": SCRIPTS["reseal-worker.classic.js"],
+};
 /** The modules of each in the order in which a reader needs them. Other modules have no public declarations. */
 const TYPES = {
   "reseal-browser.d.ts": ["client", "contract", "errors"],
   "reseal-intercept.d.ts": ["intercept"],
   "reseal-worker.d.ts": ["worker", "record"],
+};
+/** Types of the classic scripts, for whoever imports one for the global that it makes. */
+const CLASSIC_TYPES = {
+  "reseal-browser.classic.d.ts": `declare global {
+  var reseal: typeof import("./reseal-browser.js") & typeof import("./reseal-intercept.js");
+}
+
+export {};
+`,
+  "reseal-worker.classic.d.ts": "export {};\n",
 };
 /** What a classic script gives the page: one global with the members that the module exports. */
 const GLOBAL = "reseal";
@@ -46,7 +64,10 @@ try {
     reportSize(name, output[name], script.gzipLimit);
   }
   if (mode === "--check") compare(output);
-  else write(output, mode === "--dist" ? [DIST] : [DIST, SHIPPED]);
+  else {
+    write(DIST, { ...output, ...(await forPackagesOnly(output)) });
+    if (mode !== "--dist") write(SHIPPED, output);
+  }
 } finally {
   rmSync(scratch, { recursive: true });
 }
@@ -59,7 +80,8 @@ async function bundle({ entry, format }) {
     bundle: true,
     minify: true,
     format,
-    ...(format === "iife" && { globalName: GLOBAL }),
+    // As an import of a bundler it is a module, whose variables are nobody's but its own.
+    ...(format === "iife" && { globalName: GLOBAL, footer: { js: `globalThis.${GLOBAL}=${GLOBAL};` } }),
     target: "es2021",
     charset: "utf8",
     banner: { js: BANNER },
@@ -67,6 +89,17 @@ async function bundle({ entry, format }) {
     write: false,
   });
   return result.outputFiles[0].text;
+}
+
+/** What only the npm package has. */
+async function forPackagesOnly(output) {
+  const files = { ...CLASSIC_TYPES };
+  for (const [name, script] of Object.entries(COMMONJS)) {
+    files[name] = await bundle(script);
+    const types = name.replace(".cjs", ".d.ts");
+    files[name.replace(".cjs", ".d.cts")] = (output[types] ?? files[types]).replace(/("\.\/reseal-\w+)\.js"/g, '$1.cjs"');
+  }
+  return files;
 }
 
 /** Check all types; then join the public declarations of each script into one file, and check that these stand alone. */
@@ -124,11 +157,9 @@ function shipped(name) {
   }
 }
 
-function write(output, directories) {
-  for (const directory of directories) {
-    mkdirSync(directory, { recursive: true });
-    for (const [name, text] of Object.entries(output)) writeFileSync(join(directory, name), text);
-  }
+function write(directory, files) {
+  mkdirSync(directory, { recursive: true });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
 }
 
 function fail(message) {

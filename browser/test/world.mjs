@@ -279,7 +279,9 @@ export class World {
 
   /** Open a tab: a client together with the events it has told. */
   tab(options = {}, environment = {}) {
-    const client = createSessionClient({ ...options, environment: { ...this.environment(), ...environment } });
+    const host = { ...this.environment(), ...environment };
+    if (!host.fetch) delete host.fetch; // Then it is the page's own.
+    const client = createSessionClient({ ...options, environment: host });
     const told = [];
     for (const event of EVENTS) client.on(event, (detail) => told.push([event, detail]));
     return { ...client, told, names: () => told.map(([event]) => event) };

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from tests.browser.conftest import OpenPages, OpenSite
 from tests.browser.line import PATIENCE
@@ -265,3 +265,48 @@ async def test_a_worker_cannot_be_asked_for_its_tokens(header_site: Site, contex
     )
     assert (answers[0], answers[1], answers[3]) == ([], 200, "{}")
     assert not [token for token in secrets(header_site) if token in json.dumps(answers)]
+
+
+async def test_answers_without_a_body_and_redirected_ones_reach_the_page_as_they_are(
+    header_site: Site, context: BrowserContext
+) -> None:
+    serve_worker(header_site)
+
+    async def empty(request: Request) -> Response:
+        await header_site.reseal.get_session(request)
+        return Response(status_code=int(request.path_params["status"]))
+
+    async def redirect(_request: Request) -> Response:
+        return RedirectResponse(FEED, 303)
+
+    async def echo(request: Request) -> Response:
+        await header_site.reseal.get_session(request)
+        return Response(await request.body())
+
+    router = header_site.line.app.router  # type: ignore[attr-defined]
+    router.add_route("/empty/{status}", empty, methods=["GET", "POST"])
+    router.add_route("/redirect", redirect, methods=["GET", "POST"])
+    router.add_route("/echo", echo, methods=["POST"])
+    tab = await controlled_tab(context, header_site)
+    await tab.sign_in()
+    script = """async ([path, method]) => {
+      const response = await fetch(path, { method });
+      return [response.status, response.redirected, response.url];
+    }"""
+    for is_expired in (False, True):
+        for status in (204, 205, 304):
+            if is_expired:
+                header_site.expire()
+            path = f"/empty/{status}"
+            for method in ("GET", "POST"):
+                told = await tab.page.evaluate(script, [path, method])
+                assert told == [status, False, header_site.origin + path]
+            assert (await send(tab, path))["status"] == status
+        if is_expired:
+            header_site.expire()
+        told = await tab.page.evaluate(script, ["/redirect", "POST"])
+        assert told == [200, True, header_site.origin + FEED]
+    header_site.expire()
+    with_keepalive = """() => fetch(new Request("/echo", { method: "POST", body: "bye", keepalive: true }))
+      .then((r) => r.text())"""
+    assert await tab.page.evaluate(with_keepalive) == "bye"
