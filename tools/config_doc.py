@@ -28,6 +28,7 @@ TYPES = {
     "SameSite": "text",
     "TransferMethod": "text",
     "TheftResponse": "text",
+    "Rollback": "text",
     "Secret": "secret text",
     "int": "whole number",
     "float": "number",

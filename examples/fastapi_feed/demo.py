@@ -195,7 +195,6 @@ class Stage:
                 "sign_out_path": settings.signout_api_path,
                 "access_token_validity": settings.access_token_validity,
                 "race_window": settings.policy.race_window / 1000,
-                "replay_budget": settings.policy.replay_budget,
             }
 
         @app.get("/demo/events")

@@ -104,54 +104,143 @@ def test_a_clock_that_is_fast_for_a_moment_dates_and_retires_no_key(world):
 # -- a store that was rolled back -----------------------------------------------------------------------------------
 
 
-def test_tokens_newer_than_a_restored_store_end_as_unauthorised_and_loudly(world, path, tmp_path):
+class Backup:
+    """A copy of the store's file, taken and put back while nobody has it open."""
+
+    def __init__(self, world, path):
+        self._world = world
+        self._path = path
+        self._copy = path.with_name("copy.db")
+
+    def take(self, **changes):
+        self._world.stop()
+        shutil.copy(self._path, self._copy)
+        return self._world.sessions(**changes)
+
+    def put_back(self, **changes):
+        self._world.stop()
+        for leftover in self._path.parent.glob("sessions.db*"):
+            leftover.unlink()
+        shutil.copy(self._copy, self._path)
+        return self._world.sessions(**changes)
+
+
+@pytest.fixture
+def backup(world, path):
+    return Backup(world, path)
+
+
+def refreshed(sessions, pair, times):
+    """Give the pairs of so many refreshes, one after the other, and ``pair`` before them."""
+    line = [pair]
+    for _ in range(times):
+        line.append(sessions.refresh(line[-1].refresh_token))
+    return line
+
+
+@pytest.mark.parametrize("policy", ["graceful", "classic"])
+@pytest.mark.parametrize("lost", [1, 2, 7, 50])
+def test_a_store_that_forgot_its_last_writes_signs_nobody_out(world, backup, lost, policy):
+    sessions = world.sessions(rotation_policy=policy)
+    first = refreshed(sessions, sessions.create("user"), 3)
+    sessions = backup.take(rotation_policy=policy)
+    line = refreshed(sessions, first[-1], lost)
+    sessions = backup.put_back(rotation_policy=policy)
+    adopted = sessions.refresh(line[-1].refresh_token)
+    assert adopted.claims.gen == 3 + lost + 1
+    [event] = world.events.named(EventName.STORE_ROLLED_BACK)
+    assert (event.session_handle, event.user_id, event.reason) == (adopted.claims.sid, "user", "adopted")
+    world.clock.advance(HOUR)
+    again = sessions.refresh(line[-1].refresh_token)
+    assert again.refresh_token == adopted.refresh_token
+    refreshed(sessions, adopted, 3)
+    assert len(world.events.named(EventName.STORE_ROLLED_BACK)) == 1
+    assert world.events.named(EventName.TOKEN_THEFT) == []
+
+
+@pytest.mark.parametrize("lost", [1, 2, 7])
+def test_a_client_whose_answer_was_lost_when_the_store_was_rolled_back_is_met_all_the_same(world, backup, lost):
     sessions = world.sessions()
     pair = sessions.create("user")
-    line = [pair.refresh_token]
-    for _ in range(2):
-        line.append((sessions.refresh(line[-1])).refresh_token)
-    world.stop()
-    shutil.copy(path, tmp_path / "backup.db")
+    sessions = backup.take()
+    *_, held, _never_arrived = refreshed(sessions, pair, lost)
+    sessions = backup.put_back()
+    assert (sessions.refresh(held.refresh_token)).claims.gen == held.claims.gen + 1
+    assert world.events.named(EventName.TOKEN_THEFT) == world.events.named(EventName.REFRESH_REFUSED) == []
+
+
+def test_a_session_that_a_restored_store_does_not_know_is_over(world, backup):
     sessions = world.sessions()
+    sessions.create("user")
+    sessions = backup.take()
     created_since = sessions.create("user")
-    for _ in range(3):
-        line.append((sessions.refresh(line[-1])).refresh_token)
-    world.stop()
-    for leftover in tmp_path.glob("sessions.db*"):
-        leftover.unlink()
-    shutil.copy(tmp_path / "backup.db", path)
-    sessions = world.sessions()
-    for token in line[3:]:
-        with pytest.raises(Unauthorised) as error:
-            sessions.refresh(token)
-        assert error.value.reason is Refusal.NEWER_THAN_STORE
+    sessions = backup.put_back()
     with pytest.raises(Unauthorised) as error:
         sessions.refresh(created_since.refresh_token)
     assert error.value.reason is Refusal.UNKNOWN_SESSION
+
+
+def test_a_session_that_was_ended_before_the_backup_is_not_adopted(world, backup):
+    sessions = world.sessions()
+    line = refreshed(sessions, sessions.create("user"), 1)
+    sessions.revoke([line[0].claims.sid])
+    sessions = backup.take()
+    with pytest.raises(Unauthorised) as error:
+        sessions.refresh(line[-1].refresh_token)
+    assert error.value.reason is Refusal.REVOKED
+
+
+@pytest.mark.parametrize("first", ["thief", "owner"])
+def test_the_thief_of_a_line_that_was_rolled_back_is_found(world, backup, first):
+    sessions = world.sessions()
+    copied = (refreshed(sessions, sessions.create("user"), 2))[-1]
+    sessions = backup.take()
+    owner = (refreshed(sessions, copied, 3))[-1]
+    sessions = backup.put_back()
+    thief = copied
+    if first == "thief":
+        thief = sessions.refresh(thief.refresh_token)
+    owner = sessions.refresh(owner.refresh_token)
+    world.clock.advance(HOUR)
+    with pytest.raises(TokenTheftDetected) as error:
+        sessions.refresh(thief.refresh_token)
+    assert error.value.subtype == "older"
+    assert len(world.events.named(EventName.TOKEN_THEFT)) == 1
+
+
+def test_a_roll_back_can_be_refused_instead(world, backup):
+    sessions = world.sessions(rollback="refuse")
+    pair = sessions.create("user")
+    sessions = backup.take(rollback="refuse")
+    line = refreshed(sessions, pair, 3)
+    sessions = backup.put_back(rollback="refuse")
+    for newer in line[1:]:
+        with pytest.raises(Unauthorised) as error:
+            sessions.refresh(newer.refresh_token)
+        assert error.value.reason is Refusal.NEWER_THAN_STORE
     assert len(world.events.named(EventName.STORE_ROLLED_BACK)) == 3
     assert world.events.named(EventName.TOKEN_THEFT) == []
     assert [r.handle for r in sessions.list_user("user")] == [pair.claims.sid]
 
 
-def test_a_token_of_the_same_age_from_before_a_restore_is_no_theft(world, path, tmp_path):
+def test_a_line_that_forked_through_a_roll_back_is_ended_and_nobody_accused(world, backup):
     sessions = world.sessions()
     pair = sessions.create("user")
-    world.stop()
-    shutil.copy(path, tmp_path / "backup.db")
-    sessions = world.sessions()
+    sessions = backup.take()
     lost_branch = sessions.refresh(pair.refresh_token)
-    world.stop()
-    for leftover in tmp_path.glob("sessions.db*"):
-        leftover.unlink()
-    shutil.copy(tmp_path / "backup.db", path)
-    sessions = world.sessions()
+    sessions = backup.put_back()
     new_branch = sessions.refresh(pair.refresh_token)
     assert new_branch.claims.gen == lost_branch.claims.gen
     assert new_branch.refresh_token != lost_branch.refresh_token
-    with pytest.raises(Unauthorised) as error:
-        sessions.refresh(lost_branch.refresh_token)
-    assert error.value.reason is Refusal.NEWER_THAN_STORE
-    assert (sessions.refresh(new_branch.refresh_token)).claims.gen == 2
+    for token in (lost_branch, new_branch, pair):
+        with pytest.raises(Unauthorised) as error:
+            sessions.refresh(token.refresh_token)
+        assert error.value.reason is Refusal.FORKED
+    [event] = world.events.named(EventName.STORE_ROLLED_BACK)
+    assert (event.session_handle, event.reason) == (pair.claims.sid, "forked")
+    [event] = world.events.named(EventName.SESSION_REVOKED)
+    assert (event.session_handle, event.user_id, event.reason) == (pair.claims.sid, "user", "forked")
+    assert world.events.named(EventName.TOKEN_THEFT) == []
 
 
 # -- keys and the secret --------------------------------------------------------------------------------------------

@@ -7,16 +7,32 @@ from itertools import product
 
 import pytest
 
-from reseal.core import rotation
+from reseal.core import attempt, register, rotation
 from reseal.core.errors import Refusal
-from reseal.core.model import Device, EndReason, Policy, Scope, TheftResponse
+from reseal.core.model import Device, EndReason, Policy, Rollback, Scope, TheftResponse
 from reseal.core.refresh_token import mint
-from reseal.core.rotation import Refuse, Replay, Reuse, ReuseSubtype, Rotate, advanced, begun, confirmed, decide, ended
+from reseal.core.rotation import (
+    Adopt,
+    Fork,
+    Refuse,
+    Replay,
+    Reuse,
+    ReuseSubtype,
+    Rotate,
+    adopted,
+    advanced,
+    begun,
+    confirmed,
+    decide,
+    ended,
+)
 from reseal.settings import Settings
 from reseal.testing.material import DAY, HOUR, MINUTE, new_session, step
 
 NOW = 1_000_000_000
 WINDOW = 30_000
+ALL = 2**32 - 1
+"""A register in which every generation is noted."""
 API = "https://api.example.com"
 GRACEFUL = Settings(api_domain=API, refresh_token_validity=60 * 24 * 30).policy
 CLASSIC = Settings(api_domain=API, rotation_policy="classic").policy
@@ -46,9 +62,9 @@ def row(generation=2, **changes):
 
 
 def test_the_policies_are_those_of_the_design():
-    assert Policy(WINDOW, None, None, TheftResponse.REPORT, confirm_by_verify=True) == CLASSIC
-    assert Policy(WINDOW, DAY, 2, TheftResponse.REVOKE_SESSION, confirm_by_verify=False) == GRACEFUL
-    assert GRACEFUL.replay_period == DAY
+    assert Policy(WINDOW, None, TheftResponse.REPORT, confirm_by_verify=True) == CLASSIC
+    assert Policy(WINDOW, 7 * DAY, TheftResponse.REVOKE_SESSION, confirm_by_verify=False) == GRACEFUL
+    assert GRACEFUL.rollback is CLASSIC.rollback is Rollback.ADOPT
 
 
 def test_the_lost_response_window_is_no_longer_than_the_idle_limit():
@@ -100,7 +116,7 @@ def test_a_session_that_was_ended_and_has_expired_tells_why_it_was_ended():
 @pytest.mark.parametrize("confirmed_at", [None, NOW])
 @pytest.mark.parametrize("generation", [0, 1, 2])
 def test_the_current_token_rotates_whatever_its_age(policy, age, confirmed_at, generation):
-    record = row(generation, confirmed_at=confirmed_at, replay_count=99, replay_streak=99)
+    record = row(generation, confirmed_at=confirmed_at, replayed=ALL, collided=ALL, estranged=ALL)
     assert decide(record, token(generation), NOW + age, policy) == Rotate()
 
 
@@ -112,8 +128,8 @@ EDGES = [
     (GRACEFUL, False, 0, True),
     (GRACEFUL, False, WINDOW - 1, True),
     (GRACEFUL, False, WINDOW, True),
-    (GRACEFUL, False, DAY - 1, True),
-    (GRACEFUL, False, DAY, False),
+    (GRACEFUL, False, 7 * DAY - 1, True),
+    (GRACEFUL, False, 7 * DAY, False),
     (GRACEFUL, True, 0, True),
     (GRACEFUL, True, WINDOW - 1, True),
     (GRACEFUL, True, WINDOW, False),
@@ -129,8 +145,6 @@ EDGES = [
     (replace(GRACEFUL, race_window=0), True, 0, False),
     (replace(GRACEFUL, lost_response_window=0), False, WINDOW - 1, True),
     (replace(GRACEFUL, lost_response_window=0), False, WINDOW, False),
-    (replace(GRACEFUL, replay_budget=0), False, WINDOW - 1, True),
-    (replace(GRACEFUL, replay_budget=0), False, WINDOW, False),
     (replace(GRACEFUL, race_window=300_000), True, 299_999, True),
     (replace(GRACEFUL, race_window=300_000), True, 300_000, False),
 ]
@@ -147,86 +161,140 @@ def test_a_clock_behind_the_rotation_counts_as_inside_the_race_window():
     assert isinstance(decide(row(confirmed_at=NOW), token(1), NOW - HOUR, GRACEFUL), Replay)
 
 
-def test_a_replay_in_the_race_window_costs_no_budget():
-    verdict = decide(row(replay_count=2, counted_generation=0), token(1), NOW + WINDOW - 1, GRACEFUL)
-    assert isinstance(verdict, Replay)
-    assert (verdict.record.replay_count, verdict.record.counted_generation) == (2, 0)
+def test_a_replay_in_the_race_window_is_not_counted():
+    for policy in (GRACEFUL, CLASSIC):
+        verdict = decide(row(collided=ALL - 1), token(1), NOW + WINDOW - 1, policy)
+        assert isinstance(verdict, Replay)
+        assert (verdict.record.replayed, verdict.record.collided) == (1, ALL - 1)
 
 
-def test_a_replay_outside_the_race_window_is_counted_once_a_generation():
-    verdict = decide(row(), token(1), NOW + WINDOW, GRACEFUL)
+@pytest.mark.parametrize("policy", [GRACEFUL, CLASSIC], ids=["graceful", "classic"])
+def test_a_replay_outside_the_race_window_is_counted_once_a_generation(policy):
+    verdict = decide(row(), token(1), NOW + WINDOW, policy)
     assert isinstance(verdict, Replay)
     counted = verdict.record
-    assert (counted.replay_count, counted.counted_generation, counted.replay_window_start) == (1, 2, NOW + WINDOW)
+    assert (counted.replayed, counted.collided, counted.estranged) == (1, 1, 0)
     for later in (WINDOW, WINDOW + 1, HOUR, DAY - 1):
-        again = decide(counted, token(1), NOW + later, GRACEFUL)
+        again = decide(counted, token(1), NOW + later, policy)
         assert isinstance(again, Replay)
         assert again.record is counted
 
 
-@pytest.mark.parametrize(("spent", "found"), [(0, False), (1, False), (2, True), (3, True)])
-def test_a_spent_budget_makes_the_next_generation_s_replay_a_reuse(spent, found):
-    record = row(replay_count=spent, counted_generation=1, replay_window_start=NOW - HOUR)
-    assert (decide(record, token(1), NOW + WINDOW, GRACEFUL) == REUSED) is found
+FULL = [
+    # generations ago that collided, those of them that did with another client, full with the present generation?
+    ([], [], False),
+    ([1], [], False),
+    ([2, 3], [], False),
+    ([1, 2], [], True),  # three in a row
+    ([2, 4], [], False),
+    ([2, 4, 6], [], True),  # four of eight
+    ([1, 4, 7], [], True),
+    ([1, 4, 8], [], False),
+    ([8, 13, 18, 23, 28], [], False),
+    ([5, 10, 15, 20, 25, 31], [], True),  # seven of thirty-two
+    ([5, 10, 15, 20, 25, 32], [], False),
+    ([1], [1], True),  # two in a row, one of them worth two
+    ([2], [2], False),
+    ([2, 4], [4], True),
+    ([9, 15], [9, 15], False),
+    ([9, 15, 21], [9, 15, 21], True),
+]
 
 
-@pytest.mark.parametrize(("age", "found"), [(DAY - 1, True), (DAY, False)])
-def test_the_budget_is_whole_again_when_its_period_is_over(age, found):
-    record = row(replay_count=2, counted_generation=0, replay_window_start=NOW + HOUR - age)
-    verdict = decide(record, token(1), NOW + HOUR, GRACEFUL)
-    assert (verdict == REUSED) is found
-    if not found:
-        assert (verdict.record.replay_count, verdict.record.replay_window_start) == (1, NOW + HOUR)
-
-
-@pytest.mark.parametrize(("spent", "found"), [(1, False), (2, True)])
-def test_consecutive_generations_add_up_however_far_apart_they_are(spent, found):
-    record = row(replay_count=spent, counted_generation=1, replay_window_start=NOW - 20 * DAY)
-    verdict = decide(record, token(1), NOW + HOUR, GRACEFUL)
-    assert (verdict == REUSED) is found
-    if not found:
-        assert (verdict.record.replay_count, verdict.record.replay_window_start) == (spent + 1, NOW - 20 * DAY)
-
-
-def test_a_generation_already_counted_is_replayed_although_the_budget_is_spent():
-    record = row(replay_count=2, counted_generation=2, replay_window_start=NOW)
-    assert isinstance(decide(record, token(1), NOW + HOUR, GRACEFUL), Replay)
-
-
-def test_classic_counts_nothing():
-    record = row()
-    verdict = decide(record, token(1), NOW + DAY, CLASSIC)
-    assert isinstance(verdict, Replay)
-    assert (verdict.record.replay_count, verdict.record.counted_generation) == (0, -1)
+def noted(generations_ago):
+    return sum(1 << ago for ago in generations_ago) & ALL
 
 
 @pytest.mark.parametrize("policy", [GRACEFUL, CLASSIC], ids=["graceful", "classic"])
-def test_the_third_generation_in_a_row_with_a_replay_is_in_step_and_told_once(policy):
-    record = row(0)
-    told = []
-    for generation in range(6):
-        taken = step(presented_hash=token(generation).hash, successor_hash=token(generation + 1).hash, idle_ms=30 * DAY)
-        record = advanced(record, taken, NOW)
-        for _ in range(2):
-            verdict = decide(record, token(generation), NOW, policy)
-            assert isinstance(verdict, Replay)
-            record = verdict.record
-            told.append(verdict.in_step)
-    assert told == [False] * 4 + [True, False] * 4
+@pytest.mark.parametrize(("collided", "estranged", "found"), FULL)
+def test_a_full_register_makes_a_replay_a_reuse(policy, collided, estranged, found):
+    record = row(collided=noted(collided), estranged=noted(estranged))
+    for age in (WINDOW, DAY):
+        assert (decide(record, token(1), NOW + age, policy) == REUSED) is found
+
+
+def test_a_generation_already_counted_is_replayed_as_often_as_it_is_asked_for():
+    assert isinstance(decide(row(collided=0b011), token(1), NOW + HOUR, GRACEFUL), Replay)
+
+
+def test_a_register_counts_what_is_set_in_a_row():
+    assert [register.in_a_row(bits) for bits in (0, 1, 2, 3, 5, 7, 11, ALL)] == [0, 1, 0, 2, 1, 3, 2, 32]
+
+
+@pytest.mark.parametrize(("generations", "kept"), [(1, ALL - 1), (2, ALL - 3), (31, 1 << 31), (32, 0), (1000, 0)])
+def test_a_register_forgets_what_is_older_than_its_size(generations, kept):
+    assert register.aged(ALL, generations) == kept
+
+
+def test_the_third_generation_in_a_row_with_a_replay_is_in_step_and_told_once():
+    for policy in (GRACEFUL, CLASSIC):
+        record, told = row(0), []
+        for generation in range(6):
+            taken = step(
+                presented_hash=token(generation).hash, successor_hash=token(generation + 1).hash, idle_ms=30 * DAY
+            )
+            record = advanced(record, taken, NOW)
+            for _ in range(2):
+                verdict = decide(record, token(generation), NOW, policy)
+                assert isinstance(verdict, Replay)
+                record = verdict.record
+                told.append(verdict.in_step)
+        assert told == [False] * 4 + [True, False] * 4
+
+
+@pytest.mark.parametrize(("replayed", "in_step"), [(0b110, True), (0b100, False), (0b010, False), (0b11000, False)])
+def test_only_consecutive_generations_are_in_step(replayed, in_step):
+    verdict = decide(row(replayed=replayed), token(1), NOW, GRACEFUL)
+    assert isinstance(verdict, Replay)
+    assert verdict.in_step is in_step
+    assert verdict.record.replayed == replayed | 1
+
+
+# -- attempt keys ---------------------------------------------------------------------------------------------------
+
+
+@every_policy
+@pytest.mark.parametrize("confirmed_at", [None, NOW])
+@pytest.mark.parametrize("age", [0, WINDOW, DAY, 29 * DAY])
+def test_the_attempt_key_of_the_rotation_is_replayed_and_nothing_is_written(policy, confirmed_at, age):
+    record = row(confirmed_at=confirmed_at, collided=ALL - 1, attempt_hash=b"key")
+    assert decide(record, token(1), NOW + age, policy, b"key") == Replay(record)
+
+
+@every_policy
+def test_an_attempt_key_revives_no_older_token_and_no_ended_session(policy):
+    record = row(attempt_hash=b"key")
+    assert decide(record, token(0), NOW, policy, b"key") == Reuse(ReuseSubtype.OLDER)
+    over = ended(record, EndReason.REVOKED, NOW)
+    assert decide(over, token(1), NOW, policy, b"key") == Refuse(Refusal.REVOKED)
+    assert decide(record, token(1), record.expires_at, policy, b"key") == Refuse(Refusal.EXPIRED)
 
 
 @pytest.mark.parametrize(
-    ("replayed", "streak", "in_step"), [(1, 2, True), (0, 2, False), (1, 1, False), (-1, 0, False)]
+    ("of_rotation", "shown", "worth"),
+    [(None, None, (1, 0)), (b"key", None, (1, 1)), (b"key", b"other", (1, 1)), (None, b"key", (1, 1))],
 )
-def test_only_consecutive_generations_make_a_streak(replayed, streak, in_step):
-    verdict = decide(row(replayed_generation=replayed, replay_streak=streak), token(1), NOW, GRACEFUL)
+def test_a_replay_is_worth_two_where_keys_say_that_it_is_another_client(of_rotation, shown, worth):
+    verdict = decide(row(attempt_hash=of_rotation), token(1), NOW + WINDOW, GRACEFUL, shown)
     assert isinstance(verdict, Replay)
-    assert verdict.in_step is in_step
-    assert verdict.record.replayed_generation == 2
+    assert (verdict.record.collided, verdict.record.estranged) == worth
+    confirmed_row = row(attempt_hash=of_rotation, confirmed_at=NOW)
+    assert decide(confirmed_row, token(1), NOW + WINDOW, GRACEFUL, shown) == REUSED
+    assert isinstance(decide(confirmed_row, token(1), NOW + WINDOW - 1, GRACEFUL, shown), Replay)
+
+
+@pytest.mark.parametrize("key", [None, "", "k" * 257, "a b", "\x7f", "\u00e9", "key\n", "\ud800"])
+def test_what_cannot_be_an_attempt_key_has_no_hash(key):
+    assert attempt.hash_of(token(1), key) is None
+
+
+def test_equal_attempt_keys_of_different_tokens_have_different_hashes():
+    assert attempt.hash_of(token(1), "k" * 256) == attempt.hash_of(token(1), "k" * 256)
+    assert len({attempt.hash_of(token(n), key) for n in range(3) for key in ("k", "l", "!~")}) == 9
 
 
 def test_a_session_not_yet_rotated_has_no_previous_token():
-    assert decide(row(0), token(0, "stranger"), NOW, GRACEFUL) == Refuse(Refusal.NEWER_THAN_STORE)
+    assert decide(row(0), token(0, "stranger"), NOW, GRACEFUL) == Fork()
 
 
 # -- older and newer ------------------------------------------------------------------------------------------------
@@ -244,12 +312,15 @@ def test_a_token_from_further_back_is_reused_whenever_it_comes(policy, confirmed
 @every_policy
 @pytest.mark.parametrize("generation", [3, 4, 1000])
 def test_a_token_newer_than_the_row_means_that_the_store_was_rolled_back(policy, generation):
-    assert decide(row(2), token(generation), NOW, policy) == Refuse(Refusal.NEWER_THAN_STORE)
+    assert decide(row(2), token(generation), NOW, policy) == Adopt()
+    refusing = replace(policy, rollback=Rollback.REFUSE)
+    assert decide(row(2), token(generation), NOW, refusing) == Refuse(Refusal.NEWER_THAN_STORE)
 
 
 @every_policy
-def test_a_stranger_of_the_same_age_means_that_the_store_was_rolled_back(policy):
-    assert decide(row(2), token(2, "lost branch"), NOW, policy) == Refuse(Refusal.NEWER_THAN_STORE)
+@pytest.mark.parametrize("rollback", list(Rollback))
+def test_a_stranger_of_the_same_age_means_that_the_line_forked_through_a_roll_back(policy, rollback):
+    assert decide(row(2), token(2, "lost branch"), NOW, replace(policy, rollback=rollback)) == Fork()
 
 
 # -- what is written ------------------------------------------------------------------------------------------------
@@ -263,15 +334,32 @@ def test_a_session_begins_with_an_idle_end_not_past_its_absolute_end(absolute_ms
     assert (record.generation, record.version, record.previous_hash) == (0, 1, None)
 
 
-def test_a_step_leaves_the_absolute_end_and_the_counts_where_they_are():
+def test_a_step_leaves_the_absolute_end_where_it_is_and_moves_the_registers_on():
     before = replace(
-        begun(new_session(absolute_ms=HOUR + MINUTE), NOW), replay_count=2, replay_streak=1, confirmed_at=1
+        begun(new_session(absolute_ms=HOUR + MINUTE), NOW), replayed=ALL, collided=2, estranged=1, confirmed_at=1
     )
-    after = advanced(before, step(idle_ms=HOUR), NOW + 2 * MINUTE)
+    after = advanced(before, step(idle_ms=HOUR, attempt_hash=b"key"), NOW + 2 * MINUTE)
     assert after.absolute_expires_at == after.expires_at == NOW + HOUR + MINUTE
-    assert (after.replay_count, after.replay_streak, after.confirmed_at) == (2, 1, None)
+    assert (after.replayed, after.collided, after.estranged) == (ALL - 1, 4, 2)
+    assert (after.confirmed_at, after.attempt_hash) == (None, b"key")
     assert (after.generation, after.previous_hash, after.version) == (1, before.current_hash, 2)
     assert after.device == Device("192.0.2.2", "Browser/2")
+
+
+@pytest.mark.parametrize(("newest", "collided"), [(3, 0b100), (4, 0b1000), (1000, 0)])
+def test_an_adopted_line_goes_on_from_the_presented_token(newest, collided):
+    before = row(2, confirmed_at=NOW, collided=1, attempt_hash=b"old")
+    taken = step(presented_hash=token(newest).hash, successor_hash=token(newest + 1).hash, idle_ms=HOUR)
+    after = adopted(before, token(newest), taken, NOW + MINUTE)
+    assert (after.generation, after.current_hash, after.previous_hash) == (
+        newest + 1,
+        token(newest + 1).hash,
+        token(newest).hash,
+    )
+    assert (after.version, after.expires_at, after.rotated_at) == (before.version, NOW + MINUTE + HOUR, NOW + MINUTE)
+    assert (after.collided, after.confirmed_at, after.attempt_hash) == (collided, None, None)
+    for older in range(3):
+        assert decide(after, token(older), NOW + MINUTE, GRACEFUL) == Reuse(ReuseSubtype.OLDER)
 
 
 def test_a_generation_is_confirmed_once_and_only_by_its_own_token():
@@ -296,7 +384,7 @@ def test_an_ended_session_keeps_its_hashes_and_loses_its_seal():
 def test_theft_is_never_found_in_a_token_that_is_current_or_newer_or_foreign():
     everything = product(POLICIES.values(), (0, 1, 2, 7), (None, NOW), (0, WINDOW, DAY), (0, 1, 50))
     for policy, generation, confirmed_at, age, ahead in everything:
-        record = row(generation, confirmed_at=confirmed_at, replay_count=9)
+        record = row(generation, confirmed_at=confirmed_at, collided=ALL)
         assert not isinstance(decide(record, token(generation + ahead), NOW + age, policy), Reuse)
 
 

@@ -32,6 +32,7 @@ SETTINGS = ServiceSettings(
     enable_anti_csrf=True,
     access_token_validity=ACCESS_TOKEN_LIFE // 1000,
     refresh_token_validity=SESSION_LIFE // 60_000,
+    refresh_token_rotation_grace_period=0,  # tests look for theft within a second
     access_token_dynamic_signing_key_update_interval=A_CENTURY_IN_HOURS,  # only tests replace keys
 )
 

@@ -117,8 +117,14 @@ def refused_with_a_handle(app):
 def rolled_back(app):
     mac_key = refresh_key(app.store, app.settings)
     newer = refresh_token.mint(app.settings.scope, mac_key, app.pair.claims.sid, 5, bytes(32))
-    with pytest.raises(Unauthorised, match="newer_than_store"):
-        app.engine.refresh(newer.text, caller=CALLER)
+    assert app.engine.refresh(newer.text, caller=CALLER).claims.gen == 6
+
+
+def forked(app):
+    mac_key = refresh_key(app.store, app.settings)
+    stranger = refresh_token.mint(app.settings.scope, mac_key, app.pair.claims.sid, 0, bytes(32))
+    with pytest.raises(Unauthorised, match="forked"):
+        app.engine.refresh(stranger.text, caller=CALLER)
 
 
 def cross_site(app):
@@ -167,6 +173,7 @@ SCENARIOS = {
     refused: "refresh_refused",
     refused_with_a_handle: "refresh_refused",
     rolled_back: "store_rolled_back",
+    forked: "store_rolled_back",
     cross_site: "cross_site_refused",
     published: "key_published",
     retired: "key_retired",

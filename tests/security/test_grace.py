@@ -43,7 +43,7 @@ def test_a_window_of_nothing_is_the_strict_rule():
 
 
 def test_generations_that_need_a_replay_outside_the_window_are_counted():
-    app = App(replay_budget=2)
+    app = App()
     pair = app.pair
     for _ in range(2):
         lost = app.engine.refresh(pair.refresh_token)

@@ -193,11 +193,16 @@ async def test_a_lost_reply_may_be_asked_for_until_the_session_ends():
         assert await it.refresh(child) == REFRESH_GONE
 
 
-async def test_using_a_child_by_verify_turns_its_parent_into_theft():
-    async with core() as it:
+@pytest.mark.parametrize("window", [0, 30, 300])
+async def test_using_a_child_by_verify_turns_its_parent_into_theft_when_the_window_is_over(window):
+    async with core(refresh_token_rotation_grace_period=window) as it:
         created = await it.create()
         child = await it.refresh(rt(created))
         await it.verify(token(child))
+        if window:
+            it.clock.advance(window * SECOND - 1)
+            assert rt(await it.refresh(rt(created))) == rt(child)
+            it.clock.advance(1)
         stolen = await it.refresh(rt(created))
         assert stolen["status"] == "TOKEN_THEFT_DETECTED"
         assert [event.name for event in it.events][-1] == EventName.TOKEN_THEFT
@@ -397,6 +402,68 @@ async def test_jitter_shortens_and_never_lengthens():
         lives = {(await it.create(cdi="2.20"))["accessToken"]["expiry"] - it.clock.wall() for _ in range(20)}
         assert len(lives) > 10
         assert all(750_000 <= life <= 1_000_000 for life in lives)
+
+
+@pytest.mark.parametrize("cdi", ["2.20", "5.4", "5.6"])
+async def test_two_who_refresh_in_turn_without_using_anything_are_found_at_the_third_collision(cdi):
+    async with core() as it:
+        created = await it.create(cdi=cdi)
+        older = rt(created)
+        for collisions in range(1, 4):
+            it.clock.advance(HOUR)
+            newer = rt(await it.refresh(older, cdi=cdi))
+            it.clock.advance(MINUTE)
+            shown = await it.refresh(older, cdi=cdi)
+            assert (shown["status"] == "TOKEN_THEFT_DETECTED") is (collisions == 3)
+            older = newer
+
+
+@pytest.mark.parametrize("cdi", ["5.4", "5.6"])
+async def test_an_attempt_key_changes_nothing_on_the_wire(cdi):
+    async with core(refresh_token_rotation_grace_period=0) as it:
+        created = await it.create(cdi=cdi)
+        body = {"refreshToken": rt(created), "enableAntiCsrf": False, "useDynamicSigningKey": True}
+        key = [(b"idempotency-key", b"key")]
+        child = (await it.call("POST", "/recipe/session/refresh", body, cdi=cdi, headers=key)).json
+        await it.refresh(rt(child), cdi=cdi)
+        again = (await it.call("POST", "/recipe/session/refresh", body, cdi=cdi, headers=key)).json
+        assert again["status"] == "TOKEN_THEFT_DETECTED"
+
+
+# -- a store that was rolled back -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cdi", ["2.20", "5.4", "5.6"])
+@pytest.mark.parametrize("lost", [1, 20])
+async def test_a_token_newer_than_the_store_is_adopted(cdi, lost):
+    async with core() as it:
+        created = await it.create(cdi=cdi)
+        kept = dict(it.store._sessions)
+        kept = {scope: dict(sessions) for scope, sessions in kept.items()}
+        line = [rt(created)]
+        for _ in range(lost):
+            line.append(rt(await it.refresh(line[-1], cdi=cdi)))
+        it.store._sessions = kept
+        adopted = rt(await it.refresh(line[-1], cdi=cdi))
+        assert [event.reason for event in it.events if event.name is EventName.STORE_ROLLED_BACK] == ["adopted"]
+        it.clock.advance(HOUR)
+        assert rt(await it.refresh(line[-1], cdi=cdi)) == adopted
+        assert (await it.refresh(adopted, cdi=cdi))["status"] == "OK"
+        assert (await it.refresh(line[0], cdi=cdi))["status"] == "TOKEN_THEFT_DETECTED"
+
+
+@pytest.mark.parametrize("cdi", ["5.4", "5.6"])
+async def test_a_roll_back_can_be_refused_and_a_fork_is_ended(cdi):
+    async with core(rollback="refuse") as it:
+        created = await it.create(cdi=cdi)
+        kept = {scope: dict(sessions) for scope, sessions in it.store._sessions.items()}
+        child = rt(await it.refresh(rt(created), cdi=cdi))
+        it.store._sessions = {scope: dict(sessions) for scope, sessions in kept.items()}
+        assert (await it.refresh(child, cdi=cdi))["status"] == "UNAUTHORISED"
+        fork = rt(await it.refresh(rt(created), cdi=cdi))
+        for token_of_the_line in (child, fork, rt(created)):
+            assert await it.refresh(token_of_the_line, cdi=cdi) == REFRESH_GONE
+        assert {event.name for event in it.events}.isdisjoint({EventName.TOKEN_THEFT})
 
 
 # -- regenerate -----------------------------------------------------------------------------------------------------

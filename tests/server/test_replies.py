@@ -64,6 +64,7 @@ async def test_each_version_shows_its_own_members(cdi):
         assert promoted.keys() == {"status", "session", "accessToken"} | keys_of(cdi)
         assert promoted["accessToken"].keys() == token_of(cdi)
 
+        it.clock.advance(30_000)
         stolen = await it.refresh(created["refreshToken"]["token"], cdi=cdi)
         assert stolen == {
             "status": "TOKEN_THEFT_DETECTED",

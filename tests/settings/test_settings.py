@@ -12,7 +12,7 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from reseal.core.errors import ConfigurationError
-from reseal.core.model import Policy, Scope, TheftResponse
+from reseal.core.model import Policy, Rollback, Scope, TheftResponse
 from reseal.core.secret import Secret
 from reseal.settings import Settings
 
@@ -261,7 +261,7 @@ def test_what_precedes_an_at_sign_is_not_shown():
             "'refresh_token_rotation_grace_period' must be between 0 and 300 seconds inclusive. (got ",
         ),
         ("lost_response_window", [None, 0, 86400], [-1, float("inf"), 1e300], "'lost_response_window' must be between"),
-        ("replay_budget", [0, 2, 10], [-1, 11], "'replay_budget' must be between 0 and 10 (got "),
+        ("rollback", ["adopt", "refuse"], ["ADOPT", "", None, True], "'rollback' must be adopt or refuse (got "),
         (
             "refresh_token_validity",
             [60.1, 144_000, 52_560_000],
@@ -447,11 +447,12 @@ def test_lifetimes_are_told_in_milliseconds():
 
 
 def test_the_graceful_policy_forgives_races_and_lost_responses():
-    assert settings().policy == Policy(30_000, 86_400_000, 2, TheftResponse.REVOKE_SESSION, confirm_by_verify=False)
+    week = 7 * 86_400_000
+    assert settings().policy == Policy(30_000, week, TheftResponse.REVOKE_SESSION, False, Rollback.ADOPT)
     custom = settings(
-        refresh_token_rotation_grace_period=0.5, lost_response_window=0, replay_budget=0, theft_response="report"
+        refresh_token_rotation_grace_period=0.5, lost_response_window=0, theft_response="report", rollback="refuse"
     )
-    assert custom.policy == Policy(500, 0, 0, TheftResponse.REPORT, confirm_by_verify=False)
+    assert custom.policy == Policy(500, 0, TheftResponse.REPORT, False, Rollback.REFUSE)
 
 
 def test_nobody_waits_for_a_lost_response_longer_than_the_session_idles():
@@ -460,7 +461,7 @@ def test_nobody_waits_for_a_lost_response_longer_than_the_session_idles():
 
 def test_the_classic_policy_reports():
     assert settings(rotation_policy="classic").policy == Policy(
-        30_000, None, None, TheftResponse.REPORT, confirm_by_verify=True
+        30_000, None, TheftResponse.REPORT, confirm_by_verify=True
     )
     strict = settings(rotation_policy="classic", theft_response=TheftResponse.REVOKE_USER)
     assert strict.policy.theft_response is TheftResponse.REVOKE_USER

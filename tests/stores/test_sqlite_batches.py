@@ -104,12 +104,15 @@ async def test_sessions_of_every_shape_are_the_same_together_as_alone(store):
         new_session("c\0c", "user\0id", device=Device(None, None)),
         new_session("\U0001f469", device=Device("::1", "broken \ud800 agent")),
     ]
-    steps = [step(new.handle, idle_ms=HOUR + n, device=Device(None, "\0 \ud800")) for n, new in enumerate(shapes)]
+    steps = [
+        step(new.handle, idle_ms=HOUR + n, device=Device(None, "\0 \ud800"), attempt_hash=(b"\0\xff", None)[n % 2])
+        for n, new in enumerate(shapes)
+    ]
     together, alone = Scope("together"), Scope("alone")
     inserted = await asyncio.gather(*(store.insert(together, new) for new in shapes))
     assert inserted == [await store.insert(alone, new) for new in shapes]
     for scope in (together, alone):
-        assert await store.replace(scope, replace(inserted[0], confirmed_at=7, replay_count=1, replay_window_start=8))
+        assert await store.replace(scope, replace(inserted[0], confirmed_at=7, replayed=1, collided=2**32 - 1))
     stepped = await asyncio.gather(*(store.rotate(together, each) for each in steps))
     assert stepped == [await store.rotate(alone, each) for each in steps]
     read = await asyncio.gather(*(store.get(together, each.handle) for each in steps))

@@ -25,14 +25,14 @@ def decode(token: str) -> dict:
 @given(st.text(), st.integers(), st.dictionaries(st.text(), JSON, max_size=3))
 def test_every_payload_comes_back(user_id, expires, payload):
     token = encode(user_id, expires, payload)
-    assert decode(token) == {"uid": user_id, "ate": expires, "up": payload}
+    assert decode(token) == {"uid": user_id, "ate": expires, "up": payload, "ik": 1}
     assert token.isascii()
     assert token.isprintable()
 
 
 def test_the_members_are_compact_and_in_order():
     text = b64decode(encode("u1", 1700, {"z": 1, "a": [2]}))
-    assert text == b'{"uid":"u1","ate":1700,"up":{"z":1,"a":[2]}}'
+    assert text == b'{"uid":"u1","ate":1700,"up":{"z":1,"a":[2]},"ik":1}'
 
 
 def test_other_alphabets_travel_as_utf_8():

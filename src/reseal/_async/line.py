@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from reseal._async.ports import AsyncStore
-from reseal.core import refresh_token, rotation, ticket
+from reseal.core import attempt, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, EventName
 from reseal.core.model import (
@@ -32,6 +32,8 @@ from reseal.teller import Teller
 
 ATTEMPTS: Final = 8
 """How often a decision is taken anew because another writer won, before the store is called too busy."""
+ADOPTED: Final = "adopted"
+"""The reason in the event of a roll-back after which a line went on."""
 
 
 class LineSecrets(NamedTuple):
@@ -127,23 +129,25 @@ class AsyncLine:
         """Derive the anti-CSRF token of a generation."""
         return refresh_token.anti_csrf(self._secrets().refresh_key, token)
 
-    async def advance(self, token: RefreshToken, caller: Caller) -> Step:
-        """Exchange a token for its successor. Raises ``Unauthorised``, ``TokenTheftDetected``, ``StoreUnavailable``."""
+    async def advance(self, token: RefreshToken, caller: Caller, attempt_key: str | None = None) -> Step:
+        """Exchange a token for its successor. Raises ``Unauthorised``, ``TokenTheftDetected``, ``StoreUnavailable``.
+
+        ``attempt_key``: what the client sent to show that it is the same if it asks again; see ``attempt``.
+        """
+        attempt_hash = attempt.hash_of(token, attempt_key)
         for _ in range(ATTEMPTS):
-            rotated = await self._rotate(token, caller)
+            rotated = await self._rotate(token, caller, attempt_hash)
             if rotated is not None:
                 return rotated
             found = await self._store.get(self._scope, token.handle)
-            verdict = rotation.decide(found.record, token, found.now, self._policy)
-            match verdict:
-                case rotation.Replay():
-                    replayed = await self._replay(verdict, found, token, caller)
-                    if replayed is not None:
-                        return replayed
-                case rotation.Reuse() if found.record is not None:
-                    raise await self._respond_to_theft(verdict, found.record, caller)
-                case rotation.Refuse():
-                    raise self.refused(verdict.reason, token.handle, caller)
+            verdict = rotation.decide(found.record, token, found.now, self._policy, attempt_hash)
+            if isinstance(verdict, rotation.Refuse):
+                raise self.refused(verdict.reason, token.handle, caller)
+            if found.record is None:
+                continue
+            step = await self._follow(verdict, found.record, found.now, token, caller, attempt_hash)
+            if step is not None:
+                return step
         raise StoreUnavailable
 
     async def live(self, handle: str) -> tuple[SessionRecord, int]:
@@ -210,24 +214,65 @@ class AsyncLine:
         self._teller.tell(name, caller, session_handle=handle, reason=reason.value)
         return Unauthorised(reason)
 
-    async def _rotate(self, token: RefreshToken, caller: Caller) -> Step | None:
-        successor = self._mint(token.handle, token.generation + 1)
-        nonce = self._random(refresh_token.NONCE_BYTES)
-        record = await self._store.rotate(
-            self._scope,
-            Rotation(
-                handle=token.handle,
-                presented_hash=token.hash,
-                successor_hash=successor.hash,
-                successor_sealed=refresh_token.seal(token, successor, self._secrets().pepper, nonce),
-                idle_ms=self._lifetimes.idle_ms,
-                device=caller.device,
-            ),
-        )
+    async def _rotate(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
+        successor, step = self._next(token, caller, attempt_hash)
+        record = await self._store.rotate(self._scope, step)
         if record is None:
             return None
         self._teller.tell_of(EventName.SESSION_REFRESHED, record, caller)
         return Step(record, successor, record.rotated_at)
+
+    def _next(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> tuple[RefreshToken, Rotation]:
+        """Mint the successor of a token, and describe the step to it."""
+        successor = self._mint(token.handle, token.generation + 1)
+        nonce = self._random(refresh_token.NONCE_BYTES)
+        step = Rotation(
+            handle=token.handle,
+            presented_hash=token.hash,
+            successor_hash=successor.hash,
+            successor_sealed=refresh_token.seal(token, successor, self._secrets().pepper, nonce),
+            attempt_hash=attempt_hash,
+            idle_ms=self._lifetimes.idle_ms,
+            device=caller.device,
+        )
+        return successor, step
+
+    async def _follow(
+        self,
+        verdict: rotation.Verdict,
+        record: SessionRecord,
+        now: int,
+        token: RefreshToken,
+        caller: Caller,
+        attempt_hash: bytes | None,
+    ) -> Step | None:
+        """Carry out a verdict; ``None`` if the row was written meanwhile, or the token is current by now."""
+        match verdict:
+            case rotation.Replay():
+                return await self._replay(verdict, Found(record, now), token, caller)
+            case rotation.Reuse():
+                raise await self._respond_to_theft(verdict, record, caller)
+            case rotation.Adopt():
+                return await self._adopt(record, now, token, caller, attempt_hash)
+            case rotation.Fork() if await self._store.replace(
+                self._scope, rotation.ended(record, EndReason.FORKED, now)
+            ):
+                self._teller.tell_of(EventName.STORE_ROLLED_BACK, record, caller, reason=Refusal.FORKED.value)
+                self._teller.tell_ended((record.handle,), record.user_id, EndReason.FORKED)
+                raise Unauthorised(Refusal.FORKED)
+        return None
+
+    async def _adopt(
+        self, record: SessionRecord, now: int, token: RefreshToken, caller: Caller, attempt_hash: bytes | None
+    ) -> Step | None:
+        """Let the line go on from a token that is newer than its row."""
+        successor, step = self._next(token, caller, attempt_hash)
+        adopted = rotation.adopted(record, token, step, now)
+        if not await self._store.replace(self._scope, adopted):
+            return None
+        self._teller.tell_of(EventName.STORE_ROLLED_BACK, adopted, caller, reason=ADOPTED)
+        self._teller.tell_of(EventName.SESSION_REFRESHED, adopted, caller)
+        return Step(adopted, successor, now)
 
     async def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
         record, secrets = verdict.record, self._secrets()

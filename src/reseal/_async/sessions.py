@@ -373,6 +373,7 @@ class AsyncReseal:
             token,
             anti_csrf=transport.read_anti_csrf(request),
             require_anti_csrf=require_anti_csrf,
+            attempt_key=transport.read_attempt(request),
             caller=_caller(request),
         )
 

@@ -12,7 +12,7 @@ from reseal.clock import Clock
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.events import EventListener
 from reseal.core.model import Scope
-from reseal.core.wire_model import CLASSIC, AppSettings, is_handle, tenant_of
+from reseal.core.wire_model import AppSettings, is_handle, tenant_of
 from reseal.teller import Teller
 
 KEPT: Final = 64
@@ -37,7 +37,7 @@ class AsyncWireLines:
         self._random = random
         self._on_event = on_event
         self._lifetimes = Lifetimes(app.refresh_token_ms, None)
-        self._graceful = app.graceful()
+        self._policies = {graceful: app.policy(graceful=graceful) for graceful in (True, False)}
         self._kept = lru_cache(KEPT)(self._make)
 
     def of(self, tenant_id: str, *, graceful: bool = False) -> AsyncLine:
@@ -55,7 +55,7 @@ class AsyncWireLines:
         return AsyncLine(
             scope,
             self._store,
-            self._graceful if graceful else CLASSIC,
+            self._policies[graceful],
             self._lifetimes,
             self._secrets,
             self._random,

@@ -135,9 +135,13 @@ class Engine:
         *,
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
+        attempt_key: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor.
+
+        ``attempt_key``: random text of 1 to 256 visible ASCII characters that the client repeats if it asks again with
+        the same token, and keeps to itself; anything else counts as absent. Who repeats it is the same client.
 
         Raises ``Unauthorised`` (with the reason), ``TokenTheftDetected`` (after the policy's response was carried
         out) or ``StoreUnavailable`` (nothing is lost: the same token may be presented again).
@@ -148,7 +152,7 @@ class Engine:
         if require_anti_csrf and not _equal(self._line.anti_csrf(token), anti_csrf or ""):
             raise self._line.refused(Refusal.ANTI_CSRF, token.handle, caller)
         self._purger.step_if_due()
-        return self._issue(self._line.advance(token, caller))
+        return self._issue(self._line.advance(token, caller, attempt_key))
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
         """Of several refresh tokens that one browser sent, keep the newest genuine one of each session."""

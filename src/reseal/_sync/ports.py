@@ -169,9 +169,13 @@ class Sessions(Protocol):
         *,
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
+        attempt_key: str | None = None,
         caller: Caller = ...,
     ) -> TokenPair:
-        """Exchange a refresh token. Raises ``Unauthorised`` or ``TokenTheftDetected``."""
+        """Exchange a refresh token; who repeats ``attempt_key`` is the same client.
+
+        Raises ``Unauthorised`` or ``TokenTheftDetected``.
+        """
 
     def check(self, claims: Claims) -> SessionRecord:
         """Read the live session of a verified token and confirm its generation. Raises ``Unauthorised``."""

@@ -18,7 +18,7 @@ from reseal._sync.remote_calls import Calls, KeyRefused
 from reseal._sync.remote_hosts import Failover
 from reseal._sync.remote_keys import PublishedKeys, Jwks
 from reseal.clock import Clock, SystemClock
-from reseal.core import ids, payload, refresh_token
+from reseal.core import attempt, ids, payload, refresh_token
 from reseal.core.access_token import Audience, Claims
 from reseal.core.errors import ConfigurationError, Refusal
 from reseal.core.events import NOBODY, Caller
@@ -151,9 +151,12 @@ class Remote:
         *,
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
+        attempt_key: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor: any number of times, it is the same successor.
+
+        ``attempt_key``: as :meth:`reseal.Engine.refresh` says.
 
         Raises ``Unauthorised``, ``TokenTheftDetected`` or ``StoreUnavailable`` (the same token may be presented again).
         """
@@ -163,6 +166,7 @@ class Remote:
             presented=_text(presented),
             anti_csrf=None if anti_csrf is None else _text(anti_csrf),
             require_anti_csrf=require_anti_csrf,
+            attempt_key=attempt_key if attempt_key is None or attempt.is_key(attempt_key) else None,
             correlation_id=caller.correlation_id,
             caller=_sendable(caller),
         )

@@ -374,6 +374,7 @@ class Reseal:
             token,
             anti_csrf=transport.read_anti_csrf(request),
             require_anti_csrf=require_anti_csrf,
+            attempt_key=transport.read_attempt(request),
             caller=_caller(request),
         )
 

@@ -44,6 +44,7 @@ class EndReason(StrEnum):
     USER_REVOKED = "user_revoked"
     REPLACED = "replaced"
     THEFT = "theft"
+    FORKED = "forked"
 
 
 class TheftResponse(StrEnum):
@@ -54,6 +55,13 @@ class TheftResponse(StrEnum):
     REVOKE_USER = "revoke_user"
 
 
+class Rollback(StrEnum):
+    """How a genuine token is met that is newer than the store, which was rolled back then."""
+
+    ADOPT = "adopt"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How forgiving a presented previous token is met (the policy table of ``rotation``). Milliseconds."""
@@ -61,12 +69,10 @@ class Policy:
     race_window: int
     lost_response_window: int | None
     """``None``: until the session expires. 0: an unconfirmed successor earns no extra patience."""
-    replay_budget: int | None
-    """Generations per ``replay_period`` that may need a replay outside the race window. ``None``: not counted."""
     theft_response: TheftResponse
     confirm_by_verify: bool
     """Mark the access token of a refresh, so that its first use reaches the store and confirms."""
-    replay_period: int = 24 * 3600 * 1000
+    rollback: Rollback = Rollback.ADOPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +99,8 @@ class Rotation:
     presented_hash: bytes = field(repr=False)
     successor_hash: bytes = field(repr=False)
     successor_sealed: bytes = field(repr=False)
+    attempt_hash: bytes | None = field(default=None, repr=False)
+    """Of the attempt key that came with the presented token (see ``attempt``)."""
     idle_ms: int
     device: Device
 
@@ -114,14 +122,14 @@ class SessionRecord:
     rotated_at: int
     confirmed_at: int | None
     """When the current generation was first seen in use."""
-    replay_count: int
-    """Generations replayed outside the race window since ``replay_window_start``."""
-    replay_window_start: int
-    counted_generation: int
-    """The last generation in ``replay_count``; -1 at first."""
-    replay_streak: int
-    """Consecutive generations that each needed a replay, up to ``replayed_generation``."""
-    replayed_generation: int
+    attempt_hash: bytes | None = field(repr=False)
+    """Of the attempt key with which the current generation was made."""
+    replayed: int
+    """Register (see ``register``) of the generations that were given out again, for whatever reason."""
+    collided: int
+    """Register of those given out again outside the race window, to a client that did not show that it was the same."""
+    estranged: int
+    """Those of ``collided`` in which it was seen to be another."""
     jwt_payload: bytes = field(repr=False)
     session_data: bytes = field(repr=False)
     use_static_key: bool

@@ -10,20 +10,26 @@ any                   there is no such session                                  
 any                   the session was ended                                       Refuse(its end reason)
 any                   past ``expires_at`` or ``absolute_expires_at``              Refuse(expired | absolute…)
 current               —                                                           Rotate
+previous              the attempt key is that of the rotation                     Replay, never counted
 previous              within the race window of the rotation                      Replay
-previous              successor unconfirmed, within the lost-response window
-                      and the replay budget                                       Replay, counted
+previous              successor unconfirmed, within the lost-response window,
+                      and the register is not full with this generation           Replay, counted
 previous              otherwise                                                   Reuse(previous)
 older generation      —                                                           Reuse(older)
-newer, or a stranger
-of the same age       the store was rolled back                                   Refuse(newer_than_store)
+newer                 the store was rolled back, and ``rollback`` is ``adopt``    Adopt
+newer                 the store was rolled back, and ``rollback`` is ``refuse``   Refuse(newer_than_store)
+a stranger of the
+same age              the store was rolled back, and the line forked since        Fork
 ====================  ==========================================================  ==========================
 
 *Confirmed* means that the successor was seen in use: it was refreshed with, or an access token of it reached the
 store. It closes the lost-response window at once and is never needed for correctness.
 
-The budget counts *generations* that needed a replay outside the race window, not single replays: a client that
-asks five times for one lost response learns nothing new, and must not be taken for a thief for its patience.
+The registers count *generations* that needed a replay, not single replays: a client that asks five times for one lost
+response learns nothing new, and must not be taken for a thief for its patience. Each step of the line moves them on.
+
+To adopt is safe because nobody but us can have issued a newer generation, and complete because nothing else can be
+newer. After it every other token is older, and its next use is found.
 
 Time is the store's, in milliseconds, and is an argument.
 """
@@ -35,12 +41,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from reseal.core import register
 from reseal.core.errors import Refusal
-from reseal.core.model import EndReason, NewSession, Policy, Rotation, SessionRecord
+from reseal.core.model import EndReason, NewSession, Policy, Rollback, Rotation, SessionRecord
 from reseal.core.refresh_token import RefreshToken
 
-STREAK_ALARM: Final = 3
-"""Consecutive generations with a replay after which two parties in step are reported."""
+IN_STEP: Final = 3
+"""Generations in a row with a replay after which two parties in step are reported."""
 
 
 class ReuseSubtype(StrEnum):
@@ -72,17 +79,36 @@ class Reuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopt:
+    """The store was rolled back: the line goes on from the presented token, if nobody writes to the row meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The line went on in two ways after a roll-back: end it, if nobody writes to the row meanwhile; accuse nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """The session cannot be refreshed; nobody is accused."""
 
     reason: Refusal
 
 
-Verdict = Rotate | Replay | Reuse | Refuse
+Verdict = Rotate | Replay | Reuse | Adopt | Fork | Refuse
 
 
-def decide(record: SessionRecord | None, presented: RefreshToken, now: int, policy: Policy) -> Verdict:
-    """Walk the table above. Pure; the caller writes what the verdict asks for, conditionally."""
+def decide(  # noqa: PLR0911 - the rows of a table
+    record: SessionRecord | None,
+    presented: RefreshToken,
+    now: int,
+    policy: Policy,
+    attempt_hash: bytes | None = None,
+) -> Verdict:
+    """Walk the table above. Pure; the caller writes what the verdict asks for, conditionally.
+
+    ``attempt_hash``: of the attempt key that came with the token.
+    """
     if record is None:
         return Refuse(Refusal.UNKNOWN_SESSION)
     ended = why_ended(record, now)
@@ -91,10 +117,12 @@ def decide(record: SessionRecord | None, presented: RefreshToken, now: int, poli
     if _same(presented.hash, record.current_hash):
         return Rotate()
     if record.previous_hash is not None and _same(presented.hash, record.previous_hash):
-        return _met_again(record, now, policy)
+        return _met_again(record, now, policy, attempt_hash)
     if presented.generation < record.generation:
         return Reuse(ReuseSubtype.OLDER)
-    return Refuse(Refusal.NEWER_THAN_STORE)
+    if presented.generation == record.generation:
+        return Fork()
+    return Adopt() if policy.rollback is Rollback.ADOPT else Refuse(Refusal.NEWER_THAN_STORE)
 
 
 def why_ended(record: SessionRecord, now: int) -> Refusal | None:
@@ -123,11 +151,10 @@ def begun(new: NewSession, now: int) -> SessionRecord:
         successor_sealed=None,
         rotated_at=now,
         confirmed_at=None,
-        replay_count=0,
-        replay_window_start=now,
-        counted_generation=-1,
-        replay_streak=0,
-        replayed_generation=-1,
+        attempt_hash=None,
+        replayed=0,
+        collided=0,
+        estranged=0,
         jwt_payload=new.jwt_payload,
         session_data=new.session_data,
         use_static_key=new.use_static_key,
@@ -151,10 +178,28 @@ def advanced(record: SessionRecord, rotation: Rotation, now: int) -> SessionReco
         successor_sealed=rotation.successor_sealed,
         rotated_at=now,
         confirmed_at=None,
+        attempt_hash=rotation.attempt_hash,
+        replayed=register.aged(record.replayed),
+        collided=register.aged(record.collided),
+        estranged=register.aged(record.estranged),
         device=rotation.device,
         last_seen_at=now,
         version=record.version + 1,
     )
+
+
+def adopted(record: SessionRecord, presented: RefreshToken, rotation: Rotation, now: int) -> SessionRecord:
+    """Give the row that went on from a token newer than it, to be written over ``record``'s version."""
+    lost = presented.generation - record.generation
+    caught_up = replace(
+        record,
+        generation=presented.generation,
+        current_hash=presented.hash,
+        replayed=register.aged(record.replayed, lost),
+        collided=register.aged(record.collided, lost),
+        estranged=register.aged(record.estranged, lost),
+    )
+    return replace(advanced(caught_up, rotation, now), version=record.version)
 
 
 def confirmed(record: SessionRecord, generation: int, now: int) -> SessionRecord:
@@ -187,14 +232,16 @@ def redated(record: SessionRecord, now: int) -> SessionRecord:
     )
 
 
-def _met_again(record: SessionRecord, now: int, policy: Policy) -> Verdict:
+def _met_again(record: SessionRecord, now: int, policy: Policy, attempt_hash: bytes | None) -> Verdict:
+    if attempt_hash is not None and record.attempt_hash is not None and _same(attempt_hash, record.attempt_hash):
+        return Replay(record)
     age = now - record.rotated_at
     if age < policy.race_window:
         return _replay(record)
     if not _response_may_be_lost(record, age, policy):
         return Reuse(ReuseSubtype.PREVIOUS)
-    counted = _count(record, now, policy)
-    if policy.replay_budget is not None and counted.replay_count > policy.replay_budget:
+    counted = _count(record, another=attempt_hash is not None or record.attempt_hash is not None)
+    if register.is_full(counted.collided, counted.estranged):
         return Reuse(ReuseSubtype.PREVIOUS)
     return _replay(counted)
 
@@ -205,24 +252,20 @@ def _response_may_be_lost(record: SessionRecord, age: int, policy: Policy) -> bo
     return policy.lost_response_window is None or age < policy.lost_response_window
 
 
-def _count(record: SessionRecord, now: int, policy: Policy) -> SessionRecord:
-    if policy.replay_budget is None or record.counted_generation == record.generation:
+def _count(record: SessionRecord, *, another: bool) -> SessionRecord:
+    """Note the generation, once. ``another``: one of the two sent a key that the other did not, so they are not one."""
+    collided, estranged = record.collided | 1, record.estranged | another
+    if (collided, estranged) == (record.collided, record.estranged):
         return record
-    in_a_row = record.counted_generation == record.generation - 1
-    over = now - record.replay_window_start >= policy.replay_period and not in_a_row
-    if record.replay_count == 0 or over:
-        return replace(record, counted_generation=record.generation, replay_count=1, replay_window_start=now)
-    return replace(record, counted_generation=record.generation, replay_count=record.replay_count + 1)
+    return replace(record, collided=collided, estranged=estranged)
 
 
 def _replay(record: SessionRecord) -> Replay:
-    """Mark the generation as replayed, once, and notice a streak of them."""
-    if record.replayed_generation == record.generation:
+    """Note the generation as replayed, once, and notice several in a row."""
+    if record.replayed & 1:
         return Replay(record)
-    in_a_row = record.replayed_generation == record.generation - 1 and record.replay_streak > 0
-    streak = record.replay_streak + 1 if in_a_row else 1
-    marked = replace(record, replayed_generation=record.generation, replay_streak=streak)
-    return Replay(marked, in_step=streak >= STREAK_ALARM)
+    noted = replace(record, replayed=record.replayed | 1)
+    return Replay(noted, in_step=register.in_a_row(noted.replayed) >= IN_STEP)
 
 
 def _same(a: bytes, b: bytes) -> bool:

@@ -8,21 +8,12 @@ from typing import Final
 
 import msgspec
 
+from reseal.core import policies
 from reseal.core.errors import Refusal, Unauthorised
-from reseal.core.model import Policy, TheftResponse
+from reseal.core.model import Policy, Rollback
 
 DEFAULT_TENANT: Final = "public"
-_DAY: Final = 24 * 3600 * 1000
 _HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
-
-CLASSIC: Final = Policy(
-    race_window=0,
-    lost_response_window=None,
-    replay_budget=None,
-    theft_response=TheftResponse.REPORT,
-    confirm_by_verify=True,
-)
-"""The policy under CDI 5.5 and older."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +32,13 @@ class AppSettings:
     grace_ms: int
     jitter: float
     reuse_is_theft: bool
+    rollback: Rollback
 
-    def graceful(self) -> Policy:
-        """Give the policy under CDI 5.6."""
-        return Policy(
-            race_window=self.grace_ms,
-            lost_response_window=min(_DAY, self.refresh_token_ms),
-            replay_budget=2,
-            theft_response=TheftResponse.REVOKE_SESSION,
-            confirm_by_verify=False,
-        )
+    def policy(self, *, graceful: bool) -> Policy:
+        """Give the policy under CDI 5.6, or that under the older ones."""
+        if graceful:
+            return policies.graceful(self.grace_ms, self.refresh_token_ms, rollback=self.rollback)
+        return policies.classic(self.grace_ms, rollback=self.rollback)
 
 
 class SessionFacts(msgspec.Struct, frozen=True):

@@ -48,6 +48,7 @@ def app_settings(app_id: str, base: ServiceSettings, core_config: Mapping[str, A
         grace_ms=round(merged["refresh_token_rotation_grace_period"] * 1000),
         jitter=merged["access_token_validity_jitter"],
         reuse_is_theft=base.recent_token_reuse_behaviour == "TOKEN_THEFT",
+        rollback=base.rollback,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from reseal.core.errors import ConfigurationError
+from reseal.core.model import Rollback
 from reseal.server import config_parts
 from reseal.server.api_keys import ApiKey
 from reseal.server.config_parts import ALIASES, IMAGE_FILES, IMAGE_NAMES, NO_EFFECT, PARTS, SECRET_PARTS
@@ -183,7 +184,7 @@ class ServiceSettings:
         default=30,
         metadata={
             "doc": "For so long after a refresh the previous refresh token gives the same successor again, even if "
-            "that was used meanwhile: 0 to 300. Counts from version 5.6 on.",
+            "that was used meanwhile: 0 to 300. With 0, callers below version 5.6 get the verdict of older cores.",
             "unit": "seconds",
         },
     )
@@ -192,6 +193,13 @@ class ServiceSettings:
         metadata={
             "doc": "What a reused token just before the current one means: TOKEN_THEFT or UNAUTHORISED. Counts from "
             "version 5.6 on."
+        },
+    )
+    rollback: Rollback = field(
+        default=Rollback.ADOPT,
+        metadata={
+            "doc": "How a genuine refresh token is met that is newer than the store, which a backup or a fail-over has "
+            "set back: adopt lets its session go on, refuse answers UNAUTHORISED. Native callers say it themselves."
         },
     )
     enable_anti_csrf: bool = field(

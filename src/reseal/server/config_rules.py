@@ -194,6 +194,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "refresh_token_rotation_grace_period": EMBEDDED["refresh_token_rotation_grace_period"],
     "recent_token_reuse_behaviour": _reuse,
+    "rollback": EMBEDDED["rollback"],
     "enable_anti_csrf": rules.boolean,
     "cookie_domain": EMBEDDED["cookie_domain"],
     "cookie_secure": rules.boolean,

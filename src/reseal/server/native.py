@@ -153,6 +153,7 @@ async def _refresh(engine: AsyncEngine, call: wire.Refresh, clock: Clock) -> wir
         call.presented,
         anti_csrf=call.anti_csrf,
         require_anti_csrf=call.require_anti_csrf,
+        attempt_key=call.attempt_key,
         caller=call.caller,
     )
     return _tokens(tokens, clock)
@@ -226,7 +227,7 @@ def _tokens(pair: TokenPair, clock: Clock) -> wire.Tokens:
 
 def _shown(record: SessionRecord) -> SessionRecord:
     """Leave out what only the store's own work needs: hashes and the sealed successor stay here."""
-    return replace(record, current_hash=b"", previous_hash=None, successor_sealed=None)
+    return replace(record, current_hash=b"", previous_hash=None, successor_sealed=None, attempt_hash=None)
 
 
 def _reading(kind: type[wire.Call], handler: Handler) -> NativeCall:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from reseal.core.model import TheftResponse
+from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
 from reseal.settings.origins import cookie_domain, origin, path
 from reseal.settings.problems import UnfitError, shown
@@ -188,6 +188,13 @@ def _theft_response(value: object) -> TheftResponse:
     raise UnfitError(f"must be one of {', '.join(names)}", "remove the key for the default of the rotation policy")
 
 
+def _rollback(value: object) -> Rollback:
+    names = tuple(member.value for member in Rollback)
+    if isinstance(value, str) and value in names:
+        return Rollback(value)
+    raise UnfitError("must be adopt or refuse", _same_but_for_case(value, names) or "adopt signs nobody out")
+
+
 def _same_but_for_case(value: object, names: tuple[str, ...]) -> str | None:
     same = [name for name in names if isinstance(value, str) and name.lower() == value.strip().lower()]
     return f"write {same[0]}" if same else None
@@ -235,6 +242,6 @@ RULES: Final[dict[str, Rule]] = {
     "lost_response_window": optional(
         amount(0, _YEARS_100 // SECOND, "must be between 0 seconds and 100 years", "86400 is one day")
     ),
-    "replay_budget": whole(0, 10, "must be between 0 and 10", "2 covers a browser on a bad line"),
     "theft_response": optional(_theft_response),
+    "rollback": _rollback,
 }

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from reseal.core.errors import ConfigurationError
-from reseal.core.model import Policy, Scope, TheftResponse
+from reseal.core.model import Policy, Rollback, Scope, TheftResponse
+from reseal.core.policies import classic, graceful
 from reseal.core.secret import Secret
 from reseal.settings.checks import check, milliseconds
 from reseal.settings.origins import is_loopback
@@ -35,16 +36,15 @@ TransferMethod = Literal["any", "cookie", "header"]
 
 ACCESS_COOKIE: Final = "sAccessToken"
 REFRESH_COOKIE: Final = "sRefreshToken"
-_LOST_RESPONSE_MS: Final = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Hold the configuration, normalised and checked.
 
-    Raises one ``ConfigurationError`` that lists every problem. Where the types say so only loosely: ``secret_key``
-    and ``theft_response`` also accept text, ``trusted_origins`` a list. An absent value (``None``) stays absent, so
-    that ``dataclasses.replace`` derives it anew; read the derived value instead.
+    Raises one ``ConfigurationError`` that lists every problem. Where the types say so only loosely: ``secret_key``,
+    ``theft_response`` and ``rollback`` also accept text, ``trusted_origins`` a list. An absent value (``None``) stays
+    absent, so that ``dataclasses.replace`` derives it anew; read the derived value instead.
     """
 
     api_domain: str = field(
@@ -168,8 +168,8 @@ class Settings:
     rotation_policy: str = field(
         default="graceful",
         metadata={
-            "doc": "graceful, or classic for clients that refresh like those of older interfaces; the next "
-            "three keys count for graceful only."
+            "doc": "graceful, or classic for clients that refresh like those of older interfaces; "
+            "lost_response_window counts for graceful only."
         },
     )
     refresh_token_rotation_grace_period: float = field(
@@ -184,15 +184,8 @@ class Settings:
         default=None,
         metadata={
             "doc": "For so long the previous refresh token is accepted while nobody has used its successor; "
-            "if absent, 24 hours or the idle limit, whichever is shorter.",
+            "if absent, 7 days or the idle limit, whichever is shorter.",
             "unit": "seconds",
-        },
-    )
-    replay_budget: int = field(
-        default=2,
-        metadata={
-            "doc": "Generations that may need a replay outside the race window: 0 to 10.",
-            "unit": "per 24 hours",
         },
     )
     theft_response: TheftResponse | None = field(
@@ -200,6 +193,13 @@ class Settings:
         metadata={
             "doc": "What happens when a refresh token is reused: report, revoke_session or revoke_user. If "
             "absent, revoke_session for graceful and report for classic."
+        },
+    )
+    rollback: Rollback = field(
+        default=Rollback.ADOPT,
+        metadata={
+            "doc": "How a genuine refresh token is met that is newer than the store, which a backup or a fail-over has "
+            "set back: adopt lets its session go on, refuse ends it for this caller."
         },
     )
 
@@ -350,23 +350,16 @@ def _prefix(*, secure: bool, host_only: bool) -> str:
 
 def _policy_of(settings: Settings) -> Policy:
     race_window = milliseconds(settings.refresh_token_rotation_grace_period, SECOND)
+    theft_response, rollback = settings.theft_response, settings.rollback
     if settings.rotation_policy == "classic":
-        return Policy(
-            race_window=race_window,
-            lost_response_window=None,
-            replay_budget=None,
-            theft_response=settings.theft_response or TheftResponse.REPORT,
-            confirm_by_verify=True,
-        )
+        return classic(race_window, theft_response=theft_response, rollback=rollback)
     window = settings.lost_response_window
-    return Policy(
-        race_window=race_window,
-        lost_response_window=(
-            min(_LOST_RESPONSE_MS, settings.idle_ms) if window is None else milliseconds(window, SECOND)
-        ),
-        replay_budget=settings.replay_budget,
-        theft_response=settings.theft_response or TheftResponse.REVOKE_SESSION,
-        confirm_by_verify=False,
+    return graceful(
+        race_window,
+        settings.idle_ms,
+        lost_response_window=None if window is None else milliseconds(window, SECOND),
+        theft_response=theft_response,
+        rollback=rollback,
     )
 
 

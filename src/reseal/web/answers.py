@@ -33,6 +33,7 @@ _UNSAID: Final = frozenset(
         Refusal.CROSS_SITE,
         Refusal.TICKET,
         Refusal.NEWER_THAN_STORE,
+        Refusal.FORKED,
         Refusal.SUCCESSOR_UNREADABLE,
     }
 )

@@ -21,6 +21,7 @@ _SENT: Final = (
     transport.ANTI_CSRF,
     "authorization",
     transport.AUTH_MODE,
+    transport.ATTEMPT,
     "content-type",
     "supertokens-sdk-name",
     "supertokens-sdk-version",

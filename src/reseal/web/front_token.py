@@ -1,6 +1,7 @@
 """The front-token: what a page may know about its session, so that it can refresh without asking (FDI, 3.3).
 
-It is readable by scripts and proves nothing; no secret belongs in the payload.
+It is readable by scripts and proves nothing; no secret belongs in the payload. The member ``ik`` says that this server
+takes attempt keys: a page of another origin may send that header only to a server whose CORS rules name it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def encode(user_id: str, expires_at_ms: int, payload: Mapping[str, Any]) -> str:
 
     Raises ``InvalidInput`` if the payload is not JSON.
     """
-    members = {"uid": user_id, "ate": expires_at_ms, "up": dict(payload)}
+    members = {"uid": user_id, "ate": expires_at_ms, "up": dict(payload), "ik": 1}
     try:
         return b64encode(_json(members)).decode("ascii")
     except (TypeError, ValueError) as error:

@@ -12,6 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from reseal.core import attempt
 from reseal.web import bearer, cookies, csrf, front_token, older_frontends
 from reseal.web.csrf import Trust
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 FRONT_TOKEN: Final = "front-token"
 ANTI_CSRF: Final = "anti-csrf"
 AUTH_MODE: Final = "st-auth-mode"
+ATTEMPT: Final = "idempotency-key"
 _GONE: Final = "remove"
 _LINE_REMEMBERED: Final = 4096
 """Longest ``Cookie`` line, in bytes, that is worth the room: anybody may send one."""
@@ -75,6 +77,12 @@ def asks_for_body(facts: RequestFacts) -> bool:
 def read_anti_csrf(facts: RequestFacts) -> str | None:
     """Read the anti-CSRF token that the page sent along."""
     return facts.header(ANTI_CSRF) or None
+
+
+def read_attempt(facts: RequestFacts) -> str | None:
+    """Read the attempt key that came along. One that came twice, or that cannot be one, counts as absent."""
+    keys = facts.all(ATTEMPT)
+    return keys[0] if len(keys) == 1 and attempt.is_key(keys[0]) else None
 
 
 def access_cookies(facts: RequestFacts, settings: Settings) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     rotation_policy: str
     refresh_token_rotation_grace_period: float
     lost_response_window: float | None
-    replay_budget: int
     theft_response: str | None
+    rollback: str
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,7 +79,11 @@ class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     presented: str
     anti_csrf: str | None = None
     require_anti_csrf: bool = False
+    attempt_key: str | None = None
     caller: Caller = NONE
+
+    def __repr__(self) -> str:
+        return "Refresh()"
 
 
 class Check(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -110,13 +110,13 @@ UPDATE reseal_key SET created_at = %(now)s, signs_from = least(signs_from, %(now
 -- name: insert
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
-    rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
-    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version, due_at
+    rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, version, due_at
 )
 SELECT
     %(app_id)s::text, %(tenant_id)s::text, %(handle)s::text, %(user_id)s::text, t.now, t.now +
     least(%(idle_ms)s::bigint, %(absolute_ms)s::bigint), t.now + %(absolute_ms)s::bigint, 0, %(token_hash)s::bytea,
-    t.now, 0, t.now, -1, 0, -1, %(jwt_payload)s::text, %(session_data)s::text, %(use_static_key)s::boolean,
+    t.now, 0, 0, 0, %(jwt_payload)s::text, %(session_data)s::text, %(use_static_key)s::boolean,
     %(ip)s::text, %(user_agent)s::text, t.now, 1, t.now + %(due_ms)s::bigint
 FROM (
     SELECT reseal_now(
@@ -138,12 +138,12 @@ WITH t AS MATERIALIZED (
 )
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
-    rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
-    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version, due_at
+    rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, version, due_at
 )
 SELECT
     w.app_id, w.tenant_id, w.handle, w.user_id, t.now, t.now + least(w.idle_ms, w.absolute_ms), t.now +
-    w.absolute_ms, 0, w.token_hash, t.now, 0, t.now, -1, 0, -1, w.jwt_payload, w.session_data, w.use_static_key,
+    w.absolute_ms, 0, w.token_hash, t.now, 0, 0, 0, w.jwt_payload, w.session_data, w.use_static_key,
     w.ip, w.user_agent, t.now, 1, t.now + w.due_ms
 FROM t, unnest(
     %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(user_id)b::text[], %(token_hash)b::bytea[],
@@ -160,9 +160,8 @@ RETURNING app_id, tenant_id, handle, created_at
 SELECT
     t.now, t.wall,
     s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
-    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
-    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
+    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
 FROM (
     SELECT reseal_now(
         coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
@@ -176,9 +175,8 @@ LEFT JOIN reseal_session AS s ON s.app_id = %(app_id)s AND s.tenant_id = %(tenan
 SELECT
     t.now, t.wall,
     s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
-    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
-    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
+    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
 FROM (
     SELECT reseal_now(
         coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
@@ -200,6 +198,10 @@ UPDATE reseal_session AS s SET
     successor_sealed = %(successor_sealed)s,
     rotated_at = t.now,
     confirmed_at = NULL,
+    attempt_hash = %(attempt_hash)s,
+    replayed = s.replayed << 1 & 4294967295,
+    collided = s.collided << 1 & 4294967295,
+    estranged = s.estranged << 1 & 4294967295,
     ip = %(ip)s,
     user_agent = %(user_agent)s,
     last_seen_at = t.now,
@@ -216,9 +218,8 @@ WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(han
 RETURNING
     s.app_id, s.tenant_id,
     s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
-    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
-    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
+    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version,
     t.now, t.wall
 
 -- name: rotate_many
@@ -237,25 +238,28 @@ UPDATE reseal_session AS s SET
     successor_sealed = w.successor_sealed,
     rotated_at = t.now,
     confirmed_at = NULL,
+    attempt_hash = w.attempt_hash,
+    replayed = s.replayed << 1 & 4294967295,
+    collided = s.collided << 1 & 4294967295,
+    estranged = s.estranged << 1 & 4294967295,
     ip = w.ip,
     user_agent = w.user_agent,
     last_seen_at = t.now,
     version = s.version + 1
 FROM t, unnest(
     %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(presented_hash)b::bytea[],
-    %(successor_hash)b::bytea[], %(successor_sealed)b::bytea[], %(idle_ms)b::bigint[], %(ip)b::text[],
-    %(user_agent)b::text[]
+    %(successor_hash)b::bytea[], %(successor_sealed)b::bytea[], %(attempt_hash)b::bytea[], %(idle_ms)b::bigint[],
+    %(ip)b::text[], %(user_agent)b::text[]
 ) AS w (
-    app_id, tenant_id, handle, presented_hash, successor_hash, successor_sealed, idle_ms, ip, user_agent
+    app_id, tenant_id, handle, presented_hash, successor_hash, successor_sealed, attempt_hash, idle_ms, ip, user_agent
 )
 WHERE s.app_id = w.app_id AND s.tenant_id = w.tenant_id AND s.handle = w.handle
     AND s.current_hash = w.presented_hash AND s.ended_at IS NULL AND s.expires_at > t.now
 RETURNING
     s.app_id, s.tenant_id,
     s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
-    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
-    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
+    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version,
     t.now, t.wall
 
 -- name: replace
@@ -267,11 +271,10 @@ UPDATE reseal_session AS s SET
     successor_sealed = %(successor_sealed)s,
     rotated_at = %(rotated_at)s,
     confirmed_at = %(confirmed_at)s,
-    replay_count = %(replay_count)s,
-    replay_window_start = %(replay_window_start)s,
-    counted_generation = %(counted_generation)s,
-    replay_streak = %(replay_streak)s,
-    replayed_generation = %(replayed_generation)s,
+    attempt_hash = %(attempt_hash)s,
+    replayed = %(replayed)s,
+    collided = %(collided)s,
+    estranged = %(estranged)s,
     jwt_payload = %(jwt_payload)s,
     session_data = %(session_data)s,
     ip = %(ip)s,
@@ -321,9 +324,8 @@ RETURNING s.handle, s.user_id
 -- name: list_user
 SELECT
     s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.replay_count, s.replay_window_start,
-    s.counted_generation, s.replay_streak, s.replayed_generation, s.jwt_payload, s.session_data, s.use_static_key,
-    s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
+    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
 FROM (
     SELECT reseal_now(
         coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,

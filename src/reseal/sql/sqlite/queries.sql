@@ -5,11 +5,11 @@
 -- name: insert
 INSERT INTO session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
-    rotated_at, replay_count, replay_window_start, counted_generation, replay_streak, replayed_generation,
-    jwt_payload, session_data, use_static_key, ip, user_agent, last_seen_at, version, due_at
+    rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
+    last_seen_at, version, due_at
 ) VALUES (
     :app_id, :tenant_id, :handle, :user_id, :now, :now + min(:idle_ms, ifnull(:absolute_ms, :idle_ms)),
-    :now + :absolute_ms, 0, :token_hash, :now, 0, :now, -1, 0, -1, :jwt_payload, :session_data, :use_static_key, :ip,
+    :now + :absolute_ms, 0, :token_hash, :now, 0, 0, 0, :jwt_payload, :session_data, :use_static_key, :ip,
     :user_agent, :now, 1, :now + :due_ms
 ) ON CONFLICT DO NOTHING
 
@@ -17,9 +17,8 @@ INSERT INTO session (
 SELECT
     at, era,
     handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
-    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, ended_at, end_reason, version
+    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
+    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
 FROM high_water LEFT JOIN session ON app_id = ? AND tenant_id = ? AND handle = ?
 
 -- name: get_many
@@ -27,9 +26,8 @@ WITH given (app_id, tenant_id, handle) AS (VALUES (?, ?, ?))
 SELECT
     app_id, tenant_id, given.handle, at, era,
     session.handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
-    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, ended_at, end_reason, version
+    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
+    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
 FROM high_water CROSS JOIN given LEFT JOIN session USING (app_id, tenant_id, handle)
 WHERE given.handle IS NOT NULL
 
@@ -42,6 +40,10 @@ UPDATE session SET
     successor_sealed = :successor_sealed,
     rotated_at = :now,
     confirmed_at = NULL,
+    attempt_hash = :attempt_hash,
+    replayed = replayed << 1 & 4294967295,
+    collided = collided << 1 & 4294967295,
+    estranged = estranged << 1 & 4294967295,
     ip = :ip,
     user_agent = :user_agent,
     last_seen_at = :now,
@@ -50,14 +52,14 @@ WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle
     AND current_hash = :presented_hash AND ended_at IS NULL AND expires_at > :now
 RETURNING
     handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
-    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, ended_at, end_reason, version
+    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
+    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
 
 -- name: rotate_many
 WITH given (
-    app_id, tenant_id, handle, presented_hash, successor_hash, successor_sealed, idle_ms, ip, user_agent, now
-) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+    app_id, tenant_id, handle, presented_hash, successor_hash, successor_sealed, attempt_hash, idle_ms, ip, user_agent,
+    now
+) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 UPDATE session INDEXED BY session_handle SET
     expires_at = min(now + idle_ms, ifnull(absolute_expires_at, now + idle_ms)),
     generation = generation + 1,
@@ -66,6 +68,10 @@ UPDATE session INDEXED BY session_handle SET
     successor_sealed = given.successor_sealed,
     rotated_at = now,
     confirmed_at = NULL,
+    attempt_hash = given.attempt_hash,
+    replayed = replayed << 1 & 4294967295,
+    collided = collided << 1 & 4294967295,
+    estranged = estranged << 1 & 4294967295,
     ip = given.ip,
     user_agent = given.user_agent,
     last_seen_at = now,
@@ -76,9 +82,8 @@ WHERE session.app_id = given.app_id AND session.tenant_id = given.tenant_id AND 
 RETURNING
     app_id, tenant_id,
     handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
-    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, ended_at, end_reason, version
+    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
+    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
 
 -- name: replace
 UPDATE session SET
@@ -89,11 +94,10 @@ UPDATE session SET
     successor_sealed = :successor_sealed,
     rotated_at = :rotated_at,
     confirmed_at = :confirmed_at,
-    replay_count = :replay_count,
-    replay_window_start = :replay_window_start,
-    counted_generation = :counted_generation,
-    replay_streak = :replay_streak,
-    replayed_generation = :replayed_generation,
+    attempt_hash = :attempt_hash,
+    replayed = :replayed,
+    collided = :collided,
+    estranged = :estranged,
     jwt_payload = :jwt_payload,
     session_data = :session_data,
     ip = :ip,
@@ -117,9 +121,8 @@ RETURNING handle
 -- name: list_user
 SELECT
     handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, replay_count, replay_window_start, counted_generation,
-    replay_streak, replayed_generation, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, ended_at, end_reason, version
+    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
+    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
 FROM session
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND expires_at > :now
 ORDER BY created_at, handle

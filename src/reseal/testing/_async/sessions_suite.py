@@ -702,7 +702,7 @@ class AsyncSessionsSuite:
         assert isinstance(error, TokenTheftDetected)
         assert error.subtype == "previous"
 
-    async def test_the_replay_budget_is_spent_by_generations_and_the_third_collision_is_theft(
+    async def test_the_third_collision_in_a_row_is_theft_however_often_each_was_repeated(
         self, world: AsyncWorld
     ) -> None:
         sessions = await world.sessions()
@@ -717,16 +717,107 @@ class AsyncSessionsSuite:
         world.clock.advance(HOUR)
         assert isinstance(await _error(sessions, _token(pair)), TokenTheftDetected)
 
-    async def test_the_replay_budget_is_whole_again_after_a_day(self, world: AsyncWorld) -> None:
-        sessions = await world.sessions(refresh_token_validity=7 * 24 * 60)
+    @pytest.mark.parametrize("policy", ["graceful", "classic"])
+    async def test_lost_answers_here_and_there_accuse_nobody(self, world: AsyncWorld, policy: str) -> None:
+        sessions = await world.sessions(rotation_policy=policy)
         pair = await sessions.create("user")
-        for n in range(10):
+        for n in range(120):
             successor = await sessions.refresh(_token(pair))
-            world.clock.advance(WINDOW)
-            assert (await sessions.refresh(_token(pair))).refresh_token == successor.refresh_token
-            pair = await sessions.refresh(_token(successor))
-            world.clock.advance(DAY if n % 2 else MINUTE)
+            world.clock.advance(MINUTE)
+            if n % 6 == 0:
+                assert (await sessions.refresh(_token(pair))).refresh_token == successor.refresh_token
+            pair = successor
         assert world.events.named(EventName.TOKEN_THEFT) == []
+
+    @pytest.mark.parametrize("policy", ["graceful", "classic"])
+    @pytest.mark.parametrize(("every", "found_at"), [(1, 3), (2, 4), (3, 7), (4, 7)])
+    async def test_collisions_that_are_not_scattered_are_theft(
+        self, world: AsyncWorld, every: int, found_at: int, policy: str
+    ) -> None:
+        sessions = await world.sessions(rotation_policy=policy)
+        pair = await sessions.create("user")
+        collisions = 0
+        for n in range(10 * every):
+            successor = await sessions.refresh(_token(pair))
+            world.clock.advance(MINUTE)
+            if n % every == 0:
+                collisions += 1
+                if await _caught(sessions.refresh, _token(pair)) is not None:
+                    break
+            pair = successor
+        assert collisions == found_at
+        assert len(world.events.named(EventName.TOKEN_THEFT)) == 1
+
+    # -- attempt keys -----------------------------------------------------------------------------------------------
+
+    async def test_who_repeats_its_attempt_key_is_given_the_successor_again_whatever_happened(
+        self, world: AsyncWorld
+    ) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user")
+        for n in range(5):
+            successor = await sessions.refresh(_token(pair), attempt_key=f"key-{n}")
+            await sessions.check(successor.claims)
+            world.clock.advance(20 * DAY)
+            for _ in range(2):
+                again = await sessions.refresh(_token(pair), attempt_key=f"key-{n}")
+                assert again.refresh_token == successor.refresh_token
+            pair = successor
+        assert world.events.named(EventName.TOKEN_THEFT) == world.events.named(EventName.SESSION_IN_STEP) == []
+
+    async def test_an_attempt_key_is_no_credential(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user")
+        second = await sessions.refresh(_token(pair), attempt_key="key")
+        third = await sessions.refresh(_token(second), attempt_key="key")
+        assert isinstance(await _caught(partial(sessions.refresh, attempt_key="key"), "key"), Unauthorised)
+        error = await _caught(partial(sessions.refresh, attempt_key="key"), _token(pair))
+        assert isinstance(error, TokenTheftDetected)
+        assert error.subtype == "older"
+        assert isinstance(await _error(sessions, _token(third)), Unauthorised)
+
+    @pytest.mark.parametrize(
+        ("first", "second"), [("key", None), ("key", "another"), (None, "key")], ids=["none", "another", "new"]
+    )
+    async def test_another_attempt_key_is_theft_at_the_second_collision_in_a_row(
+        self, world: AsyncWorld, first: str | None, second: str | None
+    ) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user")
+        successor = await sessions.refresh(_token(pair), attempt_key=first)
+        world.clock.advance(MINUTE)
+        again = await sessions.refresh(_token(pair), attempt_key=second)
+        assert again.refresh_token == successor.refresh_token
+        await sessions.refresh(_token(successor), attempt_key=first)
+        world.clock.advance(MINUTE)
+        error = await _caught(partial(sessions.refresh, attempt_key=second), _token(successor))
+        assert isinstance(error, TokenTheftDetected)
+
+    async def test_another_attempt_key_in_the_race_window_is_met_kindly(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user")
+        for n in range(9):
+            successor = await sessions.refresh(_token(pair), attempt_key=f"tab-{n}")
+            await sessions.check(successor.claims)
+            world.clock.advance(WINDOW - 1)
+            again = await sessions.refresh(_token(pair), attempt_key="another-tab")
+            assert again.refresh_token == successor.refresh_token
+            pair = successor
+        assert world.events.named(EventName.TOKEN_THEFT) == []
+
+    @pytest.mark.parametrize("unfit", ["", "k" * 257, "with space", "k\u00e9", "k\n", "\ud800"])
+    async def test_what_cannot_be_an_attempt_key_counts_as_absent(self, world: AsyncWorld, unfit: str) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user")
+        collisions = 0
+        while True:
+            successor = await sessions.refresh(_token(pair), attempt_key=unfit)
+            world.clock.advance(MINUTE)
+            collisions += 1
+            if await _caught(partial(sessions.refresh, attempt_key=unfit), _token(pair)) is not None:
+                break
+            pair = successor
+        assert collisions == 3
 
     async def test_collisions_in_consecutive_generations_add_up_however_far_apart_they_are(
         self, world: AsyncWorld

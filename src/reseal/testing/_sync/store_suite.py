@@ -162,25 +162,32 @@ class StoreSuite:
         )
         assert (store.get(PUBLIC, "h")).record == after
 
-    def test_the_successor_is_unconfirmed_and_the_replay_counts_are_kept(self, store: Store) -> None:
+    def test_the_successor_is_unconfirmed_and_the_registers_move_on(self, store: Store) -> None:
         record = store.insert(PUBLIC, new_session())
         assert record is not None
-        marked = replace(
-            record,
-            confirmed_at=record.created_at,
-            replay_count=2,
-            replay_window_start=7,
-            counted_generation=0,
-            replay_streak=3,
-            replayed_generation=0,
-        )
+        assert (record.replayed, record.collided, record.estranged, record.attempt_hash) == (0, 0, 0, None)
+        full = 2**32 - 1
+        marked = replace(record, confirmed_at=record.created_at, replayed=full, collided=5, estranged=1)
         assert store.replace(PUBLIC, marked)
         rotated = store.rotate(PUBLIC, step())
         assert rotated is not None
         assert rotated.confirmed_at is None
-        kept = (rotated.replay_count, rotated.replay_window_start, rotated.counted_generation)
-        assert kept == (2, 7, 0)
-        assert (rotated.replay_streak, rotated.replayed_generation) == (3, 0)
+        assert (rotated.replayed, rotated.collided, rotated.estranged) == (full - 1, 10, 2)
+
+    def test_each_step_keeps_the_hash_of_its_own_attempt_key(self, store: Store) -> None:
+        store.insert(PUBLIC, new_session())
+        store.insert(PUBLIC, new_session("other"))
+        for generation, attempt_hash in enumerate([hash_of("key"), None, hash_of("another")]):
+            own = step(generation=generation, attempt_hash=attempt_hash)
+            beside = step("other", generation, attempt_hash=hash_of("beside"))
+            results = together(partial(store.rotate, PUBLIC, s) for s in (own, beside))
+            assert [r.attempt_hash for r in results if isinstance(r, SessionRecord)] == [
+                attempt_hash,
+                hash_of("beside"),
+            ]
+            kept = (store.get(PUBLIC, "h")).record
+            assert kept is not None
+            assert kept.attempt_hash == attempt_hash
 
     @pytest.mark.parametrize("callers", [2, 64])
     def test_only_the_first_of_several_rotators_wins(self, store: Store, callers: int) -> None:
@@ -261,11 +268,10 @@ class StoreSuite:
         changed = replace(
             record,
             confirmed_at=5,
-            replay_count=1,
-            replay_window_start=6,
-            counted_generation=0,
-            replay_streak=2,
-            replayed_generation=0,
+            attempt_hash=hash_of("key"),
+            replayed=2**32 - 1,
+            collided=2,
+            estranged=3,
             jwt_payload=b'{"a":1}',
             session_data=b'{"b":2}',
             last_seen_at=8,
