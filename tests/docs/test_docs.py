@@ -190,7 +190,7 @@ def test_the_defaults_in_the_table_of_timeouts_are_those_of_the_settings():
     rows = table_after(DOCS / "reference/timeouts.md", "## Configured")
     for key, default, *_ in rows:
         assert json.loads(default.strip("`").replace("none", "null")) == getattr(defaults, key.strip("`"))
-    assert len(rows) == 9
+    assert len(rows) == 8
 
 
 def test_pages_say_what_is_and_nothing_else():
