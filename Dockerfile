@@ -1,7 +1,8 @@
 # The Reseal service. Built in one stage, run from another without compilers or caches; runs on a read-only root file
 # system, writes to /var/lib/reseal and /tmp alone. Secrets come at run time, from files or variables; none is built in.
 
-FROM python:3.13.7-slim-bookworm AS build
+# The digest says which image that is; the tag is for people. To renew both, see docs/how-to/run-the-service.md.
+FROM python:3.13.7-slim-bookworm@sha256:adafcc17694d715c905b4c7bebd96907a1fd5cf183395f0ebc4d3428bd22d92d AS build
 WORKDIR /build
 COPY locks/build.txt locks/service.txt locks/
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r locks/build.txt \
@@ -14,7 +15,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \
     && /opt/reseal/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-index wheels/*.whl \
     && /opt/reseal/bin/pip uninstall --yes pip
 
-FROM python:3.13.7-slim-bookworm
+FROM python:3.13.7-slim-bookworm@sha256:adafcc17694d715c905b4c7bebd96907a1fd5cf183395f0ebc4d3428bd22d92d
 COPY --from=build /opt/reseal /opt/reseal
 RUN install -d -o 10001 -g 10001 -m 700 /var/lib/reseal
 ENV PATH=/opt/reseal/bin:$PATH \

@@ -42,7 +42,7 @@ class Proxies:
         appends whom it was called by, so what stands further left than the first stranger is the stranger's word.
         """
         if not self.trusted:
-            return _normal(peer or "")
+            return normal(peer or "")
         address = _read(peer or "")
         hops = [hop for line in forwarded for hop in line.split(",")] if self._trusts(address) else []
         while hops and self._trusts(address):
@@ -88,7 +88,8 @@ def _read(text: str) -> _Address | None:
 
 
 @lru_cache(maxsize=4096)
-def _normal(text: str) -> str | None:
+def normal(text: str) -> str | None:
+    """Give an address in its normal form, or ``None`` if this is none."""
     address = _read(text)
     return None if address is None else str(address)
 

@@ -18,7 +18,6 @@ from reseal._async.ports import AsyncStore
 from reseal.clock import Clock, SystemClock
 from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
 from reseal.core.events import Caller, Event, EventListener
-from reseal.core.model import Device
 from reseal.core.wire_issue import TokenTooLong
 from reseal.core.wire_token import ProtectedClaim
 from reseal.correlation import harmless
@@ -28,6 +27,7 @@ from reseal.server.access import Gate
 from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
+from reseal.server.end_user import device_of
 from reseal.server.exchange import KNOWN
 from reseal.server.health import PROBES, Health
 from reseal.server.http import Reply, Request, body_of, read_request, send_reply, text_reply
@@ -213,7 +213,7 @@ class Service:
             cookies=self._cookies,
             now=self.clock.wall,
             random=self.random,
-            caller=Caller(Device(request.client_ip, None), request.trace.correlation_id),
+            caller=Caller(device_of(request), request.trace.correlation_id),
         )
 
     def _below_base(self, path: str) -> str:
