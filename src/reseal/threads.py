@@ -7,6 +7,7 @@ there is one engine, one store and one set of keys in the process, whatever the 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
@@ -33,10 +34,11 @@ class ApplicationLoop:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
 
     def enter(self) -> None:
         """Note the loop that runs now as the application's."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the loop and wait for it in this thread. Raises ``RuntimeError`` in the loop itself."""
@@ -51,6 +53,8 @@ class ApplicationLoop:
     def _problem(self) -> str | None:
         if self._loop is None or not self._loop.is_running():
             return "the application has not been started: reseal.sync works while it serves"
+        if self._pid != os.getpid():  # the loop only seems to run
+            return "this process was forked from the application's, whose event loop did not come along: use Reseal"
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -144,3 +144,44 @@ def test_a_pool_of_processes_uses_the_sessions_however_it_is_started(method, tmp
     (tmp_path / "job.py").write_text(POOL)
     status, told = run("job.py", method, cwd=tmp_path)
     assert (status, told.splitlines()[0]) == (0, "True 4"), told
+
+
+IN_A_ROUTE = """
+import asyncio, os
+from fastapi import FastAPI
+from reseal.fastapi import Reseal, Settings
+
+reseal = Reseal(Settings(api_domain="https://api.example.com", database_uri="sqlite:///sessions.db"))
+app = FastAPI()
+reseal.install(app)
+
+
+def route():
+    assert reseal.sync.anywhere.get_all_session_handles_for_user("alice") == ()
+    if os.fork() == 0:
+        try:
+            reseal.sync.anywhere.get_all_session_handles_for_user("alice")
+        except RuntimeError as error:
+            print("refused", "forked" in str(error), flush=True)
+        try:
+            print(asyncio.run(handles()), flush=True)
+        finally:
+            os._exit(0)
+    os.wait()
+
+
+async def handles():
+    return await reseal.anywhere.get_all_session_handles_for_user("alice")
+
+
+async def serve():
+    async with app.router.lifespan_context(app):
+        await asyncio.to_thread(route)
+
+
+asyncio.run(serve())
+"""
+
+
+def test_a_child_of_a_def_route_is_told_that_the_event_loop_did_not_come_along(tmp_path):
+    assert run("-c", IN_A_ROUTE, cwd=tmp_path) == (0, "refused True\n()\n")
