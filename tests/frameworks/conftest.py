@@ -20,9 +20,14 @@ def framework(request: pytest.FixtureRequest) -> Framework:
     return FRAMEWORKS[request.param]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+EACH_STORE = pytest.mark.parametrize("database_uri", ["memory", "sqlite"], indirect=True)
+"""For what depends on the store. What a browser is told does not."""
+
+
+@pytest.fixture
 def database_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/sessions.db"
+    store = getattr(request, "param", "memory")
+    return "memory:" if store == "memory" else f"sqlite:///{tmp_path}/sessions.db"
 
 
 @pytest.fixture

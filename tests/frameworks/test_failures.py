@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reseal import EventName
+from tests.frameworks.conftest import EACH_STORE
 from tests.frameworks.site import (
     ACCESS,
     HOUR,
@@ -26,6 +27,7 @@ from tests.frameworks.site import (
 FROM_OUR_PAGE = ("origin", WEBSITE)
 
 
+@EACH_STORE
 class TestStoreAway:
     # S70, S95
     async def test_valid_tokens_go_on_working_and_nobody_is_signed_out(self, site: Site) -> None:

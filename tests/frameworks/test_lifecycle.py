@@ -10,7 +10,7 @@ import pytest
 from reseal import EventName
 from reseal.testing import ManualClock
 from tests.frameworks.apps import Framework
-from tests.frameworks.conftest import OpenSite
+from tests.frameworks.conftest import EACH_STORE, OpenSite
 from tests.frameworks.site import (
     ACCESS,
     HOUR,
@@ -29,6 +29,7 @@ FROM_OUR_PAGE = ("origin", WEBSITE)
 LIFE = {"expires", "max-age"}
 
 
+@EACH_STORE
 class TestBeginning:
     # S05
     @pytest.mark.parametrize("planted_is", ["fresh", "expired"])

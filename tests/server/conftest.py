@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from reseal.core import keys
-from tests.server.sharing import server, sharing, start_sharing  # noqa: F401 - fixtures
+from tests.server.sharing import rounds, server, sharing, start_sharing  # noqa: F401 - fixtures
 
 POOL = 8
 """Enough for four apps in one test, each with keys of its own."""

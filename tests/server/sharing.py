@@ -142,10 +142,16 @@ def start_sharing(sharing):
     return sharing.start
 
 
-def rounds(wanted, *, fewest):
-    """Count to ``wanted``; on a busy machine for a minute, but to ``fewest`` at least."""
-    ends = time.monotonic() + 60
-    for n in range(wanted):
-        if n >= fewest and time.monotonic() > ends:
-            return
-        yield n
+@pytest.fixture
+def rounds(request):
+    """Count to ``wanted``, or to a third of it without ``--whole``; on a busy machine for a minute, but to ``fewest``."""
+    share = 1 if request.config.getoption("whole") else 3
+
+    def counted(wanted, *, fewest):
+        ends = time.monotonic() + 60
+        for n in range(max(fewest, wanted // share)):
+            if n >= fewest and time.monotonic() > ends:
+                return
+            yield n
+
+    return counted

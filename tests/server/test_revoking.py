@@ -7,7 +7,7 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from tests.server.sharing import PATIENCE, rounds
+from tests.server.sharing import PATIENCE
 
 RACES = 1_000
 """As many as there is time for."""
@@ -31,7 +31,7 @@ class History:
     """When the revocation was acknowledged."""
 
 
-async def test_no_refresh_that_begins_after_an_acknowledged_revocation_succeeds(start_sharing):
+async def test_no_refresh_that_begins_after_an_acknowledged_revocation_succeeds(start_sharing, rounds):
     processes = await start_sharing(2)
     chance, left = random.Random(1), rounds(RACES, fewest=100)
 

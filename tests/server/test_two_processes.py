@@ -18,15 +18,14 @@ from tests.server.experiments import (
     steal,
 )
 from tests.server.load import Load
-from tests.server.sharing import rounds
 
 ROUNDS = 50
 """How often 64 callers refresh one token."""
 FAULTS = 20
-"""How often a process is killed, or the database, if the machine is not too busy."""
+"""How often a process is killed, or the database, if the machine is not too busy. Without ``--whole`` it is a third of both."""
 
 
-async def test_of_64_who_refresh_one_token_on_both_all_get_the_same_child(start_sharing):
+async def test_of_64_who_refresh_one_token_on_both_all_get_the_same_child(start_sharing, rounds):
     processes, report = await start_sharing(2), Report()
     rings = [await each.call("GET", "/.well-known/jwks.json") for each in processes]
     assert rings[0] == rings[1]
@@ -37,7 +36,7 @@ async def test_of_64_who_refresh_one_token_on_both_all_get_the_same_child(start_
         assert report.violations == []
 
 
-async def test_a_killed_process_loses_nothing_and_nobody_is_accused(sharing):
+async def test_a_killed_process_loses_nothing_and_nobody_is_accused(sharing, rounds):
     load, report = Load(await sharing.start(2)), Report()
     await load.during(kill_processes(sharing, load, rounds(FAULTS, fewest=3), report))
     await load.nothing_was_lost()
@@ -48,7 +47,7 @@ async def test_a_killed_process_loses_nothing_and_nobody_is_accused(sharing):
     assert not report.failed_afterwards, "a process that says it has started answers every call"
 
 
-async def test_while_postgresql_is_down_the_answer_is_503_and_afterwards_nothing_is_lost(sharing, server):
+async def test_while_postgresql_is_down_the_answer_is_503_and_afterwards_nothing_is_lost(sharing, server, rounds):
     load, report = Load(await sharing.start(2)), Report()
     await load.during(crash_postgresql(server, load, rounds(FAULTS, fewest=3), report))
     await load.nothing_was_lost()
@@ -59,7 +58,7 @@ async def test_while_postgresql_is_down_the_answer_is_503_and_afterwards_nothing
         assert await process.ready() == 200
 
 
-async def test_a_thief_is_found_while_processes_are_killed_and_nobody_else_is_accused(sharing):
+async def test_a_thief_is_found_while_processes_are_killed_and_nobody_else_is_accused(sharing, rounds):
     load, report = Load(await sharing.start(2)), Report()
 
     async def faults():
@@ -75,7 +74,7 @@ async def test_a_thief_is_found_while_processes_are_killed_and_nobody_else_is_ac
     assert report.thefts >= 3
 
 
-async def test_of_two_processes_one_after_the_other_leaves_and_the_application_notices_nothing(sharing):
+async def test_of_two_processes_one_after_the_other_leaves_and_the_application_notices_nothing(sharing, rounds):
     report = Report()
     await leave_in_turn(sharing, rounds(4, fewest=2), report)
     assert report.violations == []
