@@ -2,94 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from functools import partial
-from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.processes import serving
+from tests.processes.serving import ASGI, KEY, WSGI, browser
 from tests.server.running import running
-from tests.support.ports import free_port
 
-APPS = Path(__file__).with_name("apps")
-KEY = "a-key-of-twenty-characters"
-PATIENCE = 60
-AT_ONCE = 64
-
-GUNICORN = "gunicorn --bind 127.0.0.1:{port} --no-control-socket --log-level warning --workers 2 --graceful-timeout 5"
-WSGI = {
-    "sync": f"{GUNICORN} wsgi_app:app",
-    "sync-preload": f"{GUNICORN} --preload wsgi_app:app",
-    "gthread": f"{GUNICORN} --worker-class gthread --threads 8 wsgi_app:app",
-    "gthread-preload": f"{GUNICORN} --worker-class gthread --threads 8 --preload wsgi_app:app",
-    "gevent": f"{GUNICORN} --worker-class gevent wsgi_app:app",
-    "gevent-preload": f"{GUNICORN} --worker-class gevent --preload wsgi_app:app",
-    "granian-wsgi": "granian --host 127.0.0.1 --port {port} --workers 2 --interface wsgi wsgi_app:app",
-}
-ASGI = {
-    "gunicorn-uvicorn": f"{GUNICORN} --worker-class uvicorn_worker.UvicornWorker asgi_app:app",
-    "gunicorn-uvicorn-preload": f"{GUNICORN} --worker-class uvicorn_worker.UvicornWorker --preload asgi_app:app",
-    "uvicorn": "uvicorn --host 127.0.0.1 --port {port} --workers 2 --log-level warning asgi_app:app",
-    "hypercorn": "hypercorn --bind 127.0.0.1:{port} --workers 2 asgi_app:app",
-    "granian": "granian --host 127.0.0.1 --port {port} --workers 2 --interface asgi asgi_app:app",
-}
 CASES = (
     *((server, "sqlite") for server in WSGI | ASGI),
     *((server, "postgres") for server in ("sync-preload", "gthread-preload", "gevent-preload", "gunicorn-uvicorn")),
     *((server, "remote") for server in ("gthread-preload", "gevent-preload")),
 )
-
-
-@contextmanager
-def serving(server, folder, **variables):
-    """Run a server over an application; give the address of its site."""
-    port = free_port()
-    site = f"http://localhost:{port}"
-    command = (WSGI | ASGI)[server].format(port=port).split()
-    with (folder / "log").open("wb") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env=os.environ
-            | {"API": site, "KEY": KEY, "PYTHONPATH": os.pathsep.join([*sys.path, str(APPS)])}
-            | variables,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not _answers(site):
-            assert child.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
-        yield site
-    finally:
-        child.terminate()
-        try:
-            child.wait(timeout=PATIENCE)
-        finally:
-            _kill_group(child.pid)
-
-
-def _answers(site):
-    try:
-        return httpx.get(f"{site}/feed", verify=False, trust_env=False).status_code == 401
-    except httpx.TransportError:
-        return False
-
-
-def _kill_group(pid):
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)  # whatever a server left behind is its child, in the session that we began
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
@@ -98,54 +23,30 @@ def site(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(server)
     match store:
         case "sqlite":
-            with serving(server, folder, DATABASE=f"sqlite:///{folder}/sessions.db") as site:
+            with serving.run(server, folder, DATABASE=f"sqlite:///{folder}/sessions.db") as site:
                 yield site
         case "postgres":
             postgres = request.getfixturevalue("postgres")
-            with serving(server, folder, DATABASE=postgres.uri(postgres.schema())) as site:
+            with serving.run(server, folder, DATABASE=postgres.uri(postgres.schema())) as site:
                 yield site
         case _:
-            with running(folder, RESEAL_API_KEYS=KEY) as service, serving(server, folder, SERVICE=service.url) as site:
+            with (
+                running(folder, RESEAL_API_KEYS=KEY) as service,
+                serving.run(server, folder, SERVICE=service.url) as site,
+            ):
                 yield site
-
-
-def browser(site, **headers):
-    """Make a page's client; without the certificates that httpx would load each time."""
-    headers = {"sec-fetch-site": "same-origin"} | headers
-    return httpx.Client(base_url=site, headers=headers, timeout=PATIENCE, verify=False, trust_env=False)
 
 
 def test_a_session_lives_from_sign_in_to_sign_out(site):
-    with browser(site) as alice:
-        assert alice.post("/login?alice").status_code == 200
-        assert alice.get("/feed").json()["user"] == "alice"
-        old = alice.cookies["sRefreshToken"]
-        assert alice.post("/session/refresh").status_code == 200
-        assert alice.cookies["sRefreshToken"] != old
-        assert alice.get("/feed").json()["user"] == "alice"
-        assert alice.post("/signout").json() == {"status": "OK"}
-        assert not alice.cookies
-        assert alice.get("/feed").status_code == 401
+    serving.live(site)
 
 
 def test_of_many_refreshes_of_one_token_at_once_all_get_the_same_successor(site):
-    with browser(site) as alice:
-        alice.post("/login?alice")
-        refresh = partial(_refresh, site, alice.cookies["sRefreshToken"])
-        with ThreadPoolExecutor(16) as threads:
-            answers = list(threads.map(lambda _: refresh(), range(AT_ONCE)))
-        assert {answer.status_code for answer in answers} == {200}
-        [successor] = {answer.cookies["sRefreshToken"] for answer in answers}
-        assert _refresh(site, successor).status_code == 200
-
-
-def _refresh(site, token):
-    with browser(site, cookie=f"sRefreshToken={token}") as client:
-        return client.post("/session/refresh")
+    serving.refresh_at_once(site)
 
 
 def test_nobody_meets_somebody_else_whichever_worker_answers(site):
-    def live(name):
+    def live_as(name):
         pids = set()
         with browser(site) as user:
             user.post(f"/login?{name}")
@@ -157,5 +58,5 @@ def test_nobody_meets_somebody_else_whichever_worker_answers(site):
         return pids
 
     with ThreadPoolExecutor(4) as threads:
-        pids = set().union(*threads.map(live, [f"user-{n}" for n in range(8)]))
+        pids = set().union(*threads.map(live_as, [f"user-{n}" for n in range(8)]))
     assert 1 <= len(pids) <= 2

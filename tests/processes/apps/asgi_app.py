@@ -19,6 +19,11 @@ async def login(request: Request) -> dict[str, str]:
     return {"session": session.get_handle()}
 
 
+@app.get("/readyz")
+async def ready() -> dict[str, str]:
+    return {}
+
+
 @app.get("/feed")
 async def feed(session: SignedIn) -> dict[str, object]:
     return {"user": session.get_user_id(), "pid": os.getpid()}

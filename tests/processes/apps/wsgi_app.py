@@ -30,6 +30,8 @@ def route(request, response, environ):
         case "POST", settings.signout_api_path:
             reseal.sign_out(request, response)
             return {"status": "OK"}
+        case _, "/readyz":
+            return {}
         case _:
             session = reseal.get_session(request, response, check_database=True)
             return {"user": session.get_user_id(), "pid": os.getpid()}
