@@ -4,9 +4,8 @@
  * every repetition, and replaced only when there are new tokens. It is no credential: without the token it is of no use.
  */
 
-import type { Environment } from "./contract.js";
+import type { Environment, SessionStorage } from "./contract.js";
 import type { Settings } from "./options.js";
-import type { Shelf } from "./shelf.js";
 import type { ReadableState, Snapshot } from "./state.js";
 
 const ATTEMPT = "st-attempt";
@@ -17,6 +16,8 @@ export interface Attempts {
   isBegun(now: Snapshot): boolean;
   /** What the next request for a refresh of these tokens has to carry. */
   headers(now: Snapshot): Record<string, string>;
+  /** The same tokens have another marker now. */
+  move(before: Snapshot, now: Snapshot): void;
   /** There is nothing left to ask for. */
   forget(): void;
 }
@@ -24,24 +25,38 @@ export interface Attempts {
 interface Parts {
   readonly environment: Environment;
   readonly settings: Settings;
-  /** The browser's storage in both modes: it is on disk sooner than a cookie, which matters after a crash. */
-  readonly storage: Shelf;
   readonly state: ReadableState;
 }
 
-export function createAttempts({ environment, settings, storage, state }: Parts): Attempts {
+export function createAttempts({ environment, settings, state }: Parts): Attempts {
   const isSameOrigin = settings.apiOrigin === new URL(environment.pageUrl()).origin;
+
+  /**
+   * Use the browser's storage, in cookie mode as well: it is on disk sooner than a cookie, which matters after a crash. A
+   * key that it does not keep would not be found again, and another one for the same tokens looks like another client's: so
+   * without storage there is none.
+   */
+  function stored<T>(use: (storage: SessionStorage) => T): T | undefined {
+    try {
+      return use(environment.storage());
+    } catch {
+      return undefined;
+    }
+  }
 
   /** The key of the attempt that began with these tokens. */
   function known({ marker = "" }: Snapshot): string | undefined {
-    const [tokens, key] = (storage.read(ATTEMPT) ?? "").split(" ");
+    const [tokens, key] = (stored((storage) => storage.getItem(ATTEMPT)) ?? "").split(" ");
     return tokens === marker ? key : undefined;
   }
 
-  function begin({ marker = "" }: Snapshot): string | undefined {
-    const key = environment.newKey();
-    if (key !== undefined) storage.write(ATTEMPT, `${marker} ${key}`);
-    return key;
+  function keep({ marker = "" }: Snapshot, key: string | undefined): void {
+    if (key !== undefined) stored((storage) => storage.setItem(ATTEMPT, `${marker} ${key}`));
+  }
+
+  function begin(now: Snapshot): string | undefined {
+    keep(now, environment.newKey());
+    return known(now);
   }
 
   function headers(now: Snapshot): Record<string, string> {
@@ -54,6 +69,7 @@ export function createAttempts({ environment, settings, storage, state }: Parts)
   return {
     isBegun: (now) => known(now) !== undefined,
     headers,
-    forget: () => storage.erase(ATTEMPT),
+    move: (before, now) => keep(now, known(before)),
+    forget: () => stored((storage) => storage.removeItem(ATTEMPT)),
   };
 }

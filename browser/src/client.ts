@@ -36,7 +36,7 @@ function createPageClient(options: SessionClientOptions): SessionClient {
   const tokens = createTokens(storage, settings.transfer);
   const shelf = settings.transfer === "header" ? storage : createCookieShelf(environment, settings.cookieSameSite);
   const state = createState(environment, shelf, tokens);
-  const attempts = createAttempts({ environment, settings, storage, state });
+  const attempts = createAttempts({ environment, settings, state });
   const announce = environment.openChannel(`reseal ${settings.apiOrigin}`, () => void session.observe());
   const session = createSession({ state, tokens, attempts, events, announce: () => announce() });
   const gate = createGate(environment, settings);

@@ -107,7 +107,10 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     else {
       tokens.take(reply.headers);
       if (frontToken !== undefined) {
+        const last = state.snapshot();
         store(reply);
+        const now = state.snapshot();
+        if (isSameSession(last, now)) attempts.move(last, now); // A new access token, and the refresh token of before.
         notice();
         announce();
       } else if (antiCsrf !== undefined) state.storeAntiCsrf(antiCsrf);

@@ -60,6 +60,18 @@ test("a browser that lost its readable cookies twice does not use one key for tw
   assert.deepEqual(keys(world), ["key-1", "key-2"]);
 });
 
+test("a new access token of the same session leaves the key of the refresh that was begun", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  world.server.refreshScript = Array(6).fill(networkFailure);
+  await assert.rejects(world.settle(tab.attemptRefreshingSession()));
+  world.server.routes["/plan"] = () => world.server.accept();
+  await world.settle(tab.fetch("/plan", { method: "POST" }));
+  await world.settle(tab.attemptRefreshingSession());
+  await world.settle(tab.attemptRefreshingSession());
+  assert.deepEqual([...new Set(keys(world))], ["key-1", "key-2"]);
+});
+
 test("another origin gets the key only if it has said that it knows it", async () => {
   for (const knows of [false, true]) {
     const world = new World();
@@ -88,13 +100,13 @@ test("a host that cannot make a key refreshes without", async () => {
   assert.deepEqual(keys(world), [null]);
 });
 
-test("a page without storage keeps the key for itself", async () => {
+test("a page that cannot keep a key sends none, for another one would look like another client's", async () => {
   const world = new World();
-  const storage = () => {
+  const forbidden = () => {
     throw new DOMException("no", "SecurityError");
   };
-  const tab = await world.expiredTab({}, { storage });
+  const tab = await world.expiredTab({}, { storage: forbidden });
   world.server.refreshScript = [networkFailure];
-  await world.settle(tab.fetch("/feed"));
-  assert.deepEqual(keys(world), ["key-1", "key-1"]);
+  assert.equal((await world.settle(tab.fetch("/feed"))).status, 200);
+  assert.deepEqual(keys(world), [null, null]);
 });

@@ -200,3 +200,26 @@ test("without readable cookies, too, a call refused after the refresh is only re
   await world.settle(Promise.all([tab.fetch("/feed"), tab.fetch("/late")]));
   assert.equal(world.server.refreshes, 1);
 });
+
+test("the readable cookies go where the page says, and abroad only securely", async () => {
+  for (const [cookieSameSite, expected] of [["strict", "samesite=strict"], ["none", "samesite=none;secure"]]) {
+    const world = new World();
+    const tab = world.tab({ cookieSameSite }, { pageUrl: () => "http://localhost:8000/" });
+    await world.settle(tab.fetch("http://localhost:8000/login"));
+    assert.ok(world.jar.written.length > 0 && world.jar.written.every((line) => line.endsWith(`;path=/;${expected}`)));
+  }
+  assert.throws(() => new World().tab({ cookieSameSite: "sometimes" }), TypeError);
+});
+
+test("where the browser forbids cookies, the tab's memory knows what the server has told", async () => {
+  const world = new World();
+  const forbidden = () => {
+    throw new DOMException("sandboxed", "SecurityError");
+  };
+  const tab = world.tab({}, { readCookies: forbidden, writeCookie: forbidden });
+  assert.equal(tab.getUserId(), undefined);
+  await world.settle(tab.fetch("/login"));
+  assert.equal(tab.getUserId(), "ada");
+  await world.settle(tab.signOut());
+  assert.equal(await tab.doesSessionExist(), false);
+});

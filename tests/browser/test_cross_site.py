@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, Error
 
-from tests.browser.conftest import OpenContext, OpenPages
+from tests.browser.conftest import OpenContext, OpenPages, OpenSite
 from tests.browser.published.shop import PATHS, opened_shop
-from tests.browser.site import CHECKED, FEED, NOTE, TOKENS, Site, Tab, jar
+from tests.browser.site import CHECKED, FEED, NOTE, TOKENS, Site, Tab, jar, until
+from tests.browser.test_frames import FRAME
 from tests.support.certificates import Authority
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -109,6 +110,25 @@ async def test_where_the_cookies_do_not_arrive_no_session_comes_about_and_nothin
         assert (await tab.call(FEED))["status"] == 401
     assert len([each for each in site.refreshes if each.method == "POST"]) == 1
     assert (await tab.attempt("doesSessionExist"))["value"] is False
+
+
+async def test_a_frame_of_another_site_knows_its_session_if_its_readable_cookies_may_be_there(
+    open_site: OpenSite, open_pages: OpenPages, lenient_browser: BrowserContext, certificate: Path
+) -> None:
+    site = await open_site(host=API, certificate=certificate, page_options={"cookieSameSite": "none"}, **FOR_COOKIES)
+    around = await open_pages(host=OTHER_SITE, certificate=certificate)
+    page = await lenient_browser.new_page()
+    await page.goto(around.origin)
+    await page.evaluate(FRAME, site.origin + "/")
+    frame = page.frames[-1]
+    await until(frame, "window.session !== undefined")
+    body = json.dumps({"user": "alice"})
+    assert (await frame.evaluate("(body) => call('/login', { method: 'POST', body })", body))["status"] == 200
+    for _ in range(2):
+        assert await frame.evaluate("attempt('doesSessionExist')") == {"value": True}
+    assert site.refreshes == []
+    site.expire()
+    assert await frame.evaluate("(path) => call(path).then((answer) => answer.status)", CHECKED) == 200
 
 
 async def test_a_page_that_is_not_in_the_settings_reads_nothing(

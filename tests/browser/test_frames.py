@@ -10,6 +10,7 @@ from playwright.async_api import BrowserContext, Frame
 
 from tests.browser.line import PATIENCE
 from tests.browser.site import CHECKED, EACH_WAY, FEED, PATIENT, Site, Tab, open_tab, until
+from tests.browser.test_intercept import serve_sdk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -105,3 +106,26 @@ async def test_a_client_in_a_worker_fails_and_sends_nothing(site: Site, tab: Tab
     said = await asyncio.wait_for(tab.page.evaluate(asked), PATIENCE)
     assert said == "ReferenceError: document is not defined"
     assert site.line.to(FEED) == []
+
+
+@EACH_WAY
+async def test_a_sandboxed_frame_may_make_a_client_and_calls_as_it_may_without(
+    site: Site, context: BrowserContext, page_options: dict[str, str]
+) -> None:
+    serve_sdk(site)
+    tab = await open_tab(context, site)
+    await tab.sign_in()
+    script = f"""<script src="{site.origin}/sdk/reseal-browser.classic.js"></script><script>
+      const session = reseal.createSessionClient({json.dumps({"apiDomain": site.origin, **page_options})});
+      session.fetch("{site.origin}{FEED}").then(String, (error) => error.message).then((told) => {{
+        parent.postMessage([told, session.getUserId() ?? null], "*");
+      }});
+    </script>"""
+    sandboxed = """(srcdoc) => new Promise((resolve) => {
+      onmessage = ({ data }) => resolve(data);
+      const frame = document.createElement("iframe");
+      frame.sandbox = "allow-scripts";
+      frame.srcdoc = srcdoc;
+      document.body.append(frame);
+    })"""
+    assert await tab.page.evaluate(sandboxed, script) == ["Failed to fetch", None]
