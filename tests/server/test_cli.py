@@ -86,12 +86,28 @@ def test_version_is_told(run):
     assert rows(out)[0]["interface"] == "1.0 to 5.6"
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["start", "--port=many"], ["sessions", "list"]])
-def test_wrong_usage_is_told_as_such(arguments, capsys):
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "reseal: the following arguments are required: COMMAND; see reseal --help"),
+        (["srve"], "reseal: the command is not 'srve' (did you mean serve?) but one of serve, start, stop, list"),
+        (["start", "--port=many"], "reseal start: argument --port: invalid int value: 'many'; see reseal start --help"),
+        (["serve", "--prot", "1"], "reseal serve: --prot is not known here (did you mean --port?); see reseal serve"),
+        (["sessions", "list"], "reseal sessions list: the following arguments are required: --user; see reseal"),
+        (["sessions", "lst"], "reseal sessions: the command is not 'lst' (did you mean list?) but one of list, show"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_says_what_was_meant_perhaps(arguments, told, capsys):
     with pytest.raises(SystemExit) as left:
         main(arguments)
     assert left.value.code == 2
-    assert "usage: reseal" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(told)
+
+
+def test_a_port_that_cannot_be_is_told_with_its_option(run):
+    code, _, err = run("serve", "--port=70000")
+    assert (code, "'port' must be between 0 and 65535 (got 70000 from --port)" in err) == (CONFIGURATION, True)
 
 
 # ---------------------------------------------------------------------------------------------------- configuration
@@ -214,7 +230,8 @@ def test_a_port_that_is_taken_is_told(run):
         port = taken.getsockname()[1]
         code, out, err = run("serve", f"--port={port}")
     assert (code, out) == (CONFIGURATION, "")
-    assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in err
+    assert f"port {port} of 127.0.0.1 is taken" in err
+    assert "by --port" in err
 
 
 def test_what_the_owner_should_know_at_the_start_is_a_line_of_the_log(run, home):

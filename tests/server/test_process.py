@@ -139,9 +139,9 @@ def test_a_port_in_use_is_told(start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         _, err = ended(start("serve", f"--port={port}"), 3)
-        assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in err
+        assert f"port {port} of 127.0.0.1 is taken" in err
         _, err = ended(start("serve", "--port=0", RESEAL_METRICS_PORT=str(port)), 3)
-        assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in err
+        assert f"port {port} of 127.0.0.1 is taken" in err
 
 
 def test_the_familiar_commands_start_list_and_stop(start):
@@ -155,7 +155,7 @@ def test_the_familiar_commands_start_list_and_stop(start):
         listed = json.loads(ended(start("list", "--json"), 0)[0])
         assert listed == [{"pid": pid, "host": "localhost", "port": port, "base_path": ""}]
         _, err = ended(start("start", f"--port={port}"), 3)
-        assert "Address already in use" in err
+        assert "is taken: stop what listens there" in err
         ended(start("stop", f"--id={pid}"), 0)
         assert not listens("127.0.0.1", port)
         pid = None

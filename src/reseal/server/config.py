@@ -301,7 +301,8 @@ class ServiceSettings:
         file = environ.get(CONFIG_VARIABLE) if path is None else path
         layers = list(_environment(environ))
         if overrides:
-            layers.append(mapping_layer(overrides, "the command line", words()))
+            given = mapping_layer(overrides, "the command line", words())
+            layers.append(given._replace(places={key: f"--{key}" for key in given.places}))
         if file is None:
             return cls._from_layers(*layers)
         read = mapping_layer(read_yaml(file), str(file), words(), texts=True)

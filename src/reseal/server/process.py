@@ -57,7 +57,7 @@ SCOREBOARD: Final = "_RESEAL_SCOREBOARD"
 """Tells workers the folder of their numbers."""
 _SCRAPE_SECONDS: Final = 5
 _HEAD_MAX: Final = 8192
-_FOR_THE_MIGHTY: Final = "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
+_PRIVILEGED_PORT_HINT: Final = "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
 
 Announce = Callable[[str, int], None]
 """Told host and port, once the service answers."""
@@ -333,9 +333,16 @@ def _bound(settings: ServiceSettings, port: int, *, shared: bool = False) -> soc
         bound.listen(2048)  # two processes may bind one port, but not both listen there
     except OSError as error:
         bound.close()
-        advice = _FOR_THE_MIGHTY if error.errno == errno.EACCES else "stop who does, or choose another port"
-        raise ConfigurationError((f"cannot listen on {settings.host}:{port} ({error.strerror}): {advice}",)) from None
+        raise ConfigurationError((_no_port(settings, port, error),)) from None
     return bound
+
+
+def _no_port(settings: ServiceSettings, port: int, error: OSError) -> str:
+    option = "metrics_port" if port == settings.metrics_port else "--port"
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {settings.host} is taken: stop what listens there, or choose another one by {option}"
+    advice = _PRIVILEGED_PORT_HINT if error.errno == errno.EACCES else f"choose another by {option}, or another host"
+    return f"cannot listen on {settings.host}:{port} ({error.strerror}): {advice}"
 
 
 def _names_loopback(scope: Any) -> bool:

@@ -6,7 +6,6 @@ found wanting, 2 wrong usage, 3 a configuration that cannot be used, 4 a store t
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ from typing import Final
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
 from reseal.server.cli import administration, callers, running, upkeep
+from reseal.server.cli.arguments import Parser
 from reseal.server.cli.exits import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, Refusal
 from reseal.server.cli.output import printable
 
@@ -31,7 +31,8 @@ _EXITS: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
-    options = _parser().parse_args(arguments)
+    options, extra = _parser().parse_known_args(arguments)
+    options.parser.refuse_unknown(extra)
     try:
         with _quiet():
             code = int(options.command(options))
@@ -50,10 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return REFUSED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="reseal", description="The session service and what looks after it.", epilog=_EXITS
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="reseal", description="The session service and what looks after it.", epilog=_EXITS)
     parser.add_argument("--version", action="version", version=f"reseal {installed_version('reseal')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for part in (running, upkeep, administration, callers):

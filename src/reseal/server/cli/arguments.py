@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
-from typing import Any
+from argparse import Action, ArgumentError, ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import DEFAULT_APP
 
 Command = Callable[[Namespace], int]
+
+
+class Parser(ArgumentParser):
+    """Says what was wrong in one line, and what was meant perhaps."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+    def refuse_unknown(self, extra: Sequence[str]) -> None:
+        """End with a message about arguments that no option takes, if there are any."""
+        if extra:
+            self.error(f"{extra[0]} is not known here{_close(extra[0], self._option_string_actions)}")
+
+    def _check_value(self, action: Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            option = f"{action.option_strings[0]} is" if action.option_strings else "the command is"
+            raise ArgumentError(
+                None, f"{option} not {value!r}{_close(str(value), known)} but one of {', '.join(known)}"
+            )
+
+
+def _close(given: str, known: Iterable[str]) -> str:
+    close = get_close_matches(given, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def group(commands: Any, name: str, text: str) -> Any:
@@ -22,7 +48,7 @@ def command(commands: Any, name: str, run: Command, *, json_too: bool = True) ->
     """Add a command; the docstring of ``run`` is what ``--help`` says about it."""
     text = (run.__doc__ or "").strip()
     parser: ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-    parser.set_defaults(command=run, json=False)
+    parser.set_defaults(command=run, json=False, parser=parser)
     if json_too:
         parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
