@@ -45,6 +45,8 @@ class Transport:
     def close(self):
         self.closed = True
 
+    abort = close
+
     @property
     def statuses(self):
         return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", b"".join(self.writes))]
@@ -354,6 +356,23 @@ async def test_a_connection_rests_for_so_long_after_each_reply():
     client.loop.advance(1.1)
     assert client.transport.closed
     assert client.refused == []
+
+
+async def test_who_is_answered_before_its_body_is_there_has_a_moment_for_the_reply_and_is_then_let_go():
+    core, loop = Core(api_keys=(KEY,)), Loop(asyncio.get_running_loop())
+    client = Client(core.service, loop)
+    head = b"POST /recipe/session HTTP/1.1\r\n" + HOST + b"api-key: " + KEY.encode()
+    await client.send(head + b"\r\ncontent-length: 9000000\r\n\r\n", b"{")
+    assert client.transport.statuses == [413]
+    assert b"connection: close" in client.transport.writes[0]
+    await client.send(b"GET /hello HTTP/1.1\r\n" + HOST + b"\r\n", b"x" * 100_000)  # all of this would be the body
+    assert client.transport.statuses == [413]
+    loop.advance(protocol.LINGER_SECONDS - 0.1)
+    assert not client.transport.closed
+    assert client.transport.reads
+    loop.advance(0.2)
+    assert client.transport.closed
+    assert (client.refused, loop.timers) == ([], [])
 
 
 async def test_no_time_runs_out_while_a_request_is_answered():

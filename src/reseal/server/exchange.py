@@ -41,6 +41,9 @@ class Connection(Protocol):
     def replied(self) -> None:
         """Go on to the next request."""
 
+    def linger(self) -> None:
+        """Close soon: the rest of a body that nobody reads may still be on its way."""
+
     def hang_up(self, status: str) -> None:
         """Answer with a bare status and close."""
 
@@ -132,14 +135,18 @@ class Exchange:
             await connection.writable
         if self._gone or connection.transport.is_closing():
             return
+        if not self._whole:
+            self.keep_alive = False
         head = self._head(self._start["status"], self._start["headers"])
         connection.transport.write(head if self.scope["method"] == "HEAD" else head + message["body"])
         self.done, self._arrived = True, []
         if self._held > HELD_BYTES:
             connection.transport.resume_reading()
-        if not self.keep_alive:
+        if self._whole and not self.keep_alive:
             connection.transport.close()
         connection.replied()
+        if not self._whole:
+            connection.linger()
 
     def _head(self, status: int, headers: list[Header]) -> bytes:
         named = [*self._connection.default_headers(), *headers]

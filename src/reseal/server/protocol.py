@@ -29,6 +29,9 @@ HEAD_FIELDS: Final = 100
 HEAD_SECONDS: Final = 10.0
 """Time for a head to arrive in, counted from its first byte, or from the connection on for the first one."""
 
+LINGER_SECONDS: Final = 2.0
+"""Time for a client to take the reply to a request whose body it is still sending; closing at once could destroy it."""
+
 CROWD: Final = "crowd"
 """Under this name the state of the lifespan has the ``Crowd`` that connections belong to."""
 REFUSED: Final = "refused"
@@ -80,6 +83,7 @@ class StrictHttp(asyncio.Protocol):
         self._is_pressed = True
         """Whether the timer is that of a head that is to arrive, and not that of a connection that rests."""
         self._resting_since = 0.0
+        self._is_lingering = False
         self._arriving = False
         self._in_head = True
         self._received = 0
@@ -121,6 +125,8 @@ class StrictHttp(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
+            return
+        if self._is_lingering:
             return
         rest = memoryview(data)
         try:
@@ -165,6 +171,11 @@ class StrictHttp(asyncio.Protocol):
 
     def drop(self) -> None:
         self.transport.abort()  # not close: the other side could keep that waiting
+
+    def linger(self) -> None:
+        """Read nothing more, and close as soon as the client has had time for the reply."""
+        self._is_lingering = True
+        self._arm(LINGER_SECONDS)
 
     def hang_up(self, status: str) -> None:
         """Answer with a bare status and close. It is counted, and no line in the log, which any stranger could fill."""
@@ -230,7 +241,9 @@ class StrictHttp(asyncio.Protocol):
 
     def _look(self) -> None:
         """Close what has waited for too long; the timer is not set anew for each request."""
-        if self._running is not None:
+        if self._is_lingering:
+            self.transport.abort()
+        elif self._running is not None:
             self._arm(self._idle_seconds)
         elif self._is_pressed:
             self.hang_up("408 Request Timeout")
