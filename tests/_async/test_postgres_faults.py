@@ -374,6 +374,34 @@ async def test_tables_that_belong_to_another_user_are_told(postgres, postgres_ur
             admin.execute("DROP ROLE other")
 
 
+async def test_a_user_who_may_read_and_not_write_is_told_at_the_start(postgres, postgres_uri):
+    store = AsyncPostgresStore(postgres_uri)
+    await store.open()
+    await store.close()
+    schema, place = postgres_uri.rpartition("%3D")[2], postgres_uri.rpartition("@")[2]
+    reader = AsyncPostgresStore(f"postgresql://reader:reader@{place}")
+    with postgres.admin() as admin:
+        admin.execute("CREATE ROLE reader LOGIN PASSWORD 'reader'")
+        admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO reader")
+        admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader")
+        admin.commit()
+        try:
+            with pytest.raises(ConfigurationError, match="may not DELETE, INSERT, UPDATE in reseal_claim and in"):
+                await reader.open()
+            admin.execute(f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO reader")
+            admin.execute(f"REVOKE UPDATE ON {schema}.reseal_session FROM reader")
+            admin.commit()
+            with pytest.raises(ConfigurationError, match="may not UPDATE in reseal_session: GRANT SELECT"):
+                await reader.open()
+            admin.execute(f"GRANT UPDATE ON {schema}.reseal_session TO reader")
+            admin.commit()
+            await reader.open()
+            await reader.close()
+        finally:
+            admin.execute("DROP OWNED BY reader")
+            admin.execute("DROP ROLE reader")
+
+
 async def test_a_table_of_somebody_else_is_left_alone(postgres_uri):
     with psycopg.connect(postgres_uri) as admin:
         admin.execute("CREATE TABLE reseal_session (theirs integer)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -55,6 +55,8 @@ _WHY: Final = re.compile(
 """What may be told of a failed connection: other texts of the driver can quote an address that was misread."""
 
 _FOREIGN: Final = re.compile(r'invalid URI query parameter: "(\w+)"', re.ASCII)
+_LOOKING: Final = ("SELECT",)
+_WRITING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _NAME_SCHEMA: Final = "name the schema with options=-csearch_path%3D<schema>"
 _INSTEAD: Final = {
     "pgbouncer": "leave it out; a pooler is recognised",
@@ -135,6 +137,7 @@ class AsyncServer:
         link = await self._connect()
         try:
             await (_upgrade if upgrade else _require_schema)(link)
+            await _require_rights(link, _WRITING if upgrade else _LOOKING)
         except InsufficientPrivilege as error:
             raise _unusable("the user may not use the tables that are there: let it own them") from error
         except (psycopg.Error, UnicodeError) as error:
@@ -341,6 +344,17 @@ async def _require_schema(link: AsyncLink) -> None:
     version, wanted = await _version(link, len(schema_steps("postgres"))), len(schema_steps("postgres"))
     if version != wanted:
         raise _unusable(f"the database has schema {version}, and {wanted} is needed: run reseal migrate")
+
+
+async def _require_rights(link: AsyncLink, rights: Sequence[str]) -> None:
+    lacking = await link.fetch("lacking_rights", {"rights": list(rights)})
+    if lacking:
+        table, missing = lacking[0]
+        more = f" and in {len(lacking) - 1} other tables" if len(lacking) > 1 else ""
+        raise _unusable(
+            f"the user may not {missing} in {table}{more}: GRANT {', '.join(rights)} ON ALL TABLES IN SCHEMA to it, or "
+            "let it own them"
+        )
 
 
 async def _be_patient(link: AsyncLink) -> None:

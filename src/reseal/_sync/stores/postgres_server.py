@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -56,6 +56,8 @@ _WHY: Final = re.compile(
 """What may be told of a failed connection: other texts of the driver can quote an address that was misread."""
 
 _FOREIGN: Final = re.compile(r'invalid URI query parameter: "(\w+)"', re.ASCII)
+_LOOKING: Final = ("SELECT",)
+_WRITING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _NAME_SCHEMA: Final = "name the schema with options=-csearch_path%3D<schema>"
 _INSTEAD: Final = {
     "pgbouncer": "leave it out; a pooler is recognised",
@@ -136,6 +138,7 @@ class Server:
         link = self._connect()
         try:
             (_upgrade if upgrade else _require_schema)(link)
+            _require_rights(link, _WRITING if upgrade else _LOOKING)
         except InsufficientPrivilege as error:
             raise _unusable("the user may not use the tables that are there: let it own them") from error
         except (psycopg.Error, UnicodeError) as error:
@@ -342,6 +345,17 @@ def _require_schema(link: Link) -> None:
     version, wanted = _version(link, len(schema_steps("postgres"))), len(schema_steps("postgres"))
     if version != wanted:
         raise _unusable(f"the database has schema {version}, and {wanted} is needed: run reseal migrate")
+
+
+def _require_rights(link: Link, rights: Sequence[str]) -> None:
+    lacking = link.fetch("lacking_rights", {"rights": list(rights)})
+    if lacking:
+        table, missing = lacking[0]
+        more = f" and in {len(lacking) - 1} other tables" if len(lacking) > 1 else ""
+        raise _unusable(
+            f"the user may not {missing} in {table}{more}: GRANT {', '.join(rights)} ON ALL TABLES IN SCHEMA to it, or "
+            "let it own them"
+        )
 
 
 def _be_patient(link: Link) -> None:

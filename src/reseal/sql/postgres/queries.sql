@@ -40,6 +40,15 @@ SELECT max(version) FROM reseal_schema
 -- To read a table has the server look what others have created meanwhile; to_regclass alone might remember the past.
 SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass('reseal_schema'))
 
+-- name: lacking_rights
+-- What the user may not do to the tables beside the schema's, of which only reading is needed.
+SELECT c.relname::text, string_agg(w.name, ', ' ORDER BY w.name)
+FROM pg_catalog.pg_class AS c, unnest(%(rights)s::text[]) AS w (name)
+WHERE c.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = to_regclass('reseal_schema'))
+    AND c.relkind = 'r' AND c.relname LIKE 'reseal\_%%' AND c.relname <> 'reseal_schema'
+    AND NOT has_table_privilege(c.oid, w.name)
+GROUP BY c.relname ORDER BY c.relname
+
 -- name: begin_upgrade
 SELECT
     set_config('statement_timeout', '0', true),
