@@ -57,11 +57,19 @@ function install(calls: SessionCalls): () => void {
   const through = onlyOnce(calls.isOurs, calls.through(below), below);
   const ourFetch: Fetch = (input, init) => (isActive ? through : below)(input, init);
   const OurRequest = XMLHttpRequest && createRequestClass(calls, XMLHttpRequest, () => isActive);
-  Object.assign(globalThis, { fetch: ourFetch }, OurRequest && { XMLHttpRequest: OurRequest });
+  const takeBack = [put("fetch", ourFetch), OurRequest && put("XMLHttpRequest", OurRequest)];
 
   return function undo(): void {
     isActive = false; // Somebody may have wrapped ours, and then it stays in place and passes everything on.
-    if (globalThis.fetch === ourFetch) globalThis.fetch = fetch;
-    if (OurRequest && globalThis.XMLHttpRequest === OurRequest) globalThis.XMLHttpRequest = XMLHttpRequest;
+    for (const take of takeBack) take?.();
+  };
+}
+
+/** Put something into the page's place of that name, also where somebody has closed it to assignments. */
+function put(name: "fetch" | "XMLHttpRequest", ours: unknown): () => void {
+  const before = Object.getOwnPropertyDescriptor(globalThis, name);
+  Object.defineProperty(globalThis, name, { configurable: true, enumerable: true, writable: true, value: ours });
+  return () => {
+    if (globalThis[name] === ours && before) Object.defineProperty(globalThis, name, before);
   };
 }

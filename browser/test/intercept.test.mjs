@@ -252,3 +252,17 @@ test("a wrapper that somebody put around ours stays, and ours passes everything 
   assert.equal((await world.settle(fetch(`${PAGE}/feed`))).status, 401);
   assert.equal(world.server.refreshes, 0);
 });
+
+test("what somebody has put there and closed to assignments is wrapped as well, and given back", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  Object.defineProperty(globalThis, "fetch", { configurable: true, writable: false, value: world.server.fetch });
+  try {
+    undo = intercept(tab);
+    assert.equal((await world.settle(fetch("/feed"))).status, 200);
+    undo();
+    assert.equal(globalThis.fetch, world.server.fetch);
+  } finally {
+    Object.defineProperty(globalThis, "fetch", { configurable: true, writable: true, value: NATIVE });
+  }
+});

@@ -1,5 +1,5 @@
 // Compiled, never run: a page written in strict TypeScript can use the published types.
-import { createSessionClient, SessionRefreshError, type SessionClient, type SessionEvents } from "../dist/reseal-browser.js";
+import { createSessionClient, SessionRefreshError, SessionReplacedError, type SessionClient, type SessionEvents } from "../dist/reseal-browser.js";
 import { intercept } from "../dist/reseal-intercept.js";
 import { createSessionResponder, startSessionWorker, type SessionResponder } from "../dist/reseal-worker.js";
 
@@ -8,6 +8,8 @@ export const sameSignature: typeof window.fetch = client.fetch;
 export const stop: () => void = client.on("SESSION_EXPIRED", ({ userId, reason, serverReason }) => [
   userId?.length, reason === "refused", serverReason === "user_revoked",
 ]);
+client.close();
+createSessionClient({ cookieSameSite: "none" });
 export const undo: () => void = intercept(client);
 export const kept = createSessionClient({ tokenTransferMethod: "header", refreshAheadMs: 60_000, environment: { storage: () => sessionStorage } });
 export const respond: SessionResponder = createSessionResponder({ apiDomain: "https://api.example", persist: true });
@@ -15,6 +17,7 @@ startSessionWorker();
 startSessionWorker({ environment: { record: { load: async () => [], save: async () => undefined } } });
 
 client.on("REFRESH_FAILED", ({ error }) => error instanceof SessionRefreshError && error.attempts.toFixed());
+void client.fetch("/x").catch((error) => error instanceof SessionReplacedError && error.code === "SESSION_REPLACED");
 client.on("PAYLOAD_UPDATED", ({ payload }) => payload?.["role"]);
 client.on("SESSION_ENDED_ELSEWHERE", ({ userId }: SessionEvents["SESSION_ENDED_ELSEWHERE"]) => userId);
 // A transport of one's own.
