@@ -110,7 +110,9 @@ export function createRefresher(parts: Parts): Refresher {
     return environment.fetch(settings.refreshUrl, {
       method: "POST",
       credentials: "include",
-      redirect: "error", // What the request carries must not follow a redirect to another origin.
+      // What the request carries must not follow a redirect to another origin. Where it carries nothing, the server may
+      // send it to the path where the cookie was before the endpoint was moved.
+      redirect: credentials.antiCsrf || credentials.token ? "error" : "follow",
       headers: callHeaders(own, settings.transfer, credentials),
       signal,
     });

@@ -82,7 +82,7 @@ class Reseal(StarletteReseal):
 
         async def find(request: Request) -> Session | None:
             outbox(request).touch()  # what a visitor sees depends on the token as well
-            if not transport.read_access(facts(request), self.settings)[1]:
+            if not transport.offers_access(facts(request), self.settings):
                 return None
             return await self.get_session(request)
 

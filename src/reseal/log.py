@@ -22,6 +22,7 @@ _LOUD: Final = frozenset(
         EventName.STORE_ROLLED_BACK,
         EventName.STORE_UNAVAILABLE,
         EventName.CROSS_SITE_REFUSED,
+        EventName.REFRESH_COOKIE_MISSING,
     }
 )
 

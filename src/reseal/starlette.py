@@ -38,14 +38,14 @@ from reseal._async.sessions import AsyncReseal
 from reseal._async.visits import continue_refresh
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
-from reseal.core.errors import ResealError, StoreUnavailable
+from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable
 from reseal.core.events import EventListener
 from reseal.core.keys import JWKS_MAX_AGE
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.threads import ApplicationLoop, SyncCalls
 from reseal.watch import Watch
-from reseal.web import bearer, cors, csrf, rendering
+from reseal.web import bearer, cors, csrf, moves, places, rendering
 from reseal.web.answers import answer
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -56,6 +56,8 @@ __all__ = ["Reseal", "Session", "Settings"]
 JWKS_PATH: Final = "/.well-known/jwks.json"
 BROWSER_PATH: Final = "/reseal-browser.js"
 _OUTBOX: Final = "reseal.headers"
+_ROOT: Final = "reseal.root_path"
+"""Where the application is whose routes refresh the session."""
 _ELSEWHERE: Final[tuple[Match, Scope]] = (Match.NONE, {})
 
 Endpoint = Callable[[Request], Any]
@@ -97,11 +99,14 @@ class Reseal:
         app.router.lifespan_context = self._around(app.router.lifespan_context)
         build = app.build_middleware_stack
         # Outside everything else: an error page must carry the cookies of a refresh as well.
-        app.build_middleware_stack = lambda: _Outgoing(_Opening(build(), self._why_closed))  # type: ignore[method-assign]
+        app.build_middleware_stack = lambda: _Outgoing(  # type: ignore[method-assign]
+            _Opening(build(), self._why_closed), has_routes=routes
+        )
         if routes:
-            self.add_route(app, self.settings.refresh_api_path, self._refresh, "POST")
-            self.add_route(app, self.settings.refresh_api_path + rendering.CONTINUE, self._continue, "POST")
-            self.add_route(app, self.settings.refresh_api_path + rendering.CONTINUE, self._refresh_first, "GET")
+            for path in moves.refresh_paths(self.settings):
+                self.add_route(app, path, self._refresh, "POST")
+                self.add_route(app, path + rendering.CONTINUE, self._continue, "POST")
+                self.add_route(app, path + rendering.CONTINUE, self._refresh_first, "GET")
             self.add_route(app, self.settings.signout_api_path, self._sign_out, "POST")
             self.add_route(app, JWKS_PATH, self._jwks, "GET")
             self.add_route(app, BROWSER_PATH, _browser_sdk, "GET")
@@ -199,7 +204,7 @@ class Reseal:
 
         A visitor who came by a link of another site is asked to press a button.
         """
-        return self._page_before(request, _target(request))
+        return self._page_before(request, places.public(_target(request), facts(request), self.settings))
 
     async def _refresh_first(self, request: Request) -> Response:
         """Give the same page to a visitor whom a proxy has sent here, because the page's own server cannot say it."""
@@ -207,8 +212,9 @@ class Reseal:
 
     def _page_before(self, request: Request, target: str) -> Response:
         outbox(request).touch()
-        by_itself = csrf.comes_by_itself(facts(request), self.settings)
-        return _page(rendering.refresh_page(self.settings, target, by_itself=by_itself))
+        read = facts(request)
+        by_itself, before = csrf.comes_by_itself(read, self.settings), places.prefix(read, self.settings)
+        return _page(rendering.refresh_page(self.settings, target, by_itself=by_itself, path_prefix=before))
 
     async def _continue(self, request: Request) -> Response:
         target = _wanted(request)
@@ -216,7 +222,10 @@ class Reseal:
             await continue_refresh(self.anywhere, facts(request), outbox(request))
         except StoreUnavailable as error:
             self.anywhere.report(error, facts(request))
-            return _page(rendering.failure_page(self.settings, target, error.retry_after))
+            before = outbox(request).path_prefix
+            return _page(rendering.failure_page(self.settings, target, error.retry_after, path_prefix=before))
+        except RefreshElsewhere as error:
+            return RedirectResponse(rendering.continuing(error.location, target), 307)
         return RedirectResponse(target, 303)
 
     @awaited
@@ -302,7 +311,11 @@ def facts(request: HTTPConnection) -> RequestFacts:
     scope = request.scope
     client = scope.get("client")
     return RequestFacts(
-        scope.get("method", "GET").upper(), scope["path"], tuple(scope["headers"]), client and client[0]
+        scope.get("method", "GET").upper(),
+        scope["path"],
+        tuple(scope["headers"]),
+        client and client[0],
+        root_path=scope.get(_ROOT, scope.get("root_path", "")),
     )
 
 
@@ -393,12 +406,15 @@ class _Opening:
 class _Outgoing:
     """Adds what the session said to the first message of the response."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, has_routes: bool) -> None:
         self._app = app
+        self._has_routes = has_routes
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
+        if self._has_routes or _ROOT not in scope:
+            scope[_ROOT] = scope.get("root_path", "")  # further in, mounts add to it
         headers = scope[_OUTBOX] = SessionHeaders()
 
         def send_with_headers(message: Message) -> Awaitable[None]:

@@ -148,3 +148,38 @@ async def test_chromium_keeps_a_session_of_years_for_400_days(open_site: OpenSit
     left = {each["name"]: each["expires"] - site.clock.wall() / 1000 for each in await context.cookies()}
     assert left.keys() >= {"sAccessToken", "sRefreshToken", "sFrontToken"}
     assert all(399 * DAY < each < 401 * DAY for each in left.values()), left
+
+
+# S60
+async def test_the_refresh_endpoint_moves_without_a_sign_out(
+    open_site: OpenSite, open_context: OpenContext, certificate: Path
+) -> None:
+    site = await opened(open_site, certificate, "this host alone")
+    context = await open_context()
+    tab = await open_tab(context, site)
+    handle = await tab.sign_in()
+    await move(site, "another refresh path", older_refresh_api_path="/session/refresh")
+    for generation in (1, 2, 3):  # the page calls the older path until it is loaded anew
+        if generation == 3:
+            await tab.page.reload()
+        site.expire()
+        assert await tab.calls(5, CHECKED) == [200] * 5
+        assert (await site.row(handle)).generation == generation
+        paths = {each["name"]: each["path"] for each in await context.cookies() if each["httpOnly"]}
+        assert paths == {"__Host-sAccessToken": "/", "__Secure-sRefreshToken": "/api/refresh"}
+    await everything_works(site, tab)
+    assert site.events.named(EventName.TOKEN_THEFT) == []
+
+
+# S60
+async def test_a_page_that_is_loaded_after_the_move_reaches_the_cookie_at_its_older_path(
+    open_site: OpenSite, open_context: OpenContext, certificate: Path
+) -> None:
+    site = await opened(open_site, certificate, "this host alone")
+    tab = await open_tab(await open_context(), site)
+    handle = await tab.sign_in()
+    await move(site, "another refresh path", older_refresh_api_path="/session/refresh")
+    await tab.page.reload()
+    site.expire()
+    assert await tab.calls(5, CHECKED) == [200] * 5
+    assert (await site.row(handle)).generation == 1

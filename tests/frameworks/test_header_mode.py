@@ -276,10 +276,18 @@ class TestBothWaysAtOnce:
             assert not cookie_names(answer)
         assert (await victim.refresh()).status_code == 200
 
-    async def test_signing_out_clears_the_way_that_the_request_used(self, site: Site) -> None:
+    async def test_signing_out_ends_the_sessions_of_both_ways(self, site: Site) -> None:
+        page, browser = await Page.signed_in(site), await site.signed_in("bob")
+        page.jar = dict(browser.jar)
+        answer = await page.sign_out()
+        assert cleared_headers(answer)
+        assert len(cookie_names(answer)) == 2
+        assert await site.live("alice") == await site.live("bob") == set()
+
+    async def test_signing_out_by_a_header_ends_no_session_whose_cookies_a_foreign_page_sent(self, site: Site) -> None:
         page, browser = await Page.signed_in(site), await site.signed_in("bob")
         page.jar = browser.jar
-        answer = await page.sign_out()
+        answer = await page.send("POST", "/signout", origin=EVIL)
         assert cleared_headers(answer)
         assert not cookie_names(answer)
         assert await site.live("alice") == set()

@@ -127,6 +127,136 @@ async def test_signing_in_and_signing_out_leave_no_cookie_of_the_older_domain(
         assert old.isdisjoint(browser.jar)
 
 
+MOVES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "the refresh path": (
+        {},
+        {"refresh_api_path": "/api/refresh", "older_refresh_api_path": "/session/refresh"},
+    ),
+    "the refresh path, to one below": (
+        {},
+        {"refresh_api_path": "/session/refresh/v2", "older_refresh_api_path": "/session/refresh"},
+    ),
+    "to https": (
+        {"api_domain": "http://api.example.com", "cookie_secure": False},
+        {"older_cookie_secure": False},
+    ),
+    "from secure cookies to others": ({}, {"cookie_secure": False, "older_cookie_secure": True}),
+    "the part of the paths": (
+        {"access_token_path": "/sub", "signout_api_path": "/sub/signout"},
+        {"older_access_token_path": "/sub", "signout_api_path": "/sub/signout"},
+    ),
+    "everything at once": (
+        {"api_domain": "http://api.example.com", "cookie_secure": False, "cookie_domain": "example.com"},
+        {
+            "older_cookie_secure": False,
+            "older_cookie_domain": "example.com",
+            "refresh_api_path": "/api/refresh",
+            "older_refresh_api_path": "/session/refresh",
+        },
+    ),
+}
+"""A configuration, and what has to be said in the next one so that nobody is signed out."""
+
+
+class Following(Chromium):
+    """A browser that follows a redirect with the same method, as Fetch says of 307, and reads what it is told to clear."""
+
+    hops = 0
+
+    async def send(
+        self, method: str, path: str, headers: Lines = (), *, origin: str | None = WEBSITE, **body: Any
+    ) -> httpx.Response:
+        response = await super().send(method, path, headers, origin=origin, **body)
+        if response.status_code == 307:
+            self.hops += 1
+            return await self.send(method, response.headers["location"], headers, origin=origin, **body)
+        return response
+
+
+async def moved(open_site: OpenSite, name: str) -> tuple[Following, str, set[Any]]:
+    before, after = MOVES[name]
+    clock = ManualClock()
+    browser = Following(await open_site(clock=clock, token_transfer_method="cookie", **before))
+    handle = (await browser.login("alice")).json()["handle"]
+    browser.move_to(await open_site(clock=clock, token_transfer_method="cookie", **after))
+    return browser, handle, set(browser.jar)
+
+
+# S60
+@pytest.mark.parametrize("name", MOVES)
+async def test_a_move_that_names_what_was_before_signs_nobody_out_and_leaves_no_old_cookie(
+    open_site: OpenSite, name: str
+) -> None:
+    browser, handle, old = await moved(open_site, name)
+    for _ in range(3):
+        assert (await browser.fetch("GET", ME)).json()["handle"] == handle
+        browser.site.clock.advance(HOUR)
+    assert len(browser.jar) == 2
+    names = browser.site.settings
+    assert {place[0] for place in browser.jar} == {names.access_cookie_name, names.refresh_cookie_name}
+    assert old - set(browser.jar)
+    assert browser.hops <= 1
+    assert not browser.site.events.of(EventName.TOKEN_THEFT)
+    await _everything_works(browser)
+
+
+# S60
+@pytest.mark.parametrize("act", ["login", "sign_out"])
+@pytest.mark.parametrize("name", MOVES)
+async def test_signing_in_and_out_at_once_after_a_move_leave_no_old_cookie(
+    open_site: OpenSite, name: str, act: str
+) -> None:
+    browser, handle, _ = await moved(open_site, name)
+    answer = await getattr(browser, act)()
+    if answer.status_code == 401:  # the cookie has the older name: it is exchanged first
+        await browser.refresh()
+        answer = await getattr(browser, act)()
+    assert answer.status_code == 200
+    assert len(browser.jar) == (2 if act == "login" else 0)
+    if act == "sign_out":
+        assert await browser.site.end_reason(handle) == "signed_out"
+
+
+async def test_a_changed_payload_before_the_first_refresh_keeps_the_only_refresh_cookie(open_site: OpenSite) -> None:
+    browser, handle, _ = await moved(open_site, "the refresh path")
+    assert (await browser.post("/update/then/json")).status_code == 200
+    browser.site.clock.advance(HOUR)
+    assert (await browser.fetch("GET", ME)).json()["handle"] == handle
+
+
+async def test_pages_that_still_call_the_older_path_are_sent_to_the_new_one(open_site: OpenSite) -> None:
+    browser, handle, _ = await moved(open_site, "the refresh path")
+    for hops in (0, 1, 2):
+        browser.site.clock.advance(HOUR)
+        assert (await browser.post("/session/refresh")).status_code == 200
+        assert browser.hops == hops
+        assert (await browser.get("/me")).json()["handle"] == handle
+
+
+async def test_whoever_has_no_cookie_at_either_path_is_sent_once_and_refused(open_site: OpenSite) -> None:
+    browser, _, _ = await moved(open_site, "the refresh path")
+    browser.jar.clear()
+    for path in ("/api/refresh", "/session/refresh"):
+        browser.hops = 0
+        refused = await browser.post(path)
+        assert (refused.status_code, refused.json()["reason"]) == (401, "no_token")
+        assert browser.hops == 1
+
+
+async def test_a_page_that_refreshes_first_finds_the_older_path_too(open_site: OpenSite) -> None:
+    browser, handle, _ = await moved(open_site, "the refresh path")
+    browser.site.clock.advance(HOUR)
+    answer = await browser.post("/api/refresh/continue?target=/me")
+    assert (answer.status_code, answer.headers["location"], browser.hops) == (303, "/me", 1)
+    assert (await browser.get("/me")).json()["handle"] == handle
+
+
+async def test_an_access_cookie_of_an_older_name_opens_nothing_by_itself(open_site: OpenSite) -> None:
+    browser, _, _ = await moved(open_site, "to https")
+    assert (await browser.get("/me")).json() == {"message": "try refresh token"}
+    assert (await browser.get("/sub/me")).json() == {"message": "try refresh token"}
+
+
 # S55
 async def test_of_two_good_access_tokens_the_newer_one_counts(open_site: OpenSite) -> None:
     site = await open_site(token_transfer_method="cookie")
@@ -145,9 +275,14 @@ async def test_of_two_good_access_tokens_the_newer_one_counts(open_site: OpenSit
         ({"older_cookie_domain": "elsewhere.example"}, "must be the host of 'api_domain' or a parent domain"),
         ({"older_cookie_domain": ""}, "must differ from 'cookie_domain'"),
         ({"older_cookie_domain": ".example.com", "cookie_domain": "example.com"}, "must differ from 'cookie_domain'"),
+        ({"older_refresh_api_path": "/session/refresh"}, "must differ from 'refresh_api_path'"),
+        ({"older_refresh_api_path": "/signout"}, "must differ from 'signout_api_path'"),
+        ({"older_refresh_api_path": "/"}, "must not be '/'"),
+        ({"older_access_token_path": "/"}, "must differ from 'access_token_path'"),
+        ({"older_cookie_secure": True}, "must differ from what holds now"),
     ],
 )
-def test_an_older_domain_that_cannot_be_one_is_a_problem(
+def test_an_older_place_that_cannot_be_one_is_a_problem(
     database_uri: str, settings: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=problem):

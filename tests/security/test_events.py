@@ -24,7 +24,7 @@ from reseal import (
     log_event,
 )
 from reseal.core import refresh_token
-from reseal.core.events import Caller
+from reseal.core.events import CORRELATION_ID_MAX, Caller
 from reseal.core.model import Device, EndReason, Scope
 from reseal.log import LOGGER, as_json
 from reseal.testing import ManualClock
@@ -139,6 +139,19 @@ def cross_site(app):
         web.get_session(RequestFacts.of("POST", "/", headers, "192.0.2.7"), SessionHeaders())
 
 
+def cookie_missing(app):
+    web = Reseal(app.settings, sessions=app.engine, clock=app.clock, on_event=app.events.append)
+    headers = [
+        ("cookie", f"{app.settings.access_cookie_name}={app.pair.access_token}"),
+        ("origin", app.settings.api_domain),
+        ("user-agent", "Browser/1.0"),
+        ("x-request-id", "request-7"),
+    ]
+    request = RequestFacts.of("POST", app.settings.refresh_api_path, headers, "192.0.2.7")
+    with pytest.raises(Unauthorised, match="no_token"):
+        web.refresh_session(request, SessionHeaders())
+
+
 def published(app):
     app.engine.rotate_keys()
 
@@ -175,6 +188,7 @@ SCENARIOS = {
     rolled_back: "store_rolled_back",
     forked: "store_rolled_back",
     cross_site: "cross_site_refused",
+    cookie_missing: "refresh_cookie_missing",
     published: "key_published",
     retired: "key_retired",
     unavailable: "store_unavailable",
@@ -286,8 +300,8 @@ def test_hostile_ids_and_browsers_give_one_line_each_through_the_engine(lines):
     for text in ids:
         app.engine.create(text, caller=Caller(Device(text, text), text))
     parsed = [json.loads(line) for line in lines()]
-    assert [(each["user_id"], each["user_agent"], each["correlation_id"]) for each in parsed] == [
-        (t, t, t) for t in ids
+    assert [(each["user_id"], each.get("user_agent"), each["correlation_id"]) for each in parsed] == [
+        (t, Device.of(t, t).user_agent, t[:CORRELATION_ID_MAX]) for t in ids
     ]
 
 

@@ -31,8 +31,8 @@ http {{
     upstream services {{ {servers} keepalive 8; }}
     server {{
         listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://services;
+        location {prefix}/ {{
+            proxy_pass http://services{stripping};
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host localhost;
@@ -56,8 +56,9 @@ frontend in
     bind 127.0.0.1:{port}
     default_backend services
 backend services
+{rewrite}
     option httpchk
-    http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host localhost
+    http-check send meth GET uri {ready} ver HTTP/1.1 hdr Host localhost
     http-check expect status 200
     default-server check inter 100ms fall 1 rise 1
 {servers}
@@ -66,33 +67,43 @@ PATIENCE = 30
 
 
 @contextmanager
-def nginx(folder, *ports):
-    """Run nginx in front of services; give its port."""
+def nginx(folder, *ports, prefix="", ready="/readyz"):
+    """Run nginx in front of services; give its port. It takes ``prefix`` off the paths that it passes on."""
     port = free_port()
     servers = " ".join(f"server 127.0.0.1:{each};" for each in ports)
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, port=port, servers=servers))
-    with _running([_program("nginx"), "-p", str(folder), "-c", str(config), "-e", str(folder / "nginx.log")], port):
+    stripping = "/" if prefix else ""
+    config.write_text(NGINX.format(folder=folder, port=port, servers=servers, prefix=prefix, stripping=stripping))
+    with _running(
+        [_program("nginx"), "-p", str(folder), "-c", str(config), "-e", str(folder / "nginx.log")], port, ready
+    ):
         yield port
 
 
 @contextmanager
-def haproxy(folder, *ports, client_seconds=1):
-    """Run HAProxy in front of services; give its port. It sends nothing to one that is not ready."""
+def haproxy(folder, *ports, client_seconds=1, prefix="", ready="/readyz"):
+    """Run HAProxy in front of services; give its port. It sends nothing to one that is not ready.
+
+    It takes ``prefix`` off the paths that it passes on.
+    """
     port = free_port()
     servers = "\n".join(f"    server s{each} 127.0.0.1:{each}" for each in ports)
     config = folder / "haproxy.cfg"
-    config.write_text(HAPROXY.format(port=port, servers=servers, client_seconds=client_seconds))
-    with _running([_program("haproxy"), "-db", "-f", str(config)], port):
+    given = {
+        "rewrite": rf"    http-request replace-path {prefix}(/.*) \1" if prefix else "",
+        "ready": ready.removeprefix(prefix),
+    }
+    config.write_text(HAPROXY.format(port=port, servers=servers, client_seconds=client_seconds, **given))
+    with _running([_program("haproxy"), "-db", "-f", str(config)], port, ready):
         yield port
 
 
 @contextmanager
-def _running(command, port):
+def _running(command, port, ready):
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + PATIENCE
-        while not _answers(port):
+        while not _answers(port, ready):
             assert child.poll() is None, child.stderr.read().decode()
             assert time.monotonic() < deadline, "the proxy does not answer"
             time.sleep(0.05)
@@ -102,11 +113,11 @@ def _running(command, port):
         child.communicate(timeout=PATIENCE)
 
 
-def _answers(port):
+def _answers(port, ready):
     """Tell whether a request gets through to a service."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            connection.sendall(f"GET {ready} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             return connection.recv(100).startswith(b"HTTP/1.1 200")
     except OSError:
         return False

@@ -71,7 +71,14 @@ SAID = {
     Refusal.REPLACED,
     Refusal.THEFT,
 }
-KEEPING = {Refusal.NO_TOKEN, Refusal.ANTI_CSRF, Refusal.CROSS_SITE, Refusal.TICKET, Refusal.REPLACED}
+KEEPING = {
+    Refusal.NO_TOKEN,
+    Refusal.ANTI_CSRF,
+    Refusal.CROSS_SITE,
+    Refusal.OTHER_SESSION,
+    Refusal.TICKET,
+    Refusal.REPLACED,
+}
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ async def continue_refresh(reseal: AsyncReseal, request: RequestFacts, response:
     except TokenTheftDetected:
         return
     except Unauthorised as error:
-        if error.reason in {Refusal.CROSS_SITE, Refusal.ANTI_CSRF}:
+        if error.reason in {Refusal.CROSS_SITE, Refusal.ANTI_CSRF, Refusal.OTHER_SESSION}:
             raise
         if error.reason is Refusal.NO_TOKEN:
             # An access token alone would send the browser here again and again.

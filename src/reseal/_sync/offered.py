@@ -13,17 +13,26 @@ from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.web import transport
+from reseal.web.transport import Transport
 
 if TYPE_CHECKING:
     from reseal.settings import Settings
     from reseal.web.facts import RequestFacts
 
 
-def verified(sessions: Sessions, tokens: tuple[str, ...]) -> Claims:
-    """Verify the access token of a request; of several, which only cookies can be, the newest good one counts.
+def verified(sessions: Sessions, settings: Settings, request: RequestFacts) -> tuple[Transport, Claims]:
+    """Verify the access token of a request, and say by which way it came.
 
-    Raises ``Unauthorised`` if there is none, ``TryRefreshToken`` if none is good.
+    Raises ``Unauthorised`` if there is none, ``TryRefreshToken`` if none is good, or only one of an older name came.
     """
+    via, tokens = transport.read_access(request, settings)
+    if not tokens and transport.offers_access(request, settings):
+        raise TryRefreshToken("the cookie has the name of an older configuration")
+    return via, _newest_good(sessions, tokens)
+
+
+def _newest_good(sessions: Sessions, tokens: tuple[str, ...]) -> Claims:
+    """Of several access tokens, which only cookies can be, the newest good one counts."""
     if len(tokens) == 1:
         return sessions.verify(tokens[0])
     good, refusal = [], None
@@ -63,6 +72,15 @@ def refreshable(
     """Of the refresh tokens of a request, give those to try, in this order; at least one, for the refusal it brings."""
     newest = sessions.newest(presented)
     return _of_own_session(sessions, settings, request, newest) or newest or presented[:1]
+
+
+def strangers(
+    sessions: Sessions, settings: Settings, request: RequestFacts, presented: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Name the sessions whose access cookies came along, if none of the refresh tokens is of one of them."""
+    own = tuple(dict.fromkeys(claims.sid for claims in held(sessions, settings, request)))
+    newest = sessions.newest(presented)
+    return () if not newest or any(f".{sid}." in token for sid in own for token in newest) else own
 
 
 def _of_own_session(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar, overload
 
-from reseal._sync import changes, offered, visits
+from reseal._sync import changes, offered, signing_out, visits
 from reseal._sync.colour import awaited
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
@@ -22,6 +22,7 @@ from reseal.core import ids, payload
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck, check_claims
 from reseal.core.errors import (
+    RefreshElsewhere,
     Refusal,
     ResealError,
     StoreUnavailable,
@@ -36,7 +37,7 @@ from reseal.core.tokens import TokenPair
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.teller import Teller
-from reseal.web import answers, bearer, cors, csrf, older_frontends, transport
+from reseal.web import answers, bearer, cors, csrf, moves, older_frontends, places, transport
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -141,10 +142,9 @@ class Reseal:
         """
         self._begin(request, response)
         self.sessions.keep_fresh()
-        via, tokens = transport.read_access(request, self.settings)
-        verified = offered.verified(self.sessions, tokens)
+        via, verified = offered.verified(self.sessions, self.settings, request)
         if _wants_csrf_check(request, asked=enable_csrf_protection) and via is Transport.COOKIE:
-            self._check_csrf(request, verified)
+            self.check_csrf(request, verified)
         session = Session(self, verified, response, via)
         if check_database or verified.unconfirmed:
             session = self._checked(verified, request, response, via)
@@ -174,24 +174,17 @@ class Reseal:
     def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:
         """End the client's session, also with an expired access token, and have the client forget it.
 
-        Again and again is fine. A token whose signing key was retired names no session any more: then only the
-        client forgets it. Raises ``StoreUnavailable`` if the store could not note it: the client has then
-        forgotten the session, but the session itself may live on. Raises ``Unauthorised`` for a foreign page.
+        Again and again is fine. A token that names no session, because its signing key was retired for instance, ends
+        none: that raises ``TryRefreshToken``, and nothing is forgotten. Raises ``StoreUnavailable`` if the store could
+        not note it: the client has then forgotten the session, but the session itself may live on. Raises
+        ``Unauthorised`` for a foreign page.
         """
         self._begin(request, response)
         if request.method != "POST":
             raise WrongMethod
         self.sessions.keep_fresh()
-        via, tokens = transport.read_access(request, self.settings)
-        held = offered.genuine(self.sessions, tokens)
-        if via is Transport.COOKIE:
-            for claims in held or (None,):
-                self._check_csrf(request, claims)
-        transport.clear(response, self.settings, via)
-        if held:
-            self.sessions.revoke([claims.sid for claims in held], EndReason.SIGNED_OUT)
+        signing_out.sign_out(self, request, response)
 
-    @awaited
     def peek(
         self, request: RequestFacts, response: SessionHeaders, *, check_database: bool = False
     ) -> SignedIn[Session] | RefreshFirst | Anonymous:
@@ -304,6 +297,20 @@ class Reseal:
         if claims:
             check_claims(claims, session.get_jwt_payload(), self._clock.wall())
 
+    def check_csrf(self, request: RequestFacts, claims: Claims | None) -> None:
+        """Refuse a foreign page. Without a session there is no token to compare, but a page to refuse all the same."""
+
+        def token_ok() -> bool:
+            if claims is None:
+                return csrf.has_custom_header(request)
+            return self.sessions.check_anti_csrf(claims, transport.read_anti_csrf(request))
+
+        if csrf.allows(request, self.settings, token_ok):
+            return
+        if claims and csrf.verdict(request, self.settings) is Trust.UNKNOWN and self.settings.enable_anti_csrf:
+            raise TryRefreshToken("anti-csrf token missing or not of this session")
+        raise self.cross_site(request)
+
     def cross_site(self, request: RequestFacts, reason: str | None = None) -> Unauthorised:
         """Tell of a request from a foreign page, and give the error to raise."""
         told = reason or csrf.explain(request, self.settings)
@@ -316,6 +323,7 @@ class Reseal:
 
     def _begin(self, request: RequestFacts, response: SessionHeaders) -> None:
         response.touch()
+        response.path_prefix = places.prefix(request, self.settings)
         if self.settings.frontend_compatibility:
             response.for_older_frontend = older_frontends.may_have_sent(request)
 
@@ -348,15 +356,46 @@ class Reseal:
             raise WrongMethod
         via, presented = transport.read_refresh(request, self.settings)
         if not presented:
-            raise Unauthorised(Refusal.NO_TOKEN)
+            raise self._without_token(request)
         require_anti_csrf = via is Transport.COOKIE and self._refresh_needs_token(request)
         self.sessions.keep_fresh()
+        if via is Transport.COOKIE:
+            self._demand_own_line(request, presented)
         try:
             tokens = self._refresh_any(presented, request, require_anti_csrf=require_anti_csrf)
         except (Unauthorised, TokenTheftDetected) as error:
             raise self.refuse(error, response, *self._ways(request, via)) from None
         self._hand_over(tokens, request, response, via)
         return tokens, via
+
+    def _without_token(self, request: RequestFacts) -> ResealError:
+        """Find out why no refresh token came: it lives at another path, or nobody calls the path of its cookie."""
+        elsewhere = moves.other_path(request, self.settings)
+        if elsewhere is not None:
+            return RefreshElsewhere(elsewhere)
+        if csrf.verdict(request, self.settings) is Trust.HOSTILE or not offered.held(
+            self.sessions, self.settings, request
+        ):
+            return Unauthorised(Refusal.NO_TOKEN)
+        told = moves.explain(request, self.settings)
+        self._teller.tell(EventName.REFRESH_COOKIE_MISSING, _caller(request), reason=told)
+        return Unauthorised(Refusal.NO_TOKEN, told)
+
+    def _demand_own_line(self, request: RequestFacts, presented: tuple[str, ...]) -> None:
+        """Refuse refresh tokens of others beside the access token of a session that lives.
+
+        A neighbouring host can plant a refresh cookie, but no access cookie named ``__Host-``.
+        """
+        own = offered.strangers(self.sessions, self.settings, request, presented)
+        if self._one_lives(own):
+            told = (
+                "the refresh cookie is of another session than the access cookie: a neighbouring host may have set it"
+            )
+            self._teller.tell(EventName.REFRESH_REFUSED, _caller(request), reason=Refusal.OTHER_SESSION.value)
+            raise Unauthorised(Refusal.OTHER_SESSION, told)
+
+    def _one_lives(self, handles: tuple[str, ...]) -> bool:
+        return bool(handles) and len(self.sessions.why_ended(handles)) < len(handles)
 
     def _refresh_any(
         self, presented: tuple[str, ...], request: RequestFacts, *, require_anti_csrf: bool
@@ -377,20 +416,6 @@ class Reseal:
             attempt_key=transport.read_attempt(request),
             caller=_caller(request),
         )
-
-    def _check_csrf(self, request: RequestFacts, claims: Claims | None) -> None:
-        """Refuse a foreign page. Without a session there is no token to compare, but a page to refuse all the same."""
-
-        def token_ok() -> bool:
-            if claims is None:
-                return csrf.has_custom_header(request)
-            return self.sessions.check_anti_csrf(claims, transport.read_anti_csrf(request))
-
-        if csrf.allows(request, self.settings, token_ok):
-            return
-        if claims and csrf.verdict(request, self.settings) is Trust.UNKNOWN and self.settings.enable_anti_csrf:
-            raise TryRefreshToken("anti-csrf token missing or not of this session")
-        raise self.cross_site(request)
 
     def _refresh_needs_token(self, request: RequestFacts) -> bool:
         """Check where a refresh comes from; says whether its anti-CSRF token has to decide."""

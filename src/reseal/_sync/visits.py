@@ -45,7 +45,7 @@ def continue_refresh(reseal: Reseal, request: RequestFacts, response: SessionHea
     except TokenTheftDetected:
         return
     except Unauthorised as error:
-        if error.reason in {Refusal.CROSS_SITE, Refusal.ANTI_CSRF}:
+        if error.reason in {Refusal.CROSS_SITE, Refusal.ANTI_CSRF, Refusal.OTHER_SESSION}:
             raise
         if error.reason is Refusal.NO_TOKEN:
             # An access token alone would send the browser here again and again.

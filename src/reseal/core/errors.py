@@ -42,6 +42,8 @@ class Refusal(StrEnum):
     """The store was rolled back, and the line went on in two ways since: nobody can tell which is the owner's."""
     ANTI_CSRF = "anti_csrf"
     CROSS_SITE = "cross_site"
+    OTHER_SESSION = "other_session"
+    """The only refresh tokens that came belong to other sessions than the access token beside them."""
     TICKET = "ticket"
     """Not a ticket of ours for this purpose, or used before, or too old."""
     NEWER_THAN_STORE = "newer_than_store"
@@ -120,6 +122,15 @@ class Unauthorised(ResealError):
         self.reason = reason
         self.hint = hint
         """What a developer has to change, where the request may have been honest. For logs and loopback only."""
+
+
+class RefreshElsewhere(GeneralError):
+    """The refresh token's cookie is sent to another path; send the same refresh there."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__()
+        self.location = location
+        """That path, as browsers see it."""
 
 
 class TryRefreshToken(ResealError):

@@ -31,6 +31,8 @@ class EventName(StrEnum):
     STORE_ROLLED_BACK = "store_rolled_back"
     """A genuine token is newer than the store: a backup was restored, or writes were lost."""
     CROSS_SITE_REFUSED = "cross_site_refused"
+    REFRESH_COOKIE_MISSING = "refresh_cookie_missing"
+    """A refresh came with the access cookie alone: its path is not the one that browsers call."""
     KEY_PUBLISHED = "key_published"
     KEY_RETIRED = "key_retired"
     STORE_UNAVAILABLE = "store_unavailable"

@@ -60,8 +60,12 @@ def outlasts(minutes: float | None, seconds: int) -> bool:
     return minutes is None or milliseconds(minutes, MINUTE) > seconds * SECOND
 
 
-def _none_is_secure(same_site: str, secure: bool | None, api: str) -> bool:  # noqa: FBT001 - values of keys, in order
-    return same_site != "none" or (api.startswith("https:") if secure is None else secure)
+def _is_secure(secure: bool | None, api: str) -> bool:  # noqa: FBT001 - values of keys, in order
+    return api.startswith("https:") if secure is None else secure
+
+
+def _none_is_secure(same_site: str, secure: bool | None, api: str) -> bool:  # noqa: FBT001 - as above
+    return same_site != "none" or _is_secure(secure, api)
 
 
 def _encrypted(value: str | tuple[str, ...] | None, secure: bool | None) -> bool:  # noqa: FBT001 - as above
@@ -120,6 +124,33 @@ PACTS: Final = (
         _differ,
         "'older_cookie_domain' must differ from 'cookie_domain'",
         "it would delete the cookies just set; remove it if the domain was not changed",
+    ),
+    *(
+        Pact(
+            (f"older_{key}", key),
+            lambda older, present: older != present,
+            f"'older_{key}' must differ from '{key}'",
+            "it says where the cookies were before; remove it if nothing was moved",
+        )
+        for key in ("access_token_path", "refresh_api_path")
+    ),
+    Pact(
+        ("older_cookie_secure", "cookie_secure", "api_domain"),
+        lambda older, secure, api: older is None or older != _is_secure(secure, api),
+        "'older_cookie_secure' must differ from what holds now",
+        "it says what held before; remove it if that was not changed",
+    ),
+    Pact(
+        ("older_refresh_api_path", "signout_api_path"),
+        lambda older, signout: older != signout,
+        "'older_refresh_api_path' must differ from 'signout_api_path'",
+        "the older path is still answered, as the refresh endpoint",
+    ),
+    Pact(
+        ("public_path_prefix", "refresh_api_path"),
+        lambda prefix, refresh: not prefix or not refresh.startswith(f"{prefix}/"),
+        "'refresh_api_path' must not begin with 'public_path_prefix'",
+        "it is the path within the application: leave the prefix out; or remove the latter if nothing is taken off",
     ),
     Pact(
         ("refresh_api_path", "signout_api_path"),

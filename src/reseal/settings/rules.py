@@ -166,6 +166,10 @@ def _older_domain(text: str) -> str:
     return text and cookie_domain(text)
 
 
+def _path_prefix(text: str) -> str:
+    return "" if text in {"", "/"} else path(text)
+
+
 def _refresh_path(value: object) -> str:
     text = path(as_text(value))
     if text == "/":
@@ -229,9 +233,13 @@ RULES: Final[dict[str, Rule]] = {
     "cookie_domain": optional(of_text(cookie_domain)),
     "older_cookie_domain": optional(of_text(_older_domain)),
     "cookie_secure": optional(boolean),
+    "older_cookie_secure": optional(boolean),
     "cookie_same_site": _choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"'),
     "access_token_path": of_text(path),
+    "older_access_token_path": optional(of_text(path)),
     "refresh_api_path": _refresh_path,
+    "older_refresh_api_path": optional(_refresh_path),
+    "public_path_prefix": of_text(_path_prefix),
     "signout_api_path": of_text(path),
     "session_expired_status_code": _status,
     "session_check_interval": amount(1, 3600, "must be between 1 and 3600 seconds inclusive.", "10 suits most"),

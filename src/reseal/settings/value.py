@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import Policy, Rollback, Scope, TheftResponse
 from reseal.core.policies import classic, graceful
 from reseal.core.secret import Secret
 from reseal.settings.checks import check, milliseconds
+from reseal.settings.cookies import CookiePlan, cookies_of
 from reseal.settings.origins import is_loopback
 from reseal.settings.rules import HOUR, MINUTE, POSTGRESQL_SCHEMES, SECOND
 from reseal.settings.sources import (
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 SameSite = Literal["none", "strict", "lax"]
 TransferMethod = Literal["any", "cookie", "header"]
-
-ACCESS_COOKIE: Final = "sAccessToken"
-REFRESH_COOKIE: Final = "sRefreshToken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,13 +141,43 @@ class Settings:
         default=None,
         metadata={"doc": "Whether cookies travel over https only; if absent, whether api_domain is https."},
     )
+    older_cookie_secure: bool | None = field(
+        default=None,
+        metadata={
+            "doc": "Whether cookies were secure before: set it when that changes, with https or by cookie_secure, for "
+            "as long as the old cookies may live. They are then read for a refresh, and deleted."
+        },
+    )
     cookie_same_site: SameSite = field(
         default="lax", metadata={"doc": "none, strict or lax; none needs secure cookies and enable_anti_csrf."}
     )
     access_token_path: str = field(default="/", metadata={"doc": "Path of the access token's cookie."})
+    older_access_token_path: str | None = field(
+        default=None,
+        metadata={
+            "doc": "The access_token_path that was in force before: its cookies are deleted wherever new ones are set "
+            "or cleared."
+        },
+    )
     refresh_api_path: str = field(
         default="/session/refresh",
         metadata={"doc": "Path of the refresh endpoint, the only one to get the refresh token; not /."},
+    )
+    older_refresh_api_path: str | None = field(
+        default=None,
+        metadata={
+            "doc": "The refresh_api_path that was in force before: it is answered too, browsers are sent there and "
+            "back for cookies that live there, and those cookies are deleted. Set it when you move the endpoint, for "
+            "as long as the old cookies may live."
+        },
+    )
+    public_path_prefix: str = field(
+        default="",
+        metadata={
+            "doc": "What a proxy takes off the front of paths before the application sees them, like /api; empty if "
+            "nothing is taken off, or if the server says it (root_path, SCRIPT_NAME). Paths in other keys are those "
+            "within the application."
+        },
     )
     signout_api_path: str = field(
         default="/signout", metadata={"doc": "Path of the sign-out endpoint; differs from refresh_api_path."}
@@ -231,8 +259,10 @@ class Settings:
     """With ``__Host-`` if the cookie is secure, of this host alone and for every path."""
     refresh_cookie_name: str = field(init=False, repr=False, compare=False)
     """With ``__Secure-`` if the cookie is secure: one bound to a path cannot be ``__Host-``."""
-    older_access_cookie_name: str = field(init=False, repr=False, compare=False)
-    """The name that it had with ``older_cookie_domain``, if that is given; the other cookie's was the same."""
+    cookies: CookiePlan = field(init=False, repr=False, compare=False)
+    """Where the cookies live and what they are called."""
+    older_cookies: CookiePlan | None = field(init=False, repr=False, compare=False)
+    """The same before the ``older_`` keys were given, ``None`` if none is."""
     database_path: Path | None = field(init=False, repr=False, compare=False)
     """The SQLite file, if the store is one."""
     postgresql_uri: Secret | None = field(init=False, repr=False, compare=False)
@@ -243,7 +273,7 @@ class Settings:
         if problems:
             raise ConfigurationError(tuple(problems))
         self._set(fit)
-        self._set(_origins_of(self) | _lifetimes_of(self) | _cookies_of(self))
+        self._set(_origins_of(self) | _lifetimes_of(self) | cookies_of(self))
         self._set({"scope": Scope(self.app_id, self.tenant_id), "policy": _policy_of(self)})
         self._set(_database_of(self.database_uri))
 
@@ -325,27 +355,6 @@ def _lifetimes_of(settings: Settings) -> dict[str, object]:
         "absolute_ms": None if absolute is None else milliseconds(absolute, MINUTE),
         "key_interval_ms": milliseconds(interval, HOUR) if settings.access_token_signing_key_dynamic else None,
     }
-
-
-def _cookies_of(settings: Settings) -> dict[str, object]:
-    secure = settings.cookie_secure
-    if secure is None:
-        secure = settings.api_domain.startswith("https:")
-    everywhere = settings.access_token_path == "/"
-    host_only = settings.cookie_domain is None and everywhere
-    was_host_only = not settings.older_cookie_domain and everywhere
-    return {
-        "secure_cookies": secure,
-        "access_cookie_name": _prefix(secure=secure, host_only=host_only) + ACCESS_COOKIE,
-        "older_access_cookie_name": _prefix(secure=secure, host_only=was_host_only) + ACCESS_COOKIE,
-        "refresh_cookie_name": _prefix(secure=secure, host_only=False) + REFRESH_COOKIE,
-    }
-
-
-def _prefix(*, secure: bool, host_only: bool) -> str:
-    if not secure:
-        return ""
-    return "__Host-" if host_only else "__Secure-"
 
 
 def _policy_of(settings: Settings) -> Policy:

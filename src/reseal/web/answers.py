@@ -13,6 +13,7 @@ from reseal.core.errors import (
     Conflict,
     InvalidClaims,
     InvalidInput,
+    RefreshElsewhere,
     Refusal,
     ResealError,
     StoreUnavailable,
@@ -31,6 +32,7 @@ _UNSAID: Final = frozenset(
         Refusal.UNKNOWN_SESSION,
         Refusal.ANTI_CSRF,
         Refusal.CROSS_SITE,
+        Refusal.OTHER_SESSION,
         Refusal.TICKET,
         Refusal.NEWER_THAN_STORE,
         Refusal.FORKED,
@@ -42,6 +44,7 @@ _KEEPS_COOKIES: Final = frozenset(
         Refusal.NO_TOKEN,  # a refresh under way may just have set them
         Refusal.ANTI_CSRF,  # a foreign page must not be able to sign anybody out
         Refusal.CROSS_SITE,
+        Refusal.OTHER_SESSION,  # the access cookie is what tells the planted one from the user's own
         Refusal.TICKET,
         Refusal.REPLACED,  # the browser already holds those of its new session
     }
@@ -67,8 +70,8 @@ def answer(error: ResealError, settings: Settings) -> Answer:
         case StoreUnavailable():
             retry = (("Retry-After", str(error.retry_after)),)
             return Answer(503, {"message": "session store unavailable, try again"}, retry)
-        case WrongMethod():
-            return Answer(405, {"message": str(error)}, (("Allow", "POST"),))
+        case RefreshElsewhere() | WrongMethod():
+            return _directed(error)
         case InvalidInput() | Conflict():
             return Answer(400 if isinstance(error, InvalidInput) else 409, {"message": str(error)})
         case _:
@@ -80,6 +83,12 @@ def clears_session(error: ResealError) -> bool:
     if isinstance(error, Unauthorised):
         return error.reason not in _KEEPS_COOKIES
     return isinstance(error, TokenTheftDetected)
+
+
+def _directed(error: RefreshElsewhere | WrongMethod) -> Answer:
+    if isinstance(error, RefreshElsewhere):
+        return Answer(307, {"message": str(error)}, (("Location", error.location),))
+    return Answer(405, {"message": str(error)}, (("Allow", "POST"),))
 
 
 def _ended(error: TryRefreshToken | Unauthorised | TokenTheftDetected) -> dict[str, Any]:

@@ -31,6 +31,9 @@ class RequestFacts(msgspec.Struct, frozen=True):
     client_ip: str | None = None
     body: bytes = b""
     """Only of a refresh request, and only a short one: see :data:`reseal.web.bearer.BODY_LIMIT`."""
+    root_path: str = ""
+    """Where the server says that the application is: ``root_path`` of ASGI, ``SCRIPT_NAME`` of WSGI. ``path`` may begin
+    with it, as ASGI wants it, or not."""
 
     def __repr__(self) -> str:
         return f"RequestFacts(method={self.method!r}, path={self.path!r}, client_ip={self.client_ip!r})"
@@ -43,6 +46,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
         headers: Iterable[tuple[str | bytes, str | bytes]],
         client_ip: str | None = None,
         body: bytes = b"",
+        root_path: str = "",
     ) -> RequestFacts:
         """Take a request as ASGI (bytes) or WSGI (Latin-1 text) gives it. No header content raises."""
         raw = [
@@ -51,7 +55,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
             else (_raw(name).lower(), _raw(value))
             for name, value in headers
         ]
-        return cls(method.upper(), path, tuple(raw), client_ip, body)
+        return cls(method.upper(), path, tuple(raw), client_ip, body, root_path)
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:

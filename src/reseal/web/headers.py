@@ -26,7 +26,7 @@ _TOUCHED_NAMES: Final = frozenset(name for name, _ in _TOUCH)
 class SessionHeaders:
     """Headers waiting for a response. Whatever is set also counts as a touch."""
 
-    __slots__ = ("_cookies", "_exposed", "_headers", "for_older_frontend", "touched")
+    __slots__ = ("_cookies", "_exposed", "_headers", "for_older_frontend", "path_prefix", "touched")
 
     def __init__(self) -> None:
         self._cookies: dict[tuple[str, ...], str] = {}
@@ -34,6 +34,8 @@ class SessionHeaders:
         self._exposed: dict[str, None] = {}
         self.touched: bool = False
         """Whether the response depends on, or changes, a session."""
+        self.path_prefix: str = ""
+        """What stands before the application's paths, for the paths of cookies: see :mod:`reseal.web.places`."""
         self.for_older_frontend: bool = False
         """Whether what scripts are to read must suit :mod:`reseal.web.older_frontends`."""
 

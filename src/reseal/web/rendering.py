@@ -81,24 +81,26 @@ class Page:
     headers: tuple[tuple[str, str], ...]
 
 
-def refresh_page(settings: Settings, target: str, *, by_itself: bool) -> Page:
+def refresh_page(settings: Settings, target: str, *, by_itself: bool, path_prefix: str = "") -> Page:
     """Write the page that refreshes the session and then comes back to ``target``, a path of this host.
 
     Unless it may do so ``by_itself``, and where there are no scripts, the visitor sends the form: for the browser the
     way back begins at this page, so a foreign link would be turned into one of ours, with ``Strict`` cookies. The page
-    is no error and belongs to nobody else: 200, for no cache.
+    is no error and belongs to nobody else: 200, for no cache. ``path_prefix`` stands before the application's paths.
     """
+    action = _action(settings, target, path_prefix)
     text = "Your session has to be renewed."
-    body = _form(settings, target, text, hidden=False)
+    body = _form(action, text, hidden=False)
     if by_itself:
-        hidden = _form(settings, target, text, hidden=True)
+        hidden = _form(action, text, hidden=True)
         body = f"{hidden}<noscript>{body}</noscript><script>{_SCRIPT}</script>"
     return Page(200, _PAGE.format(body=body), _HEADERS)
 
 
-def failure_page(settings: Settings, target: str, retry_after: int) -> Page:
+def failure_page(settings: Settings, target: str, retry_after: int, *, path_prefix: str = "") -> Page:
     """Write the answer of the refresh if the store is away: nobody was signed out, and the form is there again."""
-    body = _form(settings, target, "Your session could not be renewed just now.", hidden=False)
+    action = _action(settings, target, path_prefix)
+    body = _form(action, "Your session could not be renewed just now.", hidden=False)
     return Page(503, _PAGE.format(body=body), (*_HEADERS, ("Retry-After", str(retry_after))))
 
 
@@ -107,6 +109,14 @@ def local_target(text: str) -> str:
     return text if _LOCAL.fullmatch(text) else "/"
 
 
-def _form(settings: Settings, target: str, text: str, *, hidden: bool) -> str:
-    action = f"{settings.refresh_api_path}{CONTINUE}?{TARGET}={quote(local_target(target), safe='/')}"
+def continuing(path: str, target: str) -> str:
+    """Write where a refresh goes that comes back to ``target``; ``path`` is that of the refresh."""
+    return f"{path}{CONTINUE}?{TARGET}={quote(local_target(target), safe='/')}"
+
+
+def _action(settings: Settings, target: str, path_prefix: str) -> str:
+    return continuing(path_prefix + settings.refresh_api_path, target)
+
+
+def _form(action: str, text: str, *, hidden: bool) -> str:
     return _FORM.format(action=html.escape(action), text=text, hidden=" hidden" if hidden else "")

@@ -19,6 +19,7 @@ from reseal.web.csrf import Trust
 if TYPE_CHECKING:
     from reseal.core.tokens import TokenPair
     from reseal.settings import Settings
+    from reseal.settings.cookies import CookiePlan
     from reseal.web.facts import RequestFacts
     from reseal.web.headers import SessionHeaders
 
@@ -60,13 +61,20 @@ def access_header(facts: RequestFacts) -> str | None:
     return bearer.read_access(facts.credentials[0])
 
 
+def authorizations(facts: RequestFacts) -> tuple[str, ...]:
+    """List what ``Authorization`` holds of ours, whichever of the two tokens it is."""
+    lines = facts.credentials[0]
+    token = bearer.read_access(lines) or bearer.read_refresh(lines)
+    return () if token is None else (token,)
+
+
 def read_refresh(facts: RequestFacts, settings: Settings) -> tuple[Transport, tuple[str, ...]]:
     """List the refresh tokens that a request offers, and by which way."""
     authorization, cookie = facts.credentials
     token = bearer.read_refresh(authorization) or bearer.read_body(facts)
     if token is not None:
         return Transport.HEADER, (token,)
-    return Transport.COOKIE, _tokens(cookie, settings.refresh_cookie_name)
+    return Transport.COOKIE, _tokens(cookie, settings.refresh_cookie_name) or _older_refresh(cookie, settings)
 
 
 def asks_for_body(facts: RequestFacts) -> bool:
@@ -86,8 +94,14 @@ def read_attempt(facts: RequestFacts) -> str | None:
 
 
 def access_cookies(facts: RequestFacts, settings: Settings) -> tuple[str, ...]:
-    """List the access tokens that the cookies offer, whatever the headers do."""
-    return _tokens(facts.credentials[1], settings.access_cookie_name)
+    """List the access tokens that the cookies offer, whatever the headers do; also those of an older name."""
+    cookie = facts.credentials[1]
+    return _tokens(cookie, settings.access_cookie_name) + _older_access(cookie, settings)
+
+
+def offers_access(facts: RequestFacts, settings: Settings) -> bool:
+    """Tell whether a visitor is somebody: by an access token, or a cookie of an older name that a refresh exchanges."""
+    return bool(read_access(facts, settings)[1] or _older_access(facts.credentials[1], settings))
 
 
 def leftovers(facts: RequestFacts, settings: Settings, kept: Transport) -> tuple[Transport, ...]:
@@ -99,7 +113,12 @@ def leftovers(facts: RequestFacts, settings: Settings, kept: Transport) -> tuple
     if kept is Transport.COOKIE:
         held = bearer.read_access(authorization) or bearer.read_refresh(authorization)
         return (Transport.HEADER,) if held else ()
-    ours = _tokens(cookie, settings.access_cookie_name) or _tokens(cookie, settings.refresh_cookie_name)
+    ours = (
+        _tokens(cookie, settings.access_cookie_name)
+        or _tokens(cookie, settings.refresh_cookie_name)
+        or _older_access(cookie, settings)
+        or _older_refresh(cookie, settings)
+    )
     if ours and csrf.verdict(facts, settings) is not Trust.HOSTILE:
         return (Transport.COOKIE,)
     return ()
@@ -132,9 +151,9 @@ def forget(headers: SessionHeaders, settings: Settings, via: Transport) -> None:
     if via is Transport.HEADER:
         bearer.clear(headers)
         return
-    _clear_cookie(headers, settings.access_cookie_name, _access_place(settings))
-    _clear_cookie(headers, settings.refresh_cookie_name, _refresh_place(settings))
-    _clear_older(headers, settings)
+    for name, path in _each(settings.cookies):
+        _clear_cookie(headers, name, _place(headers, settings, settings.cookies, path))
+    _clear_older(headers, settings, with_refresh=True)
 
 
 def access_token_limit(settings: Settings) -> int:
@@ -146,16 +165,19 @@ def _clear_cookie(headers: SessionHeaders, name: str, place: cookies.Attributes)
     headers.set_cookie(name, cookies.clear_cookie(name, **place))
 
 
-def _clear_older(headers: SessionHeaders, settings: Settings) -> None:
-    """Delete the cookies of the domain that was in force before, in the response that sets or clears the new ones.
+def _clear_older(headers: SessionHeaders, settings: Settings, *, with_refresh: bool) -> None:
+    """Delete the cookies of the configuration before, where the ``older_`` keys say that it had others.
 
-    Nothing tells from which domain a cookie has come, so it is done whether or not one came twice.
+    Nothing tells where a cookie has come from, so it is done whether or not one has. Without a new refresh token the
+    old one stays: it is the only one.
     """
-    if settings.older_cookie_domain is None:
+    older, present = settings.older_cookies, settings.cookies
+    if older is None:
         return
-    older = settings.older_cookie_domain or None
-    _clear_cookie(headers, settings.older_access_cookie_name, {**_access_place(settings), "domain": older})
-    _clear_cookie(headers, settings.refresh_cookie_name, {**_refresh_place(settings), "domain": older})
+    kept = {(name, path, present.domain) for name, path in _each(present)}
+    for name, path in _each(older)[: 2 if with_refresh else 1]:
+        if (name, path, older.domain) not in kept:
+            _clear_cookie(headers, name, _place(headers, settings, older, path))
 
 
 class _Life(TypedDict):
@@ -169,13 +191,14 @@ def _attach_cookies(headers: SessionHeaders, settings: Settings, tokens: TokenPa
     An access token that has expired must still arrive, or the answer would be "unauthorised" where "try refresh
     token" is right (FDI, 12.2).
     """
-    _clear_older(headers, settings)
+    _clear_older(headers, settings, with_refresh=tokens.refresh_token is not None)
     life: _Life = {"expires_at_ms": tokens.session_expires_at, "now_ms": now_ms}
-    name = settings.access_cookie_name
-    headers.set_cookie(name, cookies.set_cookie(name, tokens.access_token, **_access_place(settings), **life))
-    if tokens.refresh_token is not None:
-        name = settings.refresh_cookie_name
-        headers.set_cookie(name, cookies.set_cookie(name, tokens.refresh_token, **_refresh_place(settings), **life))
+    tokens_of = {settings.access_cookie_name: tokens.access_token, settings.refresh_cookie_name: tokens.refresh_token}
+    for name, path in _each(settings.cookies):
+        token = tokens_of[name]
+        if token is not None:
+            place = _place(headers, settings, settings.cookies, path)
+            headers.set_cookie(name, cookies.set_cookie(name, token, **place, **life))
 
 
 def _access_tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
@@ -195,18 +218,29 @@ def _tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
     return found if all(found) else tuple(filter(None, found))
 
 
-def _access_place(settings: Settings) -> cookies.Attributes:
-    return _place(settings, settings.access_token_path)
+def _older_access(cookie: list[bytes], settings: Settings) -> tuple[str, ...]:
+    """Read cookies of a name that the access token no longer has. They open nothing: a refresh exchanges them."""
+    older = settings.older_cookies
+    if older is None or older.access_name == settings.access_cookie_name:
+        return ()
+    return _tokens(cookie, older.access_name)
 
 
-def _refresh_place(settings: Settings) -> cookies.Attributes:
-    return _place(settings, settings.refresh_api_path)
+def _older_refresh(cookie: list[bytes], settings: Settings) -> tuple[str, ...]:
+    older = settings.older_cookies
+    if older is None or older.refresh_name == settings.refresh_cookie_name:
+        return ()
+    return _tokens(cookie, older.refresh_name)
 
 
-def _place(settings: Settings, path: str) -> cookies.Attributes:
+def _each(plan: CookiePlan) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (plan.access_name, plan.access_path), (plan.refresh_name, plan.refresh_path)
+
+
+def _place(headers: SessionHeaders, settings: Settings, plan: CookiePlan, path: str) -> cookies.Attributes:
     return {
-        "path": path,
-        "domain": settings.cookie_domain,
-        "secure": settings.secure_cookies,
-        "same_site": settings.cookie_same_site,
+        "path": path if path == "/" else headers.path_prefix + path,
+        "domain": plan.domain,
+        "secure": plan.secure,
+        "same_site": "lax" if not plan.secure and settings.cookie_same_site == "none" else settings.cookie_same_site,
     }

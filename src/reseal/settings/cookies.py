@@ -1,0 +1,64 @@
+"""Where the cookies of a configuration live, and what they are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from reseal.settings.value import Settings
+
+ACCESS_COOKIE: Final = "sAccessToken"
+REFRESH_COOKIE: Final = "sRefreshToken"
+
+
+@dataclass(frozen=True, slots=True)
+class CookiePlan:
+    """The two cookies of one configuration. Paths are those within the application."""
+
+    secure: bool
+    domain: str | None
+    access_path: str
+    refresh_path: str
+
+    @property
+    def access_name(self) -> str:
+        """With ``__Host-`` if the cookie is secure, of this host alone and for every path."""
+        return _prefix(secure=self.secure, host_only=self.domain is None and self.access_path == "/") + ACCESS_COOKIE
+
+    @property
+    def refresh_name(self) -> str:
+        """With ``__Secure-`` if the cookie is secure: one bound to a path cannot be ``__Host-``."""
+        return _prefix(secure=self.secure, host_only=False) + REFRESH_COOKIE
+
+
+def cookies_of(settings: Settings) -> dict[str, object]:
+    """Derive the cookies, and those of the configuration before, if any of the ``older_`` keys names one."""
+    secure = settings.cookie_secure
+    if secure is None:
+        secure = settings.api_domain.startswith("https:")
+    plan = CookiePlan(secure, settings.cookie_domain, settings.access_token_path, settings.refresh_api_path)
+    older = _older(settings, plan)
+    return {
+        "secure_cookies": secure,
+        "cookies": plan,
+        "older_cookies": None if older == plan else older,
+        "access_cookie_name": plan.access_name,
+        "refresh_cookie_name": plan.refresh_name,
+    }
+
+
+def _older(settings: Settings, plan: CookiePlan) -> CookiePlan:
+    domain, secure = settings.older_cookie_domain, settings.older_cookie_secure
+    return CookiePlan(
+        plan.secure if secure is None else secure,
+        plan.domain if domain is None else domain or None,
+        settings.older_access_token_path or plan.access_path,
+        settings.older_refresh_api_path or plan.refresh_path,
+    )
+
+
+def _prefix(*, secure: bool, host_only: bool) -> str:
+    if not secure:
+        return ""
+    return "__Host-" if host_only else "__Secure-"

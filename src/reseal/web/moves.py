@@ -1,0 +1,54 @@
+"""A refresh whose cookie did not come: because the endpoint was moved, or because the set-up names another path.
+
+While the endpoint moves, browsers hold cookies of the older path and pages call either. Whoever comes to the one
+without a cookie is sent to the other, once: to a path below it, from which nobody is sent on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reseal.web import places, transport
+
+if TYPE_CHECKING:
+    from reseal.settings import Settings
+    from reseal.web.facts import RequestFacts
+
+SENT: Final = "/moved"
+_SHOWN: Final = 200
+"""How much of a proxy's word is worth a log line, in characters."""
+
+
+def refresh_paths(settings: Settings) -> tuple[str, ...]:
+    """List the paths within the application at which a refresh is answered: one, or four while the endpoint moves."""
+    older = settings.older_refresh_api_path
+    if older is None:
+        return (settings.refresh_api_path,)
+    return tuple(path + sent for path in (settings.refresh_api_path, older) for sent in ("", SENT))
+
+
+def other_path(facts: RequestFacts, settings: Settings) -> str | None:
+    """Say where the cookie of this refresh may live, as browsers see it; ``None`` if there is no such place.
+
+    A request that carries an anti-CSRF token is sent nowhere: browsers do not keep it from following elsewhere.
+    """
+    here, there = settings.refresh_api_path, settings.older_refresh_api_path
+    if there is None or transport.read_anti_csrf(facts):
+        return None
+    if not places.is_under(here, facts, settings):
+        here, there = there, here
+    if not places.is_under(here, facts, settings) or places.is_under(here + SENT, facts, settings):
+        return None
+    return places.prefix(facts, settings) + there + SENT
+
+
+def explain(facts: RequestFacts, settings: Settings) -> str:
+    """Say for a developer why the access cookie came and the refresh cookie did not. Printable ASCII."""
+    path = places.prefix(facts, settings) + settings.refresh_api_path
+    told = facts.header("x-forwarded-prefix")
+    proxy = f"; the proxy speaks of the prefix {told[:_SHOWN]!a}" if told else ""
+    return (
+        f"the access cookie came and the refresh cookie did not: browsers send it to {path} alone. If they call this "
+        f"endpoint by another path, name what stands before it in public_path_prefix{proxy}; if it was moved, name the "
+        "path before in older_refresh_api_path"
+    )
