@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from reseal._async.not_before import Ended
 from reseal.core.errors import Refusal
 from reseal.core.model import SessionRecord
 from reseal.server.native import CALLS
@@ -268,6 +269,7 @@ NATIVE_REPLIES: dict[str, Any] = {
     "update": SessionRecord,
     "revoke": list[str],
     "revoke_user": list[str],
+    "end_before": Ended,
     "rotate_keys": str,
     "jwks": dict[str, list[dict[str, str]]],
 }

@@ -117,6 +117,7 @@ class _LoopSessions:
     update = _in_loop(AsyncSessions.update)
     revoke = _in_loop(AsyncSessions.revoke)
     revoke_user = _in_loop(AsyncSessions.revoke_user)
+    end_before = _in_loop(AsyncSessions.end_before)
 
 
 class Requests(Protocol[R_contra]):

@@ -189,6 +189,27 @@ async def test_a_session_that_was_ended_before_the_backup_is_not_adopted(world, 
     assert error.value.reason is Refusal.REVOKED
 
 
+async def test_what_was_revoked_since_the_backup_is_ended_by_a_moment_and_by_no_token_revived(world, backup):
+    sessions = await world.sessions()
+    revoked, kept = await sessions.create("user"), await sessions.create("user")
+    sessions = await backup.take()
+    world.clock.advance(HOUR)
+    newer, kept = [(await refreshed(sessions, pair, 2))[-1] for pair in (revoked, kept)]
+    await sessions.revoke([revoked.claims.sid])
+    world.clock.advance(HOUR)
+    sessions = await backup.put_back()
+    moment = world.clock.wall()
+    world.clock.advance(MINUTE)
+    thief = await sessions.refresh(newer.refresh_token)  # adopted, and so refreshed after the moment
+    new = await sessions.create("user")
+    assert await sessions.end_before(moment) == 2
+    for pair in (revoked, newer, thief, kept):
+        with pytest.raises(Unauthorised) as error:
+            await sessions.refresh(pair.refresh_token)
+        assert error.value.reason is Refusal.NOT_BEFORE
+    await sessions.refresh(new.refresh_token)
+
+
 @pytest.mark.parametrize("first", ["thief", "owner"])
 async def test_the_thief_of_a_line_that_was_rolled_back_is_found(world, backup, first):
     sessions = await world.sessions()

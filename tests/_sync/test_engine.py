@@ -190,6 +190,27 @@ def test_a_session_that_was_ended_before_the_backup_is_not_adopted(world, backup
     assert error.value.reason is Refusal.REVOKED
 
 
+def test_what_was_revoked_since_the_backup_is_ended_by_a_moment_and_by_no_token_revived(world, backup):
+    sessions = world.sessions()
+    revoked, kept = sessions.create("user"), sessions.create("user")
+    sessions = backup.take()
+    world.clock.advance(HOUR)
+    newer, kept = [(refreshed(sessions, pair, 2))[-1] for pair in (revoked, kept)]
+    sessions.revoke([revoked.claims.sid])
+    world.clock.advance(HOUR)
+    sessions = backup.put_back()
+    moment = world.clock.wall()
+    world.clock.advance(MINUTE)
+    thief = sessions.refresh(newer.refresh_token)  # adopted, and so refreshed after the moment
+    new = sessions.create("user")
+    assert sessions.end_before(moment) == 2
+    for pair in (revoked, newer, thief, kept):
+        with pytest.raises(Unauthorised) as error:
+            sessions.refresh(pair.refresh_token)
+        assert error.value.reason is Refusal.NOT_BEFORE
+    sessions.refresh(new.refresh_token)
+
+
 @pytest.mark.parametrize("first", ["thief", "owner"])
 def test_the_thief_of_a_line_that_was_rolled_back_is_found(world, backup, first):
     sessions = world.sessions()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 import types
 from contextlib import closing
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -564,6 +566,55 @@ def test_where_no_event_can_be_left_no_session_is_ended(run, sessions, home):
     assert (code, "cannot be written" in err) == (CONFIGURATION, True)
     assert run("sessions", "revoke", sessions[0], f"--note={'x' * 201}")[0] == REFUSED
     assert run("sessions", "show", sessions[0])[0] == DONE
+
+
+def test_sessions_before_a_moment_are_listed_and_ended(run, home, sessions):
+    moment = datetime.now(UTC).isoformat()
+    for arguments, handles in ((["--user=u1"], set(sessions[:2])), (["--tenant=public"], set(sessions))):
+        code, out, _ = run("sessions", "not-before", moment, "--dry-run", "--json", *arguments)
+        assert (code, {row["handle"] for row in rows(out)}) == (DONE, handles)
+    assert run("sessions", "not-before", "2020-01-01T00:00Z", "--json")[:2] == (
+        DONE,
+        '[\n  {\n    "ended": 0\n  }\n]\n',
+    )
+    code, out, err = run("sessions", "not-before", "now", "--user=u1", "--by=ops", "--note=restored", "--json")
+    assert (code, rows(out)) == (DONE, [{"ended": 2}])
+    told = [json.loads(line) for line in err.splitlines()]
+    assert {(each["session_handle"], each["user_id"], each["reason"], each["by"], each["note"]) for each in told} == {
+        (handle, "u1", "not_before", "ops", "restored") for handle in sessions[:2]
+    }
+    assert "not_before" in run("sessions", "show", sessions[0])[2]
+    assert rows(run("sessions", "not-before", "now", "--json")[1]) == [{"ended": 1}]
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-11-29T10:00", "", "2099-01-01T00:00Z"])
+def test_a_moment_has_passed_and_has_a_time_zone(run, sessions, moment):
+    code, out, err = run("sessions", "not-before", moment)
+    assert (code, out) == (REFUSED, "")
+    assert "moment" in err
+    assert len(rows(run("sessions", "list", "--user=u1", "--json")[1])) == 2
+
+
+def test_check_after_a_restore_lists_the_sessions_at_risk(run, home, sessions):
+    assert "restore" not in run("check")[1]
+    shutil.copy(home / "r.db", home / "copy.db")  # nobody has it open
+    assert run("sessions", "revoke", sessions[0])[0] == DONE
+    for leftover in home.glob("r.db*"):
+        leftover.unlink()
+    shutil.copy(home / "copy.db", home / "r.db")
+    code, out, _ = run("check", "--restored", datetime.now(UTC).isoformat())
+    assert (code, "app public: 3 live sessions are of the backup" in out) == (DONE, True)
+    assert [handle for handle in sessions if f"at risk: {handle} of " in out] == sessions
+    assert run("sessions", "not-before", "now")[0] == DONE
+    assert "no live session is as old as the backup" in run("check", "--restored", datetime.now(UTC).isoformat())[1]
+
+
+def test_check_tells_a_store_that_was_set_back(run, home, sessions):
+    with closing(sqlite3.connect(home / "r.db")) as database:
+        database.execute("UPDATE session SET adopted_at = rotated_at WHERE handle = ?", (sessions[0],))
+        database.commit()
+    code, out, _ = run("check")
+    assert (code, "WARN  restore: the store was set back to an older state: 1 of its sessions" in out) == (DONE, True)
 
 
 def test_handles_or_a_user_are_named_and_not_both(run, sessions):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, assert_type
 
 from fastapi import Depends, FastAPI, Request, WebSocket
@@ -173,6 +174,7 @@ async def anywhere(request: RequestFacts, response: SessionHeaders) -> None:
         assert_type(await asynchronous.revoke_session_using_session_handle("handle"), bool)
         assert_type(await asynchronous.revoke_multiple_sessions(["handle"]), tuple[str, ...])
         assert_type(await asynchronous.revoke_all_sessions_for_user("alice", keep="handle"), tuple[str, ...])
+        assert_type(await asynchronous.end_sessions_before(datetime.now(UTC), user_id="alice"), int)
         assert_type(await asynchronous.get_session_data("handle"), dict[str, Any])
         assert_type(await asynchronous.answer_refresh(request, response), dict[str, object])
         asynchronous.require_own_origin(request)

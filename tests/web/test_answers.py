@@ -70,6 +70,7 @@ SAID = {
     Refusal.USER_REVOKED,
     Refusal.REPLACED,
     Refusal.THEFT,
+    Refusal.NOT_BEFORE,
 }
 KEEPING = {
     Refusal.NO_TOKEN,

@@ -15,6 +15,7 @@ from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
+from reseal.core.selection import Adopted, Before, Place
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
@@ -62,6 +63,12 @@ class AsyncStore(Protocol):
 
     async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         """Read the live sessions of a user, oldest first. User ids match byte for byte."""
+
+    async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        """Read up to ``limit`` of these sessions, in the order of tenant and handle, those behind ``after``."""
+
+    async def adopted(self) -> Adopted:
+        """Count the sessions that went on from a token newer than the store: :meth:`replace` moved their generation."""
 
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         """Claim a name until ``until`` (ms). Of any number of callers the first gets it; the others get ``False``.
@@ -220,6 +227,13 @@ class AsyncSessions(Protocol):
 
     async def revoke(self, handles: Iterable[str], reason: EndReason = ...) -> tuple[str, ...]:
         """End sessions; names those that this call ended."""
+
+    async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+        """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
+
+        Of one user, or of all; of this tenant, or of all tenants of the app. Raises ``InvalidInput`` for a moment that
+        is still to come.
+        """
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but ``keep``; names those that this call ended."""

@@ -15,8 +15,10 @@ from typing import Final, Self
 
 import msgspec
 
+from reseal._sync import not_before
 from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.line import Line, Lifetimes, Step
+from reseal._sync.not_before import Ended
 from reseal._sync.ports import Store
 from reseal._sync.purger import Purger
 from reseal.clock import Clock, SystemClock
@@ -27,6 +29,7 @@ from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.selection import Before, Place
 from reseal.core.tokens import TokenPair
 from reseal.core.wire_model import suffix_of
 from reseal.log import log_event
@@ -60,6 +63,7 @@ class Engine:
         self._store = store
         self._owns_store = owns_store
         self._clock = clock or SystemClock()
+        self._on_event = on_event
         self._teller = teller = Teller(settings.scope, self._clock, on_event)
         self._keeper = KeyRingKeeper(settings, store, self._clock, random, teller)
         self._line = Line(
@@ -242,6 +246,31 @@ class Engine:
     def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
         return self._line.end(ids.handles(handles), reason)
+
+    def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+        """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
+
+        Of one user, or of all; of this tenant, or of all tenants of the app. An ended session stays so, whatever token
+        comes for it. Raises ``InvalidInput`` for a moment that is still to come, ``StoreUnavailable`` (call again).
+        """
+        sessions, after = 0, not_before.FIRST
+        while after is not None:
+            ended = self.end_some_before(moment, after, user_id=user_id, all_tenants=all_tenants)
+            sessions, after = sessions + ended.sessions, ended.after
+        return sessions
+
+    def end_some_before(
+        self, moment: int, after: Place, *, user_id: str | None = None, all_tenants: bool = False
+    ) -> Ended:
+        """Do one step of :meth:`end_before`."""
+        which = Before(
+            app_id=self.settings.app_id,
+            tenant_id=None if all_tenants else self.settings.tenant_id,
+            user_id=None if user_id is None else ids.user_id(user_id),
+            moment=moment,
+        )
+        not_before.check(self._store, which)
+        return not_before.step(self._store, which, after, not_before.teller(self._clock, self._on_event))
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""

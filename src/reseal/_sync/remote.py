@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
+from reseal._sync import not_before
 from reseal._sync.remote_calls import Calls, KeyRefused
 from reseal._sync.remote_hosts import Failover
 from reseal._sync.remote_keys import PublishedKeys, Jwks
@@ -249,6 +250,29 @@ class Remote:
             # not repeated: a repeat would no longer know which sessions it ended
             ended += self._calls.call("revoke", tuple[str, ...], repeatable=False, handles=some, reason=reason)
         return ended
+
+    def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+        """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
+
+        Of one user, or of all; of this tenant, or of all tenants of the app. The API key may administer the app. Raises
+        ``InvalidInput`` for a moment that is still to come, ``StoreUnavailable`` (call again).
+        """
+        named = None if user_id is None else ids.user_id(user_id)
+        if named is not None and not _is_sendable(named):
+            return 0
+        sessions, after = 0, not_before.FIRST
+        while after is not None:
+            ended = self._calls.call(
+                "end_before",
+                not_before.Ended,
+                repeatable=False,  # a repeat would no longer know how many it ended
+                moment=moment,
+                after=after,
+                user_id=named,
+                all_tenants=all_tenants,
+            )
+            sessions, after = sessions + ended.sessions, ended.after
+        return sessions
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""

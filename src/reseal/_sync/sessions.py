@@ -9,6 +9,7 @@ also when a call raises: clearing cookies is part of a refusal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Self, TypeVar, overload
 
 from reseal._sync import changes, offered, signing_out, visits
@@ -22,6 +23,7 @@ from reseal.core import ids, payload
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck, check_claims
 from reseal.core.errors import (
+    InvalidInput,
     RefreshElsewhere,
     Refusal,
     ResealError,
@@ -227,6 +229,20 @@ class Reseal:
         return self.sessions.revoke_user(user_id, keep=keep)
 
     @awaited
+    def end_sessions_before(
+        self, moment: datetime, *, user_id: str | None = None, all_tenants: bool = False
+    ) -> int:
+        """End the sessions that were begun or refreshed before a moment for the last time; says how many.
+
+        For the hour after a backup was restored, in which sessions that were revoked since live again. Of one user, or
+        of all; of this tenant, or of all tenants of the app. Raises ``InvalidInput`` for a moment without time zone or
+        one that is still to come, ``StoreUnavailable`` (then call again).
+        """
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
+            raise InvalidInput("moment", "must be a datetime with a time zone: datetime.now(UTC), for example")
+        at = int(moment.timestamp() * 1000)
+        return self.sessions.end_before(at, user_id=user_id, all_tenants=all_tenants)
+
     def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in self.sessions.list_user(user_id))

@@ -38,6 +38,8 @@ class Refusal(StrEnum):
     """The same browser signed in again, which ended this session."""
     THEFT = "theft"
     """The session was ended because one of its refresh tokens was used twice."""
+    NOT_BEFORE = "not_before"
+    """Everything begun or refreshed before a moment was ended, most often because a backup was restored."""
     FORKED = "forked"
     """The store was rolled back, and the line went on in two ways since: nobody can tell which is the owner's."""
     ANTI_CSRF = "anti_csrf"

@@ -45,6 +45,7 @@ class EndReason(StrEnum):
     REPLACED = "replaced"
     THEFT = "theft"
     FORKED = "forked"
+    NOT_BEFORE = "not_before"
 
 
 class TheftResponse(StrEnum):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import structs
 
 from reseal._async.engine import AsyncEngine
+from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError, Refusal, ResealError
@@ -206,6 +207,10 @@ async def _revoke_user(engine: AsyncEngine, call: wire.RevokeUser, _: Clock) -> 
     return await engine.revoke_user(call.user_id, keep=call.keep)
 
 
+async def _end_before(engine: AsyncEngine, call: wire.EndBefore, _: Clock) -> Ended:
+    return await engine.end_some_before(call.moment, call.after, user_id=call.user_id, all_tenants=call.all_tenants)
+
+
 async def _rotate_keys(engine: AsyncEngine, _call: wire.Call, _: Clock) -> str:
     return await engine.rotate_keys()
 
@@ -251,6 +256,7 @@ CALLS: Final[dict[str, NativeCall]] = {
     "update": _writing(wire.Update, _update),
     "revoke": _writing(wire.Revoke, _revoke),
     "revoke_user": _writing(wire.RevokeUser, _revoke_user),
+    "end_before": _writing(wire.EndBefore, _end_before, Right.ADMIN),
     "rotate_keys": _writing(wire.Call, _rotate_keys, Right.ADMIN),
     "jwks": _reading(wire.Call, _jwks),
 }

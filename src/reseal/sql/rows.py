@@ -16,6 +16,7 @@ from reseal.core.model import (
     StoredTenant,
     TenantChanges,
 )
+from reseal.core.selection import Before, Place
 
 Values = dict[str, Any]
 """The named parameters of a statement."""
@@ -106,6 +107,24 @@ def of_record(scope: Scope, record: SessionRecord) -> Values:
         "end_reason": record.end_reason and record.end_reason.value,
         "version": record.version,
     }
+
+
+def of_before(which: Before, after: Place, limit: int) -> Values:
+    """Give the parameters of ``before`` and ``before_of_user``."""
+    return {
+        "app_id": which.app_id,
+        "tenant_id": which.tenant_id,
+        "user_id": which.user_id,
+        "moment": which.moment,
+        "after_tenant": after.tenant_id,
+        "after_handle": after.handle,
+        "limit": limit,
+    }
+
+
+def with_scopes(which: Before, found: Iterable[Sequence[Any]]) -> tuple[tuple[Scope, SessionRecord], ...]:
+    """Read rows that begin with the tenant."""
+    return tuple((Scope(which.app_id, row[0]), to_record(row[1:])) for row in found)
 
 
 def as_arrays(rows: Iterable[Values]) -> Values:

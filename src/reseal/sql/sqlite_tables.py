@@ -13,6 +13,7 @@ from reseal.clock import Mark
 from reseal.core import purging
 from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged
+from reseal.core.selection import Adopted, Before, Place
 from reseal.sql import queries, rows
 from reseal.sql.rows import Key, Values
 
@@ -70,6 +71,16 @@ class Tables:
     def list_user(self, db: sqlite3.Connection, scope: Scope, user_id: str, now: int) -> tuple[SessionRecord, ...]:
         found = db.execute(self._sql["list_user"], rows.scoped(scope) | {"user_id": user_id, "now": now})
         return tuple(map(rows.to_record, found.fetchall()))
+
+    def before(
+        self, db: sqlite3.Connection, which: Before, after: Place, limit: int, now: int
+    ) -> tuple[tuple[Scope, SessionRecord], ...]:
+        name = "before" if which.user_id is None or which.tenant_id is None else "before_of_user"
+        found = db.execute(self._sql[name], rows.of_before(which, after, limit) | {"now": now}).fetchall()
+        return rows.with_scopes(which, found)
+
+    def adopted(self, db: sqlite3.Connection) -> Adopted:
+        return Adopted(*db.execute(self._sql["adopted"]).fetchone())
 
     def claim(self, db: sqlite3.Connection, scope: Scope, name: str, until: int, now: int) -> bool:
         values = rows.scoped(scope) | {"name": name, "until": until, "now": now}

@@ -25,6 +25,7 @@ from reseal.core.errors import (
 from reseal.core.events import Caller
 from reseal.core.model import EndReason
 from reseal.core.secret import Secret
+from reseal.core.selection import Place
 from reseal.settings import Settings
 
 PREFIX: Final = "/reseal/v1/"
@@ -134,6 +135,14 @@ class Revoke(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class RevokeUser(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user_id: str
     keep: str | None = None
+
+
+class EndBefore(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    moment: int
+    """In ms since the epoch."""
+    after: Place = Place()
+    user_id: str | None = None
+    all_tenants: bool = False
 
 
 class Tokens(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
+from reseal.core.selection import Adopted, Before, Place
 from reseal.core.store_time import Repaired, Times
 from reseal.sql import rows, sqlite_connection, sqlite_file
 from reseal.sql.jobs import Job, Kind, T
@@ -108,6 +109,14 @@ class AsyncSQLiteStore:
         if not rows.encodable(user_id):
             return ()
         return await self._read(lambda db: self._tables.list_user(db, scope, user_id, self._now_in(db)))
+
+    async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        if which.user_id is not None and not rows.encodable(which.user_id):
+            return ()
+        return await self._read(lambda db: self._tables.before(db, which, after, limit, self._now_in(db)))
+
+    async def adopted(self) -> Adopted:
+        return await self._read(self._tables.adopted)
 
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         return await self._write(lambda db: self._tables.claim(db, scope, name, until, self._now_in(db)))

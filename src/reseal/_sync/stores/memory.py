@@ -24,6 +24,7 @@ from reseal.core.model import (
 )
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
+from reseal.core.selection import Adopted, Before, Place
 from reseal.core.store_time import Repaired, Times
 from reseal.forks import OwnLock
 
@@ -43,6 +44,7 @@ class MemoryStore:
         self._sessions: dict[Scope, dict[str, SessionRecord]] = {}
         self._due: list[tuple[int, Scope, str]] = []
         """A heap: when to look at which session next."""
+        self._adopted_at: dict[tuple[Scope, str], int] = {}
         self._claims: dict[tuple[Scope, str], int] = {}
         self._keys: dict[str, dict[str, StoredKey]] = {}
         self._tenants: dict[Scope, tuple[bytes, int]] = {}
@@ -95,6 +97,8 @@ class MemoryStore:
             if current is None or current.version != record.version:
                 return False
             self._sessions[scope][record.handle] = replace(record, version=record.version + 1)
+            if record.generation > current.generation:
+                self._adopted_at[scope, record.handle] = record.rotated_at
             return True
 
     def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
@@ -111,6 +115,19 @@ class MemoryStore:
             now = self._steady.now()
             records = (r for r in self._sessions.get(scope, {}).values() if r.user_id == user_id)
             return tuple(sorted((r for r in records if not why_ended(r, now)), key=lambda r: (r.created_at, r.handle)))
+
+    def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        with self._lock:
+            now = self._steady.now()
+            everywhere = ((scope, r) for scope, its in self._sessions.items() for r in its.values())
+            meant = (each for each in everywhere if self._is_before(which, *each) and not why_ended(each[1], now))
+            placed = sorted((Place(scope.tenant_id, record.handle), scope, record) for scope, record in meant)
+            return tuple((scope, record) for place, scope, record in placed if place > after)[:limit]
+
+    def adopted(self) -> Adopted:
+        with self._lock:
+            last = max(self._adopted_at.values(), default=None)
+            return Adopted(len(self._adopted_at), last)
 
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         with self._lock:
@@ -172,7 +189,8 @@ class MemoryStore:
 
     def remove_tenant(self, scope: Scope) -> bool:
         with self._lock:
-            self._sessions.pop(scope, None)
+            for handle in self._sessions.pop(scope, {}):
+                self._adopted_at.pop((scope, handle), None)
             if scope.tenant_id == "public":
                 self._keys.pop(scope.app_id, None)
             if self._tenants.pop(scope, None) is None:
@@ -206,15 +224,27 @@ class MemoryStore:
         look = next_look(record.expires_at, now)
         if look is None:
             del self._sessions[scope][handle]
+            self._adopted_at.pop((scope, handle), None)
         else:
             heapq.heappush(self._due, (look, scope, handle))
         return look is None
+
+    def _is_before(self, which: Before, scope: Scope, record: SessionRecord) -> bool:
+        if scope.app_id != which.app_id or which.tenant_id not in {None, scope.tenant_id}:
+            return False
+        if which.user_id not in {None, record.user_id}:
+            return False
+        adopted_at = self._adopted_at.get((scope, record.handle), -1)
+        return record.rotated_at < which.moment or adopted_at >= which.moment
 
     def _redate(self, scope: Scope, record: SessionRecord, now: int) -> bool:
         changed = redated(record, now)
         if changed is record:
             return False
         self._sessions[scope][record.handle] = replace(changed, version=record.version + 1)
+        adopted_at = self._adopted_at.get((scope, record.handle))
+        if adopted_at is not None:
+            self._adopted_at[scope, record.handle] = min(adopted_at, now)
         heapq.heappush(self._due, (now, scope, record.handle))
         return True
 

@@ -19,6 +19,7 @@ from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, Ses
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.core.secret import Secret
+from reseal.core.selection import Adopted, Before, Place
 from reseal.core.store_time import Repaired, Times
 from reseal.sql import rows
 from reseal.sql.rows import Key, Values
@@ -157,6 +158,17 @@ class PostgresStore:
         for record in records:
             _require_asked(record.user_id, (user_id,))
         return records
+
+    def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        if which.user_id is not None and not rows.storable(which.user_id):
+            return ()
+        name = "before" if which.user_id is None or which.tenant_id is None else "before_of_user"
+        values = self._timed(rows.of_before(which, after, limit))
+        return rows.with_scopes(which, self._server.fetch(name, values))
+
+    def adopted(self) -> Adopted:
+        [found] = self._server.fetch("adopted", {})
+        return Adopted(*found)
 
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         values = rows.scoped(scope) | {"name": name, "until": until}

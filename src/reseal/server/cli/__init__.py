@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib.metadata import version as installed_version
 from typing import Final
 
-from reseal.core.errors import ConfigurationError, StoreUnavailable
+from reseal.core.errors import ConfigurationError, InvalidInput, StoreUnavailable
 from reseal.log import LOGGER
 from reseal.server.cli import administration, callers, running, upkeep
 from reseal.server.cli.arguments import Parser
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = int(options.command(options))
             sys.stdout.flush()
             return code
-    except Refusal as refusal:
+    except (Refusal, InvalidInput) as refusal:
         return _complain(str(refusal), REFUSED)
     except ConfigurationError as error:
         return _complain(str(error), CONFIGURATION)

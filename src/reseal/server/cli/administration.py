@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from reseal._async import not_before
 from reseal._async.keyring import DYNAMIC as EMBEDDED_DYNAMIC
 from reseal._async.keyring import STATIC as EMBEDDED_STATIC
 from reseal._async.ports import AsyncStore
@@ -13,15 +14,18 @@ from reseal.clock import SystemClock
 from reseal.core.errors import Unauthorised
 from reseal.core.events import Event, EventName
 from reseal.core.model import Scope, SessionRecord, StoredKey
+from reseal.core.selection import Before, Place
 from reseal.core.wire_keys import DYNAMIC, STATIC
 from reseal.core.wire_model import DEFAULT_TENANT, tenant_of
 from reseal.server.cli.arguments import command, configured, group, scoped
 from reseal.server.cli.exits import DONE, REFUSED, Refusal
 from reseal.server.cli.minutes import accountable, minutes
 from reseal.server.cli.opened import app_of, in_app, in_store
-from reseal.server.cli.output import Row, show, time_of
+from reseal.server.cli.output import Row, moment_of, show, time_of
 from reseal.server.directory import App, Directory
 from reseal.server.inspection.keys import signing
+
+_NONE_BEFORE: Final = "No live session is as old as that."
 
 
 def add(commands: Any) -> None:
@@ -39,6 +43,10 @@ def add(commands: Any) -> None:
     parser = accountable(scoped(command(sessions, "revoke", revoke_sessions), tenant=True))
     parser.add_argument("handles", nargs="*", metavar="HANDLE", help="end these sessions")
     parser.add_argument("--user", metavar="ID", help="end all sessions of this user instead")
+    parser = accountable(scoped(command(sessions, "not-before", end_before), tenant=True))
+    parser.add_argument("moment", metavar="MOMENT", help="now, or a date and time with its zone: 2026-11-29T10:00Z")
+    parser.add_argument("--user", metavar="ID", help="of this user alone; of all if absent")
+    parser.add_argument("--dry-run", action="store_true", help="list the sessions, and end none")
     apps = group(commands, "apps", "List apps and tenants.")
     configured(command(apps, "list", list_apps))
 
@@ -139,6 +147,37 @@ def revoke_sessions(options: Namespace) -> int:
     ended = in_app(options, run)
     show([{"revoked": handle} for handle in ended], options, empty="No live session was revoked.")
     return DONE if ended else REFUSED
+
+
+def end_before(options: Namespace) -> int:
+    """End what was begun or refreshed before a moment for the last time: for the hour after a backup was restored."""
+    which = Before(app_id=options.app, moment=moment_of(options.moment), tenant_id=options.tenant, user_id=options.user)
+    if options.dry_run:
+        show(in_store(options, lambda _, store: at_risk(store, which), looks_only=True), options, empty=_NONE_BEFORE)
+        return DONE
+    tell = not_before.teller(SystemClock(), minutes(options))
+
+    async def run(directory: Directory, store: AsyncStore) -> int:
+        await app_of(directory, options.app, options.tenant or DEFAULT_TENANT)
+        await not_before.check(store, which)
+        sessions, after = 0, not_before.FIRST
+        while after is not None:
+            ended = await not_before.step(store, which, after, tell)
+            sessions, after = sessions + ended.sessions, ended.after
+        return sessions
+
+    show([{"ended": in_store(options, run)}], options)
+    return DONE
+
+
+async def at_risk(store: AsyncStore, which: Before) -> list[Row]:
+    """Describe the sessions that ``sessions not-before`` would end."""
+    rows: list[Row] = []
+    after = Place()
+    while found := await store.list_before(which, after, not_before.AT_ONCE):
+        rows += [_row(record) | {"tenant": scope.tenant_id} for scope, record in found]
+        after = Place(found[-1][0].tenant_id, found[-1][1].handle)
+    return rows
 
 
 def _signing(keys: Iterable[StoredKey], app: App) -> list[StoredKey]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+
+from reseal.server.cli.exits import Refusal
 
 Row = dict[str, Any]
 
@@ -37,6 +40,17 @@ def printable(text: str) -> str:
 def time_of(milliseconds: int) -> str:
     """Write a time for people and programs: UTC, to the second."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+
+
+def moment_of(text: str) -> int:
+    """Read a date and time with its zone, or ``now``; gives milliseconds. Raises ``Refusal``."""
+    if text == "now":
+        return int(datetime.now(UTC).timestamp() * 1000)
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return int(moment.timestamp() * 1000)
+    raise Refusal(f"{printable(text)} is no moment: write now, or a date and time with its zone, 2026-11-29T10:00Z")
 
 
 def _cell(value: object) -> str:

@@ -16,7 +16,7 @@ from reseal.core.store_time import Repaired, Times
 from reseal.server.cli.arguments import command, configured, group, settings_of
 from reseal.server.cli.exits import DONE, REFUSED, Refusal
 from reseal.server.cli.opened import in_store, open_store
-from reseal.server.cli.output import print_json, printable, show, time_of
+from reseal.server.cli.output import moment_of, print_json, printable, show, time_of
 from reseal.server.directory import Directory
 from reseal.server.inspection import Finding, clocks, inspect
 from reseal.wire.versions import SUPPORTED
@@ -25,7 +25,10 @@ from reseal.wire.versions import SUPPORTED
 def add(commands: Any) -> None:
     """Declare these commands."""
     configured(command(commands, "migrate", migrate))
-    configured(command(commands, "check", check))
+    parser = configured(command(commands, "check", check))
+    parser.add_argument(
+        "--restored", metavar="MOMENT", help="list what is at risk after a backup of that time was restored"
+    )
     clock = group(commands, "clock", "Look at the store's time, and repair it.")
     configured(command(clock, "show", show_clock))
     configured(command(clock, "repair", repair_clock))
@@ -48,7 +51,8 @@ def migrate(options: Namespace) -> int:
 def check(options: Namespace) -> int:
     """Check configuration, store, schema, durability, clock and keys; change nothing, list every failure."""
     try:
-        findings = asyncio.run(inspect(settings_of(options)))
+        restored = None if options.restored is None else moment_of(options.restored)
+        findings = asyncio.run(inspect(settings_of(options), restored=restored))
     except ConfigurationError as error:
         findings = [Finding("configuration", fine=False, text=problem) for problem in error.problems]
     if options.json:

@@ -14,15 +14,17 @@ from reseal.log import log_event
 from reseal.server import tls
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import Directory
-from reseal.server.inspection import clocks, keys, sqlite
+from reseal.server.inspection import clocks, keys, restores, sqlite
 from reseal.server.inspection.finding import Finding, failed, warned
 from reseal.server.stores import make_store
 
 __all__ = ["Finding", "inspect"]
 
 
-async def inspect(settings: ServiceSettings, clock: Clock | None = None) -> list[Finding]:
-    """Look at everything that can be looked at."""
+async def inspect(
+    settings: ServiceSettings, clock: Clock | None = None, *, restored: int | None = None
+) -> list[Finding]:
+    """Look at everything that can be looked at. ``restored``: the time (ms) of a backup that was restored."""
     findings = _configuration(settings)
     try:
         findings += await _closed_store(settings)
@@ -33,7 +35,7 @@ async def inspect(settings: ServiceSettings, clock: Clock | None = None) -> list
     except ResealError as error:
         return [*findings, *failed("store", error)]
     try:
-        findings += await _open_store(settings, store, clock or SystemClock())
+        findings += await _open_store(settings, store, clock or SystemClock(), restored)
     except ResealError as error:
         findings += failed("store", error)
     finally:
@@ -70,11 +72,15 @@ async def _postgres(uri: Secret) -> list[Finding]:
     return await postgres.look(uri)
 
 
-async def _open_store(settings: ServiceSettings, store: AsyncStore, clock: Clock) -> list[Finding]:
+async def _open_store(
+    settings: ServiceSettings, store: AsyncStore, clock: Clock, restored: int | None
+) -> list[Finding]:
     its_time = clocks.look(clock.wall(), await store.times(), shared=settings.postgresql_uri is not None)
     findings = [Finding("store", fine=True, text="opens"), its_time]
     wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
     directory = Directory(settings, store, clock, on_event=log_event)
-    for app in (await directory.apps()).values():
+    apps = await directory.apps()
+    findings += await restores.look(store, apps, restored)
+    for app in apps.values():
         findings += await keys.look(store, wrapping, app.driver.app, clock.wall())
     return findings

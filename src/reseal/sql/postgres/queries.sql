@@ -108,6 +108,7 @@ UPDATE reseal_session SET
     confirmed_at = CASE WHEN confirmed_at > %(now)s THEN %(now)s ELSE confirmed_at END,
     last_seen_at = least(last_seen_at, %(now)s),
     ended_at = CASE WHEN ended_at > %(now)s THEN %(now)s ELSE ended_at END,
+    adopted_at = CASE WHEN adopted_at > %(now)s THEN %(now)s ELSE adopted_at END,
     due_at = %(now)s,
     version = version + 1
 WHERE created_at > %(now)s OR rotated_at > %(now)s OR confirmed_at > %(now)s OR last_seen_at > %(now)s
@@ -272,7 +273,9 @@ RETURNING
     t.now, t.wall
 
 -- name: replace
+-- Only an adopted token moves the generation on here.
 UPDATE reseal_session AS s SET
+    adopted_at = CASE WHEN %(generation)s > s.generation THEN %(rotated_at)s ELSE s.adopted_at END,
     expires_at = %(expires_at)s,
     generation = %(generation)s,
     current_hash = %(current_hash)s,
@@ -344,6 +347,46 @@ FROM (
 ) AS t, reseal_session AS s
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.expires_at > t.now
 ORDER BY s.created_at, s.handle
+
+-- name: before
+SELECT
+    s.tenant_id,
+    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
+    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
+FROM (
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t, reseal_session AS s
+WHERE s.app_id = %(app_id)s AND (s.tenant_id, s.handle) > (%(after_tenant)s::text, %(after_handle)s::text)
+    AND (%(tenant_id)s::text IS NULL OR s.tenant_id = %(tenant_id)s::text)
+    AND (%(user_id)s::text IS NULL OR s.user_id = %(user_id)s::text) AND s.ended_at IS NULL AND s.expires_at > t.now
+    AND (s.rotated_at < %(moment)s OR s.adopted_at >= %(moment)s)
+ORDER BY s.tenant_id, s.handle LIMIT %(limit)s
+
+-- name: before_of_user
+SELECT
+    s.tenant_id,
+    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
+    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
+    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
+FROM (
+    SELECT reseal_now(
+        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
+        %(era)s::bigint) AS now,
+        coalesce(%(clock)s::bigint, wall) AS wall
+    FROM reseal_clock
+) AS t, reseal_session AS s
+WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s
+    AND s.handle || '' > %(after_handle)s::text COLLATE "C" AND s.ended_at IS NULL AND s.expires_at > t.now
+    AND (s.rotated_at < %(moment)s OR s.adopted_at >= %(moment)s)
+ORDER BY s.handle || '' LIMIT %(limit)s
+
+-- name: adopted
+SELECT count(*), max(adopted_at) FROM reseal_session WHERE adopted_at IS NOT NULL
 
 -- name: claim
 INSERT INTO reseal_claim AS c (app_id, tenant_id, name, claimed_at, until)

@@ -86,7 +86,9 @@ RETURNING
     session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
 
 -- name: replace
+-- Only an adopted token moves the generation on here.
 UPDATE session SET
+    adopted_at = CASE WHEN :generation > generation THEN :rotated_at ELSE adopted_at END,
     expires_at = :expires_at,
     generation = :generation,
     current_hash = :current_hash,
@@ -126,6 +128,32 @@ SELECT
 FROM session
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND expires_at > :now
 ORDER BY created_at, handle
+
+-- name: before
+SELECT
+    tenant_id,
+    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
+    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
+    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+FROM session
+WHERE app_id = :app_id AND (tenant_id, handle) > (:after_tenant, :after_handle)
+    AND (:tenant_id IS NULL OR tenant_id = :tenant_id) AND (:user_id IS NULL OR user_id = :user_id)
+    AND ended_at IS NULL AND expires_at > :now AND (rotated_at < :moment OR adopted_at >= :moment)
+ORDER BY tenant_id, handle LIMIT :limit
+
+-- name: before_of_user
+SELECT
+    tenant_id,
+    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
+    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
+    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+FROM session
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND handle > :after_handle
+    AND ended_at IS NULL AND expires_at > :now AND (rotated_at < :moment OR adopted_at >= :moment)
+ORDER BY +handle LIMIT :limit
+
+-- name: adopted
+SELECT count(*), max(adopted_at) FROM session WHERE adopted_at IS NOT NULL
 
 -- name: claim
 INSERT INTO claim (app_id, tenant_id, name, claimed_at, until) VALUES (:app_id, :tenant_id, :name, :now, :until)
@@ -175,6 +203,7 @@ UPDATE session SET
     confirmed_at = min(confirmed_at, :now),
     last_seen_at = min(last_seen_at, :now),
     ended_at = min(ended_at, :now),
+    adopted_at = min(adopted_at, :now),
     due_at = :now,
     version = version + 1
 WHERE created_at > :now OR rotated_at > :now OR confirmed_at > :now OR last_seen_at > :now OR ended_at > :now

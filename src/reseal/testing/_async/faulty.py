@@ -11,6 +11,7 @@ from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
+from reseal.core.selection import Adopted, Before, Place
 from reseal.core.store_time import Repaired, Times
 
 T = TypeVar("T")
@@ -69,6 +70,12 @@ class AsyncFaultyStore:
 
     async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         return await self._through("list_user", lambda: self.inner.list_user(scope, user_id))
+
+    async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        return await self._through("list_before", lambda: self.inner.list_before(which, after, limit))
+
+    async def adopted(self) -> Adopted:
+        return await self._through("adopted", self.inner.adopted)
 
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         return await self._through("claim", lambda: self.inner.claim(scope, name, until))

@@ -22,6 +22,7 @@ from uuid import UUID
 import pytest
 
 from reseal._async.changes import change_session_data
+from reseal._async.not_before import AT_ONCE
 from reseal._async.ports import AsyncSessions
 from reseal.core.errors import (
     GENERAL_ERROR,
@@ -346,6 +347,47 @@ class AsyncSessionsSuite:
         assert await _refusal(sessions, _token(pairs["b"][2])) is Refusal.USER_REVOKED
         for user in "ac":
             assert {r.handle for r in await sessions.list_user(user)} == handles[user]
+
+    async def test_everything_begun_or_refreshed_before_a_moment_ends_and_stays_so(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        old, refreshed, other = [await sessions.create(user) for user in ("alice", "alice", "bob")]
+        world.clock.advance(MINUTE)
+        moment = world.clock.wall()
+        refreshed = await sessions.refresh(_token(refreshed))
+        new = await sessions.create("alice")
+        assert await sessions.end_before(moment, user_id="alice") == 1
+        ended = world.events.named(EventName.SESSION_REVOKED)
+        assert [(e.session_handle, e.user_id, e.reason) for e in ended] == [(old.claims.sid, "alice", "not_before")]
+        with pytest.raises(Unauthorised) as error:
+            await sessions.refresh(_token(old))
+        assert error.value.reason is Refusal.NOT_BEFORE
+        assert await sessions.why_ended([old.claims.sid]) == {old.claims.sid: Refusal.NOT_BEFORE}
+        for pair in (refreshed, new, other):
+            await sessions.check(pair.claims)
+        assert await sessions.end_before(moment) == 1
+        assert await sessions.end_before(moment) == 0
+        with pytest.raises(InvalidInput, match="moment: is still to come"):
+            await sessions.end_before(world.clock.wall() + HOUR)
+        assert await sessions.end_before(world.clock.wall() + SECOND, all_tenants=True) == 2
+        assert await sessions.list_user("alice") == ()
+
+    async def test_more_sessions_than_go_at_once_end_before_a_moment(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        for n in range(AT_ONCE + 1):
+            await sessions.create(f"user {n % 3}")
+        world.clock.advance(SECOND)
+        assert await sessions.end_before(world.clock.wall()) == AT_ONCE + 1
+
+    async def test_only_the_tenants_that_are_meant_lose_their_sessions(self, world: AsyncWorld) -> None:
+        one = await world.sessions(app_id="a", tenant_id="public")
+        two = await world.sessions(app_id="a", tenant_id="b")
+        other = await world.sessions(app_id="b", tenant_id="public")
+        for sessions in (one, two, other):
+            await sessions.create("user")
+        world.clock.advance(SECOND)
+        assert await one.end_before(world.clock.wall()) == 1
+        assert await one.end_before(world.clock.wall(), user_id="user", all_tenants=True) == 1
+        assert len(await other.list_user("user")) == 1
 
     async def test_a_revoke_that_meets_a_refresh_wins(self, world: AsyncWorld) -> None:
         sessions = await world.sessions()

@@ -12,6 +12,7 @@ from reseal._sync.ports import Store
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
+from reseal.core.selection import Adopted, Before, Place
 from reseal.core.store_time import Repaired, Times
 
 T = TypeVar("T")
@@ -70,6 +71,12 @@ class FaultyStore:
 
     def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
         return self._through("list_user", lambda: self.inner.list_user(scope, user_id))
+
+    def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        return self._through("list_before", lambda: self.inner.list_before(which, after, limit))
+
+    def adopted(self) -> Adopted:
+        return self._through("adopted", self.inner.adopted)
 
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         return self._through("claim", lambda: self.inner.claim(scope, name, until))

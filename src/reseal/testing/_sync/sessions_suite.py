@@ -23,6 +23,7 @@ from uuid import UUID
 import pytest
 
 from reseal._sync.changes import change_session_data
+from reseal._sync.not_before import AT_ONCE
 from reseal._sync.ports import Sessions
 from reseal.core.errors import (
     GENERAL_ERROR,
@@ -347,6 +348,47 @@ class SessionsSuite:
         assert _refusal(sessions, _token(pairs["b"][2])) is Refusal.USER_REVOKED
         for user in "ac":
             assert {r.handle for r in sessions.list_user(user)} == handles[user]
+
+    def test_everything_begun_or_refreshed_before_a_moment_ends_and_stays_so(self, world: World) -> None:
+        sessions = world.sessions()
+        old, refreshed, other = [sessions.create(user) for user in ("alice", "alice", "bob")]
+        world.clock.advance(MINUTE)
+        moment = world.clock.wall()
+        refreshed = sessions.refresh(_token(refreshed))
+        new = sessions.create("alice")
+        assert sessions.end_before(moment, user_id="alice") == 1
+        ended = world.events.named(EventName.SESSION_REVOKED)
+        assert [(e.session_handle, e.user_id, e.reason) for e in ended] == [(old.claims.sid, "alice", "not_before")]
+        with pytest.raises(Unauthorised) as error:
+            sessions.refresh(_token(old))
+        assert error.value.reason is Refusal.NOT_BEFORE
+        assert sessions.why_ended([old.claims.sid]) == {old.claims.sid: Refusal.NOT_BEFORE}
+        for pair in (refreshed, new, other):
+            sessions.check(pair.claims)
+        assert sessions.end_before(moment) == 1
+        assert sessions.end_before(moment) == 0
+        with pytest.raises(InvalidInput, match="moment: is still to come"):
+            sessions.end_before(world.clock.wall() + HOUR)
+        assert sessions.end_before(world.clock.wall() + SECOND, all_tenants=True) == 2
+        assert sessions.list_user("alice") == ()
+
+    def test_more_sessions_than_go_at_once_end_before_a_moment(self, world: World) -> None:
+        sessions = world.sessions()
+        for n in range(AT_ONCE + 1):
+            sessions.create(f"user {n % 3}")
+        world.clock.advance(SECOND)
+        assert sessions.end_before(world.clock.wall()) == AT_ONCE + 1
+
+    def test_only_the_tenants_that_are_meant_lose_their_sessions(self, world: World) -> None:
+        one = world.sessions(app_id="a", tenant_id="public")
+        two = world.sessions(app_id="a", tenant_id="b")
+        other = world.sessions(app_id="b", tenant_id="public")
+        for sessions in (one, two, other):
+            sessions.create("user")
+        world.clock.advance(SECOND)
+        assert one.end_before(world.clock.wall()) == 1
+        assert one.end_before(world.clock.wall(), user_id="user", all_tenants=True) == 1
+        assert len(other.list_user("user")) == 1
 
     def test_a_revoke_that_meets_a_refresh_wins(self, world: World) -> None:
         sessions = world.sessions()

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Callable
 from dataclasses import replace
 from functools import partial
 from itertools import count, product
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +28,7 @@ from reseal._sync.ports import Store
 from reseal.clock import BELIEVED_AFTER, BELIEVED_AHEAD, Clock
 from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant, TenantChanges
 from reseal.core.purging import KEPT, LOOK_AGAIN, Backlog, Purged
+from reseal.core.selection import Adopted, Before, Place
 from reseal.core.store_time import Repaired, Times
 from reseal.testing._sync.waiting import together
 from reseal.testing.clock import ManualClock
@@ -478,6 +479,59 @@ class StoreSuite:
             assert store.end_user(scope, "user", EndReason.REVOKED) == ()
             assert store.list_user(scope, "user") == ()
         assert (store.get(PUBLIC, "h")).record == record
+
+    # -- before a moment --------------------------------------------------------------------------------------------
+
+    def test_sessions_before_a_moment_are_read_in_pages_by_app_tenant_and_user(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        for app, tenant, user in product("ab", "xy", "uv"):
+            store.insert(Scope(app, tenant), new_session(f"{user}-old", user))
+        store.insert(Scope("a", "x"), new_session("ended", "u"))
+        store.end(Scope("a", "x"), ["ended"], EndReason.REVOKED)
+        store.insert(Scope("a", "x"), new_session("expired", "u", idle_ms=1000))
+        store.insert(Scope("a", "x"), new_session("refreshed", "u"))
+        clock.advance(1000)
+        moment = clock.wall()
+        store.rotate(Scope("a", "x"), step("refreshed"))
+        store.insert(Scope("a", "y"), new_session("new", "u"))
+
+        def found(**which: Any) -> list[tuple[str, str]]:
+            pages, after = [], Place()
+            while page := store.list_before(Before(app_id="a", moment=moment, **which), after, 2):
+                pages += [(scope.tenant_id, record.handle) for scope, record in page]
+                after = Place(*pages[-1])
+            return pages
+
+        assert found() == [("x", "u-old"), ("x", "v-old"), ("y", "u-old"), ("y", "v-old")]
+        assert found(tenant_id="x") == [("x", "u-old"), ("x", "v-old")]
+        assert found(user_id="u") == [("x", "u-old"), ("y", "u-old")]
+        assert found(tenant_id="y", user_id="v") == [("y", "v-old")]
+        assert found(tenant_id="absent") == found(tenant_id="x", user_id="\0") == []
+
+    def test_what_went_on_from_a_newer_token_is_no_younger_than_the_backup(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        for handle in ("adopted", "changed"):
+            assert store.insert(PUBLIC, new_session(handle)) is not None
+        clock.advance(1000)
+        moment = clock.wall()
+        clock.advance(1000)
+        assert store.adopted() == Adopted(0, None)
+        for handle, ahead in (("adopted", 3), ("changed", 0)):
+            record = (store.get(PUBLIC, handle)).record
+            assert record is not None
+            changed = replace(
+                record, generation=ahead, rotated_at=clock.wall(), current_hash=hash_of(f"{handle}/{ahead}")
+            )
+            assert store.replace(PUBLIC, changed)
+        assert store.adopted() == Adopted(1, clock.wall())
+        clock.advance(1000)
+        assert store.rotate(PUBLIC, step("adopted", 3)) is not None
+        found = store.list_before(Before(app_id="public", moment=moment), Place(), 9)
+        assert [record.handle for _, record in found] == ["adopted"]
+        clock.advance(1000)
+        assert len(store.list_before(Before(app_id="public", moment=clock.wall()), Place(), 9)) == 2
 
     # -- purge ------------------------------------------------------------------------------------------------------
 

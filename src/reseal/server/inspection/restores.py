@@ -1,0 +1,57 @@
+"""A look at what an older state of the store, brought back from a backup, has made alive again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from reseal._async.ports import AsyncStore
+from reseal.core.selection import Before, Place
+from reseal.server.inspection.finding import Finding, warned
+
+SHOWN: Final = 20
+"""Sessions at risk that are named; more are counted."""
+_PAGE: Final = 500
+
+
+async def look(store: AsyncStore, app_ids: Iterable[str], restored: int | None) -> list[Finding]:
+    """Tell of sessions at risk. ``restored``: the time of the backup that was restored (ms), if one was."""
+    findings = await _adopted(store)
+    for app_id in app_ids if restored is not None else ():
+        findings += await _at_risk(store, app_id, restored or 0)
+    return findings
+
+
+async def _adopted(store: AsyncStore) -> list[Finding]:
+    sessions, last_at = await store.adopted()
+    if last_at is None:
+        return []
+    text = (
+        f"the store was set back to an older state: {sessions} of its sessions went on from tokens newer than it, the "
+        f"last at {_moment(last_at)}. What was revoked since the backup is alive again: reseal check --restored with "
+        "the time of the backup lists what is at risk, reseal sessions not-before ends it"
+    )
+    return [warned("restore", text)]
+
+
+async def _at_risk(store: AsyncStore, app_id: str, restored: int) -> list[Finding]:
+    """List the live sessions of the backup: whichever of them was ended since is among them."""
+    which, after, count = Before(app_id=app_id, moment=restored + 1), Place(), 0
+    findings: list[Finding] = []
+    while found := await store.list_before(which, after, _PAGE):
+        count += len(found)
+        findings += [
+            warned("restore", f"at risk: {record.handle} of {record.user_id}, refreshed {_moment(record.rotated_at)}")
+            for _, record in found[: SHOWN - len(findings)]
+        ]
+        after = Place(found[-1][0].tenant_id, found[-1][1].handle)
+    if not count:
+        return [Finding("restore", fine=True, text=f"app {app_id}: no live session is as old as the backup")]
+    advice = f"reseal sessions not-before now --app {app_id} ends them, and lists them all with --dry-run"
+    text = f"app {app_id}: {count} live sessions are of the backup, and what was revoked since is among them: {advice}"
+    return [warned("restore", text), *findings]
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
