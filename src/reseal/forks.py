@@ -41,6 +41,11 @@ class PerProcess(Generic[T]):
         except KeyError:
             return self._made.setdefault(pid, self._make())
 
+    def renew(self) -> T:
+        """Make this process's value anew, and leave those of others alone."""
+        value = self._made[os.getpid()] = self._make()
+        return value
+
     def made(self) -> T | None:
         """Give this process's value, or ``None`` if it was not needed yet."""
         return self._made.get(os.getpid())

@@ -185,3 +185,39 @@ asyncio.run(serve())
 
 def test_a_child_of_a_def_route_is_told_that_the_event_loop_did_not_come_along(tmp_path):
     assert run("-c", IN_A_ROUTE, cwd=tmp_path) == (0, "refused True\n()\n")
+
+
+OPENED_TWICE = """
+import asyncio, logging, os, sys
+from fastapi import FastAPI
+from reseal.fastapi import Reseal, Settings
+
+logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+reseal = Reseal(Settings(api_domain="https://api.example.com", database_uri=os.environ["DATABASE"]))
+app = FastAPI()
+reseal.install(app)
+asyncio.run(reseal.anywhere.open())  # at import, and again in the lifespan
+
+
+async def serve(name):
+    async with app.router.lifespan_context(app):
+        await asyncio.gather(*(reseal.anywhere.sessions.create(name) for _ in range(5)))
+        print(len(await reseal.anywhere.get_all_session_handles_for_user(name)), flush=True)
+
+
+for n in range(2):
+    if os.fork() == 0:
+        try:
+            asyncio.run(serve(f"child-{n}"))
+        finally:
+            os._exit(0)
+    os.wait()
+asyncio.run(serve("parent"))
+asyncio.run(serve("parent"))
+"""
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_what_was_opened_at_import_may_be_opened_again_by_the_lifespan_of_each_worker(store, tmp_path, request):
+    uri = "sqlite:///sessions.db" if store == "sqlite" else request.getfixturevalue("postgres_uri")
+    assert run("-W", "default", "-c", OPENED_TWICE, cwd=tmp_path, DATABASE=uri) == (0, "5\n5\n5\n10\n")

@@ -53,7 +53,8 @@ class Failover:
         self._clock = clock
         self._chance = chance
         self._transport = transport
-        self._clients: PerProcess[httpx.Client] | None = None
+        self._clients = PerProcess(self._new_client)
+        self._is_open = False
         self._opened_in = 0
         self._turn = 0
         self._rests: dict[str, int] = {}
@@ -66,14 +67,13 @@ class Failover:
         except ImportError as error:
             raise ConfigurationError(('httpx is missing; install it: pip install "reseal[remote]"',)) from error
         self._opened_in = os.getpid()
-        self._clients = PerProcess(self._new_client)
-        self._clients.here()
+        self._clients.renew()
+        self._is_open = True
 
     def close(self) -> None:
         """Close all connections of this process."""
-        clients, self._clients = self._clients, None
-        client = None if clients is None else clients.made()
-        if client is not None:
+        client, is_open, self._is_open = self._clients.made(), self._is_open, False
+        if client is not None and is_open:
             client.__exit__(None, None, None)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str], *, repeatable: bool) -> httpx.Response:
@@ -83,7 +83,7 @@ class Failover:
         """
         import httpx  # noqa: PLC0415 - open() has found it
 
-        if self._clients is None:
+        if not self._is_open:
             raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
         client = self._clients.here()
         not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

@@ -133,7 +133,8 @@ class AsyncServer:
 
     async def open(self, *, upgrade: bool = True) -> None:
         """Connect once, check the server and bring the schema up to date, or demand that it is."""
-        self._pools = PerProcess(self._new_pool)
+        await self.close()  # if it is opened once more, say in another event loop
+        self._pools.renew()
         link = await self._connect()
         try:
             await (_upgrade if upgrade else _require_schema)(link)

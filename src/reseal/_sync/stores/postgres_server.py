@@ -134,7 +134,8 @@ class Server:
 
     def open(self, *, upgrade: bool = True) -> None:
         """Connect once, check the server and bring the schema up to date, or demand that it is."""
-        self._pools = PerProcess(self._new_pool)
+        self.close()  # if it is opened once more, say in another event loop
+        self._pools.renew()
         link = self._connect()
         try:
             (_upgrade if upgrade else _require_schema)(link)

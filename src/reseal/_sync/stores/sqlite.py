@@ -51,12 +51,14 @@ class SQLiteStore:
         self._identity: Identity | None = None
 
     def open(self) -> None:
+        self._leave()  # if it is opened once more, say by the lifespan of what was opened at import
         self._path = self._named.absolute()  # a process may change its folder later
         prepare = sqlite_file.look if self._looks_only else sqlite_file.prepare
         mark, self._era = prepare(self._path)
         self._steady = SteadyClock(self._clock, mark)
         self._identity = sqlite_connection.identity_of(self._path)
-        self._lock = None if self._looks_only else sqlite_file.lock(self._path)
+        if self._lock is None and not self._looks_only:
+            self._lock = sqlite_file.lock(self._path)
         self._writer = WritingLane("reseal-writer", self._connect, deliver, self._raise_high_water)
         self._finder = Lane("reseal-finder", self._connect, deliver)
         self._lister = Lane("reseal-lister", self._connect, deliver)
@@ -65,13 +67,10 @@ class SQLiteStore:
         if not self._looks_only:
             with suppress(StoreUnavailable):  # not open, or it cannot be written: the last written time has to do
                 self._write(self._raise_high_water)
-        lanes = (self._finder, self._lister, self._writer)
-        self._finder = self._lister = self._writer = None
-        for lane in lanes:
-            if lane is not None:
-                close_lane(lane)
-        if self._lock is not None:
-            self._lock.close()
+        self._leave()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
 
     def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
         values = rows.of_new(scope, new)
@@ -160,6 +159,13 @@ class SQLiteStore:
     def _read(self, job: Job[T]) -> T:
         """Read what may be many rows: who wants one session does not wait behind them."""
         return _on(self._lister, job)
+
+    def _leave(self) -> None:
+        lanes = (self._finder, self._lister, self._writer)
+        self._finder = self._lister = self._writer = None
+        for lane in lanes:
+            if lane is not None:
+                close_lane(lane)
 
     def _now(self, *noted: Row) -> int:
         """Give the store's time, not earlier than what any process has noted in this era."""
