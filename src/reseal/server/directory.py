@@ -124,7 +124,7 @@ class Directory:
         """The apps that were asked for."""
         self._with_keys: dict[str, tuple[ApiKey, ...]] = {}
         """The apps that have API keys of their own."""
-        self._all_keys: tuple[ApiKey, ...] | None = None
+        self._all_keys: Mapping[bytes, ApiKey] | None = None
         self._leaving: set[Scope] = set()
         self._revision = 0
         self._read_at: int | None = None
@@ -164,15 +164,15 @@ class Directory:
         app = None if app_id == DEFAULT_APP else await self.find(app_id, DEFAULT_TENANT)
         return () if app is None else app.api_keys
 
-    async def api_keys(self) -> tuple[ApiKey, ...]:
-        """Return the API keys that apps have of their own; one that several have is valid for each of them."""
+    async def api_keys(self) -> Mapping[bytes, ApiKey]:
+        """Return the API keys that apps have of their own, by hash; one of several apps is valid for each of them."""
         await self.find(DEFAULT_APP, DEFAULT_TENANT)
         if self._all_keys is None:
             apps: dict[bytes, set[str]] = {}
             for app_id, keys in self._with_keys.items():
                 for key in keys:
                     apps.setdefault(key.digest, set()).add(app_id)
-            self._all_keys = tuple(ApiKey.for_apps(digest, ids) for digest, ids in apps.items())
+            self._all_keys = {digest: ApiKey.for_apps(digest, ids) for digest, ids in apps.items()}
         return self._all_keys
 
     async def app(self, app_id: str) -> App | None:
