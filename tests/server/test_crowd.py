@@ -10,7 +10,8 @@ import pytest
 
 from reseal.server.address import Proxies
 from reseal.server.crowd import GRACE, Crowd, room_for_connections
-from tests.server.running import running, until
+from tests.server.running import LOOPS, running, until
+from tests.support.certificates import Authority
 
 KEY = "canary-key-0123456789-abcdef"
 FEW = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024))\n"
@@ -140,3 +141,19 @@ def test_1500_idle_connections_of_one_address_keep_nobody_else_out(tmp_path, man
             f"more than {ROOM} connections are open, descriptors run short",
         ]
         assert same.get(url).status_code == other.get(url).status_code == 200
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_those_who_never_begin_tls_keep_nobody_out_either(loop, tmp_path, many_files):
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue()
+    files = {"RESEAL_TLS_CERTIFICATE_FILE": str(certificate), "RESEAL_TLS_KEY_FILE": str(key)}
+    few = FEW.replace("1024", "256")
+    with running(tmp_path, before=few + LOOPS[loop], API_KEYS=KEY, **files) as service, ExitStack() as stack:
+        url = f"https://localhost:{service.port}/apiversion"
+        trust = authority.context()
+        for _ in range(300):
+            connected(stack, service, STRANGER)
+        for _ in range(20):
+            assert httpx.get(url, headers={"api-key": KEY}, verify=trust, timeout=5).status_code == 200
+        assert number(service, "reseal_connections_closed_total") >= 300 - room_for_connections(256, 10)

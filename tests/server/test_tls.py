@@ -152,7 +152,7 @@ async def test_where_clients_need_a_certificate_nobody_gets_through_without_one_
 
 def told(**files):
     with pytest.raises(ConfigurationError) as refused:
-        tls.options(ServiceSettings(**files))
+        tls.context(ServiceSettings(**files))
     [problem] = refused.value.problems
     return problem
 

@@ -35,7 +35,7 @@ from reseal.server.config_rules import is_loopback
 from reseal.server.crowd import Crowd, raise_limit, room_for_connections
 from reseal.server.http import send_reply, text_reply, value_of
 from reseal.server.metrics import CONTENT_TYPE
-from reseal.server.protocol import CROWD, REFUSED, StrictHttp
+from reseal.server.protocol import CROWD, REFUSED, TLS, StrictHttp
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
 
@@ -104,6 +104,7 @@ class Application:
             if message["type"] == "lifespan.startup.complete":
                 scope.setdefault("state", {})[REFUSED] = self.service.metrics.count_refused
                 scope["state"][CROWD] = self._crowd()
+                scope["state"][TLS] = tls.context(self.service.settings)
                 await self._begin()
             await send(message)
 
@@ -201,7 +202,7 @@ def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "
     with _listening(settings, settings.port) as listener:
         host, port = settings.host, listener.getsockname()[1]
         check_bound(settings, listener.getsockname()[0])
-        tls.options(settings)
+        tls.context(settings)
         asyncio.run(open_once(settings))
         signal.signal(signal.SIGTERM, _exit)
         with suppress(KeyboardInterrupt):
@@ -308,7 +309,6 @@ def _config(settings: ServiceSettings, application: Application | str) -> uvicor
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=WORKER_START,
-        **tls.options(settings),
     )
 
 

@@ -9,10 +9,11 @@ A protocol of uvicorn, which brings the sockets, the processes and the signals.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 import httptools
@@ -36,6 +37,8 @@ CROWD: Final = "crowd"
 """Under this name the state of the lifespan has the ``Crowd`` that connections belong to."""
 REFUSED: Final = "refused"
 """Under this name the state of the lifespan has whom to tell the status of what was no request."""
+TLS: Final = "tls"
+"""Under this name the state of the lifespan has the context of TLS, where connections speak it."""
 _REFUSAL: Final = "HTTP/1.1 {} \r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE: Final = "431 Request Header Fields Too Large"
 _FRAMING: Final = frozenset({b"host", b"transfer-encoding", b"expect"})
@@ -65,6 +68,9 @@ class StrictHttp(asyncio.Protocol):
         self._count_refused = app_state.get(REFUSED)
         self._crowd: Crowd | None = app_state.get(CROWD)
         self._is_known = self._crowd is None
+        self._tls: ssl.SSLContext | None = app_state.get(TLS)
+        self._early = b""
+        """What came before TLS was ready to take it."""
         self._parser = httptools.HttpRequestParser(self)
         # what follows a request that wants to be the last one is not read, but does not spoil its answer either
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -100,15 +106,52 @@ class StrictHttp(asyncio.Protocol):
         self.transport = transport
         self._client = get_remote_addr(transport)
         self._server.connections.add(self)  # type: ignore[arg-type]  # it knows its own protocols only
-        task = self.loop.create_task(self._answer())
+        if self._crowd is not None:  # before TLS: who never begins it holds a descriptor as well
+            self._crowd.enter(self, self._client and self._client[0])
+        if self._tls is None:
+            self._serve()
+        else:
+            transport.pause_reading()
+            self._run(self._secure(self._tls))
+
+    async def _secure(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self.loop.call_soon(self._hand_over, self.transport)
+        try:
+            secured = await self.loop.start_tls(
+                self.transport, self, context, server_side=True, ssl_handshake_timeout=HEAD_SECONDS
+            )
+        except OSError as error:  # of TLS too: there is nobody to answer
+            self.connection_lost(error)
+            return
+        if secured is not None and not self._is_lost:
+            self.transport = secured
+            self._serve()
+
+    def _hand_over(self, transport: asyncio.Transport) -> None:
+        """Give TLS what came while nobody had asked for it yet; not every loop heeds a pause so early."""
+        taker, early = cast("asyncio.BufferedProtocol", transport.get_protocol()), memoryview(self._early)
+        while early and hasattr(taker, "buffer_updated"):  # it is this protocol still if the client has left
+            room = memoryview(taker.get_buffer(len(early)))
+            taken = min(len(room), len(early))
+            room[:taken] = early[:taken]
+            taker.buffer_updated(taken)
+            early = early[taken:]
+        self._tls, self._early = None, b""
+
+    def _serve(self) -> None:
+        self._run(self._answer())
+        self._arm(HEAD_SECONDS)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
-        self._arm(HEAD_SECONDS)
-        if self._crowd is not None:
-            self._crowd.enter(self, self._client and self._client[0])
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # whatever the reason was, there is nobody to tell
+        if self._is_lost:  # TLS tells it as well
+            return
         self._server.connections.discard(self)
         if self._crowd is not None:
             self._crowd.leave(self)
@@ -125,6 +168,9 @@ class StrictHttp(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
+            return
+        if self._tls is not None:
+            self._early += data
             return
         if self._is_lingering:
             return

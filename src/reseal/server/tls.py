@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
 
 from reseal.core.errors import ConfigurationError
 from reseal.server.config import ServiceSettings
 
 
-def options(settings: ServiceSettings) -> dict[str, Any]:
-    """Give what uvicorn has to know. Raises ``ConfigurationError`` if the files do not fit together."""
+def context(settings: ServiceSettings) -> ssl.SSLContext | None:
+    """Give what connections speak TLS with, if they do. Raises ``ConfigurationError`` if the files do not fit."""
     if settings.tls_certificate_file is None:
-        return {}
+        return None
     authorities = settings.tls_client_ca_file
     try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(settings.tls_certificate_file, settings.tls_key_file, _no_password)
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.load_cert_chain(settings.tls_certificate_file, settings.tls_key_file, _no_password)
         if authorities is not None:
-            context.load_verify_locations(authorities)
+            made.load_verify_locations(authorities)
+            made.verify_mode = ssl.CERT_REQUIRED
     except (ssl.SSLError, _EncryptedError) as error:
         problem = getattr(error, "reason", None) or str(error) or "they are not PEM files"
         raise ConfigurationError(
             (f"the tls_… files cannot be used ({problem}): name a certificate, its own key and authorities, in PEM",)
         ) from None
-    return {
-        "ssl_certfile": settings.tls_certificate_file,
-        "ssl_keyfile": settings.tls_key_file,
-        "ssl_ca_certs": authorities,
-        "ssl_cert_reqs": ssl.CERT_NONE if authorities is None else ssl.CERT_REQUIRED,
-    }
+    return made
 
 
 class _EncryptedError(Exception):

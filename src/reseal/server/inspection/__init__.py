@@ -45,7 +45,7 @@ async def inspect(
 
 def _configuration(settings: ServiceSettings) -> list[Finding]:
     try:
-        tls.options(settings)
+        tls.context(settings)
     except ConfigurationError as error:
         findings = failed("configuration", error)
     else:
