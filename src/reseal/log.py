@@ -23,6 +23,7 @@ _LOUD: Final = frozenset(
         EventName.STORE_UNAVAILABLE,
         EventName.CROSS_SITE_REFUSED,
         EventName.REFRESH_COOKIE_MISSING,
+        EventName.IMPERSONATION_BEGUN,
     }
 )
 

@@ -32,6 +32,7 @@ from starlette.websockets import WebSocket
 
 from reseal import sockets
 from reseal._async.colour import awaited
+from reseal._async.impersonation import HALF_AN_HOUR
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession as Session
 from reseal._async.sessions import AsyncReseal
@@ -191,6 +192,27 @@ class Reseal:
         If the session ends, the last event is ``session-ended``, with the reason.
         """
         return sockets.guarded_events(self.watch, session, aiter(events), self.settings)
+
+    @awaited
+    async def impersonate(
+        self,
+        request: Request,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        reason: str,
+        at_most: int = HALF_AN_HOUR,
+    ) -> Session:
+        """Let the user of a request act as another one for a while. See :meth:`AsyncReseal.impersonate`."""
+        return await self.anywhere.impersonate(
+            facts(request), outbox(request), user_id, jwt_payload, session_data, reason=reason, at_most=at_most
+        )
+
+    @awaited
+    async def stop_impersonating(self, request: Request) -> None:
+        """Go back to the user's own session. See :meth:`AsyncReseal.stop_impersonating`."""
+        await self.anywhere.stop_impersonating(facts(request), outbox(request))
 
     @awaited
     async def peek(

@@ -28,6 +28,8 @@ class Teller:
         user_id: str | None = None,
         reason: str | None = None,
         other_device: Device | None = None,
+        by: str | None = None,
+        note: str | None = None,
     ) -> None:
         """Tell of an event."""
         self._listener(
@@ -41,6 +43,8 @@ class Teller:
                 device=caller.device,
                 other_device=other_device,
                 correlation_id=caller.correlation_id,
+                by=by,
+                note=note,
             )
         )
 

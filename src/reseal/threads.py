@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
+from reseal._sync.impersonation import HALF_AN_HOUR
 from reseal._sync.session import Session
 from reseal._sync.sessions import Reseal
 from reseal.clock import Clock
@@ -185,6 +186,26 @@ class SyncCalls(Generic[R_contra]):
     def sign_out(self, request: R_contra) -> None:
         """End the session of a request. See :meth:`reseal.Reseal.sign_out`."""
         self.anywhere.sign_out(*self._read(request))
+
+    def impersonate(
+        self,
+        request: R_contra,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        reason: str,
+        at_most: int = HALF_AN_HOUR,
+    ) -> Session:
+        """Let the user of a request act as another one for a while. See :meth:`reseal.Reseal.impersonate`."""
+        facts, outbox = self._read(request)
+        return self.anywhere.impersonate(
+            facts, outbox, user_id, jwt_payload, session_data, reason=reason, at_most=at_most
+        )
+
+    def stop_impersonating(self, request: R_contra) -> None:
+        """Go back to the user's own session. See :meth:`reseal.Reseal.stop_impersonating`."""
+        self.anywhere.stop_impersonating(*self._read(request))
 
     def peek(self, request: R_contra, *, check_database: bool = False) -> SignedIn[Session] | RefreshFirst | Anonymous:
         """Find out whose page is being rendered. See :meth:`reseal.Reseal.peek`."""

@@ -1,5 +1,6 @@
 """Routes written with ``def``: sync sessions and calls that fit them, and calls of the wrong colour that say so."""
 
+import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
@@ -8,9 +9,10 @@ import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 
-from reseal import EventName, HasClaim, Settings, correlated
+from reseal import AsyncReseal, AsyncSession, EventName, HasClaim, Settings, correlated
 from reseal.correlation import current_id
 from reseal.fastapi import Reseal, Session, SyncSession
+from reseal.starlette import Reseal as StarletteReseal
 from reseal.testing import ManualClock
 from tests.frameworks.site import API, Listener
 
@@ -235,3 +237,17 @@ def test_an_awaitable_call_as_a_background_task_is_still_awaited() -> None:
         alice.post("/login")
         assert alice.post("/block").status_code == 200
         assert alice.get("/by-request?check_database=true").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "kind", [AsyncReseal, AsyncSession, Reseal, StarletteReseal], ids=lambda kind: kind.__qualname__
+)
+def test_no_call_that_has_to_be_awaited_is_silent_without_an_event_loop(kind: type) -> None:
+    silent = [
+        name
+        for name, call in vars(kind).items()
+        if not name.startswith("_")
+        and inspect.iscoroutinefunction(inspect.unwrap(call))
+        and call is inspect.unwrap(call)
+    ]
+    assert set(silent) <= {"open", "close"}

@@ -173,7 +173,26 @@ def unavailable(app):
     app.engine.keep_fresh()
 
 
+def acting(app):
+    """Let user-1 act as user-2; gives the sessions and a request with the tokens of that."""
+    web = Reseal(app.settings, sessions=app.engine, clock=app.clock, on_event=app.events.append)
+    device = [("user-agent", CALLER.device.user_agent), ("x-request-id", CALLER.correlation_id)]
+
+    def request(token):
+        return RequestFacts.of("POST", "/act", [("authorization", f"Bearer {token}"), *device], CALLER.device.ip)
+
+    web.impersonate(request(app.pair.access_token), response := SessionHeaders(), "user-2", reason="ticket 4711")
+    return web, request(dict(response.items())["st-access-token"])
+
+
+def stopped_acting(app):
+    web, request = acting(app)
+    web.stop_impersonating(request, SessionHeaders())
+
+
 SCENARIOS = {
+    acting: "impersonation_begun",
+    stopped_acting: "impersonation_ended",
     created: "session_created",
     refreshed: "session_refreshed",
     replayed: "session_replayed",

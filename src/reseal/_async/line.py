@@ -93,8 +93,10 @@ class AsyncLine:
         caller: Caller,
         *,
         use_static_key: bool = False,
+        lifetime_ms: int | None = None,
     ) -> Step:
-        """Store a new session under a token of :meth:`new_token`."""
+        """Store a new session under a token of :meth:`new_token`, which ends after ``lifetime_ms`` at the latest."""
+        limits = [each for each in (self._lifetimes.absolute_ms, lifetime_ms) if each is not None]
         record = await self._store.insert(
             self._scope,
             NewSession(
@@ -102,7 +104,7 @@ class AsyncLine:
                 user_id=user_id,
                 token_hash=token.hash,
                 idle_ms=self._lifetimes.idle_ms,
-                absolute_ms=self._lifetimes.absolute_ms,
+                absolute_ms=min(limits, default=None),
                 jwt_payload=jwt_payload,
                 session_data=session_data,
                 device=caller.device,

@@ -166,8 +166,9 @@ class AsyncSessions(Protocol):
         session_data: Mapping[str, object] | None = None,
         *,
         caller: Caller = ...,
+        lifetime_ms: int | None = None,
     ) -> TokenPair:
-        """Begin a session. Raises ``InvalidInput``."""
+        """Begin a session, which ends after ``lifetime_ms`` at the latest. Raises ``InvalidInput``."""
 
     async def refresh(
         self,

@@ -133,8 +133,12 @@ class AsyncRemote:
         session_data: Mapping[str, object] | None = None,
         *,
         caller: Caller = NOBODY,
+        lifetime_ms: int | None = None,
     ) -> TokenPair:
-        """Begin a session. Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``."""
+        """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
+
+        Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``.
+        """
         return await self._tokens(
             "create",
             repeatable=False,
@@ -143,6 +147,7 @@ class AsyncRemote:
             session_data=msgspec.Raw(payload.encode("session_data", session_data)),
             correlation_id=caller.correlation_id,
             caller=_sendable(caller),
+            lifetime_ms=lifetime_ms,
         )
 
     async def refresh(

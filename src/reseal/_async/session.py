@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from reseal._async import changes
 from reseal._async.colour import awaited
 from reseal.core.access_token import Claims
+from reseal.core.actor import actor_of
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
 from reseal.web import transport
@@ -50,6 +51,11 @@ class AsyncSession:
     def get_jwt_payload(self) -> dict[str, Any]:
         """What the access token carries; a fresh copy at each call."""
         return self._claims.jwt_payload()
+
+    def get_actor(self) -> str | None:
+        """Who acts as this user, or ``None`` if it is the user. See :meth:`AsyncReseal.impersonate`."""
+        actor = actor_of(self._claims.jwt_payload())
+        return actor and actor.user_id
 
     def get_expiry(self) -> int:
         """When the access token ends, in ms since the epoch."""

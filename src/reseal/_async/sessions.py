@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeVar, overload
 
-from reseal._async import changes, offered, signing_out, visits
+from reseal._async import changes, impersonation, offered, signing_out, visits
 from reseal._async.colour import awaited
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.stores import make_store
 from reseal.clock import Clock, SystemClock
-from reseal.core import ids, payload
+from reseal.core import actor, ids, payload
 from reseal.core.access_token import Claims
+from reseal.core.actor import Actor
 from reseal.core.claims import ClaimCheck, check_claims
 from reseal.core.errors import (
     InvalidInput,
@@ -111,14 +112,13 @@ class AsyncReseal:
         begun, and the client keeps what it had.
         """
         self._begin(request, response)
+        actor.refuse(jwt_payload)
         via = transport.for_new_session(request, self.settings)
         is_foreign = not allow_cross_site and csrf.verdict(request, self.settings) is Trust.HOSTILE
         if is_foreign and via is Transport.COOKIE:
             raise self.cross_site(request, f"{csrf.explain(request, self.settings)}; {_CALLBACK}")
         tokens = await self.sessions.create(user_id, jwt_payload, session_data, caller=_caller(request))
-        held = {
-            claims.sid for claims in offered.held(self.sessions, self.settings, request, with_cookies=not is_foreign)
-        }
+        held = offered.involved(offered.held(self.sessions, self.settings, request, with_cookies=not is_foreign))
         if held:
             await self.sessions.revoke(held, EndReason.REPLACED)
         self._hand_over(tokens, request, response, via)
@@ -186,6 +186,40 @@ class AsyncReseal:
         await self.sessions.keep_fresh()
         await signing_out.sign_out(self, request, response)
 
+    @awaited
+    async def impersonate(
+        self,
+        request: RequestFacts,
+        response: SessionHeaders,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        reason: str,
+        at_most: int = impersonation.HALF_AN_HOUR,
+    ) -> AsyncSession:
+        """Let the user of this request act as another one; the caller has found out that this user may.
+
+        The browser gets an access token of ``user_id`` that names the actor (``act``, RFC 8693) and ends after
+        ``at_most`` ms, and no later than any access token; its own session stays. It comes back by
+        :meth:`stop_impersonating`, or by the next refresh. ``reason`` goes into the event. Raises ``InvalidInput``,
+        also for a session that acts for somebody already, ``TryRefreshToken``, ``Unauthorised``, ``StoreUnavailable``.
+        """
+        wanted = jwt_payload or {}
+        return await impersonation.begin(
+            self, request, response, user_id, wanted, session_data, reason=reason, at_most=at_most
+        )
+
+    @awaited
+    async def stop_impersonating(self, request: RequestFacts, response: SessionHeaders) -> None:
+        """End the impersonation of this request; the browser refreshes its own session before its next call.
+
+        Raises ``InvalidInput`` if the session acts for nobody, ``TryRefreshToken``, ``Unauthorised``,
+        ``StoreUnavailable``.
+        """
+        await impersonation.stop(self, request, response)
+
+    @awaited
     async def peek(
         self, request: RequestFacts, response: SessionHeaders, *, check_database: bool = False
     ) -> SignedIn[AsyncSession] | RefreshFirst | Anonymous:
@@ -332,6 +366,12 @@ class AsyncReseal:
         self._teller.tell(EventName.CROSS_SITE_REFUSED, _caller(request), reason=told)
         return Unauthorised(Refusal.CROSS_SITE, told)
 
+    def tell(self, name: EventName, request: RequestFacts, claims: Claims, who: Actor, note: str | None) -> None:
+        """Tell of what an actor does with the session of a token."""
+        self._teller.tell(
+            name, _caller(request), session_handle=claims.sid, user_id=claims.sub, by=who.user_id, note=note
+        )
+
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Tell the listener that a request could not be served for want of the store."""
         self._teller.tell(EventName.STORE_UNAVAILABLE, _caller(request), reason=str(error))
@@ -380,8 +420,16 @@ class AsyncReseal:
             tokens = await self._refresh_any(presented, request, require_anti_csrf=require_anti_csrf)
         except (Unauthorised, TokenTheftDetected) as error:
             raise self.refuse(error, response, *self._ways(request, via)) from None
+        await self._end_impersonation(request, tokens.claims)
         self._hand_over(tokens, request, response, via)
         return tokens, via
+
+    async def _end_impersonation(self, request: RequestFacts, own: Claims) -> None:
+        """End the session in which a user acted as somebody else until this refresh of the user's own."""
+        held = offered.held(self.sessions, self.settings, request)
+        over = [each for each in held if own.sid in offered.involved((each,)) and each.sid != own.sid]
+        if over:
+            await self.sessions.revoke([each.sid for each in over], EndReason.SIGNED_OUT)
 
     def _without_token(self, request: RequestFacts) -> ResealError:
         """Find out why no refresh token came: it lives at another path, or nobody calls the path of its cookie."""

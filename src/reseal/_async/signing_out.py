@@ -34,7 +34,7 @@ async def sign_out(reseal: AsyncReseal, request: RequestFacts, response: Session
         raise TryRefreshToken("the token shown names no session that could be ended")
     transport.clear(response, settings, *ways)
     if held:
-        await reseal.sessions.revoke({claims.sid for claims in held}, EndReason.SIGNED_OUT)
+        await reseal.sessions.revoke(offered.involved(held), EndReason.SIGNED_OUT)
 
 
 def _ways(reseal: AsyncReseal, request: RequestFacts, *, is_header: bool) -> tuple[Transport, ...]:

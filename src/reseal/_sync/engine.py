@@ -22,7 +22,7 @@ from reseal._sync.not_before import Ended
 from reseal._sync.ports import Store
 from reseal._sync.purger import Purger
 from reseal.clock import Clock, SystemClock
-from reseal.core import ids, payload, rotation
+from reseal.core import actor, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, mint
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
@@ -107,8 +107,12 @@ class Engine:
         session_data: Mapping[str, object] | None = None,
         *,
         caller: Caller = NOBODY,
+        lifetime_ms: int | None = None,
     ) -> TokenPair:
-        """Begin a session. Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``."""
+        """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
+
+        Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``.
+        """
         self.keep_fresh()
         user_id = payload.check_user_id(user_id)
         public = payload.encode("jwt_payload", jwt_payload)
@@ -116,7 +120,8 @@ class Engine:
         token = self._line.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(self._claims(token.handle, user_id, 0, public, self._anti_csrf(token)))
         self._purger.step_if_due()
-        return self._issue(self._line.begin(token, user_id, public, private, caller.bounded()))
+        begun = self._line.begin(token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms)
+        return self._issue(begun)
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
         """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""
@@ -215,12 +220,13 @@ class Engine:
         def change(record: SessionRecord, now: int) -> SessionRecord:
             if expected_version not in {None, record.version}:
                 raise Conflict
+            wanted = record.jwt_payload if public is None else actor.kept(record.jwt_payload, public)
             if public is not None:
-                self._check_size(self._claims(handle, record.user_id, record.generation, public, csrf))
+                self._check_size(self._claims(handle, record.user_id, record.generation, wanted, csrf))
             changed = replace(
                 record,
                 session_data=record.session_data if private is None else private,
-                jwt_payload=record.jwt_payload if public is None else public,
+                jwt_payload=wanted,
             )
             return changed if seen is None else rotation.confirmed(changed, seen.gen, now)
 

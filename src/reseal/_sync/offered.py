@@ -7,10 +7,12 @@ has put one of its own before ours; and a client that went from one way to the o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
+from reseal.core.actor import actor_of
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.web import transport
 from reseal.web.transport import Transport
@@ -66,6 +68,17 @@ def held(
     return genuine(sessions, by_header + (transport.access_cookies(request, settings) if with_cookies else ()))
 
 
+def involved(claims: Iterable[Claims]) -> list[str]:
+    """Name the sessions of access tokens, and those of whoever acts in them."""
+    handles: dict[str, None] = {}
+    for each in claims:
+        handles[each.sid] = None
+        actor = actor_of(each.jwt_payload())
+        if actor is not None:
+            handles[actor.handle] = None
+    return list(handles)
+
+
 def refreshable(
     sessions: Sessions, settings: Settings, request: RequestFacts, presented: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -78,7 +91,7 @@ def strangers(
     sessions: Sessions, settings: Settings, request: RequestFacts, presented: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Name the sessions whose access cookies came along, if none of the refresh tokens is of one of them."""
-    own = tuple(dict.fromkeys(claims.sid for claims in held(sessions, settings, request)))
+    own = tuple(involved(held(sessions, settings, request)))
     newest = sessions.newest(presented)
     return () if not newest or any(f".{sid}." in token for sid in own for token in newest) else own
 

@@ -167,8 +167,9 @@ class Sessions(Protocol):
         session_data: Mapping[str, object] | None = None,
         *,
         caller: Caller = ...,
+        lifetime_ms: int | None = None,
     ) -> TokenPair:
-        """Begin a session. Raises ``InvalidInput``."""
+        """Begin a session, which ends after ``lifetime_ms`` at the latest. Raises ``InvalidInput``."""
 
     def refresh(
         self,

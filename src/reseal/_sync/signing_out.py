@@ -35,7 +35,7 @@ def sign_out(reseal: Reseal, request: RequestFacts, response: SessionHeaders) ->
         raise TryRefreshToken("the token shown names no session that could be ended")
     transport.clear(response, settings, *ways)
     if held:
-        reseal.sessions.revoke({claims.sid for claims in held}, EndReason.SIGNED_OUT)
+        reseal.sessions.revoke(offered.involved(held), EndReason.SIGNED_OUT)
 
 
 def _ways(reseal: Reseal, request: RequestFacts, *, is_header: bool) -> tuple[Transport, ...]:

@@ -146,7 +146,10 @@ def find(path: str) -> str:
 
 
 async def _create(engine: AsyncEngine, call: wire.Create, clock: Clock) -> wire.Tokens:
-    return _tokens(await engine.create(call.user_id, call.jwt_payload, call.session_data, caller=call.caller), clock)
+    tokens = await engine.create(
+        call.user_id, call.jwt_payload, call.session_data, caller=call.caller, lifetime_ms=call.lifetime_ms
+    )
+    return _tokens(tokens, clock)
 
 
 async def _refresh(engine: AsyncEngine, call: wire.Refresh, clock: Clock) -> wire.Tokens:

@@ -76,8 +76,13 @@ def attach(headers: SessionHeaders, tokens: TokenPair) -> None:
 
 def clear(headers: SessionHeaders) -> None:
     """Make the client forget its tokens: an empty value says so."""
-    headers.publish(ACCESS_TOKEN, "")
+    clear_access(headers)
     headers.publish(REFRESH_TOKEN, "")
+
+
+def clear_access(headers: SessionHeaders) -> None:
+    """Make the client forget its access token and keep its refresh token."""
+    headers.publish(ACCESS_TOKEN, "")
 
 
 def answer(tokens: TokenPair, now_ms: int) -> dict[str, object]:

@@ -30,6 +30,11 @@ def of(claims: Claims) -> str:
     return encode(claims.sub, claims.exp * 1000, public)
 
 
+def expired(user_id: str) -> str:
+    """Say that this user's access token has ended, so that the page refreshes before its next call."""
+    return encode(user_id, 0, {"sub": user_id})
+
+
 def encode(user_id: str, expires_at_ms: int, payload: Mapping[str, Any]) -> str:
     """Write the header value: padded standard base64 of compact JSON, with the access token's end in it.
 

@@ -146,6 +146,17 @@ def clear(headers: SessionHeaders, settings: Settings, *ways: Transport) -> None
         forget(headers, settings, via)
 
 
+def hand_back(headers: SessionHeaders, settings: Settings, via: Transport, front: str) -> None:
+    """Make the client forget its access token alone; ``front`` tells it to refresh the session that it has besides."""
+    headers.discard(ANTI_CSRF)
+    headers.publish(FRONT_TOKEN, front)
+    if via is Transport.HEADER:
+        bearer.clear_access(headers)
+        return
+    name, path = _each(settings.cookies)[0]
+    _clear_cookie(headers, name, _place(headers, settings, settings.cookies, path))
+
+
 def forget(headers: SessionHeaders, settings: Settings, via: Transport) -> None:
     """Delete the tokens that travel one way, and leave what the client knows of its session."""
     if via is Transport.HEADER:

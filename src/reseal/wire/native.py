@@ -7,7 +7,7 @@ arguments. 200 carries the outcome, 422 a ``Failure``; every other status means 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -74,6 +74,7 @@ class Create(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     jwt_payload: dict[str, object]
     session_data: dict[str, object]
     caller: Caller = NONE
+    lifetime_ms: Annotated[int, msgspec.Meta(gt=0)] | None = None
 
 
 class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
