@@ -7,7 +7,12 @@ from fastapi import Depends, FastAPI, Request
 
 from reseal.fastapi import Reseal, Session, Settings
 
-reseal = Reseal(Settings(api_domain=os.environ["API"], database_uri=os.environ["DATABASE"]))
+settings = Settings(
+    api_domain=os.environ["API"],
+    database_uri=os.environ["DATABASE"],
+    public_path_prefix=os.environ.get("PREFIX", ""),
+)
+reseal = Reseal(settings)
 app = FastAPI()
 reseal.install(app)
 SignedIn = Annotated[Session, Depends(reseal.session(check_database=True))]

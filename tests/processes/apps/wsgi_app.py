@@ -6,7 +6,11 @@ import os
 from reseal import Remote, RequestFacts, Reseal, ResealError, SessionHeaders, Settings
 from reseal.web.answers import answer
 
-settings = Settings(api_domain=os.environ["API"], database_uri=os.environ.get("DATABASE", "memory:"))
+settings = Settings(
+    api_domain=os.environ["API"],
+    database_uri=os.environ.get("DATABASE", "memory:"),
+    public_path_prefix=os.environ.get("PREFIX", ""),
+)
 service = os.environ.get("SERVICE")
 reseal = Reseal(settings, sessions=Remote(settings, service, api_key=os.environ["KEY"]) if service else None)
 reseal.open()
@@ -18,7 +22,13 @@ def facts(environ):
         for key, value in environ.items()
         if key.startswith("HTTP_")
     ]
-    return RequestFacts.of(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, environ.get("REMOTE_ADDR"))
+    return RequestFacts.of(
+        environ["REQUEST_METHOD"],
+        environ["PATH_INFO"],
+        headers,
+        environ.get("REMOTE_ADDR"),
+        root_path=environ["SCRIPT_NAME"],
+    )
 
 
 def route(request, response, environ):
