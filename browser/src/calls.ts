@@ -53,7 +53,9 @@ export function createCaller(parts: Parts): Caller {
     for (let repeats = 0; ; repeats += 1) {
       const response = await (call.mayChangeUser ? sendInTurn(call, rules, send) : send());
       if (!isRefusal(response)) return { response, verdict: "answered" };
-      // The session is good, so this is for example a wrong password.
+      // The session is good, so this is for example a wrong password. Whoever refuses and yet brings news of the session has
+      // accepted it: an application, or a service worker that has refreshed.
+      if (isNews(response)) return { response, verdict: "answered" };
       if (isRenewed && !(await unlessAborted(call.signal, refusesSession(response)))) return { response, verdict: "answered" };
       if (repeats === rules.maxRepeats) return { response, verdict: lastVerdict() };
       const outcome = await unlessAborted(call.signal, renew(before!, rules));
@@ -96,7 +98,7 @@ export function createCaller(parts: Parts): Caller {
 
   /** A redirect may have led elsewhere, and strangers have no say about the session. */
   function isFromApi({ url }: Pick<Reply, "url">): boolean {
-    return !url || new URL(url).origin === settings.apiOrigin;
+    return new URL(url, settings.apiOrigin).origin === settings.apiOrigin;
   }
 
   function isRefusal(reply: Pick<Reply, "status" | "url">): boolean {
@@ -112,6 +114,11 @@ export function createCaller(parts: Parts): Caller {
   }
 
   return { call, isRefusal };
+}
+
+function isNews({ headers }: Reply): boolean {
+  const frontToken = headers.get("front-token");
+  return !!frontToken && frontToken !== "remove";
 }
 
 /** Is this a refusal of the session, not one of the application? */

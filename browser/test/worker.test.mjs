@@ -303,3 +303,15 @@ test("the attempt key is kept with the tokens before the refresh is asked for", 
   const [refresh] = worker.world.server.sent("/session/refresh");
   assert.ok(record.saves.some((at) => at > worker.world.server.log[0].at && at <= refresh.at));
 });
+
+test("a 401 of the application costs one refresh and one repetition, also for a page that has a client of its own", async () => {
+  const worker = new Worker();
+  const fetch = (input, init) => worker.respond(request(input, init));
+  const page = worker.world.tab({ tokenTransferMethod: "header" }, { fetch });
+  await worker.world.settle(page.fetch("/login", { method: "POST" }));
+  worker.world.server.routes["/password"] = () => json({ detail: "wrong" }, 401);
+  const response = await worker.world.settle(page.fetch("/password", { method: "POST", body: "old" }));
+  assert.deepEqual([response.status, await response.json()], [401, { detail: "wrong" }]);
+  assert.deepEqual([worker.world.server.sent("/password").length, worker.world.server.refreshes], [2, 1]);
+  assert.deepEqual([page.names(), page.getUserId()], [["SESSION_CREATED"], "ada"]);
+});
