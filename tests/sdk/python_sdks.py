@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +14,15 @@ from tests.support.packages import python_packages
 
 PYTHON = "3.11"
 """The one version on which all of them run."""
+_OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PythonSdk(Sdk):
     package: str = "supertokens-python"
     framework: str = "fastapi"
+    newer_python: bool = False
+    """Whether the packages of its lock file are there for newer versions of Python, too."""
     lifts: bool = False
     """Whether it starts only with newer dependencies than its metadata allows."""
 
@@ -26,7 +31,7 @@ class PythonSdk(Sdk):
 
     def command(self, order: Mapping[str, Any]) -> Sequence[str]:
         app = "first_flask_app" if self.package == "supertokens-flask" else f"{self.framework}_app"
-        python = str(python_packages(f"{self.package}-{self.version}", PYTHON, self.locks) / "bin" / "python")
+        python = str(python_packages(f"{self.package}-{self.version}", _python(), self.locks) / "bin" / "python")
         return [python, "-W", "ignore", str(APPS / "shift_clock.py"), str(APPS / f"{app}.py"), as_argument(order)]
 
     def environ(self, clock: Path) -> Mapping[str, str]:
@@ -38,6 +43,11 @@ class PythonSdk(Sdk):
         """Lock files; what the later one lists is put in place of what the first one lists."""
         lock = PACKAGES / f"{self.package}-{self.version}.txt"
         return (lock, lock.with_name(f"{lock.stem}-lifted.txt")) if self.lifts else (lock,)
+
+
+def _python() -> str:
+    """Name the version of Python that the SDKs get: the one for all of them, or ours where there is no other."""
+    return PYTHON if _OWN == PYTHON or shutil.which(f"python{PYTHON}") else _OWN
 
 
 _JWT = {"jwts": "option"}
@@ -60,8 +70,8 @@ _PACKAGES = (
     PythonSdk(version="0.14.9", cdi="2.21", **_NEW),
     PythonSdk(version="0.18.11", cdi="3.0", **_TENANTS),
     PythonSdk(version="0.24.4", cdi="3.0", **_TENANTS),
-    PythonSdk(version="0.27.0", cdi="5.2", **_TENANTS),
-    PythonSdk(version="0.31.4", cdi="5.4", **_TENANTS),
+    PythonSdk(version="0.27.0", cdi="5.2", newer_python=True, **_TENANTS),
+    PythonSdk(version="0.31.4", cdi="5.4", newer_python=True, **_TENANTS),
 )
 
 
@@ -75,3 +85,5 @@ PYTHON_SDKS = tuple(each for sdk in _PACKAGES for each in _with_each_framework(s
 BY_FRAMEWORK = tuple(
     tuple(each for each in PYTHON_SDKS if each.framework == framework) for framework in ("flask", "fastapi", "django")
 )
+RUNNING = tuple(each for each in PYTHON_SDKS if each.newer_python or _python() == PYTHON)
+"""Those for which there is a Python. ``./run`` says which are left out where there is none."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sdk.python_sdks import BY_FRAMEWORK, PYTHON_SDKS
+from tests.sdk.python_sdks import BY_FRAMEWORK, RUNNING
 from tests.sdk.suite import SdkSuite
 
 pytestmark = pytest.mark.sampled("sdk", *BY_FRAMEWORK)
 
 
 class TestPython(SdkSuite):
-    sdks = PYTHON_SDKS
+    sdks = RUNNING
