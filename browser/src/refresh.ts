@@ -119,6 +119,8 @@ export function createRefresher(parts: Parts): Refresher {
   }
 
   async function judge(response: Response, start: Snapshot): Promise<RefreshOutcome | Failure | undefined> {
+    // A redirect may have led elsewhere, and strangers have no say about the session.
+    if (new URL(response.url, settings.apiOrigin).origin !== settings.apiOrigin) return { mayPass: false };
     if (response.status === settings.sessionExpiredStatus) return refused(response, start);
     if (response.ok) return accepted(response, start);
     return {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { json, World } from "./world.mjs";
+import { frontToken, json, World } from "./world.mjs";
 
 /** A world whose API redirects `/moved`; it follows like a browser does, with all headers but Authorization. */
 async function redirectingTab(options = {}) {
@@ -49,4 +49,15 @@ test("with the token, too, a call that is not redirected is sent once", async ()
   const { world, tab } = await redirectingTab({ antiCsrf: "secret" });
   assert.equal((await world.settle(tab.fetch("/feed", { method: "POST" }))).status, 200);
   assert.deepEqual(sent(world), [["manual", "secret"]]);
+});
+
+test("a refresh that a redirect has led to another origin is not believed", async () => {
+  for (const status of [200, 401]) {
+    const world = new World();
+    const tab = await world.expiredTab();
+    const foreign = () => json({}, status, { "front-token": frontToken("eve") });
+    world.server.refreshScript = [() => Object.defineProperty(foreign(), "url", { value: "https://elsewhere.example/" })];
+    await assert.rejects(world.settle(tab.fetch("/feed")), { code: "SESSION_REFRESH_FAILED" });
+    assert.deepEqual([tab.getUserId(), world.server.refreshes], ["ada", 1]);
+  }
 });
