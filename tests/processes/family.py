@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from reseal import AsyncRemote, AsyncReseal, Remote, Reseal, Settings
 
 API = "https://api.example.com"
-CHILDREN = 3
-ROUNDS = 5
-PATIENCE = 60
+CHILDREN = 2
+ROUNDS = 4
+PATIENCE = 180
 """Seconds after which a process that waits for ever is killed."""
 
 

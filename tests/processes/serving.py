@@ -25,11 +25,11 @@ GUNICORN = "gunicorn --bind 127.0.0.1:{port} --no-control-socket --log-level war
 WSGI = {
     "sync": f"{GUNICORN} wsgi_app:app",
     "sync-preload": f"{GUNICORN} --preload wsgi_app:app",
-    "gthread": f"{GUNICORN} --worker-class gthread --threads 8 wsgi_app:app",
-    "gthread-preload": f"{GUNICORN} --worker-class gthread --threads 8 --preload wsgi_app:app",
     "gevent": f"{GUNICORN} --worker-class gevent wsgi_app:app",
     "gevent-preload": f"{GUNICORN} --worker-class gevent --preload wsgi_app:app",
     "granian-wsgi": "granian --host 127.0.0.1 --port {port} --workers 2 --interface wsgi wsgi_app:app",
+    "gthread": f"{GUNICORN} --worker-class gthread --threads 8 wsgi_app:app",
+    "gthread-preload": f"{GUNICORN} --worker-class gthread --threads 8 --preload wsgi_app:app",
 }
 ASGI = {
     "gunicorn-uvicorn": f"{GUNICORN} --worker-class uvicorn_worker.UvicornWorker asgi_app:app",

@@ -14,7 +14,7 @@ from tests.server.running import running
 KEY = "a-key-of-twenty-characters"
 FAMILY = Path(__file__).with_name("family.py")
 COLOURS = ["async", "sync"]
-PATIENCE = 180
+PATIENCE = 400
 
 
 @pytest.fixture(scope="module")

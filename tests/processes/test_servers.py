@@ -10,14 +10,16 @@ from tests.processes import serving
 from tests.processes.serving import ASGI, KEY, WSGI, browser
 from tests.server.running import running
 
-CASES = (
-    *((server, "sqlite") for server in WSGI | ASGI),
-    *((server, "postgres") for server in ("sync-preload", "gthread-preload", "gevent-preload", "gunicorn-uvicorn")),
-    *((server, "remote") for server in ("gthread-preload", "gevent-preload")),
-)
+OVER_SQLITE = [(server, "sqlite") for server in WSGI], [(server, "sqlite") for server in ASGI]
+OVER_POSTGRESQL = [
+    (name, "postgres") for name in ("sync-preload", "gunicorn-uvicorn", "gevent-preload", "gthread-preload")
+]
+OVER_A_SERVICE = [(name, "remote") for name in ("gthread-preload", "gevent-preload")]
+SERIES = (*OVER_SQLITE, OVER_POSTGRESQL, OVER_A_SERVICE)
+pytestmark = pytest.mark.sampled("site", *SERIES)
 
 
-@pytest.fixture(scope="module", params=CASES, ids="-".join)
+@pytest.fixture(scope="module", params=[case for series in SERIES for case in series], ids="-".join)
 def site(request, tmp_path_factory):
     server, store = request.param
     folder = tmp_path_factory.mktemp(server)
