@@ -6,6 +6,8 @@ import asyncio
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from tests.frameworks.apps import ENDINGS
 from tests.frameworks.site import (
@@ -72,6 +74,21 @@ async def test_new_cookies_leave_exactly_once_however_the_response_comes_about(
         "file": b"two" in response.content,
         "exception": b"handler" not in response.content,
     }[how]
+
+
+# S57
+async def test_what_is_said_to_one_cache_alone_does_not_overrule_it(site: Site) -> None:
+    said = {"CDN-Cache-Control": "max-age=600", "Surrogate-Control": "max-age=600", "X-Accel-Expires": "600"}
+
+    async def page(request: Request) -> JSONResponse:
+        await site.reseal.get_session(request)
+        return JSONResponse({}, headers=said)
+
+    site.app.router.add_route("/page", page)
+    response = await (await site.signed_in("alice")).get("/page")
+    assert response.status_code == 200
+    assert [response.headers.get_list(name) for name in said] == [["no-store"], ["no-store"], ["0"]]
+    assert is_private(response)
 
 
 # S57

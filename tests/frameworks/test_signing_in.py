@@ -18,11 +18,14 @@ FOREIGN: dict[str, Lines] = {
     "form": [("origin", EVIL), ("sec-fetch-site", "cross-site")],
     "form of a browser without fetch metadata": [("origin", EVIL)],
     "sandboxed": [("origin", "null")],
+    "sandboxed, and called foreign": [("origin", "null"), ("sec-fetch-site", "cross-site")],
+    "neighbour without a referrer": [("origin", "null"), ("sec-fetch-site", "same-site")],
     "neighbour": [("origin", "https://blog.example.com"), ("sec-fetch-site", "same-site")],
     "link": [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
 }
 OWN: dict[str, Lines] = {
     "page": [("origin", WEBSITE), ("sec-fetch-site", "same-site")],
+    "form of a page without a referrer": [("origin", "null"), ("sec-fetch-site", "same-origin")],
     "typed": [("sec-fetch-site", "none")],
     "program": [],
 }

@@ -13,7 +13,7 @@ FOREIGN = "https://evil.example"
 T, H, U = Trust.TRUSTED, Trust.HOSTILE, Trust.UNKNOWN
 ORIGINS = [None, WEBSITE, FOREIGN, "null"]
 TABLE = {
-    "same-origin": [T, T, H, H],
+    "same-origin": [T, T, H, T],
     "same-site": [H, T, H, H],
     "cross-site": [H, T, H, H],
     "none": [U, T, H, H],

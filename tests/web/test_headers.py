@@ -34,6 +34,24 @@ def test_an_untouched_outbox_changes_nothing():
     assert not SessionHeaders().touched
 
 
+@pytest.mark.parametrize("outbox", [touched(), full()])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"CDN-Cache-Control", b"no-store"),
+        (b"cloudflare-cdn-cache-control", b"no-store"),
+        (b"Surrogate-Control", b"no-store"),
+        (b"Edge-Control", b"no-store"),
+        (b"X-Accel-Expires", b"0"),
+    ],
+)
+def test_nor_does_a_cache_keep_it_that_is_addressed_by_a_header_of_its_own(outbox, name, value):
+    merged = outbox.merge_into([(name, b"max-age=600"), (b"x-other", b"1")])
+    assert [each for each in merged if each[0].lower() == name.lower()] == [(name.lower(), value)]
+    assert (b"cache-control", b"no-store") in merged
+    assert SessionHeaders().merge_into([(name, b"max-age=600")]) == [(name, b"max-age=600")]
+
+
 def test_a_touch_keeps_the_response_out_of_every_cache():
     assert touched().items() == [("cache-control", "no-store"), ("vary", "Cookie, Authorization")]
 

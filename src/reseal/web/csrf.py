@@ -7,7 +7,7 @@ and columns ``Origin`` (Fetch, "Origin header"):
 =============  ===========  =========  ==========  =========
 ..             no Origin    ours       foreign     ``null``
 =============  ===========  =========  ==========  =========
-same-origin    TRUSTED      TRUSTED    HOSTILE     HOSTILE
+same-origin    TRUSTED      TRUSTED    HOSTILE     TRUSTED
 same-site      HOSTILE      TRUSTED    HOSTILE     HOSTILE
 cross-site     HOSTILE      TRUSTED    HOSTILE     HOSTILE
 none           UNKNOWN      TRUSTED    HOSTILE     HOSTILE
@@ -17,8 +17,9 @@ other text     UNKNOWN      TRUSTED    HOSTILE     HOSTILE
 
 A repeated header is HOSTILE: no browser sends one. "Ours" is an exact member of ``settings.origins``. An
 unlisted origin is refused even when the browser calls it same-origin, as happens behind a proxy that serves the
-application under a name nobody configured: :func:`explain` then says what to add. ``Origin: null`` includes the
-plain form of a page with ``Referrer-Policy: no-referrer``; scripts of such a page send their true origin.
+application under a name nobody configured: :func:`explain` then says what to add. ``Origin: null`` is sent by the
+plain form of a page with ``Referrer-Policy: no-referrer``, by a sandboxed frame, and after a redirect by others.
+``same-origin`` tells them apart: no browser says it of an opaque origin or of such a redirect.
 
 A navigation is judged by :func:`comes_by_itself` instead: it names no origin, and following a foreign link is no crime.
 
@@ -53,6 +54,7 @@ class Trust(Enum):
     """No browser spoke: an old one, or a client that is not a browser."""
 
 
+_NO_NAME: Final = "null"
 _WITHOUT_ORIGIN: Final = {
     "same-origin": Trust.TRUSTED,
     "same-site": Trust.HOSTILE,
@@ -82,7 +84,7 @@ def verdict(facts: RequestFacts, settings: Settings) -> Trust:
     origins, sites = facts.all("origin"), facts.all("sec-fetch-site")
     if len(origins) > 1 or len(sites) > 1:
         return Trust.HOSTILE
-    if origins:
+    if origins and not (origins[0] == _NO_NAME and sites == ("same-origin",)):
         return Trust.TRUSTED if origins[0] in settings.origins else Trust.HOSTILE
     return _WITHOUT_ORIGIN.get(sites[0], Trust.UNKNOWN) if sites else Trust.UNKNOWN
 

@@ -21,6 +21,8 @@ _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _VARY: Final = ("Cookie", "Authorization")
 _TOUCH: Final = ((b"cache-control", b"no-store"), (b"vary", b"Cookie, Authorization"))
 _TOUCHED_NAMES: Final = frozenset(name for name, _ in _TOUCH)
+_FOR_ONE_CACHE: Final = (b"-cache-control", b"surrogate-control", b"edge-control", b"x-accel-expires")
+"""Ends of the names by which one kind of cache is addressed: it then ignores ``Cache-Control`` (RFC 9213, 2.2)."""
 
 
 class SessionHeaders:
@@ -78,15 +80,16 @@ class SessionHeaders:
     def merge_into(self, existing: RawHeaders) -> list[tuple[bytes, bytes]]:
         """Give the final headers of a response. Untouched, that is exactly what it had.
 
-        ``Vary`` and ``Access-Control-Expose-Headers`` are united, ``Cache-Control`` and our own headers are
-        replaced. ``Set-Cookie`` lines of the application stay as they are, even one that names a cookie of
-        ours: ours come after it, and the last line wins in a browser. Merging twice adds nothing.
+        ``Vary`` and ``Access-Control-Expose-Headers`` are united; replaced are ``Cache-Control``, what is said to one
+        cache alone (``CDN-Cache-Control``, ``Surrogate-Control``, ``X-Accel-Expires``) and our own headers.
+        ``Set-Cookie`` lines of the application stay as they are, even one that names a cookie of ours: ours come after
+        it, and the last line wins in a browser. Merging twice adds nothing.
         """
         theirs = list(existing)
         if not self.touched:
             return theirs
         says_more = self._cookies or self._headers or self._exposed
-        if not says_more and _TOUCHED_NAMES.isdisjoint([name.lower() for name, _ in theirs]):
+        if not says_more and not any(_matters(name.lower()) for name, _ in theirs):
             return [*theirs, *_TOUCH]  # the same as below, for what nearly every response is
         cookies = [(b"set-cookie", text.encode("ascii")) for text in self._cookies.values()]
         fields = self._fields(theirs)
@@ -104,9 +107,22 @@ class SessionHeaders:
             name = b"access-control-expose-headers"
             fields[name] = _listed(_united(theirs, name, self._exposed))
         fields[b"cache-control"] = b"no-store"
+        fields |= {name.lower(): _never_kept(name.lower()) for name, _ in theirs if _is_for_one_cache(name.lower())}
         vary = _united(theirs, b"vary", _VARY)
         fields[b"vary"] = b"*" if "*" in vary else _listed(vary)
         return fields
+
+
+def _matters(name: bytes) -> bool:
+    return name in _TOUCHED_NAMES or _is_for_one_cache(name)
+
+
+def _is_for_one_cache(name: bytes) -> bool:
+    return name.endswith(_FOR_ONE_CACHE)
+
+
+def _never_kept(name: bytes) -> bytes:
+    return b"0" if name == b"x-accel-expires" else b"no-store"
 
 
 def _united(headers: RawHeaders, name: bytes, added: Iterable[str]) -> list[str]:
