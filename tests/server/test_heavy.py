@@ -2,6 +2,7 @@
 (security: S79)."""
 
 import asyncio
+import re
 import resource
 import socket
 import time
@@ -96,10 +97,11 @@ def test_thousands_of_idle_connections_take_little_memory_and_hold_nobody_up(ser
     with ExitStack() as idle:
         for _ in range(count):
             connection = idle.enter_context(service.connect())
-            connection.sendall(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            connection.sendall(b"GET /apiversion HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert status(connection) == 200  # and stays, as the connections of an application do
         answered_at_once(service)
         assert service.memory() - before < MEMORY
+        assert re.search(r"^reseal_connections (\d+)$", service.metrics(), re.MULTILINE)[1] == str(count)
     answered_at_once(service)
 
 
