@@ -44,24 +44,23 @@ export function createCaller(parts: Parts): Caller {
 
   async function call<R extends Reply>(call: SessionCall<R>, rules: CallRules): Promise<SessionAnswer<R>> {
     const own = ownHeaders(call.own, tokens.access());
-    let before: Snapshot;
-    let isRenewed = false;
-    const send = () => {
-      before = session.observe();
-      return sendNow(call, own, before);
+    const send = async () => {
+      const before = session.observe();
+      return { before, response: await sendNow(call, own, before) };
     };
+    let isRenewed = false;
     for (let repeats = 0; ; repeats += 1) {
-      const response = await (call.mayChangeUser ? sendInTurn(call, rules, send) : send());
+      const { before, response } = await (call.mayChangeUser ? sendInTurn(call, rules, send) : send());
       if (!isRefusal(response)) return { response, verdict: "answered" };
       // The session is good, so this is for example a wrong password. Whoever refuses and yet brings news of the session has
       // accepted it: an application, or a service worker that has refreshed.
       if (isNews(response)) return { response, verdict: "answered" };
       if (isRenewed && !(await unlessAborted(call.signal, refusesSession(response)))) return { response, verdict: "answered" };
       if (repeats === rules.maxRepeats) return { response, verdict: lastVerdict() };
-      const outcome = await unlessAborted(call.signal, renew(before!, rules));
+      const outcome = await unlessAborted(call.signal, renew(before, rules));
       if (outcome === "ended") return { response, verdict: "ended" };
       const now = state.snapshot();
-      if (isAnotherUser(before!, now)) return { response, verdict: "replaced" };
+      if (isAnotherUser(before, now)) return { response, verdict: "replaced" };
       isRenewed = outcome === "refreshed" || Math.abs(environment.now() - Number(now.marker)) < JUST_NOW_MS;
       discard(response);
     }
