@@ -50,7 +50,9 @@ async def guarded(
 
     What is raised before the WebSocket is accepted refuses the handshake.
     """
-    session = await admit(reseal, request, SessionHeaders(), claims)  # a handshake sets no cookies
+    outbox = SessionHeaders()
+    session = await admit(reseal, request, outbox, claims)
+    outbox.sent = True  # a handshake sets no cookies
     async with watch.following(session.get_handle(), session.get_user_id()) as connection:
         await websocket.accept(ticket.choose(request, subprotocols))
         try:

@@ -440,8 +440,10 @@ class _Outgoing:
         headers = scope[_OUTBOX] = SessionHeaders()
 
         def send_with_headers(message: Message) -> Awaitable[None]:
-            if headers.touched and message["type"] == "http.response.start":
-                message["headers"] = headers.merge_into(message.get("headers", ()))
+            if message["type"] == "http.response.start":
+                if headers.touched:
+                    message["headers"] = headers.merge_into(message.get("headers", ()))
+                headers.sent = True
             return send(message)
 
         return self._app(scope, receive, send_with_headers)

@@ -24,7 +24,7 @@ from reseal.testing.material import MINUTE
 from reseal.wire.hosts import addresses
 from tests._async.serving import API_KEY, AsyncServed
 
-HOSTS = "http://one:3567;http://two:3567"
+HOSTS = "https://one:3567;https://two:3567"
 SCOPES = (Scope("a", "public"), Scope("b", "public"), Scope("a", "b"))
 
 
@@ -303,7 +303,7 @@ async def test_an_error_names_the_id_under_which_the_service_tells_more(world):
     ids=["one", "two", "seed"],
 )
 def test_hosts_are_written_as_people_know_them(hosts, found):
-    assert addresses(hosts) == found
+    assert addresses(hosts, allow_plain_http=True) == found
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,22 @@ def test_hosts_are_written_as_people_know_them(hosts, found):
 def test_hosts_that_are_none_are_refused_before_anything_is_sent(hosts):
     with pytest.raises(ConfigurationError):
         AsyncRemote(Settings(api_domain=API), hosts)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    ["http://core-1:3567", "https://core-1;http://core-2", "http://192.0.2.1", [{"hostname": "core-1", "port": 1}]],
+)
+def test_plain_http_to_another_machine_is_refused_unless_it_is_wanted(hosts):
+    with pytest.raises(ConfigurationError, match=r"core-|192") as error:
+        AsyncRemote(Settings(api_domain=API), hosts)
+    assert "allow_plain_http=True" in str(error.value)
+    AsyncRemote(Settings(api_domain=API), hosts, allow_plain_http=True)
+
+
+@pytest.mark.parametrize("hosts", ["http://localhost:1", "http://127.0.0.2:1", "http://[::1]:1", "https://core-1"])
+def test_plain_http_within_this_machine_is_nobody_elses_business(hosts):
+    AsyncRemote(Settings(api_domain=API), hosts)
 
 
 async def test_sessions_that_are_not_open_say_so(world):

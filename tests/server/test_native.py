@@ -104,7 +104,7 @@ async def test_native_keys_and_those_of_the_core_interface_lie_beside_each_other
 async def test_an_application_works_over_the_service_as_it_does_over_a_store(service):
     settings = Settings(api_domain="https://api.example.com")
     transport = httpx.ASGITransport(service)
-    remote = AsyncRemote(settings, "http://service/core", api_key=KEY, clock=service.clock, transport=transport)
+    remote = AsyncRemote(settings, "https://service/core", api_key=KEY, clock=service.clock, transport=transport)
     reseal = Reseal(settings, sessions=remote, clock=service.clock)
     app = FastAPI()
     reseal.install(app)

@@ -37,7 +37,7 @@ def remotes(it):
 def remote(it, **changes):
     settings = Settings(api_domain="https://api.example.com", **changes)
     transport = httpx.ASGITransport(it.service)
-    return AsyncRemote(settings, "http://service", api_key=KEY, clock=it.clock, transport=transport)
+    return AsyncRemote(settings, "https://service", api_key=KEY, clock=it.clock, transport=transport)
 
 
 @pytest.mark.parametrize("tenant", TENANTS)

@@ -74,7 +74,7 @@ def test_each_cookie_lives_where_the_settings_say(chosen):
 @pytest.mark.parametrize("chosen", CONFIGURATIONS)
 def test_clearing_differs_from_setting_only_in_value_and_end(chosen):
     headers = attached(chosen)
-    written = cookies_of(headers)
+    written = cookies_of(attached(chosen))
     transport.clear(headers, chosen, COOKIE)
     cleared = cookies_of(headers)
     assert cleared.keys() == written.keys()

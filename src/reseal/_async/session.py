@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from reseal._async import changes
 from reseal._async.colour import awaited
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+_LATER: Final = "; the same call by the session's handle changes the next access token"
 
 
 class AsyncSession:
@@ -103,7 +104,12 @@ class AsyncSession:
 
     @awaited
     async def update_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
-        """Replace the JWT payload and give the browser a new access token with it."""
+        """Replace the JWT payload and give the browser a new access token with it.
+
+        Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``, and ``RuntimeError`` once the response has
+        begun.
+        """
+        self._response.demand_unsent("update_jwt_payload", _LATER)
         sessions = self._reseal.sessions
         try:
             record = await sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
@@ -126,7 +132,11 @@ class AsyncSession:
 
     @awaited
     async def revoke_session(self) -> None:
-        """End this session in the store, then have the client forget it. Raises ``StoreUnavailable``."""
+        """End this session in the store, then have the client forget it.
+
+        Raises ``StoreUnavailable``, and ``RuntimeError`` once the response has begun.
+        """
+        self._response.demand_unsent("revoke_session", "; to end it all the same, revoke it by its handle")
         await self._reseal.sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
         transport.clear(self._response, self._reseal.settings, self._via)
 

@@ -109,8 +109,9 @@ class AsyncReseal:
         A request that a foreign page caused gets no cookies, or that page could sign the user in as somebody else:
         ``allow_cross_site`` is for the callback of an identity provider, after its ``state`` was checked, and for links
         in mails. Raises ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was
-        begun, and the client keeps what it had.
+        begun, and the client keeps what it had. Raises ``RuntimeError`` once the response has begun.
         """
+        response.demand_unsent("create_new_session")
         self._begin(request, response)
         actor.refuse(jwt_payload)
         via = transport.for_new_session(request, self.settings)
@@ -118,6 +119,9 @@ class AsyncReseal:
         if is_foreign and via is Transport.COOKIE:
             raise self.cross_site(request, f"{csrf.explain(request, self.settings)}; {_CALLBACK}")
         tokens = await self.sessions.create(user_id, jwt_payload, session_data, caller=_caller(request))
+        if response.sent:  # meanwhile: nobody would ever hold the new session
+            await self.sessions.revoke((tokens.claims.sid,))
+            response.demand_unsent("create_new_session")
         held = offered.involved(offered.held(self.sessions, self.settings, request, with_cookies=not is_foreign))
         if held:
             await self.sessions.revoke(held, EndReason.REPLACED)
@@ -157,7 +161,7 @@ class AsyncReseal:
         """Give the client new tokens for its refresh token. Only by POST, only on the refresh path.
 
         They leave by the way on which the refresh token came. Raises ``Unauthorised`` and ``TokenTheftDetected``
-        (tokens cleared), ``StoreUnavailable`` (tokens stay).
+        (tokens cleared), ``StoreUnavailable`` (tokens stay), ``RuntimeError`` once the response has begun.
         """
         tokens, via = await self._refresh(request, response)
         return AsyncSession(self, tokens.claims, response, via)
@@ -178,8 +182,9 @@ class AsyncReseal:
         Again and again is fine. A token that names no session, because its signing key was retired for instance, ends
         none: that raises ``TryRefreshToken``, and nothing is forgotten. Raises ``StoreUnavailable`` if the store could
         not note it: the client has then forgotten the session, but the session itself may live on. Raises
-        ``Unauthorised`` for a foreign page.
+        ``Unauthorised`` for a foreign page, ``RuntimeError`` once the response has begun.
         """
+        response.demand_unsent("sign_out", "; to end a session without a response, revoke it by its handle")
         self._begin(request, response)
         if request.method != "POST":
             raise WrongMethod
@@ -242,6 +247,7 @@ class AsyncReseal:
 
     def set_relevant_headers_for_options_api(self, request: RequestFacts, response: SessionHeaders) -> bool:
         """Answer a preflight (``OPTIONS``) of one of our origins; says ``False``, and nothing else, to any other."""
+        response.demand_unsent("set_relevant_headers_for_options_api")
         return cors.allow(request, self.settings, response)
 
     # -- any session, by its handle or its user: an id that is not text raises InvalidInput --------------------------
@@ -336,8 +342,8 @@ class AsyncReseal:
         transport.attach(response, self.settings, via, tokens, self._clock.wall())
 
     def refuse(self, error: ErrorT, response: SessionHeaders, *ways: Transport) -> ErrorT:
-        """Clear the tokens if this error ends the client's session; gives the error back."""
-        if answers.clears_session(error):
+        """Clear the tokens if this error ends the client's session, and it can be told; gives the error back."""
+        if not response.sent and answers.clears_session(error):
             transport.clear(response, self.settings, *ways)
         return error
 
@@ -399,13 +405,15 @@ class AsyncReseal:
             tokens = await self.sessions.reissue(claims, record)
         except Unauthorised as error:
             raise self.refuse(error, response, *self._ways(request, via)) from None
-        self.attach(tokens, response, via)
+        if not response.sent:  # otherwise the next request is told
+            self.attach(tokens, response, via)
         return AsyncSession(self, tokens.claims, response, via)
 
     def _ways(self, request: RequestFacts, via: Transport) -> tuple[Transport, ...]:
         return via, *transport.leftovers(request, self.settings, via)
 
     async def _refresh(self, request: RequestFacts, response: SessionHeaders) -> tuple[TokenPair, Transport]:
+        response.demand_unsent("refresh_session")
         self._begin(request, response)
         if request.method != "POST":
             raise WrongMethod

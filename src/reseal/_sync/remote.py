@@ -41,6 +41,7 @@ class Remote:
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they
     take turns, and where one is away the next is asked. ``timeout_s``: the longest that a call takes, in seconds.
+    ``allow_plain_http``: whether other machines may be ``http://``, where the network between is trusted.
     ``transport``: an httpx transport of your own, say with your certificates. Of the settings those about the database
     and ``secret_key`` are the service's business. Needs httpx (``pip install "reseal[remote]"``).
 
@@ -57,6 +58,7 @@ class Remote:
         clock: Clock | None = None,
         random: Callable[[int], bytes] = os.urandom,
         transport: httpx.BaseTransport | None = None,
+        allow_plain_http: bool = False,
     ) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
@@ -65,7 +67,7 @@ class Remote:
             return int.from_bytes(random(2)) / 0x10000
 
         self._hosts = Failover(
-            addresses(hosts),
+            addresses(hosts, allow_plain_http=allow_plain_http),
             api_key=Secret(api_key) if isinstance(api_key, str) else api_key,
             timeout_s=timeout_s,
             clock=self._clock,

@@ -28,7 +28,7 @@ _FOR_ONE_CACHE: Final = (b"-cache-control", b"surrogate-control", b"edge-control
 class SessionHeaders:
     """Headers waiting for a response. Whatever is set also counts as a touch."""
 
-    __slots__ = ("_cookies", "_exposed", "_headers", "for_older_frontend", "path_prefix", "touched")
+    __slots__ = ("_cookies", "_exposed", "_headers", "for_older_frontend", "path_prefix", "sent", "touched")
 
     def __init__(self) -> None:
         self._cookies: dict[tuple[str, ...], str] = {}
@@ -36,6 +36,8 @@ class SessionHeaders:
         self._exposed: dict[str, None] = {}
         self.touched: bool = False
         """Whether the response depends on, or changes, a session."""
+        self.sent: bool = False
+        """Whether the response has begun: what is said from then on reaches nobody."""
         self.path_prefix: str = ""
         """What stands before the application's paths, for the paths of cookies: see :mod:`reseal.web.places`."""
         self.for_older_frontend: bool = False
@@ -45,8 +47,20 @@ class SessionHeaders:
         """Mark session state as read, set or cleared, so that no cache keeps the response (S57)."""
         self.touched = True
 
+    def demand_unsent(self, call: str, instead: str = "") -> None:
+        """Raise ``RuntimeError`` if the response has begun: for calls that change what the client holds."""
+        if self.sent:
+            raise RuntimeError(
+                f"{call}: the response has begun, so its headers cannot tell the client any more. Call it before the "
+                f"response is returned or its first part is sent{instead}"
+            )
+
     def set_cookie(self, name: str, text: str) -> None:
-        """Put one ``Set-Cookie`` text in; it replaces an earlier one of the same name, domain and path."""
+        """Put one ``Set-Cookie`` text in; it replaces an earlier one of the same name, domain and path.
+
+        Raises ``RuntimeError`` once the response has begun, as :meth:`set` does.
+        """
+        self.demand_unsent(f"the cookie {name}")
         if not text.startswith(f"{name}="):
             raise InvalidInput("cookie name", "is not the name in the cookie's text")
         place = [part for part in text.split("; ")[1:] if part.startswith(("Domain=", "Path="))]
@@ -55,6 +69,7 @@ class SessionHeaders:
 
     def set(self, name: str, value: str) -> None:
         """Put a header in, replacing an earlier one. Raises ``InvalidInput`` outside printable ASCII (S58)."""
+        self.demand_unsent(f"the header {name}")
         self._headers[_field(name)] = _clean(value)
         self.touch()
 
@@ -74,7 +89,7 @@ class SessionHeaders:
         self._exposed.pop(name.lower(), None)
 
     def items(self) -> list[tuple[str, str]]:
-        """List the headers as text, for a response that has none of its own."""
+        """List the headers as text, for a response that has none of its own, which begins with them."""
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.merge_into(())]
 
     def merge_into(self, existing: RawHeaders) -> list[tuple[bytes, bytes]]:
@@ -83,8 +98,10 @@ class SessionHeaders:
         ``Vary`` and ``Access-Control-Expose-Headers`` are united; replaced are ``Cache-Control``, what is said to one
         cache alone (``CDN-Cache-Control``, ``Surrogate-Control``, ``X-Accel-Expires``) and our own headers.
         ``Set-Cookie`` lines of the application stay as they are, even one that names a cookie of ours: ours come after
-        it, and the last line wins in a browser. Merging twice adds nothing.
+        it, and the last line wins in a browser. Merging twice adds nothing. The response counts as begun
+        from here on.
         """
+        self.sent = True
         theirs = list(existing)
         if not self.touched:
             return theirs
