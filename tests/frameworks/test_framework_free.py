@@ -51,13 +51,25 @@ class Client:
 
     async def call(self, name: str, *args: Any, method: str = "POST", origin: str = WEBSITE, **kwargs: Any) -> Any:
         """Call with the facts of a request; the headers arrive whether it raises or not, as a framework sees to."""
-        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        request = RequestFacts.of(method, "/", [("Cookie", cookies), ("Origin", origin)], "192.0.2.1")
         response = SessionHeaders()
         try:
-            return await settled(getattr(self.sessions, name)(request, response, *args, **kwargs))
+            return await self.call_within(response, name, *args, method=method, origin=origin, **kwargs)
         finally:
             self.receive(response)
+
+    async def call_within(
+        self,
+        response: SessionHeaders,
+        name: str,
+        *args: Any,
+        method: str = "POST",
+        origin: str = WEBSITE,
+        **kwargs: Any,
+    ) -> Any:
+        """Do the same for a response that goes on: it has not begun, and nothing arrives yet."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        request = RequestFacts.of(method, "/", [("Cookie", cookies), ("Origin", origin)], "192.0.2.1")
+        return await settled(getattr(self.sessions, name)(request, response, *args, **kwargs))
 
     def receive(self, response: SessionHeaders) -> None:
         items = response.items()

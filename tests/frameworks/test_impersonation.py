@@ -10,7 +10,17 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
-from reseal import AsyncReseal, Event, EventName, InvalidInput, RequestFacts, Reseal, Settings, Unauthorised
+from reseal import (
+    AsyncReseal,
+    Event,
+    EventName,
+    InvalidInput,
+    RequestFacts,
+    Reseal,
+    SessionHeaders,
+    Settings,
+    Unauthorised,
+)
 from reseal.fastapi import Reseal as FastAPIReseal
 from reseal.testing import ManualClock, as_browser
 from tests.frameworks.site import ACCESS, API, HOUR, MINUTE, REFRESH, WEBSITE
@@ -103,7 +113,7 @@ async def test_an_actor_who_signs_out_is_signed_out_whole(admin: Client) -> None
 
 
 async def test_a_payload_that_is_replaced_keeps_the_actor_and_takes_no_other(admin: Client) -> None:
-    session = await admin.call("impersonate", "alice", reason="ticket 4711")
+    session = await admin.call_within(SessionHeaders(), "impersonate", "alice", reason="ticket 4711")
     await settled(session.update_jwt_payload({"plan": "gold"}))
     assert (session.get_jwt_payload()["plan"], session.get_actor()) == ("gold", "admin")
     await settled(session.update_jwt_payload({**session.get_jwt_payload(), "plan": "silver"}))

@@ -38,6 +38,7 @@ async def begin(
     at_most: int,
 ) -> AsyncSession:
     """Hand out an access token of ``user_id`` in place of the actor's. See :meth:`AsyncReseal.impersonate`."""
+    response.demand_unsent("impersonate")
     own = await reseal.get_session(request, response, enable_csrf_protection=True, check_database=True)
     if own.get_actor() is not None:
         raise InvalidInput("user_id", "this session acts for somebody already; call stop_impersonating first")
@@ -61,6 +62,7 @@ async def begin(
 
 async def stop(reseal: AsyncReseal, request: RequestFacts, response: SessionHeaders) -> None:
     """End an impersonation and have the browser refresh its own session. See :meth:`AsyncReseal.stop_impersonating`."""
+    response.demand_unsent("stop_impersonating")
     session = await reseal.get_session(request, response, enable_csrf_protection=True)
     claims, _, via = session.parts()
     actor = actor_of(claims.jwt_payload())

@@ -39,6 +39,7 @@ def begin(
     at_most: int,
 ) -> Session:
     """Hand out an access token of ``user_id`` in place of the actor's. See :meth:`Reseal.impersonate`."""
+    response.demand_unsent("impersonate")
     own = reseal.get_session(request, response, enable_csrf_protection=True, check_database=True)
     if own.get_actor() is not None:
         raise InvalidInput("user_id", "this session acts for somebody already; call stop_impersonating first")
@@ -62,6 +63,7 @@ def begin(
 
 def stop(reseal: Reseal, request: RequestFacts, response: SessionHeaders) -> None:
     """End an impersonation and have the browser refresh its own session. See :meth:`Reseal.stop_impersonating`."""
+    response.demand_unsent("stop_impersonating")
     session = reseal.get_session(request, response, enable_csrf_protection=True)
     claims, _, via = session.parts()
     actor = actor_of(claims.jwt_payload())

@@ -33,7 +33,7 @@ def actor_of(members: Mapping[str, Any]) -> Actor | None:
 
 def refuse(members: Mapping[str, object] | None, present: Actor | None = None) -> None:
     """Refuse a payload that names another actor than the one who is ``present``. Raises ``InvalidInput``."""
-    if members is not None and actor_of(members) not in {None, present}:
+    if isinstance(members, Mapping) and actor_of(members) not in {None, present}:  # what is no object is refused later
         raise InvalidInput("jwt_payload", "'act' with 'sub' and 'sid' says who acts for the user: call impersonate")
 
 
