@@ -12,7 +12,7 @@ import sys
 import time
 import types
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -27,8 +27,8 @@ from reseal.server.inspection import clocks, inspect
 from reseal.server.instances import Instance, entered, ready, running
 from tests.support.postgres import cluster
 
-SECRET = "canary-" + "s" * 40
-OTHER = "canary-" + "o" * 40
+SECRET = "canary-Q7v2mB9xK4tR8wZ1pL6nD3sF5hJ0gYaE"
+OTHER = "canary-aE0gYhJ5sF3nD6pL1wZ8tR4xK9mB2vQ7"
 
 
 @pytest.fixture
@@ -182,6 +182,34 @@ def test_a_wrong_secret_key_is_told(run, monkeypatch):
         assert "secret_key: does not open key" in err
     monkeypatch.delenv("RESEAL_SECRET_KEY")
     assert "secret_key: missing" in run("keys", "rotate")[2]
+
+
+def test_secret_key_is_rolled_over_and_a_command_says_when_the_old_one_may_go(run, home, monkeypatch):
+    monkeypatch.setenv("RESEAL_SECRET_KEY", SECRET)
+    run("migrate")
+    assert run("keys", "rotate")[0] == DONE
+    (home / "accepted").write_text(f"{SECRET}\n")
+    monkeypatch.setenv("RESEAL_SECRET_KEY", OTHER)
+    monkeypatch.setenv("RESEAL_ACCEPTED_SECRET_KEYS_FILE", str(home / "accepted"))
+    code, out, _ = run("check")
+    assert (code, "are not under secret_key" in out) == (DONE, True)
+    code, out, _ = run("keys", "rewrap", "--json")
+    assert code == DONE
+    [row] = rows(out)
+    assert row["rewrapped"] == len(rows(run("keys", "list", "--json")[1]))
+    week = datetime.fromisoformat(row["accepted_may_go"]) - datetime.now(UTC)
+    assert timedelta(days=6, hours=23) < week <= timedelta(days=7)
+    assert rows(run("keys", "rewrap", "--json")[1])[0]["rewrapped"] == 0
+    monkeypatch.delenv("RESEAL_ACCEPTED_SECRET_KEYS_FILE")
+    code, out, _ = run("check")
+    assert (code, "WARN" in out) == (DONE, False)
+    assert run("keys", "rotate")[0] == DONE
+
+
+def test_check_tells_a_secret_key_that_reads_like_words(run, monkeypatch):
+    monkeypatch.setenv("RESEAL_SECRET_KEY", "canary birds sing in the morning at five")
+    run("migrate")
+    assert "WARN  configuration: secret_key reads like words" in run("check")[1]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from reseal.wire.problem import Problem
 from reseal.wire.versions import Bounds, Version
 
 KEY = "canary-0123456789-abcdef"
-LONG = "canary-0123456789-abcdef-0123456789-abcdef"
+LONG = "canary-Q7v2mB9xK4tR8wZ1pL6nD3sF5hJ0gYaEuC"
 
 
 def made(source="app.yaml", **values):

@@ -1,8 +1,10 @@
 """The value: what is accepted, how it is normalised, what is refused and in which words, what follows from it."""
 
+import base64
 import copy
 import dataclasses
 import pickle
+import random
 import traceback
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
+from reseal.core import guessable
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import Policy, Rollback, Scope, TheftResponse
 from reseal.core.secret import Secret
@@ -518,7 +521,41 @@ def test_the_error_shows_each_problem_on_its_line():
 def test_a_secret_given_as_text_is_held_as_a_secret():
     assert settings(secret_key=CANARY).secret_key == Secret(CANARY)
     assert settings(secret_key=Secret(CANARY)).secret_key.reveal() == CANARY.encode()
-    assert settings(secret_key="x" * 32).secret_key is not None
+    assert settings(secret_key="abcdefgh12345678ijklmnop90QRSTUV").secret_key is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x" * 32, "fewer than 6 different characters"),
+        ("abababababababababababababababababab", "fewer than 6 different characters"),
+        ("abc123!" * 6, "repeats a few characters"),
+        ("change-me-change-me-please-change-me", "placeholder"),
+        ("your-super-secret-key-here-1234567890", "placeholder"),
+        ("django-insecure-replace-this-secret-key", "placeholder"),
+    ],
+)
+def test_a_secret_that_anybody_would_try_first_is_refused_by_name(text, why):
+    for name in ("secret_key", "accepted_secret_keys"):
+        with pytest.raises(ConfigurationError, match=f"'{name}' .*{why}") as caught:
+            settings(**{name: text})
+        assert text not in str(caught.value)
+
+
+def test_chance_is_never_taken_for_a_placeholder_nor_for_weak():
+    chance = random.Random(7)
+    for _ in range(200):
+        raw = chance.randbytes(48)
+        for text in (raw.hex(), base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()):
+            assert guessable.obvious(text) is None
+            assert guessable.weakness(text) is None
+
+
+@pytest.mark.parametrize(
+    "several", [f"{CANARY}\n{CANARY[::-1]}\n", [CANARY, CANARY[::-1]], Secret(f"{CANARY}\n{CANARY[::-1]}")]
+)
+def test_accepted_secrets_are_one_a_line_or_a_list(several):
+    assert settings(accepted_secret_keys=several).accepted_secret_keys == Secret(f"{CANARY}\n{CANARY[::-1]}")
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 31, Secret("x" * 31), 5, CANARY.encode(), [CANARY], {CANARY: CANARY}])

@@ -6,6 +6,7 @@ It waits only when it must. While the store is silent the ring that is there goe
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +18,7 @@ from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.events import EventName
 from reseal.core.keys import PUBLICATION_LEAD, REFRESH_KID, KeyRing, Wrapping
 from reseal.core.model import StoredKey
+from reseal.core.secret import revealed
 from reseal.forks import PerProcess
 from reseal.settings import Settings
 from reseal.teller import Teller
@@ -44,7 +46,7 @@ class AsyncKeyRingKeeper:
         self._clock = clock
         self._random = random
         self._teller = teller
-        self._wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
+        self._wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
         self._app_id = settings.scope.app_id
         self._reload_at = 0
         self._lock = PerProcess(asyncio.Lock)
@@ -53,7 +55,7 @@ class AsyncKeyRingKeeper:
 
     def secrets(self) -> LineSecrets:
         """Give what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
-        return LineSecrets(self.ring.refresh_key, self._wrapping.pepper)
+        return LineSecrets(self.ring.refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
 
     async def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
@@ -131,7 +133,10 @@ class AsyncKeyRingKeeper:
         return self._name(due_at) + (f"-{algorithm.lower()}" if self.ring.changes_to(algorithm) else "")
 
     def _name(self, moment: int) -> str:
-        return f"{DYNAMIC if self._settings.access_token_signing_key_dynamic else STATIC}{moment:013}"
+        """Name a key so that no other database has one of that name, and whoever wants this key gives it this name."""
+        kind = DYNAMIC if self._settings.access_token_signing_key_dynamic else STATIC
+        mark = hmac.digest(self.ring.refresh_key, f"reseal key name {moment}".encode(), "sha256")[:6]
+        return f"{kind}{moment:013}-{mark.hex()}"
 
     async def _add(self, kid: str, algorithm: str, raw: bytes, now: int, signs_from: int) -> bool:
         wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))

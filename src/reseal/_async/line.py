@@ -41,6 +41,8 @@ class LineSecrets(NamedTuple):
 
     refresh_key: bytes
     pepper: bytes
+    further_peppers: tuple[bytes, ...] = ()
+    """Those with which successors may have been sealed before."""
 
 
 class Lifetimes(NamedTuple):
@@ -279,7 +281,11 @@ class AsyncLine:
     async def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
         record, secrets = verdict.record, self._secrets()
         sealed = record.successor_sealed or b""
-        successor = refresh_token.open_seal(self._scope, secrets.refresh_key, token, sealed, secrets.pepper)
+        peppers = (secrets.pepper, *secrets.further_peppers)
+        opened = (
+            refresh_token.open_seal(self._scope, secrets.refresh_key, token, sealed, pepper) for pepper in peppers
+        )
+        successor = next((each for each in opened if each is not None), None)
         if successor is None or not hmac.compare_digest(successor.hash, record.current_hash):
             raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller)
         if record is not found.record and not await self._store.replace(self._scope, record):

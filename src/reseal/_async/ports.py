@@ -120,6 +120,9 @@ class AsyncStore(Protocol):
     async def add_key(self, app_id: str, key: StoredKey) -> bool:
         """Add a key. ``False`` if its ``kid`` is taken: the key that was there first stays."""
 
+    async def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        """Put another secret in the place of a key's, if it is still the one that was read."""
+
     async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         """Forget keys; absent ones are left out."""
 

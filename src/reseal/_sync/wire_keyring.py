@@ -148,7 +148,8 @@ class WireKeeper:
         for key in stored:
             if key.kid == REFRESH_KID:
                 self._begun_at = key.created_at
-                self._secrets = LineSecrets(self._wrapping.open(self._app_id, key), self._wrapping.pepper)
+                refresh_key = self._wrapping.open(self._app_id, key)
+                self._secrets = LineSecrets(refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
         mine = [key for key in stored if key.kid.startswith((DYNAMIC, STATIC))]
         self._loaded = {key.kid: self._load(key) for key in mine}
         signing = (loaded for _, loaded in self._loaded.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -151,13 +152,20 @@ class KeyRing:
 
 
 class Wrapping:
-    """How keys rest in a store: as they are, or under a key derived from a secret that lives elsewhere."""
+    """How keys rest in a store: as they are, or under a key derived from a secret that lives elsewhere.
 
-    __slots__ = ("_aead", "pepper")
+    ``accepted``: further secrets, one a line. What they closed opens; they close nothing.
+    """
 
-    def __init__(self, secret: bytes | None) -> None:
-        self._aead = None if secret is None else AESGCM(_derive(secret, b"reseal key encryption"))
-        self.pepper: bytes = b"" if secret is None else _derive(secret, b"reseal successor pepper")
+    __slots__ = ("_accepted", "_aead", "further_peppers", "pepper")
+
+    def __init__(self, secret: bytes | None, accepted: bytes | None = None) -> None:
+        further = [line for line in (accepted or b"").splitlines() if line]
+        self._aead = None if secret is None else _aead_of(secret)
+        self._accepted = [_aead_of(each) for each in further]
+        self.pepper: bytes = b"" if secret is None else _pepper_of(secret)
+        self.further_peppers = (*map(_pepper_of, further), b"")
+        """What a successor may have been sealed with before: also nothing, before there was a secret."""
 
     def close(self, app_id: str, kid: str, raw: bytes, nonce: bytes) -> bytes:
         """Wrap a key for the store. ``nonce``: 12 bytes, never used twice."""
@@ -170,12 +178,31 @@ class Wrapping:
         kind, rest = key.secret[:1], key.secret[1:]
         if kind == _PLAIN:
             return rest
-        if self._aead is None:
+        aeads = self._accepted if self._aead is None else [self._aead, *self._accepted]
+        for aead in aeads:
+            with suppress(InvalidTag):
+                return aead.decrypt(rest[:12], rest[12:], _key_context(app_id, key.kid))
+        if not aeads:
             raise _wrong_secret(f"missing, but key {key.kid!r} in the store is encrypted")
-        try:
-            return self._aead.decrypt(rest[:12], rest[12:], _key_context(app_id, key.kid))
-        except InvalidTag as error:
-            raise _wrong_secret(f"does not open key {key.kid!r} in the store") from error
+        raise _wrong_secret(f"does not open key {key.kid!r} in the store")
+
+    def is_current(self, app_id: str, key: StoredKey) -> bool:
+        """Say whether a stored key is closed as :meth:`close` does: under this secret, or not at all without one."""
+        kind, rest = key.secret[:1], key.secret[1:]
+        if self._aead is None or kind == _PLAIN:
+            return self._aead is None and kind == _PLAIN
+        with suppress(InvalidTag):
+            self._aead.decrypt(rest[:12], rest[12:], _key_context(app_id, key.kid))
+            return True
+        return False
+
+
+def _aead_of(secret: bytes) -> AESGCM:
+    return AESGCM(_derive(secret, b"reseal key encryption"))
+
+
+def _pepper_of(secret: bytes) -> bytes:
+    return _derive(secret, b"reseal successor pepper")
 
 
 def generate(algorithm: str, rsa_bits: int = RSA_BITS) -> bytes:

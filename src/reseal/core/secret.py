@@ -8,6 +8,11 @@ from typing import Final, NoReturn, Self
 _MASK: Final = "Secret(***)"
 
 
+def revealed(secret: Secret | None) -> bytes | None:
+    """Reveal a secret if there is one."""
+    return None if secret is None else secret.reveal()
+
+
 class Secret:
     """Hold a secret so that only :meth:`reveal` gives it away.
 

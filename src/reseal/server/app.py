@@ -82,7 +82,8 @@ class Service:
         self._on_event = on_event
         watched = timed(store, self.metrics.note_store)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
-        self._natives = native.Natives(self.directory, self.clock, settings.secret_key, random, on_event=self._tell)
+        secrets = settings.secret_key, settings.accepted_secret_keys
+        self._natives = native.Natives(self.directory, self.clock, *secrets, random, on_event=self._tell)
         keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
         self._proxies = Proxies(settings.trusted_proxies)

@@ -38,6 +38,7 @@ STATE_VARIABLE: Final = "RESEAL_STATE_DIR"
 """Where instances write down that they run; see ``instances``."""
 FILES: Final = {
     "RESEAL_SECRET_KEY_FILE": "secret_key",
+    "RESEAL_ACCEPTED_SECRET_KEYS_FILE": "accepted_secret_keys",
     "RESEAL_DATABASE_URI_FILE": "database_uri",
     "RESEAL_POSTGRESQL_PASSWORD_FILE": "postgresql_password",
 }
@@ -81,6 +82,13 @@ class ServiceSettings:
         metadata={
             "doc": "Secret kept outside the database that encrypts the keys in it: at least 32 characters. Prefer "
             "RESEAL_SECRET_KEY_FILE to writing it here; if it is lost, what it encrypted stays closed."
+        },
+    )
+    accepted_secret_keys: Secret | None = field(
+        default=None,
+        metadata={
+            "doc": "Further secrets, one a line, that open what they encrypted and encrypt nothing: while secret_key "
+            "is rolled over. reseal keys rewrap says when they may go."
         },
     )
     api_keys: tuple[ApiKey, ...] = field(

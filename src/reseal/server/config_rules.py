@@ -171,6 +171,7 @@ RULES: Final[dict[str, Rule]] = {
         1, 1000, "'connectionPoolSize' in the config.yaml file must be > 0", "10 suits"
     ),
     "secret_key": EMBEDDED["secret_key"],
+    "accepted_secret_keys": EMBEDDED["accepted_secret_keys"],
     "api_keys": api_keys,
     "api_keys_file": rules.optional(key_file),
     "allow_open_access": rules.boolean,

@@ -27,6 +27,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.events import EventListener
 from reseal.core.keys import Wrapping
 from reseal.core.model import Scope
+from reseal.core.secret import revealed
 from reseal.core.wire_model import DEFAULT_TENANT, AppSettings
 from reseal.core.wire_verifier import WireVerifier
 from reseal.log import LOGGER
@@ -116,8 +117,7 @@ class Directory:
         self._clock = clock
         self._random = random
         self._on_event = on_event
-        secret = settings.secret_key
-        self._wrapping = Wrapping(secret.reveal() if secret else None)
+        self._wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
         self._verifier = WireVerifier()
         self._rows: dict[str, TenantRows] = {}
         self._made: dict[str, App] = {}

@@ -55,12 +55,13 @@ class Natives:
         directory: Directory,
         clock: Clock,
         secret_key: Secret | None,
+        accepted_secret_keys: Secret | None,
         random: Callable[[int], bytes],
         on_event: EventListener,
     ) -> None:
         self._directory = directory
         self._clock = clock
-        self._secret_key = secret_key
+        self._secret_keys = secret_key, accepted_secret_keys
         self._random = random
         self._on_event = on_event
         self._engines: dict[Key, AsyncEngine] = {}
@@ -113,7 +114,7 @@ class Natives:
         async with self._lock:
             if key in self._engines:
                 return self._engines[key]
-            settings = wire.settings_of(key[0], self._secret_key)
+            settings = wire.settings_of(key[0], *self._secret_keys)
             engine = AsyncEngine(
                 settings,
                 store,

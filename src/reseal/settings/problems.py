@@ -7,7 +7,14 @@ from typing import Final
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}):")
 _SECRETS: Final = frozenset(
-    {"secret_key", "api_keys", "api_keys_file", "supertokens_saas_secret", "postgresql_password"}
+    {
+        "secret_key",
+        "accepted_secret_keys",
+        "api_keys",
+        "api_keys_file",
+        "supertokens_saas_secret",
+        "postgresql_password",
+    }
 )
 _ADDRESSES: Final = frozenset({"database_uri", "postgresql_connection_uri"})
 _SHOWN_MAX: Final = 80

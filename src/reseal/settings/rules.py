@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from reseal.core import guessable
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
 from reseal.settings.origins import cookie_domain, origin, path
@@ -159,7 +160,19 @@ def _secret(value: object) -> Secret:
         raise UnfitError(
             f"must have at least {SECRET_MIN} characters", "make one with: openssl rand -base64 48, or remove the key"
         )
+    found = guessable.obvious(secret.reveal().decode("utf-8", "replace"))
+    if found is not None:
+        raise UnfitError(found, "make one with: openssl rand -base64 48")
     return secret
+
+
+def _secrets(value: object) -> Secret:
+    """Several secrets: text with one a line, or a list."""
+    texts = value.reveal().decode("utf-8", "surrogatepass") if isinstance(value, Secret) else value
+    texts = texts.splitlines() if isinstance(texts, str) else texts
+    if not isinstance(texts, list | tuple) or not texts:
+        raise UnfitError("must be text with a secret on each line", "put the value in quotes, or remove the key")
+    return Secret(b"\n".join(_secret(each).reveal() for each in texts if each))
 
 
 def _older_domain(text: str) -> str:
@@ -215,6 +228,7 @@ RULES: Final[dict[str, Rule]] = {
     "tenant_id": _id,
     "database_uri": _database,
     "secret_key": optional(_secret),
+    "accepted_secret_keys": optional(_secrets),
     "access_token_validity": whole(
         1, 86_400_000, "must be between 1 and 86400000 seconds inclusive.", "3600 is one hour"
     ),

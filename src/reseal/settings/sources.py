@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 PREFIX: Final = "RESEAL_"
 CONFIG_VARIABLE: Final = "RESEAL_CONFIG"
 """Names the file that ``Settings.load`` reads if it is given none."""
-SECRET_FILES: Final = {"RESEAL_SECRET_KEY_FILE": "secret_key"}
+SECRET_FILES: Final = {
+    "RESEAL_SECRET_KEY_FILE": "secret_key",
+    "RESEAL_ACCEPTED_SECRET_KEYS_FILE": "accepted_secret_keys",
+}
 ALIASES: Final = {
     "access_token_signing_key_update_interval": "access_token_dynamic_signing_key_update_interval",
 }

@@ -77,6 +77,13 @@ class Settings:
             "Prefer RESEAL_SECRET_KEY_FILE to writing it here; if it is lost, what it encrypted stays closed."
         },
     )
+    accepted_secret_keys: Secret | None = field(
+        default=None,
+        metadata={
+            "doc": "Further secrets, one a line, that open what they encrypted and encrypt nothing: while secret_key "
+            "is rolled over. reseal keys rewrap says when they may go."
+        },
+    )
     access_token_validity: int = field(
         default=3600, metadata={"doc": "Life of an access token: 1 to 86400000.", "unit": "seconds"}
     )

@@ -130,6 +130,9 @@ class Tables:
     def add_key(self, db: sqlite3.Connection, app_id: str, key: StoredKey) -> bool:
         return db.execute(self._sql["add_key"], (app_id, *key)).rowcount == 1
 
+    def replace_key(self, db: sqlite3.Connection, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        return db.execute(self._sql["replace_key"], (secret, app_id, key.kid, key.secret)).rowcount == 1
+
     def remove_keys(self, db: sqlite3.Connection, app_id: str, kids: Iterable[str]) -> None:
         db.executemany(self._sql["remove_key"], [(app_id, kid) for kid in kids])
 

@@ -181,10 +181,11 @@ def profile_of(settings: Settings) -> Profile:
     return Profile(**{name: getattr(settings, name) for name in Profile.__struct_fields__})
 
 
-def settings_of(profile: Profile, secret_key: Secret | None) -> Settings:
+def settings_of(profile: Profile, secret_key: Secret | None, accepted_secret_keys: Secret | None = None) -> Settings:
     """Write the configuration of an engine for a profile. Raises ``ConfigurationError``."""
     values: dict[str, object] = {name: getattr(profile, name) for name in Profile.__struct_fields__}
-    return Settings(**values, database_uri="memory:", secret_key=secret_key)  # type: ignore[arg-type]  # Settings checks
+    values |= {"secret_key": secret_key, "accepted_secret_keys": accepted_secret_keys}
+    return Settings(**values, database_uri="memory:")  # type: ignore[arg-type]  # Settings checks
 
 
 def failure_of(error: ResealError) -> Failure | None:

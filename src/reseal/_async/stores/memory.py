@@ -210,6 +210,15 @@ class AsyncMemoryStore:
             keys[key.kid] = key
             return True
 
+    async def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        with self._lock:
+            keys = self._keys.get(app_id, {})
+            there = keys.get(key.kid)
+            if there is None or there.secret != key.secret:
+                return False
+            keys[key.kid] = there._replace(secret=secret)
+            return True
+
     async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         with self._lock:
             for kid in kids:

@@ -217,6 +217,10 @@ class AsyncPostgresStore:
     async def add_key(self, app_id: str, key: StoredKey) -> bool:
         return bool(await self._server.fetch("add_key", {"app_id": app_id} | key._asdict()))
 
+    async def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        values = {"app_id": app_id, "kid": key.kid, "old_secret": key.secret, "secret": secret}
+        return bool(await self._server.fetch("replace_key", values))
+
     async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         await self._server.fetch("remove_keys", {"app_id": app_id, "kids": list(kids)})
 

@@ -148,6 +148,9 @@ class AsyncSQLiteStore:
     async def add_key(self, app_id: str, key: StoredKey) -> bool:
         return await self._write(lambda db: self._tables.add_key(db, app_id, key))
 
+    async def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        return await self._write(lambda db: self._tables.replace_key(db, app_id, key, secret))
+
     async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         gone = tuple(kids)
         await self._write(lambda db: self._tables.remove_keys(db, app_id, gone))

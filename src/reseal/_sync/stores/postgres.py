@@ -218,6 +218,10 @@ class PostgresStore:
     def add_key(self, app_id: str, key: StoredKey) -> bool:
         return bool(self._server.fetch("add_key", {"app_id": app_id} | key._asdict()))
 
+    def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        values = {"app_id": app_id, "kid": key.kid, "old_secret": key.secret, "secret": secret}
+        return bool(self._server.fetch("replace_key", values))
+
     def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         self._server.fetch("remove_keys", {"app_id": app_id, "kids": list(kids)})
 

@@ -149,6 +149,9 @@ class SQLiteStore:
     def add_key(self, app_id: str, key: StoredKey) -> bool:
         return self._write(lambda db: self._tables.add_key(db, app_id, key))
 
+    def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        return self._write(lambda db: self._tables.replace_key(db, app_id, key, secret))
+
     def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         gone = tuple(kids)
         self._write(lambda db: self._tables.remove_keys(db, app_id, gone))

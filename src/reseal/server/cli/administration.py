@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -13,11 +14,14 @@ from reseal._async.ports import AsyncStore
 from reseal.clock import SystemClock
 from reseal.core.errors import Unauthorised
 from reseal.core.events import Event, EventName
+from reseal.core.keys import Wrapping
 from reseal.core.model import Scope, SessionRecord, StoredKey
+from reseal.core.policies import WEEK
+from reseal.core.secret import revealed
 from reseal.core.selection import Before, Place
 from reseal.core.wire_keys import DYNAMIC, STATIC
 from reseal.core.wire_model import DEFAULT_TENANT, tenant_of
-from reseal.server.cli.arguments import command, configured, group, scoped
+from reseal.server.cli.arguments import command, configured, group, scoped, settings_of
 from reseal.server.cli.exits import DONE, REFUSED, Refusal
 from reseal.server.cli.minutes import accountable, minutes
 from reseal.server.cli.opened import app_of, in_app, in_store
@@ -35,6 +39,7 @@ def add(commands: Any) -> None:
     accountable(scoped(command(keys, "rotate", rotate_keys)))
     parser = accountable(scoped(command(keys, "remove", remove_keys)))
     parser.add_argument("kids", nargs="+", metavar="KID", help="as keys list shows it")
+    accountable(configured(command(keys, "rewrap", rewrap_keys)))
     sessions = group(commands, "sessions", "List, show and revoke sessions.")
     parser = scoped(command(sessions, "list", list_sessions), tenant=True)
     parser.add_argument("--user", required=True, metavar="ID", help="whose sessions")
@@ -98,6 +103,36 @@ def remove_keys(options: Namespace) -> int:
         _tell_key(options, EventName.KEY_RETIRED, kid)
     show([{"removed": kid} for kid in options.kids], options)
     return DONE
+
+
+def rewrap_keys(options: Namespace) -> int:
+    """Encrypt all keys in the store with secret_key, and say when accepted_secret_keys may go.
+
+    Until then an answer that was lost is given again with them: for a week, and to clients of interfaces before 5.6,
+    or of the policy classic, until their session expires.
+    """
+    settings = settings_of(options)
+    wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
+
+    async def run(directory: Directory, store: AsyncStore) -> tuple[int, int]:
+        apps = await directory.apps()
+        idle_ms = max(app.driver.app.refresh_token_ms for app in apps.values())
+        return sum([await _rewrap(store, wrapping, app_id) for app_id in apps]), idle_ms
+
+    rewrapped, idle_ms = in_store(options, run)
+    now = SystemClock().wall()
+    may_go = {"accepted_may_go": time_of(now + WEEK), "with_older_interfaces": time_of(now + max(WEEK, idle_ms))}
+    show([{"rewrapped": rewrapped} | may_go], options)
+    return DONE
+
+
+async def _rewrap(store: AsyncStore, wrapping: Wrapping, app_id: str) -> int:
+    done = 0
+    for key in await store.keys(app_id):
+        if not wrapping.is_current(app_id, key):
+            closed = wrapping.close(app_id, key.kid, wrapping.open(app_id, key), os.urandom(12))
+            done += await store.replace_key(app_id, key, closed)
+    return done
 
 
 def list_apps(options: Namespace) -> int:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from reseal._async.ports import AsyncStore
 from reseal.clock import Clock, SystemClock
+from reseal.core import guessable
 from reseal.core.errors import ConfigurationError, ResealError
 from reseal.core.keys import Wrapping
-from reseal.core.secret import Secret
+from reseal.core.secret import Secret, revealed
 from reseal.log import log_event
 from reseal.server import tls
 from reseal.server.config import ServiceSettings
@@ -53,6 +54,8 @@ def _configuration(settings: ServiceSettings) -> list[Finding]:
     findings += [warned("configuration", note) for note in settings.notes]
     if settings.secret_key is None:
         findings.append(warned("configuration", "without secret_key the keys rest unencrypted in the store"))
+    elif weakness := guessable.weakness(settings.secret_key.reveal().decode("utf-8", "replace")):
+        findings.append(warned("configuration", f"secret_key {weakness}: make one with openssl rand -base64 48"))
     return findings
 
 
@@ -77,7 +80,7 @@ async def _open_store(
 ) -> list[Finding]:
     its_time = clocks.look(clock.wall(), await store.times(), shared=settings.postgresql_uri is not None)
     findings = [Finding("store", fine=True, text="opens"), its_time]
-    wrapping = Wrapping(settings.secret_key.reveal() if settings.secret_key else None)
+    wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
     directory = Directory(settings, store, clock, on_event=log_event)
     apps = await directory.apps()
     findings += await restores.look(store, apps, restored)

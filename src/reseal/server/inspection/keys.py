@@ -11,7 +11,7 @@ from reseal.core.keys import Wrapping
 from reseal.core.model import StoredKey
 from reseal.core.wire_keys import DYNAMIC, OVERLAP, RS256, STATIC
 from reseal.core.wire_model import AppSettings
-from reseal.server.inspection.finding import Finding, failed
+from reseal.server.inspection.finding import Finding, failed, warned
 
 
 async def look(store: AsyncStore, wrapping: Wrapping, app: AppSettings, now: int) -> list[Finding]:
@@ -20,11 +20,16 @@ async def look(store: AsyncStore, wrapping: Wrapping, app: AppSettings, now: int
     findings = _closed(wrapping, app.app_id, stored)
     if findings:
         return findings
+    older = [key.kid for key in stored if not wrapping.is_current(app.app_id, key)]
+    if older:
+        text = f"{len(older)} are not under secret_key ({', '.join(older)}): run reseal keys rewrap"
+        findings.append(warned("keys", f"app {app.app_id}: {text}"))
     current = signing(stored, app, now)
     if not current:
-        return [Finding("keys", fine=True, text=f"app {app.app_id}: none yet; they are made at the first start")]
+        text = f"app {app.app_id}: none yet; they are made at the first start"
+        return [*findings, Finding("keys", fine=True, text=text)]
     shown = [f"{len(stored)} open", *(_age_and_end(stored, key, app, now) for key in current if _is_dynamic(key))]
-    return [Finding("keys", fine=True, text=f"app {app.app_id}: {'; '.join(shown)}")]
+    return [*findings, Finding("keys", fine=True, text=f"app {app.app_id}: {'; '.join(shown)}")]
 
 
 def signing(stored: Iterable[StoredKey], app: AppSettings, now: int) -> list[StoredKey]:

@@ -461,6 +461,11 @@ VALUES (%(app_id)s, %(kid)s, %(algorithm)s, %(secret)s, %(created_at)s, %(signs_
 ON CONFLICT DO NOTHING
 RETURNING 1
 
+-- name: replace_key
+UPDATE reseal_key SET secret = %(secret)s
+WHERE app_id = %(app_id)s AND kid = %(kid)s AND secret = %(old_secret)s
+RETURNING 1
+
 -- name: remove_keys
 DELETE FROM reseal_key WHERE app_id = %(app_id)s AND kid = ANY(%(kids)s::text[]) RETURNING 1
 

@@ -182,6 +182,9 @@ SELECT kid, algorithm, secret, created_at, signs_from FROM app_key WHERE app_id 
 INSERT INTO app_key (app_id, kid, algorithm, secret, created_at, signs_from) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING
 
+-- name: replace_key
+UPDATE app_key SET secret = ? WHERE app_id = ? AND kid = ? AND secret = ?
+
 -- name: remove_key
 DELETE FROM app_key WHERE app_id = ? AND kid = ?
 

@@ -107,6 +107,9 @@ class AsyncFaultyStore:
     async def add_key(self, app_id: str, key: StoredKey) -> bool:
         return await self._through("add_key", lambda: self.inner.add_key(app_id, key))
 
+    async def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        return await self._through("replace_key", lambda: self.inner.replace_key(app_id, key, secret))
+
     async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         await self._through("remove_keys", lambda: self.inner.remove_keys(app_id, kids))
 

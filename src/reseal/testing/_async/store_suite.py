@@ -824,6 +824,17 @@ class AsyncStoreSuite:
         assert results.count(False) == 15
         assert await store.keys("public") == (offered[results.index(True)],)
 
+    async def test_a_key_s_secret_is_replaced_if_it_is_the_one_that_was_read(self, store: AsyncStore) -> None:
+        first, other = stored_key(secret=b"first"), stored_key("other")
+        for key in (first, other):
+            await store.add_key("public", key)
+        await store.add_key("app", first)
+        assert await store.replace_key("public", first, b"second")
+        assert not await store.replace_key("public", first, b"third")
+        assert not await store.replace_key("public", stored_key("absent"), b"third")
+        assert set(await store.keys("public")) == {first._replace(secret=b"second"), other}
+        assert await store.keys("app") == (first,)
+
     async def test_removed_keys_are_gone_and_absent_ones_are_left_out(self, store: AsyncStore) -> None:
         for kid in ("a", "b", "c"):
             await store.add_key("public", stored_key(kid))

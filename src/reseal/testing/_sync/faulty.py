@@ -108,6 +108,9 @@ class FaultyStore:
     def add_key(self, app_id: str, key: StoredKey) -> bool:
         return self._through("add_key", lambda: self.inner.add_key(app_id, key))
 
+    def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        return self._through("replace_key", lambda: self.inner.replace_key(app_id, key, secret))
+
     def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         self._through("remove_keys", lambda: self.inner.remove_keys(app_id, kids))
 

@@ -825,6 +825,17 @@ class StoreSuite:
         assert results.count(False) == 15
         assert store.keys("public") == (offered[results.index(True)],)
 
+    def test_a_key_s_secret_is_replaced_if_it_is_the_one_that_was_read(self, store: Store) -> None:
+        first, other = stored_key(secret=b"first"), stored_key("other")
+        for key in (first, other):
+            store.add_key("public", key)
+        store.add_key("app", first)
+        assert store.replace_key("public", first, b"second")
+        assert not store.replace_key("public", first, b"third")
+        assert not store.replace_key("public", stored_key("absent"), b"third")
+        assert set(store.keys("public")) == {first._replace(secret=b"second"), other}
+        assert store.keys("app") == (first,)
+
     def test_removed_keys_are_gone_and_absent_ones_are_left_out(self, store: Store) -> None:
         for kid in ("a", "b", "c"):
             store.add_key("public", stored_key(kid))
