@@ -7,19 +7,27 @@ them in every order.
 
 from __future__ import annotations
 
-from functools import cache
+import asyncio
+import random
 from itertools import product
+from typing import NamedTuple
 
 import pytest
 
 from reseal import Engine, MemoryStore, Settings
-from reseal.core.errors import ResealError, TokenTheftDetected, TryRefreshToken
+from reseal.core.errors import Refusal, ResealError, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.core.events import EventName
 from reseal.testing import ManualClock, Recorder
 from reseal.testing.material import HOUR
+from tests.server.material import Core
 
 LOSSES = [None, "first call", "refresh", "repeated call"]
 """Which response of the first tab gets lost. The tabs are alike, so losses of the second are mirror images."""
+
+
+class Pair(NamedTuple):
+    access_token: str
+    refresh_token: str
 
 
 class Server:
@@ -31,30 +39,76 @@ class Server:
         settings = Settings(api_domain="https://api.example.com", rotation_policy=policy)
         self.engine = Engine(settings, MemoryStore(self.clock), clock=self.clock, on_event=self.events)
         self.engine.open()
-        self.confirmed = set()
-        """The generations of sessions that were seen in use."""
-        self.refreshes = []
-        """Of each refresh: whether its token's successor was confirmed while it was under way, and if it was theft."""
+
+    def create(self):
+        return self.engine.create("user")
 
     def call(self, access_token):
         """Answer an API call: the access token to go on with. Raises ``TryRefreshToken``."""
         claims = self.engine.verify(access_token)
         if not claims.unconfirmed:
             return access_token
-        self.confirmed.add((claims.sid, claims.gen))
         return self.engine.reissue(claims, self.engine.check(claims)).access_token
 
+    def call_that_asks_the_store(self, access_token):
+        self.engine.check(self.engine.verify(access_token))
+
     def refresh(self, presented):
-        """Answer a refresh, and note whether a confirmation of its successor came before it."""
-        _, handle, generation, *_ = presented.split(".")
-        overtaken = (handle, int(generation) + 1) in self.confirmed
-        try:
-            pair = self.engine.refresh(presented)
-        except TokenTheftDetected:
-            self.refreshes.append((overtaken, True))
-            raise
-        self.refreshes.append((overtaken, False))
-        return pair
+        return self.engine.refresh(presented)
+
+    def named(self, name):
+        return self.events.named(name)
+
+    def close(self):
+        self.engine.close()
+
+
+class WireServer:
+    """The service with its defaults, and what an API with an SDK in front of it does."""
+
+    def __init__(self, cdi, **config):
+        self._cdi = cdi
+        self._loop = asyncio.new_event_loop()
+        self._core = Core(access_token_signing_algorithm="ES256", **config)
+        self.clock = self._core.clock
+        self._run(self._core.service.open())
+
+    def create(self):
+        return self._pair(self._run(self._core.create(cdi=self._cdi)))
+
+    def call(self, access_token):
+        """Answer an API call as an SDK does: a token that names its parent goes to the core, others cost nothing."""
+        shown = self._run(self._core.verify(access_token, cdi=self._cdi))
+        if shown["status"] == "TRY_REFRESH_TOKEN":
+            raise TryRefreshToken("expired")
+        self._demand_ok(shown)
+        return shown["accessToken"]["token"] if "accessToken" in shown else access_token
+
+    def call_that_asks_the_store(self, access_token):
+        self._demand_ok(self._run(self._core.verify(access_token, cdi=self._cdi, check_database=True)))
+
+    def refresh(self, presented):
+        return self._pair(self._run(self._core.refresh(presented, cdi=self._cdi)))
+
+    def named(self, name):
+        return [event for event in self._core.events if event.name is name]
+
+    def close(self):
+        self._run(self._core.service.close())
+        self._loop.close()
+
+    def _run(self, coroutine):
+        return self._loop.run_until_complete(coroutine)
+
+    def _pair(self, shown):
+        self._demand_ok(shown)
+        return Pair(shown["accessToken"]["token"], shown["refreshToken"]["token"])
+
+    def _demand_ok(self, shown):
+        if shown["status"] == "TOKEN_THEFT_DETECTED":
+            raise TokenTheftDetected("user", "handle", "subtype")
+        if shown["status"] != "OK":
+            raise Unauthorised(Refusal.EXPIRED)
 
 
 class Jar:
@@ -101,23 +155,15 @@ def every_order(begin):
     script = []
     while True:
         runners, finish = begin()
-        taken, errors = [], []
-        while runners:
-            at = len(taken)
-            choice = script[at] if at < len(script) else 0
-            taken.append((choice, len(runners)))
-            try:
-                next(runners[choice])
-            except StopIteration:
-                del runners[choice]
-            except ResealError as error:
-                errors.append(error)
-                del runners[choice]
-        try:
-            finish()
-        except ResealError as error:
-            errors.append(error)
-        yield errors
+        taken = []
+
+        def choose():
+            at = len(taken)  # noqa: B023 - used in this round only
+            choice = script[at] if at < len(script) else 0  # noqa: B023
+            taken.append((choice, len(runners)))  # noqa: B023
+            return choice
+
+        yield in_order(runners, finish, choose)
         while taken and taken[-1][0] == taken[-1][1] - 1:
             taken.pop()
         if not taken:
@@ -125,37 +171,90 @@ def every_order(begin):
         script = [choice for choice, _ in taken[:-1]] + [taken[-1][0] + 1]
 
 
-def two_tabs(server, lost):
-    """Begin one episode of two tabs whose access token has just ended."""
-    pair = server.engine.create("user")
-    server.clock.advance(HOUR)
+def in_order(runners, finish, choose):
+    """Let the generators go on one step at a time, each time the one that ``choose`` names; give their errors."""
+    errors = []
+    while runners:
+        choice = choose()
+        try:
+            next(runners[choice])
+        except StopIteration:
+            del runners[choice]
+        except ResealError as error:
+            errors.append(error)
+            del runners[choice]
+    try:
+        finish()
+    except ResealError as error:
+        errors.append(error)
+    return errors
+
+
+def tabs(server, *losses):
+    """Begin one episode of several tabs whose access token has just ended."""
+    pair = server.create()
+    server.clock.advance(HOUR + 1)
     jar = Jar(pair)
     jar.expired = pair.access_token
 
     def finish():
         """Let the jar's last token work once more, and be seen in use."""
-        server.engine.check(server.engine.refresh(jar.refresh).claims)
+        server.call_that_asks_the_store(server.refresh(jar.refresh).access_token)
 
-    return [tab(server, jar, lost), tab(server, jar)], finish
-
-
-@cache
-def explored(policy):
-    """Run all orders of two tabs: the server that met them, and the errors of those orders that had any."""
-    server = Server(policy)
-    runs = [errors for lost in LOSSES for errors in every_order(lambda lost=lost: two_tabs(server, lost))]
-    failed = [errors for errors in runs if errors]
-    print(f"\n{policy}: {len(runs)} orders, {len(failed)} with an error")  # noqa: T201 - the number is the result
-    assert len(runs) >= 210
-    return server, failed
+    return [tab(server, jar, lost) for lost in losses], finish
 
 
-@pytest.mark.parametrize("policy", ["graceful", "classic"])
-def test_two_tabs_and_a_lost_response_never_end_in_theft_or_logout(policy):
-    server, failed = explored(policy)
+def explored(server, losses=LOSSES):
+    """Run all orders of two tabs: their number, and the errors of those orders that had any."""
+    runs = [errors for lost in losses for errors in every_order(lambda lost=lost: tabs(server, lost, None))]
+    return len(runs), [errors for errors in runs if errors]
+
+
+SERVERS = {
+    "graceful": lambda: Server("graceful"),
+    "classic": lambda: Server("classic"),
+    "CDI 5.4": lambda: WireServer("5.4"),
+    "CDI 5.6": lambda: WireServer("5.6"),
+}
+
+
+@pytest.fixture
+def server(request):
+    made = SERVERS[request.param]()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("server", SERVERS, indirect=True)
+def test_two_tabs_and_a_lost_response_never_end_in_theft_or_logout(server):
+    orders, failed = explored(server)
+    print(f"\n{orders} orders, {len(failed)} with an error")  # noqa: T201 - the number is the result
+    assert orders >= 210
     assert failed == []
-    assert server.events.named(EventName.TOKEN_THEFT) == []
-    assert server.events.named(EventName.REFRESH_REFUSED) == []
+    assert server.named(EventName.TOKEN_THEFT) == []
+    assert server.named(EventName.REFRESH_REFUSED) == []
+
+
+def test_without_a_race_window_older_interfaces_accuse_some_owners_at_once():
+    server = WireServer("5.4", refresh_token_rotation_grace_period=0)
+    _, failed = explored(server, [None])
+    server.close()
+    assert failed
+    assert all(isinstance(error, TokenTheftDetected) for errors in failed for error in errors)
+
+
+@pytest.mark.parametrize("server", ["graceful", "classic"], indirect=True)
+def test_three_tabs_are_accused_only_where_two_steps_went_by_while_one_was_under_way(server):
+    """What remains: in some orders by chance the token of the third is two generations old when it arrives."""
+    chance, accused = random.Random(0), 0
+    for _ in range(300):
+        runners, finish = tabs(server, chance.choice(LOSSES), None, None)
+        errors = in_order(runners, finish, lambda left=runners: chance.randrange(len(left)))
+        accused += bool(errors)
+    thefts = server.named(EventName.TOKEN_THEFT)
+    print(f"\n{accused} of 300 orders of three tabs accused")  # noqa: T201 - the number is the result
+    assert {event.reason for event in thefts} <= {"older"}
+    assert 0 < accused <= 20
 
 
 # -- an owner and a thief -------------------------------------------------------------------------------------------
@@ -168,7 +267,7 @@ def story(policy, parties, *, confirm):
     to be theft.
     """
     server = Server(policy)
-    pair = server.engine.create("user")
+    pair = server.create()
     jars = {"O": Jar(pair), "T": Jar(pair)}
     used, collisions = set(), 0
     for party in parties:
@@ -177,7 +276,7 @@ def story(policy, parties, *, confirm):
         collisions += jar.refresh in used
         used.add(jar.refresh)
         try:
-            jar.take(server.engine.refresh(jar.refresh))
+            jar.take(server.refresh(jar.refresh))
         except TokenTheftDetected:
             (event,) = server.events.named(EventName.TOKEN_THEFT)
             assert event.session_handle == pair.claims.sid

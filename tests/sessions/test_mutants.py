@@ -113,6 +113,49 @@ class StoreFaultIsLogout(Engine):
             raise Unauthorised(Refusal.UNKNOWN_SESSION) from None
 
 
+class OneRuleLess(Engine):
+    """Walks the table without one of its rows: ``decide`` is given another row or another attempt."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self._line.__class__ = self.line
+
+
+class NothingCountedLine(Line):
+    def _follow(self, verdict, record, *rest):
+        if isinstance(verdict, rotation.Replay) and verdict.record is not record:
+            verdict = replace(verdict, record=replace(verdict.record, collided=0, estranged=0))
+        return super()._follow(verdict, record, *rest)
+
+
+class CountsNothing(OneRuleLess):
+    """Forgets which generations had to be given out again."""
+
+    line = NothingCountedLine
+
+
+class DeafLine(Line):
+    def advance(self, token, caller, attempt_key=None):
+        return super().advance(token, caller)
+
+
+class KnowsNoKeys(OneRuleLess):
+    """Does not look at attempt keys."""
+
+    line = DeafLine
+
+
+class AnyKeyLine(Line):
+    def advance(self, token, caller, attempt_key=None):
+        return super().advance(token, caller, attempt_key and "same-for-all")
+
+
+class TakesAnyKey(OneRuleLess):
+    """Takes every attempt key for every other."""
+
+    line = AnyKeyLine
+
+
 class ForgetfulLine(Line):
     known = False
 
@@ -189,12 +232,16 @@ ENGINES = {
     ReuseKnownInMemoryOnly: ["test_theft_is_found_after_a_restart_whatever_the_clock_says"],
     RevokeIgnoresFaults: ["test_revoked_is_only_said_if_the_store_said_so"],
     GarbageIsTheft: ["test_garbage_that_names_a_session_accuses_nobody"],
+    CountsNothing: ["test_the_third_collision_in_a_row_is_theft_however_often_each_was_repeated"],
+    KnowsNoKeys: ["test_who_repeats_its_attempt_key_is_given_the_successor_again_whatever_happened"],
+    TakesAnyKey: ["test_another_attempt_key_is_theft_at_the_second_collision_in_a_row"],
     TheftIsOnlyRefused: ["test_theft_met_by_many_at_once_is_told_once"],
 }
 ARGUMENTS = {
     "test_only_the_first_of_several_rotators_wins": {"callers": 64},
     "test_the_time_does_not_go_back_over_a_restart": {"last_call": "rotate"},
     "test_a_lost_response_is_given_again_after_a_restart": {"jump": 0},
+    "test_another_attempt_key_is_theft_at_the_second_collision_in_a_row": {"first": "key", "second": "another"},
     "test_theft_is_found_after_a_restart_whatever_the_clock_says": {"jump": 0},
 }
 
