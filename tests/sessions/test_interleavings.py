@@ -33,6 +33,8 @@ class Pair(NamedTuple):
 class Server:
     """One engine, and what an API in front of it does."""
 
+    fine = True
+
     def __init__(self, policy):
         self.clock = ManualClock()
         self.events = Recorder()
@@ -65,6 +67,8 @@ class Server:
 
 class WireServer:
     """The service with its defaults, and what an API with an SDK in front of it does."""
+
+    fine = False
 
     def __init__(self, cdi, **config):
         self._cdi = cdi
@@ -121,15 +125,19 @@ class Jar:
         self.access, self.refresh = pair.access_token, pair.refresh_token
 
 
-def tab(server, jar, lost=None):
-    """A tab's episode; it pauses wherever something else may happen."""
+def tab(server, jar, lost=None, *, fine=True):
+    """A tab's episode; it pauses wherever something else may happen.
+
+    Where it is not ``fine`` it pauses only while a refresh is on its way, or its answer: a tenth of the orders.
+    """
     while True:
         step = "first call" if jar.access == jar.expired else "repeated call"
         try:
             answer = server.call(jar.access)
         except TryRefreshToken:
             answer = None
-        yield
+        if fine or lost == step:
+            yield
         if lost == step:
             lost = None
             continue
@@ -144,7 +152,8 @@ def tab(server, jar, lost=None):
             lost = None
         else:
             jar.take(pair)
-        yield
+        if fine:
+            yield
 
 
 def every_order(begin):
@@ -201,7 +210,7 @@ def tabs(server, *losses):
         """Let the jar's last token work once more, and be seen in use."""
         server.call_that_asks_the_store(server.refresh(jar.refresh).access_token)
 
-    return [tab(server, jar, lost) for lost in losses], finish
+    return [tab(server, jar, lost, fine=server.fine) for lost in losses], finish
 
 
 def explored(server, losses=LOSSES):
@@ -229,7 +238,7 @@ def server(request):
 def test_two_tabs_and_a_lost_response_never_end_in_theft_or_logout(server):
     orders, failed = explored(server)
     print(f"\n{orders} orders, {len(failed)} with an error")  # noqa: T201 - the number is the result
-    assert orders >= 210
+    assert orders >= (210 if server.fine else 100)
     assert failed == []
     assert server.named(EventName.TOKEN_THEFT) == []
     assert server.named(EventName.REFRESH_REFUSED) == []
@@ -237,7 +246,7 @@ def test_two_tabs_and_a_lost_response_never_end_in_theft_or_logout(server):
 
 def test_without_a_race_window_older_interfaces_accuse_some_owners_at_once():
     server = WireServer("5.4", refresh_token_rotation_grace_period=0)
-    _, failed = explored(server, [None])
+    _, failed = explored(server)
     server.close()
     assert failed
     assert all(isinstance(error, TokenTheftDetected) for errors in failed for error in errors)
