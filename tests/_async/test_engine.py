@@ -289,6 +289,15 @@ async def test_a_secret_that_comes_later_accuses_nobody_and_signs_nobody_out(wor
     assert world.events.named(EventName.TOKEN_THEFT) == []
 
 
+async def test_a_secret_that_reads_like_words_is_told_by_name(world, caplog):
+    await world.sessions(secret_key="Q7v2mB9xK4tR8wZ1pL6nD3sF5hJ0gYaEuC")
+    assert caplog.messages == []
+    await world.restart(secret_key="Q7v2mB9xK4tR8wZ1pL6nD3sF5hJ0gYaEuC")
+    async with AsyncWorld(AsyncMemoryStore) as another:
+        await another.sessions(secret_key="correct horse battery staple and so on")
+    assert [message for message in caplog.messages if "secret_key reads like words" in message] != []
+
+
 async def test_a_secret_that_is_to_come_is_accepted_before_it_is_used(world):
     old = await world.sessions(secret_key=SECRET, accepted_secret_keys=ANOTHER)
     new = await world.sessions(secret_key=ANOTHER, accepted_secret_keys=SECRET)

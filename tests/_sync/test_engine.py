@@ -290,6 +290,15 @@ def test_a_secret_that_comes_later_accuses_nobody_and_signs_nobody_out(world, ol
     assert world.events.named(EventName.TOKEN_THEFT) == []
 
 
+def test_a_secret_that_reads_like_words_is_told_by_name(world, caplog):
+    world.sessions(secret_key="Q7v2mB9xK4tR8wZ1pL6nD3sF5hJ0gYaEuC")
+    assert caplog.messages == []
+    world.restart(secret_key="Q7v2mB9xK4tR8wZ1pL6nD3sF5hJ0gYaEuC")
+    with World(MemoryStore) as another:
+        another.sessions(secret_key="correct horse battery staple and so on")
+    assert [message for message in caplog.messages if "secret_key reads like words" in message] != []
+
+
 def test_a_secret_that_is_to_come_is_accepted_before_it_is_used(world):
     old = world.sessions(secret_key=SECRET, accepted_secret_keys=ANOTHER)
     new = world.sessions(secret_key=ANOTHER, accepted_secret_keys=SECRET)

@@ -14,13 +14,14 @@ from typing import Final
 from reseal._sync.line import LineSecrets
 from reseal._sync.ports import Store
 from reseal.clock import Clock
-from reseal.core import keys
+from reseal.core import guessable, keys
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.events import EventName
 from reseal.core.keys import PUBLICATION_LEAD, REFRESH_KID, KeyRing, Wrapping
 from reseal.core.model import StoredKey
 from reseal.core.secret import revealed
 from reseal.forks import PerProcess
+from reseal.log import LOGGER
 from reseal.settings import Settings
 from reseal.teller import Teller
 
@@ -60,6 +61,10 @@ class KeyRingKeeper:
 
     def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
+        secret = revealed(self._settings.secret_key)
+        weakness = None if secret is None else guessable.weakness(secret.decode("utf-8", "replace"))
+        if weakness is not None:
+            LOGGER.warning("secret_key %s: make one with openssl rand -base64 48", weakness)
         self._add(REFRESH_KID, "HS256", self._random(32), self._now(), signs_from=0)
         self.ring = self._read()
         self._tend()
