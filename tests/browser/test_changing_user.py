@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext
 
+from tests.browser.line import PATIENCE
 from tests.browser.site import CHECKED, EACH_WAY, FEED, Site, Tab, in_step, open_tab
 from tests.browser.test_intercept import intercepting, serve_sdk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-HURRIED = """const start = window.setTimeout;
-window.setTimeout = (call, ms, ...given) => start(call, ms === 5000 ? 50 : ms, ...given);"""
-"""What another tab has under way is waited for 50 ms instead of 5 s."""
+WAITING = """const start = window.setTimeout;
+window.setTimeout = (call, ms, ...given) => start(call, ms === 5000 ? %d : ms, ...given);"""
+"""What is under way is waited for so many ms instead of 5 s."""
+HURRIED, PATIENT = 50, 1000 * PATIENCE
 SIGN_IN = {
     "fetch": "fetch('/login', init).then((r) => r.json())",
     "XMLHttpRequest": """new Promise((resolve) => {
@@ -32,7 +34,8 @@ IS_WAITING = """async () => {
 }"""
 
 
-async def expired_tab(context: BrowserContext, site: Site) -> Tab:
+async def expired_tab(context: BrowserContext, site: Site, waiting: int = PATIENT) -> Tab:
+    await context.add_init_script(WAITING % waiting)
     tab = await open_tab(context, site)
     await tab.sign_in("alice")
     site.expire()
@@ -93,8 +96,7 @@ async def test_so_does_an_intercepted_one(site: Site, context: BrowserContext, w
 async def test_a_refresh_that_takes_too_long_to_be_waited_for_does_not_undo_a_sign_in(
     site: Site, context: BrowserContext, is_other: bool
 ) -> None:
-    await context.add_init_script(HURRIED)
-    tab = await expired_tab(context, site)
+    tab = await expired_tab(context, site, HURRIED)
     other = await open_tab(context, site) if is_other else tab
     held = site.line.hold(site.refresh_path)
     call = tab.calling()
