@@ -289,6 +289,7 @@ UPDATE reseal_session AS s SET
     estranged = %(estranged)s,
     jwt_payload = %(jwt_payload)s,
     session_data = %(session_data)s,
+    use_static_key = %(use_static_key)s,
     ip = %(ip)s,
     user_agent = %(user_agent)s,
     last_seen_at = %(last_seen_at)s,

@@ -102,6 +102,7 @@ UPDATE session SET
     estranged = :estranged,
     jwt_payload = :jwt_payload,
     session_data = :session_data,
+    use_static_key = :use_static_key,
     ip = :ip,
     user_agent = :user_agent,
     last_seen_at = :last_seen_at,

@@ -274,6 +274,7 @@ class AsyncStoreSuite:
             estranged=3,
             jwt_payload=b'{"a":1}',
             session_data=b'{"b":2}',
+            use_static_key=not record.use_static_key,
             last_seen_at=8,
             device=Device(None, None),
         )
