@@ -37,10 +37,12 @@ interface Parts {
   readonly lookAhead: LookAhead;
   readonly gate: Gate;
   readonly attempts: Attempts;
+  /** Take cookies away that came after the sign-out. */
+  readonly takeBack: () => Promise<void>;
 }
 
 export function createCaller(parts: Parts): Caller {
-  const { environment, settings, state, tokens, session, refresher, lookAhead, gate, attempts } = parts;
+  const { environment, settings, state, tokens, session, refresher, lookAhead, gate, attempts, takeBack } = parts;
 
   async function call<R extends Reply>(call: SessionCall<R>, rules: CallRules): Promise<SessionAnswer<R>> {
     const own = ownHeaders(call.own, tokens.access());
@@ -89,10 +91,14 @@ export function createCaller(parts: Parts): Caller {
     if (!isFromApi(reply)) return reply;
     // Another tab may have begun a new session since the token was sent. The refresh that follows a refusal finds out.
     const isTaken = (token && isRefusal(reply)) || session.absorb(reply, before);
-    // Its cookies have overwritten newer ones, which the refresh brings back.
-    if (!isTaken && !token) refresher.refresh().catch(() => undefined);
+    // Its cookies have overwritten newer ones, which the refresh brings back, or are there again after a sign-out.
+    if (!isTaken && !token) bringBack().catch(() => undefined);
     lookAhead(reply);
     return reply;
+  }
+
+  function bringBack(): Promise<unknown> {
+    return state.snapshot().status === "none" ? takeBack() : refresher.refresh();
   }
 
   /** A redirect may have led elsewhere, and strangers have no say about the session. */

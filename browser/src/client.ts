@@ -42,8 +42,10 @@ function createPageClient(options: SessionClientOptions): SessionClient {
   const gate = createGate(environment, settings);
   const refresher = createRefresher({ environment, settings, state, tokens, session, events, gate, attempts });
   const lookAhead = createLookAhead({ environment, settings, state, refresher });
-  const caller = createCaller({ environment, settings, state, tokens, session, refresher, lookAhead, gate, attempts });
-  const { signOut, pending } = createSignOut({ environment, settings, state, session, refresher, caller, gate });
+  const takeBack = () => again();
+  const parts = { environment, settings, state, tokens, session, refresher, lookAhead, gate, attempts, takeBack };
+  const caller = createCaller(parts);
+  const { signOut, pending, again } = createSignOut({ environment, settings, state, session, refresher, caller, gate });
   const rules = { maxRepeats: settings.maxRefreshesPerCall, precondition: pending };
   const closing = new AbortController();
 

@@ -12,7 +12,7 @@ export interface Session {
   observe(): Snapshot;
   /**
    * Take over what an ordinary response says about the session. False, and nothing is taken over, if it speaks of that
-   * which was there `before` and has been replaced since.
+   * which was there `before` and has been replaced or ended since.
    */
   absorb(reply: Reply, before: Snapshot): boolean;
   /** The session of which a response speaks, if it does. */
@@ -119,7 +119,8 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
   }
 
   function isOutdated(reply: Reply, before: Snapshot): boolean {
-    if (before.status !== "exists" || !isAnotherSession(before, state.snapshot())) return false;
+    const now = state.snapshot();
+    if (before.status !== "exists" || !(now.status === "none" || isAnotherSession(before, now))) return false;
     // A removal of cookies has happened, whoever it was for.
     if (header(reply, "front-token") === "remove") return before.token !== undefined;
     const told = named(reply);

@@ -17,6 +17,8 @@ export interface SignOut {
   signOut(): Promise<void>;
   /** The sign-out under way, as a promise that never rejects. */
   pending(): Promise<void> | undefined;
+  /** Ask for it once more, unless somebody has signed in: an answer that came after it has brought cookies. */
+  again(): Promise<void>;
 }
 
 interface Parts {
@@ -31,6 +33,7 @@ interface Parts {
 
 export function createSignOut({ environment, settings, state, session, refresher, caller, gate }: Parts): SignOut {
   let flight: Promise<void> | undefined;
+  let removal: Promise<void> | undefined;
 
   function signOut(): Promise<void> {
     flight ??= leave().finally(() => {
@@ -80,7 +83,22 @@ export function createSignOut({ environment, settings, state, session, refresher
     }
   }
 
-  return { signOut, pending: () => flight?.catch(nothing) };
+  function again(): Promise<void> {
+    removal ??= gate.alone(removeCookies).finally(() => {
+      removal = undefined;
+    });
+    return removal;
+  }
+
+  async function removeCookies(): Promise<void> {
+    if (state.snapshot().status !== "none") return; // They would be somebody else's.
+    const init = { method: "POST", headers: sessionHeaders(), credentials: "include", redirect: "error" } as const;
+    await withTimeout(environment, SIGN_OUT_TIMEOUT_MS, ({ signal }) =>
+      environment.fetch(settings.signOutUrl, { ...init, signal }),
+    );
+  }
+
+  return { signOut, pending: () => (flight ?? removal)?.catch(nothing), again };
 }
 
 function nothing(): undefined {

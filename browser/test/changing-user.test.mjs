@@ -151,6 +151,39 @@ test("a late answer to a call of the old session is not believed, and the cookie
   assert.deepEqual([tab.getUserId(), world.server.refreshes], ["bob", 1]);
 });
 
+for (const [place, open] of Object.entries({ "this tab": (world, tab) => tab, "another tab": (world) => world.tab() })) {
+  test(`a late answer after a sign-out in ${place} signs nobody in, and the cookies that it brought are taken away`, async () => {
+    const world = new World();
+    const tab = world.tab();
+    await world.settle(signIn(tab, world, "ada"));
+    world.server.routes["/plan"] = () => json({}, 200, { "front-token": frontToken("ada", { plan: "new" }) });
+    world.server.latencyMs = ({ path }) => (path === "/plan" ? 500 : 10);
+    const call = tab.fetch("/plan");
+    await world.settle(open(world, tab).signOut());
+    await world.settle(call);
+    await world.clock.pass(1_000);
+    assert.equal(await tab.doesSessionExist(), false);
+    assert.equal(world.server.sent("/signout").at(-1).at, world.server.sent("/plan")[0].at + 500);
+    assert.deepEqual([tab.getUserId(), world.server.refreshes, world.clock.timers], [undefined, 0, 0]);
+    assert.deepEqual(tab.names().filter((name) => name === "SESSION_CREATED").length, 1);
+  });
+}
+
+test("cookies that came after a sign-out are not taken away from somebody who signed in since", async () => {
+  const world = new World();
+  const tab = world.tab();
+  await world.settle(signIn(tab, world, "ada"));
+  world.server.routes["/plan"] = () => json({}, 200, { "front-token": frontToken("ada", { plan: "new" }) });
+  world.server.latencyMs = ({ path }) => ({ "/plan": 500, "/login": 1_000 })[path] ?? 10;
+  const call = tab.fetch("/plan");
+  await world.settle(tab.signOut());
+  const login = signIn(world.tab(), world, "bob");
+  await world.settle(Promise.all([call, login]));
+  await world.clock.pass(1_000);
+  assert.equal(world.server.sent("/signout").length, 1);
+  assert.equal(tab.getUserId(), "bob");
+});
+
 test("in headers a late answer to a call of the old session changes nothing", async () => {
   for (const brings of ["tokens", "remove"]) {
     const world = new World();
@@ -166,6 +199,20 @@ test("in headers a late answer to a call of the old session changes nothing", as
     assert.deepEqual([tab.getUserId(), world.server.refreshes], ["bob", 0]);
     assert.equal(world.storage.getItem("st-refresh-token"), "refresh-2");
   }
+});
+
+test("in headers a late answer after a sign-out brings no token back", async () => {
+  const world = new World();
+  world.server.isHeaderMode = true;
+  const tab = world.tab({ tokenTransferMethod: "header" });
+  await world.settle(signIn(tab, world, "ada"));
+  const late = { "front-token": frontToken("ada"), "st-access-token": "late" };
+  world.server.routes["/plan"] = () => json({}, 200, late);
+  world.server.latencyMs = ({ path }) => (path === "/plan" ? 500 : 10);
+  const call = tab.fetch("/plan");
+  await world.settle(tab.signOut());
+  await world.settle(call);
+  assert.deepEqual([tab.getUserId(), world.storage.getItem("st-access-token")], [undefined, null]);
 });
 
 test("a call that waited is not sent in the name of another user", async () => {
