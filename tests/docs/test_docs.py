@@ -32,7 +32,13 @@ Path("config.yaml").write_text("api_domain: https://api.example.com")
 }
 """What a page presumes that is generated and cannot say it."""
 ENVIRONMENT = {"docs/reference/configuration.md": {"RESEAL_API_DOMAIN": "https://api.example.com"}}
-ABOUT_THE_PROJECT = {DOCS / "security.md", DOCS / "benchmarks.md", DOCS / "reliability.md", *DOCS.glob("adr/*.md")}
+ABOUT_THE_PROJECT = {
+    DOCS / "security.md",
+    DOCS / "reports.md",
+    DOCS / "benchmarks.md",
+    DOCS / "reliability.md",
+    *DOCS.glob("adr/*.md"),
+}
 """Pages that name tests and plans as well, so that their words are not all in the sources."""
 WITH_CODE = [page for page in PAGES if blocks(page)]
 KEYS = {key for key in Settings.__dataclass_fields__ if Settings.__dataclass_fields__[key].init}
