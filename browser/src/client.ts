@@ -34,7 +34,7 @@ function createPageClient(options: SessionClientOptions): SessionClient {
   const events = createEvents(environment);
   const storage = createStorageShelf(environment);
   const tokens = createTokens(storage, settings.transfer);
-  const shelf = settings.transfer === "header" ? storage : createCookieShelf(environment, settings.cookieSameSite);
+  const shelf = settings.transfer === "header" ? storage : createCookieShelf(environment, settings);
   const state = createState(environment, shelf, tokens);
   const attempts = createAttempts({ environment, settings, state });
   const announce = environment.openChannel(`reseal ${settings.apiOrigin}`, () => void session.observe());

@@ -24,6 +24,8 @@ export interface SessionClientOptions {
    * if the browser lets that site have cookies; only over https.
    */
   cookieSameSite?: "lax" | "strict" | "none";
+  /** Ends the names of the readable cookies, for applications that share a host name. Default: nothing. */
+  cookieSuffix?: string;
   /**
    * Refresh behind the scenes when an answer comes so few milliseconds before the access token's end, by the server's
    * clock. Default: 0, which is never; the session is then refreshed when the API asks for it.

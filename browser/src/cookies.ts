@@ -1,6 +1,7 @@
 /** Reads and writes single script-readable cookies of the whole site. */
 
 import type { Environment } from "./contract.js";
+import type { Settings } from "./options.js";
 import { backed, type Shelf } from "./shelf.js";
 
 /** As long as browsers keep any cookie, in seconds: 400 days (RFC 6265bis). */
@@ -9,13 +10,13 @@ const FOR_EVER = 34_560_000;
 /** What RFC 6265 allows in a cookie's value, less the percent sign, which would be mistaken for an escape on reading. */
 const PLAIN_VALUE = /^[!#$&-+\--:<-[\]-~]*$/;
 
-export function createCookieShelf(environment: Environment, sameSite: string): Shelf {
+export function createCookieShelf(environment: Environment, { cookieSameSite: sameSite, cookieSuffix: suffix }: Settings): Shelf {
   function assign(name: string, value: string, maxAge: number): void {
     const secure = sameSite === "none" || environment.pageUrl().startsWith("https:") ? ";secure" : "";
-    environment.writeCookie(`${name}=${value};max-age=${maxAge};path=/;samesite=${sameSite}${secure}`);
+    environment.writeCookie(`${name}${suffix}=${value};max-age=${maxAge};path=/;samesite=${sameSite}${secure}`);
   }
   const cookies: Shelf = {
-    read: (name) => find(environment.readCookies(), name),
+    read: (name) => find(environment.readCookies(), name + suffix),
     // Written as received where possible, because other SDKs of this family neither escape nor unescape.
     write: (name, value) => assign(name, PLAIN_VALUE.test(value) ? value : encodeURIComponent(value), FOR_EVER),
     erase: (name) => assign(name, "", 0),

@@ -11,6 +11,7 @@ export interface Settings {
   readonly transfer: TokenTransferMethod;
   readonly refreshAheadMs: number;
   readonly cookieSameSite: string;
+  readonly cookieSuffix: string;
 }
 
 /** Requests of one refresh, the first included. */
@@ -45,6 +46,7 @@ export function readSettings(options: SessionClientOptions, environment: Environ
     maxRefreshesPerCall: integer("maxRefreshesPerCall", options.maxRefreshesPerCall ?? 3, 1, 100),
     transfer: transferMethod(options.tokenTransferMethod ?? "cookie"),
     cookieSameSite: sameSite(options.cookieSameSite ?? "lax"),
+    cookieSuffix: suffix(options.cookieSuffix ?? ""),
     refreshAheadMs: integer("refreshAheadMs", options.refreshAheadMs ?? 0, 0, DAY_MS),
   };
 }
@@ -80,6 +82,11 @@ function transferMethod(method: TokenTransferMethod): TokenTransferMethod {
 function sameSite(value: string): string {
   if (/^(lax|strict|none)$/.test(value)) return value;
   throw new TypeError('cookieSameSite must be "lax", "strict" or "none"');
+}
+
+function suffix(value: string): string {
+  if (/^[\w-]{0,32}$/.test(value)) return value;
+  throw new TypeError("cookieSuffix must be up to 32 characters of A-Z, a-z, 0-9, - and _");
 }
 
 function integer(name: string, value: number, least: number, most: number): number {

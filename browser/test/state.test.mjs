@@ -209,6 +209,7 @@ test("the readable cookies go where the page says, and abroad only securely", as
     assert.ok(world.jar.written.length > 0 && world.jar.written.every((line) => line.endsWith(`;path=/;${expected}`)));
   }
   assert.throws(() => new World().tab({ cookieSameSite: "sometimes" }), TypeError);
+  assert.throws(() => new World().tab({ cookieSuffix: "=;" }), TypeError);
 });
 
 test("where the browser forbids cookies, the tab's memory knows what the server has told", async () => {
@@ -222,4 +223,16 @@ test("where the browser forbids cookies, the tab's memory knows what the server 
   assert.equal(tab.getUserId(), "ada");
   await world.settle(tab.signOut());
   assert.equal(await tab.doesSessionExist(), false);
+});
+
+test("two applications of one host name know their own users by the names of their cookies", async () => {
+  const world = new World();
+  const [shop, admin] = [world.tab({ cookieSuffix: "-shop" }), world.tab({ cookieSuffix: "-admin" })];
+  await world.settle(shop.fetch("/login", { method: "POST" }));
+  world.server.userId = "bob";
+  await world.settle(admin.fetch("/login", { method: "POST" }));
+  assert.deepEqual([shop.getUserId(), admin.getUserId()], ["ada", "bob"]);
+  await world.settle(admin.signOut());
+  assert.deepEqual([await shop.doesSessionExist(), await admin.doesSessionExist()], [true, false]);
+  assert.match(world.jar.read(), /sFrontToken-shop=/);
 });

@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reseal import Unauthorised
-from tests.frameworks.site import ACCESS, HOUR, REFRESH_PATH, Site, cleared, cookie_names
-
-pytestmark = pytest.mark.parametrize("database_uri", ["memory"], indirect=True)
+from tests.frameworks.conftest import OpenSite
+from tests.frameworks.site import ACCESS, HOUR, REFRESH, REFRESH_PATH, Browser, Site, cleared, cookie_names
 
 
 async def test_a_strict_check_asks_the_store_also_after_a_lenient_one_in_the_same_request(site: Site) -> None:
@@ -49,6 +48,31 @@ async def test_a_long_request_that_writes_after_the_sign_out_brings_no_session_b
     assert response.json() == {"message": "unauthorised", "reason": "signed_out"}
     assert cleared(response)
     assert await site.live("alice") == set()
+
+
+async def test_two_applications_of_one_host_name_keep_their_cookies_apart(open_site: OpenSite) -> None:
+    shop = await (await open_site(cookie_suffix="-shop")).signed_in("alice")
+    admin = Browser(await open_site(cookie_suffix="-admin"))
+    admin.jar = shop.jar
+    await admin.login("bob")
+    assert sorted({name for name, _, _ in shop.jar}) == [
+        f"{name}-{suffix}" for name in (ACCESS, REFRESH) for suffix in ("admin", "shop")
+    ]
+    for browser, user_id in ((shop, "alice"), (admin, "bob")):
+        browser.site.clock.advance(2 * HOUR)
+        assert (await browser.fetch("GET", "/me")).json()["user_id"] == user_id
+    await admin.sign_out()
+    assert (await shop.get("/checked")).status_code == 200
+
+
+@pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)  # both sites open the same file
+async def test_a_suffix_is_given_or_changed_without_a_sign_out(open_site: OpenSite) -> None:
+    before = await open_site()
+    browser = await before.signed_in("alice")
+    after = await open_site(clock=before.clock, cookie_suffix="-shop", older_cookie_suffix="")
+    browser.site = after
+    assert (await browser.fetch("GET", "/me")).json()["user_id"] == "alice"
+    assert sorted(name for name, _, _ in browser.jar) == [f"{ACCESS}-shop", f"{REFRESH}-shop"]
 
 
 async def test_old_cookies_of_a_web_view_stand_in_nobodys_way_who_signs_in_by_headers(site: Site) -> None:

@@ -132,7 +132,7 @@ PACTS: Final = (
             f"'older_{key}' must differ from '{key}'",
             "it says where the cookies were before; remove it if nothing was moved",
         )
-        for key in ("access_token_path", "refresh_api_path")
+        for key in ("access_token_path", "refresh_api_path", "cookie_suffix")
     ),
     Pact(
         ("older_cookie_secure", "cookie_secure", "api_domain"),

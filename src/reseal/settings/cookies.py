@@ -16,6 +16,7 @@ REFRESH_COOKIE: Final = "sRefreshToken"
 class CookiePlan:
     """The two cookies of one configuration. Paths are those within the application."""
 
+    suffix: str
     secure: bool
     domain: str | None
     access_path: str
@@ -24,12 +25,13 @@ class CookiePlan:
     @property
     def access_name(self) -> str:
         """With ``__Host-`` if the cookie is secure, of this host alone and for every path."""
-        return _prefix(secure=self.secure, host_only=self.domain is None and self.access_path == "/") + ACCESS_COOKIE
+        host_only = self.domain is None and self.access_path == "/"
+        return _prefix(secure=self.secure, host_only=host_only) + ACCESS_COOKIE + self.suffix
 
     @property
     def refresh_name(self) -> str:
         """With ``__Secure-`` if the cookie is secure: one bound to a path cannot be ``__Host-``."""
-        return _prefix(secure=self.secure, host_only=False) + REFRESH_COOKIE
+        return _prefix(secure=self.secure, host_only=False) + REFRESH_COOKIE + self.suffix
 
 
 def cookies_of(settings: Settings) -> dict[str, object]:
@@ -37,7 +39,13 @@ def cookies_of(settings: Settings) -> dict[str, object]:
     secure = settings.cookie_secure
     if secure is None:
         secure = settings.api_domain.startswith("https:")
-    plan = CookiePlan(secure, settings.cookie_domain, settings.access_token_path, settings.refresh_api_path)
+    plan = CookiePlan(
+        settings.cookie_suffix,
+        secure,
+        settings.cookie_domain,
+        settings.access_token_path,
+        settings.refresh_api_path,
+    )
     older = _older(settings, plan)
     return {
         "secure_cookies": secure,
@@ -49,8 +57,9 @@ def cookies_of(settings: Settings) -> dict[str, object]:
 
 
 def _older(settings: Settings, plan: CookiePlan) -> CookiePlan:
-    domain, secure = settings.older_cookie_domain, settings.older_cookie_secure
+    domain, secure, suffix = settings.older_cookie_domain, settings.older_cookie_secure, settings.older_cookie_suffix
     return CookiePlan(
+        plan.suffix if suffix is None else suffix,
         plan.secure if secure is None else secure,
         plan.domain if domain is None else domain or None,
         settings.older_access_token_path or plan.access_path,

@@ -26,6 +26,7 @@ _FORBIDDEN_STATUS: Final = {403: "403 answers a missing claim", 503: "503 answer
 POSTGRESQL_SCHEMES: Final = ("postgresql://", "postgres://")
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
+_SUFFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,32}", re.ASCII)
 _CLAIM: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _SQLITE: Final = re.compile(r"sqlite:///([^?#\x00-\x1f\x7f]*[^?#\x00-\x1f\x7f/])")
 _POSTGRESQL: Final = re.compile(
@@ -218,6 +219,7 @@ def _same_but_for_case(value: object, names: tuple[str, ...]) -> str | None:
 
 
 _id = _matching(_NAME, "must be 1 to 64 characters of a-z, 0-9 and -", "choose a short lower-case name")
+_suffix = _matching(_SUFFIX, "must be up to 32 characters of A-Z, a-z, 0-9, - and _", "write it like -shop")
 _claim = optional(_matching(_CLAIM, "must be 1 to 255 printable ASCII characters", "remove the key for api_domain"))
 
 RULES: Final[dict[str, Rule]] = {
@@ -248,6 +250,8 @@ RULES: Final[dict[str, Rule]] = {
     "older_cookie_domain": optional(of_text(_older_domain)),
     "cookie_secure": optional(boolean),
     "older_cookie_secure": optional(boolean),
+    "cookie_suffix": _suffix,
+    "older_cookie_suffix": optional(_suffix),
     "cookie_same_site": _choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"'),
     "access_token_path": of_text(path),
     "older_access_token_path": optional(of_text(path)),

@@ -155,6 +155,20 @@ class Settings:
             "as long as the old cookies may live. They are then read for a refresh, and deleted."
         },
     )
+    cookie_suffix: str = field(
+        default="",
+        metadata={
+            "doc": "What ends the names of the cookies, like -shop: for applications that share a host name, also on "
+            "different ports, and would overwrite each other's. Pages name it to the browser SDK too."
+        },
+    )
+    older_cookie_suffix: str | None = field(
+        default=None,
+        metadata={
+            "doc": "The cookie_suffix that was in force before, empty if there was none: its cookies are read for a "
+            "refresh, and deleted. Leave it out where another application uses those names."
+        },
+    )
     cookie_same_site: SameSite = field(
         default="lax", metadata={"doc": "none, strict or lax; none needs secure cookies and enable_anti_csrf."}
     )
