@@ -14,6 +14,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 YEAR = timedelta(days=365)
+_OTHER_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+_SIGNS_CERTIFICATES = x509.KeyUsage(key_cert_sign=True, **dict.fromkeys(_OTHER_USES, False))
 
 
 class Authority:
@@ -23,8 +34,10 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        own = self._builder(self._name, self._key.public_key(), YEAR).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        own = (
+            self._builder(self._name, self._key.public_key(), YEAR)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS_CERTIFICATES, critical=True)  # Python 3.13 asks for it
         )
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(self._signed(own))
