@@ -60,15 +60,19 @@ class AsyncKeyRingKeeper:
 
     async def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
-        secret = revealed(self._settings.secret_key)
-        weakness = None if secret is None else guessable.weakness(secret.decode("utf-8", "replace"))
-        if weakness is not None:
-            LOGGER.warning("secret_key %s: make one with openssl rand -base64 48", weakness)
+        self._warn_of_a_weak_secret()
         await self._add(REFRESH_KID, "HS256", self._random(32), await self._now(), signs_from=0)
         self.ring = await self._read()
         await self._tend()
         self._reload_at = self._clock.monotonic() + RELOAD_EVERY
         return self.ring
+
+    def _warn_of_a_weak_secret(self) -> None:
+        """Warn of a secret that reads like words, in a frame of its own: those that fail must not show the secret."""
+        secret = revealed(self._settings.secret_key)
+        weakness = None if secret is None else guessable.weakness(secret.decode("utf-8", "replace"))
+        if weakness is not None:
+            LOGGER.warning("secret_key %s: make one with openssl rand -base64 48", weakness)
 
     def is_due(self) -> bool:
         """Say whether it is time to read the ring again: asked on every request, where an ``await`` would cost more."""

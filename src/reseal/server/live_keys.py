@@ -25,7 +25,7 @@ LOOK_EVERY: Final = 1_000
 _LISTED: Final = re.compile(r"^\s*-\s", re.MULTILINE)
 """A list of YAML: no key has a space in it."""
 _FILE: Final = "the file"
-Signature = tuple[int, ...]
+Stamp = tuple[int, ...]
 
 
 class KeyFile(NamedTuple):
@@ -78,7 +78,7 @@ class LiveKeys:
         self._path = file and file.path
         self._clock = clock
         self._read_at = clock.monotonic()
-        self._signature: Signature | None = None
+        self._stamp: Stamp | None = None
         self._problem = ""
         self._lock = asyncio.Lock()
         self._begun = 0
@@ -125,11 +125,11 @@ class LiveKeys:
             if self._latest > asked:
                 return
             self._begun += 1
-            known = None if self._is_old() else self._signature
-            signature = await asyncio.to_thread(_signature, path)
-            if signature is None or signature != known:
+            known = None if self._is_old() else self._stamp
+            stamp = await asyncio.to_thread(_stamp, path)
+            if stamp is None or stamp != known:
                 self._take(*await asyncio.to_thread(_try_to_read, path))
-                self._signature, self._read_at = signature, self._clock.monotonic()
+                self._stamp, self._read_at = stamp, self._clock.monotonic()
             self._latest = self._begun
 
     def _take(self, keys: tuple[ApiKey, ...] | None, problem: str) -> None:
@@ -147,7 +147,7 @@ def among(keys: Iterable[ApiKey], digest: bytes) -> ApiKey | None:
     return same[0] if same else None
 
 
-def _signature(path: Path) -> Signature | None:
+def _stamp(path: Path) -> Stamp | None:
     """Tell one state of a file from the next, without reading it; ``None`` if there is none."""
     try:
         facts = path.stat()

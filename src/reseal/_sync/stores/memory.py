@@ -215,7 +215,7 @@ class MemoryStore:
         with self._lock:
             keys = self._keys.get(app_id, {})
             there = keys.get(key.kid)
-            if there is None or there.secret != key.secret:
+            if there is None or not hmac.compare_digest(there.secret, key.secret):
                 return False
             keys[key.kid] = there._replace(secret=secret)
             return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import stat
 import sys
 from argparse import ArgumentParser, Namespace
@@ -34,7 +33,7 @@ def add(commands: Any) -> None:
 
 def new_key(options: Namespace) -> int:
     """Make a key: it is shown once, its entry holds the hash alone."""
-    key = secrets.token_hex(_BYTES)
+    key = os.urandom(_BYTES).hex()
     entry = _entry(key, options)
     if options.add_to is not None:
         _append(Path(options.add_to), entry)
