@@ -109,10 +109,12 @@ test("the reason for which a caller aborts is passed on, for the signal of a Req
   const tab = await world.expiredTab();
   world.server.latencyMs = ({ path }) => (path === "/session/refresh" ? 500 : 10);
   const abort = new AbortController();
-  const call = tab.fetch(new Request(URL_OF_FEED, { signal: abort.signal }));
+  const request = new Request(URL_OF_FEED, { signal: abort.signal });
+  const call = tab.fetch(request);
   await world.clock.pass(100);
   abort.abort(new RangeError("enough"));
   await assert.rejects(world.settle(call), RangeError);
+  assert.equal(request.signal.aborted, true); // Node.js 18 lets go of a Request that nobody holds, and of its signal
   assert.equal(await world.settle(tab.attemptRefreshingSession()), true);
 });
 
