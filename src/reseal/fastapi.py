@@ -21,8 +21,8 @@ from typing import Any, Final, cast
 
 try:
     from fastapi import FastAPI, Request
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(f'{__name__} needs fastapi: pip install "reseal[fastapi]" ({error})') from None
+except ModuleNotFoundError as _error:
+    raise ModuleNotFoundError(f'{__name__} needs fastapi: pip install "reseal[fastapi]" ({_error})') from None
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase

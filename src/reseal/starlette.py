@@ -20,8 +20,8 @@ import msgspec
 
 try:
     from starlette.applications import Starlette
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(f'{__name__} needs starlette: pip install "reseal[starlette]" ({error})') from None
+except ModuleNotFoundError as _error:
+    raise ModuleNotFoundError(f'{__name__} needs starlette: pip install "reseal[starlette]" ({_error})') from None
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request

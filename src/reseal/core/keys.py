@@ -164,7 +164,7 @@ class Wrapping:
         self._aead = None if secret is None else _aead_of(secret)
         self._accepted = [_aead_of(each) for each in further]
         self.pepper: bytes = b"" if secret is None else _pepper_of(secret)
-        self.further_peppers = (*map(_pepper_of, further), b"")
+        self.further_peppers: tuple[bytes, ...] = (*map(_pepper_of, further), b"")
         """What a successor may have been sealed with before: also nothing, before there was a secret."""
 
     def close(self, app_id: str, kid: str, raw: bytes, nonce: bytes) -> bytes:

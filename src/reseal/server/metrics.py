@@ -66,7 +66,7 @@ class Metrics:
     """The numbers of one process. ``before``: what those counted whose place it takes."""
 
     def __init__(self, before: Samples | None = None) -> None:
-        self.before = before or {}
+        self.before: Samples = before or {}
         self._requests: Counter[tuple[str, int]] = Counter()
         self._refused: Counter[int] = Counter()
         self._closed: Counter[str] = Counter()

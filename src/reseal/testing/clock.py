@@ -21,7 +21,7 @@ class ManualClock:
     def __init__(self, start: int = STARTED) -> None:
         self._wall = start
         self._monotonic = 0
-        self.run = f"run {next(_RUNS)}"
+        self.run: str = f"run {next(_RUNS)}"
 
     def wall(self) -> int:
         return self._wall
