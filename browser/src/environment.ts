@@ -4,6 +4,7 @@
  */
 
 import type { Environment, SessionChannel } from "./contract.js";
+import { NEWS_TRAVEL_MS } from "./options.js";
 
 /** Is there neither a page nor a worker, nor somebody who says what is in their place? */
 export function isServer(given: Partial<Environment> | undefined): boolean {
@@ -53,14 +54,22 @@ function onceOnline(callback: () => void): () => void {
   return () => removeEventListener("online", callback);
 }
 
+/** When to look again after a post: Firefox has processes whose copy of the cookies is a little older than the post. */
+const LOOK_AGAIN_MS = [NEWS_TRAVEL_MS, 1000];
+
 function openChannel(name: string, heard: () => void): SessionChannel {
   // A post may be here before what was stored ahead of it, and a page that was put aside has missed both.
   const events = ["storage", "pageshow"];
   for (const event of events) globalThis.addEventListener?.(event, heard);
   // Without channels other tabs notice with their next call.
   const channel = globalThis.BroadcastChannel && new BroadcastChannel(name);
-  if (channel) channel.onmessage = heard;
+  if (channel) channel.onmessage = hear;
   let isOpen = true;
+
+  function hear(): void {
+    heard();
+    for (const delay of LOOK_AGAIN_MS) setTimeout(() => isOpen && heard(), delay);
+  }
 
   function post(): void {
     if (isOpen) channel?.postMessage(0);

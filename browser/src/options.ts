@@ -22,7 +22,10 @@ export const REFRESH_TIMEOUT_MS = 15_000;
 export const SIGN_OUT_TIMEOUT_MS = 60_000;
 /** What another tab has under way is waited for so long; then ours goes ahead, which the server tolerates. */
 export const LOCK_PATIENCE_MS = 5_000;
-/** What a tab puts into the storage may reach the others so much later than its lock does. Cookies are there at once. */
+/**
+ * What a tab has stored may reach the others so much later than its lock does: the storage in every browser, cookies in those
+ * that, like Firefox, give each process a copy.
+ */
 export const NEWS_TRAVEL_MS = 100;
 /** A session that was renewed so recently is good: who refuses it has another reason. */
 export const JUST_NOW_MS = 10_000;

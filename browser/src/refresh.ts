@@ -86,7 +86,7 @@ export function createRefresher(parts: Parts): Refresher {
     const now = session.observe();
     if (hasChanged(start, now)) return outcomeOf(now);
     const result = (await exchange(now)) ?? (await exchange(session.observe())) ?? outcomeOf(state.snapshot());
-    if (settings.transfer === "header" && typeof result === "string") keep(NEWS_TRAVEL_MS);
+    if (typeof result === "string") keep(NEWS_TRAVEL_MS);
     return result;
   }
 

@@ -227,6 +227,7 @@ test("a refresh leaves no timer and no listener behind", async () => {
   const tab = await world.expiredTab();
   world.isOnline = false;
   await world.settle(tab.fetch("/feed"));
+  await world.clock.pass(100); // So long the lock is kept.
   assert.deepEqual([world.clock.timers, world.onlineListeners], [0, 0]);
 });
 
