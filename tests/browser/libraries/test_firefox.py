@@ -49,7 +49,7 @@ async def open_one(firefox: Firefox, site: Site) -> AsyncIterator[OpenTab]:
 
 
 def presented(cookies: Mapping[str, str]) -> dict[str, str]:
-    return {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    return {"rid": "session", "cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
 
 
 def expire(site: Site) -> None:
