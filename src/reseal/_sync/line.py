@@ -184,6 +184,8 @@ class Line:
         """Use a ticket up; gives it with its live session and the store's time. Raises ``Unauthorised``."""
         redeemed = ticket.parse(self._scope, self._secrets().refresh_key, purpose, text)
         record, now = self.live(redeemed.handle)
+        if redeemed.until > now + ticket.LIFE:  # written while the store's time was wrong, which was put right since
+            raise Unauthorised(Refusal.TICKET)
         if not self._store.claim(self._scope, redeemed.claim, redeemed.until):
             raise Unauthorised(Refusal.TICKET)
         return redeemed, record, now

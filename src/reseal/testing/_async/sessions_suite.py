@@ -962,6 +962,16 @@ class AsyncSessionsSuite:
         world.clock.advance(30 * SECOND)
         assert await _reason(sessions.redeem_ticket, late, "/live") is Refusal.TICKET
 
+    async def test_a_ticket_from_a_time_that_was_put_right_opens_nothing(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        claims = (await sessions.create("user")).claims
+        world.clock.advance(HOUR)
+        early = await sessions.issue_ticket(claims, "/live")
+        world.clock.jump(-HOUR)
+        await world.store.repair_clock()
+        assert await _reason(sessions.redeem_ticket, early, "/live") is Refusal.TICKET
+        await sessions.redeem_ticket(await sessions.issue_ticket(claims, "/live"), "/live")
+
     async def test_a_ticket_counts_in_its_own_app_and_tenant(self, world: AsyncWorld) -> None:
         sessions = await world.sessions()
         await world.store.put_tenant(Scope("public", "other"), b"{}")

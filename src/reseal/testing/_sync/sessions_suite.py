@@ -963,6 +963,16 @@ class SessionsSuite:
         world.clock.advance(30 * SECOND)
         assert _reason(sessions.redeem_ticket, late, "/live") is Refusal.TICKET
 
+    def test_a_ticket_from_a_time_that_was_put_right_opens_nothing(self, world: World) -> None:
+        sessions = world.sessions()
+        claims = (sessions.create("user")).claims
+        world.clock.advance(HOUR)
+        early = sessions.issue_ticket(claims, "/live")
+        world.clock.jump(-HOUR)
+        world.store.repair_clock()
+        assert _reason(sessions.redeem_ticket, early, "/live") is Refusal.TICKET
+        sessions.redeem_ticket(sessions.issue_ticket(claims, "/live"), "/live")
+
     def test_a_ticket_counts_in_its_own_app_and_tenant(self, world: World) -> None:
         sessions = world.sessions()
         world.store.put_tenant(Scope("public", "other"), b"{}")
