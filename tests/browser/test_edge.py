@@ -57,7 +57,8 @@ async def edge(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     script = folder / "edge.mjs"
     script.write_text(recipe + SERVER)
     pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(node, str(script), **pipes)
+    # The site listens on the IPv4 address, and where both are named localhost, Node.js 18 tries the other one only.
+    process = await asyncio.create_subprocess_exec(node, "--dns-result-order=ipv4first", str(script), **pipes)
     try:
         yield process
     finally:

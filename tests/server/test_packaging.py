@@ -205,7 +205,11 @@ def test_the_composition_pins_checks_and_confines(composition):
 
 
 def test_the_composition_is_a_configuration_of_the_service(composition, tmp_path):
-    texts = {"postgresql_password": "canary/pass@word", "api_keys": "canary-0123456789-abcdef", "secret_key": "s" * 40}
+    texts = {
+        "postgresql_password": "canary/pass@word",
+        "api_keys": "canary-0123456789-abcdef",
+        "secret_key": "Jx7-canary-qP2vW9-canary-rT5mZ8-0123",
+    }
     for name, text in texts.items():
         (tmp_path / name).write_text(f"{text}\n")
     environ = {

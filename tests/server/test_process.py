@@ -154,10 +154,10 @@ def test_the_familiar_commands_start_list_and_stop(start):
         assert httpx.get(f"http://localhost:{port}/hello").text == "Hello\n"
         listed = json.loads(ended(start("list", "--json"), 0)[0])
         assert listed == [{"pid": pid, "host": "localhost", "port": port, "base_path": ""}]
-        _, err = ended(start("start", f"--port={port}"), 3)
+        _, err = ended(start("start", f"--port={port}", "--host=localhost"), 3)
         assert "is taken: stop what listens there" in err
         ended(start("stop", f"--id={pid}"), 0)
-        assert not listens("127.0.0.1", port)
+        assert not listens("localhost", port)
         pid = None
     finally:
         if pid is not None:
