@@ -25,6 +25,11 @@ SERVER = """
 import { once } from "node:events";
 import { createServer } from "node:http";
 
+/** Debian's Node.js 18 knows the lines of a response as one only. */
+function cookiesOf(headers) {
+  return headers.getSetCookie?.() ?? (headers.get("set-cookie") ?? "").split(/, (?=[^ ;=]+=)/).filter(Boolean);
+}
+
 const server = createServer(async (incoming, outgoing) => {
   const { method, url } = incoming;
   const headers = new Headers(incoming.headers);
@@ -38,7 +43,7 @@ const server = createServer(async (incoming, outgoing) => {
   const told = Object.fromEntries(response.headers);
   delete told["content-encoding"];
   const content = Buffer.from(await response.arrayBuffer());
-  outgoing.writeHead(response.status, { ...told, "set-cookie": response.headers.getSetCookie() }).end(content);
+  outgoing.writeHead(response.status, { ...told, "set-cookie": cookiesOf(response.headers) }).end(content);
 });
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
