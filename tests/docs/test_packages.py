@@ -13,6 +13,7 @@ import pytest
 
 from tests.docs.pages import ROOT, fenced, links
 from tests.server.running import until
+from tests.support.archives import unpack
 from tests.support.ports import free_port
 
 PACKAGE_PAGE = ROOT / "src/reseal/README.md"
@@ -43,8 +44,7 @@ def archive(tmp_path_factory):
 @pytest.fixture(scope="module")
 def unpacked(archive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
-    with tarfile.open(archive) as files:
-        files.extractall(folder, filter="data")
+    unpack(archive, folder)
     return next(folder.iterdir())
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.archives import unpack
 from tests.support.packages import PATIENCE, cache, npm_packages, run
 
 HERE = Path(__file__).parent
@@ -49,8 +49,7 @@ def new_project(folder: Path) -> Project:
     packages = npm_packages("libraries", HERE) / "node_modules"
     modules = folder / "node_modules"
     modules.mkdir()
-    with tarfile.open(packed(folder)) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(packed(folder), folder)
     (folder / "package").rename(modules / "reseal-browser")
     return Project(folder, packages)
 
