@@ -152,8 +152,9 @@ async def test_the_front_token_tells_the_page_what_it_may_know(site: Site) -> No
             "tId": "public",
             "sessionHandle": browser.handle,
         },
+        "ik": 1,
     }
-    assert list(front_token(response)) == ["uid", "ate", "up"]
+    assert list(front_token(response)) == ["uid", "ate", "up", "ik"]
     for secret in (browser.access, browser.refresh_token):
         assert secret not in response.text
         assert secret not in response.headers["front-token"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
+import os
+from unittest import mock
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -25,6 +27,13 @@ _turn = itertools.count()
 def _keys_from_a_pool(monkeypatch):
     monkeypatch.setattr(keys, "generate", _draw)
     monkeypatch.setattr(serialization, "load_der_private_key", _load)
+
+
+@pytest.fixture(autouse=True)
+def _environment_as_before():
+    """Commands hand their options to workers in the environment; what one test gave must not reach the next."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 def _draw(algorithm, rsa_bits=keys.RSA_BITS):

@@ -283,6 +283,7 @@ class Reseal:
         at = int(moment.timestamp() * 1000)
         return self.sessions.end_before(at, user_id=user_id, all_tenants=all_tenants)
 
+    @awaited
     def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in self.sessions.list_user(user_id))
