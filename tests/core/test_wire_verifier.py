@@ -97,6 +97,21 @@ def test_a_forged_token_is_checked_each_time(checks):
     assert checks == [text] * 3
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_old_token_that_no_key_of_the_ring_signed_is_refused(version):
+    stranger = signing_key("d-0", "RS256")
+    with pytest.raises(TryRefreshToken) as refused:
+        wire_token.check(token(stranger, version=version), ring_of(DYNAMIC, STATIC, RSA), 0)
+    assert str(refused.value).endswith(wire_token.UNVERIFIED)
+
+
+def test_a_token_is_refused_by_name_if_it_wants_another_algorithm_than_that_of_its_key():
+    renamed = signing_key(DYNAMIC.kid, "RS256")
+    with pytest.raises(TryRefreshToken) as refused:
+        wire_token.check(token(renamed), ring_of(DYNAMIC, STATIC, RSA), 0)
+    assert str(refused.value).endswith("JWT header mismatch - alg")
+
+
 def test_so_many_tokens_are_remembered_and_the_oldest_goes_first(checks):
     verifier, ring = WireVerifier(remember=2), ring_of(DYNAMIC, STATIC)
     texts = [token(DYNAMIC, user=f"user-{n}") for n in range(3)]

@@ -204,6 +204,16 @@ def test_the_anti_csrf_token_is_read_from_its_header(headers, read):
     assert transport.read_anti_csrf(request(*headers)) == read
 
 
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"), [([], None), ([KEY], KEY), ([KEY, KEY], None), ([KEY, "f" * 32], None), (["not a key"], None)]
+)
+def test_an_attempt_key_counts_only_if_it_came_once(sent, read):
+    assert transport.read_attempt(request(*((transport.ATTEMPT, key) for key in sent))) == read
+
+
 def test_the_largest_access_token_fits_exactly():
     limit = transport.access_token_limit(SETTINGS)
     assert size(ACCESS, "x" * limit) == COOKIE_LIMIT
