@@ -18,16 +18,17 @@ import timeit
 from collections.abc import Callable
 
 from bench.measure import print_machine
-from reseal.core import keys, payload, refresh_token, wire_refresh, wire_token
+from reseal.cdi import access_tokens, refresh_tokens
+from reseal.cdi.access_tokens import CdiClaims
+from reseal.cdi.body import Body
+from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.verifier import CdiVerifier
+from reseal.core import keys, payload, refresh_token
 from reseal.core.events import Event, EventName
 from reseal.core.model import Device, Scope, StoredKey
-from reseal.core.wire_keys import WireRing
-from reseal.core.wire_token import WireClaims
-from reseal.core.wire_verifier import WireVerifier
 from reseal.log import log_event
 from reseal.server import journal
 from reseal.server.http import Request
-from reseal.wire.body import Body
 
 CALLS = 200
 SCOPE = Scope()
@@ -59,20 +60,20 @@ def _signatures() -> dict[str, Callable[[], object]]:
 
 def _tokens() -> dict[str, Callable[[], object]]:
     key, mac_key = _key("ES256"), os.urandom(32)
-    ring = WireRing((key, _key("RS256")), algorithm="ES256", interval_ms=10**9, token_ms=10**6)
+    ring = CdiKeyRing((key, _key("RS256")), algorithm="ES256", interval_ms=10**9, token_ms=10**6)
     presented = refresh_token.mint(SCOPE, mac_key, HANDLE, 5, os.urandom(32))
-    wire = wire_refresh.write(presented.text)
-    claims = WireClaims(
+    wire = refresh_tokens.write(presented.text)
+    claims = CdiClaims(
         version=5, handle=HANDLE, user_id="user-1", recipe_user_id="user-1", tenant_id="public",
         refresh_hash=presented.hash.hex(), parent_hash=None, anti_csrf=None, payload=b'{"role":"reader"}',
         issued_ms=0, expires_ms=10**13,
     )  # fmt: skip
-    access, verifier = wire_token.mint(claims, key), WireVerifier()
+    access, verifier = access_tokens.mint(claims, key), CdiVerifier()
     return {
-        "write an access token, with its signature": lambda: wire_token.mint(claims, key),
-        "verify an access token": lambda: wire_token.verify(access, ring, 1),
+        "write an access token, with its signature": lambda: access_tokens.mint(claims, key),
+        "verify an access token": lambda: access_tokens.verify(access, ring, 1),
         "the same, seen before": lambda: verifier.verify(access, ring, 1),
-        "read a refresh token": lambda: refresh_token.parse(SCOPE, mac_key, wire_refresh.read(wire).native),
+        "read a refresh token": lambda: refresh_token.parse(SCOPE, mac_key, refresh_tokens.read(wire).native),
         "make its successor": lambda: refresh_token.mint(SCOPE, mac_key, HANDLE, 6, os.urandom(32)),
         "seal the successor": lambda: refresh_token.seal(presented, presented, b"", bytes(12)),
     }

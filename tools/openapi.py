@@ -18,12 +18,12 @@ from typing import Any
 import msgspec
 
 from reseal._async.not_before import Ended
+from reseal.cdi.paths import ROUTES, Access, Operation
+from reseal.cdi.versions import Version
 from reseal.core.errors import Refusal
 from reseal.core.model import SessionRecord
-from reseal.server.native import CALLS
-from reseal.wire import native
-from reseal.wire.paths import ROUTES, Access, Operation
-from reseal.wire.versions import Version
+from reseal.rpc import calls
+from reseal.server.rpc import CALLS
 
 TARGET = Path(__file__).resolve().parent.parent / "src/reseal/server/openapi.json"
 CURRENT = Version(5, 4)
@@ -257,14 +257,14 @@ TEXT_REPLIES = {
 """What is answered with 200 and is no JSON: what it means, and its type."""
 
 NATIVE_REPLIES: dict[str, Any] = {
-    "create": native.Tokens,
-    "refresh": native.Tokens,
+    "create": calls.Tokens,
+    "refresh": calls.Tokens,
     "check": SessionRecord,
-    "reissue": native.Tokens,
+    "reissue": calls.Tokens,
     "get": SessionRecord,
     "why_ended": dict[str, Refusal],
     "issue_ticket": str,
-    "redeem_ticket": native.Tokens,
+    "redeem_ticket": calls.Tokens,
     "list_user": list[SessionRecord],
     "update": SessionRecord,
     "revoke": list[str],
@@ -310,7 +310,7 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {path: shown for path, operations in ROUTES.items() if (shown := _path(operations))}
-        | {f"{native.PREFIX}{name}": {"post": _native(name, *shape)} for name, shape in shapes.items()},
+        | {f"{calls.PREFIX}{name}": {"post": _native(name, *shape)} for name, shape in shapes.items()},
         "components": {
             "schemas": COMPONENTS | components,
             "securitySchemes": {
@@ -351,7 +351,7 @@ def _native(name: str, asked: Schema, answered: Schema) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
         "responses": {
             "200": _reply(answered),
-            str(native.REFUSED): _reply(ref("NativeFailure")) | {"description": "The error that the call ended with"},
+            str(calls.REFUSED): _reply(ref("NativeFailure")) | {"description": "The error that the call ended with"},
         }
         | {str(code): _problem(code) for code in PROBLEMS},
         "security": KEYED,
@@ -362,7 +362,7 @@ def _native_shapes() -> tuple[dict[str, tuple[Schema, Schema]], dict[str, Schema
     """Take request and reply of each native call from their types, and the components that they refer to."""
     types = [each for name, call in CALLS.items() for each in (call.decoder.type, NATIVE_REPLIES[name])]
     schemas, components = msgspec.json.schema_components(
-        [*types, native.Failure], schema_hook=_any_json, ref_template="#/components/schemas/Native{name}"
+        [*types, calls.Failure], schema_hook=_any_json, ref_template="#/components/schemas/Native{name}"
     )
     shapes = {name: (schemas[2 * n], schemas[2 * n + 1]) for n, name in enumerate(CALLS)}
     return shapes, {f"Native{name}": schema for name, schema in components.items()}

@@ -10,10 +10,8 @@ from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
-from reseal._async.wire_keyring import AsyncWireKeeper
 from reseal.core.events import EventName
-from reseal.core.keys import PUBLICATION_LEAD, Wrapping
-from reseal.core.wire_keys import OVERLAP
+from reseal.core.keys import PUBLICATION_LEAD
 from reseal.settings import Settings
 from reseal.teller import Teller
 from reseal.testing import ManualClock
@@ -56,12 +54,6 @@ def keeper_of_sessions(store, clock, events, algorithm="ES256"):
     return AsyncKeyRingKeeper(settings, store, clock, os.urandom, Teller(settings.scope, clock, events))
 
 
-def keeper_of_the_wire(store, clock, algorithm="ES256"):
-    return AsyncWireKeeper(
-        "public", store, clock, os.urandom, Wrapping(None), algorithm=algorithm, interval_ms=WEEK, token_ms=HOUR
-    )
-
-
 @pytest.mark.parametrize("late", [0, 7, 3 * WEEK])
 async def test_a_key_of_sessions_that_is_due_is_published_once(stores, clock, late):
     events = Recorder()
@@ -90,48 +82,12 @@ async def test_a_key_of_sessions_for_another_algorithm_is_published_once(stores,
         clock.advance(3)
         await other.open()
 
-    stores[0].before("add_key", _nothing)  # the key for refresh tokens, which is there
+    stores[0].before("add_key", nothing)  # the key for refresh tokens, which is there
     stores[0].before("add_key", the_other_is_faster)
     await one.open()
     assert one.ring.kids == other.ring.kids
     assert len(one.ring.kids) == 2
 
 
-@pytest.mark.parametrize("late", [0, 7, 3 * WEEK])
-async def test_keys_of_the_wire_that_are_due_are_published_once(stores, clock, late):
-    one, other = (keeper_of_the_wire(store, clock) for store in stores)
-    await one.keep_fresh()
-    await other.keep_fresh()
-    clock.advance(WEEK - OVERLAP + late)
-
-    async def the_other_is_faster():
-        clock.advance(3)
-        await other.keep_fresh()
-
-    stores[0].before("add_key", the_other_is_faster)
-    ring, of_the_other = await one.keep_fresh(), other.ring
-    for algorithm in ("RS256", "ES256"):
-        dynamic = [key.kid for key in ring.series(algorithm).dynamic]
-        assert len(dynamic) == 2
-        assert dynamic == [key.kid for key in of_the_other.series(algorithm).dynamic]
-
-
-async def test_first_keys_of_the_wire_for_another_algorithm_are_published_once(stores, clock):
-    await keeper_of_the_wire(stores[0], clock, "RS256").keep_fresh()
-    clock.advance(HOUR)
-    one, other = (keeper_of_the_wire(store, clock) for store in stores)
-
-    async def the_other_is_faster():
-        clock.advance(3)
-        await other.keep_fresh()
-
-    stores[0].before("add_key", _nothing)  # the key for refresh tokens, which is there
-    stores[0].before("add_key", the_other_is_faster)
-    series, of_the_other = (await one.keep_fresh()).series("ES256"), other.ring.series("ES256")
-    for mine, its in ((series.dynamic, of_the_other.dynamic), (series.static, of_the_other.static)):
-        assert len(mine) == 1
-        assert [key.kid for key in mine] == [key.kid for key in its]
-
-
-async def _nothing():
+async def nothing():
     """The next call succeeds."""

@@ -17,11 +17,11 @@ from reseal.core.events import Caller, EventName
 from reseal.core.keys import PUBLICATION_LEAD
 from reseal.core.model import Scope
 from reseal.correlation import correlated
+from reseal.rpc.hosts import addresses
 from reseal.settings import Settings
 from reseal.testing._async.sessions_suite import AsyncSessionsSuite
 from reseal.testing._async.world import API, AsyncWorld
 from reseal.testing.material import MINUTE
-from reseal.wire.hosts import addresses
 from tests._async.serving import API_KEY, AsyncServed
 
 HOSTS = "https://one:3567;https://two:3567"

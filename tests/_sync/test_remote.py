@@ -18,11 +18,11 @@ from reseal.core.events import Caller, EventName
 from reseal.core.keys import PUBLICATION_LEAD
 from reseal.core.model import Scope
 from reseal.correlation import correlated
+from reseal.rpc.hosts import addresses
 from reseal.settings import Settings
 from reseal.testing._sync.sessions_suite import SessionsSuite
 from reseal.testing._sync.world import API, World
 from reseal.testing.material import MINUTE
-from reseal.wire.hosts import addresses
 from tests._sync.serving import API_KEY, Served
 
 HOSTS = "https://one:3567;https://two:3567"

@@ -13,7 +13,10 @@ import h11
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from reseal.core import refresh_token, ticket, wire_refresh, wire_token
+from reseal.cdi import access_tokens, refresh_tokens
+from reseal.cdi.body import Body
+from reseal.cdi.problem import Problem
+from reseal.core import refresh_token, ticket
 from reseal.core.errors import ConfigurationError, TryRefreshToken, Unauthorised
 from reseal.core.model import Scope
 from reseal.server.config import ServiceSettings
@@ -22,10 +25,8 @@ from reseal.settings import Settings
 from reseal.settings.sources import parse_yaml
 from reseal.web import bearer, cookies, transport
 from reseal.web.facts import RequestFacts
-from reseal.wire.body import Body
-from reseal.wire.problem import Problem
-from tests.core.test_wire_verifier import ring_of, signing_key
-from tests.core.test_wire_verifier import token as wire_token_of
+from tests.cdi.test_verifier import ring_of, signing_key
+from tests.cdi.test_verifier import token as wire_token_of
 from tests.security.material import App
 from tests.server.test_framing import HIDDEN, INSIDE, REFUSED, TAKEN
 
@@ -243,31 +244,31 @@ SIGNED = tuple(wire_token_of(key, version=version) for key in RING_KEYS[:1] for 
 def check_wire_token(data: bytes) -> None:
     text = text_of(data)
     try:
-        wire_token.verify(text, ring_of(*RING_KEYS), 0, expired_too=True)
+        access_tokens.verify(text, ring_of(*RING_KEYS), 0, expired_too=True)
     except TryRefreshToken:
         return
     assert text in SIGNED, "a text was believed that was not signed"
 
 
 MINTED = refresh_token.mint(SCOPE, MAC_KEY, "3b0d4b8a-5f5d-4d2c-9d5a-2a9f6d3b1c11", 7, bytes(range(32)))
-WRAPPED = tuple(wire_refresh.write(MINTED.text, anti_csrf=anti_csrf) for anti_csrf in (True, False))
+WRAPPED = tuple(refresh_tokens.write(MINTED.text, anti_csrf=anti_csrf) for anti_csrf in (True, False))
 
 
 def check_refresh_token(data: bytes) -> None:
     text = text_of(data)
-    for read in (lambda: refresh_token.parse(SCOPE, MAC_KEY, text).text, lambda: wire_refresh.read(text).native):
+    for read in (lambda: refresh_token.parse(SCOPE, MAC_KEY, text).text, lambda: refresh_tokens.read(text).native):
         try:
             found = read()
         except Unauthorised:
             continue
-        assert text in {MINTED.text, *WRAPPED} or text == wire_refresh.write(found) or text in wrapped_again(found)
+        assert text in {MINTED.text, *WRAPPED} or text == refresh_tokens.write(found) or text in wrapped_again(found)
     refresh_token.newest_by_shape([text])
     refresh_token.newest_of_each_line(SCOPE, MAC_KEY, [text, MINTED.text])
 
 
 def wrapped_again(native: str) -> set[str]:
     """A wrapping has no secret: anybody may make one, and it has one form only."""
-    return {wire_refresh.write(native, anti_csrf=anti_csrf) for anti_csrf in (True, False)}
+    return {refresh_tokens.write(native, anti_csrf=anti_csrf) for anti_csrf in (True, False)}
 
 
 TICKET = ticket.write(SCOPE, MAC_KEY, "handle", 3, "/live", bytes(16), until=NOW * 1000)

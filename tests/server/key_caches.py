@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.server.history import OK
 
 QUICK = """
-import reseal._async.wire_keyring as keyring, reseal.core.wire_keys as keys
+import reseal.server.cdi.keyring as keyring, reseal.cdi.key_ring as keys
 keys.OVERLAP = keyring.OVERLAP = 3_000
 keyring.RELOAD_EVERY = 1_000
 """

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from reseal import ConfigurationError, Settings
-from reseal.server import native
+from reseal.cdi.paths import ROUTES, Right
+from reseal.rpc import calls
+from reseal.server import rpc
 from reseal.server.cli import REFUSED, main
 from reseal.server.config import ServiceSettings
-from reseal.wire import native as wire
-from reseal.wire.paths import ROUTES, Right
 from tests.server.material import KEY, core, keyed
 
 READER = "reader-key-0123456789-abcdef"
@@ -154,7 +154,7 @@ async def begun(it, at):
 
 
 async def test_the_native_interface_keeps_to_the_same_permits():
-    profile = wire.profile_of(Settings(api_domain="http://localhost", app_id="shop", tenant_id="eu"))
+    profile = calls.profile_of(Settings(api_domain="http://localhost", app_id="shop", tenant_id="eu"))
     arguments = {
         "revoke_user": {"user_id": "u"},
         "create": {"user_id": "u", "jwt_payload": {}, "session_data": {}},
@@ -170,7 +170,7 @@ async def test_the_native_interface_keeps_to_the_same_permits():
 
         async def call(name, key, **changed):
             body = {"profile": msgspec.to_builtins(profile) | changed, **arguments[name]}
-            return (await client.post(f"{native.PREFIX}{name}", json=body, headers={"api-key": key})).status_code
+            return (await client.post(f"{rpc.PREFIX}{name}", json=body, headers={"api-key": key})).status_code
 
         assert [await call(name, READER) for name in arguments] == [403, 403, 200, 403, 200]
         assert [await call(name, WRITER) for name in arguments] == [200, 200, 200, 403, 200]

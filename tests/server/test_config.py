@@ -7,6 +7,8 @@ import traceback
 
 import pytest
 
+from reseal.cdi.problem import Problem
+from reseal.cdi.versions import Bounds, Version
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
 from reseal.server.api_keys import ApiKey
@@ -14,8 +16,6 @@ from reseal.server.appconfig import APP_KEYS, app_settings, check_tenant
 from reseal.server.config import ServiceSettings, words
 from reseal.server.config_parts import ALIASES, IMAGE_NAMES, NO_EFFECT, PARTS
 from reseal.server.config_rules import RULES
-from reseal.wire.problem import Problem
-from reseal.wire.versions import Bounds, Version
 
 KEY = "canary-0123456789-abcdef"
 LONG = "canary-Q7v2mB9xK4tR8wZ1pL6nD3sF5hJ0gYaEuC"

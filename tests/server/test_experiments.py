@@ -28,7 +28,7 @@ Store.replace = forget
 """
 )
 REFUSES_A_REPEAT = """
-from reseal._async.line import AsyncLine as Line
+from reseal._async.token_families import AsyncTokenFamilies as Line
 from reseal.core.errors import Refusal
 async def replay(self, verdict, found, token, caller):
     raise self.refused(Refusal.EXPIRED, token.handle, caller)

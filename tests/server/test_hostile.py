@@ -7,10 +7,10 @@ import json
 import pytest
 
 from reseal import AsyncMemoryStore
+from reseal.cdi.paths import ROUTES, needs_key
 from reseal.core.errors import StoreUnavailable
 from reseal.server.http import MAX_BODY
 from reseal.testing import ManualClock
-from reseal.wire.paths import ROUTES, needs_key
 from tests.server.material import KEY, MINUTE, Core, core, keyed
 
 PUBLIC = {"/", "/hello", "/healthz", "/readyz", "/.well-known/jwks.json", "/config", "/devproductionmode"}

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from reseal import AsyncMemoryStore
+from reseal.rpc.calls import PREFIX, profile_of
 from reseal.settings import Settings
 from reseal.testing import ManualClock
-from reseal.wire.native import PREFIX, profile_of
 from tests.server.material import KEY, Core, core, keyed
 
 APP = "/recipe/multitenancy/app/v2"

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import booleans
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from reseal.server.native import CALLS
+from reseal.cdi.paths import ROUTES
+from reseal.rpc.calls import PREFIX, profile_of
+from reseal.server.rpc import CALLS
 from reseal.settings import Settings
-from reseal.wire.native import PREFIX, profile_of
-from reseal.wire.paths import ROUTES
 from tests.server.material import KEY, Core, core
 
 PROFILE = msgspec.to_builtins(profile_of(Settings(api_domain="https://api.example.com")))

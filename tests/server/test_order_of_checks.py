@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reseal.wire.versions import Bounds, Version
+from reseal.cdi.versions import Bounds, Version
 from tests.server.material import KEY, core, keyed, opened
 
 INVALID_KEY = (401, "Invalid API key")

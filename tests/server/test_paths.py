@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reseal.wire.paths import ROUTES, choose, locate
-from reseal.wire.problem import Problem
+from reseal.cdi.paths import ROUTES, choose, locate
+from reseal.cdi.problem import Problem
 from tests.server.material import core
 
 APP_V2 = "/recipe/multitenancy/app/v2"

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from reseal.cdi.problem import Problem
 from reseal.server.http import read_body
-from reseal.wire.problem import Problem
 
 
 async def test_a_body_that_never_ends_is_given_up():

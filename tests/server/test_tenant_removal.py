@@ -13,9 +13,9 @@ import pytest
 from reseal import AsyncSQLiteStore
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal.core.errors import StoreUnavailable
+from reseal.rpc.calls import PREFIX, profile_of
 from reseal.settings import Settings
 from reseal.testing import ManualClock
-from reseal.wire.native import PREFIX, profile_of
 from tests.server.material import SECOND, Core
 
 APP = "/recipe/multitenancy/app"

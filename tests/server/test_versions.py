@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reseal.wire.paths import ROUTES, without_header
-from reseal.wire.problem import Problem
-from reseal.wire.versions import SUPPORTED, Bounds, Version, negotiate, token_version
+from reseal.cdi.paths import ROUTES, without_header
+from reseal.cdi.problem import Problem
+from reseal.cdi.versions import SUPPORTED, Bounds, Version, negotiate, token_version
 from tests.server.material import core
 
 BOUNDS = Bounds(Version(2, 9), Version(5, 0))

@@ -16,21 +16,21 @@ import msgspec
 
 from reseal._async import not_before
 from reseal._async.keyring import AsyncKeyRingKeeper
-from reseal._async.line import AsyncLine, Lifetimes, Step
 from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
 from reseal._async.purger import AsyncPurger
+from reseal._async.token_families import AsyncTokenFamilies, Lifetimes, Step
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, mint
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
+from reseal.core.handles import suffix_of
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.selection import Before, Place
 from reseal.core.tokens import TokenPair
-from reseal.core.wire_model import suffix_of
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.teller import Teller
@@ -65,7 +65,7 @@ class AsyncEngine:
         self._on_event = on_event
         self._teller = teller = Teller(settings.scope, self._clock, on_event)
         self._keeper = AsyncKeyRingKeeper(settings, store, self._clock, random, teller)
-        self._line = AsyncLine(
+        self._line = AsyncTokenFamilies(
             settings.scope,
             store,
             settings.policy,

@@ -10,8 +10,8 @@ import hmac
 from collections.abc import Callable
 from typing import Final
 
-from reseal._async.line import LineSecrets
 from reseal._async.ports import AsyncStore
+from reseal._async.token_families import FamilySecrets
 from reseal.clock import Clock
 from reseal.core import guessable, keys
 from reseal.core.errors import ConfigurationError, StoreUnavailable
@@ -54,9 +54,9 @@ class AsyncKeyRingKeeper:
         self._loaded: dict[str, tuple[StoredKey, keys.SigningKey]] = {}
         self.ring = KeyRing((), b"")
 
-    def secrets(self) -> LineSecrets:
+    def secrets(self) -> FamilySecrets:
         """Give what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
-        return LineSecrets(self.ring.refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
+        return FamilySecrets(self.ring.refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
 
     async def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""

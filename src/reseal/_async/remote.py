@@ -25,9 +25,9 @@ from reseal.core.events import NOBODY, Caller
 from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
+from reseal.rpc import calls
+from reseal.rpc.hosts import Hosts, addresses
 from reseal.settings import Settings
-from reseal.wire import native
-from reseal.wire.hosts import Hosts, addresses
 
 if TYPE_CHECKING:
     import httpx
@@ -73,7 +73,7 @@ class AsyncRemote:
             chance=chance,
             transport=transport,
         )
-        self._calls = AsyncCalls(native.profile_of(settings), self._hosts, random)
+        self._calls = AsyncCalls(calls.profile_of(settings), self._hosts, random)
         audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._keys = AsyncPublishedKeys(self._calls, audience, self._clock, chance)
 
@@ -292,7 +292,7 @@ class AsyncRemote:
         self, name: str, *, repeatable: bool, correlation_id: str | None = None, **arguments: object
     ) -> TokenPair:
         tokens = await self._calls.call(
-            name, native.Tokens, repeatable=repeatable, correlation_id=correlation_id, **arguments
+            name, calls.Tokens, repeatable=repeatable, correlation_id=correlation_id, **arguments
         )
         await self._keys.learn(tokens.access_token)
         # a copy of the payload: the original would keep the whole answer in memory

@@ -17,21 +17,21 @@ import msgspec
 
 from reseal._sync import not_before
 from reseal._sync.keyring import KeyRingKeeper
-from reseal._sync.line import Line, Lifetimes, Step
 from reseal._sync.not_before import Ended
 from reseal._sync.ports import Store
 from reseal._sync.purger import Purger
+from reseal._sync.token_families import TokenFamilies, Lifetimes, Step
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, mint
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
+from reseal.core.handles import suffix_of
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.selection import Before, Place
 from reseal.core.tokens import TokenPair
-from reseal.core.wire_model import suffix_of
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.teller import Teller
@@ -66,7 +66,7 @@ class Engine:
         self._on_event = on_event
         self._teller = teller = Teller(settings.scope, self._clock, on_event)
         self._keeper = KeyRingKeeper(settings, store, self._clock, random, teller)
-        self._line = Line(
+        self._line = TokenFamilies(
             settings.scope,
             store,
             settings.policy,

@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Callable
 from typing import Final
 
-from reseal._sync.line import LineSecrets
 from reseal._sync.ports import Store
+from reseal._sync.token_families import FamilySecrets
 from reseal.clock import Clock
 from reseal.core import guessable, keys
 from reseal.core.errors import ConfigurationError, StoreUnavailable
@@ -55,9 +55,9 @@ class KeyRingKeeper:
         self._loaded: dict[str, tuple[StoredKey, keys.SigningKey]] = {}
         self.ring = KeyRing((), b"")
 
-    def secrets(self) -> LineSecrets:
+    def secrets(self) -> FamilySecrets:
         """Give what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
-        return LineSecrets(self.ring.refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
+        return FamilySecrets(self.ring.refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
 
     def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""

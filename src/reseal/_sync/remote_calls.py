@@ -14,7 +14,7 @@ import msgspec
 from reseal._sync.remote_hosts import Failover
 from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.correlation import HEADER, current_id, harmless
-from reseal.wire import native
+from reseal.rpc import calls
 
 if TYPE_CHECKING:
     import httpx
@@ -36,7 +36,7 @@ class KeyRefused(StoreUnavailable):
 class Calls:
     """The calls of one configuration."""
 
-    def __init__(self, profile: native.Profile, hosts: Failover, random: Callable[[int], bytes]) -> None:
+    def __init__(self, profile: calls.Profile, hosts: Failover, random: Callable[[int], bytes]) -> None:
         self._profile = profile
         self._hosts = hosts
         self._random = random
@@ -48,9 +48,9 @@ class Calls:
         body = msgspec.json.encode({"profile": self._profile, **arguments})
         followed = harmless(correlation_id) or current_id()
         number = self._random(8).hex()
-        headers = {native.CALL: number} | ({} if followed is None else {HEADER: followed})
-        answer = self._hosts.post(f"{native.PREFIX}{name}", body, headers, repeatable=repeatable)
-        if answer.status_code in (_OK, native.REFUSED) and answer.headers.get(native.CALL) != number:
+        headers = {calls.CALL: number} | ({} if followed is None else {HEADER: followed})
+        answer = self._hosts.post(f"{calls.PREFIX}{name}", body, headers, repeatable=repeatable)
+        if answer.status_code in (_OK, calls.REFUSED) and answer.headers.get(calls.CALL) != number:
             raise StoreUnavailable(f"the service gave an answer to {name} that is not one to this call")
         return _read(name, answer, outcome)
 
@@ -59,8 +59,8 @@ def _read(name: str, answer: httpx.Response, outcome: type[T]) -> T:
     try:
         if answer.status_code == _OK:
             return msgspec.json.decode(answer.content, type=outcome)
-        if answer.status_code == native.REFUSED:
-            error = native.error_of(msgspec.json.decode(answer.content, type=native.Failure))
+        if answer.status_code == calls.REFUSED:
+            error = calls.error_of(msgspec.json.decode(answer.content, type=calls.Failure))
             if error is not None:
                 raise error
     except (msgspec.DecodeError, UnicodeDecodeError):

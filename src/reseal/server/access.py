@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from reseal.cdi.problem import INVALID_KEY, Problem
 from reseal.server.address import spellings
 from reseal.server.api_keys import ApiKey, digest_of
 from reseal.server.http import Request
 from reseal.server.live_keys import LiveKeys
 from reseal.server.permits import CURRENT, EVERYTHING, NOTHING, Permit
-from reseal.wire.problem import INVALID_KEY, Problem
 
 _BEARER = re.compile(r"bearer\s+(.*)", re.IGNORECASE | re.DOTALL)
 

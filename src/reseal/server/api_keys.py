@@ -14,12 +14,12 @@ from itertools import product
 from string import printable
 from typing import Any, Final
 
+from reseal.cdi.names import check_app_id, check_tenant_id
+from reseal.cdi.paths import Right
+from reseal.cdi.problem import Problem
 from reseal.core.secret import Secret
 from reseal.server.permits import Permit
 from reseal.settings.problems import UnfitError
-from reseal.wire.names import check_app_id, check_tenant_id
-from reseal.wire.paths import Right
-from reseal.wire.problem import Problem
 
 API_KEY_MIN: Final = 20
 ALPHABET: Final = re.compile(r"[A-Za-z0-9=-]*", re.ASCII)

@@ -15,16 +15,32 @@ from typing import Any
 import msgspec
 
 from reseal._async.ports import AsyncStore
+from reseal.cdi import replies
+from reseal.cdi.access_tokens import ProtectedClaim
+from reseal.cdi.body import Query
+from reseal.cdi.paths import (
+    DEFAULT,
+    Access,
+    Operation,
+    Reach,
+    check_version,
+    choose,
+    locate,
+    needs_key,
+    without_header,
+)
+from reseal.cdi.problem import WRONG_METHOD, Problem, unknown_tenant
+from reseal.cdi.signing import TokenTooLong
+from reseal.cdi.versions import Version, negotiate
 from reseal.clock import Clock, SystemClock
 from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
 from reseal.core.events import Caller, Event, EventListener
-from reseal.core.wire_issue import TokenTooLong
-from reseal.core.wire_token import ProtectedClaim
 from reseal.correlation import harmless
 from reseal.log import LOGGER, log_event
-from reseal.server import about, journal, native, operations, tenancy
+from reseal.server import journal, rpc
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
+from reseal.server.cdi import about, operations, tenancy
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.end_user import device_of
@@ -36,21 +52,6 @@ from reseal.server.live_keys import LiveKeys
 from reseal.server.metrics import Metrics, text_of, timed
 from reseal.server.permits import CURRENT, check_permit
 from reseal.server.scoreboard import Scoreboard
-from reseal.wire import replies
-from reseal.wire.body import Query
-from reseal.wire.paths import (
-    DEFAULT,
-    Access,
-    Operation,
-    Reach,
-    check_version,
-    choose,
-    locate,
-    needs_key,
-    without_header,
-)
-from reseal.wire.problem import WRONG_METHOD, Problem, unknown_tenant
-from reseal.wire.versions import Version, negotiate
 
 _UNAVAILABLE = "Session store unavailable, try again"
 
@@ -83,7 +84,7 @@ class Service:
         watched = timed(store, self.metrics.note_store)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
         secrets = settings.secret_key, settings.accepted_secret_keys
-        self._natives = native.Natives(self.directory, self.clock, *secrets, random, on_event=self._tell)
+        self._natives = rpc.RpcEngines(self.directory, self.clock, *secrets, random, on_event=self._tell)
         keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
         self._proxies = Proxies(settings.trusted_proxies)
@@ -148,7 +149,7 @@ class Service:
     async def _answer(self, request: Request, receive: Any) -> Reply:
         self._gate.check_address(request)
         path = self._below_base(request.path)
-        if path.startswith(native.PREFIX):
+        if path.startswith(rpc.PREFIX):
             return await self._answer_native(path, request, receive)
         found, app_id, tenant_id = locate(path)
         own = await self.directory.api_keys_of(app_id) if needs_key(found) else None
@@ -175,14 +176,14 @@ class Service:
 
     async def _answer_native(self, path: str, request: Request, receive: Any) -> Reply:
         permit = await self._gate.check_key_of_any_app(request, await self.directory.api_keys())
-        name = native.find(path)
+        name = rpc.find(path)
         if request.method != "POST":
             raise Problem(405, WRONG_METHOD, (b"allow", b"POST"))
         request.trace.operation = f"native_{name}"
-        permit.check_right(native.CALLS[name].right)
+        permit.check_right(rpc.CALLS[name].right)
         reply = await self._natives.answer(name, await body_of(request, receive), permit)
-        number = harmless(request.header(native.CALL))
-        return reply if number is None else msgspec.structs.replace(reply, headers=((native.CALL, number.encode()),))
+        number = harmless(request.header(rpc.CALL))
+        return reply if number is None else msgspec.structs.replace(reply, headers=((rpc.CALL, number.encode()),))
 
     def _tell(self, event: Event) -> None:
         self.metrics.count_event(event)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reseal.core.wire_model import AppSettings
+from reseal.cdi.model import AppSettings
+from reseal.cdi.paths import DEFAULT
+from reseal.cdi.problem import Problem
 from reseal.server.api_keys import ApiKey
 from reseal.server.config import ServiceSettings, words
 from reseal.server.config_parts import ALIASES, NO_EFFECT, OF_OTHERS
@@ -14,8 +16,6 @@ from reseal.settings import rules
 from reseal.settings.checks import outlasts
 from reseal.settings.problems import UnfitError
 from reseal.settings.sources import parsed_for
-from reseal.wire.paths import DEFAULT
-from reseal.wire.problem import Problem
 
 APP_KEYS: Final = (
     "access_token_validity",

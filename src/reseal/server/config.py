@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
+from reseal.cdi.replies import CookieFacts
+from reseal.cdi.versions import Bounds
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import Rollback
 from reseal.server import config_parts
@@ -31,8 +33,6 @@ from reseal.settings.sources import (
     named_layer,
     read_yaml,
 )
-from reseal.wire.replies import CookieFacts
-from reseal.wire.versions import Bounds
 
 STATE_VARIABLE: Final = "RESEAL_STATE_DIR"
 """Where instances write down that they run; see ``instances``."""

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from reseal.cdi.versions import SUPPORTED, Bounds
 from reseal.server import config_rules
 from reseal.settings import rules
 from reseal.settings.problems import UnfitError, shown_for
 from reseal.settings.rules import Rule
 from reseal.settings.sources import Layer
-from reseal.wire.versions import SUPPORTED, Bounds
 
 ALIASES: Final = {
     "access_token_signing_key_update_interval": config_rules.INTERVAL,

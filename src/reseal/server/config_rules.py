@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import Final
 
+from reseal.cdi.key_ring import ALGORITHMS
+from reseal.cdi.versions import SUPPORTED, Bounds, Version
 from reseal.core.secret import Secret
-from reseal.core.wire_keys import ALGORITHMS
 from reseal.server.address import networks
 from reseal.server.api_keys import ALPHABET, api_keys
 from reseal.server.live_keys import key_file
@@ -18,7 +19,6 @@ from reseal.settings.origins import path
 from reseal.settings.problems import UnfitError
 from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
 from reseal.settings.rules import RULES as EMBEDDED
-from reseal.wire.versions import SUPPORTED, Bounds, Version
 
 SAAS_SECRET_MIN: Final = 40
 LOG_LEVELS: Final = ("NONE", "DEBUG", "INFO", "WARN", "ERROR")

@@ -20,23 +20,24 @@ from typing import Any, Final
 
 import msgspec
 
-from reseal._async.driver import AsyncDriver
 from reseal._async.ports import AsyncStore
+from reseal.cdi.model import AppSettings
+from reseal.cdi.problem import Problem, unknown_tenant
+from reseal.cdi.verifier import CdiVerifier
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import EventListener
+from reseal.core.handles import DEFAULT_TENANT
 from reseal.core.keys import Wrapping
 from reseal.core.model import Scope
 from reseal.core.secret import revealed
-from reseal.core.wire_model import DEFAULT_TENANT, AppSettings
-from reseal.core.wire_verifier import WireVerifier
 from reseal.log import LOGGER
 from reseal.server.api_keys import ApiKey
 from reseal.server.appconfig import app_settings, as_stored, check_tenant, own_keys
+from reseal.server.cdi.sessions import CdiSessions
 from reseal.server.config import ServiceSettings
 from reseal.server.permits import CURRENT
 from reseal.server.tenant_guard import guarded
-from reseal.wire.problem import Problem, unknown_tenant
 
 DEFAULT_APP: Final = "public"
 LOOK_AGAIN_AFTER: Final = 500
@@ -87,7 +88,7 @@ class TenantParts(Mapping[str, Mapping[str, Any]]):
 class App:
     """One app with its tenants, oldest first, as they are now."""
 
-    driver: AsyncDriver
+    driver: CdiSessions
     tenants: Mapping[str, Mapping[str, Any]]
     """The configuration of each tenant, by its id."""
     sign_in: Mapping[str, Mapping[str, Any]]
@@ -118,7 +119,7 @@ class Directory:
         self._random = random
         self._on_event = on_event
         self._wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
-        self._verifier = WireVerifier()
+        self._verifier = CdiVerifier()
         self._rows: dict[str, TenantRows] = {}
         self._made: dict[str, App] = {}
         """The apps that were asked for."""
@@ -350,7 +351,7 @@ class Directory:
             self._made[app_id] = replace(known, api_keys=api_keys)
             return self._made[app_id]
         store = guarded(self._store, lambda scope: self._still_has(scope, born))
-        driver = AsyncDriver(
+        driver = CdiSessions(
             wanted,
             store,
             self._clock,

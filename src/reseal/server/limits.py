@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from reseal.cdi.problem import Problem
 from reseal.clock import Clock
 from reseal.log import LOGGER
 from reseal.server.address import site
-from reseal.wire.problem import Problem
 
 ADDRESSES: Final = 10_000
 """How many sites are counted one by one; those that come later in the same minute share one count."""

@@ -11,8 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from reseal.wire.paths import Operation, Reach, Right
-from reseal.wire.problem import Problem
+from reseal.cdi.paths import Operation, Reach, Right
+from reseal.cdi.problem import Problem
 
 T = TypeVar("T")
 

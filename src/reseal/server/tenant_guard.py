@@ -13,9 +13,9 @@ from inspect import signature
 from typing import Any, Final, cast
 
 from reseal._async.ports import AsyncStore
+from reseal.cdi.problem import unknown_tenant
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
 from reseal.server.permits import CURRENT
-from reseal.wire.problem import unknown_tenant
 
 StillThere = Callable[[Scope], Awaitable[bool]]
 """Looks into the store whether a tenant is there now."""

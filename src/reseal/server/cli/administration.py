@@ -11,16 +11,16 @@ from reseal._async import not_before
 from reseal._async.keyring import DYNAMIC as EMBEDDED_DYNAMIC
 from reseal._async.keyring import STATIC as EMBEDDED_STATIC
 from reseal._async.ports import AsyncStore
+from reseal.cdi.key_ring import DYNAMIC, STATIC
 from reseal.clock import SystemClock
 from reseal.core.errors import Unauthorised
 from reseal.core.events import Event, EventName
+from reseal.core.handles import DEFAULT_TENANT, tenant_of
 from reseal.core.keys import Wrapping
 from reseal.core.model import Scope, SessionRecord, StoredKey
 from reseal.core.policies import WEEK
 from reseal.core.secret import revealed
 from reseal.core.selection import Before, Place
-from reseal.core.wire_keys import DYNAMIC, STATIC
-from reseal.core.wire_model import DEFAULT_TENANT, tenant_of
 from reseal.server.cli.arguments import command, configured, group, scoped, settings_of
 from reseal.server.cli.exits import DONE, REFUSED, Refusal
 from reseal.server.cli.minutes import accountable, minutes

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from reseal._async.ports import AsyncStore
+from reseal.cdi.paths import DEFAULT
 from reseal.clock import SystemClock
 from reseal.server.cli.arguments import settings_of
 from reseal.server.cli.exits import Refusal
@@ -16,7 +17,6 @@ from reseal.server.cli.minutes import minutes
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.stores import make_store
-from reseal.wire.paths import DEFAULT
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from reseal._async.ports import AsyncStore
+from reseal.cdi.versions import SUPPORTED
 from reseal.clock import SystemClock
 from reseal.core.errors import ConfigurationError
 from reseal.core.store_time import Repaired, Times
@@ -19,7 +20,6 @@ from reseal.server.cli.opened import in_store, open_store
 from reseal.server.cli.output import moment_of, print_json, printable, show, time_of
 from reseal.server.directory import Directory
 from reseal.server.inspection import Finding, clocks, inspect
-from reseal.wire.versions import SUPPORTED
 
 
 def add(commands: Any) -> None:

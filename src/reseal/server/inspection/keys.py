@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from reseal._async.ports import AsyncStore
+from reseal.cdi.key_ring import DYNAMIC, OVERLAP, RS256, STATIC
+from reseal.cdi.model import AppSettings
 from reseal.core.errors import ConfigurationError
 from reseal.core.keys import Wrapping
 from reseal.core.model import StoredKey
-from reseal.core.wire_keys import DYNAMIC, OVERLAP, RS256, STATIC
-from reseal.core.wire_model import AppSettings
 from reseal.server.inspection.finding import Finding, failed, warned
 
 

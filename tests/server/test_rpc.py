@@ -10,13 +10,13 @@ from fastapi import Depends, FastAPI, Request
 from reseal import AsyncRemote
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal.fastapi import Reseal, Session
-from reseal.server import native
+from reseal.rpc.calls import PREFIX, profile_of
+from reseal.server import rpc
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 from reseal.settings import Settings
 from reseal.testing._async.faulty import AsyncFaultyStore
 from reseal.testing.clock import ManualClock
-from reseal.wire.native import PREFIX, profile_of
 
 KEY = "a-key-of-twenty-characters"
 PROFILE = msgspec.to_builtins(profile_of(Settings(api_domain="https://api.example.com")))
@@ -38,7 +38,7 @@ async def client(service):
         yield client
 
 
-@pytest.mark.parametrize("name", [*native.CALLS, "nothing"])
+@pytest.mark.parametrize("name", [*rpc.CALLS, "nothing"])
 async def test_without_a_key_no_call_is_answered_and_none_is_named(client, name):
     for key in ("", KEY[:-1], f"{KEY}x"):
         for method in ("POST", "GET"):
@@ -49,7 +49,7 @@ async def test_without_a_key_no_call_is_answered_and_none_is_named(client, name)
 async def test_what_is_no_call_is_not_found_and_only_post_calls(client):
     for name in ("nothing", "", "create/", "CREATE", "create/more"):
         assert (await client.post(name, json={"profile": PROFILE})).status_code == 404
-    for name in native.CALLS:
+    for name in rpc.CALLS:
         answer = await client.get(name)
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
@@ -84,10 +84,10 @@ async def test_a_configuration_that_does_not_fit_is_explained(client):
 
 async def test_the_engines_are_bounded_and_sessions_do_not_hang_on_them(client, service):
     first = await client.post("create", json={"profile": PROFILE, **USER})
-    for n in range(native.MOST_ENGINES + 5):
+    for n in range(rpc.MOST_ENGINES + 5):
         answer = await client.post("jwks", json={"profile": PROFILE | {"audience": f"audience-{n}"}})
         assert answer.status_code == 200
-    assert len(service._natives._engines) == native.MOST_ENGINES
+    assert len(service._natives._engines) == rpc.MOST_ENGINES
     again = await client.post("get", json={"profile": PROFILE, "handle": first.json()["claims"]["sid"]})
     assert again.json()["user_id"] == "user"
 

@@ -86,7 +86,7 @@ class KeySeries:
         return tuple(key for key in (*self.dynamic, *self.static) if self.verifies(key, now))
 
 
-class WireRing:
+class CdiKeyRing:
     """The wire's keys of one app. Immutable.
 
     ``algorithm``: what access tokens in the form of JWTs are signed with. ``interval_ms``: how long a dynamic key

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from reseal.core import wire_token
+from reseal.cdi import access_tokens
+from reseal.cdi.access_tokens import CdiClaims
+from reseal.cdi.key_ring import CdiKeyRing
 from reseal.core.errors import TryRefreshToken
 from reseal.core.keys import SigningKey
-from reseal.core.wire_keys import WireRing
-from reseal.core.wire_token import WireClaims
 
 REMEMBERED: Final = 4096
 """Tokens that are kept, about 2 KB each."""
@@ -16,7 +16,7 @@ LONGEST: Final = 4096
 """Characters of a token that is kept; longer ones would need too much room."""
 
 
-class WireVerifier:
+class CdiVerifier:
     """Checks access tokens and remembers, within bounds, those it has seen, of any app.
 
     What a remembered token saves is its signature, nothing else: its key must still verify in the ring of the app that
@@ -27,19 +27,19 @@ class WireVerifier:
 
     def __init__(self, *, remember: int = REMEMBERED) -> None:
         self._remember = remember
-        self._seen: dict[str, tuple[WireClaims, SigningKey]] = {}
+        self._seen: dict[str, tuple[CdiClaims, SigningKey]] = {}
 
-    def verify(self, token: str, ring: WireRing, now: int, *, expired_too: bool = False) -> WireClaims:
-        """Check a token as ``wire_token.verify`` does."""
+    def verify(self, token: str, ring: CdiKeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
+        """Check a token as ``access_tokens.verify`` does."""
         claims, key = self._seen.get(token) or _NOTHING
         if claims is None or key is None or ring.by_kid(key.kid, now) is not key:
-            claims, key = wire_token.check(token, ring, now)
+            claims, key = access_tokens.check(token, ring, now)
             self._note(token, claims, key)
         if claims.expires_ms < now and not expired_too:
-            raise TryRefreshToken(wire_token.EXPIRED)
+            raise TryRefreshToken(access_tokens.EXPIRED)
         return claims
 
-    def _note(self, token: str, claims: WireClaims, key: SigningKey) -> None:
+    def _note(self, token: str, claims: CdiClaims, key: SigningKey) -> None:
         if len(token) > LONGEST:
             return
         if len(self._seen) >= self._remember:

@@ -1,4 +1,3 @@
-# Generated from src/reseal/_async/line.py by tools/unasync.py; edit that file instead.
 """The line of refresh tokens of the sessions of one app and tenant: begin, advance, look, end.
 
 Load, decide, write, and again if another writer won. What access token goes with a step is the caller's business:
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from reseal._sync.ports import Store
+from reseal._async.ports import AsyncStore
 from reseal.core import attempt, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, EventName
@@ -37,7 +36,7 @@ ADOPTED: Final = "adopted"
 """The reason in the event of a roll-back after which a line went on."""
 
 
-class LineSecrets(NamedTuple):
+class FamilySecrets(NamedTuple):
     """What the tokens of an app are made with."""
 
     refresh_key: bytes
@@ -62,16 +61,16 @@ class Step:
     store_now: int
 
 
-class Line:
+class AsyncTokenFamilies:
     """The lines of one scope under one policy."""
 
     def __init__(
         self,
         scope: Scope,
-        store: Store,
+        store: AsyncStore,
         policy: Policy,
         lifetimes: Lifetimes,
-        secrets: Callable[[], LineSecrets],
+        secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
         teller: Teller,
     ) -> None:
@@ -87,7 +86,7 @@ class Line:
         """Mint generation 0 of a new session."""
         return self._mint(f"{uuid.UUID(bytes=self._random(16), version=4)}{handle_suffix}", 0)
 
-    def begin(
+    async def begin(
         self,
         token: RefreshToken,
         user_id: str,
@@ -100,7 +99,7 @@ class Line:
     ) -> Step:
         """Store a new session under a token of :meth:`new_token`, which ends after ``lifetime_ms`` at the latest."""
         limits = [each for each in (self._lifetimes.absolute_ms, lifetime_ms) if each is not None]
-        record = self._store.insert(
+        record = await self._store.insert(
             self._scope,
             NewSession(
                 handle=token.handle,
@@ -134,30 +133,30 @@ class Line:
         """Derive the anti-CSRF token of a generation."""
         return refresh_token.anti_csrf(self._secrets().refresh_key, token)
 
-    def advance(self, token: RefreshToken, caller: Caller, attempt_key: str | None = None) -> Step:
+    async def advance(self, token: RefreshToken, caller: Caller, attempt_key: str | None = None) -> Step:
         """Exchange a token for its successor. Raises ``Unauthorised``, ``TokenTheftDetected``, ``StoreUnavailable``.
 
         ``attempt_key``: what the client sent to show that it is the same if it asks again; see ``attempt``.
         """
         attempt_hash = attempt.hash_of(token, attempt_key)
         for _ in range(ATTEMPTS):
-            rotated = self._rotate(token, caller, attempt_hash)
+            rotated = await self._rotate(token, caller, attempt_hash)
             if rotated is not None:
                 return rotated
-            found = self._store.get(self._scope, token.handle)
+            found = await self._store.get(self._scope, token.handle)
             verdict = rotation.decide(found.record, token, found.now, self._policy, attempt_hash)
             if isinstance(verdict, rotation.Refuse):
                 raise self.refused(verdict.reason, token.handle, caller)
             if found.record is None:
                 continue
-            step = self._follow(verdict, found.record, found.now, token, caller, attempt_hash)
+            step = await self._follow(verdict, found.record, found.now, token, caller, attempt_hash)
             if step is not None:
                 return step
         raise StoreUnavailable
 
-    def live(self, handle: str) -> tuple[SessionRecord, int]:
+    async def live(self, handle: str) -> tuple[SessionRecord, int]:
         """Read a live session and the store's time. Raises ``Unauthorised`` if there is none."""
-        record, now = self._store.get(self._scope, handle)
+        record, now = await self._store.get(self._scope, handle)
         if record is None:
             raise Unauthorised(Refusal.UNKNOWN_SESSION)
         ended = rotation.why_ended(record, now)
@@ -165,55 +164,55 @@ class Line:
             raise Unauthorised(ended)
         return record, now
 
-    def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+    async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Of these sessions, name those that are over, or were never there, each with the reason."""
-        found = self._store.get_many(self._scope, handles)
+        found = await self._store.get_many(self._scope, handles)
         reasons = {
             handle: Refusal.UNKNOWN_SESSION if record is None else rotation.why_ended(record, now)
             for handle, (record, now) in found.items()
         }
         return {handle: reason for handle, reason in reasons.items() if reason is not None}
 
-    def issue_ticket(self, handle: str, generation: int, purpose: str) -> Ticket:
+    async def issue_ticket(self, handle: str, generation: int, purpose: str) -> Ticket:
         """Write a ticket for a live session. Raises ``Unauthorised``."""
-        _, now = self.live(handle)
+        _, now = await self.live(handle)
         key, nonce = self._secrets().refresh_key, self._random(ticket.NONCE_BYTES)
         return ticket.write(self._scope, key, handle, generation, purpose, nonce, until=now + ticket.LIFE)
 
-    def redeem_ticket(self, text: str, purpose: str) -> tuple[Ticket, SessionRecord, int]:
+    async def redeem_ticket(self, text: str, purpose: str) -> tuple[Ticket, SessionRecord, int]:
         """Use a ticket up; gives it with its live session and the store's time. Raises ``Unauthorised``."""
         redeemed = ticket.parse(self._scope, self._secrets().refresh_key, purpose, text)
-        record, now = self.live(redeemed.handle)
+        record, now = await self.live(redeemed.handle)
         if redeemed.until > now + ticket.LIFE:  # written while the store's time was wrong, which was put right since
             raise Unauthorised(Refusal.TICKET)
-        if not self._store.claim(self._scope, redeemed.claim, redeemed.until):
+        if not await self._store.claim(self._scope, redeemed.claim, redeemed.until):
             raise Unauthorised(Refusal.TICKET)
         return redeemed, record, now
 
-    def change(self, handle: str, change: Callable[[SessionRecord, int], SessionRecord]) -> SessionRecord:
+    async def change(self, handle: str, change: Callable[[SessionRecord, int], SessionRecord]) -> SessionRecord:
         """Write what ``change`` makes of the live row and the store's time; nothing if it gives the row back."""
         for _ in range(ATTEMPTS):
-            record, now = self.live(handle)
+            record, now = await self.live(handle)
             changed = change(record, now)
-            if changed is record or self._store.replace(self._scope, changed):
+            if changed is record or await self._store.replace(self._scope, changed):
                 return changed
         raise StoreUnavailable
 
-    def end(self, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+    async def end(self, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
         """End sessions; names those that this call ended."""
-        ended = self._store.end(self._scope, handles, reason)
+        ended = await self._store.end(self._scope, handles, reason)
         self._teller.tell_ended(ended, None, reason)
         return ended
 
-    def end_user(self, user_id: str, keep: str | None = None) -> tuple[str, ...]:
+    async def end_user(self, user_id: str, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user but ``keep``; names those that this call ended."""
-        ended = self._store.end_user(self._scope, user_id, EndReason.USER_REVOKED, keep)
+        ended = await self._store.end_user(self._scope, user_id, EndReason.USER_REVOKED, keep)
         self._teller.tell_ended(ended, user_id, EndReason.USER_REVOKED)
         return ended
 
-    def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
+    async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
-        return self._store.list_user(self._scope, user_id)
+        return await self._store.list_user(self._scope, user_id)
 
     def refused(self, reason: Refusal, handle: str | None, caller: Caller) -> Unauthorised:
         """Tell of a refusal, and give the error to raise."""
@@ -221,9 +220,9 @@ class Line:
         self._teller.tell(name, caller, session_handle=handle, reason=reason.value)
         return Unauthorised(reason)
 
-    def _rotate(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
+    async def _rotate(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
         successor, step = self._next(token, caller, attempt_hash)
-        record = self._store.rotate(self._scope, step)
+        record = await self._store.rotate(self._scope, step)
         if record is None:
             return None
         self._teller.tell_of(EventName.SESSION_REFRESHED, record, caller)
@@ -244,7 +243,7 @@ class Line:
         )
         return successor, step
 
-    def _follow(
+    async def _follow(
         self,
         verdict: rotation.Verdict,
         record: SessionRecord,
@@ -256,12 +255,12 @@ class Line:
         """Carry out a verdict; ``None`` if the row was written meanwhile, or the token is current by now."""
         match verdict:
             case rotation.Replay():
-                return self._replay(verdict, Found(record, now), token, caller)
+                return await self._replay(verdict, Found(record, now), token, caller)
             case rotation.Reuse():
-                raise self._respond_to_theft(verdict, record, caller)
+                raise await self._respond_to_theft(verdict, record, caller)
             case rotation.Adopt():
-                return self._adopt(record, now, token, caller, attempt_hash)
-            case rotation.Fork() if self._store.replace(
+                return await self._adopt(record, now, token, caller, attempt_hash)
+            case rotation.Fork() if await self._store.replace(
                 self._scope, rotation.ended(record, EndReason.FORKED, now)
             ):
                 self._teller.tell_of(EventName.STORE_ROLLED_BACK, record, caller, reason=Refusal.FORKED.value)
@@ -269,19 +268,19 @@ class Line:
                 raise Unauthorised(Refusal.FORKED)
         return None
 
-    def _adopt(
+    async def _adopt(
         self, record: SessionRecord, now: int, token: RefreshToken, caller: Caller, attempt_hash: bytes | None
     ) -> Step | None:
         """Let the line go on from a token that is newer than its row."""
         successor, step = self._next(token, caller, attempt_hash)
         adopted = rotation.adopted(record, token, step, now)
-        if not self._store.replace(self._scope, adopted):
+        if not await self._store.replace(self._scope, adopted):
             return None
         self._teller.tell_of(EventName.STORE_ROLLED_BACK, adopted, caller, reason=ADOPTED)
         self._teller.tell_of(EventName.SESSION_REFRESHED, adopted, caller)
         return Step(adopted, successor, now)
 
-    def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
+    async def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
         record, secrets = verdict.record, self._secrets()
         sealed = record.successor_sealed or b""
         peppers = (secrets.pepper, *secrets.further_peppers)
@@ -291,22 +290,22 @@ class Line:
         successor = next((each for each in opened if each is not None), None)
         if successor is None or not hmac.compare_digest(successor.hash, record.current_hash):
             raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller)
-        if record is not found.record and not self._store.replace(self._scope, record):
+        if record is not found.record and not await self._store.replace(self._scope, record):
             return None
         self._teller.tell_of(EventName.SESSION_REPLAYED, record, caller)
         if verdict.in_step:
             self._teller.tell_of(EventName.SESSION_IN_STEP, record, caller, other=record.device)
         return Step(record, successor, found.now)
 
-    def _respond_to_theft(
+    async def _respond_to_theft(
         self, verdict: rotation.Reuse, record: SessionRecord, caller: Caller
     ) -> TokenTheftDetected:
         subtype, response = verdict.subtype.value, self._policy.theft_response
         if response is TheftResponse.REVOKE_USER:
             # The others first: if the store fails here, the next try finds this session live and begins again.
-            self.end_user(record.user_id, keep=record.handle)
+            await self.end_user(record.user_id, keep=record.handle)
         try:
-            told = response is not TheftResponse.REPORT and not self._store.end(
+            told = response is not TheftResponse.REPORT and not await self._store.end(
                 self._scope, (record.handle,), EndReason.THEFT
             )
         except StoreUnavailable:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from reseal.wire.problem import INVALID_JSON, Problem
+from reseal.cdi.problem import INVALID_JSON, Problem
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 _MOST_PARAMETERS: Final = 100

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from reseal.cdi.body import Body
+from reseal.cdi.names import check_app_id, check_tenant_id
+from reseal.cdi.paths import DEFAULT
+from reseal.cdi.problem import Problem, unknown_tenant
+from reseal.cdi.versions import Version
+from reseal.server.cdi.operations import Call
 from reseal.server.directory import DEFAULT_APP, App, Directory
-from reseal.server.operations import Call
 from reseal.server.permits import CURRENT
-from reseal.wire.body import Body
-from reseal.wire.names import check_app_id, check_tenant_id
-from reseal.wire.paths import DEFAULT
-from reseal.wire.problem import Problem, unknown_tenant
-from reseal.wire.versions import Version
 
 Reply = dict[str, Any]
 Handler = Callable[[Call, Directory], Awaitable[Reply]]

@@ -16,25 +16,25 @@ from msgspec import structs
 from reseal._async.engine import AsyncEngine
 from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
+from reseal.cdi.body import Body
+from reseal.cdi.paths import DEFAULT, Right
+from reseal.cdi.problem import INVALID_JSON, INVALID_KEY, NOT_FOUND, Problem
 from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError, Refusal, ResealError
 from reseal.core.events import EventListener
 from reseal.core.model import SessionRecord
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
+from reseal.rpc import calls
 from reseal.server.directory import Directory
 from reseal.server.http import Reply
 from reseal.server.permits import EVERYTHING, Forbidden, Permit
-from reseal.wire import native as wire
-from reseal.wire.body import Body
-from reseal.wire.paths import DEFAULT, Right
-from reseal.wire.problem import INVALID_JSON, INVALID_KEY, NOT_FOUND, Problem
 
-PREFIX: Final = wire.PREFIX
-CALL: Final = wire.CALL.encode()
+PREFIX: Final = calls.PREFIX
+CALL: Final = calls.CALL.encode()
 MOST_ENGINES: Final = 64
 """Configurations whose engines are kept at a time; the one that was not asked for longest goes first."""
-Key = tuple[wire.Profile, str]
+Key = tuple[calls.Profile, str]
 """A configuration, and which of the apps that bore that name one after the other it belongs to."""
 Handler = Callable[[AsyncEngine, Any, Clock], Awaitable[object]]
 
@@ -47,7 +47,7 @@ class NativeCall(NamedTuple):
     right: Right
 
 
-class Natives:
+class RpcEngines:
     """The engines behind the native calls."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Natives:
         decoder, handler, right = CALLS[name]
         try:
             Body(body)  # an object in which no name is repeated
-            call: wire.Call = decoder.decode(body)
+            call: calls.Call = decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Problem(400, INVALID_JSON) from None
         permit.check_tenant(call.profile.app_id, call.profile.tenant_id)
@@ -84,10 +84,10 @@ class Natives:
         except Forbidden:
             raise
         except (ResealError, Problem) as error:  # a problem: the tenant was removed meanwhile
-            failure = wire.failure_of(_no_tenant(call.profile) if isinstance(error, Problem) else error)
+            failure = calls.failure_of(_no_tenant(call.profile) if isinstance(error, Problem) else error)
             if failure is None:
                 raise
-            return Reply(wire.REFUSED, msgspec.json.encode(failure))
+            return Reply(calls.REFUSED, msgspec.json.encode(failure))
         return Reply(200, msgspec.json.encode(outcome))
 
     async def _check_own_keys(self, app_id: str, permit: Permit) -> None:
@@ -96,7 +96,7 @@ class Natives:
         if permit is EVERYTHING and app is not None and app.api_keys:
             raise Problem(401, INVALID_KEY)
 
-    async def _engine(self, profile: wire.Profile) -> AsyncEngine:
+    async def _engine(self, profile: calls.Profile) -> AsyncEngine:
         app = await self._directory.find(profile.app_id, profile.tenant_id, insist=True)
         if app is None:
             raise _no_tenant(profile)
@@ -114,7 +114,7 @@ class Natives:
         async with self._lock:
             if key in self._engines:
                 return self._engines[key]
-            settings = wire.settings_of(key[0], *self._secret_keys)
+            settings = calls.settings_of(key[0], *self._secret_keys)
             engine = AsyncEngine(
                 settings,
                 store,
@@ -128,12 +128,12 @@ class Natives:
             return engine
 
 
-def _within(profile: wire.Profile, longest_s: int) -> wire.Profile:
+def _within(profile: calls.Profile, longest_s: int) -> calls.Profile:
     """Let no access token live longer than the app's own: nothing can end it earlier."""
     return structs.replace(profile, access_token_validity=min(profile.access_token_validity, longest_s))
 
 
-def _no_tenant(profile: wire.Profile) -> ConfigurationError:
+def _no_tenant(profile: calls.Profile) -> ConfigurationError:
     place = f"tenant {profile.tenant_id!r} of app {profile.app_id!r}"
     return ConfigurationError((f"tenant_id: the service has no {place}; create it there first",))
 
@@ -146,14 +146,14 @@ def find(path: str) -> str:
     return name
 
 
-async def _create(engine: AsyncEngine, call: wire.Create, clock: Clock) -> wire.Tokens:
+async def _create(engine: AsyncEngine, call: calls.Create, clock: Clock) -> calls.Tokens:
     tokens = await engine.create(
         call.user_id, call.jwt_payload, call.session_data, caller=call.caller, lifetime_ms=call.lifetime_ms
     )
     return _tokens(tokens, clock)
 
 
-async def _refresh(engine: AsyncEngine, call: wire.Refresh, clock: Clock) -> wire.Tokens:
+async def _refresh(engine: AsyncEngine, call: calls.Refresh, clock: Clock) -> calls.Tokens:
     tokens = await engine.refresh(
         call.presented,
         anti_csrf=call.anti_csrf,
@@ -164,35 +164,35 @@ async def _refresh(engine: AsyncEngine, call: wire.Refresh, clock: Clock) -> wir
     return _tokens(tokens, clock)
 
 
-async def _check(engine: AsyncEngine, call: wire.Check, _: Clock) -> SessionRecord:
+async def _check(engine: AsyncEngine, call: calls.Check, _: Clock) -> SessionRecord:
     return _shown(await engine.check(call.claims))
 
 
-async def _reissue(engine: AsyncEngine, call: wire.Reissue, clock: Clock) -> wire.Tokens:
+async def _reissue(engine: AsyncEngine, call: calls.Reissue, clock: Clock) -> calls.Tokens:
     return _tokens(await engine.reissue(call.claims, await engine.get(call.claims.sid)), clock)
 
 
-async def _get(engine: AsyncEngine, call: wire.Get, _: Clock) -> SessionRecord:
+async def _get(engine: AsyncEngine, call: calls.Get, _: Clock) -> SessionRecord:
     return _shown(await engine.get(call.handle))
 
 
-async def _why_ended(engine: AsyncEngine, call: wire.WhyEnded, _: Clock) -> Mapping[str, Refusal]:
+async def _why_ended(engine: AsyncEngine, call: calls.WhyEnded, _: Clock) -> Mapping[str, Refusal]:
     return await engine.why_ended(call.handles)
 
 
-async def _issue_ticket(engine: AsyncEngine, call: wire.IssueTicket, _: Clock) -> str:
+async def _issue_ticket(engine: AsyncEngine, call: calls.IssueTicket, _: Clock) -> str:
     return await engine.issue_ticket(call.claims, call.purpose)
 
 
-async def _redeem_ticket(engine: AsyncEngine, call: wire.RedeemTicket, clock: Clock) -> wire.Tokens:
+async def _redeem_ticket(engine: AsyncEngine, call: calls.RedeemTicket, clock: Clock) -> calls.Tokens:
     return _tokens(await engine.redeem_ticket(call.ticket, call.purpose), clock)
 
 
-async def _list_user(engine: AsyncEngine, call: wire.OfUser, _: Clock) -> Iterable[SessionRecord]:
+async def _list_user(engine: AsyncEngine, call: calls.OfUser, _: Clock) -> Iterable[SessionRecord]:
     return [_shown(record) for record in await engine.list_user(call.user_id)]
 
 
-async def _update(engine: AsyncEngine, call: wire.Update, _: Clock) -> SessionRecord:
+async def _update(engine: AsyncEngine, call: calls.Update, _: Clock) -> SessionRecord:
     record = await engine.update(
         call.handle,
         session_data=call.session_data,
@@ -203,29 +203,29 @@ async def _update(engine: AsyncEngine, call: wire.Update, _: Clock) -> SessionRe
     return _shown(record)
 
 
-async def _revoke(engine: AsyncEngine, call: wire.Revoke, _: Clock) -> Iterable[str]:
+async def _revoke(engine: AsyncEngine, call: calls.Revoke, _: Clock) -> Iterable[str]:
     return await engine.revoke(call.handles, call.reason)
 
 
-async def _revoke_user(engine: AsyncEngine, call: wire.RevokeUser, _: Clock) -> Iterable[str]:
+async def _revoke_user(engine: AsyncEngine, call: calls.RevokeUser, _: Clock) -> Iterable[str]:
     return await engine.revoke_user(call.user_id, keep=call.keep)
 
 
-async def _end_before(engine: AsyncEngine, call: wire.EndBefore, _: Clock) -> Ended:
+async def _end_before(engine: AsyncEngine, call: calls.EndBefore, _: Clock) -> Ended:
     return await engine.end_some_before(call.moment, call.after, user_id=call.user_id, all_tenants=call.all_tenants)
 
 
-async def _rotate_keys(engine: AsyncEngine, _call: wire.Call, _: Clock) -> str:
+async def _rotate_keys(engine: AsyncEngine, _call: calls.Call, _: Clock) -> str:
     return await engine.rotate_keys()
 
 
-async def _jwks(engine: AsyncEngine, _call: wire.Call, _: Clock) -> wire.Jwks:
+async def _jwks(engine: AsyncEngine, _call: calls.Call, _: Clock) -> calls.Jwks:
     await engine.keep_fresh()
     return engine.jwks()
 
 
-def _tokens(pair: TokenPair, clock: Clock) -> wire.Tokens:
-    return wire.Tokens(
+def _tokens(pair: TokenPair, clock: Clock) -> calls.Tokens:
+    return calls.Tokens(
         claims=pair.claims,
         access_token=pair.access_token,
         refresh_token=pair.refresh_token,
@@ -239,28 +239,28 @@ def _shown(record: SessionRecord) -> SessionRecord:
     return replace(record, current_hash=b"", previous_hash=None, successor_sealed=None, attempt_hash=None)
 
 
-def _reading(kind: type[wire.Call], handler: Handler) -> NativeCall:
+def _reading(kind: type[calls.Call], handler: Handler) -> NativeCall:
     return NativeCall(msgspec.json.Decoder(kind), handler, Right.READ)
 
 
-def _writing(kind: type[wire.Call], handler: Handler, right: Right = Right.WRITE) -> NativeCall:
+def _writing(kind: type[calls.Call], handler: Handler, right: Right = Right.WRITE) -> NativeCall:
     return NativeCall(msgspec.json.Decoder(kind), handler, right)
 
 
 CALLS: Final[dict[str, NativeCall]] = {
-    "create": _writing(wire.Create, _create),
-    "refresh": _writing(wire.Refresh, _refresh),
-    "check": _reading(wire.Check, _check),
-    "reissue": _writing(wire.Reissue, _reissue),
-    "get": _reading(wire.Get, _get),
-    "why_ended": _reading(wire.WhyEnded, _why_ended),
-    "issue_ticket": _writing(wire.IssueTicket, _issue_ticket),
-    "redeem_ticket": _writing(wire.RedeemTicket, _redeem_ticket),
-    "list_user": _reading(wire.OfUser, _list_user),
-    "update": _writing(wire.Update, _update),
-    "revoke": _writing(wire.Revoke, _revoke),
-    "revoke_user": _writing(wire.RevokeUser, _revoke_user),
-    "end_before": _writing(wire.EndBefore, _end_before, Right.ADMIN),
-    "rotate_keys": _writing(wire.Call, _rotate_keys, Right.ADMIN),
-    "jwks": _reading(wire.Call, _jwks),
+    "create": _writing(calls.Create, _create),
+    "refresh": _writing(calls.Refresh, _refresh),
+    "check": _reading(calls.Check, _check),
+    "reissue": _writing(calls.Reissue, _reissue),
+    "get": _reading(calls.Get, _get),
+    "why_ended": _reading(calls.WhyEnded, _why_ended),
+    "issue_ticket": _writing(calls.IssueTicket, _issue_ticket),
+    "redeem_ticket": _writing(calls.RedeemTicket, _redeem_ticket),
+    "list_user": _reading(calls.OfUser, _list_user),
+    "update": _writing(calls.Update, _update),
+    "revoke": _writing(calls.Revoke, _revoke),
+    "revoke_user": _writing(calls.RevokeUser, _revoke_user),
+    "end_before": _writing(calls.EndBefore, _end_before, Right.ADMIN),
+    "rotate_keys": _writing(calls.Call, _rotate_keys, Right.ADMIN),
+    "jwks": _reading(calls.Call, _jwks),
 }

@@ -1,4 +1,3 @@
-# Generated from src/reseal/_async/driver.py by tools/unasync.py; edit that file instead.
 """The tokens of the core-driver interface for one app, over a store: create, verify, refresh, regenerate.
 
 Values in, values out: which fields a version of the interface shows is the business of ``wire``. The state machine is
@@ -18,54 +17,47 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from reseal._sync.line import Line, Step
-from reseal._sync.ports import Store
-from reseal._sync.wire_keyring import WireKeeper
-from reseal._sync.wire_lines import WireLines
-from reseal._sync.wire_records import WireRecords, is_user_id
+from reseal._async.ports import AsyncStore
+from reseal._async.token_families import AsyncTokenFamilies, Step
+from reseal.cdi import access_tokens, refresh_tokens, signing
+from reseal.cdi.access_tokens import CdiClaims
+from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.model import AppSettings, BranchRotatedOut, Issued, SessionFacts, TokenFacts, Verified
+from reseal.cdi.verifier import CdiVerifier
 from reseal.clock import Clock
-from reseal.core import payload, rotation, wire_issue, wire_refresh, wire_token
+from reseal.core import payload, rotation
 from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener
+from reseal.core.handles import suffix_of, tenant_of
 from reseal.core.keys import Wrapping
 from reseal.core.model import SessionRecord
-from reseal.core.wire_keys import WireRing
-from reseal.core.wire_model import (
-    AppSettings,
-    BranchRotatedOut,
-    Issued,
-    SessionFacts,
-    TokenFacts,
-    Verified,
-    suffix_of,
-    tenant_of,
-)
-from reseal.core.wire_token import WireClaims
-from reseal.core.wire_verifier import WireVerifier
+from reseal.server.cdi.families import CdiTokenFamilies
+from reseal.server.cdi.keyring import CdiKeyRingKeeper
+from reseal.server.cdi.records import CdiRecords, is_user_id
 
 ANTI_CSRF_FAILED: Final = "anti-csrf check failed"
 
 
-class Driver:
+class CdiSessions:
     """One app's sessions, as SDKs call for them."""
 
     def __init__(
         self,
         app: AppSettings,
-        store: Store,
+        store: AsyncStore,
         clock: Clock,
         wrapping: Wrapping,
         *,
         random: Callable[[int], bytes] = os.urandom,
         on_event: EventListener,
-        verifier: WireVerifier,
+        verifier: CdiVerifier,
     ) -> None:
         """``verifier``: one for all apps of a process, which bounds its memory."""
         self.app = app
         self._verifier = verifier
         self._clock = clock
         self._random = random
-        self._keeper = WireKeeper(
+        self._keeper = CdiKeyRingKeeper(
             app.app_id,
             store,
             clock,
@@ -75,19 +67,19 @@ class Driver:
             interval_ms=app.key_interval_ms,
             token_ms=app.access_token_ms,
         )
-        self._lines = WireLines(app, store, clock, self._keeper.secrets, random, on_event)
-        self.records: WireRecords = WireRecords(self._lines)
+        self._lines = CdiTokenFamilies(app, store, clock, self._keeper.secrets, random, on_event)
+        self.records: CdiRecords = CdiRecords(self._lines)
 
-    def ring(self) -> WireRing:
+    async def ring(self) -> CdiKeyRing:
         """Give the app's signing keys, up to date."""
-        return self._keeper.keep_fresh()
+        return await self._keeper.keep_fresh()
 
-    def rotate_keys(self) -> str:
+    async def rotate_keys(self) -> str:
         """Publish a new dynamic key; it signs a minute later. Gives its ``kid``."""
-        self.ring()
-        return self._keeper.rotate()
+        await self.ring()
+        return await self._keeper.rotate()
 
-    def create(
+    async def create(
         self,
         tenant_id: str,
         user_id: str,
@@ -101,19 +93,19 @@ class Driver:
         caller: Caller = NOBODY,
     ) -> Issued:
         """Begin a session. Raises ``InvalidInput``, ``ProtectedClaim`` (nothing stored), ``StoreUnavailable``."""
-        self.ring()
+        await self.ring()
         if not is_user_id(user_id):
             raise InvalidInput("userId", "cannot be stored")
         public = payload.encode("userDataInJWT", jwt_payload)
         private = payload.encode("userDataInDatabase", session_data)
-        wire_token.check_payload(version, public)
-        wire_issue.check_size(user_id, tenant_id, public)
+        access_tokens.check_payload(version, public)
+        signing.check_size(user_id, tenant_id, public)
         line = self._lines.of(tenant_id)
         token = line.new_token(suffix_of(tenant_id))
-        step = line.begin(token, user_id, public, private, caller, use_static_key=static_key)
+        step = await line.begin(token, user_id, public, private, caller, use_static_key=static_key)
         return self._issue(line, step, tenant_id, None, version=version, anti_csrf=anti_csrf, access_ms=access_ms)
 
-    def verify(
+    async def verify(
         self,
         access_token: str,
         *,
@@ -126,12 +118,12 @@ class Driver:
 
         ``stateless`` (CDI 5.6): never writes, never gives a new token. Raises ``TryRefreshToken``, ``Unauthorised``.
         """
-        claims = self._claims(access_token)
+        claims = await self._claims(access_token)
         if check_anti_csrf:
             _check_anti_csrf(claims, anti_csrf)
         tenant_id = tenant_of(claims.handle)
         facts = SessionFacts(claims.handle, claims.user_id, tenant_id, claims.payload)
-        record = (self._lines.of(tenant_id).live(claims.handle))[0] if check_database else None
+        record = (await self._lines.of(tenant_id).live(claims.handle))[0] if check_database else None
         stale = record is not None and not _is_same(record.jwt_payload, claims.payload)
         if stateless:
             if record is not None and not _is_of_line(claims, record):
@@ -139,9 +131,9 @@ class Driver:
             return Verified(facts, payload_update_available=stale)
         if claims.parent_hash is None and not stale:
             return Verified(facts)
-        return self._confirm(self._lines.of(tenant_id), claims, facts, stale=stale)
+        return await self._confirm(self._lines.of(tenant_id), claims, facts, stale=stale)
 
-    def refresh(
+    async def refresh(
         self,
         refresh_token: str,
         *,
@@ -159,16 +151,16 @@ class Driver:
         Raises ``Unauthorised``, ``TokenTheftDetected``, ``ProtectedClaim`` (the payload stored under an older version
         does not fit the newer token), ``StoreUnavailable``.
         """
-        self.ring()
-        native, carries_anti_csrf = wire_refresh.read(refresh_token)
-        tenant_id = tenant_of(wire_refresh.handle_of(native))
+        await self.ring()
+        native, carries_anti_csrf = refresh_tokens.read(refresh_token)
+        tenant_id = tenant_of(refresh_tokens.handle_of(native))
         line = self._lines.of(tenant_id, graceful=graceful)
         presented = line.parse(native, caller)
         if check_anti_csrf and carries_anti_csrf and not _equal(_as_uuid(line.anti_csrf(presented)), anti_csrf):
             raise line.refused(Refusal.ANTI_CSRF, presented.handle, caller)
-        step = line.advance(presented, caller)
+        step = await line.advance(presented, caller)
         if use_dynamic_key is not None and step.record.use_static_key is use_dynamic_key:
-            relabelled = line.change(
+            relabelled = await line.change(
                 presented.handle, lambda record, _now: replace(record, use_static_key=not use_dynamic_key)
             )
             step = replace(step, record=replace(step.record, use_static_key=relabelled.use_static_key))
@@ -177,7 +169,7 @@ class Driver:
             line, step, tenant_id, parent, version=version, anti_csrf=with_anti_csrf, access_ms=access_ms
         )
 
-    def regenerate(
+    async def regenerate(
         self, access_token: str, jwt_payload: Mapping[str, Any] | None, *, protected_for: int
     ) -> Verified:
         """Replace the payload of a session and write its access token anew, with the life that it had left.
@@ -187,15 +179,15 @@ class Driver:
         """
         now = self._clock.wall()
         try:
-            claims = self._claims(access_token, expired_too=True)
+            claims = await self._claims(access_token, expired_too=True)
         except TryRefreshToken as error:
             raise Unauthorised(Refusal.MALFORMED) from error
         public = None if jwt_payload is None else payload.encode("userDataInJWT", jwt_payload)
         if public is not None:
-            wire_token.check_payload(max(claims.version, protected_for), public)
-            wire_issue.check_size(claims.user_id, claims.tenant_id, public)
+            access_tokens.check_payload(max(claims.version, protected_for), public)
+            signing.check_size(claims.user_id, claims.tenant_id, public)
         line = self._lines.of(tenant_of(claims.handle))
-        record = line.change(
+        record = await line.change(
             claims.handle, lambda r, _now: r if public is None else replace(r, jwt_payload=public)
         )
         facts = self._facts(record, tenant_of(claims.handle))
@@ -204,31 +196,33 @@ class Driver:
         fresh = structs.replace(claims, payload=record.jwt_payload, issued_ms=now)
         return Verified(facts, self._sign(fresh, static_key=record.use_static_key))
 
-    def sign_jwt(self, claims: Mapping[str, Any], issuer: str, validity_s: int, *, dynamic: bool) -> str:
+    async def sign_jwt(self, claims: Mapping[str, Any], issuer: str, validity_s: int, *, dynamic: bool) -> str:
         """Sign an application's own JWT. Raises ``InvalidInput``."""
-        ring, now = self.ring(), self._clock.wall()
-        return wire_issue.sign_own(claims, ring, now, issuer=issuer, validity_s=validity_s, dynamic=dynamic)
+        ring, now = await self.ring(), self._clock.wall()
+        return signing.sign_own(claims, ring, now, issuer=issuer, validity_s=validity_s, dynamic=dynamic)
 
-    def _claims(self, access_token: str, *, expired_too: bool = False) -> WireClaims:
+    async def _claims(self, access_token: str, *, expired_too: bool = False) -> CdiClaims:
         """Check an access token; keys are read once more if they may be what is wrong."""
-        ring, now = self.ring(), self._clock.wall()
+        ring, now = await self.ring(), self._clock.wall()
         try:
             return self._verifier.verify(access_token, ring, now, expired_too=expired_too)
         except TryRefreshToken as error:
-            if error.reason not in {wire_token.NO_KEY, wire_token.UNVERIFIED}:
+            if error.reason not in {access_tokens.NO_KEY, access_tokens.UNVERIFIED}:
                 raise
-            newer = self._keeper.look_again()
+            newer = await self._keeper.look_again()
             if newer is ring:
                 raise
         return self._verifier.verify(access_token, newer, now, expired_too=expired_too)
 
-    def _confirm(self, line: Line, claims: WireClaims, facts: SessionFacts, *, stale: bool) -> Verified:
+    async def _confirm(
+        self, line: AsyncTokenFamilies, claims: CdiClaims, facts: SessionFacts, *, stale: bool
+    ) -> Verified:
         """Note that this generation is in use, and exchange its first access token for one without a parent."""
 
         def note(record: SessionRecord, now: int) -> SessionRecord:
             return rotation.confirmed(record, record.generation, now) if _is_current(claims, record) else record
 
-        record = line.change(claims.handle, note)
+        record = await line.change(claims.handle, note)
         if not stale and not _is_current(claims, record):
             return Verified(facts)
         now = self._clock.wall()
@@ -244,7 +238,7 @@ class Driver:
 
     def _issue(
         self,
-        line: Line,
+        line: AsyncTokenFamilies,
         step: Step,
         tenant_id: str,
         parent_hash: str | None,
@@ -255,7 +249,7 @@ class Driver:
     ) -> Issued:
         now, record = self._clock.wall(), step.record
         csrf = _as_uuid(line.anti_csrf(step.token)) if anti_csrf else None
-        claims = WireClaims(
+        claims = CdiClaims(
             version=version,
             handle=record.handle,
             user_id=record.user_id,
@@ -269,16 +263,16 @@ class Driver:
             expires_ms=now + self._access_ms(access_ms),
         )
         refresh = TokenFacts(
-            wire_refresh.write(step.token.text, anti_csrf=anti_csrf), now + record.expires_at - step.store_now, now
+            refresh_tokens.write(step.token.text, anti_csrf=anti_csrf), now + record.expires_at - step.store_now, now
         )
         access = self._sign(claims, static_key=record.use_static_key)
         return Issued(self._facts(record, tenant_id), access, refresh, csrf)
 
-    def _sign(self, claims: WireClaims, *, static_key: bool) -> TokenFacts:
-        return wire_issue.sign(claims, self._keeper.ring, self._clock.wall(), static_key=static_key)
+    def _sign(self, claims: CdiClaims, *, static_key: bool) -> TokenFacts:
+        return signing.sign(claims, self._keeper.ring, self._clock.wall(), static_key=static_key)
 
     def _access_ms(self, asked: int | None) -> int:
-        return wire_issue.access_ms(self.app, asked, self._random(wire_issue.CHANCE_BYTES))
+        return signing.access_ms(self.app, asked, self._random(signing.CHANCE_BYTES))
 
     def _facts(self, record: SessionRecord, tenant_id: str) -> SessionFacts:
         return SessionFacts(record.handle, record.user_id, tenant_id, record.jwt_payload)
@@ -289,9 +283,9 @@ def _is_same(stored: bytes, signed: bytes) -> bool:
     return stored == signed or payload.decode(stored) == payload.decode(signed)
 
 
-def _check_anti_csrf(claims: WireClaims, sent: str | None) -> None:
+def _check_anti_csrf(claims: CdiClaims, sent: str | None) -> None:
     if claims.anti_csrf is None:
-        raise TryRefreshToken(wire_token.INCOMPLETE)
+        raise TryRefreshToken(access_tokens.INCOMPLETE)
     if not _equal(claims.anti_csrf, sent):
         raise TryRefreshToken(ANTI_CSRF_FAILED)
 
@@ -301,11 +295,11 @@ def _as_uuid(anti_csrf: str) -> str:
     return str(uuid.UUID(bytes=urlsafe_b64decode(anti_csrf + "=")[:16], version=4))
 
 
-def _is_current(claims: WireClaims, record: SessionRecord) -> bool:
+def _is_current(claims: CdiClaims, record: SessionRecord) -> bool:
     return hmac.compare_digest(claims.refresh_hash, record.current_hash.hex())
 
 
-def _is_of_line(claims: WireClaims, record: SessionRecord) -> bool:
+def _is_of_line(claims: CdiClaims, record: SessionRecord) -> bool:
     known = [row_hash.hex() for row_hash in (record.current_hash, record.previous_hash) if row_hash is not None]
     said = [token_hash for token_hash in (claims.refresh_hash, claims.parent_hash) if token_hash is not None]
     return any(_equal(token_hash, row_hash) for token_hash in said for row_hash in known)

@@ -7,20 +7,21 @@ from typing import Any, Final
 
 import msgspec
 
-from reseal._async.driver import AsyncDriver
+from reseal.cdi import replies
+from reseal.cdi.access_tokens import ProtectedClaim
+from reseal.cdi.body import Body, Query
+from reseal.cdi.key_ring import CdiKeyRing, spki
+from reseal.cdi.model import BranchRotatedOut, Issued, TokenFacts, Verified
+from reseal.cdi.paths import DEFAULT
+from reseal.cdi.problem import ONLY_PUBLIC, Problem
+from reseal.cdi.replies import CookieFacts, KeyFacts
+from reseal.cdi.versions import Version, token_version
 from reseal.core import payload
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.core.events import Caller
-from reseal.core.wire_keys import WireRing, spki
-from reseal.core.wire_model import BranchRotatedOut, Issued, TokenFacts, Verified, tenant_of
-from reseal.core.wire_token import ProtectedClaim
+from reseal.core.handles import tenant_of
+from reseal.server.cdi.sessions import CdiSessions
 from reseal.server.permits import CURRENT
-from reseal.wire import replies
-from reseal.wire.body import Body, Query
-from reseal.wire.paths import DEFAULT
-from reseal.wire.problem import ONLY_PUBLIC, Problem
-from reseal.wire.replies import CookieFacts, KeyFacts
-from reseal.wire.versions import Version, token_version
 
 V2_3: Final = Version(2, 3)
 V2_6: Final = Version(2, 6)
@@ -39,7 +40,7 @@ class Call(msgspec.Struct, frozen=True):
     tenant_id: str
     body: bytes
     query: Query
-    driver: AsyncDriver
+    driver: CdiSessions
     tenants: Collection[str]
     """All tenants of the app."""
     cookies: CookieFacts
@@ -353,7 +354,7 @@ async def _keys(call: Call) -> Reply:
     return replies.keys(call.version, _key_facts(await call.driver.ring(), call.now(), dynamic=dynamic))
 
 
-def _key_facts(ring: WireRing, now: int, *, dynamic: bool) -> KeyFacts:
+def _key_facts(ring: CdiKeyRing, now: int, *, dynamic: bool) -> KeyFacts:
     return KeyFacts(
         public_key=spki(ring.signing_rsa(now, dynamic=dynamic)),
         expires_at=ring.signing_key_expiry(now, dynamic=dynamic),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from reseal.wire.versions import Version
+from reseal.cdi.versions import Version
 
 OK: Final = "OK"
 V2_0: Final = Version(2, 0)

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
-from reseal.core import payload, wire_token
+from reseal.cdi import access_tokens
+from reseal.cdi.access_tokens import CdiClaims
+from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.model import AppSettings, TokenFacts
+from reseal.core import payload
 from reseal.core.errors import InvalidInput
 from reseal.core.keys import b64url
-from reseal.core.wire_keys import WireRing
-from reseal.core.wire_model import AppSettings, TokenFacts
-from reseal.core.wire_token import WireClaims
 
 CHANCE_BYTES: Final = 4
 _LARGEST_EXACT: Final = 2**53
@@ -26,8 +27,8 @@ class TokenTooLong(InvalidInput):
     def __init__(self, size: int, largest: str) -> None:
         super().__init__(
             "userDataInJWT",
-            f"the access token could have {size} characters, and {wire_token.MAX_LENGTH} can be verified; the largest "
-            f"member is {largest!r}: keep it in userDataInDatabase",
+            f"the access token could have {size} characters, and {access_tokens.MAX_LENGTH} can be verified; "
+            f"the largest member is {largest!r}: keep it in userDataInDatabase",
         )
 
 
@@ -35,7 +36,7 @@ def check_size(user_id: str, tenant_id: str, public: bytes) -> None:
     """Raise ``TokenTooLong`` unless every access token with this payload, of whatever version, can be verified."""
     ids = 2 * len(msgspec.json.encode(user_id)) + len(tenant_id)
     size = (ids + len(public)) * 4 // 3 + _REST
-    if size > wire_token.MAX_LENGTH:
+    if size > access_tokens.MAX_LENGTH:
         raise TokenTooLong(size, payload.largest_member(public))
 
 
@@ -48,25 +49,25 @@ def access_ms(app: AppSettings, asked: int | None, chance: bytes) -> int:
     return int(full * (1 - app.jitter * int.from_bytes(chance) / 2 ** (8 * CHANCE_BYTES)))
 
 
-def sign(claims: WireClaims, ring: WireRing, now: int, *, static_key: bool) -> TokenFacts:
+def sign(claims: CdiClaims, ring: CdiKeyRing, now: int, *, static_key: bool) -> TokenFacts:
     """Write and sign an access token. Raises ``ProtectedClaim``."""
-    if claims.version < wire_token.OLDEST_JWT:
+    if claims.version < access_tokens.OLDEST_JWT:
         key, unit = ring.signing_rsa(now, dynamic=not static_key), 1
     else:
         key, unit = ring.signing(now, dynamic=not static_key), 1000
-    token = wire_token.mint(claims, key)
+    token = access_tokens.mint(claims, key)
     return TokenFacts(token, claims.expires_ms // unit * unit, claims.issued_ms // unit * unit)
 
 
 def sign_own(
-    claims: Mapping[str, Any], ring: WireRing, now: int, *, issuer: str, validity_s: int, dynamic: bool
+    claims: Mapping[str, Any], ring: CdiKeyRing, now: int, *, issuer: str, validity_s: int, dynamic: bool
 ) -> str:
     """Sign an application's own JWT with RS256; ``iat``, ``exp`` and, if it is missing, ``iss`` are added.
 
     Raises ``SessionMember``, and ``InvalidInput``, also for an end that no reader of JSON could hold exactly.
     """
     payload.encode("payload", claims)
-    wire_token.check_own(claims)
+    access_tokens.check_own(claims)
     issued, ends = now // 1000, now // 1000 + validity_s
     if ends > _LARGEST_EXACT:
         raise InvalidInput("validity", "is too long")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from reseal.wire.problem import Problem
+from reseal.cdi.problem import Problem
 
 LONGEST: Final = 64
 RESERVED: Final = frozenset({"recipe", "config", "users", "hello"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from reseal.wire.problem import Problem
+from reseal.cdi.problem import Problem
 
 
 class Version(NamedTuple):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
 from reseal.core import policies
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Policy, Rollback
-
-DEFAULT_TENANT: Final = "public"
-_HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +81,3 @@ class BranchRotatedOut(Unauthorised):
 
     def __init__(self) -> None:
         super().__init__(Refusal.EXPIRED)
-
-
-def is_handle(text: str) -> bool:
-    """Say whether a session handle could look like that."""
-    return _HANDLE.fullmatch(text) is not None
-
-
-def suffix_of(tenant_id: str) -> str:
-    """Return what a session handle ends with, so that whoever knows it alone finds the session's tenant."""
-    return "" if tenant_id == DEFAULT_TENANT else f"_{tenant_id}"
-
-
-def tenant_of(handle: str) -> str:
-    """Name the tenant in a session handle: the part behind the first ``_``, or the default tenant."""
-    parts = handle.split("_")
-    return parts[1] if len(parts) > 1 else DEFAULT_TENANT

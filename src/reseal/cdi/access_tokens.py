@@ -19,10 +19,10 @@ from typing import Any, Final
 
 import msgspec
 
+from reseal.cdi.key_ring import CdiKeyRing
 from reseal.core.access_token import LEEWAY
 from reseal.core.errors import GeneralError, InvalidInput, TryRefreshToken
 from reseal.core.keys import SigningKey, b64url, signature_is_good
-from reseal.core.wire_keys import WireRing
 
 MAX_LENGTH: Final = 65536
 """Characters; longer text is refused unread."""
@@ -70,7 +70,7 @@ class SessionMember(ProtectedClaim):
         super().__init__(f"The payload must not have the member '{name}': SDKs would take the JWT for a session token")
 
 
-class WireClaims(msgspec.Struct, frozen=True, kw_only=True):
+class CdiClaims(msgspec.Struct, frozen=True, kw_only=True):
     """What an access token of the wire says, whatever its version. Times in ms since the epoch."""
 
     version: int
@@ -87,7 +87,7 @@ class WireClaims(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int
 
     def __repr__(self) -> str:
-        return f"WireClaims(handle={self.handle!r}, user_id={self.user_id!r}, expires_ms={self.expires_ms})"
+        return f"CdiClaims(handle={self.handle!r}, user_id={self.user_id!r}, expires_ms={self.expires_ms})"
 
 
 def check_payload(version: int, payload: bytes) -> None:
@@ -107,7 +107,7 @@ def check_own(members: Container[str]) -> None:
         raise SessionMember(name)
 
 
-def mint(claims: WireClaims, key: SigningKey) -> str:
+def mint(claims: CdiClaims, key: SigningKey) -> str:
     """Write and sign a token. V1 and V2 need an RS256 key.
 
     Raises ``ProtectedClaim`` rather than let an application's payload speak in the token's own names.
@@ -119,7 +119,7 @@ def mint(claims: WireClaims, key: SigningKey) -> str:
     return f"{message}.{b64url(key.sign(message.encode()))}"
 
 
-def verify(token: str, ring: WireRing, now: int, *, expired_too: bool = False) -> WireClaims:
+def verify(token: str, ring: CdiKeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
     """Check a token at ``now`` (ms). Raises ``TryRefreshToken`` with the interface's text, whatever is wrong.
 
     ``expired_too`` accepts a genuine token past its end: regenerating one is not an error.
@@ -130,7 +130,7 @@ def verify(token: str, ring: WireRing, now: int, *, expired_too: bool = False) -
     return claims
 
 
-def check(token: str, ring: WireRing, now: int) -> tuple[WireClaims, SigningKey]:
+def check(token: str, ring: CdiKeyRing, now: int) -> tuple[CdiClaims, SigningKey]:
     """Read a genuine token, expired ones too; give the key that signed it. Raises ``TryRefreshToken``."""
     header, body, text = _split(token)
     message = token[: len(header) + 1 + len(body)].encode()
@@ -144,8 +144,8 @@ def check(token: str, ring: WireRing, now: int) -> tuple[WireClaims, SigningKey]
 
 
 def _check_old(
-    header: str, body: str, text: str, message: bytes, ring: WireRing, now: int
-) -> tuple[WireClaims, SigningKey]:
+    header: str, body: str, text: str, message: bytes, ring: CdiKeyRing, now: int
+) -> tuple[CdiClaims, SigningKey]:
     signature = _standard(text)
     key = next((key for key in ring.verifying_old(now) if signature_is_good(key.public, message, signature)), None)
     if key is None:
@@ -157,8 +157,8 @@ def _check_old(
 
 
 def _check_jwt(
-    header: str, body: str, text: str, message: bytes, ring: WireRing, now: int
-) -> tuple[WireClaims, SigningKey]:
+    header: str, body: str, text: str, message: bytes, ring: CdiKeyRing, now: int
+) -> tuple[CdiClaims, SigningKey]:
     names = _jwt_header(header)
     key = ring.by_kid(names["kid"], now)
     if key is None:
@@ -197,7 +197,7 @@ def _header(kid: str, algorithm: str, version: int) -> str:
     return b64url(_ENCODER.encode({"kid": kid, "typ": "JWT", "version": str(version), "alg": algorithm}))
 
 
-def _old_body(claims: WireClaims) -> dict[str, Any]:
+def _old_body(claims: CdiClaims) -> dict[str, Any]:
     body: dict[str, Any] = {
         "sessionHandle": claims.handle,
         "userId": claims.user_id,
@@ -211,7 +211,7 @@ def _old_body(claims: WireClaims) -> dict[str, Any]:
     return body | {"expiryTime": claims.expires_ms, "timeCreated": claims.issued_ms}
 
 
-def _jwt_body(claims: WireClaims) -> dict[str, Any]:
+def _jwt_body(claims: CdiClaims) -> dict[str, Any]:
     body: dict[str, Any] = {
         "iat": claims.issued_ms // 1000,
         "exp": claims.expires_ms // 1000,
@@ -237,12 +237,12 @@ def _unprotected(version: int, payload: bytes) -> dict[str, Any]:
     return members
 
 
-def _from_old(version: int, body: dict[str, Any]) -> WireClaims:
+def _from_old(version: int, body: dict[str, Any]) -> CdiClaims:
     payload = body.get("userData")
     if not isinstance(payload, dict):
         raise TryRefreshToken(INCOMPLETE)
     user_id = _user_id(body, "userId")
-    return WireClaims(
+    return CdiClaims(
         version=version,
         handle=_text(body, "sessionHandle"),
         user_id=user_id,
@@ -257,12 +257,12 @@ def _from_old(version: int, body: dict[str, Any]) -> WireClaims:
     )
 
 
-def _from_jwt(version: int, body: dict[str, Any]) -> WireClaims:
+def _from_jwt(version: int, body: dict[str, Any]) -> CdiClaims:
     missing = next((name for name in _CLAIM_ORDER if name in PROTECTED[version] and name not in body), None)
     if missing is not None:
         raise TryRefreshToken(f"{INCOMPLETE} {missing}")
     user_id = _user_id(body, "sub")
-    return WireClaims(
+    return CdiClaims(
         version=version,
         handle=_text(body, "sessionHandle"),
         user_id=user_id,

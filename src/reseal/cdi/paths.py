@@ -6,8 +6,8 @@ import re
 from enum import Enum, IntEnum
 from typing import Final, NamedTuple
 
-from reseal.wire.problem import NOT_FOUND, ONLY_PUBLIC, WRONG_METHOD, Problem
-from reseal.wire.versions import SUPPORTED, UNDER_RECIPE, Version
+from reseal.cdi.problem import NOT_FOUND, ONLY_PUBLIC, WRONG_METHOD, Problem
+from reseal.cdi.versions import SUPPORTED, UNDER_RECIPE, Version
 
 DEFAULT: Final = "public"
 _SCOPED: Final = re.compile(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from reseal.core import keys, wire_token
+from reseal.cdi import access_tokens
+from reseal.cdi.access_tokens import CdiClaims
+from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.verifier import CdiVerifier
+from reseal.core import keys
 from reseal.core.errors import TryRefreshToken
 from reseal.core.model import StoredKey
-from reseal.core.wire_keys import WireRing
-from reseal.core.wire_token import WireClaims
-from reseal.core.wire_verifier import WireVerifier
 
 HOUR = 3_600_000
 
@@ -23,11 +24,11 @@ DYNAMIC, STATIC, RSA = signing_key("d-0-es256"), signing_key("s-0"), signing_key
 
 
 def ring_of(*its_keys):
-    return WireRing(its_keys, algorithm="ES256", interval_ms=24 * HOUR, token_ms=HOUR)
+    return CdiKeyRing(its_keys, algorithm="ES256", interval_ms=24 * HOUR, token_ms=HOUR)
 
 
 def token(key, *, version=5, user="user-1", expires_ms=HOUR, payload=b'{"role":"reader"}'):
-    claims = WireClaims(
+    claims = CdiClaims(
         version=version,
         handle="handle",
         user_id=user,
@@ -40,27 +41,27 @@ def token(key, *, version=5, user="user-1", expires_ms=HOUR, payload=b'{"role":"
         issued_ms=0,
         expires_ms=expires_ms,
     )
-    return wire_token.mint(claims, key)
+    return access_tokens.mint(claims, key)
 
 
 @pytest.fixture
 def checks(monkeypatch):
     """The tokens whose signature was checked."""
-    made, check = [], wire_token.check
-    monkeypatch.setattr(wire_token, "check", lambda text, *rest: (made.append(text), check(text, *rest))[1])
+    made, check = [], access_tokens.check
+    monkeypatch.setattr(access_tokens, "check", lambda text, *rest: (made.append(text), check(text, *rest))[1])
     return made
 
 
 @pytest.mark.parametrize(("key", "version"), [(DYNAMIC, 5), (STATIC, 3), (RSA, 2), (RSA, 1)])
 def test_a_token_seen_before_gives_the_same_claims_without_another_check(key, version, checks):
-    verifier, ring, text = WireVerifier(), ring_of(DYNAMIC, STATIC, RSA), token(key, version=version)
+    verifier, ring, text = CdiVerifier(), ring_of(DYNAMIC, STATIC, RSA), token(key, version=version)
     first = verifier.verify(text, ring, 0)
     assert verifier.verify(text, ring_of(DYNAMIC, STATIC, RSA), 1) == first
     assert checks == [text]
 
 
 def test_a_token_seen_before_ends_when_it_ends():
-    verifier, ring, text = WireVerifier(), ring_of(DYNAMIC, STATIC), token(DYNAMIC)
+    verifier, ring, text = CdiVerifier(), ring_of(DYNAMIC, STATIC), token(DYNAMIC)
     verifier.verify(text, ring, HOUR)
     with pytest.raises(TryRefreshToken, match="Access token expired"):
         verifier.verify(text, ring, HOUR + 1)
@@ -70,7 +71,7 @@ def test_a_token_seen_before_ends_when_it_ends():
 @pytest.mark.parametrize("later", ["the key is removed", "the key has retired", "another key has its name"])
 def test_a_token_seen_before_is_refused_once_its_key_no_longer_verifies(later):
     left, newer = signing_key("d-0-es256"), signing_key("d-9-es256")
-    verifier, text, now = WireVerifier(), token(left, expires_ms=90 * HOUR), HOUR
+    verifier, text, now = CdiVerifier(), token(left, expires_ms=90 * HOUR), HOUR
     verifier.verify(text, ring_of(left, STATIC), now)
     ring = ring_of(DYNAMIC, STATIC) if later.startswith("another") else ring_of(newer, STATIC)
     if later.endswith("retired"):
@@ -83,14 +84,14 @@ def test_a_token_seen_before_is_refused_once_its_key_no_longer_verifies(later):
 
 
 def test_a_token_seen_in_one_app_is_a_stranger_in_another():
-    verifier, text = WireVerifier(), token(DYNAMIC)
+    verifier, text = CdiVerifier(), token(DYNAMIC)
     verifier.verify(text, ring_of(DYNAMIC, STATIC), 0)
     with pytest.raises(TryRefreshToken, match="JWT verification failed"):
         verifier.verify(text, ring_of(signing_key("d-0-es256"), STATIC), 0)
 
 
 def test_a_forged_token_is_checked_each_time(checks):
-    verifier, ring, text = WireVerifier(), ring_of(DYNAMIC, STATIC), token(signing_key("d-0-es256"))
+    verifier, ring, text = CdiVerifier(), ring_of(DYNAMIC, STATIC), token(signing_key("d-0-es256"))
     for _ in range(3):
         with pytest.raises(TryRefreshToken, match="JWT verification failed"):
             verifier.verify(text, ring, 0)
@@ -101,19 +102,19 @@ def test_a_forged_token_is_checked_each_time(checks):
 def test_an_old_token_that_no_key_of_the_ring_signed_is_refused(version):
     stranger = signing_key("d-0", "RS256")
     with pytest.raises(TryRefreshToken) as refused:
-        wire_token.check(token(stranger, version=version), ring_of(DYNAMIC, STATIC, RSA), 0)
-    assert str(refused.value).endswith(wire_token.UNVERIFIED)
+        access_tokens.check(token(stranger, version=version), ring_of(DYNAMIC, STATIC, RSA), 0)
+    assert str(refused.value).endswith(access_tokens.UNVERIFIED)
 
 
 def test_a_token_is_refused_by_name_if_it_wants_another_algorithm_than_that_of_its_key():
     renamed = signing_key(DYNAMIC.kid, "RS256")
     with pytest.raises(TryRefreshToken) as refused:
-        wire_token.check(token(renamed), ring_of(DYNAMIC, STATIC, RSA), 0)
+        access_tokens.check(token(renamed), ring_of(DYNAMIC, STATIC, RSA), 0)
     assert str(refused.value).endswith("JWT header mismatch - alg")
 
 
 def test_so_many_tokens_are_remembered_and_the_oldest_goes_first(checks):
-    verifier, ring = WireVerifier(remember=2), ring_of(DYNAMIC, STATIC)
+    verifier, ring = CdiVerifier(remember=2), ring_of(DYNAMIC, STATIC)
     texts = [token(DYNAMIC, user=f"user-{n}") for n in range(3)]
     for text in (*texts, texts[2], texts[1], texts[0]):
         verifier.verify(text, ring, 0)
@@ -122,7 +123,7 @@ def test_so_many_tokens_are_remembered_and_the_oldest_goes_first(checks):
 
 def test_a_token_that_needs_much_room_is_not_remembered(checks):
     verifier, ring, text = (
-        WireVerifier(),
+        CdiVerifier(),
         ring_of(DYNAMIC, STATIC),
         token(DYNAMIC, payload=b'{"a":"%b"}' % (b"x" * 4096)),
     )

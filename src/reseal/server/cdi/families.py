@@ -1,4 +1,3 @@
-# Generated from src/reseal/_async/wire_lines.py by tools/unasync.py; edit that file instead.
 """From a tenant, or a handle that names one, to the line of refresh tokens of its sessions."""
 
 from __future__ import annotations
@@ -7,27 +6,28 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from reseal._sync.line import Line, Lifetimes, LineSecrets
-from reseal._sync.ports import Store
+from reseal._async.ports import AsyncStore
+from reseal._async.token_families import AsyncTokenFamilies, FamilySecrets, Lifetimes
+from reseal.cdi.model import AppSettings
 from reseal.clock import Clock
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.events import EventListener
+from reseal.core.handles import is_handle, tenant_of
 from reseal.core.model import Scope
-from reseal.core.wire_model import AppSettings, is_handle, tenant_of
 from reseal.teller import Teller
 
 KEPT: Final = 64
 
 
-class WireLines:
+class CdiTokenFamilies:
     """The lines of one app. Few of them are kept: whoever presents a token chooses the name in it."""
 
     def __init__(
         self,
         app: AppSettings,
-        store: Store,
+        store: AsyncStore,
         clock: Clock,
-        secrets: Callable[[], LineSecrets],
+        secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
         on_event: EventListener,
     ) -> None:
@@ -41,19 +41,19 @@ class WireLines:
         self._policies = {graceful: app.policy(graceful=graceful) for graceful in (True, False)}
         self._kept = lru_cache(KEPT)(self._make)
 
-    def of(self, tenant_id: str, *, graceful: bool = False) -> Line:
+    def of(self, tenant_id: str, *, graceful: bool = False) -> AsyncTokenFamilies:
         """Give the line of a tenant's sessions; ``graceful`` under the policy of CDI 5.6."""
         return self._kept(tenant_id, graceful)
 
-    def of_handle(self, handle: str) -> Line:
+    def of_handle(self, handle: str) -> AsyncTokenFamilies:
         """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
         if not is_handle(handle):
             raise Unauthorised(Refusal.UNKNOWN_SESSION)
         return self.of(tenant_of(handle))
 
-    def _make(self, tenant_id: str, graceful: bool) -> Line:  # noqa: FBT001 - the name of the one policy or the other
+    def _make(self, tenant_id: str, graceful: bool) -> AsyncTokenFamilies:  # noqa: FBT001 - the name of the one policy or the other
         scope = Scope(self._app_id, tenant_id)
-        return Line(
+        return AsyncTokenFamilies(
             scope,
             self._store,
             self._policies[graceful],

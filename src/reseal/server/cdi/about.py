@@ -8,10 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from reseal.cdi import replies
+from reseal.cdi.body import Body
+from reseal.server.cdi.operations import Call
 from reseal.server.http import Reply, text_reply
-from reseal.server.operations import Call
-from reseal.wire import replies
-from reseal.wire.body import Body
 
 if TYPE_CHECKING:
     from reseal.server.app import Service
