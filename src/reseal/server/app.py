@@ -40,7 +40,6 @@ from reseal.log import LOGGER, log_event
 from reseal.server import journal, rpc
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
-from reseal.server.cdi import about, operations, tenancy
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.end_user import device_of
@@ -50,6 +49,8 @@ from reseal.server.http import Reply, Request, body_of, read_request, send_reply
 from reseal.server.limits import FailureLimit
 from reseal.server.live_keys import LiveKeys
 from reseal.server.metrics import Metrics, text_of, timed
+from reseal.server.operations import about, tenancy
+from reseal.server.operations import sessions as operations
 from reseal.server.permits import CURRENT, check_permit
 from reseal.server.scoreboard import Scoreboard
 

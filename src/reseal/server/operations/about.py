@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reseal.cdi import replies
 from reseal.cdi.body import Body
-from reseal.server.cdi.operations import Call
 from reseal.server.http import Reply, text_reply
+from reseal.server.operations.sessions import Call
 
 if TYPE_CHECKING:
     from reseal.server.app import Service

@@ -14,8 +14,8 @@ from reseal.cdi.names import check_app_id, check_tenant_id
 from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import Problem, unknown_tenant
 from reseal.cdi.versions import Version
-from reseal.server.cdi.operations import Call
 from reseal.server.directory import DEFAULT_APP, App, Directory
+from reseal.server.operations.sessions import Call
 from reseal.server.permits import CURRENT
 
 Reply = dict[str, Any]
