@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from reseal._async.not_before import Ended
-from reseal.cdi.paths import ROUTES, Access, Operation
+from reseal.cdi.paths import PROBES, ROUTES, Access, Operation
 from reseal.cdi.versions import Version
 from reseal.core.errors import Refusal
 from reseal.core.model import SessionRecord
@@ -287,8 +287,6 @@ PROBLEMS = {
 }
 WITHOUT_STORE = {"healthz", "metrics"}
 """What is answered without asking the store."""
-PROBES = {"healthz", "readyz", "metrics"}
-"""What is answered without reading version, app or body."""
 KEYED = [{"key": []}, {"bearer": []}]
 """Either of the two is enough."""
 

@@ -149,6 +149,8 @@ _READING: Final = frozenset(
 _WRITING: Final = frozenset(
     {"create", "refresh", "regenerate", "remove", "delete", "put_session_data", "put_jwt_data", "sign_jwt"}
 )
+PROBES: Final = frozenset({"healthz", "readyz", "metrics"})
+"""Operations that ask neither for an app nor for a version."""
 _OPEN: Final = Operation("hello", access=Access.PUBLIC, versioned=False)
 
 

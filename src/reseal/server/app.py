@@ -1,14 +1,14 @@
 """The service as an ASGI application: access, version, path, operation, reply. Nothing else.
 
-A new path belongs into ``wire.paths``; what it does, into ``operations`` (sessions), ``tenancy`` (apps and tenants) or
-``about`` (the service itself). Calls of our own SDK go to ``native`` instead.
+A new path belongs in ``cdi.paths``, its function in ``operations`` (``sessions``, ``tenancy`` for apps and tenants,
+``about`` for the service itself), and ``routes`` joins the two. Calls of our own SDK go to ``rpc`` instead.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from reseal.cdi.access_tokens import ProtectedClaim
 from reseal.cdi.body import Query
 from reseal.cdi.paths import (
     DEFAULT,
+    PROBES,
     Access,
     Operation,
     Reach,
@@ -44,14 +45,14 @@ from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.end_user import device_of
 from reseal.server.exchange import KNOWN
-from reseal.server.health import PROBES, Health
+from reseal.server.health import Health
 from reseal.server.http import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
 from reseal.server.live_keys import LiveKeys
-from reseal.server.metrics import Metrics, text_of, timed
-from reseal.server.operations import about, tenancy
-from reseal.server.operations import sessions as operations
+from reseal.server.metrics import CONTENT_TYPE, Metrics, text_of, timed
+from reseal.server.operations.call import Call, ServiceFacts
 from reseal.server.permits import CURRENT, check_permit
+from reseal.server.routes import HANDLERS
 from reseal.server.scoreboard import Scoreboard
 
 _UNAVAILABLE = "Session store unavailable, try again"
@@ -73,14 +74,20 @@ class Service:
         board: Scoreboard | None = None,
     ) -> None:
         self.settings = settings
-        self.config_path = config_path
-        self.pid: int = os.getpid() if pid is None else pid
+        self.facts: ServiceFacts = ServiceFacts(
+            settings.bounds.supported(), config_path, os.getpid() if pid is None else pid
+        )
         self.store = store
         self.clock: Clock = clock or SystemClock()
         self.random = random
         self.metrics: Metrics = Metrics(board.found() if board else None)
         self.board = board
         self.health: Health = Health(store)
+        self._probes: dict[str, Callable[[], Awaitable[Reply]]] = {
+            "healthz": _healthz,
+            "readyz": self.health.ready,
+            "metrics": self._show_metrics,
+        }
         self._on_event = on_event
         watched = timed(store, self.metrics.note_store)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
@@ -160,20 +167,15 @@ class Service:
         if permit is not None:
             check_permit(permit, operation, app_id)
         if operation.name in PROBES:
-            return await PROBES[operation.name](self)
+            return await self._probes[operation.name]()
         version = self._version(request, operation)
         check_version(operation, version, tenant_id)
         app = await self._app(operation, app_id, tenant_id)
         if own is not None and app.api_keys != own:  # it was not known before, or has changed meanwhile
             check_permit(await self._gate.check_key(request, app.api_keys), operation, app_id)
         body = await body_of(request, receive)
-        call = self._call(request, version, tenant_id, app, body)
-        handler = operations.HANDLERS.get(operation.name)
-        if handler is not None:
-            return Reply(200, replies.encode(await handler(call)))
-        if operation.name in tenancy.HANDLERS:
-            return Reply(200, replies.encode(await tenancy.HANDLERS[operation.name](call, self.directory)))
-        return await about.HANDLERS[operation.name](call, self)
+        outcome = await HANDLERS[operation.name](self._call(request, version, tenant_id, app, body))
+        return outcome if isinstance(outcome, Reply) else Reply(200, replies.encode(outcome))
 
     async def _answer_native(self, path: str, request: Request, receive: Any) -> Reply:
         permit = await self._gate.check_key_of_any_app(request, await self.directory.api_keys())
@@ -185,6 +187,9 @@ class Service:
         reply = await self._natives.answer(name, await body_of(request, receive), permit)
         number = harmless(request.header(rpc.CALL))
         return reply if number is None else msgspec.structs.replace(reply, headers=((rpc.CALL, number.encode()),))
+
+    async def _show_metrics(self) -> Reply:
+        return Reply(200, (await self.numbers()).encode(), CONTENT_TYPE)
 
     def _tell(self, event: Event) -> None:
         self.metrics.count_event(event)
@@ -204,8 +209,8 @@ class Service:
             raise unknown_tenant(app_id, tenant_id)
         return app
 
-    def _call(self, request: Request, version: Version, tenant_id: str, app: App, body: bytes) -> operations.Call:
-        return operations.Call(
+    def _call(self, request: Request, version: Version, tenant_id: str, app: App, body: bytes) -> Call:
+        return Call(
             version=version,
             app_id=app.driver.app.app_id,
             tenant_id=tenant_id,
@@ -217,6 +222,8 @@ class Service:
             now=self.clock.wall,
             random=self.random,
             caller=Caller(device_of(request), request.trace.correlation_id),
+            directory=self.directory,
+            service=self.facts,
         )
 
     def _below_base(self, path: str) -> str:
@@ -238,3 +245,8 @@ class Service:
         await receive()
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _healthz() -> Reply:
+    """Answer as long as the event loop runs."""
+    return text_reply(200, "OK")

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope
-from reseal.server import metrics
 from reseal.server.http import Reply, text_reply
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from reseal.server.app import Service
 
 PATIENCE: Final = 1.0
 """Seconds for the store to answer in."""
@@ -58,24 +52,3 @@ class Health:
             await self._store.get(Scope(), "-")
             return True
         return False
-
-
-async def healthz(_service: Service) -> Reply:
-    """Answer as long as there is somebody to."""
-    return text_reply(200, "OK")
-
-
-async def readyz(service: Service) -> Reply:
-    return await service.health.ready()
-
-
-async def show_metrics(service: Service) -> Reply:
-    return Reply(200, (await service.numbers()).encode(), metrics.CONTENT_TYPE)
-
-
-PROBES: Final[dict[str, Callable[[Service], Awaitable[Reply]]]] = {
-    "healthz": healthz,
-    "readyz": readyz,
-    "metrics": show_metrics,
-}
-"""Operations that ask neither for an app nor for a version."""

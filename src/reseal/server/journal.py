@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from itertools import count
 from typing import Final, TextIO
 
+from reseal.cdi.paths import PROBES
 from reseal.log import LOGGER, Line, utc
 from reseal.server.http import Request
 
@@ -26,7 +27,6 @@ _LEVELS: Final = {
     "WARN": logging.WARNING,
     "ERROR": logging.ERROR,
 }
-_PROBES: Final = frozenset({"healthz", "readyz", "metrics"})
 _TOO_MANY: Final = 429
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _PROCESS: Final = os.urandom(8).hex()
@@ -43,7 +43,7 @@ def correlate(request: Request) -> str:
 
 def log_request(request: Request, status: int, seconds: float) -> None:
     """Write a line about an answered request; probes come too often to be told at ``INFO``, as do calls held up."""
-    too_often = request.trace.operation in _PROBES or status == _TOO_MANY
+    too_often = request.trace.operation in PROBES or status == _TOO_MANY
     level = logging.DEBUG if too_often else logging.INFO
     if LOGGER.isEnabledFor(level):
         members = {

@@ -1,1 +1,1 @@
-"""The core-driver interface over the engine: its operations, and the sessions, keys and records behind them."""
+"""The dialect of SuperTokens with a store: its sessions, keys and records, beneath the operations."""

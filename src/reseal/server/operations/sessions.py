@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from reseal.cdi import replies
 from reseal.cdi.access_tokens import ProtectedClaim
-from reseal.cdi.body import Body, Query
+from reseal.cdi.body import Body
 from reseal.cdi.key_ring import CdiKeyRing, spki
 from reseal.cdi.model import BranchRotatedOut, Issued, TokenFacts, Verified
 from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import ONLY_PUBLIC, Problem
-from reseal.cdi.replies import CookieFacts, KeyFacts
+from reseal.cdi.replies import KeyFacts
 from reseal.cdi.versions import Version, token_version
 from reseal.core import payload
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
-from reseal.core.events import Caller
 from reseal.core.handles import tenant_of
-from reseal.server.cdi.sessions import CdiSessions
+from reseal.server.operations.call import Call, Reply
 from reseal.server.permits import CURRENT
 
 V2_3: Final = Version(2, 3)
@@ -30,27 +26,6 @@ V3_0: Final = Version(3, 0)
 V4_0: Final = Version(4, 0)
 V5_0: Final = Version(5, 0)
 V5_6: Final = Version(5, 6)
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One request, located and allowed."""
-
-    version: Version
-    app_id: str
-    tenant_id: str
-    body: bytes
-    query: Query
-    driver: CdiSessions
-    tenants: Collection[str]
-    """All tenants of the app."""
-    cookies: CookieFacts
-    now: Callable[[], int]
-    random: Callable[[int], bytes]
-    caller: Caller
-
-
-Reply = dict[str, Any]
-Handler = Callable[[Call], Awaitable[Reply]]
 
 
 async def create(call: Call) -> Reply:
@@ -265,29 +240,6 @@ async def get_user(call: Call) -> Reply:
     """Say that no user is known: SDKs ask before they create a session, and then take the id that they have."""
     call.query.text("userId")
     return {"status": "UNKNOWN_USER_ID_ERROR"}
-
-
-HANDLERS: Final[dict[str, Handler]] = {
-    handler.__name__: handler
-    for handler in (
-        create,
-        verify,
-        refresh,
-        regenerate,
-        delete,
-        remove,
-        list_user,
-        session_info,
-        get_session_data,
-        put_session_data,
-        get_jwt_data,
-        put_jwt_data,
-        handshake,
-        sign_jwt,
-        recipe_jwks,
-        get_user,
-    )
-}
 
 
 def _why_not_refreshed(reason: Refusal, refresh_token: str) -> str:

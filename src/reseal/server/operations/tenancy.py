@@ -6,7 +6,7 @@ Ways to sign in (``firstFactors`` and the like) are other recipes' business: the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reseal.cdi.body import Body
@@ -15,115 +15,94 @@ from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import Problem, unknown_tenant
 from reseal.cdi.versions import Version
 from reseal.server.directory import DEFAULT_APP, App, Directory
-from reseal.server.operations.sessions import Call
+from reseal.server.operations.call import Call, Reply
 from reseal.server.permits import CURRENT
-
-Reply = dict[str, Any]
-Handler = Callable[[Call, Directory], Awaitable[Reply]]
 
 V5_0: Final = Version(5, 0)
 _METHODS: Final = ("emailPassword", "thirdParty", "passwordless")
 _FACTORS: Final = ("firstFactors", "requiredSecondaryFactors")
 
 
-async def put_app(call: Call, directory: Directory) -> Reply:
-    return await _put_app(call, directory, _flags)
+async def put_app(call: Call) -> Reply:
+    return await _put_app(call, _flags)
 
 
-async def put_app_v2(call: Call, directory: Directory) -> Reply:
-    return await _put_app(call, directory, _factors)
+async def put_app_v2(call: Call) -> Reply:
+    return await _put_app(call, _factors)
 
 
-async def remove_app(call: Call, directory: Directory) -> Reply:
+async def remove_app(call: Call) -> Reply:
     """Remove an app with its sessions and keys; its tenants have to go first."""
     app_id = check_app_id(Body(call.body).text("appId"))
     _through_public_app(call)
     if app_id == DEFAULT_APP:
         raise Problem(403, "The public app cannot be removed")
-    app = await directory.app(app_id)
+    app = await call.directory.app(app_id)
     if app is not None and len(app.tenants) > 1:
         raise Problem(403, f"App {app_id} still has tenants besides public; remove them first")
-    return {"status": "OK", "didExist": app is not None and await directory.remove(app_id, DEFAULT)}
+    return {"status": "OK", "didExist": app is not None and await call.directory.remove(app_id, DEFAULT)}
 
 
-async def list_apps(call: Call, directory: Directory) -> Reply:
-    return await _list_apps(call, directory, _shown)
+async def list_apps(call: Call) -> Reply:
+    return await _list_apps(call, _shown)
 
 
-async def list_apps_v2(call: Call, directory: Directory) -> Reply:
-    return await _list_apps(call, directory, _shown_v2)
+async def list_apps_v2(call: Call) -> Reply:
+    return await _list_apps(call, _shown_v2)
 
 
-async def put_tenant(call: Call, directory: Directory) -> Reply:
-    return await _put_tenant(call, directory, _flags)
+async def put_tenant(call: Call) -> Reply:
+    return await _put_tenant(call, _flags)
 
 
-async def put_tenant_v2(call: Call, directory: Directory) -> Reply:
-    return await _put_tenant(call, directory, _factors)
+async def put_tenant_v2(call: Call) -> Reply:
+    return await _put_tenant(call, _factors)
 
 
-async def get_tenant(call: Call, directory: Directory) -> Reply:
-    return await _get_tenant(call, directory, _shown)
+async def get_tenant(call: Call) -> Reply:
+    return await _get_tenant(call, _shown)
 
 
-async def get_tenant_v2(call: Call, directory: Directory) -> Reply:
-    return await _get_tenant(call, directory, _shown_v2)
+async def get_tenant_v2(call: Call) -> Reply:
+    return await _get_tenant(call, _shown_v2)
 
 
-async def remove_tenant(call: Call, directory: Directory) -> Reply:
+async def remove_tenant(call: Call) -> Reply:
     """Remove a tenant with its sessions."""
     tenant_id = check_tenant_id(Body(call.body).text("tenantId"))
     if tenant_id == DEFAULT:
         raise Problem(403, "The public tenant cannot be removed; remove its app")
-    return {"status": "OK", "didExist": await directory.remove(call.app_id, tenant_id)}
+    return {"status": "OK", "didExist": await call.directory.remove(call.app_id, tenant_id)}
 
 
-async def list_tenants(call: Call, directory: Directory) -> Reply:
-    return await _list_tenants(call, directory, _shown)
+async def list_tenants(call: Call) -> Reply:
+    return await _list_tenants(call, _shown)
 
 
-async def list_tenants_v2(call: Call, directory: Directory) -> Reply:
-    return await _list_tenants(call, directory, _shown_v2)
+async def list_tenants_v2(call: Call) -> Reply:
+    return await _list_tenants(call, _shown_v2)
 
-
-HANDLERS: Final[dict[str, Handler]] = {
-    handler.__name__: handler
-    for handler in (
-        put_app,
-        put_app_v2,
-        remove_app,
-        list_apps,
-        list_apps_v2,
-        put_tenant,
-        put_tenant_v2,
-        get_tenant,
-        get_tenant_v2,
-        remove_tenant,
-        list_tenants,
-        list_tenants_v2,
-    )
-}
 
 SignIn = Callable[[Body, Version], dict[str, Any]]
 Shown = Callable[[str, App, Version], Reply]
 
 
-async def _put_app(call: Call, directory: Directory, sign_in: SignIn) -> Reply:
+async def _put_app(call: Call, sign_in: SignIn) -> Reply:
     body = Body(call.body)
     app_id = check_app_id(body.text_or_none("appId") or DEFAULT_APP)
     noted, config = sign_in(body, call.version), body.object_or_none("coreConfig") or {}
     if app_id != call.app_id:
         _through_public_app(call)
-    return {"status": "OK", "createdNew": await _put(directory, app_id, DEFAULT, config, noted)}
+    return {"status": "OK", "createdNew": await _put(call.directory, app_id, DEFAULT, config, noted)}
 
 
-async def _put_tenant(call: Call, directory: Directory, sign_in: SignIn) -> Reply:
+async def _put_tenant(call: Call, sign_in: SignIn) -> Reply:
     body = Body(call.body)
     tenant_id = check_tenant_id(body.text_or_none("tenantId") or DEFAULT)
     noted, config = sign_in(body, call.version), body.object_or_none("coreConfig") or {}
     if call.tenant_id not in {DEFAULT, tenant_id}:
         raise Problem(403, "A tenant can only be changed through itself or through the public tenant")
-    return {"status": "OK", "createdNew": await _put(directory, call.app_id, tenant_id, config, noted)}
+    return {"status": "OK", "createdNew": await _put(call.directory, call.app_id, tenant_id, config, noted)}
 
 
 async def _put(
@@ -138,25 +117,25 @@ async def _put(
     return False
 
 
-async def _list_apps(call: Call, directory: Directory, shown: Shown) -> Reply:
+async def _list_apps(call: Call, shown: Shown) -> Reply:
     _through_public_app(call)
-    apps = await directory.apps()
+    apps = await call.directory.apps()
     return {
         "status": "OK",
         "apps": [{"appId": app_id, "tenants": _tenants(app, call.version, shown)} for app_id, app in apps.items()],
     }
 
 
-async def _list_tenants(call: Call, directory: Directory, shown: Shown) -> Reply:
-    app = await directory.app(call.app_id)
+async def _list_tenants(call: Call, shown: Shown) -> Reply:
+    app = await call.directory.app(call.app_id)
     if app is None:
         raise unknown_tenant(call.app_id, call.tenant_id)
     return {"status": "OK", "tenants": _tenants(app, call.version, shown)}
 
 
-async def _get_tenant(call: Call, directory: Directory, shown: Shown) -> Reply:
+async def _get_tenant(call: Call, shown: Shown) -> Reply:
     CURRENT.get().check_tenant(call.app_id, call.tenant_id)
-    app = await directory.find(call.app_id, call.tenant_id, insist=True)
+    app = await call.directory.find(call.app_id, call.tenant_id, insist=True)
     if app is None:
         return {"status": "TENANT_NOT_FOUND_ERROR"}
     return {"status": "OK"} | shown(call.tenant_id, app, call.version)
