@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Final
 
+from reseal._async.forwarding import AsyncForwardingSessions
 from reseal._async.ports import AsyncSessions
 from reseal.clock import Clock, SystemClock
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, TheftResponse
 from reseal.core.tokens import TokenPair
 from reseal.log import LOGGER
@@ -61,7 +63,7 @@ class Watch:
     """The open connections of one process. Its task runs as long as there are any."""
 
     def __init__(self, sessions: AsyncSessions, every_s: float, clock: Clock | None = None) -> None:
-        self.sessions: AsyncSessions = cast("AsyncSessions", _Overheard(sessions, self))  # it has the rest from those
+        self.sessions: AsyncSessions = _RevocationObserver(sessions, self)
         """The same sessions. What is ended through these is known here at once; everybody should use them."""
         self.pause: Callable[[float], Awaitable[object]] = asyncio.sleep
         """How the watch waits between two looks, in seconds; a test brings its own."""
@@ -149,32 +151,40 @@ class Watch:
                 connection.end(StoreUnavailable())
 
 
-class _Overheard:
-    """Sessions that tell a watch what was ended through them; everything else passes through."""
+class _RevocationObserver(AsyncForwardingSessions):
+    """Sessions that report to a watch those that were ended through them."""
 
-    def __init__(self, sessions: AsyncSessions, watch: Watch) -> None:
-        self._sessions = sessions
+    def __init__(self, inner: AsyncSessions, watch: Watch) -> None:
+        super().__init__(inner)
         self._watch = watch
-        # What every request calls is not passed through but taken over.
-        self.keep_fresh = sessions.keep_fresh
-        self.verify = sessions.verify
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sessions, name)
 
     async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
-        ended = await self._sessions.revoke(handles, reason)
+        ended = await super().revoke(handles, reason)
         self._watch.tell_ended(ended, Refusal(reason.value))
         return ended
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
-        ended = await self._sessions.revoke_user(user_id, keep=keep)
+        ended = await super().revoke_user(user_id, keep=keep)
         self._watch.tell_ended(ended, Refusal.USER_REVOKED)
         return ended
 
-    async def refresh(self, presented: str, **named: Any) -> TokenPair:
+    async def refresh(
+        self,
+        presented: str,
+        *,
+        anti_csrf: str | None = None,
+        require_anti_csrf: bool = False,
+        attempt_key: str | None = None,
+        caller: Caller = NOBODY,
+    ) -> TokenPair:
         try:
-            return await self._sessions.refresh(presented, **named)
+            return await self.inner.refresh(
+                presented,
+                anti_csrf=anti_csrf,
+                require_anti_csrf=require_anti_csrf,
+                attempt_key=attempt_key,
+                caller=caller,
+            )
         except TokenTheftDetected as error:
             self._watch.tell_theft(error)
             raise

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import re
-from inspect import iscoroutinefunction
+from inspect import getmembers, iscoroutinefunction, signature
 from unittest.mock import AsyncMock
 
 import httpx
@@ -12,10 +12,11 @@ import pytest
 
 from reseal import AsyncMemoryStore, StoreUnavailable
 from reseal._async.ports import AsyncStore
+from reseal.core.model import Scope
 from reseal.server import health, journal
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
-from reseal.server.metrics import Metrics, text_of, timed
+from reseal.server.metrics import Metrics, TimedStore, text_of
 from reseal.server.scoreboard import Scoreboard
 from reseal.testing import ManualClock
 
@@ -160,21 +161,24 @@ def test_any_other_record_becomes_a_line_too():
     assert json.loads(text)["message"] == "a\nb c"
 
 
-class Answering:
-    """A store whose every method answers at once."""
-
-    def __getattr__(self, name):
-        return AsyncMock(name=name)
-
-
 async def test_every_call_of_the_store_is_timed_whichever_the_port_has():
-    spent = []
-    store = timed(Answering(), spent.append)
-    port = [name for name, call in vars(AsyncStore).items() if iscoroutinefunction(call)]
-    for name in port:
-        await getattr(store, name)()
-    assert len(spent) == len(port) - len({"open", "close"})
-    assert {"claim", "get_many", "rotate"} <= set(port)
+    spent, inner = [], AsyncMock(AsyncStore)
+    store = TimedStore(inner, spent.append)
+    calls = [name for name, call in getmembers(AsyncStore, iscoroutinefunction) if name not in {"open", "close"}]
+    for name in calls:
+        await getattr(store, name)(
+            *(None for each in signature(getattr(AsyncStore, name)).parameters if each != "self")
+        )
+        getattr(inner, name).assert_awaited_once()
+    assert len(spent) == len(calls)
+    assert {"claim", "get_many", "rotate"} <= set(calls)
+
+
+async def test_a_call_that_failed_is_timed_too(store):
+    spent, store.away = [], True
+    with pytest.raises(StoreUnavailable):
+        await TimedStore(store, spent.append).get(Scope(), "handle")
+    assert len(spent) == 1
 
 
 async def test_the_numbers_of_several_workers_are_added_up_and_outlive_them(tmp_path):

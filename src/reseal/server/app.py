@@ -49,7 +49,7 @@ from reseal.server.health import Health
 from reseal.server.http import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
 from reseal.server.live_keys import LiveKeys
-from reseal.server.metrics import CONTENT_TYPE, Metrics, text_of, timed
+from reseal.server.metrics import CONTENT_TYPE, Metrics, TimedStore, text_of
 from reseal.server.operations.call import Call, ServiceFacts
 from reseal.server.permits import CURRENT, check_permit
 from reseal.server.routes import HANDLERS
@@ -89,7 +89,7 @@ class Service:
             "metrics": self._show_metrics,
         }
         self._on_event = on_event
-        watched = timed(store, self.metrics.note_store)
+        watched = TimedStore(store, self.metrics.note_store)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
         secrets = settings.secret_key, settings.accepted_secret_keys
         self._natives = rpc.RpcEngines(self.directory, self.clock, *secrets, random, on_event=self._tell)

@@ -37,7 +37,7 @@ from reseal.server.appconfig import app_settings, as_stored, check_tenant, own_k
 from reseal.server.cdi.sessions import CdiSessions
 from reseal.server.config import ServiceSettings
 from reseal.server.permits import CURRENT
-from reseal.server.tenant_guard import guarded
+from reseal.server.tenant_guard import GuardedStore
 
 DEFAULT_APP: Final = "public"
 LOOK_AGAIN_AFTER: Final = 500
@@ -350,7 +350,7 @@ class Directory:
         if known is not None and known.driver.app == wanted and known.born == born:
             self._made[app_id] = replace(known, api_keys=api_keys)
             return self._made[app_id]
-        store = guarded(self._store, lambda scope: self._still_has(scope, born))
+        store = GuardedStore(self._store, lambda scope: self._still_has(scope, born))
         driver = CdiSessions(
             wanted,
             store,

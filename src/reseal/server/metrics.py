@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable
-from inspect import iscoroutinefunction
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, NamedTuple
 
+from reseal._async.forwarding import AsyncForwardingStore, T
 from reseal._async.ports import AsyncStore
 from reseal.core.events import Event, EventName
+from reseal.core.model import Scope
 from reseal.core.purging import MOST_COUNTED, Backlog
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -22,10 +23,6 @@ _OUTCOMES: Final = {
     EventName.TOKEN_THEFT: "theft",
 }
 _SUBTYPES: Final = frozenset({"previous", "older"})
-_TIMED: Final = frozenset(name for name, call in vars(AsyncStore).items() if iscoroutinefunction(call)) - {
-    "open",
-    "close",
-}
 _UNAVAILABLE: Final = 503
 
 Samples = dict[str, dict[str, float]]
@@ -165,29 +162,16 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(round(value, 6))
 
 
-class _Timed:
-    """A store whose every call is timed."""
+class TimedStore(AsyncForwardingStore):
+    """A store whose every call is timed; ``note`` is called with its seconds, after failed calls too."""
 
-    def __init__(self, store: AsyncStore, note: Callable[[float], None]) -> None:
-        self._store = store
+    def __init__(self, inner: AsyncStore, note: Callable[[float], None]) -> None:
+        super().__init__(inner)
         self._note = note
 
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self._store, name)
-        if name not in _TIMED:
-            return call
-
-        async def timed(*arguments: Any, **named: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                return await call(*arguments, **named)
-            finally:
-                self._note(time.perf_counter() - began)
-
-        setattr(self, name, timed)  # looked up once
-        return timed
-
-
-def timed(store: AsyncStore, note: Callable[[float], None]) -> AsyncStore:
-    """Wrap a store; ``note`` is told the seconds of every call, failed ones too."""
-    return cast("AsyncStore", _Timed(store, note))  # it has every method of the port by delegation
+    async def _call(self, method: str, scope: Scope | None, call: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002
+        began = time.perf_counter()
+        try:
+            return await call()
+        finally:
+            self._note(time.perf_counter() - began)

@@ -1,0 +1,207 @@
+"""Stores and sessions that pass every call on to others: bases for those that add something to some calls.
+
+They are written out, so that the type checker compares each method with its port, and none is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
+
+from reseal._async.ports import AsyncSessions, AsyncStore
+from reseal.core.access_token import Claims
+from reseal.core.errors import Refusal
+from reseal.core.events import NOBODY, Caller
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.purging import Backlog, Purged
+from reseal.core.selection import Adopted, Before, Place
+from reseal.core.store_time import Repaired, Times
+from reseal.core.tokens import TokenPair
+from reseal.settings import Settings
+
+T = TypeVar("T")
+
+
+class AsyncForwardingStore:
+    """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
+
+    def __init__(self, inner: AsyncStore) -> None:
+        self.inner = inner
+
+    async def _call(self, method: str, scope: Scope | None, call: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002
+        """Run one call of the store; ``scope`` is that of the call, if it has one. Opening and closing are no calls."""
+        return await call()
+
+    async def open(self) -> None:
+        await self.inner.open()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+        return await self._call("insert", scope, lambda: self.inner.insert(scope, new))
+
+    async def get(self, scope: Scope, handle: str) -> Found:
+        return await self._call("get", scope, lambda: self.inner.get(scope, handle))
+
+    async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        return await self._call("get_many", scope, lambda: self.inner.get_many(scope, handles))
+
+    async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+        return await self._call("rotate", scope, lambda: self.inner.rotate(scope, rotation))
+
+    async def replace(self, scope: Scope, record: SessionRecord) -> bool:
+        return await self._call("replace", scope, lambda: self.inner.replace(scope, record))
+
+    async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+        return await self._call("end", scope, lambda: self.inner.end(scope, handles, reason))
+
+    async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+        return await self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep))
+
+    async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+        return await self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id))
+
+    async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        return await self._call("list_before", None, lambda: self.inner.list_before(which, after, limit))
+
+    async def adopted(self) -> Adopted:
+        return await self._call("adopted", None, self.inner.adopted)
+
+    async def claim(self, scope: Scope, name: str, until: int) -> bool:
+        return await self._call("claim", scope, lambda: self.inner.claim(scope, name, until))
+
+    async def purge(self, limit: int) -> Purged:
+        return await self._call("purge", None, lambda: self.inner.purge(limit))
+
+    async def backlog(self) -> Backlog:
+        return await self._call("backlog", None, self.inner.backlog)
+
+    async def times(self) -> Times:
+        return await self._call("times", None, self.inner.times)
+
+    async def repair_clock(self) -> Repaired:
+        return await self._call("repair_clock", None, self.inner.repair_clock)
+
+    async def changed_tenants(self, since: int = 0) -> TenantChanges:
+        return await self._call("changed_tenants", None, lambda: self.inner.changed_tenants(since))
+
+    async def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        return await self._call("put_tenant", scope, lambda: self.inner.put_tenant(scope, config))
+
+    async def remove_tenant(self, scope: Scope) -> bool:
+        return await self._call("remove_tenant", scope, lambda: self.inner.remove_tenant(scope))
+
+    async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
+        return await self._call("keys", None, lambda: self.inner.keys(app_id))
+
+    async def add_key(self, app_id: str, key: StoredKey) -> bool:
+        return await self._call("add_key", None, lambda: self.inner.add_key(app_id, key))
+
+    async def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        return await self._call("replace_key", None, lambda: self.inner.replace_key(app_id, key, secret))
+
+    async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
+        return await self._call("remove_keys", None, lambda: self.inner.remove_keys(app_id, kids))
+
+
+class AsyncForwardingSessions:
+    """Sessions on top of ``inner``. Override the methods concerned."""
+
+    def __init__(self, inner: AsyncSessions) -> None:
+        self.inner = inner
+
+    @property
+    def settings(self) -> Settings:
+        return self.inner.settings
+
+    async def open(self) -> None:
+        await self.inner.open()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    async def keep_fresh(self) -> None:
+        await self.inner.keep_fresh()
+
+    def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
+        return self.inner.verify(access_token, expired_too=expired_too)
+
+    def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
+        return self.inner.check_anti_csrf(claims, anti_csrf)
+
+    async def rotate_keys(self) -> str:
+        return await self.inner.rotate_keys()
+
+    def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
+        return self.inner.newest(presented)
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        return self.inner.jwks()
+
+    async def create(
+        self,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        caller: Caller = NOBODY,
+        lifetime_ms: int | None = None,
+    ) -> TokenPair:
+        return await self.inner.create(user_id, jwt_payload, session_data, caller=caller, lifetime_ms=lifetime_ms)
+
+    async def refresh(
+        self,
+        presented: str,
+        *,
+        anti_csrf: str | None = None,
+        require_anti_csrf: bool = False,
+        attempt_key: str | None = None,
+        caller: Caller = NOBODY,
+    ) -> TokenPair:
+        return await self.inner.refresh(
+            presented, anti_csrf=anti_csrf, require_anti_csrf=require_anti_csrf, attempt_key=attempt_key, caller=caller
+        )
+
+    async def check(self, claims: Claims) -> SessionRecord:
+        return await self.inner.check(claims)
+
+    async def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
+        return await self.inner.reissue(claims, record)
+
+    async def get(self, handle: str) -> SessionRecord:
+        return await self.inner.get(handle)
+
+    async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+        return await self.inner.why_ended(handles)
+
+    async def issue_ticket(self, claims: Claims, purpose: str) -> str:
+        return await self.inner.issue_ticket(claims, purpose)
+
+    async def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
+        return await self.inner.redeem_ticket(ticket, purpose)
+
+    async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
+        return await self.inner.list_user(user_id)
+
+    async def update(
+        self,
+        handle: str,
+        *,
+        session_data: Mapping[str, object] | None = None,
+        jwt_payload: Mapping[str, object] | None = None,
+        seen: Claims | None = None,
+        expected_version: int | None = None,
+    ) -> SessionRecord:
+        return await self.inner.update(
+            handle, session_data=session_data, jwt_payload=jwt_payload, seen=seen, expected_version=expected_version
+        )
+
+    async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
+        return await self.inner.revoke(handles, reason)
+
+    async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+        return await self.inner.end_before(moment, user_id=user_id, all_tenants=all_tenants)
+
+    async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
+        return await self.inner.revoke_user(user_id, keep=keep)

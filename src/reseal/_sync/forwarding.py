@@ -1,0 +1,208 @@
+# Generated from src/reseal/_async/forwarding.py by tools/unasync.py; edit that file instead.
+"""Stores and sessions that pass every call on to others: bases for those that add something to some calls.
+
+They are written out, so that the type checker compares each method with its port, and none is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
+
+from reseal._sync.ports import Sessions, Store
+from reseal.core.access_token import Claims
+from reseal.core.errors import Refusal
+from reseal.core.events import NOBODY, Caller
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.purging import Backlog, Purged
+from reseal.core.selection import Adopted, Before, Place
+from reseal.core.store_time import Repaired, Times
+from reseal.core.tokens import TokenPair
+from reseal.settings import Settings
+
+T = TypeVar("T")
+
+
+class ForwardingStore:
+    """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+
+    def _call(self, method: str, scope: Scope | None, call: Callable[[], T]) -> T:  # noqa: ARG002
+        """Run one call of the store; ``scope`` is that of the call, if it has one. Opening and closing are no calls."""
+        return call()
+
+    def open(self) -> None:
+        self.inner.open()
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+        return self._call("insert", scope, lambda: self.inner.insert(scope, new))
+
+    def get(self, scope: Scope, handle: str) -> Found:
+        return self._call("get", scope, lambda: self.inner.get(scope, handle))
+
+    def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        return self._call("get_many", scope, lambda: self.inner.get_many(scope, handles))
+
+    def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+        return self._call("rotate", scope, lambda: self.inner.rotate(scope, rotation))
+
+    def replace(self, scope: Scope, record: SessionRecord) -> bool:
+        return self._call("replace", scope, lambda: self.inner.replace(scope, record))
+
+    def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+        return self._call("end", scope, lambda: self.inner.end(scope, handles, reason))
+
+    def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+        return self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep))
+
+    def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+        return self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id))
+
+    def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        return self._call("list_before", None, lambda: self.inner.list_before(which, after, limit))
+
+    def adopted(self) -> Adopted:
+        return self._call("adopted", None, self.inner.adopted)
+
+    def claim(self, scope: Scope, name: str, until: int) -> bool:
+        return self._call("claim", scope, lambda: self.inner.claim(scope, name, until))
+
+    def purge(self, limit: int) -> Purged:
+        return self._call("purge", None, lambda: self.inner.purge(limit))
+
+    def backlog(self) -> Backlog:
+        return self._call("backlog", None, self.inner.backlog)
+
+    def times(self) -> Times:
+        return self._call("times", None, self.inner.times)
+
+    def repair_clock(self) -> Repaired:
+        return self._call("repair_clock", None, self.inner.repair_clock)
+
+    def changed_tenants(self, since: int = 0) -> TenantChanges:
+        return self._call("changed_tenants", None, lambda: self.inner.changed_tenants(since))
+
+    def put_tenant(self, scope: Scope, config: bytes) -> bool:
+        return self._call("put_tenant", scope, lambda: self.inner.put_tenant(scope, config))
+
+    def remove_tenant(self, scope: Scope) -> bool:
+        return self._call("remove_tenant", scope, lambda: self.inner.remove_tenant(scope))
+
+    def keys(self, app_id: str) -> tuple[StoredKey, ...]:
+        return self._call("keys", None, lambda: self.inner.keys(app_id))
+
+    def add_key(self, app_id: str, key: StoredKey) -> bool:
+        return self._call("add_key", None, lambda: self.inner.add_key(app_id, key))
+
+    def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
+        return self._call("replace_key", None, lambda: self.inner.replace_key(app_id, key, secret))
+
+    def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
+        return self._call("remove_keys", None, lambda: self.inner.remove_keys(app_id, kids))
+
+
+class ForwardingSessions:
+    """Sessions on top of ``inner``. Override the methods concerned."""
+
+    def __init__(self, inner: Sessions) -> None:
+        self.inner = inner
+
+    @property
+    def settings(self) -> Settings:
+        return self.inner.settings
+
+    def open(self) -> None:
+        self.inner.open()
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def keep_fresh(self) -> None:
+        self.inner.keep_fresh()
+
+    def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
+        return self.inner.verify(access_token, expired_too=expired_too)
+
+    def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
+        return self.inner.check_anti_csrf(claims, anti_csrf)
+
+    def rotate_keys(self) -> str:
+        return self.inner.rotate_keys()
+
+    def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
+        return self.inner.newest(presented)
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        return self.inner.jwks()
+
+    def create(
+        self,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        caller: Caller = NOBODY,
+        lifetime_ms: int | None = None,
+    ) -> TokenPair:
+        return self.inner.create(user_id, jwt_payload, session_data, caller=caller, lifetime_ms=lifetime_ms)
+
+    def refresh(
+        self,
+        presented: str,
+        *,
+        anti_csrf: str | None = None,
+        require_anti_csrf: bool = False,
+        attempt_key: str | None = None,
+        caller: Caller = NOBODY,
+    ) -> TokenPair:
+        return self.inner.refresh(
+            presented, anti_csrf=anti_csrf, require_anti_csrf=require_anti_csrf, attempt_key=attempt_key, caller=caller
+        )
+
+    def check(self, claims: Claims) -> SessionRecord:
+        return self.inner.check(claims)
+
+    def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
+        return self.inner.reissue(claims, record)
+
+    def get(self, handle: str) -> SessionRecord:
+        return self.inner.get(handle)
+
+    def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+        return self.inner.why_ended(handles)
+
+    def issue_ticket(self, claims: Claims, purpose: str) -> str:
+        return self.inner.issue_ticket(claims, purpose)
+
+    def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
+        return self.inner.redeem_ticket(ticket, purpose)
+
+    def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
+        return self.inner.list_user(user_id)
+
+    def update(
+        self,
+        handle: str,
+        *,
+        session_data: Mapping[str, object] | None = None,
+        jwt_payload: Mapping[str, object] | None = None,
+        seen: Claims | None = None,
+        expected_version: int | None = None,
+    ) -> SessionRecord:
+        return self.inner.update(
+            handle, session_data=session_data, jwt_payload=jwt_payload, seen=seen, expected_version=expected_version
+        )
+
+    def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
+        return self.inner.revoke(handles, reason)
+
+    def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+        return self.inner.end_before(moment, user_id=user_id, all_tenants=all_tenants)
+
+    def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
+        return self.inner.revoke_user(user_id, keep=keep)

@@ -1,0 +1,41 @@
+"""What passes calls on passes on every call of its port, as it is."""
+
+import inspect
+from unittest.mock import Mock
+
+import pytest
+
+from reseal._async.forwarding import AsyncForwardingSessions, AsyncForwardingStore
+from reseal._async.ports import AsyncSessions, AsyncStore
+
+PAIRS = [(AsyncStore, AsyncForwardingStore), (AsyncSessions, AsyncForwardingSessions)]
+CALLS = [
+    pytest.param(port, forwarding, name, id=f"{port.__name__}.{name}")
+    for port, forwarding in PAIRS
+    for name, _ in inspect.getmembers(port, inspect.isfunction)
+    if not name.startswith("_")
+]
+
+
+@pytest.mark.parametrize(("port", "forwarding", "name"), CALLS)
+async def test_a_call_is_passed_on_with_all_its_arguments(port, forwarding, name):
+    inner = Mock(port)
+    parameters = list(inspect.signature(getattr(port, name)).parameters.values())[1:]
+    arguments = [object() for each in parameters if each.kind is not each.KEYWORD_ONLY]
+    named = {each.name: object() for each in parameters if each.kind is each.KEYWORD_ONLY}
+    result = getattr(forwarding(inner), name)(*arguments, **named)
+    result = await result if inspect.iscoroutinefunction(getattr(port, name)) else result
+    call = getattr(inner, name)
+    call.assert_called_once_with(*arguments, **named)
+    assert result in (call.return_value, None)
+
+
+@pytest.mark.parametrize(("port", "forwarding"), PAIRS)
+def test_every_member_of_the_port_is_there(port, forwarding):
+    wanted = {name for name in dir(port) if not name.startswith("_")}
+    assert wanted <= {name for name in vars(forwarding) if not name.startswith("_")}
+
+
+def test_the_settings_are_those_of_the_sessions_below():
+    inner = Mock(AsyncSessions)
+    assert AsyncForwardingSessions(inner).settings is inner.settings
