@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from reseal.server import protocol
+from reseal.server.http.connection import StrictHttp
 from reseal.server.process import KEEP_ALIVE
 
 _ANSWER = "RESEAL_BENCH_ANSWER"
@@ -39,7 +39,7 @@ def main(workers: int, answer: str) -> None:
         "bench.service_ceiling:application",
         factory=True,
         workers=workers,
-        http=protocol.StrictHttp,
+        http=StrictHttp,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -24,8 +24,8 @@ from bench.service import COMMON, CREATE, VERSION
 from bench.service_pieces import Nowhere
 from reseal.server import journal
 from reseal.server.config import ServiceSettings
+from reseal.server.http.connection import StrictHttp
 from reseal.server.process import Application
-from reseal.server.protocol import StrictHttp
 
 CONNECTIONS = 16
 ROUNDS = 4

@@ -28,7 +28,7 @@ from reseal.core.events import Event, EventName
 from reseal.core.model import Device, Scope, StoredKey
 from reseal.log import log_event
 from reseal.server import journal
-from reseal.server.http import Request
+from reseal.server.http.messages import Request
 
 CALLS = 200
 SCOPE = Scope()

@@ -20,7 +20,7 @@ from reseal.core import refresh_token, ticket
 from reseal.core.errors import ConfigurationError, TryRefreshToken, Unauthorised
 from reseal.core.model import Scope
 from reseal.server.config import ServiceSettings
-from reseal.server.protocol import StrictHttp
+from reseal.server.http.connection import StrictHttp
 from reseal.settings import Settings
 from reseal.settings.sources import parse_yaml
 from reseal.web import bearer, cookies, transport

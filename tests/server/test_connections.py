@@ -9,9 +9,9 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from reseal.server import protocol
-from reseal.server.http import body_of, read_request
-from reseal.server.protocol import REFUSED, StrictHttp
+from reseal.server.http import connection
+from reseal.server.http.connection import REFUSED, StrictHttp
+from reseal.server.http.messages import body_of, read_request
 from tests.server.material import KEY, Core
 
 HOST = b"host: localhost\r\n"
@@ -326,7 +326,7 @@ class Waiting(Client):
 
 async def test_a_connection_on_which_nothing_comes_is_given_up():
     client = Waiting()
-    client.loop.advance(protocol.HEAD_SECONDS - 0.1)
+    client.loop.advance(connection.HEAD_SECONDS - 0.1)
     assert not client.transport.closed
     client.loop.advance(0.2)
     assert client.refused == [408]
@@ -367,7 +367,7 @@ async def test_who_is_answered_before_its_body_is_there_has_a_moment_for_the_rep
     assert b"connection: close" in client.transport.writes[0]
     await client.send(b"GET /hello HTTP/1.1\r\n" + HOST + b"\r\n", b"x" * 100_000)  # all of this would be the body
     assert client.transport.statuses == [413]
-    loop.advance(protocol.LINGER_SECONDS - 0.1)
+    loop.advance(connection.LINGER_SECONDS - 0.1)
     assert not client.transport.closed
     assert client.transport.reads
     loop.advance(0.2)

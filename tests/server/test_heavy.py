@@ -21,11 +21,11 @@ MEMORY = 64 * 1024 * 1024
 IDLE = 5_000
 SLOW = 50
 QUICK = """
-import reseal.server.protocol as protocol
-protocol.HEAD_SECONDS = 1.5
-import reseal.server.http as http
-http.PATIENCE = 1.5
-http.read_body.__kwdefaults__["patience"] = 1.5
+import reseal.server.http.connection as connection
+connection.HEAD_SECONDS = 1.5
+import reseal.server.http.messages as messages
+messages.PATIENCE = 1.5
+messages.read_body.__kwdefaults__["patience"] = 1.5
 """
 """Ten seconds become one and a half."""
 POST = b"POST /recipe/session HTTP/1.1\r\nHost: localhost\r\n"

@@ -9,7 +9,7 @@ import pytest
 from reseal import AsyncMemoryStore
 from reseal.cdi.paths import ROUTES, needs_key
 from reseal.core.errors import StoreUnavailable
-from reseal.server.http import MAX_BODY
+from reseal.server.http.messages import MAX_BODY
 from reseal.testing import ManualClock
 from tests.server.material import KEY, MINUTE, Core, core, keyed
 

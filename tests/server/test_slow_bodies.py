@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from reseal.cdi.problem import Problem
-from reseal.server.http import read_body
+from reseal.server.http.messages import read_body
 
 
 async def test_a_body_that_never_ends_is_given_up():

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from reseal.cdi.problem import INVALID_KEY, Problem
 from reseal.server.address import spellings
 from reseal.server.api_keys import ApiKey, digest_of
-from reseal.server.http import Request
+from reseal.server.http.messages import Request
 from reseal.server.live_keys import LiveKeys
 from reseal.server.permits import CURRENT, EVERYTHING, NOTHING, Permit
 

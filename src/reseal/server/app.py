@@ -44,9 +44,9 @@ from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.end_user import device_of
-from reseal.server.exchange import KNOWN
 from reseal.server.health import Health
-from reseal.server.http import Reply, Request, body_of, read_request, send_reply, text_reply
+from reseal.server.http.exchange import KNOWN
+from reseal.server.http.messages import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
 from reseal.server.live_keys import LiveKeys
 from reseal.server.metrics import CONTENT_TYPE, Metrics, TimedStore, text_of

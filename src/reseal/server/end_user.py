@@ -6,7 +6,7 @@ from typing import Final
 
 from reseal.core.model import Device
 from reseal.server.address import normal
-from reseal.server.http import Request
+from reseal.server.http.messages import Request
 
 ADDRESS: Final = b"reseal-end-user-ip"
 USER_AGENT: Final = b"reseal-end-user-agent"

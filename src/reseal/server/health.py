@@ -9,7 +9,7 @@ from typing import Final
 from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope
-from reseal.server.http import Reply, text_reply
+from reseal.server.http.messages import Reply, text_reply
 
 PATIENCE: Final = 1.0
 """Seconds for the store to answer in."""

@@ -18,7 +18,7 @@ from typing import Final, TextIO
 
 from reseal.cdi.paths import PROBES
 from reseal.log import LOGGER, Line, utc
-from reseal.server.http import Request
+from reseal.server.http.messages import Request
 
 _LEVELS: Final = {
     "NONE": logging.CRITICAL + 1,

@@ -33,9 +33,9 @@ from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 from reseal.server.config_rules import is_loopback
 from reseal.server.crowd import Crowd, raise_limit, room_for_connections
-from reseal.server.http import send_reply, text_reply, value_of
+from reseal.server.http.connection import CROWD, REFUSED, TLS, StrictHttp
+from reseal.server.http.messages import send_reply, text_reply, value_of
 from reseal.server.metrics import CONTENT_TYPE
-from reseal.server.protocol import CROWD, REFUSED, TLS, StrictHttp
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
 

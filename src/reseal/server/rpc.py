@@ -27,7 +27,7 @@ from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
 from reseal.rpc import calls
 from reseal.server.directory import Directory
-from reseal.server.http import Reply
+from reseal.server.http.messages import Reply
 from reseal.server.permits import EVERYTHING, Forbidden, Permit
 
 PREFIX: Final = calls.PREFIX

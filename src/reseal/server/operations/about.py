@@ -9,7 +9,7 @@ from typing import Final
 
 from reseal.cdi import replies
 from reseal.cdi.body import Body
-from reseal.server import http
+from reseal.server.http import messages as http
 from reseal.server.operations.call import Call, Reply
 
 MINUTES_OF_A_DAY: Final = 1440

@@ -10,7 +10,7 @@ import msgspec
 
 from reseal.cdi.problem import Problem
 from reseal.server.address import Proxies
-from reseal.server.exchange import ARRIVED
+from reseal.server.http.exchange import ARRIVED
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a request body; the largest honest one is a payload of some kilobytes."""

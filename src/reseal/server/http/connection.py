@@ -22,7 +22,7 @@ from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
 from reseal.server.crowd import Crowd
-from reseal.server.exchange import KNOWN, Exchange, Header
+from reseal.server.http.exchange import KNOWN, Exchange, Header
 
 HEAD_BYTES: Final = 32 * 1024
 """Most bytes of a request line and headers together."""
