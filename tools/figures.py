@@ -1,0 +1,224 @@
+"""Measure the source: its size, the shape of its functions, and how much of it stands there twice.
+
+python tools/figures.py          print the figures, and the places that are furthest from the targets
+python tools/figures.py --check  fail if a figure is over its limit
+
+What is measured is the Python in ``src/reseal`` that is written by hand and runs in production: ``_sync`` is generated
+and ``testing`` is a suite of tests, so both are left out. A line is a line of code: blank lines, comments and
+docstrings do not count. The lines of a function include its signature and the functions inside it.
+
+Each figure has a target and a limit. A limit that is above its target is where the figure stands: it only goes down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import sys
+import tokenize
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "reseal"
+LEFT_OUT = {"_sync", "testing"}
+SERVICE = {"cdi", "server"}
+"""The dialect and the service. All the rest is the embedded product, including ``Remote`` and its calls."""
+REPEATED_LINES = 6
+"""So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""
+DEEPEST = 3
+NO_CODE = {
+    tokenize.COMMENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER,
+    tokenize.INDENT, tokenize.NEWLINE, tokenize.NL,
+}  # fmt: skip
+DEEPER = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+BRANCHES = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.ExceptHandler, ast.match_case)
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Module:
+    path: Path
+    tree: ast.Module
+    text: list[str]
+    code: frozenset[int]
+    """The numbers of its lines of code."""
+
+    @property
+    def package(self) -> str:
+        return self.path.relative_to(SOURCE).parts[0]
+
+    @property
+    def is_service(self) -> bool:
+        return self.package in SERVICE
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A function in numbers."""
+
+    place: str
+    lines: int
+    nesting: int
+    branches: int
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A run of lines that occurred before."""
+
+    place: str
+    earlier: str
+    lines: int
+
+    def longer_by(self, lines: int) -> Repeat:
+        return replace(self, lines=self.lines + lines)
+
+    def __str__(self) -> str:
+        return f"{self.lines:>6}  lines at {self.place} repeat {self.earlier}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    name: str
+    value: float
+    target: float
+    limit: float
+    unit: str = ""
+
+    def __str__(self) -> str:
+        over = "over its limit" if self.value > self.limit else "over its target" if self.value > self.target else ""
+        return f"{self.name:<40}{self.value:>8,g}{self.unit:<3}target {self.target:<8,g}limit {self.limit:<8,g}{over}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="print and fail on what is over its limit only")
+    modules = [read(path) for path in sorted(SOURCE.rglob("*.py")) if path.relative_to(SOURCE).parts[0] not in LEFT_OUT]
+    shapes = [shape(module, function) for module in modules for function in functions(module)]
+    measured = figures(modules, shapes)
+    over = [figure for figure in measured if figure.value > figure.limit]
+    if parser.parse_args().check:
+        print(*(f"tools/figures.py: {figure}" for figure in over), sep="\n", end="\n" if over else "", file=sys.stderr)
+        return 1 if over else 0
+    print(*measured, "", *furthest(shapes), *map(str, repeats(modules)), "", *sizes(modules), sep="\n")
+    return 0
+
+
+def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
+    lengths = sorted(each.lines for each in shapes)
+    return [
+        Figure("lines of the embedded product", size(modules, lambda module: not module.is_service), 9000, 9000),
+        Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 6500, 7000),
+        Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
+        Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
+        Figure("function length, longest", lengths[-1], 40, 40),
+        Figure("nesting of a function, deepest", max(each.nesting for each in shapes), DEEPEST, 4),
+        Figure("branches of a function, most", max(each.branches for each in shapes), 12, 12),
+        Figure("lines that repeat others", round(repeated_share(modules), 2), 0.5, 0.5, " %"),
+    ]
+
+
+def read(path: Path) -> Module:
+    text = path.read_text("utf-8")
+    tree = ast.parse(text)
+    docstrings = {number for node in ast.walk(tree) if is_bare_text(node) for number in span(node)}
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    code = {
+        number for token in tokens if token.type not in NO_CODE for number in range(token.start[0], token.end[0] + 1)
+    }
+    return Module(path, tree, text.splitlines(), frozenset(code - docstrings))
+
+
+def is_bare_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def span(node: ast.AST) -> range:
+    return range(node.lineno, node.end_lineno + 1)  # type: ignore[attr-defined]  # statements have both
+
+
+def functions(module: Module) -> Iterator[Function]:
+    return (node for node in ast.walk(module.tree) if isinstance(node, Function))
+
+
+def shape(module: Module, function: Function) -> Shape:
+    return Shape(
+        place=f"{module.path.relative_to(SOURCE)}:{function.lineno} {function.name}",
+        lines=len(module.code.intersection(span(function))),
+        nesting=depth(function.body),
+        branches=sum(isinstance(node, BRANCHES) for node in ast.walk(function)),
+    )
+
+
+def depth(statements: Sequence[ast.AST]) -> int:
+    """How many statements that hold others stand inside one another."""
+    return max((_depth_of(each) for each in statements), default=0)
+
+
+def _depth_of(node: ast.AST) -> int:
+    below = depth([child for child in ast.iter_child_nodes(node) if not is_elif(node, child)])
+    beside = depth([child for child in ast.iter_child_nodes(node) if is_elif(node, child)])
+    return max(below + isinstance(node, DEEPER), beside)
+
+
+def is_elif(node: ast.AST, child: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(child, ast.If) and node.orelse == [child]
+
+
+def size(modules: Sequence[Module], is_counted: Callable[[Module], bool]) -> int:
+    return sum(len(module.code) for module in modules if is_counted(module))
+
+
+def repeated_share(modules: Sequence[Module]) -> float:
+    return 100 * sum(each.lines for each in repeats(modules)) / size(modules, lambda _: True)
+
+
+def repeats(modules: Sequence[Module]) -> list[Repeat]:
+    """Return the runs of lines that occurred before."""
+    first: dict[tuple[str, ...], str] = {}
+    found: list[Repeat] = []
+    for module in modules:
+        numbers = sorted(module.code - repeated_by_nature(module))
+        until = 0
+        for position in range(len(numbers) - REPEATED_LINES + 1):
+            run = tuple(module.text[number - 1].strip() for number in numbers[position : position + REPEATED_LINES])
+            place = f"{module.path.relative_to(SOURCE)}:{numbers[position]}"
+            earlier = first.setdefault(run, place)
+            if earlier == place:
+                continue
+            if position < until:
+                found[-1] = found[-1].longer_by(position + REPEATED_LINES - until)
+            else:
+                found.append(Repeat(place, earlier, REPEATED_LINES))
+            until = position + REPEATED_LINES
+    return found
+
+
+def repeated_by_nature(module: Module) -> set[int]:
+    imports = (node for node in ast.walk(module.tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    signatures = (range(each.lineno, each.body[0].lineno) for each in functions(module))
+    return {number for node in imports for number in span(node)} | {number for lines in signatures for number in lines}
+
+
+def furthest(shapes: Sequence[Shape]) -> list[str]:
+    longest = sorted(shapes, key=lambda each: -each.lines)[:10]
+    deepest = [each for each in shapes if each.nesting > DEEPEST]
+    return [
+        "longest functions:",
+        *(f"{each.lines:>6}  {each.place}" for each in longest),
+        *(f"nested {each.nesting} deep: {each.place}" for each in deepest),
+    ]
+
+
+def sizes(modules: Sequence[Module]) -> list[str]:
+    packages = Counter[str]()
+    for module in modules:
+        packages[module.package] += len(module.code)
+    return ["lines by package:", *(f"{lines:>6}  {package}" for package, lines in packages.most_common())]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
