@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncSessionStore
 from reseal.clock import Clock
 from reseal.core.errors import InvalidInput
 from reseal.core.events import EventListener
@@ -43,13 +43,13 @@ def teller(clock: Clock, on_event: EventListener) -> Tell:
     return tell
 
 
-async def check(store: AsyncStore, which: Before) -> None:
+async def check(store: AsyncSessionStore, which: Before) -> None:
     """Raise ``InvalidInput`` for a moment that is still to come: sessions begun until then would live on."""
     if which.moment > (await store.times()).now + AHEAD:
         raise InvalidInput("moment", "is still to come: name one that has passed, now at the latest")
 
 
-async def step(store: AsyncStore, which: Before, after: Place, tell: Tell) -> Ended:
+async def step(store: AsyncSessionStore, which: Before, after: Place, tell: Tell) -> Ended:
     """End some of these sessions, those behind ``after``; ``tell`` is called for each. Raises ``StoreUnavailable``."""
     found = await store.list_before(which, after, AT_ONCE)
     sessions = 0

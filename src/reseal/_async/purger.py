@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncSessionStore
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
 
@@ -20,7 +20,7 @@ CALLS: Final = 100
 class AsyncPurger:
     """The purging of one engine."""
 
-    def __init__(self, store: AsyncStore, clock: Clock) -> None:
+    def __init__(self, store: AsyncSessionStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._at = 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncSessionStore
 from reseal.core import attempt, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, EventName
@@ -67,7 +67,7 @@ class AsyncTokenFamilies:
     def __init__(
         self,
         scope: Scope,
-        store: AsyncStore,
+        store: AsyncSessionStore,
         policy: Policy,
         lifetimes: Lifetimes,
         secrets: Callable[[], FamilySecrets],

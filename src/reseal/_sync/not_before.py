@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from reseal._sync.ports import Store
+from reseal._sync.ports import SessionStore
 from reseal.clock import Clock
 from reseal.core.errors import InvalidInput
 from reseal.core.events import EventListener
@@ -44,13 +44,13 @@ def teller(clock: Clock, on_event: EventListener) -> Tell:
     return tell
 
 
-def check(store: Store, which: Before) -> None:
+def check(store: SessionStore, which: Before) -> None:
     """Raise ``InvalidInput`` for a moment that is still to come: sessions begun until then would live on."""
     if which.moment > (store.times()).now + AHEAD:
         raise InvalidInput("moment", "is still to come: name one that has passed, now at the latest")
 
 
-def step(store: Store, which: Before, after: Place, tell: Tell) -> Ended:
+def step(store: SessionStore, which: Before, after: Place, tell: Tell) -> Ended:
     """End some of these sessions, those behind ``after``; ``tell`` is called for each. Raises ``StoreUnavailable``."""
     found = store.list_before(which, after, AT_ONCE)
     sessions = 0

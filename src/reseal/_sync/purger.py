@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from reseal._sync.ports import Store
+from reseal._sync.ports import SessionStore
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
 
@@ -21,7 +21,7 @@ CALLS: Final = 100
 class Purger:
     """The purging of one engine."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: SessionStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._at = 0

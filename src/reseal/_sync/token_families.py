@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from reseal._sync.ports import Store
+from reseal._sync.ports import SessionStore
 from reseal.core import attempt, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, EventName
@@ -68,7 +68,7 @@ class TokenFamilies:
     def __init__(
         self,
         scope: Scope,
-        store: Store,
+        store: SessionStore,
         policy: Policy,
         lifetimes: Lifetimes,
         secrets: Callable[[], FamilySecrets],

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncSessionStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope
 from reseal.server.http.messages import Reply, text_reply
@@ -20,7 +20,7 @@ FRESH_FOR: Final = 0.25
 class Health:
     """The state of one process."""
 
-    def __init__(self, store: AsyncStore) -> None:
+    def __init__(self, store: AsyncSessionStore) -> None:
         self.draining = False
         """Whether the process is about to leave."""
         self._store = store

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncSessionStore
 from reseal._async.token_families import AsyncTokenFamilies, FamilySecrets, Lifetimes
 from reseal.cdi.model import AppSettings
 from reseal.clock import Clock
@@ -25,7 +25,7 @@ class CdiTokenFamilies:
     def __init__(
         self,
         app: AppSettings,
-        store: AsyncStore,
+        store: AsyncSessionStore,
         clock: Clock,
         secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncKeyStore
 from reseal.cdi.key_ring import DYNAMIC, OVERLAP, RS256, STATIC
 from reseal.cdi.model import AppSettings
 from reseal.core.errors import ConfigurationError
@@ -14,7 +14,7 @@ from reseal.core.model import StoredKey
 from reseal.server.inspection.finding import Finding, failed, warned
 
 
-async def look(store: AsyncStore, wrapping: Wrapping, app: AppSettings, now: int) -> list[Finding]:
+async def look(store: AsyncKeyStore, wrapping: Wrapping, app: AppSettings, now: int) -> list[Finding]:
     """Look at the keys of one app. ``now`` is in ms. Raises ``StoreUnavailable``."""
     stored = await store.keys(app.app_id)
     findings = _closed(wrapping, app.app_id, stored)

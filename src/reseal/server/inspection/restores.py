@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncSessionStore
 from reseal.core.selection import Before, Place
 from reseal.server.inspection.finding import Finding, warned
 
@@ -15,7 +15,7 @@ SHOWN: Final = 20
 _PAGE: Final = 500
 
 
-async def look(store: AsyncStore, app_ids: Iterable[str], restored: int | None) -> list[Finding]:
+async def look(store: AsyncSessionStore, app_ids: Iterable[str], restored: int | None) -> list[Finding]:
     """Tell of sessions at risk. ``restored``: the time of the backup that was restored (ms), if one was."""
     findings = await _adopted(store)
     for app_id in app_ids if restored is not None else ():
@@ -23,7 +23,7 @@ async def look(store: AsyncStore, app_ids: Iterable[str], restored: int | None) 
     return findings
 
 
-async def _adopted(store: AsyncStore) -> list[Finding]:
+async def _adopted(store: AsyncSessionStore) -> list[Finding]:
     sessions, last_at = await store.adopted()
     if last_at is None:
         return []
@@ -35,7 +35,7 @@ async def _adopted(store: AsyncStore) -> list[Finding]:
     return [warned("restore", text)]
 
 
-async def _at_risk(store: AsyncStore, app_id: str, restored: int) -> list[Finding]:
+async def _at_risk(store: AsyncSessionStore, app_id: str, restored: int) -> list[Finding]:
     """List the live sessions of the backup: whichever of them was ended since is among them."""
     which, after, count = Before(app_id=app_id, moment=restored + 1), Place(), 0
     findings: list[Finding] = []

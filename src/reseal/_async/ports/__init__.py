@@ -1,0 +1,8 @@
+"""The ports: what stores promise, and what sessions promise to the frameworks."""
+
+from reseal._async.ports.keys import AsyncKeyStore
+from reseal._async.ports.sessions import AsyncSessions
+from reseal._async.ports.stores import AsyncSessionStore, AsyncStore
+from reseal._async.ports.tenants import AsyncTenantStore
+
+__all__ = ["AsyncKeyStore", "AsyncSessionStore", "AsyncSessions", "AsyncStore", "AsyncTenantStore"]

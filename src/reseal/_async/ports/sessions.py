@@ -1,0 +1,129 @@
+"""What sessions promise to the frameworks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from reseal.core.access_token import Claims
+from reseal.core.errors import Refusal
+from reseal.core.events import Caller
+from reseal.core.model import EndReason, SessionRecord
+from reseal.core.tokens import TokenPair
+from reseal.settings import Settings
+
+
+class AsyncSessions(Protocol):
+    """Sessions by tokens and handles: what the frameworks are built on, here or over the network.
+
+    Every waiting method raises ``StoreUnavailable`` where the answer is not known; that is never a logout. A user id or
+    handle that is not text is ``InvalidInput`` (:mod:`reseal.core.ids`), before anything is looked up.
+    """
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration that these sessions follow."""
+
+    async def open(self) -> None:
+        """Get ready. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+    async def keep_fresh(self) -> None:
+        """Follow changes of the key ring; cheap, to be called before ``verify``. Raises nothing."""
+
+    def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
+        """Check an access token without waiting. Raises ``TryRefreshToken``."""
+
+    def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
+        """Say whether an anti-CSRF token belongs to a verified access token."""
+
+    async def rotate_keys(self) -> str:
+        """Publish a new signing key, which signs after the publication lead. Gives its ``kid``."""
+
+    def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
+        """Keep the newest genuine refresh token of each session."""
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Publish the public keys (RFC 7517)."""
+
+    async def create(
+        self,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        caller: Caller = ...,
+        lifetime_ms: int | None = None,
+    ) -> TokenPair:
+        """Begin a session, which ends after ``lifetime_ms`` at the latest. Raises ``InvalidInput``."""
+
+    async def refresh(
+        self,
+        presented: str,
+        *,
+        anti_csrf: str | None = None,
+        require_anti_csrf: bool = False,
+        attempt_key: str | None = None,
+        caller: Caller = ...,
+    ) -> TokenPair:
+        """Exchange a refresh token; who repeats ``attempt_key`` is the same client.
+
+        Raises ``Unauthorised`` or ``TokenTheftDetected``.
+        """
+
+    async def check(self, claims: Claims) -> SessionRecord:
+        """Read the live session of a verified token and confirm its generation. Raises ``Unauthorised``."""
+
+    async def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
+        """Write a new access token with the payload of ``record``. Raises ``Unauthorised``."""
+
+    async def get(self, handle: str) -> SessionRecord:
+        """Read a live session. Raises ``Unauthorised``."""
+
+    async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
+        """Of these sessions, name those that are over, or were never there, each with the reason."""
+
+    async def issue_ticket(self, claims: Claims, purpose: str) -> str:
+        """Write a ticket for the session of a verified token: good once, for this purpose, for 30 seconds.
+
+        Raises ``Unauthorised`` if the session is not live.
+        """
+
+    async def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
+        """Exchange a ticket for an access token of its session and generation. It does not count as confirmed.
+
+        Of any number of callers, in any number of processes, one gets it. Raises ``Unauthorised``.
+        """
+
+    async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
+        """Read a user's live sessions, oldest first."""
+
+    async def update(
+        self,
+        handle: str,
+        *,
+        session_data: Mapping[str, object] | None = None,
+        jwt_payload: Mapping[str, object] | None = None,
+        seen: Claims | None = None,
+        expected_version: int | None = None,
+    ) -> SessionRecord:
+        """Replace session data or JWT payload. Raises ``InvalidInput`` or ``Unauthorised``.
+
+        ``expected_version``: the ``version`` of the record that the new values were made from; if another write came
+        in between, nothing is changed. Raises ``Conflict`` then.
+        """
+
+    async def revoke(self, handles: Iterable[str], reason: EndReason = ...) -> tuple[str, ...]:
+        """End sessions; names those that this call ended."""
+
+    async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+        """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
+
+        Of one user, or of all; of this tenant, or of all tenants of the app. Raises ``InvalidInput`` for a moment that
+        is still to come.
+        """
+
+    async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
+        """End all sessions of a user, but ``keep``; names those that this call ended."""

@@ -1,0 +1,98 @@
+"""What a store promises: that of sessions here, those of keys and tenants in their own modules.
+
+A store remembers and decides nothing. No transaction, lock or callback crosses the port; where two writers
+could meet, the write is conditional and says whether it happened. Every method raises ``StoreUnavailable`` if the
+store did not answer or did not make the write durable; then nothing, or everything, of that call was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from reseal._async.ports.keys import AsyncKeyStore
+from reseal._async.ports.tenants import AsyncTenantStore
+from reseal._async.ports.time import AsyncStoreTime
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
+from reseal.core.purging import Backlog, Purged
+from reseal.core.selection import Adopted, Before, Place
+from reseal.core.store_time import Repaired
+
+
+class AsyncSessionStore(AsyncStoreTime, Protocol):
+    """Where sessions live. Times are the store's own, in ms, and never go back."""
+
+    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+        """Begin a session of generation 0. ``None`` if the handle is taken: nothing was changed."""
+
+    async def get(self, scope: Scope, handle: str) -> Found:
+        """Read a session, ended and expired ones too. An absent one is ``Found(None, now)``."""
+
+    async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        """Read several sessions at once. Every handle is in the answer, an absent session as ``Found(None, now)``."""
+
+    async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+        """Advance the line by one generation if the session is live and ``presented_hash`` is still current.
+
+        The idle end moves to now + ``idle_ms``, not past the absolute end; the successor is unconfirmed. Of any
+        number of callers with the same token exactly one gets the new row; the others get ``None``.
+        """
+
+    async def replace(self, scope: Scope, record: SessionRecord) -> bool:
+        """Write a changed row if its ``version`` is still the one that was read, and count the version up.
+
+        ``False`` if somebody else has written since, or the row is gone: nothing was changed.
+        """
+
+    async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+        """End these sessions and name those that this call ended; absent and ended ones are left out."""
+
+    async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+        """End all sessions of a user but ``keep``, and name those that this call ended."""
+
+    async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+        """Read the live sessions of a user, oldest first. User ids match byte for byte."""
+
+    async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
+        """Read up to ``limit`` of these sessions, in the order of tenant and handle, those behind ``after``."""
+
+    async def adopted(self) -> Adopted:
+        """Count the sessions that went on from a token newer than the store: :meth:`replace` moved their generation."""
+
+    async def claim(self, scope: Scope, name: str, until: int) -> bool:
+        """Claim a name until ``until`` (ms). Of any number of callers the first gets it; the others get ``False``.
+
+        When its time is over the claim is forgotten, and the name free again. If ``until`` has passed already, the
+        answer is ``False``. ``name`` is printable ASCII.
+        """
+
+    async def purge(self, limit: int) -> Purged:
+        """Look at up to ``limit`` sessions that are due, in that order, and remove those long past their end.
+
+        A session is due a day after its end, and once a week at least. Whoever calls again at once while ``looked_at``
+        is ``limit`` has nothing left to do, whatever came meanwhile. Each call is short, whatever the number of rows.
+        Up to ``limit`` forgotten claims go as well; they count as looked at.
+        """
+
+    async def backlog(self) -> Backlog:
+        """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
+
+
+class AsyncStore(AsyncSessionStore, AsyncKeyStore, AsyncTenantStore, Protocol):
+    """A whole store: sessions, keys and tenants, and the life of what keeps them."""
+
+    async def open(self) -> None:
+        """Get ready: connect, check durability, bring the schema up to date.
+
+        Raises ``ConfigurationError`` if the store cannot be used as configured.
+        """
+
+    async def close(self) -> None:
+        """Let go of everything. Writes that were acknowledged stay."""
+
+    async def repair_clock(self) -> Repaired:
+        """Set the store's time to the clock that it follows, also back, for all processes; nothing stays in the future.
+
+        For those who look after a store whose clock was wrong and is right again. Sessions that a fast clock seemed to
+        end are live again, if they were not ended by anything else.
+        """

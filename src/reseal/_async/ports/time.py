@@ -1,0 +1,14 @@
+"""The time of a store."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from reseal.core.store_time import Times
+
+
+class AsyncStoreTime(Protocol):
+    """What tells the time of a store."""
+
+    async def times(self) -> Times:
+        """Read the store's time, and the clock that it follows."""
