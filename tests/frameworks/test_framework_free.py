@@ -331,7 +331,7 @@ async def test_data_is_read_and_changed_as_a_type_of_the_application(client: Cli
 
 async def test_data_that_does_not_fit_the_type_is_named_and_stays(client: Client) -> None:
     session = await client.call("create_new_session", "alice", {}, {"items": 3})
-    with pytest.raises(GeneralError, match=r"session_data: what is stored does not fit Cart: .*\$\.items"):
+    with pytest.raises(GeneralError, match=r"session_data: the stored object does not match Cart: .*\$\.items"):
         await settled(session.get_session_data(as_=Cart))
     with pytest.raises(GeneralError, match="does not fit Cart"):
         await settled(session.change_session_data(lambda cart: cart, as_=Cart))

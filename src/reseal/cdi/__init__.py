@@ -1,1 +1,1 @@
-"""The HTTP contract of the core-driver interface, said once: versions, paths, inputs, replies. Pure."""
+"""The HTTP contract of the core-driver interface: versions, paths, inputs, replies. Pure."""

@@ -1,12 +1,11 @@
 """Access tokens V1 to V5: the forms that published backend SDKs read (core interface, section 3).
 
 V1 and V2 are three parts of padded standard base64 under a fixed header; V3, V4 and V5 are compact JWTs whose header
-names a key and a version. A token is verified before anything in it is believed; what is wrong with it travels as
-the text that the interface gives for it.
+names a key and a version. A token is verified before its content is used. Errors carry the interface's own texts.
 
-Like a native token, one is accepted only in the form in which it was written: header and claims must encode back to
-the same bytes. That refuses repeated members, critical headers and, because it names no version, every JWT that an
-application had signed as its own: a kind of token is valid for its own purpose only.
+Like a native token, it is accepted only in its canonical form: header and claims must encode back to the same bytes.
+This rejects repeated members, critical headers and every JWT that an application had signed as its own, because that
+names no version: each kind of token is valid for its own purpose only.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from reseal.core.errors import GeneralError, InvalidInput, TryRefreshToken
 from reseal.core.keys import SigningKey, b64url, signature_is_good
 
 MAX_LENGTH: Final = 65536
-"""Characters; longer text is refused unread."""
+"""Characters; longer text is rejected unread."""
 OLDEST_JWT: Final = 3
-"""From this version on tokens are ordinary JWTs."""
+"""Since this version tokens are ordinary JWTs."""
 NEWEST: Final = 5
 
 EXPIRED: Final = "Access token expired"
@@ -56,22 +55,22 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 SESSION_MEMBERS: Final = ("sessionHandle", "refreshTokenHash1", "parentRefreshTokenHash1", "antiCsrfToken")
-"""Names by which published SDKs know a session token; each of them asks for the first two."""
+"""Members by which published SDKs recognise a session token; each SDK requires the first two."""
 
 
 class ProtectedClaim(GeneralError):
-    """The user payload contains protected field"""  # noqa: D400, D415 - the text that clients know has no full stop
+    """The user payload contains protected field"""  # noqa: D400, D415 - the text that clients match has no full stop
 
 
 class SessionMember(ProtectedClaim):
-    """An application's own JWT would read like a session token."""
+    """An application's own JWT could be mistaken for a session token."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The payload must not have the member '{name}': SDKs would take the JWT for a session token")
 
 
 class CdiClaims(msgspec.Struct, frozen=True, kw_only=True):
-    """What an access token of the wire says, whatever its version. Times in ms since the epoch."""
+    """The claims of an access token on the wire, independent of its version. Times in ms since the epoch."""
 
     version: int
     handle: str
@@ -91,7 +90,7 @@ class CdiClaims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_payload(version: int, payload: bytes) -> None:
-    """Raise ``ProtectedClaim`` if the application's payload uses a name that a token of ``version`` needs itself.
+    """Raise ``ProtectedClaim`` if the application's payload uses a reserved name of a token of ``version``.
 
     Raises ``InvalidInput`` for an ``nbf`` with which the token would never be valid.
     """
@@ -108,9 +107,9 @@ def check_own(members: Container[str]) -> None:
 
 
 def mint(claims: CdiClaims, key: SigningKey) -> str:
-    """Write and sign a token. V1 and V2 need an RS256 key.
+    """Mint a token. V1 and V2 need an RS256 key.
 
-    Raises ``ProtectedClaim`` rather than let an application's payload speak in the token's own names.
+    Raises ``ProtectedClaim`` if the application's payload would overwrite the token's own members.
     """
     if claims.version < OLDEST_JWT:
         message = f"{_FIXED_HEADERS[claims.version]}.{b64encode(_ENCODER.encode(_old_body(claims))).decode()}"
@@ -120,9 +119,9 @@ def mint(claims: CdiClaims, key: SigningKey) -> str:
 
 
 def verify(token: str, ring: CdiKeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
-    """Check a token at ``now`` (ms). Raises ``TryRefreshToken`` with the interface's text, whatever is wrong.
+    """Verify a token at ``now`` (ms). Raises ``TryRefreshToken`` with the interface's text for every fault.
 
-    ``expired_too`` accepts a genuine token past its end: regenerating one is not an error.
+    ``expired_too`` accepts a genuine token after its expiry: regenerating one is not an error.
     """
     claims, _key = check(token, ring, now)
     if claims.expires_ms < now and not expired_too:
@@ -131,7 +130,7 @@ def verify(token: str, ring: CdiKeyRing, now: int, *, expired_too: bool = False)
 
 
 def check(token: str, ring: CdiKeyRing, now: int) -> tuple[CdiClaims, SigningKey]:
-    """Read a genuine token, expired ones too; give the key that signed it. Raises ``TryRefreshToken``."""
+    """Verify a token, which may have expired; return its claims and its key. Raises ``TryRefreshToken``."""
     header, body, text = _split(token)
     message = token[: len(header) + 1 + len(body)].encode()
     if header in _OLD:
@@ -186,7 +185,7 @@ def _same_form(body: dict[str, Any], raw: bytes) -> None:
 
 
 def _check_begun(members: dict[str, Any], now: int) -> None:
-    """Heed ``nbf``, which applications may put into a payload and which readers of JWTs know."""
+    """Check ``nbf``, which applications may put into a payload and other JWT verifiers respect."""
     begins = members.get("nbf", 0)
     if type(begins) not in {int, float} or begins > now / 1000 + LEEWAY:
         raise TryRefreshToken(EARLY)
@@ -314,7 +313,7 @@ def _text(body: dict[str, Any], name: str) -> str:
 
 
 def _user_id(body: dict[str, Any], name: str) -> str:
-    """Read text that may be empty: the interface has users without an id."""
+    """Read text that may be empty: the interface allows users without an id."""
     value = body.get(name)
     if not isinstance(value, str):
         raise TryRefreshToken(f"{INCOMPLETE} {name}")
@@ -341,7 +340,7 @@ def _urlsafe(text: str) -> bytes:
 
 
 def _canonical(text: str, decode: Any, encode: Any) -> bytes:
-    """Decode, and take only the one spelling that the encoder writes."""
+    """Decode, and accept only the canonical encoding."""
     try:
         raw: bytes = decode(text)
     except ValueError as error:

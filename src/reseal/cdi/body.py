@@ -1,10 +1,9 @@
-"""Reading a request's fields, with the texts that clients know (core interface, section 2.2).
+"""Reading a request's fields, with the error texts that clients match (core interface, section 2.2).
 
-The first field that does not fit is reported, in the order in which an operation asks for them; so operations ask in
-the order of the interface. A field that is there with ``null`` is wrong, also an optional one; further fields are
-ignored. JSON itself is read strictly: old cores took comments, single quotes and repeated names, this service does not.
-The parser would take the last of two members with one name, and somebody before us may have taken the first; so members
-are counted.
+The first invalid field is reported. Operations read their fields in the order of the interface, so that the same field
+comes first. A ``null`` field is invalid, even if it is optional; unknown fields are ignored. JSON is parsed strictly:
+old cores accepted comments, single quotes and repeated names, this service does not. The parser would keep the last of
+two members with one name, where a proxy may have checked the first; so members are counted.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class Body:
     """The JSON object of a POST, PUT or DELETE request."""
 
     def __init__(self, raw: bytes) -> None:
-        """Raise ``Problem`` unless the body is a JSON object in UTF-8 in which no name is repeated."""
+        """Raise ``Problem`` unless the body is a JSON object in UTF-8 without repeated names."""
         try:
             self._fields = _OBJECT.decode(raw)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -35,7 +34,7 @@ class Body:
             raise Problem(400, INVALID_JSON)
 
     def is_null(self, name: str) -> bool:
-        """Say whether a field is there with ``null``, which means something for very few of them."""
+        """Return whether a field is present with the value ``null``, which few fields allow."""
         return name in self._fields and self._fields[name] is None
 
     def text(self, name: str) -> str:
@@ -64,7 +63,7 @@ class Body:
         return self._optional(name, int)
 
     def whole(self, name: str) -> int:
-        """Read a whole number. A fraction is cut off: SDKs compute some durations from milliseconds."""
+        """Read a whole number, truncated: SDKs compute some durations from milliseconds."""
         value = self._fields.get(name)
         if type(value) is float and math.isfinite(value):
             return int(value)
@@ -127,7 +126,7 @@ def _members(value: Any) -> int:
 
 
 def _colons(raw: bytes) -> int:
-    """Count the colons outside of texts, one for each member written. Only for documents that were parsed."""
+    """Count the colons outside strings, one per member. Only for documents that were parsed successfully."""
     if b"\\" in raw:
         raw = raw.replace(rb"\\", b"").replace(rb"\"", b"")
     return b"".join(raw.split(b'"')[::2]).count(b":")

@@ -1,4 +1,4 @@
-"""The nouns of the core-driver interface: what an app may set, and what a reply shows. No version of the interface."""
+"""The values of the core-driver interface, in all its versions: an app's settings and the facts that replies show."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from reseal.core.model import Policy, Rollback
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSettings:
-    """What an app may set for itself, and what its service sets for it. Times in ms."""
+    """The settings of an app: its own, and those that its service makes for it. Times in ms."""
 
     app_id: str
     access_token_ms: int
     refresh_token_ms: int
     key_interval_ms: int
     signing_algorithm: str
-    """Of access tokens that are JWTs; others are always RS256."""
+    """Algorithm of access tokens that are JWTs; the older forms are always RS256."""
     dynamic_keys: bool
     blacklisting: bool
     enable_anti_csrf: bool
@@ -30,14 +30,14 @@ class AppSettings:
     rollback: Rollback
 
     def policy(self, *, graceful: bool) -> Policy:
-        """Give the policy under CDI 5.6, or that under the older ones."""
+        """Return the policy of CDI 5.6, or that of older versions."""
         if graceful:
             return policies.graceful(self.grace_ms, self.refresh_token_ms, rollback=self.rollback)
         return policies.classic(self.grace_ms, rollback=self.rollback)
 
 
 class SessionFacts(msgspec.Struct, frozen=True):
-    """A session as replies show it."""
+    """A session as shown in replies."""
 
     handle: str
     user_id: str
@@ -46,7 +46,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
 
 
 class TokenFacts(msgspec.Struct, frozen=True):
-    """A token as replies show it. Times in ms."""
+    """A token as shown in replies. Times in ms."""
 
     token: str
     expiry: int
@@ -57,7 +57,7 @@ class TokenFacts(msgspec.Struct, frozen=True):
 
 
 class Issued(msgspec.Struct, frozen=True):
-    """The reply to creating and refreshing."""
+    """The reply to create and refresh."""
 
     session: SessionFacts
     access: TokenFacts
@@ -69,7 +69,7 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """The reply to verifying and regenerating; ``access`` is a new token for the browser, if there is one."""
+    """The reply to verify and regenerate; ``access`` is a new token for the browser, if there is one."""
 
     session: SessionFacts
     access: TokenFacts | None = None

@@ -1,4 +1,4 @@
-"""The ids of apps and tenants: they are parts of paths (core interface, sections 2.1 and 2.9)."""
+"""The ids of apps and tenants, which are path segments (core interface, sections 2.1 and 2.9)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from reseal.cdi.problem import Problem
 
 LONGEST: Final = 64
 RESERVED: Final = frozenset({"recipe", "config", "users", "hello"})
-"""Words that begin a path themselves."""
+"""Reserved: paths begin with these words."""
 _SHAPE: Final = re.compile(r"[a-z0-9-]+", re.ASCII)
 
 
 def check_app_id(text: str) -> str:
-    """Give an app's id in the form in which it is kept. Raises ``Problem`` 400."""
+    """Return an app's id in its stored form. Raises ``Problem`` 400."""
     return _check("appId", text)
 
 
 def check_tenant_id(text: str) -> str:
-    """Give a tenant's id in the form in which it is kept. Raises ``Problem`` 400."""
+    """Return a tenant's id in its stored form. Raises ``Problem`` 400."""
     name = _check("tenantId", text)
     if name in RESERVED:
         raise Problem(400, f"Cannot use '{name}' as a tenantId")

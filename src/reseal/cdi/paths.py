@@ -1,4 +1,4 @@
-"""From a request's path to an operation, an app and a tenant (core interface, sections 2.1 and 2.3)."""
+"""Mapping a request's path to an operation, an app and a tenant (core interface, sections 2.1 and 2.3)."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ class Access(Enum):
     """Who may call a path."""
 
     PUBLIC = "public"
-    """Anybody who reaches the port: liveness and public keys."""
+    """Any client that reaches the port: liveness and public keys."""
     KEYED = "keyed"
 
 
 class Reach(Enum):
-    """What a tenant in the path means to an operation."""
+    """How an operation treats the tenant in the path."""
 
     TENANT = "tenant"
-    """The operation happens in that tenant."""
+    """The operation applies to that tenant."""
     APP = "app"
-    """The operation is the app's; the tenant is ignored, as long as it exists."""
+    """The operation applies to the app; the tenant must exist and is otherwise ignored."""
     PUBLIC_TENANT = "public tenant"
-    """The operation is the app's and is refused through another tenant (from CDI 5.0 on)."""
+    """The operation applies to the app and is refused through any tenant except ``public`` (since CDI 5.0)."""
     ANY_TENANT = "any tenant"
-    """The operation says itself what it means that there is no such tenant."""
+    """The operation itself handles a tenant that does not exist."""
 
 
 class Right(IntEnum):
-    """What an operation takes; a higher one includes the lower ones."""
+    """The right that an operation requires; a higher one includes the lower ones."""
 
     READ = 1
-    """Nothing is changed by it."""
+    """Changes nothing."""
     WRITE = 2
-    """Sessions begin, go on and end by it, and tokens are signed."""
+    """Creates, refreshes and ends sessions, and signs tokens."""
     ADMIN = 3
-    """Apps, tenants and signing keys change by it."""
+    """Changes apps, tenants and signing keys."""
 
 
 class Operation(NamedTuple):
-    """One operation behind a path and method."""
+    """The operation of a path and method."""
 
     name: str
     since: Version = SUPPORTED[0]
@@ -59,11 +59,11 @@ class Operation(NamedTuple):
     access: Access = Access.KEYED
     reach: Reach = Reach.APP
     versioned: bool = True
-    """Whether the version header matters at all."""
+    """Whether the operation depends on the version header."""
 
     @property
     def right(self) -> Right:
-        """What a caller's key has to allow; what is not listed takes the highest."""
+        """The right that a caller's key needs; unlisted operations need the highest."""
         return Right.READ if self.name in _READING else Right.WRITE if self.name in _WRITING else Right.ADMIN
 
 
@@ -72,7 +72,7 @@ def locate(path: str) -> tuple[dict[str, Operation], str, str]:
 
     Upper case and one trailing slash are tolerated. The exact path wins over one with a tenant in front.
     """
-    if not path.isascii():  # lower() would turn some other letters into ours
+    if not path.isascii():  # lower() maps some non-ASCII letters to ASCII ones
         raise Problem(404, NOT_FOUND)
     lowered = path.lower()
     if len(lowered) > 1 and lowered.endswith("/"):
@@ -88,7 +88,7 @@ def locate(path: str) -> tuple[dict[str, Operation], str, str]:
 
 
 def choose(operations: dict[str, Operation], method: str) -> Operation:
-    """Choose the operation of a method; ``HEAD`` is answered wherever ``GET`` is. Raises ``Problem`` 405."""
+    """Return the operation of a method; ``HEAD`` is accepted wherever ``GET`` is. Raises ``Problem`` 405."""
     named = "GET" if method == "HEAD" else method
     if named not in operations:
         raise Problem(405, WRONG_METHOD, (b"allow", ", ".join(_allowed(operations)).encode()))
@@ -96,12 +96,12 @@ def choose(operations: dict[str, Operation], method: str) -> Operation:
 
 
 def needs_key(operations: dict[str, Operation]) -> bool:
-    """Say whether a path is closed to callers without a key, whatever the method."""
+    """Return whether a path is closed to callers without a key, for every method."""
     return Access.KEYED in [operation.access for operation in operations.values()]
 
 
 def without_header(operation: Operation) -> Version:
-    """Say what a caller speaks who sends no version: on a path of the first versions CDI 1.0, elsewhere the newest."""
+    """Return the default version of callers that send none: CDI 1.0 on the earliest paths, elsewhere the newest."""
     return SUPPORTED[0] if operation.until < UNDER_RECIPE else SUPPORTED[-1]
 
 
@@ -120,7 +120,7 @@ def _allowed(operations: dict[str, Operation]) -> list[str]:
 
 
 def _readings(match: re.Match[str]) -> list[tuple[str, str | None, str | None]]:
-    """A segment in front may be a tenant or the first part of the path itself."""
+    """The first segment may be a tenant or part of the path itself."""
     app, tenant, rest = match["app"], match["tenant"], match["rest"]
     whole = f"/{tenant}{rest}" if tenant else rest
     return [(whole, app, None), (rest, app, tenant)]
@@ -196,7 +196,7 @@ ROUTES: Final[dict[str, dict[str, Operation]]] = {
     "/recipe/jwt": {"POST": _new("sign_jwt", Version(2, 9), Reach.PUBLIC_TENANT)},
     "/recipe/jwt/jwks": {"GET": _new("recipe_jwks", Version(2, 9), Reach.PUBLIC_TENANT)},
     "/user/id": {"GET": _new("get_user", Version(4, 0))},
-    # apps and tenants; the second shape came with 3.1 and 5.1, and is answered to everyone who knows tenants
+    # apps and tenants; the second form came with 3.1 and 5.1, and is available in every version that has tenants
     "/recipe/multitenancy/app": {"PUT": _tenancy("put_app")},
     "/recipe/multitenancy/app/v2": {"PUT": _tenancy("put_app_v2")},
     "/recipe/multitenancy/app/remove": {"POST": _tenancy("remove_app")},

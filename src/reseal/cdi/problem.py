@@ -1,10 +1,10 @@
-"""A request that cannot be carried out: a status and a plain text. Session outcomes are never problems."""
+"""A request that fails with a status and a plain text. Session outcomes are never problems."""
 
 from __future__ import annotations
 
 
 class Problem(Exception):
-    """Answered as plain text (core interface, section 2.1)."""
+    """Sent as plain text (core interface, section 2.1)."""
 
     def __init__(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(text)
@@ -21,7 +21,7 @@ ONLY_PUBLIC = "Only public tenantId can call this app specific API"
 
 
 def unknown_tenant(app_id: str, tenant_id: str) -> Problem:
-    """Give the problem of a path that names an app or tenant that there is not."""
+    """Return the problem of a path that names an unknown app or tenant."""
     return Problem(
         400,
         "AppId or tenantId not found => Tenant with the following connectionURIDomain, appId and tenantId "

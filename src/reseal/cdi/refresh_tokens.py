@@ -1,9 +1,9 @@
-"""The refresh token as it travels on the wire: our own text in the three-part shape that SDKs and their tests know.
+"""The refresh token on the wire: our native text in the three-part form that SDKs and their tests expect.
 
-``<base64 of the native text>.<64 hex digits>.V2``. Clients treat it as opaque. The middle part says one thing: whether
-an anti-CSRF token was given out beside this one. A session begun without has none to show when the application
-turns the protection on, and must not end for that; the next token has one. Nobody gains by changing it: whoever can
-change this text holds the credential.
+``<base64 of the native text>.<64 hex digits>.V2``. Clients treat it as opaque. The middle part encodes one fact:
+whether an anti-CSRF token was issued with this one. A session created without one cannot present it when the
+application turns the protection on, and must not end because of that; its next token has one. An attacker gains
+nothing by changing this part: to change it, he must already hold the credential.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_LENGTH: Final = 4096
 
 
 class Presented(NamedTuple):
-    """A token that has the shape; nothing in it is verified yet."""
+    """A well-formed token; nothing in it is verified yet."""
 
     native: str
     anti_csrf: bool
@@ -37,7 +37,7 @@ def write(native: str, *, anti_csrf: bool = True) -> str:
 
 
 def read(text: str) -> Presented:
-    """Unwrap a presented token. Raises ``Unauthorised`` if it does not have the shape."""
+    """Unwrap a presented token. Raises ``Unauthorised`` if it is malformed."""
     parts = text.split(".")
     if len(text) > MAX_LENGTH or len(parts) != _PARTS or parts[-1] != _VERSION:
         raise Unauthorised(Refusal.MALFORMED)
@@ -54,7 +54,7 @@ def read(text: str) -> Presented:
 
 
 def handle_of(native: str) -> str:
-    """Name the session that a native token claims to belong to; nothing is verified yet."""
+    """Return the session that a native token claims to belong to; nothing is verified yet."""
     parts = native.split(".")
     if len(parts) < _PARTS:
         raise Unauthorised(Refusal.MALFORMED)

@@ -1,4 +1,4 @@
-"""What a reply shows, by version of the interface (core interface, sections 2.4 to 2.8). Absent values are left out."""
+"""The replies of each version of the interface (core interface, sections 2.4 to 2.8). Absent values are left out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REUSED: Final = "refresh token reuse detected"
 
 
 def not_a_refresh_token(text: str) -> str:
-    """Say what is wrong with a refresh token that cannot be read, by the version that it claims to be of."""
+    """Return the error text for a malformed refresh token, by the version that it claims to be of."""
     *parts, version = text.split(".")
     match version:
         case "V0":
@@ -49,7 +49,7 @@ def not_a_refresh_token(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CookieFacts:
-    """How SDKs of the first interfaces (CDI below 2.4) were told to set their cookies."""
+    """The cookie attributes that interfaces below CDI 2.4 sent to their SDKs."""
 
     domain: str | None
     secure: bool
@@ -61,16 +61,16 @@ class CookieFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:
-    """The public keys that interfaces below 2.21 repeat in their replies. Times in ms."""
+    """The public keys that interfaces below 2.21 include in their replies. Times in ms."""
 
     public_key: str
     expires_at: int
     entries: tuple[tuple[str, int, int], ...]
-    """Public key, expiry, creation; newest first."""
+    """Public key, expiry and creation time; newest first."""
 
 
 def session(version: Version, handle: str, user_id: str, tenant_id: str, jwt_payload: bytes) -> dict[str, Any]:
-    """Show a session."""
+    """Return the session part of a reply."""
     shown: dict[str, Any] = {"handle": handle, "userId": user_id}
     if version >= V4_0:
         shown["recipeUserId"] = user_id
@@ -81,7 +81,7 @@ def session(version: Version, handle: str, user_id: str, tenant_id: str, jwt_pay
 
 
 def token(version: Version, text: str, expiry: int, created: int, cookies: CookieFacts, path: str) -> dict[str, Any]:
-    """Show a token, with the cookie attributes that versions below 2.4 carry along."""
+    """Return the token part of a reply, with the cookie attributes of versions below 2.4."""
     shown: dict[str, Any] = {"token": text, "expiry": expiry, "createdTime": created}
     return shown | cookie_attributes(version, cookies, path)
 
@@ -100,14 +100,14 @@ def cookie_attributes(version: Version, cookies: CookieFacts, path: str) -> dict
 def id_refresh_token(
     version: Version, random: bytes, expiry: int, created: int, cookies: CookieFacts
 ) -> dict[str, Any]:
-    """Show the marker that browsers kept until interface 2.20. Nobody ever checks it. ``random``: 16 bytes."""
+    """Return the marker that browsers kept until interface 2.20. It is never checked. ``random``: 16 bytes."""
     text = str(uuid.UUID(bytes=random, version=4))
     shown: dict[str, Any] = {"token": text, "expiry": expiry, "createdTime": created}
     return shown | (cookie_attributes(version, cookies, cookies.access_path) if version >= V2_0 else {})
 
 
 def keys(version: Version, facts: KeyFacts) -> dict[str, Any]:
-    """Show the signing keys, as versions below 2.21 do."""
+    """Return the signing keys for versions below 2.21."""
     if version >= V2_21:
         return {}
     shown: dict[str, Any] = {
@@ -132,7 +132,7 @@ def handshake(
     access_ms: int,
     refresh_ms: int,
 ) -> dict[str, Any]:
-    """Show what an SDK learns when it starts."""
+    """Return the reply to an SDK's start-up call."""
     shown: dict[str, Any] = {"status": OK} | keys(version, facts)
     if version < V2_4:
         if cookies.domain is not None or version < V2_2:
@@ -157,12 +157,12 @@ def handshake(
 
 
 def refused(status: str, message: str) -> dict[str, Any]:
-    """Show that there is no session, or that it has to be refreshed."""
+    """Return the reply for a missing session, or for one that must be refreshed."""
     return {"status": status, "message": message}
 
 
 def theft(handle: str, user_id: str) -> dict[str, Any]:
-    """Show a theft. All versions name the login method's user id as well; old SDKs ignore it."""
+    """Return the reply for a theft. All versions include the login method's user id; old SDKs ignore it."""
     return {
         "status": "TOKEN_THEFT_DETECTED",
         "session": {"handle": handle, "userId": user_id, "recipeUserId": user_id},
@@ -177,5 +177,5 @@ def revoked(version: Version, handles: Iterable[str]) -> dict[str, Any]:
 
 
 def encode(body: Any) -> bytes:
-    """Write a JSON reply; it ends with a line break, as clients of the first days expect."""
+    """Encode a JSON reply; it ends with a line break, as early clients expect."""
     return msgspec.json.encode(body) + b"\n"

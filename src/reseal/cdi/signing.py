@@ -1,4 +1,4 @@
-"""Writing the signed tokens of the wire: which key, how long, in which unit."""
+"""Signing the tokens of the wire: choice of key, lifetime, units."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from reseal.core.keys import b64url
 CHANCE_BYTES: Final = 4
 _LARGEST_EXACT: Final = 2**53
 _REST: Final = 2048
-"""Characters that suffice for all of an access token but ids and payload: header, names, hashes, times, signature."""
+"""Upper bound, in characters, of everything in an access token except for ids and payload."""
 
 
 class TokenTooLong(InvalidInput):
-    """The access token would be longer than one that is verified."""
+    """The access token would be longer than the verifier accepts."""
 
     def __init__(self, size: int, largest: str) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class TokenTooLong(InvalidInput):
 
 
 def check_size(user_id: str, tenant_id: str, public: bytes) -> None:
-    """Raise ``TokenTooLong`` unless every access token with this payload, of whatever version, can be verified."""
+    """Raise ``TokenTooLong`` unless an access token with this payload can be verified in every version."""
     ids = 2 * len(msgspec.json.encode(user_id)) + len(tenant_id)
     size = (ids + len(public)) * 4 // 3 + _REST
     if size > access_tokens.MAX_LENGTH:
@@ -41,7 +41,7 @@ def check_size(user_id: str, tenant_id: str, public: bytes) -> None:
 
 
 def access_ms(app: AppSettings, asked: int | None, chance: bytes) -> int:
-    """Shorten lifetimes by chance, so that clients which signed in together do not refresh together.
+    """Return a randomly shortened lifetime, so that clients that signed in together do not refresh together.
 
     ``chance``: :data:`CHANCE_BYTES` random bytes.
     """
@@ -50,7 +50,7 @@ def access_ms(app: AppSettings, asked: int | None, chance: bytes) -> int:
 
 
 def sign(claims: CdiClaims, ring: CdiKeyRing, now: int, *, static_key: bool) -> TokenFacts:
-    """Write and sign an access token. Raises ``ProtectedClaim``."""
+    """Mint an access token. Raises ``ProtectedClaim``."""
     if claims.version < access_tokens.OLDEST_JWT:
         key, unit = ring.signing_rsa(now, dynamic=not static_key), 1
     else:
@@ -64,7 +64,7 @@ def sign_own(
 ) -> str:
     """Sign an application's own JWT with RS256; ``iat``, ``exp`` and, if it is missing, ``iss`` are added.
 
-    Raises ``SessionMember``, and ``InvalidInput``, also for an end that no reader of JSON could hold exactly.
+    Raises ``SessionMember``, and ``InvalidInput``, also for an expiry that JSON readers cannot hold exactly.
     """
     payload.encode("payload", claims)
     access_tokens.check_own(claims)

@@ -1,4 +1,4 @@
-"""Verifying the same access token again and again, as SDKs do that ask the service for every request."""
+"""A cache of verified access tokens, for SDKs that call the service on every request with the same token."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from reseal.core.errors import TryRefreshToken
 from reseal.core.keys import SigningKey
 
 REMEMBERED: Final = 4096
-"""Tokens that are kept, about 2 KB each."""
+"""Cached tokens, about 2 KB each."""
 LONGEST: Final = 4096
-"""Characters of a token that is kept; longer ones would need too much room."""
+"""Longest cached token, in characters."""
 
 
 class CdiVerifier:
-    """Checks access tokens and remembers, within bounds, those it has seen, of any app.
+    """Verifies access tokens of all apps, with a bounded cache.
 
-    What a remembered token saves is its signature, nothing else: its key must still verify in the ring of the app that
-    it is presented to, and it must not have ended.
+    A cached token skips only the signature check: its key must still be in the ring of the app to which it is
+    presented, and it must not have expired.
     """
 
     __slots__ = ("_remember", "_seen")
@@ -30,7 +30,7 @@ class CdiVerifier:
         self._seen: dict[str, tuple[CdiClaims, SigningKey]] = {}
 
     def verify(self, token: str, ring: CdiKeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
-        """Check a token as ``access_tokens.verify`` does."""
+        """Verify a token as ``access_tokens.verify`` does."""
         claims, key = self._seen.get(token) or _NOTHING
         if claims is None or key is None or ring.by_kid(key.kid, now) is not key:
             claims, key = access_tokens.check(token, ring, now)

@@ -1,4 +1,4 @@
-"""Which version of the interface a request speaks, and what follows from it (core interface, section 1)."""
+"""The versions of the interface and their negotiation (core interface, section 1)."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ SUPPORTED: Final = (
     Version(4, 0),
     *(Version(5, minor) for minor in range(7)),
 )
-"""Every version there has been, at once; no old core spoke them all."""
+"""Every published version; no single core ever supported them all."""
 
 UNDER_RECIPE: Final = Version(2, 4)
-"""From here on all session paths begin with ``/recipe``."""
+"""Since this version all session paths begin with ``/recipe``."""
 _BY_TEXT: Final = {str(version): version for version in SUPPORTED}
 _LONGEST_SHOWN: Final = 32
 _SHAPE: Final = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 
 
 class Bounds(NamedTuple):
-    """Which versions this service answers, by configuration."""
+    """The range of versions that the configuration allows."""
 
     lowest: Version = SUPPORTED[0]
     highest: Version = SUPPORTED[-1]
@@ -47,9 +47,9 @@ class Bounds(NamedTuple):
 
 
 def negotiate(header: str | None, bounds: Bounds, *, without_header: Version = SUPPORTED[-1]) -> Version:
-    """Choose the version of a request. Raises ``Problem``.
+    """Return the version of a request. Raises ``Problem``.
 
-    ``without_header``: what a caller speaks who does not say it: CDI 1.0 on paths that later versions do not have.
+    ``without_header``: the default for callers that send none: CDI 1.0 on paths that later versions do not have.
     """
     if header is None:
         return _not_below(bounds, min(without_header, bounds.highest))
@@ -68,6 +68,6 @@ def _not_below(bounds: Bounds, version: Version) -> Version:
 
 
 def token_version(version: Version) -> int:
-    """Say which form a newly minted access token has (section 3.3)."""
+    """Return the version of newly minted access tokens (section 3.3)."""
     steps = ((Version(4, 0), 5), (Version(3, 0), 4), (Version(2, 21), 3), (Version(2, 0), 2))
     return next((form for since, form in steps if version >= since), 1)

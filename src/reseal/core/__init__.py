@@ -1,1 +1,1 @@
-"""What decides and never waits: pure functions over frozen values. The time, keys and random bytes are arguments."""
+"""Decisions, without I/O: pure functions over frozen values. Time, keys and random bytes are arguments."""

@@ -1,13 +1,13 @@
 """The access token: a signed JWT that is checked with keys in memory, without I/O.
 
 Header: ``alg``, ``kid``, ``typ``. Claims, in this order: ``iss, aud, sub, iat, exp`` (RFC 7519; seconds), ``tid``
-tenant, ``sid`` session handle, ``gen`` generation of the line, ``csrf`` anti-CSRF token, ``unconfirmed`` (only
-true on the token of a refresh under a policy that confirms by verifying), ``payload`` the application's object.
+tenant, ``sid`` session handle, ``gen`` generation of the refresh token, ``csrf`` anti-CSRF token, ``unconfirmed``
+(only true on the token of a refresh under a policy that confirms by verifying), ``payload`` the application's object.
 
-A token is accepted only in the one form in which it was written: the header segment must be the key's own, the
-claims must decode against the schema and encode back to the same bytes, and the base64url must be canonical.
-What a lenient reader would have to check one by one (algorithm tricks, critical headers, repeated members, other
-encodings, padding) is thereby refused at once. No claim is decoded before the signature is good.
+A token is accepted only in its canonical form: the header segment must be the key's own, the claims must match the
+schema and encode back to the same bytes, and the base64url must be canonical. This one rule rejects everything that
+a lenient parser would have to check separately: algorithm confusion, critical headers, repeated members, other
+encodings, padding. No claim is decoded before the signature has been verified.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from reseal.core.keys import TOKEN_TYPE, KeyRing, SigningKey, b64url, signature_
 from reseal.core.model import USER_ID_MAX
 
 LEEWAY: Final = 10
-"""Seconds by which a token may seem to come from the future."""
+"""Seconds by which ``iat`` may be in the future."""
 MAX_LENGTH: Final = 8192
-"""Characters; longer text is refused unread."""
+"""Characters; longer text is rejected unread."""
 _SHAPE: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _DOTS: Final = 2
 _TYPED: Final = f'"typ":"{TOKEN_TYPE}"}}'.encode()
@@ -37,7 +37,7 @@ _Time = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an access token says. ``payload`` stays JSON text until it is asked for, so each reader gets a copy."""
+    """The claims of an access token. ``payload`` stays JSON text until it is read, so each reader gets a copy."""
 
     iss: _Name
     aud: _Name
@@ -55,7 +55,7 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return f"Claims(sid={self.sid!r}, gen={self.gen}, exp={self.exp})"
 
     def jwt_payload(self) -> dict[str, Any]:
-        """Read the application's object, a fresh copy at each call."""
+        """Decode the application's object; each call returns a new copy."""
         return _PAYLOAD.decode(self.payload)
 
 
@@ -65,7 +65,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def has_shape(text: str) -> bool:
-    """Tell our tokens from other people's in a place that both use. Says nothing about who signed it."""
+    """Return whether a text has the form of our tokens, in a header that others use too. Verifies nothing."""
     match = _SHAPE.fullmatch(text) if len(text) <= MAX_LENGTH else None
     if match is None:
         return False
@@ -76,7 +76,7 @@ def has_shape(text: str) -> bool:
 
 
 class Audience(msgspec.Struct, frozen=True):
-    """Whose tokens a verifier takes: issuer, audience and tenant, each compared exactly."""
+    """The issuer, audience and tenant that a verifier accepts, each compared exactly."""
 
     issuer: str
     audience: str
@@ -90,10 +90,10 @@ def mint(claims: Claims, key: SigningKey) -> str:
 
 
 class Verifier:
-    """Checks access tokens and remembers, within bounds, those it has seen.
+    """Verifies access tokens, with a bounded cache of those already verified.
 
-    A remembered token still has its expiry and its key checked each time. ``remember`` is the number of tokens
-    kept (about 2 KB each); 0 switches the memory off.
+    The expiry of a cached token is still checked each time; a new key ring empties the cache. ``remember`` is the
+    cache's size in tokens (about 2 KB each); 0 disables it.
     """
 
     __slots__ = ("_audience", "_remember", "_ring", "_seen")
@@ -105,14 +105,14 @@ class Verifier:
         self._seen: dict[str, Claims] = {}
 
     def use(self, ring: KeyRing) -> None:
-        """Go on with another ring; tokens whose key is gone are no longer remembered."""
+        """Switch to a new key ring and empty the cache."""
         self._ring = ring
-        self._seen = {}  # after the ring: a thread that still checks with the old one notes it in the old memory
+        self._seen = {}  # after the ring: a thread that still uses the old ring writes to the old cache
 
     def verify(self, token: str, now: int, *, expired_too: bool = False) -> Claims:
-        """Check a token at ``now`` (seconds). Raises ``TryRefreshToken`` whatever is wrong with it.
+        """Verify a token at ``now`` (seconds). Raises ``TryRefreshToken`` for every fault.
 
-        ``expired_too`` accepts a genuine token past its end: only for ending the session that it names.
+        ``expired_too`` accepts a genuine token after its expiry. Use it only to end the session that it names.
         """
         seen = self._seen
         claims = seen.get(token)
@@ -149,7 +149,7 @@ class Verifier:
         if not self._remember:
             return
         if len(seen) >= self._remember:
-            with suppress(RuntimeError, StopIteration):  # another thread makes room at this moment
+            with suppress(RuntimeError, StopIteration):  # another thread is evicting at the same time
                 seen.pop(next(iter(seen)), None)
         seen[token] = claims
 
@@ -157,7 +157,7 @@ class Verifier:
 def _read(body: str, signature_text: str, signature: bytes) -> Claims:
     try:
         claims = _CLAIMS.decode(_decode(body))
-        claims.jwt_payload()  # the schema leaves it unread, so whoever asks for it later could fail
+        claims.jwt_payload()  # the schema does not decode it: a malformed payload must fail here, not later
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise TryRefreshToken("claims do not fit the schema") from error
     if b64url(_ENCODER.encode(claims)) != body or b64url(signature) != signature_text:
@@ -166,7 +166,7 @@ def _read(body: str, signature_text: str, signature: bytes) -> Claims:
 
 
 def _decode(text: str) -> bytes:
-    """Read base64url, also in forms that are not canonical: it is the caller who compares."""
+    """Decode base64url, including non-canonical forms: the caller compares."""
     try:
         return b64decode(text.replace("-", "+").replace("_", "/") + "==")
     except ValueError as error:

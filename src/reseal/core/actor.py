@@ -1,4 +1,4 @@
-"""Who acts in whose name: the ``act`` claim of a session that impersonates somebody (RFC 8693, section 4.1)."""
+"""The ``act`` claim of a session that impersonates a user (RFC 8693, section 4.1)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _MEMBER: Final = b'"act"'
 
 
 class Actor(NamedTuple):
-    """The user who acts, and the session to which this browser goes back."""
+    """The acting user, and the session to which this browser returns."""
 
     user_id: str
     handle: str
 
     def claim(self) -> dict[str, dict[str, str]]:
-        """Write the member of the JWT payload."""
+        """Return the member of the JWT payload."""
         return {CLAIM: {"sub": self.user_id, "sid": self.handle}}
 
 
 def actor_of(members: Mapping[str, Any]) -> Actor | None:
-    """Read who acts in a session, by the members of its JWT payload; ``None`` if it is the user's own."""
+    """Return the actor named by a JWT payload; ``None`` for a session of the user's own."""
     match members.get(CLAIM):
         case {"sub": str() as user_id, "sid": str() as handle}:
             return Actor(user_id, handle)
@@ -32,15 +32,15 @@ def actor_of(members: Mapping[str, Any]) -> Actor | None:
 
 
 def refuse(members: Mapping[str, object] | None, present: Actor | None = None) -> None:
-    """Refuse a payload that names another actor than the one who is ``present``. Raises ``InvalidInput``."""
-    if isinstance(members, Mapping) and actor_of(members) not in {None, present}:  # what is no object is refused later
+    """Raise ``InvalidInput`` for a payload that names an actor other than ``present``."""
+    if isinstance(members, Mapping) and actor_of(members) not in {None, present}:  # non-objects are rejected later
         raise InvalidInput("jwt_payload", "'act' with 'sub' and 'sid' says who acts for the user: call impersonate")
 
 
 def kept(present: bytes, wanted: bytes) -> bytes:
-    """Return a wanted payload with the actor of the present one, which no change of a payload replaces or removes.
+    """Return the new payload with the actor of the present one: no update may replace or remove it.
 
-    Raises ``InvalidInput`` if the wanted one names another actor.
+    Raises ``InvalidInput`` if the new payload names another actor.
     """
     if _MEMBER not in present and _MEMBER not in wanted:
         return wanted

@@ -1,7 +1,7 @@
-"""Claim checks: what a resource may ask of a session beyond its being live.
+"""Claim checks: requirements of a resource beyond a live session.
 
-A check is any object with an ``id`` and a ``failure``. It sees a copy of the JWT payload; an exception in it is
-a refusal by the framework's error path, never a pass.
+A check is any object with an ``id`` and a ``failure``. It gets a copy of the JWT payload. If it raises, the request
+fails through the framework's error path; it never passes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from reseal.core.payload import equal
 
 
 class ClaimCheck(Protocol):
-    """One demand on the JWT payload."""
+    """One requirement on the JWT payload."""
 
     @property
     def id(self) -> str:
-        """The name under which a failure is told to the page."""
+        """The name under which a failure is reported to the page."""
 
     def failure(self, payload: Mapping[str, object], now: int) -> object | None:
-        """Give the reason why the payload does not pass at ``now`` (ms), or ``None`` if it does."""
+        """Return why the payload fails at ``now`` (ms), or ``None`` if it passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class HasClaim:
 
 @dataclass(frozen=True, slots=True)
 class FreshClaim:
-    """The payload member ``name`` must be a time (ms) not older than ``max_age_ms``: a recent second factor, say."""
+    """The payload member ``name`` must be a time (ms) no older than ``max_age_ms``, such as a recent second factor."""
 
     name: str
     max_age_ms: int

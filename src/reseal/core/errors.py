@@ -1,7 +1,7 @@
 """One tree of errors.
 
-The first line of each docstring is the error's message, the ``code`` is stable, and what the caller may need
-travels as attributes. No text ever contains a token, a key, a cookie or a payload.
+The first line of each docstring is the error's message. The ``code`` is stable, and facts for the caller are
+attributes. No text ever contains a token, a key, a cookie or a payload.
 
 Codes: the four of the session interface (seed, "Refresh Session"), and 5000 for claim checks.
 """
@@ -39,15 +39,15 @@ class Refusal(StrEnum):
     THEFT = "theft"
     """The session was ended because one of its refresh tokens was used twice."""
     NOT_BEFORE = "not_before"
-    """Everything begun or refreshed before a moment was ended, most often because a backup was restored."""
+    """All sessions last refreshed before a given time were ended, usually because a backup was restored."""
     FORKED = "forked"
-    """The store was rolled back, and the line went on in two ways since: nobody can tell which is the owner's."""
+    """The store was rolled back and two branches of the token family exist; which one is the owner's is unknown."""
     ANTI_CSRF = "anti_csrf"
     CROSS_SITE = "cross_site"
     OTHER_SESSION = "other_session"
-    """The only refresh tokens that came belong to other sessions than the access token beside them."""
+    """None of the refresh tokens sent belongs to the session of the access token."""
     TICKET = "ticket"
-    """Not a ticket of ours for this purpose, or used before, or too old."""
+    """Not a ticket of ours for this purpose, or already used, or expired."""
     NEWER_THAN_STORE = "newer_than_store"
     """The token is genuine but newer than the store knows: the store was rolled back, and `rollback` is `refuse`."""
     SUCCESSOR_UNREADABLE = "successor_unreadable"
@@ -68,7 +68,7 @@ class GeneralError(ResealError):
 
 
 class InvalidInput(GeneralError):
-    """A value given by the caller cannot be used; nothing was changed."""
+    """A value given by the caller is invalid; nothing was changed."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
@@ -77,11 +77,11 @@ class InvalidInput(GeneralError):
 
 
 class Conflict(GeneralError):
-    """Somebody else changed this session at the same time; nothing was written, and the call may be repeated."""
+    """Another call changed this session at the same time; nothing was written, and the call may be repeated."""
 
 
 class AccessTokenTooLarge(InvalidInput):
-    """The access token would not fit into a cookie, so the browser would drop it without a word."""
+    """The access token would not fit into a cookie, so the browser would drop it silently."""
 
     def __init__(self, size: int, limit: int, largest: str) -> None:
         super().__init__(
@@ -108,14 +108,14 @@ class ConfigurationError(GeneralError):
 
 
 class StoreUnavailable(GeneralError):
-    """The session store did not answer; nobody was signed out, and the same request may be sent again."""
+    """The session store did not answer; no user was signed out, and the same request may be sent again."""
 
     retry_after: ClassVar[int] = 1
-    """Seconds after which trying again makes sense (the ``Retry-After`` of the 503)."""
+    """Seconds to wait before a retry (the ``Retry-After`` of the 503)."""
 
 
 class Unauthorised(ResealError):
-    """There is no session here any more; the user has to sign in."""
+    """The session has ended or never existed; the user has to sign in."""
 
     code = UNAUTHORISED
 
@@ -123,7 +123,7 @@ class Unauthorised(ResealError):
         super().__init__(f"unauthorised: {reason.value}")
         self.reason = reason
         self.hint = hint
-        """What a developer has to change, where the request may have been honest. For logs and loopback only."""
+        """Advice to the developer, where the request may have been honest. For logs and loopback only."""
 
 
 class RefreshElsewhere(GeneralError):
@@ -159,7 +159,7 @@ class TokenTheftDetected(ResealError):
 
 
 class InvalidClaims(ResealError):
-    """The session lacks a claim that this resource asks for."""
+    """The session lacks a claim that this resource requires."""
 
     code = INVALID_CLAIMS
 
@@ -179,5 +179,5 @@ class ClaimFailure:
 
 
 def is_error_from_auth(error: object) -> bool:
-    """Tell whether an exception comes from this library (the seed's ``Error.isErrorFromAuth``)."""
+    """Return whether an exception comes from this library (the seed's ``Error.isErrorFromAuth``)."""
     return isinstance(error, ResealError)

@@ -1,4 +1,4 @@
-"""The inventory of security events, and what each one tells. No event carries a secret."""
+"""The inventory of security events and their fields. No event carries a secret."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ CORRELATION_ID_MAX: Final = 128
 
 
 class EventName(StrEnum):
-    """Every event that can occur. A log reader may rely on there being no other."""
+    """Every event that can occur. Log readers may rely on this list being complete."""
 
     SESSION_CREATED = "session_created"
     SESSION_REFRESHED = "session_refreshed"
     SESSION_REPLAYED = "session_replayed"
-    """A previous refresh token was met inside its window and got the same successor."""
+    """A previous refresh token was presented within its window and got the same successor."""
     SESSION_IN_STEP = "session_in_step"
-    """Three generations in a row needed a replay: perhaps two parties refresh in step."""
+    """Three generations in a row needed a replay: two parties may be refreshing in step."""
     ACCESS_TOKEN_REISSUED = "access_token_reissued"
-    """A new access token of the same generation was written: the payload has changed, or it was to be confirmed."""
+    """A new access token of the same generation was issued: the payload changed, or the generation was confirmed."""
     SESSION_REVOKED = "session_revoked"
     TOKEN_THEFT = "token_theft"
     REFRESH_REFUSED = "refresh_refused"
@@ -32,9 +32,9 @@ class EventName(StrEnum):
     """A genuine token is newer than the store: a backup was restored, or writes were lost."""
     CROSS_SITE_REFUSED = "cross_site_refused"
     REFRESH_COOKIE_MISSING = "refresh_cookie_missing"
-    """A refresh came with the access cookie alone: its path is not the one that browsers call."""
+    """A refresh came with the access cookie alone: the refresh cookie's path is not the path that browsers call."""
     IMPERSONATION_BEGUN = "impersonation_begun"
-    """A user (``by``) got an access token of another one, and said why (``note``)."""
+    """A user (``by``) got an access token of another user, for a stated reason (``note``)."""
     IMPERSONATION_ENDED = "impersonation_ended"
     KEY_PUBLISHED = "key_published"
     KEY_RETIRED = "key_retired"
@@ -42,13 +42,13 @@ class EventName(StrEnum):
 
 
 class Caller(NamedTuple):
-    """Who asks, as far as a request tells: evidence for events, never a reason to trust."""
+    """The caller as described by the request: evidence for events, never a reason to trust."""
 
     device: Device = NO_DEVICE
     correlation_id: str | None = None
 
     def bounded(self) -> Caller:
-        """Give what may be kept of it: a caller's words are as long as he likes."""
+        """Return it with each field cut to its maximum length: the caller chose the text."""
         correlation_id = self.correlation_id and self.correlation_id[:CORRELATION_ID_MAX]
         return Caller(Device.of(*self.device), correlation_id)
 
@@ -58,7 +58,7 @@ NOBODY: Final = Caller()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event: what, when (ms), whose, from where, and why."""
+    """One event: its name, time (ms), session, origin and reason."""
 
     name: EventName
     at: int
@@ -67,14 +67,14 @@ class Event:
     user_id: str | None = None
     reason: str | None = None
     device: Device = NO_DEVICE
-    """The party whose request this is."""
+    """The device that sent this request."""
     other_device: Device | None = None
-    """The party that was seen before it (theft and parties in step)."""
+    """The device seen before it (theft, and parties in step)."""
     correlation_id: str | None = None
     by: str | None = None
-    """Who had it done, where that is known: the name of an API key, or of whoever gave a command."""
+    """Who caused it, if known: the name of an API key, or of the operator who ran a command."""
     note: str | None = None
-    """Why, in their words."""
+    """Their reason, in their own words."""
 
 
 EventListener = Callable[[Event], None]

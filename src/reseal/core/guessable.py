@@ -1,4 +1,4 @@
-"""Secrets that somebody could guess. They are looked at, not measured: chance cannot be told from its absence."""
+"""Guessable secrets. The checks are heuristics: randomness itself cannot be measured."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from math import log2
 from typing import Final
 
 FEWEST: Final = 6
-"""Different characters that a secret has at least."""
+"""Minimum number of different characters in a secret."""
 LONGEST_REPEATED: Final = 8
 LEAST_REST: Final = 8
-"""Different characters that are left of a secret once placeholders are taken out of it."""
+"""Minimum number of different characters that remain once placeholder words are removed."""
 WEAK_BITS: Final = 100
 _PLACEHOLDER: Final = re.compile(
     r"change|replace|please|secret|password|passwd|example|placeholder|default|insecure|django|your|this|here|with|"
@@ -23,19 +23,19 @@ _WORDS_ONLY: Final = re.compile(r"[a-z\W_]*")
 
 
 def obvious(secret: str) -> str | None:
-    """Say why anybody would try a secret among the first, or ``None``."""
+    """Return why a secret would be guessed at once, or ``None``."""
     if len(set(secret)) < FEWEST:
         return f"has fewer than {FEWEST} different characters"
     if _period(secret) <= LONGEST_REPEATED:
-        return "repeats a few characters again and again"
+        return "repeats a few characters over and over"
     rest = re.sub(r"[\W_]+", "", _PLACEHOLDER.sub("", secret))
     if len(set(rest)) < LEAST_REST and _PLACEHOLDER.search(secret):
-        return "is a placeholder that anybody could guess"
+        return "is a placeholder that anyone could guess"
     return None
 
 
 def weakness(secret: str) -> str | None:
-    """Say why a secret may be weak, or ``None``: it reads like words, or has little variety."""
+    """Return why a secret may be weak (it reads like words, or has little variety), or ``None``."""
     if _WORDS_ONLY.fullmatch(secret) or any(map(str.isspace, secret)):
         return "reads like words, which can be guessed"
     counts = Counter(secret)
@@ -44,5 +44,5 @@ def weakness(secret: str) -> str | None:
 
 
 def _period(text: str) -> int:
-    """Return after how many characters a text repeats itself; its length if it does not."""
+    """Return the period of a text that repeats itself; its length if it does not."""
     return (text + text).find(text, 1)

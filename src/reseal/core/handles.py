@@ -1,4 +1,4 @@
-"""Session handles: random text, and behind a ``_`` the tenant, so that a handle alone finds its session."""
+"""Session handles: random text, then ``_`` and the tenant, so that a handle alone identifies its session."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def suffix_of(tenant_id: str) -> str:
 
 
 def tenant_of(handle: str) -> str:
-    """Return the tenant that a session handle names: the part behind the first ``_``, or the default tenant."""
+    """Return the tenant that a session handle names: the part after the first ``_``, or the default tenant."""
     parts = handle.split("_")
     return parts[1] if len(parts) > 1 else DEFAULT_TENANT

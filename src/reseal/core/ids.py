@@ -1,7 +1,7 @@
-"""Ids as callers name them: made plain text, or refused by the argument's name before any store sees them.
+"""Ids given by callers: converted to plain text, or rejected with the argument's name before a store sees them.
 
-Stores compare byte for byte, and drivers convert other types each in its own way: a number would find nobody in one
-store and somebody in the next. An instance of a subclass of ``str`` is the text that it holds.
+Stores compare byte for byte, and each driver converts other types in its own way: a number would match no user in one
+store and some user in another. An instance of a subclass of ``str`` becomes the text that it holds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def handle(given: str, argument: str = "session_handle") -> str:
 
 
 def handle_or_none(given: str | None, argument: str) -> str | None:
-    """Return a session handle as plain text, ``None`` as it is. Raises ``InvalidInput``."""
+    """Return a session handle as plain text, and ``None`` unchanged. Raises ``InvalidInput``."""
     return None if given is None else handle(given, argument)
 
 
@@ -37,9 +37,9 @@ def _plain(argument: str, given: object, advice: str) -> str:
     if type(given) is str:
         return given
     if isinstance(given, str):
-        return str.__str__(given)  # not str(given): an Enum with text in it would give its own name
+        return str.__str__(given)  # not str(given): a text Enum would return its own name
     if given is None:
-        advice = "text that was looked up, and nothing else"  # str(None) would be somebody's id
+        advice = "text that was looked up, and nothing else"  # str(None) could be a user's id
     elif isinstance(given, bytes | bytearray):
         advice = f"{argument}.decode()"
     raise InvalidInput(argument, f"must be text, not {_kind(given)}: pass {advice}")

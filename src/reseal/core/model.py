@@ -1,4 +1,4 @@
-"""The nouns. Frozen values without behaviour that waits; times are integer milliseconds since the epoch."""
+"""The domain's values: frozen, without I/O. Times are integer milliseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ USER_ID_MAX: Final = 512
 USER_AGENT_MAX: Final = 512
 """Longest user agent that is kept, in characters."""
 ADDRESS_MAX: Final = 64
-"""Longest client address that is kept, in characters: that of IPv6 with a zone has room."""
+"""Longest client address that is kept, in characters: enough for IPv6 with a zone."""
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What could break a log line or cannot be stored as UTF-8."""
+"""Characters that could break a log line or cannot be stored as UTF-8."""
 
 
 class Scope(NamedTuple):
-    """Whose sessions: every row and every token belongs to exactly one app and tenant."""
+    """An app and tenant. Every row and every token belongs to exactly one of each."""
 
     app_id: str = "public"
     tenant_id: str = "public"
 
 
 class Device(NamedTuple):
-    """Where a request came from, as evidence. Neither member is ever used to decide on identity."""
+    """The origin of a request, as evidence. Neither member is ever used to decide on identity."""
 
     ip: str | None = None
     user_agent: str | None = None
 
     @classmethod
     def of(cls, ip: str | None, user_agent: str | None) -> Device:
-        """Take what a request or a proxy says, fit to be stored and printed, in a bounded length."""
+        """Make one from untrusted text: unprintable characters are removed, and the length is bounded."""
         return cls(_evidence(ip, ADDRESS_MAX), _evidence(user_agent, USER_AGENT_MAX))
 
 
@@ -49,7 +49,7 @@ class EndReason(StrEnum):
 
 
 class TheftResponse(StrEnum):
-    """What is done with a session whose refresh token was reused."""
+    """The response to a reused refresh token."""
 
     REPORT = "report"
     REVOKE_SESSION = "revoke_session"
@@ -57,7 +57,7 @@ class TheftResponse(StrEnum):
 
 
 class Rollback(StrEnum):
-    """How a genuine token is met that is newer than the store, which was rolled back then."""
+    """How a genuine token that is newer than the store is treated: the store must have been rolled back."""
 
     ADOPT = "adopt"
     REFUSE = "refuse"
@@ -65,20 +65,20 @@ class Rollback(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How forgiving a presented previous token is met (the policy table of ``rotation``). Milliseconds."""
+    """How the previous refresh token is treated (the table of ``rotation``). Milliseconds."""
 
     race_window: int
     lost_response_window: int | None
-    """``None``: until the session expires. 0: an unconfirmed successor earns no extra patience."""
+    """``None``: until the session expires. 0: no grace for unconfirmed successors."""
     theft_response: TheftResponse
     confirm_by_verify: bool
-    """Mark the access token of a refresh, so that its first use reaches the store and confirms."""
+    """Mark the access token of a refresh, so that its first use reaches the store and confirms the generation."""
     rollback: Rollback = Rollback.ADOPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
-    """What a store needs to begin a session. It adds the times by its own clock."""
+    """The input to a store that creates a session. The store adds the times by its own clock."""
 
     handle: str
     user_id: str
@@ -94,27 +94,27 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """One step of the line: the presented token's hash must still be current for it to happen."""
+    """One rotation of the token family. It happens only if the presented token's hash is still current."""
 
     handle: str
     presented_hash: bytes = field(repr=False)
     successor_hash: bytes = field(repr=False)
     successor_sealed: bytes = field(repr=False)
     attempt_hash: bytes | None = field(default=None, repr=False)
-    """Of the attempt key that came with the presented token (see ``attempt``)."""
+    """Hash of the attempt key that came with the presented token (see ``attempt``)."""
     idle_ms: int
     device: Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """A session as the store keeps it. Nothing in it can be presented as a credential."""
+    """A session as stored. Nothing in it can be presented as a credential."""
 
     handle: str
     user_id: str
     created_at: int
     expires_at: int
-    """The idle end: moves with each rotation, never past ``absolute_expires_at``."""
+    """The idle expiry: moves with each rotation, never past ``absolute_expires_at``."""
     absolute_expires_at: int | None
     generation: int
     current_hash: bytes = field(repr=False)
@@ -124,13 +124,13 @@ class SessionRecord:
     confirmed_at: int | None
     """When the current generation was first seen in use."""
     attempt_hash: bytes | None = field(repr=False)
-    """Of the attempt key with which the current generation was made."""
+    """Hash of the attempt key with which the current generation was made."""
     replayed: int
-    """Register (see ``register``) of the generations that were given out again, for whatever reason."""
+    """Register (see ``register``) of the generations that were replayed, for any reason."""
     collided: int
-    """Register of those given out again outside the race window, to a client that did not show that it was the same."""
+    """Register of those replayed outside the race window to a client without the matching attempt key."""
     estranged: int
-    """Those of ``collided`` in which it was seen to be another."""
+    """Those of ``collided`` in which the attempt keys showed a different client."""
     jwt_payload: bytes = field(repr=False)
     session_data: bytes = field(repr=False)
     use_static_key: bool
@@ -143,14 +143,14 @@ class SessionRecord:
 
 
 class Found(NamedTuple):
-    """A read row, or its absence, with the store's time of the reading."""
+    """A row, or its absence, with the store's time at which it was read."""
 
     record: SessionRecord | None
     now: int
 
 
 class StoredTenant(NamedTuple):
-    """A tenant of an app as the store keeps it; the app itself is its tenant ``public``."""
+    """A tenant of an app as stored; the app itself is its tenant ``public``."""
 
     scope: Scope
     config: bytes
@@ -158,25 +158,25 @@ class StoredTenant(NamedTuple):
 
 
 class TenantChanges(NamedTuple):
-    """What became of apps and tenants from one revision to another."""
+    """Changes to apps and tenants between two revisions."""
 
     revision: int
-    """The one up to which this is complete; later changes may be among it."""
+    """The changes are complete up to this revision; later ones may be included."""
     since: int
-    """The one from which the changes are counted; 0: these are all tenants that there are."""
+    """The revision from which the changes are counted; 0: these are all the tenants."""
     there: tuple[StoredTenant, ...]
-    """New and changed ones, oldest first."""
+    """New and changed tenants, oldest first."""
     gone: tuple[Scope, ...] = ()
 
 
 class StoredKey(NamedTuple):
-    """A key of an app as the store keeps it."""
+    """A key of an app as stored."""
 
     kid: str
     algorithm: str
     """``ES256``, ``RS256``, ``EdDSA`` for signing keys; ``HS256`` for the refresh key."""
     secret: bytes
-    """PKCS #8 DER or raw bytes, wrapped under the key-encryption key where there is one."""
+    """PKCS #8 DER or raw bytes, wrapped under the key-encryption key if there is one."""
     created_at: int
     signs_from: int
 

@@ -1,4 +1,4 @@
-"""What callers may store and sign: JSON objects that come back exactly as they were given, and user ids likewise."""
+"""Validation of stored and signed values: JSON objects and user ids must read back exactly as given."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LARGEST: Final = 2**64 - 1
 
 
 def encode(field: str, value: Mapping[str, object] | None) -> bytes:
-    """Write a JSON object as text. Raises ``InvalidInput`` naming ``field`` unless it reads back equal.
+    """Encode a JSON object. Raises ``InvalidInput`` naming ``field`` unless it reads back equal.
 
-    That rules out what JSON would change silently: NaN and infinities, tuples, keys that are not text, dates,
-    integers beyond 64 bits, lone surrogates, nesting too deep to read.
+    This rejects values that JSON would change silently: NaN and infinities, tuples, non-text keys, dates, integers
+    beyond 64 bits, lone surrogates, and nesting too deep to read.
     """
     if value is None:
         return EMPTY
@@ -37,7 +37,7 @@ def encode(field: str, value: Mapping[str, object] | None) -> bytes:
         same = equal(_OBJECT.decode(text), given)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         problem = type(error).__name__
-    if problem is not None:  # raised out here, because some of these errors carry the value along
+    if problem is not None:  # raised outside the handler: some of these errors contain the value
         raise InvalidInput(field, f"is not JSON: {problem}")
     if not same:
         raise InvalidInput(
@@ -48,24 +48,24 @@ def encode(field: str, value: Mapping[str, object] | None) -> bytes:
 
 
 def decode(text: bytes) -> dict[str, Any]:
-    """Read a stored object; each call returns a fresh one."""
+    """Decode a stored object; each call returns a new one."""
     return _OBJECT.decode(text)
 
 
 def decode_as(field: str, text: bytes, kind: type[T]) -> T:
-    """Read a stored object as a dataclass, a ``TypedDict`` or a msgspec ``Struct``.
+    """Decode a stored object as a dataclass, a ``TypedDict`` or a msgspec ``Struct``.
 
-    Raises ``GeneralError`` naming ``field`` if what is stored does not fit ``kind``.
+    Raises ``GeneralError`` naming ``field`` if the stored object does not match ``kind``.
     """
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         problem = str(error)
-    raise GeneralError(f"{field}: what is stored does not fit {kind.__name__}: {problem}")
+    raise GeneralError(f"{field}: the stored object does not match {kind.__name__}: {problem}")
 
 
 def plain(field: str, value: object) -> dict[str, Any]:
-    """Turn a value of such a kind into a JSON object. Raises ``InvalidInput`` naming ``field``."""
+    """Convert such a value to a JSON object. Raises ``InvalidInput`` naming ``field``."""
     problem = f"must be a JSON object, not {type(value).__name__}"
     try:
         made = msgspec.to_builtins(value)
@@ -77,13 +77,13 @@ def plain(field: str, value: object) -> dict[str, Any]:
 
 
 def largest_member(text: bytes) -> str:
-    """Name the member that needs the most room."""
+    """Return the name of the largest member."""
     members = _OBJECT.decode(text)
     return max(members, key=lambda name: len(_ENCODER.encode({name: members[name]})), default="")
 
 
 def check_user_id(user_id: str) -> str:
-    """Return the user id as plain text, byte for byte. Raises ``InvalidInput`` for what no store can keep."""
+    """Return the user id as plain text. Raises ``InvalidInput`` for text that not every store can keep unchanged."""
     user_id = ids.user_id(user_id)
     if not 1 <= len(user_id) <= USER_ID_MAX:
         raise InvalidInput("user_id", f"must have 1 to {USER_ID_MAX} characters, not {len(user_id)}")
@@ -93,7 +93,7 @@ def check_user_id(user_id: str) -> str:
 
 
 def equal(a: object, b: object) -> bool:
-    """Compare by type as well: for JSON, ``1``, ``1.0`` and ``True`` are different values."""
+    """Compare values and types: for JSON, ``1``, ``1.0`` and ``True`` are different values."""
     if type(a) is not type(b):
         return False
     if isinstance(a, dict) and isinstance(b, dict):

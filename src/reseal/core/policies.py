@@ -1,4 +1,4 @@
-"""The two policies: values, not code paths. Milliseconds. The embedded form and the service take them from here."""
+"""The two policies: values, not code paths. Milliseconds. The embedded form and the service both use them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def graceful(
     theft_response: TheftResponse | None = None,
     rollback: Rollback = Rollback.ADOPT,
 ) -> Policy:
-    """Give the policy of the native interface and of CDI 5.6.
+    """Return the policy of the native interface and of CDI 5.6.
 
-    Without a ``lost_response_window`` it is a week, so that a laptop that slept in the middle of a refresh over a long
-    weekend is met kindly, and no longer than the idle limit.
+    ``lost_response_window`` defaults to a week, so that a laptop that slept through a long weekend in the middle of a
+    refresh stays signed in. It never exceeds the idle limit.
     """
     window = min(WEEK, idle_ms) if lost_response_window is None else lost_response_window
     return Policy(
@@ -38,7 +38,7 @@ def classic(
     theft_response: TheftResponse | None = None,
     rollback: Rollback = Rollback.ADOPT,
 ) -> Policy:
-    """Give the policy of CDI 5.5 and older: an answer may be lost until the session expires."""
+    """Return the policy of CDI 5.5 and older: a lost response is tolerated until the session expires."""
     return Policy(
         race_window=race_window,
         lost_response_window=None,

@@ -1,7 +1,7 @@
-"""The refresh token: its text, its hash, and the seal that keeps its successor.
+"""The refresh token: its text, its hash, and the sealed successor.
 
 Text: ``r1.<session handle>.<generation>.<256 random bits>.<MAC>``, all URL-safe. The MAC (HMAC-SHA-256 under the
-app's refresh key, over app, tenant and everything before it) says only "we issued this": garbage that merely
+app's refresh key, over app, tenant and everything before it) proves only that we issued the token: forged text that
 names a session never reaches the state machine. A store keeps SHA-256 of the whole text and, for the previous
 token, the successor's secret sealed under a key that only the holder of that previous token can derive.
 
@@ -34,28 +34,28 @@ _SHAPE: Final = re.compile(rf"r1\.([A-Za-z0-9_-]{{1,128}})\.(0|[1-9][0-9]{{0,9}}
 
 
 class RefreshToken(NamedTuple):
-    """One refresh token, read or minted. Its ``repr`` shows the session and generation only."""
+    """One refresh token, parsed or minted. Its ``repr`` shows the session and generation only."""
 
     handle: str
     generation: int
     secret: bytes
     text: str
     hash: bytes
-    """SHA-256 of the text: what the store keeps."""
+    """SHA-256 of the text, as stored."""
 
     def __repr__(self) -> str:
         return f"RefreshToken(handle={self.handle!r}, generation={self.generation})"
 
 
 def mint(scope: Scope, mac_key: bytes, handle: str, generation: int, secret: bytes) -> RefreshToken:
-    """Write the token of a generation. ``secret`` is 32 bytes from the system's random source."""
+    """Mint the token of a generation. ``secret`` is 32 bytes from the system's random source."""
     body = f"r1.{handle}.{generation}.{_encode(secret)}"
     text = f"{body}.{_encode(_mac(scope, mac_key, body))}"
     return RefreshToken(handle, generation, secret, text, hashlib.sha256(text.encode()).digest())
 
 
 def parse(scope: Scope, mac_key: bytes, text: str) -> RefreshToken:
-    """Read a presented token. Raises ``Unauthorised`` for everything that this app and tenant did not issue."""
+    """Parse a presented token. Raises ``Unauthorised`` unless this app and tenant issued it."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         raise Unauthorised(Refusal.MALFORMED)
@@ -67,7 +67,7 @@ def parse(scope: Scope, mac_key: bytes, text: str) -> RefreshToken:
 
 
 def has_shape(text: str) -> bool:
-    """Tell our tokens from other people's in a place that both use. Says nothing about who issued it."""
+    """Return whether a text has the form of our tokens, in a cookie or header that others use too. Verifies nothing."""
     return _SHAPE.fullmatch(text) is not None
 
 
@@ -101,12 +101,12 @@ def newest_by_shape(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def anti_csrf(mac_key: bytes, token: RefreshToken) -> str:
-    """Derive the anti-CSRF token of a generation: 256 bits that tell nothing about the refresh token."""
+    """Derive the anti-CSRF token of a generation: 256 bits that reveal nothing about the refresh token."""
     return _encode(hmac.digest(mac_key, b"anti-csrf\0" + token.text.encode(), "sha256"))
 
 
 def seal(presented: RefreshToken, successor: RefreshToken, pepper: bytes, nonce: bytes) -> bytes:
-    """Close the successor's secret so that presenting the previous token again opens it. ``nonce``: 12 bytes."""
+    """Seal the successor's secret so that only the presented token opens it. ``nonce``: 12 bytes."""
     context = _context(presented)
     return nonce + AESGCM(_seal_key(presented, pepper, context)).encrypt(nonce, successor.secret, context)
 
@@ -114,7 +114,7 @@ def seal(presented: RefreshToken, successor: RefreshToken, pepper: bytes, nonce:
 def open_seal(
     scope: Scope, mac_key: bytes, presented: RefreshToken, sealed: bytes, pepper: bytes
 ) -> RefreshToken | None:
-    """Open the seal and write the successor again, or ``None`` if it does not open with this token and pepper."""
+    """Open the seal and rebuild the successor; ``None`` if it does not open with this token and pepper."""
     context = _context(presented)
     try:
         secret = AESGCM(_seal_key(presented, pepper, context)).decrypt(

@@ -1,8 +1,8 @@
-"""The registers of a session: which of its last 32 generations had to be given out again. Bit 0 is the current one.
+"""The registers of a session: which of its last 32 generations were replayed. Bit 0 is the current one.
 
-Two parties who hold one line collide in every generation; lost answers are rare and scattered. So what counts is how
-close together they are. A generation is *worth* one, or two where the one who asked again could be seen to be another
-client than the one that was given the successor (see :mod:`reseal.core.attempt`).
+Two parties that share one token family collide in every generation; lost responses are rare and scattered. So the
+density of replays counts. A replayed generation is *worth* one, or two if the attempt keys showed a different client
+from the one that received the successor first (see :mod:`reseal.core.attempt`).
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ SIZE: Final = 32
 """Generations that are remembered."""
 IN_A_ROW: Final = 3
 FULL: Final = ((8, 4), (SIZE, 7))
-"""So many of the last generations must not be worth so much."""
+"""Pairs of a number of latest generations and the worth at which they are too many."""
 _ALL: Final = (1 << SIZE) - 1
 
 
 def aged(register: int, generations: int = 1) -> int:
-    """Make room for generations that begin; the oldest fall out."""
+    """Shift the register for new generations; the oldest drop out."""
     return register << min(generations, SIZE) & _ALL
 
 
 def in_a_row(register: int) -> int:
-    """Count the set bits up to the first that is not, from the current generation back."""
+    """Count the consecutive set bits, from the current generation back."""
     return (~register & register + 1).bit_length() - 1
 
 
 def is_full(collided: int, estranged: int) -> bool:
-    """Tell whether these are too many for one client. ``estranged``: those of ``collided`` that are worth two."""
+    """Return whether these are too many for one client. ``estranged``: those of ``collided`` that are worth two."""
     run = in_a_row(collided)
     if _worth(collided, estranged, run) >= IN_A_ROW:
         return True

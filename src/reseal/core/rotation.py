@@ -1,16 +1,16 @@
-"""The state machine of one line of refresh tokens: a table and one function.
+"""The state machine of one refresh-token family: a table and one function.
 
-A session has one row and one line of tokens, generation 0, 1, 2, …; never two different live successors.
-What a presented token (already shown to be genuine by its MAC) leads to:
+A session has one row and one token family, generation 0, 1, 2, …; never two different live successors.
+The verdict on a presented token, which its MAC has already proved genuine:
 
 ====================  ==========================================================  ==========================
 presented token       and                                                         verdict
 ====================  ==========================================================  ==========================
-any                   there is no such session                                    Refuse(unknown_session)
+any                   no such session                                             Refuse(unknown_session)
 any                   the session was ended                                       Refuse(its end reason)
 any                   past ``expires_at`` or ``absolute_expires_at``              Refuse(expired | absolute…)
 current               —                                                           Rotate
-previous              the attempt key is that of the rotation                     Replay, never counted
+previous              with the attempt key of the rotation                        Replay, never counted
 previous              within the race window of the rotation                      Replay
 previous              successor unconfirmed, within the lost-response window,
                       and the register is not full with this generation           Replay, counted
@@ -18,18 +18,18 @@ previous              otherwise                                                 
 older generation      —                                                           Reuse(older)
 newer                 the store was rolled back, and ``rollback`` is ``adopt``    Adopt
 newer                 the store was rolled back, and ``rollback`` is ``refuse``   Refuse(newer_than_store)
-a stranger of the
-same age              the store was rolled back, and the line forked since        Fork
+same generation,
+different token       the store was rolled back, and the family forked since      Fork
 ====================  ==========================================================  ==========================
 
-*Confirmed* means that the successor was seen in use: it was refreshed with, or an access token of it reached the
-store. It closes the lost-response window at once and is never needed for correctness.
+*Confirmed* means that the successor was seen in use: it was itself refreshed, or an access token of its generation
+reached the store. Confirmation closes the lost-response window at once; correctness never depends on it.
 
-The registers count *generations* that needed a replay, not single replays: a client that asks five times for one lost
-response learns nothing new, and must not be taken for a thief for its patience. Each step of the line moves them on.
+The registers count *generations* that needed a replay, not single replays: a client that retries five times for one
+lost response learns nothing new, and its retries must not count as theft. Each rotation shifts the registers.
 
-To adopt is safe because nobody but us can have issued a newer generation, and complete because nothing else can be
-newer. After it every other token is older, and its next use is found.
+Adopting is safe because only we can have issued a newer generation. Afterwards every other token of the family is
+older, and its next use is detected.
 
 Time is the store's, in milliseconds, and is an argument.
 """
@@ -47,11 +47,11 @@ from reseal.core.model import EndReason, NewSession, Policy, Rollback, Rotation,
 from reseal.core.refresh_token import RefreshToken
 
 IN_STEP: Final = 3
-"""Generations in a row with a replay after which two parties in step are reported."""
+"""Consecutive generations with a replay after which two parties in step are reported."""
 
 
 class ReuseSubtype(StrEnum):
-    """Which token came back: the one before the current one, or one from further back."""
+    """Which token was reused: the one before the current one, or an older one."""
 
     PREVIOUS = "previous"
     OLDER = "older"
@@ -59,16 +59,16 @@ class ReuseSubtype(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rotate:
-    """The token is current: advance the line, if its hash is still current at the moment of writing."""
+    """The token is current: rotate it, if its hash is still current at the time of the write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Hand out the same successor again. ``record`` is the very row that was read if nothing needs writing."""
+    """Return the same successor again. ``record`` is the same object that was read if nothing needs writing."""
 
     record: SessionRecord
     in_step: bool = False
-    """Two parties seem to refresh in step: report it once for this generation."""
+    """Two parties seem to refresh in step: report it once per generation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +80,17 @@ class Reuse:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """The store was rolled back: the line goes on from the presented token, if nobody writes to the row meanwhile."""
+    """The store was rolled back: continue from the presented token, if the row is unchanged when it is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """The line went on in two ways after a roll-back: end it, if nobody writes to the row meanwhile; accuse nobody."""
+    """The family forked after a roll-back: end the session, if the row is unchanged when it is written. Not theft."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The session cannot be refreshed; nobody is accused."""
+    """The session cannot be refreshed. Not theft."""
 
     reason: Refusal
 
@@ -105,9 +105,9 @@ def decide(  # noqa: PLR0911 - the rows of a table
     policy: Policy,
     attempt_hash: bytes | None = None,
 ) -> Verdict:
-    """Walk the table above. Pure; the caller writes what the verdict asks for, conditionally.
+    """Apply the table above. Pure; the caller carries the verdict out by a conditional write.
 
-    ``attempt_hash``: of the attempt key that came with the token.
+    ``attempt_hash``: hash of the attempt key that came with the token.
     """
     if record is None:
         return Refuse(Refusal.UNKNOWN_SESSION)
@@ -117,7 +117,7 @@ def decide(  # noqa: PLR0911 - the rows of a table
     if _same(presented.hash, record.current_hash):
         return Rotate()
     if record.previous_hash is not None and _same(presented.hash, record.previous_hash):
-        return _met_again(record, now, policy, attempt_hash)
+        return _previous_presented(record, now, policy, attempt_hash)
     if presented.generation < record.generation:
         return Reuse(ReuseSubtype.OLDER)
     if presented.generation == record.generation:
@@ -126,7 +126,7 @@ def decide(  # noqa: PLR0911 - the rows of a table
 
 
 def why_ended(record: SessionRecord, now: int) -> Refusal | None:
-    """Say why a session is no longer live at ``now``, or ``None`` if it is."""
+    """Return why a session is no longer live at ``now``, or ``None`` if it is live."""
     if record.end_reason is not None:
         return Refusal(record.end_reason.value)
     if record.absolute_expires_at is not None and now >= record.absolute_expires_at:
@@ -137,7 +137,7 @@ def why_ended(record: SessionRecord, now: int) -> Refusal | None:
 
 
 def begun(new: NewSession, now: int) -> SessionRecord:
-    """The row of a new session: generation 0, confirmed by nobody yet."""
+    """Return the row of a new session: generation 0, not yet confirmed."""
     absolute = None if new.absolute_ms is None else now + new.absolute_ms
     return SessionRecord(
         handle=new.handle,
@@ -167,7 +167,7 @@ def begun(new: NewSession, now: int) -> SessionRecord:
 
 
 def advanced(record: SessionRecord, rotation: Rotation, now: int) -> SessionRecord:
-    """The row after one step of the line. The caller has made sure that the presented hash was current."""
+    """Return the row after one rotation. The caller has made sure that the presented hash was current."""
     idle_end, absolute = now + rotation.idle_ms, record.absolute_expires_at
     return replace(
         record,
@@ -189,7 +189,7 @@ def advanced(record: SessionRecord, rotation: Rotation, now: int) -> SessionReco
 
 
 def adopted(record: SessionRecord, presented: RefreshToken, rotation: Rotation, now: int) -> SessionRecord:
-    """Give the row that went on from a token newer than it, to be written over ``record``'s version."""
+    """Return the row continued from a token newer than it, to be written over ``record``'s version."""
     lost = presented.generation - record.generation
     caught_up = replace(
         record,
@@ -203,19 +203,19 @@ def adopted(record: SessionRecord, presented: RefreshToken, rotation: Rotation, 
 
 
 def confirmed(record: SessionRecord, generation: int, now: int) -> SessionRecord:
-    """Note that an access token of ``generation`` reached the store; the same row if there is nothing to note."""
+    """Mark ``generation`` as confirmed; return the same row if nothing changes."""
     if record.confirmed_at is not None or generation != record.generation:
         return record
     return replace(record, confirmed_at=now)
 
 
 def ended(record: SessionRecord, reason: EndReason, now: int) -> SessionRecord:
-    """End a session. What could open its successor goes; the hashes stay, to tell the end reason later."""
+    """End a session. The sealed successor is deleted; the hashes stay, so that the end reason can be reported later."""
     return replace(record, ended_at=now, end_reason=reason, successor_sealed=None)
 
 
 def redated(record: SessionRecord, now: int) -> SessionRecord:
-    """Take times that are still to come back to ``now``, and the ends with them; the same row if there is none."""
+    """Move future times back to ``now``, and the expiries with them; return the same row if there are none."""
     times = (record.created_at, record.rotated_at, record.confirmed_at, record.last_seen_at, record.ended_at)
     if all(at is None or at <= now for at in times):
         return record
@@ -232,7 +232,7 @@ def redated(record: SessionRecord, now: int) -> SessionRecord:
     )
 
 
-def _met_again(record: SessionRecord, now: int, policy: Policy, attempt_hash: bytes | None) -> Verdict:
+def _previous_presented(record: SessionRecord, now: int, policy: Policy, attempt_hash: bytes | None) -> Verdict:
     if attempt_hash is not None and record.attempt_hash is not None and _same(attempt_hash, record.attempt_hash):
         return Replay(record)
     age = now - record.rotated_at
@@ -253,7 +253,7 @@ def _response_may_be_lost(record: SessionRecord, age: int, policy: Policy) -> bo
 
 
 def _count(record: SessionRecord, *, another: bool) -> SessionRecord:
-    """Note the generation, once. ``another``: one of the two sent a key that the other did not, so they are not one."""
+    """Count the generation, once. ``another``: the attempt keys differ, so these are two clients."""
     collided, estranged = record.collided | 1, record.estranged | another
     if (collided, estranged) == (record.collided, record.estranged):
         return record
@@ -261,7 +261,7 @@ def _count(record: SessionRecord, *, another: bool) -> SessionRecord:
 
 
 def _replay(record: SessionRecord) -> Replay:
-    """Note the generation as replayed, once, and notice several in a row."""
+    """Mark the generation as replayed, once, and detect several in a row."""
     if record.replayed & 1:
         return Replay(record)
     noted = replace(record, replayed=record.replayed | 1)

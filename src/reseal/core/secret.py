@@ -1,4 +1,4 @@
-"""A secret in memory: it can be used, and it cannot be printed, compared by timing or written down by accident."""
+"""A secret in memory that cannot be printed, pickled or leaked through comparison times by accident."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _MASK: Final = "Secret(***)"
 
 
 def revealed(secret: Secret | None) -> bytes | None:
-    """Reveal a secret if there is one."""
+    """Return a secret's value, or ``None`` if there is no secret."""
     return None if secret is None else secret.reveal()
 
 
 class Secret:
-    """Hold a secret so that only :meth:`reveal` gives it away.
+    """Hold a secret that only :meth:`reveal` returns.
 
-    A copy is the object itself, so values that hold a secret can be copied. Nothing is wiped from memory.
+    Copying returns the object itself, so that values holding a secret can be copied. Nothing is wiped from memory.
     """
 
     __slots__ = ("_value",)
@@ -25,7 +25,7 @@ class Secret:
         self._value = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
 
     def reveal(self) -> bytes:
-        """Return the secret; text was encoded as UTF-8."""
+        """Return the secret; text is encoded as UTF-8."""
         return self._value
 
     def __repr__(self) -> str:
@@ -40,7 +40,7 @@ class Secret:
         return hmac.compare_digest(self._value, other._value)
 
     def __hash__(self) -> int:
-        return hash(Secret)  # the same for all: a hash of the content would be a trace of it
+        return hash(Secret)  # the same for all: a hash of the content would leak part of it
 
     def __copy__(self) -> Self:
         return self
@@ -49,4 +49,4 @@ class Secret:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Secret is not pickled: hand it over by environment or file")
+        raise TypeError("a Secret cannot be pickled: pass it by environment or file")

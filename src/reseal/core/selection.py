@@ -1,4 +1,4 @@
-"""Sessions of an app that were begun or refreshed before a moment: which, and how far a walk over them has come."""
+"""Selecting the sessions of an app last refreshed before a given time, and paging over them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where a walk over sessions goes on: behind this one."""
+    """A paging cursor: the page starts after this session."""
 
     tenant_id: str = ""
     handle: str = ""
@@ -15,10 +15,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """Live sessions whose last known step was before ``moment`` (ms).
+    """Live sessions whose last known refresh was before ``moment`` (ms).
 
-    A session that went on from a token newer than the store, at ``moment`` or later, is one of them: its last step that
-    the store knew itself was before the backup, and what became of it since, nobody knows.
+    They include each session that was adopted from a token newer than the store at ``moment`` or later: the store's
+    own last record of it is older than the backup, and its history since is unknown.
     """
 
     app_id: str
@@ -30,8 +30,8 @@ class Before:
 
 
 class Adopted(NamedTuple):
-    """Sessions that went on from a token newer than the store."""
+    """Sessions that continued from a token newer than the store."""
 
     sessions: int
     last_at: int | None
-    """When one did last (ms)."""
+    """The time of the last adoption (ms)."""

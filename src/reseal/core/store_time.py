@@ -1,4 +1,4 @@
-"""What a store tells of its time."""
+"""A store's time, and its repair."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import NamedTuple
 
 
 class Times(NamedTuple):
-    """The time of a store, and of the clock that it follows (ms)."""
+    """The time of a store, and of the wall clock that it follows (ms)."""
 
     now: int
     wall: int
-    """Apart from ``now`` after that clock jumped: ahead as long as the jump is not believed, behind if it was."""
+    """Differs from ``now`` after that clock jumped: ahead while the jump is not yet accepted, behind if it was."""
 
 
 class Repaired(NamedTuple):
-    """What a repair of the store's time did."""
+    """The result of repairing the store's time."""
 
     before: int
-    """The store's time before it (ms)."""
+    """The store's time before the repair (ms)."""
     after: int
     sessions: int
-    """Sessions with times that were still to come, and are now."""
+    """Sessions whose future times were moved back to now."""
     keys: int
-    """Keys, likewise."""
+    """Keys whose future times were moved back to now."""

@@ -1,8 +1,8 @@
-"""The ticket: what a page that keeps its tokens itself shows where it can send no header, as when it opens a WebSocket.
+"""The ticket: a header-mode page's credential where it cannot send a header, such as opening a WebSocket.
 
-Text: ``t1.<session handle>.<generation>.<end, ms>.<128 random bits>.<MAC>``, all characters that a sub-protocol's name
-may have (RFC 9110, 5.6.2). The MAC (HMAC-SHA-256 under the app's refresh key) covers app, tenant and the purpose as
-well, which the text does not say. That a ticket is used once is the store's promise: its random part is claimed there.
+Text: ``t1.<session handle>.<generation>.<end, ms>.<128 random bits>.<MAC>``, all characters allowed in the name of a
+sub-protocol (RFC 9110, 5.6.2). The MAC (HMAC-SHA-256 under the app's refresh key) also covers app, tenant and purpose,
+which are not in the text. The store guarantees single use: the ticket's random part is claimed there.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _SHAPE: Final = re.compile(
 
 
 class Ticket(NamedTuple):
-    """One ticket, read or written. Its ``repr`` shows the session and the end only."""
+    """One ticket, parsed or minted. Its ``repr`` shows the session and the end only."""
 
     handle: str
     generation: int
-    """That of the access token for which it was issued."""
+    """Generation of the access token for which it was issued."""
     until: int
-    """Its end by the store's clock, in ms."""
+    """Its expiry by the store's clock, in ms."""
     nonce: str
     text: str
 
@@ -40,22 +40,22 @@ class Ticket(NamedTuple):
 
     @property
     def claim(self) -> str:
-        """The name under which a store notes that it was used."""
+        """The name under which a store records its use."""
         return f"ticket {self.nonce}"
 
 
 def write(
     scope: Scope, mac_key: bytes, handle: str, generation: int, purpose: str, nonce: bytes, *, until: int
 ) -> Ticket:
-    """Write a ticket. ``nonce`` is 16 bytes from the system's random source."""
+    """Mint a ticket. ``nonce`` is 16 bytes from the system's random source."""
     body = f"t1.{handle}.{generation}.{until}.{_encode(nonce)}"
     return Ticket(handle, generation, until, _encode(nonce), f"{body}.{_mac(scope, mac_key, purpose, body)}")
 
 
 def parse(scope: Scope, mac_key: bytes, purpose: str, text: str) -> Ticket:
-    """Read a ticket. Raises ``Unauthorised`` unless this app and tenant issued it for this purpose.
+    """Parse a ticket. Raises ``Unauthorised`` unless this app and tenant issued it for this purpose.
 
-    Neither its end nor whether it was used before is looked at.
+    Neither its expiry nor its previous use is checked.
     """
     match = _SHAPE.fullmatch(text)
     if match is None:

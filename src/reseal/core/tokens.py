@@ -1,4 +1,4 @@
-"""What a caller is handed when a session is created or refreshed."""
+"""The result of creating or refreshing a session."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class TokenPair:
     claims: Claims
     access_token: str
     refresh_token: str | None
-    """``None`` if only the access token was written anew (a changed payload)."""
+    """``None`` if only the access token was reissued (a changed payload)."""
     anti_csrf: str | None
     session_expires_at: int
-    """Milliseconds since the epoch, by the clock of this process: the lifetime of the cookies."""
+    """Milliseconds since the epoch, by the clock of this process; the cookies expire then."""
 
     def __repr__(self) -> str:
         return f"TokenPair({self.claims!r})"
