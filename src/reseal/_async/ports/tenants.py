@@ -23,5 +23,6 @@ class AsyncTenantStore(Protocol):
     async def remove_tenant(self, scope: Scope) -> bool:
         """Forget a tenant and its sessions; with the tenant ``public`` also the app's keys. Says if it was there.
 
-        It is a new revision if it was there.
+        It is a new revision if it was there. After ``StoreUnavailable`` some of its sessions may be gone, others not;
+        the tenant itself goes with the last of them or later, so that a caller that repeats the call still finds it.
         """

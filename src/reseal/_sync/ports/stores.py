@@ -3,7 +3,10 @@
 
 A store remembers and decides nothing. No transaction, lock or callback crosses the port; where two writers
 could meet, the write is conditional and says whether it happened. Every method raises ``StoreUnavailable`` if the
-store did not answer or did not make the write durable; then nothing, or everything, of that call was done.
+store did not answer or did not make the write durable.
+
+Then nothing, or everything, was done *of each session*, key or tenant, and a call about several may have been done
+for some of them. A caller that repeats the call gets the rest done, and the names of those that the repetition ended.
 """
 
 from __future__ import annotations
