@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 from bench.measure import print_machine
 from bench.service import COMMON, CREATE, VERSION
 from bench.service_pieces import Nowhere
-from reseal.server import journal
+from reseal.server import request_log
 from reseal.server.config import ServiceSettings
 from reseal.server.http.connection import StrictHttp
 from reseal.server.process import Application
@@ -37,7 +37,7 @@ async def main() -> None:
     parser.add_argument("--tries", type=int, default=60)
     options = parser.parse_args()
     print_machine()
-    journal.set_up("INFO")
+    request_log.set_up("INFO")
     logging.getLogger("reseal").handlers[0].setStream(Nowhere())
     application = Application(ServiceSettings(database_uri="memory:"))
     await application.service.open()

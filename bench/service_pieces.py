@@ -27,7 +27,7 @@ from reseal.core import keys, payload, refresh_token
 from reseal.core.events import Event, EventName
 from reseal.core.model import Device, Scope, StoredKey
 from reseal.log import log_event
-from reseal.server import journal
+from reseal.server import request_log
 from reseal.server.http.messages import Request
 
 CALLS = 200
@@ -85,14 +85,14 @@ def _requests() -> dict[str, Callable[[], object]]:
     request = Request("POST", "/recipe/session", b"", [(b"cdi-version", b"5.4")], "127.0.0.1")
     event = Event(
         name=EventName.SESSION_REFRESHED, at=10**12, scope=SCOPE, session_handle=HANDLE, user_id="user-1",
-        device=Device("127.0.0.1", None), correlation_id=journal.correlate(request),
+        device=Device("127.0.0.1", None), correlation_id=request_log.correlate(request),
     )  # fmt: skip
     _log_to_nowhere()
     return {
         "read the body of a create": lambda: Body(body),
         "check a payload that is to be stored": lambda: payload.encode("userDataInJWT", {"role": "reader"}),
         "log an event": lambda: log_event(event),
-        "log a request": lambda: journal.log_request(request, 200, 0.001),
+        "log a request": lambda: request_log.log_request(request, 200, 0.001),
     }
 
 
@@ -107,7 +107,7 @@ class Nowhere(io.StringIO):
 
 
 def _log_to_nowhere() -> None:
-    journal.set_up("INFO")
+    request_log.set_up("INFO")
     logging.getLogger("reseal").handlers[0].setStream(Nowhere())
 
 

@@ -24,7 +24,7 @@ from reseal.server.app import Service
 from reseal.server.cli import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, main
 from reseal.server.config import ServiceSettings
 from reseal.server.inspection import clocks, inspect
-from reseal.server.instances import Instance, entered, ready, running
+from reseal.server.running_services import Instance, prepare, registered, running
 from tests.support.postgres import cluster
 
 SECRET = "canary-Q7v2mB9xK4tR8wZ1pL6nD3sF5hJ0gYaE"
@@ -697,7 +697,7 @@ def test_only_what_runs_is_listed(run, home):
     state = home / "state"
     (state / ".started").mkdir(parents=True)
     (state / ".started" / "127.0.0.1-1").write_text("1\n\n")
-    with entered(state, Instance(7, "::1", 3567, "/auth")):
+    with registered(state, Instance(7, "::1", 3567, "/auth")):
         assert (state / ".started" / "::1-3567").read_text() == "7\n/auth\n"
         assert running(state) == [Instance(7, "::1", 3567, "/auth")]
         assert rows(run("list", "--json")[1]) == [{"pid": 7, "host": "::1", "port": 3567, "base_path": "/auth"}]
@@ -705,7 +705,7 @@ def test_only_what_runs_is_listed(run, home):
 
 
 def test_a_state_directory_that_is_made_is_the_users_own(home):
-    assert ready(home / "fresh") == home / "fresh"
+    assert prepare(home / "fresh") == home / "fresh"
     assert [oct((home / name).stat().st_mode & 0o777) for name in ("fresh", "fresh/.started")] == ["0o700", "0o700"]
     assert list((home / "fresh/.started").iterdir()) == []
 

@@ -13,7 +13,7 @@ import pytest
 from reseal import AsyncMemoryStore, StoreUnavailable
 from reseal._async.ports import AsyncStore
 from reseal.core.model import Scope
-from reseal.server import health, journal
+from reseal.server import health, request_log
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 from reseal.server.metrics import Metrics, TimedStore, text_of
@@ -146,7 +146,7 @@ async def test_a_request_is_one_line_without_anything_of_the_callers(client, cap
     with caplog.at_level(logging.INFO, "reseal"):
         await ask(client, "GET", "/recipe/session/user?userId=canary", headers={"x-request-id": "mine-1"})
     [record] = [record for record in caplog.records if '"request"' in record.getMessage()]
-    line = json.loads(journal.JsonLines().format(record))
+    line = json.loads(request_log.JsonLines().format(record))
     assert (line["operation"], line["status"], line["correlation_id"]) == ("list_user", 200, "mine-1")
     assert "canary" not in record.getMessage()
 
@@ -156,7 +156,7 @@ def test_any_other_record_becomes_a_line_too():
         int("two\nlines")
     except ValueError as error:
         record = logging.LogRecord("reseal", logging.ERROR, "", 0, "a\nb %s", ("c",), (type(error), error, None))
-    text = journal.JsonLines().format(record)
+    text = request_log.JsonLines().format(record)
     assert "\n" not in text
     assert json.loads(text)["message"] == "a\nb c"
 

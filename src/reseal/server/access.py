@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reseal.cdi.problem import INVALID_KEY, Problem
-from reseal.server.address import spellings
+from reseal.server.address import equivalent_forms
 from reseal.server.api_keys import ApiKey, digest_of
 from reseal.server.http.messages import Request
 from reseal.server.live_keys import LiveKeys
@@ -32,7 +32,7 @@ class Gate:
         """Raise ``Problem`` 403 if the caller's address is denied, not among the allowed ones, or not known."""
         if self._deny is None and self._allow is None:
             return
-        forms = spellings(request.client_ip) if request.client_ip else ()
+        forms = equivalent_forms(request.client_ip) if request.client_ip else ()
         if not forms or _matches(self._deny, forms) or not (self._allow is None or _matches(self._allow, forms)):
             raise Problem(403, "Forbidden")
 

@@ -64,7 +64,7 @@ def site(address: str | None) -> str:
     return str(ipaddress.ip_network((address, _SITE), strict=False))
 
 
-def spellings(address: str) -> tuple[str, ...]:
+def equivalent_forms(address: str) -> tuple[str, ...]:
     """Give the forms that a pattern may mean: of IPv6 also the one with all eight groups, as Java writes it."""
     if ":" not in address:
         return (address,)

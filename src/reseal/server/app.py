@@ -38,7 +38,7 @@ from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
 from reseal.core.events import Caller, Event, EventListener
 from reseal.correlation import harmless
 from reseal.log import LOGGER, log_event
-from reseal.server import journal, rpc
+from reseal.server import request_log, rpc
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
@@ -119,7 +119,7 @@ class Service:
             await self._live(receive, send)
         elif scope["type"] == "http":
             began, request = time.perf_counter(), read_request(scope, self._proxies)
-            correlation_id = journal.correlate(request)
+            correlation_id = request_log.correlate(request)
             try:
                 reply = await self.answer(request, receive)
             except ConnectionAbortedError:
@@ -127,7 +127,7 @@ class Service:
             if request.trace.known:
                 scope[KNOWN] = True
             self.metrics.count_request(request.trace.operation, reply.status)
-            journal.log_request(request, reply.status, time.perf_counter() - began)
+            request_log.log_request(request, reply.status, time.perf_counter() - began)
             await send_reply(send, reply, (b"x-request-id", correlation_id.encode()), *self.health.headers())
 
     async def answer(self, request: Request, receive: Any) -> Reply:

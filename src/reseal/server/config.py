@@ -35,7 +35,7 @@ from reseal.settings.sources import (
 )
 
 STATE_VARIABLE: Final = "RESEAL_STATE_DIR"
-"""Where instances write down that they run; see ``instances``."""
+"""Where instances write down that they run; see ``running_services``."""
 FILES: Final = {
     "RESEAL_SECRET_KEY_FILE": "secret_key",
     "RESEAL_ACCEPTED_SECRET_KEYS_FILE": "accepted_secret_keys",

@@ -27,7 +27,7 @@ from uvicorn.supervisors import Multiprocess
 
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
-from reseal.server import journal, tls
+from reseal.server import request_log, tls
 from reseal.server.address import Proxies
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
@@ -187,7 +187,7 @@ class Application:
 def worker() -> Application:
     """Make the application of one of several workers; the configuration comes from its environment."""
     settings = ServiceSettings.load()
-    journal.set_up(settings.log_level)
+    request_log.set_up(settings.log_level)
     board = Scoreboard(Path(os.environ[SCOREBOARD]))
     config_path = os.environ.get("RESEAL_CONFIG", "")
     return Application(settings, config_path=config_path, supervisor=parent_process(), board=board)

@@ -18,7 +18,7 @@ from reseal.core.errors import ConfigurationError, InvalidInput, StoreUnavailabl
 from reseal.log import LOGGER
 from reseal.server.cli import administration, callers, running, upkeep
 from reseal.server.cli.arguments import Parser
-from reseal.server.cli.exits import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, Refusal
+from reseal.server.cli.exits import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, CommandFailed
 from reseal.server.cli.output import printable
 
 __all__ = ["CONFIGURATION", "DONE", "REFUSED", "UNAVAILABLE", "main"]
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = int(options.command(options))
             sys.stdout.flush()
             return code
-    except (Refusal, InvalidInput) as refusal:
+    except (CommandFailed, InvalidInput) as refusal:
         return _complain(str(refusal), REFUSED)
     except ConfigurationError as error:
         return _complain(str(error), CONFIGURATION)

@@ -22,8 +22,8 @@ from reseal.core.policies import WEEK
 from reseal.core.secret import revealed
 from reseal.core.selection import Before, Place
 from reseal.server.cli.arguments import command, configured, group, scoped, settings_of
-from reseal.server.cli.exits import DONE, REFUSED, Refusal
-from reseal.server.cli.minutes import accountable, minutes
+from reseal.server.cli.audit_log import accountable, audit_listener
+from reseal.server.cli.exits import DONE, REFUSED, CommandFailed
 from reseal.server.cli.opened import app_of, in_app, in_store
 from reseal.server.cli.output import Row, moment_of, show, time_of
 from reseal.server.directory import App, Directory
@@ -75,7 +75,7 @@ def rotate_keys(options: Namespace) -> int:
 
     async def run(app: App) -> str:
         if await _is_embedded(app):
-            raise Refusal("an application embeds these sessions: it rotates its keys itself, with rotate_keys()")
+            raise CommandFailed("an application embeds these sessions: it rotates its keys itself, with rotate_keys()")
         return await app.driver.rotate_keys()
 
     kid = in_app(options, run)
@@ -93,9 +93,9 @@ def remove_keys(options: Namespace) -> int:
         known, that_sign = ({key.kid for key in some} for some in (keys, _signing(keys, app)))
         for kid in options.kids:
             if kid not in known or not kid.startswith(DYNAMIC):
-                raise Refusal(f"{kid} is no dynamic key of app {options.app}: see reseal keys list")
+                raise CommandFailed(f"{kid} is no dynamic key of app {options.app}: see reseal keys list")
             if kid in that_sign:
-                raise Refusal(f"{kid} still signs: run reseal keys rotate and wait until the new key does")
+                raise CommandFailed(f"{kid} still signs: run reseal keys rotate and wait until the new key does")
         await store.remove_keys(options.app, options.kids)
 
     in_store(options, run)
@@ -172,7 +172,7 @@ def show_session(options: Namespace) -> int:
 def revoke_sessions(options: Namespace) -> int:
     """End sessions by handle, or all of a user."""
     if bool(options.handles) == (options.user is not None):
-        raise Refusal("name either session handles or --user")
+        raise CommandFailed("name either session handles or --user")
 
     async def run(app: App) -> list[str]:
         if options.user is not None:
@@ -190,7 +190,7 @@ def end_before(options: Namespace) -> int:
     if options.dry_run:
         show(in_store(options, lambda _, store: at_risk(store, which), looks_only=True), options, empty=_NONE_BEFORE)
         return DONE
-    tell = not_before.teller(SystemClock(), minutes(options))
+    tell = not_before.teller(SystemClock(), audit_listener(options))
 
     async def run(directory: Directory, store: AsyncStore) -> int:
         await app_of(directory, options.app, options.tenant or DEFAULT_TENANT)
@@ -220,7 +220,9 @@ def _signing(keys: Iterable[StoredKey], app: App) -> list[StoredKey]:
 
 
 def _tell_key(options: Namespace, name: EventName, kid: str) -> None:
-    minutes(options)(Event(name=name, at=SystemClock().wall(), scope=Scope(options.app, DEFAULT_TENANT), reason=kid))
+    audit_listener(options)(
+        Event(name=name, at=SystemClock().wall(), scope=Scope(options.app, DEFAULT_TENANT), reason=kid)
+    )
 
 
 async def _is_embedded(app: App) -> bool:
@@ -238,7 +240,7 @@ async def _session(app: App, handle: str) -> Row:
     try:
         record = await app.driver.records.get(handle)
     except Unauthorised as error:
-        raise Refusal(f"there is no live session {handle} ({error.reason.value})") from None
+        raise CommandFailed(f"there is no live session {handle} ({error.reason.value})") from None
     return _row(record)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from reseal.server.api_keys import RIGHTS, api_keys, check_text, digest_of
 from reseal.server.cli.arguments import command, group
-from reseal.server.cli.exits import DONE, Refusal
+from reseal.server.cli.exits import DONE, CommandFailed
 from reseal.server.cli.output import show
 from reseal.server.live_keys import read_keys
 from reseal.settings.problems import UnfitError
@@ -45,7 +45,7 @@ def hash_key(options: Namespace) -> int:
     """Read a key from standard input and give its entry."""
     key = sys.stdin.read().strip()
     if not key:
-        raise Refusal("standard input holds no key: is the variable set that it comes from?")
+        raise CommandFailed("standard input holds no key: is the variable set that it comes from?")
     entry = _entry(key, options)
     if options.add_to is not None:
         _append(Path(options.add_to), entry)
@@ -63,19 +63,19 @@ def _described(parser: ArgumentParser) -> None:
 
 
 def _entry(key: str, options: Namespace) -> str:
-    """Write the line of a key. Raises ``Refusal`` if the service would not take it."""
+    """Write the line of a key. Raises ``CommandFailed`` if the service would not take it."""
     limits = {"may": options.may, "apps": options.app, "tenants": options.tenant}
     members = {"name": options.name, "sha256": digest_of(key).hex(), **{k: v for k, v in limits.items() if v}}
     try:
         check_text(key)
         api_keys([members])
     except UnfitError as unfit:
-        raise Refusal(f"{unfit.reason('the key')}: {unfit.advice}") from None
+        raise CommandFailed(f"{unfit.reason('the key')}: {unfit.advice}") from None
     return "- " + json.dumps(members)  # JSON is YAML
 
 
 def _append(path: Path, entry: str) -> None:
-    """Write the file anew with the entry at its end, so that a service never reads half of it. Raises ``Refusal``."""
+    """Replace the file by one with the entry appended; a service never reads half of it. Raises ``CommandFailed``."""
     before, mode, facts = "", 0o600, None
     try:
         if path.exists():
@@ -92,10 +92,12 @@ def _append(path: Path, entry: str) -> None:
         read_keys(beside)
         beside.replace(path)
     except (OSError, ValueError) as error:
-        raise Refusal(f"{path} cannot be changed ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
+        raise CommandFailed(
+            f"{path} cannot be changed ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
+        ) from None
     except UnfitError as unfit:
         beside.unlink()
-        raise Refusal(f"{path} was not changed: with this entry it {unfit.why}: {unfit.advice}") from None
+        raise CommandFailed(f"{path} was not changed: with this entry it {unfit.why}: {unfit.advice}") from None
 
 
 def _is_plain(text: str) -> bool:

@@ -10,5 +10,5 @@ CONFIGURATION: Final = 3
 UNAVAILABLE: Final = 4
 
 
-class Refusal(Exception):
+class CommandFailed(Exception):
     """The command cannot do what was asked; the text says why."""

@@ -12,8 +12,8 @@ from reseal._async.ports import AsyncStore
 from reseal.cdi.paths import DEFAULT
 from reseal.clock import SystemClock
 from reseal.server.cli.arguments import settings_of
-from reseal.server.cli.exits import Refusal
-from reseal.server.cli.minutes import minutes
+from reseal.server.cli.audit_log import audit_listener
+from reseal.server.cli.exits import CommandFailed
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import App, Directory
 from reseal.server.stores import make_store
@@ -24,13 +24,13 @@ T = TypeVar("T")
 def in_store(
     options: Namespace, run: Callable[[Directory, AsyncStore], Awaitable[T]], *, looks_only: bool = False
 ) -> T:
-    """Run with what is kept. Raises ``Refusal`` where nothing can have been kept.
+    """Run with what is kept. Raises ``CommandFailed`` where nothing can have been kept.
 
     ``looks_only``: nothing is changed, not even in the file of an application that embeds its sessions.
     """
     settings = settings_of(options)
     _refuse_nothing(settings)
-    on_event = minutes(options)
+    on_event = audit_listener(options)
 
     async def opened() -> T:
         async with open_store(settings, looks_only=looks_only) as store:
@@ -50,10 +50,10 @@ def in_app(options: Namespace, run: Callable[[App], Awaitable[T]], *, looks_only
 
 
 async def app_of(directory: Directory, app_id: str, tenant_id: str = DEFAULT) -> App:
-    """Find an app by the name of one of its tenants. Raises ``Refusal``."""
+    """Find an app by the name of one of its tenants. Raises ``CommandFailed``."""
     app = await directory.find(app_id, tenant_id)
     if app is None:
-        raise Refusal(f"there is no tenant {tenant_id} of an app {app_id}")
+        raise CommandFailed(f"there is no tenant {tenant_id} of an app {app_id}")
     return app
 
 
@@ -73,9 +73,9 @@ def _refuse_nothing(settings: ServiceSettings) -> None:
     if settings.database_path is not None and not settings.database_path.parent.exists():
         return  # opening it says more
     if settings.database_path is not None and not settings.database_path.exists():
-        raise Refusal(
+        raise CommandFailed(
             f"{settings.database_path} does not exist: correct database_uri or go to the service's folder, "
             "or run reseal migrate"
         )
     if settings.database_path is None and settings.postgresql_uri is None:
-        raise Refusal("database_uri is memory:, which only the service itself can look into; name another store")
+        raise CommandFailed("database_uri is memory:, which only the service itself can look into; name another store")

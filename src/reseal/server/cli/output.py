@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from reseal.server.cli.exits import Refusal
+from reseal.server.cli.exits import CommandFailed
 
 Row = dict[str, Any]
 
@@ -43,14 +43,16 @@ def time_of(milliseconds: int) -> str:
 
 
 def moment_of(text: str) -> int:
-    """Read a date and time with its zone, or ``now``; gives milliseconds. Raises ``Refusal``."""
+    """Read a date and time with its zone, or ``now``; gives milliseconds. Raises ``CommandFailed``."""
     if text == "now":
         return int(datetime.now(UTC).timestamp() * 1000)
     with suppress(ValueError):
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             return int(moment.timestamp() * 1000)
-    raise Refusal(f"{printable(text)} is no moment: write now, or a date and time with its zone, 2026-11-29T10:00Z")
+    raise CommandFailed(
+        f"{printable(text)} is no moment: write now, or a date and time with its zone, 2026-11-29T10:00Z"
+    )
 
 
 def _cell(value: object) -> str:

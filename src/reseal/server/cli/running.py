@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from reseal.core.errors import ConfigurationError
 from reseal.log import LOGGER
-from reseal.server import instances, journal
+from reseal.server import request_log, running_services
 from reseal.server.cli.arguments import command, configured, settings_of, stateful
-from reseal.server.cli.exits import DONE, REFUSED, Refusal
+from reseal.server.cli.exits import DONE, REFUSED, CommandFailed
 from reseal.server.cli.output import show
-from reseal.server.instances import Instance
+from reseal.server.running_services import Instance
 
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 90
@@ -50,8 +50,8 @@ def serve(options: Namespace) -> int:
     """Answer requests in the foreground, until SIGTERM or SIGINT."""
     overrides = _overrides(options)
     settings = settings_of(options, overrides)
-    state = instances.ready(instances.state_dir(options.state_dir))
-    journal.set_up(settings.log_level)
+    state = running_services.prepare(running_services.state_dir(options.state_dir))
+    request_log.set_up(settings.log_level)
     for note in settings.notes:
         LOGGER.warning("%s", note)
     # several workers read the configuration anew, and the environment is how it reaches them
@@ -66,7 +66,7 @@ def serve(options: Namespace) -> int:
 
         def announce(host: str, port: int) -> None:
             instance = Instance(os.getpid(), host, port, settings.base_path)
-            listed.enter_context(instances.entered(state, instance))
+            listed.enter_context(running_services.registered(state, instance))
             print(_started(instance), flush=True)
 
         return process.serve(settings, announce, config_path=os.environ.get("RESEAL_CONFIG", ""))
@@ -77,7 +77,7 @@ def start(options: Namespace) -> int:
     if options.foreground:
         return serve(options)
     settings = settings_of(options, _overrides(options))
-    state = instances.ready(instances.state_dir(options.state_dir))
+    state = running_services.prepare(running_services.state_dir(options.state_dir))
     log = state / f"{settings.host}-{settings.port}.log"
     program = [sys.executable, "-m", "reseal", "serve", "--state-dir", str(state.absolute()), *_passed_on(options)]
     log.touch(mode=0o600)
@@ -97,7 +97,7 @@ def start(options: Namespace) -> int:
         return DONE
     if not settled:
         child.terminate()
-        raise Refusal(f"the service did not answer within {START_SECONDS} seconds; its output is in {log}")
+        raise CommandFailed(f"the service did not answer within {START_SECONDS} seconds; its output is in {log}")
     with log.open("rb") as output:
         output.seek(read_from)
         sys.stderr.write(output.read().decode("utf-8", "replace"))
@@ -106,22 +106,22 @@ def start(options: Namespace) -> int:
 
 def stop(options: Namespace) -> int:
     """Stop one instance, or all, and wait until they are gone."""
-    state = instances.state_dir(options.state_dir)
-    chosen = [each for each in instances.running(state) if options.id in {None, each.pid}]
+    state = running_services.state_dir(options.state_dir)
+    chosen = [each for each in running_services.running(state) if options.id in {None, each.pid}]
     if not chosen:
-        raise Refusal("nothing to stop" if options.id is None else f"no instance with PID {options.id} runs here")
+        raise CommandFailed("nothing to stop" if options.id is None else f"no instance with PID {options.id} runs here")
     for each in chosen:
         _terminate(each)
     gone = _await(lambda: not {each.pid for each in chosen} & _pids(state), STOP_SECONDS)
     if not gone:
-        raise Refusal(f"not all instances ended within {STOP_SECONDS} seconds")
+        raise CommandFailed(f"not all instances ended within {STOP_SECONDS} seconds")
     show([{"stopped": each.pid, "host": each.host, "port": each.port} for each in chosen], options)
     return DONE
 
 
 def list_instances(options: Namespace) -> int:
     """List the instances on this machine."""
-    rows = [each._asdict() for each in instances.running(instances.state_dir(options.state_dir))]
+    rows = [each._asdict() for each in running_services.running(running_services.state_dir(options.state_dir))]
     show(rows, options, empty="No instance runs here.")
     return DONE
 
@@ -142,15 +142,15 @@ def _terminate(instance: Instance) -> None:
     except ProcessLookupError:
         return  # it left by itself meanwhile, which is what was asked for
     except PermissionError:
-        raise Refusal(f"the instance with PID {instance.pid} belongs to another user") from None
+        raise CommandFailed(f"the instance with PID {instance.pid} belongs to another user") from None
 
 
 def _listed(state: Path, pid: int) -> Instance | None:
-    return next((each for each in instances.running(state) if each.pid == pid), None)
+    return next((each for each in running_services.running(state) if each.pid == pid), None)
 
 
 def _pids(state: Path) -> set[int]:
-    return {each.pid for each in instances.running(state)}
+    return {each.pid for each in running_services.running(state)}
 
 
 def _await(condition: Callable[[], object], seconds: float) -> bool:

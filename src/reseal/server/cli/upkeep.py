@@ -15,7 +15,7 @@ from reseal.clock import SystemClock
 from reseal.core.errors import ConfigurationError
 from reseal.core.store_time import Repaired, Times
 from reseal.server.cli.arguments import command, configured, group, settings_of
-from reseal.server.cli.exits import DONE, REFUSED, Refusal
+from reseal.server.cli.exits import DONE, REFUSED, CommandFailed
 from reseal.server.cli.opened import in_store, open_store
 from reseal.server.cli.output import moment_of, print_json, printable, show, time_of
 from reseal.server.directory import Directory
@@ -84,7 +84,7 @@ def repair_clock(options: Namespace) -> int:
     async def run(_directory: Directory, store: AsyncStore) -> Repaired:
         apart = (await store.times()).wall - SystemClock().wall()
         if abs(apart) > clocks.TOLERANCE:
-            raise Refusal(
+            raise CommandFailed(
                 f"the database server's clock and this machine's differ by {abs(apart) // 1000} seconds: set the wrong "
                 "one right first"
             )

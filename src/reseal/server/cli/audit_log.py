@@ -19,8 +19,8 @@ from typing import Final
 from reseal.core.errors import ConfigurationError
 from reseal.core.events import Event, EventListener, EventName
 from reseal.log import as_json
-from reseal.server import instances
-from reseal.server.cli.exits import Refusal
+from reseal.server import running_services
+from reseal.server.cli.exits import CommandFailed
 
 FILE: Final = "administration.log"
 LONGEST: Final = 200
@@ -36,12 +36,12 @@ def accountable(parser: ArgumentParser) -> ArgumentParser:
     return parser
 
 
-def minutes(options: Namespace) -> EventListener:
+def audit_listener(options: Namespace) -> EventListener:
     """Give what writes the events of a command down. Raises ``ConfigurationError`` if the file cannot be written."""
     if "by" not in options:
         return lambda _event: None
     by, note = _bounded("--by", options.by or _operator()), _bounded("--note", options.note)
-    write = _writer(instances.ready(instances.state_dir(options.state_dir)) / FILE)
+    write = _writer(running_services.prepare(running_services.state_dir(options.state_dir)) / FILE)
 
     def tell(event: Event) -> None:
         if event.name in _CHANGES:
@@ -78,5 +78,5 @@ def _user() -> str:
 
 def _bounded(option: str, text: str | None) -> str | None:
     if text is not None and len(text) > LONGEST:
-        raise Refusal(f"{option} is longer than {LONGEST} characters")
+        raise CommandFailed(f"{option} is longer than {LONGEST} characters")
     return text

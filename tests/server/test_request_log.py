@@ -12,7 +12,7 @@ import pytest
 from reseal.core.events import Event, EventName
 from reseal.core.model import Scope
 from reseal.log import LOGGER, log_event
-from reseal.server import journal
+from reseal.server import request_log
 
 EVENT = Event(name=EventName.SESSION_CREATED, at=0, scope=Scope(), user_id="line\u2028break\n")
 THEFT = Event(name=EventName.TOKEN_THEFT, at=0, scope=Scope())
@@ -38,7 +38,7 @@ class Stream(io.StringIO):
 def stream(monkeypatch):
     stream = Stream()
     monkeypatch.setattr("sys.stderr", stream)
-    journal.set_up("INFO")
+    request_log.set_up("INFO")
     return stream
 
 

@@ -35,7 +35,7 @@ def state_dir(given: str | None = None, environ: Mapping[str, str] = os.environ)
     return (Path(home) if home else Path.home() / ".local" / "state") / "reseal"
 
 
-def ready(state: Path) -> Path:
+def prepare(state: Path) -> Path:
     """Make the state directory where there is none. Raises ``ConfigurationError`` if it cannot be written to."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def ready(state: Path) -> Path:
 
 
 @contextmanager
-def entered(state: Path, instance: Instance) -> Iterator[None]:
+def registered(state: Path, instance: Instance) -> Iterator[None]:
     """Be listed as running, as long as the block lasts."""
     folder = _started(state)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
