@@ -93,18 +93,18 @@ async def test_another_site_works_with_cookies_where_the_browser_takes_them(
 
 
 async def test_another_site_works_with_headers_where_the_browser_takes_no_cookies(
-    open_far: OpenFar, open_context: OpenContext
+    open_far: OpenFar, strict_browser: BrowserContext
 ) -> None:
     site, address = await open_far(OTHER_SITE)
-    await live_a_life(await open_page(await open_context(), site, address, IN_HEADERS))
+    await live_a_life(await open_page(strict_browser, site, address, IN_HEADERS))
 
 
 @pytest.mark.parametrize("given", [FOR_COOKIES, {}], ids=["SameSite=None", "SameSite=Lax"])
 async def test_where_the_cookies_do_not_arrive_no_session_comes_about_and_nothing_loops(
-    open_far: OpenFar, open_context: OpenContext, given: dict[str, Any]
+    open_far: OpenFar, strict_browser: BrowserContext, given: dict[str, Any]
 ) -> None:
     site, address = await open_far(OTHER_SITE, **given)
-    tab = await open_page(await open_context(), site, address, IN_COOKIES)
+    tab = await open_page(strict_browser, site, address, IN_COOKIES)
     await tab.sign_in()
     for _ in range(3):
         assert (await tab.call(FEED))["status"] == 401

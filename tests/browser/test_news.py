@@ -15,10 +15,17 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext
 
 from reseal import EventName
-from tests.browser.conftest import OpenSite
+from tests.browser.conftest import OpenSite, launched
 from tests.browser.site import CHECKED, PATIENT, WAYS, Site, Tab, in_step, open_tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def chromium(trusting: str) -> AsyncIterator[Browser]:
+    """The whole Chromium: the headless shell keeps its storage in the main process."""
+    async with launched(trusting) as browser:
+        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="session")
