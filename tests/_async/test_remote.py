@@ -31,6 +31,8 @@ SCOPES = (Scope("a", "public"), Scope("b", "public"), Scope("a", "b"))
 class RemoteWorld(AsyncWorld):
     """Every sessions are a ``Remote`` to a service of its own over the data of this world."""
 
+    trials = 500
+
     async def sessions(self, **changes):
         for scope in SCOPES:
             await self._make_store(self.clock).put_tenant(scope, b"{}")

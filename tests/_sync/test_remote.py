@@ -32,6 +32,8 @@ SCOPES = (Scope("a", "public"), Scope("b", "public"), Scope("a", "b"))
 class RemoteWorld(World):
     """Every sessions are a ``Remote`` to a service of its own over the data of this world."""
 
+    trials = 500
+
     def sessions(self, **changes):
         for scope in SCOPES:
             self._make_store(self.clock).put_tenant(scope, b"{}")

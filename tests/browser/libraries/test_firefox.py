@@ -24,7 +24,7 @@ OpenTab = Callable[[], Awaitable[Tab]]
 """Further tabs share cookies and storage with the first."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def firefox() -> AsyncIterator[Firefox]:
     async with launched_firefox(npm_packages("libraries", HERE) / "node_modules") as started:
         yield started

@@ -561,25 +561,25 @@ class AsyncSessionsSuite:
         assert world.events.named(EventName.TOKEN_THEFT) == []
         assert len(world.events.named(EventName.SESSION_REFRESHED)) == 8
 
-    async def test_a_thousand_refreshes_give_a_thousand_tokens_and_each_old_one_is_theft(
-        self, world: AsyncWorld
-    ) -> None:
+    async def test_many_refreshes_give_as_many_tokens_and_each_old_one_is_theft(self, world: AsyncWorld) -> None:
         sessions = await world.sessions(theft_response="report")
-        line = await _line(sessions, await sessions.create("user"), 1000)
-        assert len(set(line)) == 1001
+        steps = world.trials // 10
+        line = await _line(sessions, await sessions.create("user"), steps)
+        assert len(set(line)) == steps + 1
         world.clock.advance(WINDOW)
         await sessions.check((await sessions.refresh(line[-1])).claims)
         world.clock.advance(WINDOW)
         for token in line:
             assert isinstance(await _error(sessions, token), TokenTheftDetected)
-        assert len(world.events.named(EventName.TOKEN_THEFT)) == 1001
+        assert len(world.events.named(EventName.TOKEN_THEFT)) == steps + 1
 
     async def test_any_used_token_ends_its_session_and_no_other(self, world: AsyncWorld) -> None:
         sessions = await world.sessions()
         bystander = await sessions.create("user")
-        for generation in range(50):
+        generations = min(50, world.trials // 50)
+        for generation in range(generations):
             pair = await sessions.create("user")
-            line = await _line(sessions, pair, 50)
+            line = await _line(sessions, pair, generations)
             newest = await sessions.refresh(line[-1])
             await sessions.check(newest.claims)
             world.clock.advance(WINDOW)
@@ -590,7 +590,7 @@ class AsyncSessionsSuite:
             with pytest.raises(Unauthorised):
                 await sessions.check(newest.claims)
             assert [r.handle for r in await sessions.list_user("user")] == [bystander.claims.sid]
-        assert len(world.events.named(EventName.TOKEN_THEFT)) == 50
+        assert len(world.events.named(EventName.TOKEN_THEFT)) == generations
         await sessions.refresh(_token(bystander))
 
     @pytest.mark.parametrize("subtype", ["previous", "older"])
@@ -641,7 +641,7 @@ class AsyncSessionsSuite:
         sessions = await world.sessions()
         line = await _line(sessions, await sessions.create("victim"), 2)
         randomness = random.Random(37)  # noqa: S311 - a repeatable test
-        for _ in range(10_000):
+        for _ in range(world.trials):
             garbage = _mutated(randomness, line[randomness.randrange(3)])
             if garbage in line:
                 continue

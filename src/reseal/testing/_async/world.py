@@ -23,6 +23,9 @@ class AsyncWorld:
     override ``make_sessions``.
     """
 
+    trials: int = 10_000
+    """Rounds of a test that tries many tokens. Fewer where each is a request."""
+
     def __init__(self, make_store: Callable[[Clock], AsyncStore]) -> None:
         self.clock = ManualClock()
         self.events = Recorder()

@@ -562,25 +562,25 @@ class SessionsSuite:
         assert world.events.named(EventName.TOKEN_THEFT) == []
         assert len(world.events.named(EventName.SESSION_REFRESHED)) == 8
 
-    def test_a_thousand_refreshes_give_a_thousand_tokens_and_each_old_one_is_theft(
-        self, world: World
-    ) -> None:
+    def test_many_refreshes_give_as_many_tokens_and_each_old_one_is_theft(self, world: World) -> None:
         sessions = world.sessions(theft_response="report")
-        line = _line(sessions, sessions.create("user"), 1000)
-        assert len(set(line)) == 1001
+        steps = world.trials // 10
+        line = _line(sessions, sessions.create("user"), steps)
+        assert len(set(line)) == steps + 1
         world.clock.advance(WINDOW)
         sessions.check((sessions.refresh(line[-1])).claims)
         world.clock.advance(WINDOW)
         for token in line:
             assert isinstance(_error(sessions, token), TokenTheftDetected)
-        assert len(world.events.named(EventName.TOKEN_THEFT)) == 1001
+        assert len(world.events.named(EventName.TOKEN_THEFT)) == steps + 1
 
     def test_any_used_token_ends_its_session_and_no_other(self, world: World) -> None:
         sessions = world.sessions()
         bystander = sessions.create("user")
-        for generation in range(50):
+        generations = min(50, world.trials // 50)
+        for generation in range(generations):
             pair = sessions.create("user")
-            line = _line(sessions, pair, 50)
+            line = _line(sessions, pair, generations)
             newest = sessions.refresh(line[-1])
             sessions.check(newest.claims)
             world.clock.advance(WINDOW)
@@ -591,7 +591,7 @@ class SessionsSuite:
             with pytest.raises(Unauthorised):
                 sessions.check(newest.claims)
             assert [r.handle for r in sessions.list_user("user")] == [bystander.claims.sid]
-        assert len(world.events.named(EventName.TOKEN_THEFT)) == 50
+        assert len(world.events.named(EventName.TOKEN_THEFT)) == generations
         sessions.refresh(_token(bystander))
 
     @pytest.mark.parametrize("subtype", ["previous", "older"])
@@ -642,7 +642,7 @@ class SessionsSuite:
         sessions = world.sessions()
         line = _line(sessions, sessions.create("victim"), 2)
         randomness = random.Random(37)  # noqa: S311 - a repeatable test
-        for _ in range(10_000):
+        for _ in range(world.trials):
             garbage = _mutated(randomness, line[randomness.randrange(3)])
             if garbage in line:
                 continue

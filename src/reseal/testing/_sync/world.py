@@ -24,6 +24,9 @@ class World:
     override ``make_sessions``.
     """
 
+    trials: int = 10_000
+    """Rounds of a test that tries many tokens. Fewer where each is a request."""
+
     def __init__(self, make_store: Callable[[Clock], Store]) -> None:
         self.clock = ManualClock()
         self.events = Recorder()
