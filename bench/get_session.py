@@ -23,7 +23,7 @@ from reseal import AsyncReseal, RequestFacts, SessionHeaders, Settings
 from reseal.core.access_token import Verifier
 from reseal.core.keys import PublicKey
 from reseal.fastapi import Reseal, Session
-from reseal.web import transport
+from reseal.web import presented
 
 FIRST_TIME_TARGET = 1.25
 SEEN_BEFORE_TARGET = 8.0
@@ -98,7 +98,7 @@ def _first_time_variants(reseal: AsyncReseal, minted: list[str]) -> dict[str, Va
 
     def forget() -> None:
         engine._verifier.use(ring)
-        transport._remembered.cache_clear()
+        presented._remembered.cache_clear()
 
     return {
         "signature alone": signature_alone,

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from reseal._async.engine import AsyncEngine
     from reseal._async.remote import AsyncRemote
+    from reseal._async.reseal import AsyncReseal
     from reseal._async.session import AsyncSession
-    from reseal._async.sessions import AsyncReseal
     from reseal._async.stores.memory import AsyncMemoryStore
     from reseal._async.stores.sqlite import AsyncSQLiteStore
     from reseal._sync.engine import Engine
     from reseal._sync.remote import Remote
+    from reseal._sync.reseal import Reseal
     from reseal._sync.session import Session
-    from reseal._sync.sessions import Reseal
     from reseal._sync.stores.memory import MemoryStore
     from reseal._sync.stores.sqlite import SQLiteStore
     from reseal.core.claims import ClaimCheck, FreshClaim, HasClaim
@@ -112,13 +112,13 @@ __all__ = [
 _HOMES: Final = {
     "AsyncEngine": "reseal._async.engine",
     "AsyncRemote": "reseal._async.remote",
-    "AsyncReseal": "reseal._async.sessions",
+    "AsyncReseal": "reseal._async.reseal",
     "AsyncSession": "reseal._async.session",
     "AsyncMemoryStore": "reseal._async.stores.memory",
     "AsyncSQLiteStore": "reseal._async.stores.sqlite",
     "Engine": "reseal._sync.engine",
     "Remote": "reseal._sync.remote",
-    "Reseal": "reseal._sync.sessions",
+    "Reseal": "reseal._sync.reseal",
     "Session": "reseal._sync.session",
     "MemoryStore": "reseal._sync.stores.memory",
     "SQLiteStore": "reseal._sync.stores.sqlite",

@@ -34,7 +34,7 @@ from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
 from reseal.starlette import Endpoint, OwnPath, Session, facts, outbox, with_head
 from reseal.starlette import Reseal as StarletteReseal
-from reseal.web import transport
+from reseal.web.presented import Presented
 
 __all__ = ["Reseal", "Session", "Settings", "SyncSession"]
 
@@ -82,7 +82,7 @@ class Reseal(StarletteReseal):
 
         async def find(request: Request) -> Session | None:
             outbox(request).touch()  # what a visitor sees depends on the token as well
-            if not transport.offers_access(facts(request), self.settings):
+            if not Presented(facts(request), self.settings).has_access:
                 return None
             return await self.get_session(request)
 

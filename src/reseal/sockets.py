@@ -14,9 +14,9 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from reseal._async.page_loads import admit
+from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession
-from reseal._async.sessions import AsyncReseal
-from reseal._async.visits import admit
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.settings import Settings
@@ -51,7 +51,7 @@ async def guarded(
     What is raised before the WebSocket is accepted refuses the handshake.
     """
     outbox = SessionHeaders()
-    session = await admit(reseal, request, outbox, claims)
+    session = await admit(reseal.sessions, reseal.context(request, outbox), claims)
     outbox.sent = True  # a handshake sets no cookies
     async with watch.following(session.get_handle(), session.get_user_id()) as connection:
         await websocket.accept(ticket.choose(request, subprotocols))

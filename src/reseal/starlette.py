@@ -33,10 +33,10 @@ from starlette.websockets import WebSocket
 from reseal import sockets
 from reseal._async.colour import awaited
 from reseal._async.impersonation import HALF_AN_HOUR
+from reseal._async.page_loads import continue_refresh
 from reseal._async.ports import AsyncSessions
+from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession as Session
-from reseal._async.sessions import AsyncReseal
-from reseal._async.visits import continue_refresh
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable
@@ -241,10 +241,10 @@ class Reseal:
     async def _continue(self, request: Request) -> Response:
         target = _wanted(request)
         try:
-            await continue_refresh(self.anywhere, facts(request), outbox(request))
+            await continue_refresh(self.anywhere.sessions, self.anywhere.context(facts(request), outbox(request)))
         except StoreUnavailable as error:
             self.anywhere.report(error, facts(request))
-            before = outbox(request).path_prefix
+            before = places.prefix(facts(request), self.settings)
             return _page(rendering.failure_page(self.settings, target, error.retry_after, path_prefix=before))
         except RefreshElsewhere as error:
             return RedirectResponse(rendering.continuing(error.location, target), 307)

@@ -14,8 +14,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._sync.impersonation import HALF_AN_HOUR
+from reseal._sync.reseal import Reseal
 from reseal._sync.session import Session
-from reseal._sync.sessions import Reseal
 from reseal.clock import Clock
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
@@ -217,7 +217,7 @@ class SyncCalls(Generic[R_contra]):
 
     def of(self, session: AsyncSession) -> Session:
         """Return the same verified session with sync calls."""
-        return Session(self.anywhere, *session.parts())
+        return Session(self.anywhere.sessions, *session.parts())
 
     def _read(self, request: R_contra) -> tuple[RequestFacts, SessionHeaders]:
         return self._requests.facts(request), self._requests.outbox(request)

@@ -23,8 +23,10 @@ from reseal.server.config import ServiceSettings
 from reseal.server.http.connection import StrictHttp
 from reseal.settings import Settings
 from reseal.settings.sources import parse_yaml
-from reseal.web import bearer, cookies, transport
+from reseal.web import bearer, cookies
 from reseal.web.facts import RequestFacts
+from reseal.web.presented import Presented
+from reseal.web.transport import Transport
 from tests.cdi.test_verifier import ring_of, signing_key
 from tests.cdi.test_verifier import token as wire_token_of
 from tests.security.material import App
@@ -295,9 +297,9 @@ def check_cookies(data: bytes) -> None:
         assert len(value) <= max(map(len, lines))
         assert ";" not in value or b"%3b" in data.lower()
     facts = RequestFacts("POST", "/session/refresh", tuple((b"cookie", line) for line in lines), None)
-    transport.read_access(facts, SETTINGS)
-    transport.read_refresh(facts, SETTINGS)
-    transport.leftovers(facts, SETTINGS, transport.Transport.COOKIE)
+    presented = Presented(facts, SETTINGS)
+    _ = presented.access, presented.refresh
+    presented.leftovers(Transport.COOKIE)
 
 
 def check_bearer(data: bytes) -> None:
@@ -307,7 +309,7 @@ def check_bearer(data: bytes) -> None:
     for found in (bearer.read_access([head]), bearer.read_refresh([head]), bearer.read_body(facts)):
         assert found is None or found.encode("latin-1") in data
     bearer.may_have_body(facts)
-    transport.read_refresh(facts, SETTINGS)
+    _ = Presented(facts, SETTINGS).refresh
 
 
 # -- the configuration ----------------------------------------------------------------------------------------------

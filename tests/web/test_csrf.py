@@ -29,6 +29,10 @@ def from_browser(site, origin, *more):
     return request(*[(name, value) for name, value in sent if value is not None], *more)
 
 
+def decide(facts, chosen, token_ok):
+    return allows(verdict(facts, chosen), facts, chosen, token_ok)
+
+
 def never():
     raise AssertionError("the token was asked for")
 
@@ -43,12 +47,12 @@ def test_the_browsers_word_has_one_verdict(site, origin, trust):
 def test_the_token_decides_only_where_the_browser_is_silent(site, origin, trust, token):
     facts = from_browser(site, origin)
     expected = token if trust is U else trust is T
-    assert allows(facts, settings(enable_anti_csrf=True), lambda: token) is expected
+    assert decide(facts, settings(enable_anti_csrf=True), lambda: token) is expected
 
 
 @pytest.mark.parametrize(("site", "origin", "trust"), [case for case in CASES if case[2] is not U])
 def test_the_token_is_not_asked_for_when_the_browser_spoke(site, origin, trust):
-    allows(from_browser(site, origin), settings(enable_anti_csrf=True), never)
+    decide(from_browser(site, origin), settings(enable_anti_csrf=True), never)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +72,7 @@ def test_the_token_is_not_asked_for_when_the_browser_spoke(site, origin, trust):
     ],
 )
 def test_without_tokens_only_a_custom_header_stands_in(more, allowed):
-    assert allows(request(*more), settings(enable_anti_csrf=False), never) is allowed
+    assert decide(request(*more), settings(enable_anti_csrf=False), never) is allowed
 
 
 SWITCHES = [
@@ -92,7 +96,7 @@ def test_no_other_header_changes_the_verdict(site, origin, trust, header):
 
 @pytest.mark.parametrize("header", SWITCHES)
 def test_no_other_header_replaces_the_token(header):
-    assert not allows(request(header), settings(enable_anti_csrf=True), lambda: False)
+    assert not decide(request(header), settings(enable_anti_csrf=True), lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +147,7 @@ def test_a_safe_method_changes_nothing(method):
 
 def test_behind_an_unknown_proxy_the_log_says_what_to_add():
     facts = from_browser("same-origin", "https://proxy.example")
-    assert not allows(facts, SETTINGS, never)
+    assert not decide(facts, SETTINGS, never)
     assert "'https://proxy.example'" in explain(facts, SETTINGS)
     assert "trusted_origins" in explain(facts, SETTINGS)
 

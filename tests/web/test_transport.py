@@ -5,15 +5,13 @@ from email.utils import parsedate_to_datetime
 from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reseal.core.errors import InvalidInput
 from reseal.web import front_token, transport
 from reseal.web.cookies import COOKIE_LIMIT, size
 from reseal.web.headers import SessionHeaders
 from reseal.web.transport import Transport
-from tests.web.material import DAY, NOW, WEBSITE, attributes_of, cookie_request, request, settings, tokens
+from tests.web.material import DAY, NOW, attributes_of, request, settings, tokens
 
 COOKIE, HEADER = Transport.COOKIE, Transport.HEADER
 SETTINGS = settings()
@@ -173,58 +171,12 @@ def test_a_token_that_no_cookie_can_carry_is_refused(which, bad):
         attached(**{which: bad})
 
 
-def test_every_candidate_is_read_and_empty_ones_are_not():
-    facts = cookie_request(f"{ACCESS}=one; {ACCESS}=; {REFRESH}=r; {ACCESS}=two; {ACCESS}=one")
-    assert transport.read_access(facts, SETTINGS) == (COOKIE, ("one", "two"))
-    assert transport.read_refresh(facts, SETTINGS) == (COOKIE, ("r",))
-    assert transport.read_access(request(), SETTINGS) == (COOKIE, ())
-
-
-@pytest.mark.parametrize("others", [0, 3000, 9000])
-def test_a_line_that_comes_again_is_read_as_the_first_time(others):
-    facts = cookie_request(f"x={'x' * others}; {ACCESS}=one; sAccessToken=bare; {ACCESS}=two")
-    bare = settings(cookie_secure=False)
-    for _ in range(3):
-        assert transport.read_access(facts, SETTINGS) == (COOKIE, ("one", "two"))
-        assert transport.read_access(facts, bare) == (COOKIE, ("bare",))
-
-
-@given(st.lists(st.binary() | st.just(f"{ACCESS}=one".encode()), max_size=3))
-def test_lines_are_read_one_by_one_in_order_whatever_they_are(lines):
-    apart = [token for line in lines for token in transport.read_access(cookie_request(line), SETTINGS)[1]]
-    assert transport.read_access(cookie_request(*lines), SETTINGS) == (COOKIE, tuple(dict.fromkeys(apart)))
-
-
-def test_a_cleared_cookie_is_no_candidate():
-    assert transport.read_refresh(cookie_request(f'{REFRESH}=""'), SETTINGS) == (COOKIE, ())
-
-
-@pytest.mark.parametrize(("headers", "read"), [([], None), ([("anti-csrf", "")], None), ([("Anti-CSRF", "t")], "t")])
-def test_the_anti_csrf_token_is_read_from_its_header(headers, read):
-    assert transport.read_anti_csrf(request(*headers)) == read
-
-
-KEY = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.mark.parametrize(
-    ("sent", "read"), [([], None), ([KEY], KEY), ([KEY, KEY], None), ([KEY, "f" * 32], None), (["not a key"], None)]
-)
-def test_an_attempt_key_counts_only_if_it_came_once(sent, read):
-    assert transport.read_attempt(request(*((transport.ATTEMPT, key) for key in sent))) == read
-
-
 def test_the_largest_access_token_fits_exactly():
     limit = transport.access_token_limit(SETTINGS)
     assert size(ACCESS, "x" * limit) == COOKIE_LIMIT
 
 
 # -- headers ----------------------------------------------------------------------------------------------------------
-
-BEARER = ("authorization", f"Bearer {GENUINE.access_token}")
-BEARER_REFRESH = ("authorization", f"Bearer {GENUINE.refresh_token}")
-FOREIGN_BEARER = ("authorization", "Bearer eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2ln")
-COOKIES = ("cookie", f"{ACCESS}=acc; {REFRESH}=ref")
 
 
 @pytest.mark.parametrize(
@@ -242,14 +194,6 @@ def test_a_request_asks_for_headers_or_gets_cookies(mode, via):
 def test_two_wishes_are_none():
     twice = request(("st-auth-mode", "header"), ("st-auth-mode", "cookie"))
     assert transport.for_new_session(twice, SETTINGS) is COOKIE
-
-
-def test_a_header_counts_before_cookies_and_a_foreign_one_not_at_all():
-    assert transport.read_access(request(COOKIES, BEARER), SETTINGS) == (HEADER, (GENUINE.access_token,))
-    assert transport.read_access(request(COOKIES, FOREIGN_BEARER), SETTINGS) == (COOKIE, ("acc",))
-    assert transport.read_access(request(COOKIES, BEARER_REFRESH), SETTINGS) == (COOKIE, ("acc",))
-    assert transport.read_refresh(request(COOKIES, BEARER_REFRESH), SETTINGS) == (HEADER, (GENUINE.refresh_token,))
-    assert transport.read_refresh(request(COOKIES, BEARER), SETTINGS) == (COOKIE, ("ref",))
 
 
 def test_in_header_mode_everything_travels_in_headers_that_can_be_read_and_nothing_in_cookies():
@@ -289,29 +233,3 @@ def test_forgetting_one_way_does_not_say_that_the_session_is_gone():
     sent = dict(headers.items())
     assert (sent["front-token"], sent["st-access-token"]) == (FRONT, "acc")
     assert {text.partition(";")[0] for text in cookies_of(headers).values()} == {f"{ACCESS}=", f"{REFRESH}="}
-
-
-HOSTILE = ("origin", "https://evil.example.net")
-
-
-@pytest.mark.parametrize(
-    ("lines", "kept", "others"),
-    [
-        ([], COOKIE, ()),
-        ([], HEADER, ()),
-        ([COOKIES], COOKIE, ()),
-        ([COOKIES], HEADER, (COOKIE,)),
-        ([("cookie", f"{REFRESH}=ref")], HEADER, (COOKIE,)),
-        ([("cookie", "theme=dark")], HEADER, ()),
-        ([COOKIES, ("origin", WEBSITE)], HEADER, (COOKIE,)),
-        ([COOKIES, HOSTILE], HEADER, ()),
-        ([COOKIES, ("sec-fetch-site", "cross-site")], HEADER, ()),
-        ([BEARER], COOKIE, (HEADER,)),
-        ([BEARER, HOSTILE], COOKIE, (HEADER,)),
-        ([BEARER_REFRESH], COOKIE, (HEADER,)),
-        ([FOREIGN_BEARER], COOKIE, ()),
-        ([BEARER], HEADER, ()),
-    ],
-)
-def test_only_tokens_that_came_along_are_left_over(lines, kept, others):
-    assert transport.leftovers(request(*lines), SETTINGS, kept) == others

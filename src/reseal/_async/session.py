@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from reseal._async import changes
 from reseal._async.colour import awaited
+from reseal._async.ports import AsyncSessions
+from reseal.context import RequestContext
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
-from reseal.web import transport
-from reseal.web.headers import SessionHeaders
 from reseal.web.transport import Transport
-
-if TYPE_CHECKING:
-    from reseal._async.sessions import AsyncReseal
-
 
 T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
@@ -26,20 +22,20 @@ _LATER: Final = "; the same call by the session's handle changes the next access
 class AsyncSession:
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
-    __slots__ = ("_claims", "_reseal", "_response", "_via")
+    __slots__ = ("_claims", "_context", "_sessions", "_via")
 
-    def __init__(self, reseal: AsyncReseal, claims: Claims, response: SessionHeaders, via: Transport) -> None:
-        self._reseal = reseal
+    def __init__(self, sessions: AsyncSessions, claims: Claims, context: RequestContext, via: Transport) -> None:
+        self._sessions = sessions
         self._claims = claims
-        self._response = response
+        self._context = context
         self._via = via
 
     def __repr__(self) -> str:
         return f"Session(handle={self._claims.sid!r})"
 
-    def parts(self) -> tuple[Claims, SessionHeaders, Transport]:
+    def parts(self) -> tuple[Claims, RequestContext, Transport]:
         """What it is made of, for a session object of the other colour."""
-        return self._claims, self._response, self._via
+        return self._claims, self._context, self._via
 
     def get_user_id(self) -> str:
         """Whose session this is, byte for byte as given at sign-in."""
@@ -88,8 +84,7 @@ class AsyncSession:
         Raises ``InvalidInput``, ``Unauthorised``, ``Conflict`` (too many at once), ``StoreUnavailable``; after the last
         the change may have been made.
         """
-        sessions = self._reseal.sessions
-        return await changes.change_session_data(sessions, self._live, change, as_=as_, seen=self._claims)
+        return await changes.change_session_data(self._sessions, self._live, change, as_=as_, seen=self._claims)
 
     @awaited
     async def update_session_data(self, session_data: Mapping[str, object]) -> None:
@@ -98,9 +93,9 @@ class AsyncSession:
         Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``.
         """
         try:
-            await self._reseal.sessions.update(self._claims.sid, session_data=session_data, seen=self._claims)
+            await self._sessions.update(self._claims.sid, session_data=session_data, seen=self._claims)
         except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response, self._via) from None
+            raise self._context.refuse(error, self._via) from None
 
     @awaited
     async def update_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
@@ -109,15 +104,14 @@ class AsyncSession:
         Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``, and ``RuntimeError`` once the response has
         begun.
         """
-        self._response.demand_unsent("update_jwt_payload", _LATER)
-        sessions = self._reseal.sessions
+        self._context.response.demand_unsent("update_jwt_payload", _LATER)
         try:
-            record = await sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
-            tokens = await sessions.reissue(self._claims, record)
+            record = await self._sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
+            tokens = await self._sessions.reissue(self._claims, record)
         except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response, self._via) from None
+            raise self._context.refuse(error, self._via) from None
         self._claims = tokens.claims
-        self._reseal.attach(tokens, self._response, self._via)
+        self._context.attach(tokens, self._via)
 
     @awaited
     async def create_ticket(self, purpose: str) -> str:
@@ -126,9 +120,9 @@ class AsyncSession:
         ``purpose`` is the path of that WebSocket. Raises ``Unauthorised``, ``StoreUnavailable``.
         """
         try:
-            return await self._reseal.sessions.issue_ticket(self._claims, purpose)
+            return await self._sessions.issue_ticket(self._claims, purpose)
         except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response, self._via) from None
+            raise self._context.refuse(error, self._via) from None
 
     @awaited
     async def revoke_session(self) -> None:
@@ -136,17 +130,17 @@ class AsyncSession:
 
         Raises ``StoreUnavailable``, and ``RuntimeError`` once the response has begun.
         """
-        self._response.demand_unsent("revoke_session", "; to end it all the same, revoke it by its handle")
-        await self._reseal.sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
-        transport.clear(self._response, self._reseal.settings, self._via)
+        self._context.response.demand_unsent("revoke_session", "; to end it all the same, revoke it by its handle")
+        await self._sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
+        self._context.clear(self._via)
 
     @awaited
     async def revoke_other_sessions(self) -> tuple[str, ...]:
         """End the user's other sessions; names them."""
-        return await self._reseal.sessions.revoke_user(self._claims.sub, keep=self._claims.sid)
+        return await self._sessions.revoke_user(self._claims.sub, keep=self._claims.sid)
 
     async def _live(self) -> SessionRecord:
         try:
-            return await self._reseal.sessions.check(self._claims)
+            return await self._sessions.check(self._claims)
         except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response, self._via) from None
+            raise self._context.refuse(error, self._via) from None

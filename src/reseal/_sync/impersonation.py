@@ -9,28 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
+from reseal._sync.verification import verify
+from reseal.context import RequestContext
 from reseal.core import ids
+from reseal.core.access_token import Claims
 from reseal.core.actor import Actor, actor_of
 from reseal.core.errors import InvalidInput
-from reseal.core.events import Caller, EventName
+from reseal.core.events import EventName
 from reseal.core.model import EndReason
 from reseal.web import front_token, transport
-from reseal.web.facts import RequestFacts
-from reseal.web.headers import SessionHeaders
-
-if TYPE_CHECKING:
-    from reseal._sync.sessions import Reseal
 
 HALF_AN_HOUR: Final = 30 * 60 * 1000
 
 
 def begin(
-    reseal: Reseal,
-    request: RequestFacts,
-    response: SessionHeaders,
+    sessions: Sessions,
+    context: RequestContext,
     user_id: str,
     jwt_payload: Mapping[str, object],
     session_data: Mapping[str, object] | None,
@@ -39,8 +37,8 @@ def begin(
     at_most: int,
 ) -> Session:
     """Hand out an access token of ``user_id`` in place of the actor's. See :meth:`Reseal.impersonate`."""
-    response.demand_unsent("impersonate")
-    own = reseal.get_session(request, response, enable_csrf_protection=True, check_database=True)
+    context.response.demand_unsent("impersonate")
+    own = verify(sessions, context, csrf_protection=True, check_database=True)
     if own.get_actor() is not None:
         raise InvalidInput("user_id", "this session acts for somebody already; call stop_impersonating first")
     if not reason.strip():
@@ -48,27 +46,33 @@ def begin(
     if at_most <= 0:
         raise InvalidInput("at_most", "must be more than 0 ms")
     actor = Actor(own.get_user_id(), own.get_handle())
-    tokens = reseal.sessions.create(
+    tokens = sessions.create(
         ids.user_id(user_id),
         {**jwt_payload, **actor.claim()},
         session_data,
-        caller=Caller(request.device, request.correlation_id),
-        lifetime_ms=min(at_most, reseal.settings.access_token_ms),
+        caller=context.caller,
+        lifetime_ms=min(at_most, context.settings.access_token_ms),
     )
     _, _, via = own.parts()
-    reseal.attach(replace(tokens, refresh_token=None), response, via)
-    reseal.tell(EventName.IMPERSONATION_BEGUN, request, tokens.claims, actor, reason)
-    return Session(reseal, tokens.claims, response, via)
+    context.attach(replace(tokens, refresh_token=None), via)
+    _report(EventName.IMPERSONATION_BEGUN, context, tokens.claims, actor, reason)
+    return Session(sessions, tokens.claims, context, via)
 
 
-def stop(reseal: Reseal, request: RequestFacts, response: SessionHeaders) -> None:
+def stop(sessions: Sessions, context: RequestContext) -> None:
     """End an impersonation and have the browser refresh its own session. See :meth:`Reseal.stop_impersonating`."""
-    response.demand_unsent("stop_impersonating")
-    session = reseal.get_session(request, response, enable_csrf_protection=True)
+    context.response.demand_unsent("stop_impersonating")
+    session = verify(sessions, context, csrf_protection=True)
     claims, _, via = session.parts()
     actor = actor_of(claims.jwt_payload())
     if actor is None:
         raise InvalidInput("session", "acts for nobody")
-    reseal.sessions.revoke((claims.sid,), EndReason.SIGNED_OUT)
-    transport.hand_back(response, reseal.settings, via, front_token.expired(actor.user_id))
-    reseal.tell(EventName.IMPERSONATION_ENDED, request, claims, actor, None)
+    sessions.revoke((claims.sid,), EndReason.SIGNED_OUT)
+    transport.hand_back(context.outgoing, context.settings, via, front_token.expired(actor.user_id))
+    _report(EventName.IMPERSONATION_ENDED, context, claims, actor, None)
+
+
+def _report(name: EventName, context: RequestContext, claims: Claims, actor: Actor, note: str | None) -> None:
+    context.events.tell(
+        name, context.caller, session_handle=claims.sid, user_id=claims.sub, by=actor.user_id, note=note
+    )

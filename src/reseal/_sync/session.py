@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from reseal._sync import changes
 from reseal._sync.colour import awaited
+from reseal._sync.ports import Sessions
+from reseal.context import RequestContext
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
-from reseal.web import transport
-from reseal.web.headers import SessionHeaders
 from reseal.web.transport import Transport
-
-if TYPE_CHECKING:
-    from reseal._sync.sessions import Reseal
-
 
 T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
@@ -27,20 +23,20 @@ _LATER: Final = "; the same call by the session's handle changes the next access
 class Session:
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
-    __slots__ = ("_claims", "_reseal", "_response", "_via")
+    __slots__ = ("_claims", "_context", "_sessions", "_via")
 
-    def __init__(self, reseal: Reseal, claims: Claims, response: SessionHeaders, via: Transport) -> None:
-        self._reseal = reseal
+    def __init__(self, sessions: Sessions, claims: Claims, context: RequestContext, via: Transport) -> None:
+        self._sessions = sessions
         self._claims = claims
-        self._response = response
+        self._context = context
         self._via = via
 
     def __repr__(self) -> str:
         return f"Session(handle={self._claims.sid!r})"
 
-    def parts(self) -> tuple[Claims, SessionHeaders, Transport]:
+    def parts(self) -> tuple[Claims, RequestContext, Transport]:
         """What it is made of, for a session object of the other colour."""
-        return self._claims, self._response, self._via
+        return self._claims, self._context, self._via
 
     def get_user_id(self) -> str:
         """Whose session this is, byte for byte as given at sign-in."""
@@ -89,8 +85,7 @@ class Session:
         Raises ``InvalidInput``, ``Unauthorised``, ``Conflict`` (too many at once), ``StoreUnavailable``; after the last
         the change may have been made.
         """
-        sessions = self._reseal.sessions
-        return changes.change_session_data(sessions, self._live, change, as_=as_, seen=self._claims)
+        return changes.change_session_data(self._sessions, self._live, change, as_=as_, seen=self._claims)
 
     @awaited
     def update_session_data(self, session_data: Mapping[str, object]) -> None:
@@ -99,9 +94,9 @@ class Session:
         Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``.
         """
         try:
-            self._reseal.sessions.update(self._claims.sid, session_data=session_data, seen=self._claims)
+            self._sessions.update(self._claims.sid, session_data=session_data, seen=self._claims)
         except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response, self._via) from None
+            raise self._context.refuse(error, self._via) from None
 
     @awaited
     def update_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
@@ -110,15 +105,14 @@ class Session:
         Raises ``InvalidInput``, ``Unauthorised``, ``StoreUnavailable``, and ``RuntimeError`` once the response has
         begun.
         """
-        self._response.demand_unsent("update_jwt_payload", _LATER)
-        sessions = self._reseal.sessions
+        self._context.response.demand_unsent("update_jwt_payload", _LATER)
         try:
-            record = sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
-            tokens = sessions.reissue(self._claims, record)
+            record = self._sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
+            tokens = self._sessions.reissue(self._claims, record)
         except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response, self._via) from None
+            raise self._context.refuse(error, self._via) from None
         self._claims = tokens.claims
-        self._reseal.attach(tokens, self._response, self._via)
+        self._context.attach(tokens, self._via)
 
     @awaited
     def create_ticket(self, purpose: str) -> str:
@@ -127,9 +121,9 @@ class Session:
         ``purpose`` is the path of that WebSocket. Raises ``Unauthorised``, ``StoreUnavailable``.
         """
         try:
-            return self._reseal.sessions.issue_ticket(self._claims, purpose)
+            return self._sessions.issue_ticket(self._claims, purpose)
         except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response, self._via) from None
+            raise self._context.refuse(error, self._via) from None
 
     @awaited
     def revoke_session(self) -> None:
@@ -137,17 +131,17 @@ class Session:
 
         Raises ``StoreUnavailable``, and ``RuntimeError`` once the response has begun.
         """
-        self._response.demand_unsent("revoke_session", "; to end it all the same, revoke it by its handle")
-        self._reseal.sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
-        transport.clear(self._response, self._reseal.settings, self._via)
+        self._context.response.demand_unsent("revoke_session", "; to end it all the same, revoke it by its handle")
+        self._sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
+        self._context.clear(self._via)
 
     @awaited
     def revoke_other_sessions(self) -> tuple[str, ...]:
         """End the user's other sessions; names them."""
-        return self._reseal.sessions.revoke_user(self._claims.sub, keep=self._claims.sid)
+        return self._sessions.revoke_user(self._claims.sub, keep=self._claims.sid)
 
     def _live(self) -> SessionRecord:
         try:
-            return self._reseal.sessions.check(self._claims)
+            return self._sessions.check(self._claims)
         except Unauthorised as error:
-            raise self._reseal.refuse(error, self._response, self._via) from None
+            raise self._context.refuse(error, self._via) from None

@@ -2,44 +2,42 @@
 """Signing out: which sessions a client's request ends, and what the client then forgets.
 
 "OK" is said when a session was ended, or when none was shown. A token that was shown and names no session that could
-be ended may belong to one that lives on: whoever sent it is asked to refresh first.
+be ended may belong to one that lives on: its sender is asked to refresh first.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from reseal._sync import offered
-from reseal.core.errors import TryRefreshToken
+from reseal._sync import token_selection
+from reseal._sync.ports import Sessions
+from reseal._sync.verification import check_csrf
+from reseal.context import RequestContext
+from reseal.core.errors import TryRefreshToken, WrongMethod
 from reseal.core.model import EndReason
-from reseal.web import transport
-from reseal.web.facts import RequestFacts
-from reseal.web.headers import SessionHeaders
 from reseal.web.transport import Transport
 
-if TYPE_CHECKING:
-    from reseal._sync.sessions import Reseal
 
-
-def sign_out(reseal: Reseal, request: RequestFacts, response: SessionHeaders) -> None:
-    """End the sessions that a client shows, by whichever way. See :meth:`Reseal.sign_out`."""
-    settings = reseal.settings
-    in_header = transport.authorizations(request)
-    ways = _ways(reseal, request, is_header=bool(in_header))
-    in_cookies = transport.access_cookies(request, settings) if Transport.COOKIE in ways else ()
-    held = offered.genuine(reseal.sessions, in_header + in_cookies)
+def sign_out(sessions: Sessions, context: RequestContext) -> None:
+    """End the sessions that a client shows, by either transport. See :meth:`Reseal.sign_out`."""
+    context.response.demand_unsent("sign_out", "; to end a session without a response, revoke it by its handle")
+    if context.request.method != "POST":
+        raise WrongMethod
+    sessions.keep_fresh()
+    in_header = context.presented.authorization
+    ways = _ways(context, is_header=bool(in_header))
+    in_cookies = context.presented.access_cookies if Transport.COOKIE in ways else ()
+    held = token_selection.genuine(sessions, in_header + in_cookies)
     if not in_header:
         for claims in held or (None,):
-            reseal.check_csrf(request, claims)
+            check_csrf(sessions, context, claims)
     if (in_header or in_cookies) and not held:
         raise TryRefreshToken("the token shown names no session that could be ended")
-    transport.clear(response, settings, *ways)
+    context.clear(*ways)
     if held:
-        reseal.sessions.revoke(offered.involved(held), EndReason.SIGNED_OUT)
+        sessions.revoke(token_selection.involved(held), EndReason.SIGNED_OUT)
 
 
-def _ways(reseal: Reseal, request: RequestFacts, *, is_header: bool) -> tuple[Transport, ...]:
-    """Say what the client is to forget: cookies beside a header too, unless a foreign page has sent them along."""
+def _ways(context: RequestContext, *, is_header: bool) -> tuple[Transport, ...]:
+    """Name what the client is to forget: cookies beside a header too, unless a foreign page has sent them along."""
     if not is_header:
         return (Transport.COOKIE,)
-    return Transport.HEADER, *transport.leftovers(request, reseal.settings, Transport.HEADER)
+    return Transport.HEADER, *context.presented.leftovers(Transport.HEADER)

@@ -67,13 +67,13 @@ def is_state_changing(method: str) -> bool:
     return method not in _SAFE_METHODS
 
 
-def allows(facts: RequestFacts, settings: Settings, token_ok: Callable[[], bool]) -> bool:
+def allows(trust: Trust, facts: RequestFacts, settings: Settings, token_ok: Callable[[], bool]) -> bool:
     """Decide on a state-changing request that carries a session cookie. The method is *not* looked at.
 
-    ``token_ok`` compares the anti-CSRF token; it is asked only where the table above says UNKNOWN and
-    ``enable_anti_csrf`` is on. Without that, a custom header will do, which a foreign form cannot send.
+    ``trust`` is the :func:`verdict` on the request. ``token_ok`` compares the anti-CSRF token; it is called only where
+    the table above says UNKNOWN and ``enable_anti_csrf`` is on. Without that, a custom header will do, which a foreign
+    form cannot send.
     """
-    trust = verdict(facts, settings)
     if trust is not Trust.UNKNOWN:
         return trust is Trust.TRUSTED
     return token_ok() if settings.enable_anti_csrf else has_custom_header(facts)

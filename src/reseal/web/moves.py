@@ -33,7 +33,7 @@ def other_path(facts: RequestFacts, settings: Settings) -> str | None:
     A request that carries an anti-CSRF token is sent nowhere: browsers do not keep it from following elsewhere.
     """
     here, there = settings.refresh_api_path, settings.older_refresh_api_path
-    if there is None or transport.read_anti_csrf(facts):
+    if there is None or facts.header(transport.ANTI_CSRF):
         return None
     if not places.is_under(here, facts, settings):
         here, there = there, here

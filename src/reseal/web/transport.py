@@ -9,12 +9,9 @@ themselves.
 from __future__ import annotations
 
 from enum import Enum
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from reseal.core import attempt
-from reseal.web import bearer, cookies, csrf, front_token, older_frontends
-from reseal.web.csrf import Trust
+from reseal.web import bearer, cookies, front_token, older_frontends
 
 if TYPE_CHECKING:
     from reseal.core.tokens import TokenPair
@@ -28,8 +25,6 @@ ANTI_CSRF: Final = "anti-csrf"
 AUTH_MODE: Final = "st-auth-mode"
 ATTEMPT: Final = "idempotency-key"
 _GONE: Final = "remove"
-_LINE_REMEMBERED: Final = 4096
-"""Longest ``Cookie`` line, in bytes, that is worth the room: anybody may send one."""
 
 
 class Transport(Enum):
@@ -45,83 +40,6 @@ def for_new_session(facts: RequestFacts, settings: Settings) -> Transport:
     if method == "any":
         method = (facts.header(AUTH_MODE) or "").strip().lower()
     return Transport.HEADER if method == "header" else Transport.COOKIE
-
-
-def read_access(facts: RequestFacts, settings: Settings) -> tuple[Transport, tuple[str, ...]]:
-    """List the access tokens that a request offers, and by which way; more than one after a change of domain."""
-    authorization, cookie = facts.credentials
-    token = bearer.read_access(authorization) if authorization else None
-    if token is not None:
-        return Transport.HEADER, (token,)
-    return Transport.COOKIE, _access_tokens(cookie, settings.access_cookie_name)
-
-
-def access_header(facts: RequestFacts) -> str | None:
-    """Read the access token in ``Authorization``, ``None`` if there is none of ours."""
-    return bearer.read_access(facts.credentials[0])
-
-
-def authorizations(facts: RequestFacts) -> tuple[str, ...]:
-    """List what ``Authorization`` holds of ours, whichever of the two tokens it is."""
-    lines = facts.credentials[0]
-    token = bearer.read_access(lines) or bearer.read_refresh(lines)
-    return () if token is None else (token,)
-
-
-def read_refresh(facts: RequestFacts, settings: Settings) -> tuple[Transport, tuple[str, ...]]:
-    """List the refresh tokens that a request offers, and by which way."""
-    authorization, cookie = facts.credentials
-    token = bearer.read_refresh(authorization) or bearer.read_body(facts)
-    if token is not None:
-        return Transport.HEADER, (token,)
-    return Transport.COOKIE, _tokens(cookie, settings.refresh_cookie_name) or _older_refresh(cookie, settings)
-
-
-def asks_for_body(facts: RequestFacts) -> bool:
-    """Tell whether the refresh token that counts came in the request's body, and the answer goes there too."""
-    return bearer.read_refresh(facts.credentials[0]) is None and bearer.read_body(facts) is not None
-
-
-def read_anti_csrf(facts: RequestFacts) -> str | None:
-    """Read the anti-CSRF token that the page sent along."""
-    return facts.header(ANTI_CSRF) or None
-
-
-def read_attempt(facts: RequestFacts) -> str | None:
-    """Read the attempt key that came along. One that came twice, or that cannot be one, counts as absent."""
-    keys = facts.all(ATTEMPT)
-    return keys[0] if len(keys) == 1 and attempt.is_key(keys[0]) else None
-
-
-def access_cookies(facts: RequestFacts, settings: Settings) -> tuple[str, ...]:
-    """List the access tokens that the cookies offer, whatever the headers do; also those of an older name."""
-    cookie = facts.credentials[1]
-    return _tokens(cookie, settings.access_cookie_name) + _older_access(cookie, settings)
-
-
-def offers_access(facts: RequestFacts, settings: Settings) -> bool:
-    """Tell whether a visitor is somebody: by an access token, or a cookie of an older name that a refresh exchanges."""
-    return bool(read_access(facts, settings)[1] or _older_access(facts.credentials[1], settings))
-
-
-def leftovers(facts: RequestFacts, settings: Settings, kept: Transport) -> tuple[Transport, ...]:
-    """Name the way, other than ``kept``, by which the request presents tokens that may be deleted.
-
-    Cookies stay where the request comes from a foreign page: it must not be able to sign anybody out.
-    """
-    authorization, cookie = facts.credentials
-    if kept is Transport.COOKIE:
-        held = bearer.read_access(authorization) or bearer.read_refresh(authorization)
-        return (Transport.HEADER,) if held else ()
-    ours = (
-        _tokens(cookie, settings.access_cookie_name)
-        or _tokens(cookie, settings.refresh_cookie_name)
-        or _older_access(cookie, settings)
-        or _older_refresh(cookie, settings)
-    )
-    if ours and csrf.verdict(facts, settings) is not Trust.HOSTILE:
-        return (Transport.COOKIE,)
-    return ()
 
 
 def attach(headers: SessionHeaders, settings: Settings, via: Transport, tokens: TokenPair, now_ms: int) -> None:
@@ -210,38 +128,6 @@ def _attach_cookies(headers: SessionHeaders, settings: Settings, tokens: TokenPa
         if token is not None:
             place = _place(headers, settings, settings.cookies, path)
             headers.set_cookie(name, cookies.set_cookie(name, token, **place, **life))
-
-
-def _access_tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
-    if len(cookie) == 1 and len(cookie[0]) <= _LINE_REMEMBERED:
-        return _remembered(cookie[0], name)
-    return _tokens(cookie, name)
-
-
-@lru_cache(maxsize=1024)
-def _remembered(line: bytes, name: str) -> tuple[str, ...]:
-    """Take a line apart once: a browser sends the same one until its next refresh. Refresh tokens come once anyway."""
-    return _tokens([line], name)
-
-
-def _tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
-    found = cookies.values(cookie, name)
-    return found if all(found) else tuple(filter(None, found))
-
-
-def _older_access(cookie: list[bytes], settings: Settings) -> tuple[str, ...]:
-    """Read cookies of a name that the access token no longer has. They open nothing: a refresh exchanges them."""
-    older = settings.older_cookies
-    if older is None or older.access_name == settings.access_cookie_name:
-        return ()
-    return _tokens(cookie, older.access_name)
-
-
-def _older_refresh(cookie: list[bytes], settings: Settings) -> tuple[str, ...]:
-    older = settings.older_cookies
-    if older is None or older.refresh_name == settings.refresh_cookie_name:
-        return ()
-    return _tokens(cookie, older.refresh_name)
 
 
 def _each(plan: CookiePlan) -> tuple[tuple[str, str], tuple[str, str]]:

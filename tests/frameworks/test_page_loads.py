@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import reseal._async.visits
-import reseal._sync.visits
+import reseal._async.page_loads
+import reseal._sync.page_loads
 from reseal import (
     Anonymous,
     AsyncReseal,
@@ -25,7 +25,7 @@ from reseal.core.errors import Refusal
 from reseal.testing import ManualClock
 from tests.frameworks.site import ACCESS, API, EVIL, HOUR, REFRESH, WEBSITE
 
-COLOURS = {"async": (AsyncReseal, reseal._async.visits), "sync": (Reseal, reseal._sync.visits)}
+COLOURS = {"async": (AsyncReseal, reseal._async.page_loads), "sync": (Reseal, reseal._sync.page_loads)}
 
 
 async def settled(result: Any) -> Any:
@@ -35,8 +35,8 @@ async def settled(result: Any) -> Any:
 class Visitor:
     """A browser with a session, in front of either colour."""
 
-    def __init__(self, sessions: Any, visits: Any, clock: ManualClock) -> None:
-        self.sessions, self.visits, self.clock = sessions, visits, clock
+    def __init__(self, sessions: Any, pages: Any, clock: ManualClock) -> None:
+        self.sessions, self.pages, self.clock = sessions, pages, clock
         self.tokens: Any = None
         self.response = SessionHeaders()
 
@@ -53,26 +53,29 @@ class Visitor:
         self.response = SessionHeaders()
         return RequestFacts.of(method, path, lines, "192.0.2.1")
 
+    def context(self, facts: RequestFacts) -> Any:
+        return self.sessions.context(facts, self.response)
+
     async def peek(self, **named: Any) -> Any:
         return await settled(self.sessions.peek(self.request(), self.response, **named))
 
     async def admit(self, **request: Any) -> Any:
-        return await settled(self.visits.admit(self.sessions, self.request(**request), self.response, ()))
+        return await settled(self.pages.admit(self.sessions.sessions, self.context(self.request(**request)), ()))
 
     async def goes_on(self, **request: Any) -> list[str]:
         """Go through the page that refreshes first; gives the cookies that are set, or cleared."""
         facts = self.request("POST", "/session/refresh/continue", **request)
-        await settled(self.visits.continue_refresh(self.sessions, facts, self.response))
+        await settled(self.pages.continue_refresh(self.sessions.sessions, self.context(facts)))
         return [value for name, value in self.response.items() if name == "set-cookie"]
 
 
 @pytest.fixture(params=COLOURS)
 async def visitor(request: pytest.FixtureRequest):
-    colour, visits = COLOURS[request.param]
+    colour, pages = COLOURS[request.param]
     clock = ManualClock()
     sessions = colour(Settings(api_domain=API, website_domain=WEBSITE, database_uri="memory:"), clock=clock)
     await settled(sessions.open())
-    yield Visitor(sessions, visits, clock)
+    yield Visitor(sessions, pages, clock)
     await settled(sessions.close())
 
 

@@ -1,0 +1,120 @@
+"""Refreshing: which refresh token of a request counts, whether its page may, and what leaves with the response."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reseal._async import token_selection
+from reseal._async.ports import AsyncSessions
+from reseal.context import RequestContext
+from reseal.core.access_token import Claims
+from reseal.core.errors import (
+    RefreshElsewhere,
+    Refusal,
+    ResealError,
+    TokenTheftDetected,
+    Unauthorised,
+    WrongMethod,
+)
+from reseal.core.events import EventName
+from reseal.core.model import EndReason
+from reseal.core.tokens import TokenPair
+from reseal.web import csrf, moves
+from reseal.web.csrf import Trust
+from reseal.web.transport import Transport
+
+_PLANTED = "the refresh cookie is of another session than the access cookie: a neighbouring host may have set it"
+
+
+class Refreshed(NamedTuple):
+    """The new tokens, and the transport by which they leave."""
+
+    tokens: TokenPair
+    via: Transport
+
+
+async def refresh(sessions: AsyncSessions, context: RequestContext) -> Refreshed:
+    """Exchange the refresh token of a request. See :meth:`AsyncReseal.refresh_session`."""
+    context.response.demand_unsent("refresh_session")
+    if context.request.method != "POST":
+        raise WrongMethod
+    via, refresh_tokens = context.presented.refresh
+    if not refresh_tokens:
+        raise _without_token(sessions, context)
+    require_anti_csrf = via is Transport.COOKIE and _needs_anti_csrf(context)
+    await sessions.keep_fresh()
+    held = token_selection.held(sessions, context.presented)
+    newest = sessions.newest(refresh_tokens)
+    if via is Transport.COOKIE:
+        await _demand_own_session(sessions, context, token_selection.strangers(held, newest))
+    candidates = token_selection.of_own_session(held, newest) or newest or refresh_tokens[:1]
+    try:
+        tokens = await _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
+    except (Unauthorised, TokenTheftDetected) as error:
+        raise context.refuse_everywhere(error, via) from None
+    await _end_impersonation(sessions, held, tokens.claims)
+    context.hand_over(tokens, via)
+    return Refreshed(tokens, via)
+
+
+def _without_token(sessions: AsyncSessions, context: RequestContext) -> ResealError:
+    """Find out why no refresh token came: it lives at another path, or nobody calls the path of its cookie."""
+    elsewhere = moves.other_path(context.request, context.settings)
+    if elsewhere is not None:
+        return RefreshElsewhere(elsewhere)
+    presented = context.presented
+    if presented.trust is Trust.HOSTILE or not token_selection.held(sessions, presented):
+        return Unauthorised(Refusal.NO_TOKEN)
+    told = moves.explain(context.request, context.settings)
+    context.events.tell(EventName.REFRESH_COOKIE_MISSING, context.caller, reason=told)
+    return Unauthorised(Refusal.NO_TOKEN, told)
+
+
+def _needs_anti_csrf(context: RequestContext) -> bool:
+    """Refuse a foreign page; tell whether the anti-CSRF token has to decide about this one."""
+    trust = context.presented.trust
+    if csrf.allows(trust, context.request, context.settings, lambda: True):
+        return context.settings.enable_anti_csrf and trust is Trust.UNKNOWN
+    raise context.cross_site()
+
+
+async def _demand_own_session(sessions: AsyncSessions, context: RequestContext, strangers: tuple[str, ...]) -> None:
+    """Refuse refresh tokens of others beside the access token of a session that lives.
+
+    A neighbouring host can plant a refresh cookie, but no access cookie named ``__Host-``.
+    """
+    if strangers and len(await sessions.why_ended(strangers)) < len(strangers):
+        context.events.tell(EventName.REFRESH_REFUSED, context.caller, reason=Refusal.OTHER_SESSION.value)
+        raise Unauthorised(Refusal.OTHER_SESSION, _PLANTED)
+
+
+async def _exchange(
+    sessions: AsyncSessions, context: RequestContext, candidates: tuple[str, ...], *, require_anti_csrf: bool
+) -> TokenPair:
+    """Try the tokens in this order; the refusal of the last one counts."""
+    *others, last = candidates
+    for token in others:
+        try:
+            return await _exchange_one(sessions, context, token, require_anti_csrf=require_anti_csrf)
+        except Unauthorised:
+            continue  # an old cookie of another session beside this one
+    return await _exchange_one(sessions, context, last, require_anti_csrf=require_anti_csrf)
+
+
+async def _exchange_one(
+    sessions: AsyncSessions, context: RequestContext, token: str, *, require_anti_csrf: bool
+) -> TokenPair:
+    return await sessions.refresh(
+        token,
+        anti_csrf=context.presented.anti_csrf,
+        require_anti_csrf=require_anti_csrf,
+        attempt_key=context.presented.attempt_key,
+        caller=context.caller,
+    )
+
+
+async def _end_impersonation(sessions: AsyncSessions, held: list[Claims], own: Claims) -> None:
+    """End the session in which a user acted as somebody else until this refresh of the user's own."""
+    over = [each.sid for each in held if each.sid != own.sid and own.sid in token_selection.involved((each,))]
+    if over:
+        await sessions.revoke(over, EndReason.SIGNED_OUT)

@@ -1,0 +1,48 @@
+"""Signing in: one session begins, the one that the client held before ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from reseal._async import token_selection
+from reseal._async.ports import AsyncSessions
+from reseal._async.session import AsyncSession
+from reseal.context import RequestContext
+from reseal.core import actor
+from reseal.core.model import EndReason
+from reseal.web import csrf, transport
+from reseal.web.csrf import Trust
+from reseal.web.transport import Transport
+
+_CALLBACK: Final = (
+    "the callback of an identity provider signs in with allow_cross_site=True, after it has checked its state"
+)
+
+
+async def sign_in(
+    sessions: AsyncSessions,
+    context: RequestContext,
+    user_id: str,
+    jwt_payload: Mapping[str, object] | None,
+    session_data: Mapping[str, object] | None,
+    *,
+    allow_cross_site: bool,
+) -> AsyncSession:
+    """Begin a session and hand out its tokens. See :meth:`AsyncReseal.create_new_session`."""
+    request, settings, response = context.request, context.settings, context.response
+    response.demand_unsent("create_new_session")
+    actor.refuse(jwt_payload)
+    via = transport.for_new_session(request, settings)
+    is_foreign = not allow_cross_site and context.presented.trust is Trust.HOSTILE
+    if is_foreign and via is Transport.COOKIE:
+        raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
+    tokens = await sessions.create(user_id, jwt_payload, session_data, caller=context.caller)
+    if response.sent:  # while the store worked: no client would ever hold the new session
+        await sessions.revoke((tokens.claims.sid,))
+        response.demand_unsent("create_new_session")
+    held = token_selection.held(sessions, context.presented, with_cookies=not is_foreign)
+    if held:
+        await sessions.revoke(token_selection.involved(held), EndReason.REPLACED)
+    context.hand_over(tokens, via)
+    return AsyncSession(sessions, tokens.claims, context, via)

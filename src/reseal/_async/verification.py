@@ -1,0 +1,70 @@
+"""Verifying the session of a request: its access token, the page it came from, and the store if asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reseal._async import token_selection
+from reseal._async.ports import AsyncSessions
+from reseal._async.session import AsyncSession
+from reseal.context import RequestContext
+from reseal.core.access_token import Claims
+from reseal.core.claims import ClaimCheck
+from reseal.core.errors import TryRefreshToken, Unauthorised
+from reseal.web import csrf
+from reseal.web.csrf import Trust
+from reseal.web.transport import Transport
+
+
+async def verify(
+    sessions: AsyncSessions,
+    context: RequestContext,
+    *,
+    csrf_protection: bool | None = None,
+    check_database: bool = False,
+    claims: Iterable[ClaimCheck] = (),
+) -> AsyncSession:
+    """Verify the session of a request. See :meth:`AsyncReseal.get_session`."""
+    await sessions.keep_fresh()
+    via, verified = token_selection.verified(sessions, context.presented)
+    if via is Transport.COOKIE and _wants_csrf_check(context, csrf_protection):
+        check_csrf(sessions, context, verified)
+    if check_database or verified.unconfirmed:
+        verified = await _current(sessions, verified, context, via)
+    if claims:
+        context.check_claims(verified, claims)
+    return AsyncSession(sessions, verified, context, via)
+
+
+def check_csrf(sessions: AsyncSessions, context: RequestContext, claims: Claims | None) -> None:
+    """Refuse a foreign page. Without a session there is no token to compare, but a page to refuse all the same."""
+
+    def token_ok() -> bool:
+        if claims is None:
+            return csrf.has_custom_header(context.request)
+        return sessions.check_anti_csrf(claims, context.presented.anti_csrf)
+
+    trust = context.presented.trust
+    if csrf.allows(trust, context.request, context.settings, token_ok):
+        return
+    if claims and trust is Trust.UNKNOWN and context.settings.enable_anti_csrf:
+        raise TryRefreshToken("anti-csrf token missing or not of this session")
+    raise context.cross_site()
+
+
+async def _current(sessions: AsyncSessions, claims: Claims, context: RequestContext, via: Transport) -> Claims:
+    """Ask the store; a payload that has changed there, or an unconfirmed token, is exchanged at once."""
+    try:
+        record = await sessions.check(claims)
+        if not claims.unconfirmed and bytes(claims.payload) == record.jwt_payload:
+            return claims
+        tokens = await sessions.reissue(claims, record)
+    except Unauthorised as error:
+        raise context.refuse_everywhere(error, via) from None
+    if not context.response.sent:  # otherwise the next request gets them
+        context.attach(tokens, via)
+    return tokens.claims
+
+
+def _wants_csrf_check(context: RequestContext, asked: bool | None) -> bool:  # noqa: FBT001 - the argument of get_session
+    return csrf.is_state_changing(context.request.method) if asked is None else asked

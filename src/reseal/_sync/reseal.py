@@ -1,0 +1,331 @@
+# Generated from src/reseal/_async/reseal.py by tools/unasync.py; edit that file instead.
+"""Sessions of browsers: the mission's calls, for any framework.
+
+A request is a value (:class:`reseal.web.facts.RequestFacts`); what the response has to say collects in
+:class:`reseal.web.headers.SessionHeaders`. The caller makes sure that these headers go out with the response,
+also when a call raises: clearing cookies is part of a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Self, TypeVar, overload
+
+from reseal._sync import (
+    changes,
+    impersonation,
+    page_loads,
+    refreshing,
+    signing_in,
+    signing_out,
+    verification,
+)
+from reseal._sync.colour import awaited
+from reseal._sync.engine import Engine
+from reseal._sync.ports import Sessions
+from reseal._sync.session import Session
+from reseal._sync.stores import make_store
+from reseal.clock import Clock, SystemClock
+from reseal.context import RequestContext
+from reseal.core import ids, payload
+from reseal.core.claims import ClaimCheck
+from reseal.core.errors import InvalidInput, StoreUnavailable
+from reseal.core.events import Caller, EventListener, EventName
+from reseal.core.model import SessionRecord
+from reseal.log import log_event
+from reseal.settings import Settings
+from reseal.teller import Teller
+from reseal.web import bearer, cors
+from reseal.web.csrf import Trust
+from reseal.web.facts import RequestFacts
+from reseal.web.headers import SessionHeaders
+from reseal.web.presented import Presented
+from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
+
+T = TypeVar("T")
+
+
+class Reseal:
+    """Everything an application calls. Use as ``with Reseal(settings) as reseal``, or open and close it.
+
+    Without ``sessions`` it embeds an engine over the store that ``settings.database_uri`` names.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sessions: Sessions | None = None,
+        clock: Clock | None = None,
+        on_event: EventListener = log_event,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._events = Teller(settings.scope, self._clock, on_event)
+        self.sessions: Sessions = sessions or Engine(
+            settings, make_store(settings, clock), clock=clock, on_event=on_event
+        )
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Open the store, load the keys. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
+        self.sessions.open()
+
+    def close(self) -> None:
+        self.sessions.close()
+
+    def now(self) -> int:
+        """Return the time (ms since the epoch) by which claims are checked, for a payload that ``FreshClaim`` reads."""
+        return self._clock.wall()
+
+    # -- one browser's session --------------------------------------------------------------------------------------
+
+    @awaited
+    def create_new_session(
+        self,
+        request: RequestFacts,
+        response: SessionHeaders,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        allow_cross_site: bool = False,
+    ) -> Session:
+        """Sign a user in: begin a session, end the one that this client held, and hand out the tokens.
+
+        They go into cookies or headers as ``token_transfer_method`` says. The caller has authenticated ``user_id``.
+        A request that a foreign page caused gets no cookies, or that page could sign the user in as somebody else:
+        ``allow_cross_site`` is for the callback of an identity provider, after its ``state`` was checked, and for links
+        in mails. Raises ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was
+        begun, and the client keeps what it had. Raises ``RuntimeError`` once the response has begun.
+        """
+        return signing_in.sign_in(
+            self.sessions,
+            self.context(request, response),
+            user_id,
+            jwt_payload,
+            session_data,
+            allow_cross_site=allow_cross_site,
+        )
+
+    @awaited
+    def get_session(
+        self,
+        request: RequestFacts,
+        response: SessionHeaders,
+        enable_csrf_protection: bool | None = None,  # noqa: FBT001 - the mission's third argument
+        *,
+        check_database: bool = False,
+        claims: Iterable[ClaimCheck] = (),
+    ) -> Session:
+        """Verify the session of a request, without I/O unless asked for it.
+
+        ``enable_csrf_protection``: ``None`` checks the methods that change something; a token that came in a header
+        needs no check. ``check_database`` asks the store whether the session has been revoked. Raises
+        ``TryRefreshToken`` (tokens stay), ``Unauthorised`` (tokens cleared, where there were any),
+        ``InvalidClaims``, ``StoreUnavailable``.
+        """
+        return verification.verify(
+            self.sessions,
+            self.context(request, response),
+            csrf_protection=enable_csrf_protection,
+            check_database=check_database,
+            claims=claims,
+        )
+
+    @awaited
+    def refresh_session(self, request: RequestFacts, response: SessionHeaders) -> Session:
+        """Exchange the client's refresh token for new tokens. Only by POST, only on the refresh path.
+
+        They leave by the transport of the refresh token. Raises ``Unauthorised`` and ``TokenTheftDetected``
+        (tokens cleared), ``StoreUnavailable`` (tokens stay), ``RuntimeError`` once the response has begun.
+        """
+        context = self.context(request, response)
+        tokens, via = refreshing.refresh(self.sessions, context)
+        return Session(self.sessions, tokens.claims, context, via)
+
+    @awaited
+    def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
+        """Do what :meth:`refresh_session` does, and return the body of the answer.
+
+        It is empty, except for a client that sent its refresh token in a JSON body: it gets the new ones in one.
+        """
+        context = self.context(request, response)
+        tokens, _ = refreshing.refresh(self.sessions, context)
+        return bearer.answer(tokens, self._clock.wall()) if context.presented.asks_for_body else {}
+
+    @awaited
+    def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:
+        """End the client's session, also with an expired access token, and have the client forget it.
+
+        Idempotent. A token that names no session, because its signing key was retired for instance, ends none: that
+        raises ``TryRefreshToken``, and nothing is forgotten. Raises ``StoreUnavailable`` if the store could not record
+        it: the client has then forgotten the session, but the session itself may live on. Raises ``Unauthorised`` for a
+        foreign page, ``RuntimeError`` once the response has begun.
+        """
+        signing_out.sign_out(self.sessions, self.context(request, response))
+
+    @awaited
+    def impersonate(
+        self,
+        request: RequestFacts,
+        response: SessionHeaders,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        reason: str,
+        at_most: int = impersonation.HALF_AN_HOUR,
+    ) -> Session:
+        """Let the user of this request act as another one; the caller has found out that this user may.
+
+        The browser gets an access token of ``user_id`` that names the actor (``act``, RFC 8693) and ends after
+        ``at_most`` ms, and no later than any access token; its own session stays. It comes back by
+        :meth:`stop_impersonating`, or by the next refresh. ``reason`` goes into the event. Raises ``InvalidInput``,
+        also for a session that acts for somebody already, ``TryRefreshToken``, ``Unauthorised``, ``StoreUnavailable``.
+        """
+        return impersonation.begin(
+            self.sessions,
+            self.context(request, response),
+            user_id,
+            jwt_payload or {},
+            session_data,
+            reason=reason,
+            at_most=at_most,
+        )
+
+    @awaited
+    def stop_impersonating(self, request: RequestFacts, response: SessionHeaders) -> None:
+        """End the impersonation of this request; the browser refreshes its own session before its next call.
+
+        Raises ``InvalidInput`` if the session acts for nobody, ``TryRefreshToken``, ``Unauthorised``,
+        ``StoreUnavailable``.
+        """
+        impersonation.stop(self.sessions, self.context(request, response))
+
+    @awaited
+    def peek(
+        self, request: RequestFacts, response: SessionHeaders, *, check_database: bool = False
+    ) -> SignedIn[Session] | RefreshFirst | Anonymous:
+        """Find out whose page is being rendered. Refuses nobody and refreshes nothing. Raises ``StoreUnavailable``."""
+        return page_loads.peek(self.sessions, self.context(request, response), check_database=check_database)
+
+    def require_own_origin(self, request: RequestFacts) -> None:
+        """Refuse a request that a foreign page caused: for endpoints that have no session yet, like the sign-in's.
+
+        Without it a foreign page could sign the user in as somebody else. A client that is not a browser, and so
+        names no origin, passes. Raises ``Unauthorised``.
+        """
+        context = self.context(request, SessionHeaders())
+        if context.presented.trust is Trust.HOSTILE:
+            raise context.cross_site()
+
+    def set_relevant_headers_for_options_api(self, request: RequestFacts, response: SessionHeaders) -> bool:
+        """Answer a preflight (``OPTIONS``) of one of our origins; returns ``False`` for any other, and does nothing."""
+        response.demand_unsent("set_relevant_headers_for_options_api")
+        return cors.allow(request, self.settings, response)
+
+    # -- any session, by its handle or its user: an id that is not text raises InvalidInput --------------------------
+
+    @awaited
+    def revoke_session_using_session_handle(self, session_handle: str) -> bool:
+        """End one session. Returns whether this call ended it."""
+        return bool(self.sessions.revoke((ids.handle(session_handle),)))
+
+    @awaited
+    def revoke_multiple_sessions(self, session_handles: Iterable[str]) -> tuple[str, ...]:
+        """End exactly these sessions; returns those that this call ended."""
+        return self.sessions.revoke(session_handles)
+
+    @awaited
+    def revoke_all_sessions_for_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
+        """End all sessions of a user, except for the handle ``keep``; returns those that this call ended."""
+        return self.sessions.revoke_user(user_id, keep=keep)
+
+    @awaited
+    def end_sessions_before(
+        self, moment: datetime, *, user_id: str | None = None, all_tenants: bool = False
+    ) -> int:
+        """End the sessions that were begun or refreshed before a moment for the last time; returns how many.
+
+        For the hour after a backup was restored, in which sessions that were revoked since live again. Of one user, or
+        of all; of this tenant, or of all tenants of the app. Raises ``InvalidInput`` for a moment without time zone or
+        one that is still to come, ``StoreUnavailable`` (then call again).
+        """
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
+            raise InvalidInput("moment", "must be a datetime with a time zone: datetime.now(UTC), for example")
+        at = int(moment.timestamp() * 1000)
+        return self.sessions.end_before(at, user_id=user_id, all_tenants=all_tenants)
+
+    @awaited
+    def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
+        """Name the live sessions of a user, oldest first."""
+        return tuple(record.handle for record in self.sessions.list_user(user_id))
+
+    @overload
+    def get_session_data(self, session_handle: str) -> dict[str, Any]: ...
+    @overload
+    def get_session_data(self, session_handle: str, *, as_: type[T]) -> T: ...
+    @awaited
+    def get_session_data(self, session_handle: str, *, as_: type[Any] | None = None) -> Any:
+        """Read a session's data: as a dict, or as a dataclass, ``TypedDict`` or msgspec ``Struct``.
+
+        Raises ``Unauthorised`` if there is no such live session, ``GeneralError`` if the data does not fit ``as_``.
+        """
+        return changes.read_data(self.sessions.get(session_handle), as_)
+
+    @overload
+    def change_session_data(
+        self, session_handle: str, change: Callable[[dict[str, Any]], Mapping[str, object]]
+    ) -> Mapping[str, object]: ...
+    @overload
+    def change_session_data(self, session_handle: str, change: Callable[[T], T], *, as_: type[T]) -> T: ...
+    @awaited
+    def change_session_data(
+        self, session_handle: str, change: Callable[[Any], Any], *, as_: type[Any] | None = None
+    ) -> Any:
+        """Replace a session's data by what ``change`` makes of it. See :meth:`Session.change_session_data`."""
+
+        def read() -> SessionRecord:
+            return self.sessions.get(session_handle)
+
+        return changes.change_session_data(self.sessions, read, change, as_=as_)
+
+    @awaited
+    def update_session_data(self, session_handle: str, session_data: Mapping[str, object]) -> None:
+        """Replace a session's data, whatever another request has written. Raises ``InvalidInput``, ``Unauthorised``."""
+        self.sessions.update(session_handle, session_data=session_data)
+
+    @awaited
+    def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
+        """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
+        return payload.decode((self.sessions.get(session_handle)).jwt_payload)
+
+    @awaited
+    def update_jwt_payload(self, session_handle: str, jwt_payload: Mapping[str, object]) -> None:
+        """Replace a session's JWT payload; it reaches the browser with the next access token."""
+        self.sessions.update(session_handle, jwt_payload=jwt_payload)
+
+    @awaited
+    def rotate_keys(self) -> str:
+        """Publish a new signing key now; it signs two minutes later. Returns its ``kid``."""
+        return self.sessions.rotate_keys()
+
+    # -- for adapters -----------------------------------------------------------------------------------------------
+
+    def context(self, request: RequestFacts, response: SessionHeaders) -> RequestContext:
+        """Join a request and the headers of its response, which depends on the session from now on."""
+        settings = self.settings
+        return RequestContext(settings, self._clock, self._events, request, response, Presented(request, settings))
+
+    def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
+        """Report to the listener that a request could not be served, because the store was unavailable."""
+        caller = Caller(request.device, request.correlation_id)
+        self._events.tell(EventName.STORE_UNAVAILABLE, caller, reason=str(error))

@@ -1,0 +1,92 @@
+# Generated from src/reseal/_async/token_selection.py by tools/unasync.py; edit that file instead.
+"""Which of the tokens that a request presents count.
+
+There is one, as a rule. There are several after a change of a cookie's domain or path, or because a neighbouring host
+has put one of its own before ours; and a client that changed its transport may hold tokens for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reseal._sync.ports import Sessions
+from reseal.core.access_token import Claims
+from reseal.core.actor import actor_of
+from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
+from reseal.web.presented import Presented
+from reseal.web.transport import Transport
+
+
+def verified(sessions: Sessions, presented: Presented) -> tuple[Transport, Claims]:
+    """Verify the access token of a request, and return the transport by which it came.
+
+    Raises ``Unauthorised`` if there is none, ``TryRefreshToken`` if none is valid, or only one of an older name came.
+    """
+    via, tokens = presented.access
+    if not tokens and presented.has_access:
+        raise TryRefreshToken("the cookie has the name of an older configuration")
+    return via, _newest_valid(sessions, tokens)
+
+
+def _newest_valid(sessions: Sessions, tokens: tuple[str, ...]) -> Claims:
+    """Of several access tokens, which only cookies can be, the newest valid one counts."""
+    if len(tokens) == 1:
+        return sessions.verify(tokens[0])
+    valid, refusal = [], None
+    for token in tokens:
+        try:
+            valid.append(sessions.verify(token))
+        except TryRefreshToken as error:
+            refusal = error
+    if not valid:
+        raise refusal or Unauthorised(Refusal.NO_TOKEN)
+    return max(valid, key=lambda claims: (claims.iat, claims.gen))
+
+
+def genuine(sessions: Sessions, tokens: tuple[str, ...]) -> list[Claims]:
+    """Read those access tokens that are ours, expired or not."""
+    found = []
+    for token in tokens:
+        try:
+            found.append(sessions.verify(token, expired_too=True))
+        except TryRefreshToken:
+            continue  # not a token of ours: it names no session
+    return found
+
+
+def held(sessions: Sessions, presented: Presented, *, with_cookies: bool = True) -> list[Claims]:
+    """Read the genuine access tokens that a client holds, by either transport."""
+    in_header = () if presented.access_header is None else (presented.access_header,)
+    return genuine(sessions, in_header + (presented.access_cookies if with_cookies else ()))
+
+
+def involved(claims: Iterable[Claims]) -> list[str]:
+    """Name the sessions of access tokens, and those of the actors in them."""
+    handles: dict[str, None] = {}
+    for each in claims:
+        handles[each.sid] = None
+        actor = actor_of(each.jwt_payload())
+        if actor is not None:
+            handles[actor.handle] = None
+    return list(handles)
+
+
+def strangers(held_tokens: list[Claims], refresh_tokens: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the sessions whose access tokens came along, if none of the refresh tokens is of one of them."""
+    own = tuple(involved(held_tokens))
+    return () if not refresh_tokens or _of_sessions(own, refresh_tokens) else own
+
+
+def of_own_session(held_tokens: list[Claims], refresh_tokens: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the refresh tokens of several sessions, keep those of a session whose access token came along.
+
+    A sibling host can put a refresh cookie of its own before ours, but no access cookie named ``__Host-``.
+    """
+    if not refresh_tokens[1:]:
+        return refresh_tokens
+    return _of_sessions([claims.sid for claims in held_tokens], refresh_tokens)
+
+
+def _of_sessions(handles: Iterable[str], refresh_tokens: tuple[str, ...]) -> tuple[str, ...]:
+    names = [f".{handle}." for handle in handles]
+    return tuple(token for token in refresh_tokens if any(name in token for name in names))

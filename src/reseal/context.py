@@ -1,0 +1,93 @@
+"""One request and the headers of its response: what belongs together for as long as a request is served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from reseal.core.claims import check_claims
+from reseal.core.errors import Refusal, ResealError, Unauthorised
+from reseal.core.events import Caller, EventName
+from reseal.web import answers, csrf, older_frontends, places, transport
+from reseal.web.once import once
+from reseal.web.presented import Presented
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reseal.clock import Clock
+    from reseal.core.access_token import Claims
+    from reseal.core.claims import ClaimCheck
+    from reseal.core.tokens import TokenPair
+    from reseal.settings import Settings
+    from reseal.teller import Teller
+    from reseal.web.facts import RequestFacts
+    from reseal.web.headers import SessionHeaders
+    from reseal.web.transport import Transport
+
+ErrorT = TypeVar("ErrorT", bound=ResealError)
+
+
+class RequestContext(msgspec.Struct, dict=True, eq=False):
+    """A request, what it presents, and the headers that answer it. Its response depends on the session from now on."""
+
+    settings: Settings
+    clock: Clock
+    events: Teller
+    request: RequestFacts
+    response: SessionHeaders
+    presented: Presented
+
+    def __post_init__(self) -> None:
+        self.response.touched = True
+
+    def __repr__(self) -> str:
+        return f"RequestContext({self.request!r})"
+
+    @once
+    def outgoing(self) -> SessionHeaders:
+        """The headers of the response, prepared for tokens: most requests are only verified and need none."""
+        self.response.path_prefix = places.prefix(self.request, self.settings)
+        if self.settings.frontend_compatibility:
+            self.response.for_older_frontend = older_frontends.may_have_sent(self.request)
+        return self.response
+
+    @once
+    def caller(self) -> Caller:
+        """Where the request came from, for sessions and events."""
+        return Caller(self.request.device, self.request.correlation_id)
+
+    def attach(self, tokens: TokenPair, via: Transport) -> None:
+        """Put tokens into the response."""
+        transport.attach(self.outgoing, self.settings, via, tokens, self.clock.wall())
+
+    def hand_over(self, tokens: TokenPair, via: Transport) -> None:
+        """Put tokens into the response, and delete what the client holds for the other transport."""
+        for other in self.presented.leftovers(via):
+            transport.forget(self.outgoing, self.settings, other)
+        self.attach(tokens, via)
+
+    def clear(self, *ways: Transport) -> None:
+        """Make the client forget its session."""
+        transport.clear(self.outgoing, self.settings, *ways)
+
+    def refuse(self, error: ErrorT, *ways: Transport) -> ErrorT:
+        """Clear the tokens if this error ends the client's session and the response can still say so; returns it."""
+        if not self.response.sent and answers.clears_session(error):
+            self.clear(*ways)
+        return error
+
+    def refuse_everywhere(self, error: ErrorT, via: Transport) -> ErrorT:
+        """Do the same for the transport that was used and for the leftovers of the other one."""
+        return self.refuse(error, via, *self.presented.leftovers(via))
+
+    def check_claims(self, claims: Claims, checks: Iterable[ClaimCheck]) -> None:
+        """Check the claims of a session. Raises ``InvalidClaims``."""
+        check_claims(checks, claims.jwt_payload(), self.clock.wall())
+
+    def cross_site(self, reason: str | None = None) -> Unauthorised:
+        """Report a request from a foreign page, and return the error to raise."""
+        told = reason or csrf.explain(self.request, self.settings)
+        self.events.tell(EventName.CROSS_SITE_REFUSED, self.caller, reason=told)
+        return Unauthorised(Refusal.CROSS_SITE, told)

@@ -1,0 +1,157 @@
+"""What a request presents: tokens, how they travel, and whose page sent it. Each is read once, when it is first used.
+
+Nothing is verified here. There is one token of a kind, as a rule; there are several after a change of a cookie's domain
+or path, or because a neighbouring host has put one of its own before ours.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from reseal.core import attempt
+from reseal.web import bearer, cookies, csrf, transport
+from reseal.web.once import once
+from reseal.web.transport import Transport
+
+if TYPE_CHECKING:
+    from reseal.settings import Settings
+    from reseal.web.csrf import Trust
+    from reseal.web.facts import RequestFacts
+
+_LINE_REMEMBERED: Final = 4096
+"""Longest ``Cookie`` line, in bytes, that is worth the room: anybody may send one."""
+
+
+Tokens = tuple[Transport, tuple[str, ...]]
+"""Tokens of one kind, and by which transport they came."""
+
+
+class Presented(msgspec.Struct, dict=True, eq=False):
+    """The credentials of one request. Its ``repr`` shows none of them."""
+
+    request: RequestFacts
+    settings: Settings
+
+    def __repr__(self) -> str:
+        return f"Presented({self.request!r})"
+
+    @once
+    def trust(self) -> Trust:
+        """What the browser attests about where the request comes from."""
+        return csrf.verdict(self.request, self.settings)
+
+    @once
+    def access(self) -> Tokens:
+        """The access tokens that count: a header counts before cookies."""
+        authorization, cookie = self._lines
+        if authorization and self.access_header is not None:
+            return Transport.HEADER, (self.access_header,)
+        return Transport.COOKIE, _access_tokens(cookie, self.settings.access_cookie_name)
+
+    @once
+    def refresh(self) -> Tokens:
+        """The refresh tokens that count: a header counts before a body, and both before cookies."""
+        token = self._refresh_header or self._refresh_body
+        if token is not None:
+            return Transport.HEADER, (token,)
+        return Transport.COOKIE, self._refresh_cookies or self._older_refresh
+
+    @once
+    def asks_for_body(self) -> bool:
+        """Whether the refresh token that counts came in the request's body, and the answer goes there too."""
+        return self._refresh_header is None and self._refresh_body is not None
+
+    @once
+    def access_header(self) -> str | None:
+        """The access token in ``Authorization``, ``None`` if there is none of ours."""
+        return bearer.read_access(self._lines[0])
+
+    @once
+    def authorization(self) -> tuple[str, ...]:
+        """The token of ours in ``Authorization``, whichever of the two it is."""
+        token = self.access_header or self._refresh_header
+        return () if token is None else (token,)
+
+    @once
+    def access_cookies(self) -> tuple[str, ...]:
+        """The access tokens that the cookies offer, whatever the headers do; also those of an older name."""
+        return _tokens(self._lines[1], self.settings.access_cookie_name) + self._older_access
+
+    @property
+    def has_access(self) -> bool:
+        """Whether the client is somebody: by an access token, or a cookie of an older name that a refresh exchanges."""
+        return bool(self.access[1] or self._older_access)
+
+    @property
+    def anti_csrf(self) -> str | None:
+        """The anti-CSRF token that the page sent along."""
+        return self.request.header(transport.ANTI_CSRF) or None
+
+    @property
+    def attempt_key(self) -> str | None:
+        """The attempt key that came along. One that came twice, or that cannot be one, counts as absent."""
+        keys = self.request.all(transport.ATTEMPT)
+        return keys[0] if len(keys) == 1 and attempt.is_key(keys[0]) else None
+
+    def leftovers(self, kept: Transport) -> tuple[Transport, ...]:
+        """Name the transport, other than ``kept``, by which the request presents tokens that may be deleted.
+
+        Cookies stay where the request comes from a foreign page: it must not be able to sign anybody out.
+        """
+        if kept is Transport.COOKIE:
+            return (Transport.HEADER,) if self.authorization else ()
+        ours = self.access_cookies or self._refresh_cookies or self._older_refresh
+        if ours and self.trust is not csrf.Trust.HOSTILE:
+            return (Transport.COOKIE,)
+        return ()
+
+    @once
+    def _lines(self) -> tuple[list[bytes], list[bytes]]:
+        return self.request.credentials
+
+    @once
+    def _refresh_header(self) -> str | None:
+        return bearer.read_refresh(self._lines[0])
+
+    @once
+    def _refresh_body(self) -> str | None:
+        return bearer.read_body(self.request)
+
+    @once
+    def _refresh_cookies(self) -> tuple[str, ...]:
+        return _tokens(self._lines[1], self.settings.refresh_cookie_name)
+
+    @property
+    def _older_access(self) -> tuple[str, ...]:
+        """Cookies of a name that the access token no longer has. They open nothing: a refresh exchanges them."""
+        older = self.settings.older_cookies
+        if older is None or older.access_name == self.settings.access_cookie_name:
+            return ()
+        return _tokens(self._lines[1], older.access_name)
+
+    @property
+    def _older_refresh(self) -> tuple[str, ...]:
+        older = self.settings.older_cookies
+        if older is None or older.refresh_name == self.settings.refresh_cookie_name:
+            return ()
+        return _tokens(self._lines[1], older.refresh_name)
+
+
+def _access_tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
+    if len(cookie) == 1 and len(cookie[0]) <= _LINE_REMEMBERED:
+        return _remembered(cookie[0], name)
+    return _tokens(cookie, name)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(line: bytes, name: str) -> tuple[str, ...]:
+    """Take a line apart once: a browser sends the same one until its next refresh. Refresh tokens come once anyway."""
+    return _tokens([line], name)
+
+
+def _tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
+    found = cookies.values(cookie, name)
+    return found if all(found) else tuple(filter(None, found))
