@@ -9,6 +9,7 @@ from reseal._async.stores.memory import AsyncMemoryStore
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import Scope
+from reseal.core.selection import PAGE, UserPlace
 from reseal.testing._async.world import AsyncWorld
 from reseal.testing.material import MINUTE
 
@@ -26,7 +27,9 @@ class PartlyEnding(AsyncForwardingStore):
         return await super().end(scope, handles, reason)
 
     async def end_user(self, scope, user_id, reason, keep=None):
-        theirs = [record.handle for record in await self.list_user(scope, user_id) if record.handle != keep]
+        theirs = [
+            record.handle for record in await self.list_user(scope, user_id, UserPlace(), PAGE) if record.handle != keep
+        ]
         await self._fail_after(theirs[:2], reason, several=len(theirs) > 2)
         return await super().end_user(scope, user_id, reason, keep)
 

@@ -20,6 +20,7 @@ from reseal._async.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import EventName
 from reseal.core.model import EndReason, Scope, SessionRecord
+from reseal.core.selection import UserPlace
 from reseal.sql import queries, schema_steps
 from reseal.testing._async.waiting import together
 from reseal.testing.clock import ManualClock
@@ -159,7 +160,7 @@ async def test_a_row_that_was_not_asked_for_is_no_answer(store, monkeypatch):
     calls = (
         lambda: store.get(PUBLIC, "alice's"),
         lambda: store.get_many(PUBLIC, ["alice's"]),
-        lambda: store.list_user(PUBLIC, "alice's"),
+        lambda: store.list_user(PUBLIC, "alice's", UserPlace(), 10),
         lambda: store.rotate(PUBLIC, step("alice's")),
         lambda: store.end(PUBLIC, ["alice's"], EndReason.REVOKED),
     )
@@ -238,7 +239,7 @@ async def test_a_handle_that_no_row_can_have_is_absent(store, handle):
     assert await store.rotate(PUBLIC, replace(step(), handle=handle)) is None
     assert await store.end(PUBLIC, [handle, "h"], EndReason.REVOKED) == ("h",)
     assert await store.end_user(PUBLIC, handle, EndReason.REVOKED, keep=handle) == ()
-    assert await store.list_user(PUBLIC, handle) == ()
+    assert await store.list_user(PUBLIC, handle, UserPlace(), 10) == ()
     assert record is not None
 
 

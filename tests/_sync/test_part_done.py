@@ -10,6 +10,7 @@ from reseal._sync.stores.memory import MemoryStore
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import Scope
+from reseal.core.selection import PAGE, UserPlace
 from reseal.testing._sync.world import World
 from reseal.testing.material import MINUTE
 
@@ -27,7 +28,9 @@ class PartlyEnding(ForwardingStore):
         return super().end(scope, handles, reason)
 
     def end_user(self, scope, user_id, reason, keep=None):
-        theirs = [record.handle for record in self.list_user(scope, user_id) if record.handle != keep]
+        theirs = [
+            record.handle for record in self.list_user(scope, user_id, UserPlace(), PAGE) if record.handle != keep
+        ]
         self._fail_after(theirs[:2], reason, several=len(theirs) > 2)
         return super().end_user(scope, user_id, reason, keep)
 

@@ -21,6 +21,7 @@ from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import EventName
 from reseal.core.model import EndReason, Scope, SessionRecord
+from reseal.core.selection import UserPlace
 from reseal.sql import queries, schema_steps
 from reseal.testing._sync.waiting import together
 from reseal.testing.clock import ManualClock
@@ -160,7 +161,7 @@ def test_a_row_that_was_not_asked_for_is_no_answer(store, monkeypatch):
     calls = (
         lambda: store.get(PUBLIC, "alice's"),
         lambda: store.get_many(PUBLIC, ["alice's"]),
-        lambda: store.list_user(PUBLIC, "alice's"),
+        lambda: store.list_user(PUBLIC, "alice's", UserPlace(), 10),
         lambda: store.rotate(PUBLIC, step("alice's")),
         lambda: store.end(PUBLIC, ["alice's"], EndReason.REVOKED),
     )
@@ -239,7 +240,7 @@ def test_a_handle_that_no_row_can_have_is_absent(store, handle):
     assert store.rotate(PUBLIC, replace(step(), handle=handle)) is None
     assert store.end(PUBLIC, [handle, "h"], EndReason.REVOKED) == ("h",)
     assert store.end_user(PUBLIC, handle, EndReason.REVOKED, keep=handle) == ()
-    assert store.list_user(PUBLIC, handle) == ()
+    assert store.list_user(PUBLIC, handle, UserPlace(), 10) == ()
     assert record is not None
 
 

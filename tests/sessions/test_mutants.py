@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from reseal import Engine, MemoryStore, SQLiteStore
-from reseal._sync.line import Line, Step
+from reseal._sync.token_families import Step, TokenFamilies
 from reseal.clock import SteadyClock
 from reseal.core import refresh_token, rotation
 from reseal.core.errors import Refusal, ResealError, StoreUnavailable, Unauthorised
@@ -76,16 +76,18 @@ class EndsWithoutVersion(MemoryStore):
 class UserIdsWithoutCase(MemoryStore):
     """Compares user ids as some databases do by default."""
 
-    def list_user(self, scope, user_id):
+    def list_user(self, scope, user_id, after, limit):
         of_all = (r.user_id for r in list(self._sessions.get(scope, {}).values()))
         same = dict.fromkeys(u for u in of_all if u.casefold().rstrip() == user_id.casefold().rstrip())
-        return tuple(record for u in same for record in super(UserIdsWithoutCase, self).list_user(scope, u))
+        return tuple(
+            record for u in same for record in super(UserIdsWithoutCase, self).list_user(scope, u, after, limit)
+        )[:limit]
 
 
 # -- mutants of the engine ------------------------------------------------------------------------------------------
 
 
-class LineOfNewChildren(Line):
+class LineOfNewChildren(TokenFamilies):
     def _replay(self, verdict, found, token, caller):
         successor = self._mint(token.handle, token.generation + 1)
         sealed = refresh_token.seal(token, successor, self._secrets().pepper, self._random(12))
@@ -121,7 +123,7 @@ class OneRuleLess(Engine):
         self._line.__class__ = self.line
 
 
-class NothingCountedLine(Line):
+class NothingCountedLine(TokenFamilies):
     def _follow(self, verdict, record, *rest):
         if isinstance(verdict, rotation.Replay) and verdict.record is not record:
             verdict = replace(verdict, record=replace(verdict.record, collided=0, estranged=0))
@@ -134,7 +136,7 @@ class CountsNothing(OneRuleLess):
     line = NothingCountedLine
 
 
-class DeafLine(Line):
+class DeafLine(TokenFamilies):
     def advance(self, token, caller, attempt_key=None):
         return super().advance(token, caller)
 
@@ -145,7 +147,7 @@ class KnowsNoKeys(OneRuleLess):
     line = DeafLine
 
 
-class AnyKeyLine(Line):
+class AnyKeyLine(TokenFamilies):
     def advance(self, token, caller, attempt_key=None):
         return super().advance(token, caller, attempt_key and "same-for-all")
 
@@ -156,7 +158,7 @@ class TakesAnyKey(OneRuleLess):
     line = AnyKeyLine
 
 
-class ForgetfulLine(Line):
+class ForgetfulLine(TokenFamilies):
     known = False
 
     def _respond_to_theft(self, verdict, record, caller):
@@ -206,7 +208,7 @@ class GarbageIsTheft(Engine):
             raise
 
 
-class RefusingLine(Line):
+class RefusingLine(TokenFamilies):
     def _respond_to_theft(self, verdict, record, caller):
         return self.refused(Refusal.THEFT, record.handle, caller)
 

@@ -15,6 +15,7 @@ from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._async.stores.postgres_server import AsyncLink
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope, SessionRecord
+from reseal.core.selection import UserPlace
 from reseal.testing.material import hash_of, new_session, step
 
 PUBLIC = Scope()
@@ -190,8 +191,8 @@ async def test_the_sessions_of_a_removed_tenant_go_in_short_statements_but_all_o
         patch.setattr(AsyncLink, "fetch", broken)
         with pytest.raises(StoreUnavailable):
             await store.remove_tenant(scope)
-    assert len(await store.list_user(scope, "user")) == 8
+    assert len(await store.list_user(scope, "user", UserPlace(), 10)) == 8
     assert len((await store.changed_tenants()).there) == 1
     assert await store.remove_tenant(scope)
-    assert await store.list_user(scope, "user") == ()
+    assert await store.list_user(scope, "user", UserPlace(), 10) == ()
     assert (await store.changed_tenants()).there == ()

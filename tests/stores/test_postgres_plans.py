@@ -9,6 +9,7 @@ import pytest
 
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal.core.model import EndReason, Scope
+from reseal.core.selection import UserPlace
 from reseal.testing.material import new_session, step
 
 PUBLIC = Scope()
@@ -41,7 +42,7 @@ async def use(store, name):
     await store.get_many(PUBLIC, [name, "absent"])
     await store.rotate(PUBLIC, step(name))
     await asyncio.gather(store.rotate(PUBLIC, step(name, 1)), store.rotate(PUBLIC, step("absent")))
-    await store.list_user(PUBLIC, f"user of {name}")
+    await store.list_user(PUBLIC, f"user of {name}", UserPlace(), 10)
     await store.end(PUBLIC, [name, "absent"], EndReason.REVOKED)
     await store.end_user(PUBLIC, f"user of {name}", EndReason.REVOKED)
     await store.purge(10)

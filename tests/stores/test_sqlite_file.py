@@ -11,6 +11,7 @@ import pytest
 
 from reseal import SQLiteStore, StoreUnavailable
 from reseal.core.model import Scope
+from reseal.core.selection import UserPlace
 from reseal.testing.material import new_session
 
 PUBLIC = Scope()
@@ -71,7 +72,7 @@ def test_no_write_is_acknowledged_that_would_be_lost(store, path, fault, caplog)
 @pytest.mark.parametrize("fault", [replace, move, delete, delete_folder])
 def test_nothing_is_read_from_a_file_that_is_gone(store, path, fault):
     fault(path)
-    for call in (lambda: store.get(PUBLIC, "kept"), lambda: store.list_user(PUBLIC, "user")):
+    for call in (lambda: store.get(PUBLIC, "kept"), lambda: store.list_user(PUBLIC, "user", UserPlace(), 10)):
         with pytest.raises(StoreUnavailable, match="moved, deleted or replaced"):
             call()
 

@@ -14,7 +14,7 @@ from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
@@ -59,8 +59,8 @@ class AsyncForwardingStore:
     async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
         return await self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep))
 
-    async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
-        return await self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id))
+    async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        return await self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))
 
     async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         return await self._call("list_before", None, lambda: self.inner.list_before(which, after, limit))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from reseal._async import not_before
+from reseal._async import not_before, paging
 from reseal._async.remote_calls import AsyncCalls, KeyRefused
 from reseal._async.remote_hosts import AsyncFailover
 from reseal._async.remote_keys import AsyncPublishedKeys, Jwks
@@ -24,6 +24,7 @@ from reseal.core.errors import ConfigurationError, Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.core.secret import Secret
+from reseal.core.selection import UserPlace
 from reseal.core.tokens import TokenPair
 from reseal.rpc import calls
 from reseal.rpc.hosts import Hosts, addresses
@@ -217,7 +218,7 @@ class AsyncRemote:
         user_id = ids.user_id(user_id)
         if not _is_sendable(user_id):
             return ()
-        return await self._calls.call("list_user", tuple[SessionRecord, ...], repeatable=True, user_id=user_id)
+        return await paging.sessions_of_user(lambda after, limit: self._list_some(user_id, after, limit))
 
     async def update(
         self,
@@ -287,6 +288,11 @@ class AsyncRemote:
             return ()
         kept = None if keep is None else _text(keep)
         return await self._calls.call("revoke_user", tuple[str, ...], repeatable=False, user_id=user_id, keep=kept)
+
+    async def _list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        return await self._calls.call(
+            "list_user", tuple[SessionRecord, ...], repeatable=True, user_id=user_id, after=after, limit=limit
+        )
 
     async def _tokens(
         self, name: str, *, repeatable: bool, correlation_id: str | None = None, **arguments: object

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from reseal._async import paging
 from reseal._async.ports import AsyncSessionStore
 from reseal.core import attempt, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
@@ -27,6 +28,7 @@ from reseal.core.model import (
     TheftResponse,
 )
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.selection import UserPlace
 from reseal.core.ticket import Ticket
 from reseal.teller import Teller
 
@@ -212,7 +214,11 @@ class AsyncTokenFamilies:
 
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
-        return await self._store.list_user(self._scope, user_id)
+        return await paging.sessions_of_user(lambda after, limit: self.list_some(user_id, after, limit))
+
+    async def list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        """Read one page of :meth:`list_user`."""
+        return await self._store.list_user(self._scope, user_id, after, limit)
 
     def refused(self, reason: Refusal, handle: str | None, caller: Caller) -> Unauthorised:
         """Tell of a refusal, and give the error to raise."""

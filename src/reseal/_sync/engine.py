@@ -30,7 +30,7 @@ from reseal.core.handles import suffix_of
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
-from reseal.core.selection import Before, Place
+from reseal.core.selection import Before, Place, UserPlace
 from reseal.core.tokens import TokenPair
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -194,6 +194,10 @@ class Engine:
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
         return self._line.list_user(ids.user_id(user_id))
+
+    def list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        """Read one page of :meth:`list_user`."""
+        return self._line.list_some(ids.user_id(user_id), after, limit)
 
     def update(
         self,

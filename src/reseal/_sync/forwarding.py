@@ -15,7 +15,7 @@ from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
@@ -60,8 +60,8 @@ class ForwardingStore:
     def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
         return self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep))
 
-    def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
-        return self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id))
+    def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        return self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))
 
     def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         return self._call("list_before", None, lambda: self.inner.list_before(which, after, limit))

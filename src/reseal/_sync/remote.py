@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from reseal._sync import not_before
+from reseal._sync import not_before, paging
 from reseal._sync.remote_calls import Calls, KeyRefused
 from reseal._sync.remote_hosts import Failover
 from reseal._sync.remote_keys import PublishedKeys, Jwks
@@ -25,6 +25,7 @@ from reseal.core.errors import ConfigurationError, Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.core.secret import Secret
+from reseal.core.selection import UserPlace
 from reseal.core.tokens import TokenPair
 from reseal.rpc import calls
 from reseal.rpc.hosts import Hosts, addresses
@@ -218,7 +219,7 @@ class Remote:
         user_id = ids.user_id(user_id)
         if not _is_sendable(user_id):
             return ()
-        return self._calls.call("list_user", tuple[SessionRecord, ...], repeatable=True, user_id=user_id)
+        return paging.sessions_of_user(lambda after, limit: self._list_some(user_id, after, limit))
 
     def update(
         self,
@@ -288,6 +289,11 @@ class Remote:
             return ()
         kept = None if keep is None else _text(keep)
         return self._calls.call("revoke_user", tuple[str, ...], repeatable=False, user_id=user_id, keep=kept)
+
+    def _list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        return self._calls.call(
+            "list_user", tuple[SessionRecord, ...], repeatable=True, user_id=user_id, after=after, limit=limit
+        )
 
     def _tokens(
         self, name: str, *, repeatable: bool, correlation_id: str | None = None, **arguments: object

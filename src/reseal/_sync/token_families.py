@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from reseal._sync import paging
 from reseal._sync.ports import SessionStore
 from reseal.core import attempt, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
@@ -28,6 +29,7 @@ from reseal.core.model import (
     TheftResponse,
 )
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.selection import UserPlace
 from reseal.core.ticket import Ticket
 from reseal.teller import Teller
 
@@ -213,7 +215,11 @@ class TokenFamilies:
 
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
-        return self._store.list_user(self._scope, user_id)
+        return paging.sessions_of_user(lambda after, limit: self.list_some(user_id, after, limit))
+
+    def list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        """Read one page of :meth:`list_user`."""
+        return self._store.list_user(self._scope, user_id, after, limit)
 
     def refused(self, reason: Refusal, handle: str | None, caller: Caller) -> Unauthorised:
         """Tell of a refusal, and give the error to raise."""

@@ -1,9 +1,19 @@
-"""Selecting the sessions of an app last refreshed before a given time, and paging over them."""
+"""Which sessions are read, and paging over them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+PAGE: Final = 500
+"""Sessions, or tenants, in a page."""
+
+
+class UserPlace(NamedTuple):
+    """A paging cursor in a list of a user's sessions, oldest first: the page starts after this session."""
+
+    created_at: int = 0
+    handle: str = ""
 
 
 class Place(NamedTuple):

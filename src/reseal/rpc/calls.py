@@ -25,7 +25,7 @@ from reseal.core.errors import (
 from reseal.core.events import Caller
 from reseal.core.model import EndReason
 from reseal.core.secret import Secret
-from reseal.core.selection import Place
+from reseal.core.selection import PAGE, Place, UserPlace
 from reseal.settings import Settings
 
 PREFIX: Final = "/reseal/v1/"
@@ -116,8 +116,10 @@ class RedeemTicket(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     purpose: str
 
 
-class OfUser(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ListUser(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user_id: str
+    after: UserPlace = UserPlace()
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE)] = PAGE
 
 
 class Update(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):

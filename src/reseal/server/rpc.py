@@ -188,8 +188,8 @@ async def _redeem_ticket(engine: AsyncEngine, call: calls.RedeemTicket, clock: C
     return _tokens(await engine.redeem_ticket(call.ticket, call.purpose), clock)
 
 
-async def _list_user(engine: AsyncEngine, call: calls.OfUser, _: Clock) -> Iterable[SessionRecord]:
-    return [_shown(record) for record in await engine.list_user(call.user_id)]
+async def _list_user(engine: AsyncEngine, call: calls.ListUser, _: Clock) -> Iterable[SessionRecord]:
+    return [_shown(record) for record in await engine.list_some(call.user_id, call.after, call.limit)]
 
 
 async def _update(engine: AsyncEngine, call: calls.Update, _: Clock) -> SessionRecord:
@@ -256,7 +256,7 @@ CALLS: Final[dict[str, NativeCall]] = {
     "why_ended": _reading(calls.WhyEnded, _why_ended),
     "issue_ticket": _writing(calls.IssueTicket, _issue_ticket),
     "redeem_ticket": _writing(calls.RedeemTicket, _redeem_ticket),
-    "list_user": _reading(calls.OfUser, _list_user),
+    "list_user": _reading(calls.ListUser, _list_user),
     "update": _writing(calls.Update, _update),
     "revoke": _writing(calls.Revoke, _revoke),
     "revoke_user": _writing(calls.RevokeUser, _revoke_user),

@@ -16,7 +16,7 @@ from reseal.core.model import (
     StoredTenant,
     TenantChanges,
 )
-from reseal.core.selection import Before, Place
+from reseal.core.selection import Before, Place, UserPlace
 
 Values = dict[str, Any]
 """The named parameters of a statement."""
@@ -107,6 +107,12 @@ def of_record(scope: Scope, record: SessionRecord) -> Values:
         "end_reason": record.end_reason and record.end_reason.value,
         "version": record.version,
     }
+
+
+def of_user(scope: Scope, user_id: str, after: UserPlace, limit: int) -> Values:
+    """Return the parameters of ``list_user``."""
+    place = {"after_created_at": after.created_at, "after_handle": after.handle}
+    return scoped(scope) | place | {"user_id": user_id, "limit": limit}
 
 
 def of_before(which: Before, after: Place, limit: int) -> Values:

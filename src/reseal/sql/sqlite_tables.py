@@ -68,8 +68,8 @@ class Tables:
         values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": keep, "now": now}
         return tuple(row[0] for row in db.execute(self._sql["end_user"], values).fetchall())
 
-    def list_user(self, db: sqlite3.Connection, scope: Scope, user_id: str, now: int) -> tuple[SessionRecord, ...]:
-        found = db.execute(self._sql["list_user"], rows.scoped(scope) | {"user_id": user_id, "now": now})
+    def list_user(self, db: sqlite3.Connection, values: Values, now: int) -> tuple[SessionRecord, ...]:
+        found = db.execute(self._sql["list_user"], values | {"now": now})
         return tuple(map(rows.to_record, found.fetchall()))
 
     def before(

@@ -18,7 +18,7 @@ from reseal._async.ports.tenants import AsyncTenantStore
 from reseal._async.ports.time import AsyncStoreTime
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
 from reseal.core.purging import Backlog, Purged
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
 
 
@@ -53,8 +53,11 @@ class AsyncSessionStore(AsyncStoreTime, Protocol):
     async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user but ``keep``, and name those that this call ended."""
 
-    async def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
-        """Read the live sessions of a user, oldest first. User ids match byte for byte."""
+    async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        """Read up to ``limit`` live sessions of a user, oldest first, those behind ``after``.
+
+        Those of one age are in the order of their handles. User ids match byte for byte.
+        """
 
     async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         """Read up to ``limit`` of these sessions, in the order of tenant and handle, those behind ``after``."""

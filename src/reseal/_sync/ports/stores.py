@@ -19,7 +19,7 @@ from reseal._sync.ports.tenants import TenantStore
 from reseal._sync.ports.time import StoreTime
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
 from reseal.core.purging import Backlog, Purged
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
 
 
@@ -54,8 +54,11 @@ class SessionStore(StoreTime, Protocol):
     def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user but ``keep``, and name those that this call ended."""
 
-    def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
-        """Read the live sessions of a user, oldest first. User ids match byte for byte."""
+    def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
+        """Read up to ``limit`` live sessions of a user, oldest first, those behind ``after``.
+
+        Those of one age are in the order of their handles. User ids match byte for byte.
+        """
 
     def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         """Read up to ``limit`` of these sessions, in the order of tenant and handle, those behind ``after``."""

@@ -24,7 +24,7 @@ from reseal.core.model import (
 )
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.forks import OwnLock
 
@@ -110,11 +110,12 @@ class MemoryStore:
             of_user = [r.handle for r in self._sessions.get(scope, {}).values() if r.user_id == user_id]
             return tuple(h for h in of_user if h != keep and self._end(scope, h, reason))
 
-    def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+    def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         with self._lock:
             now = self._steady.now()
             records = (r for r in self._sessions.get(scope, {}).values() if r.user_id == user_id)
-            return tuple(sorted((r for r in records if not why_ended(r, now)), key=lambda r: (r.created_at, r.handle)))
+            placed = {UserPlace(r.created_at, r.handle): r for r in records if not why_ended(r, now)}
+            return tuple(placed[place] for place in sorted(placed) if place > after)[:limit]
 
     def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         with self._lock:

@@ -19,7 +19,7 @@ from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, Ses
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.core.secret import Secret
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.sql import rows
 from reseal.sql.rows import Key, Values
@@ -150,11 +150,11 @@ class PostgresStore:
         self._written()
         return tuple(row[0] for row in ended)
 
-    def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+    def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         if not rows.storable(user_id):
             return ()
-        values = rows.scoped(scope) | {"user_id": user_id}
-        records = tuple(map(rows.to_record, self._server.fetch("list_user", self._timed(values))))
+        values = self._timed(rows.of_user(scope, user_id, after, limit))
+        records = tuple(map(rows.to_record, self._server.fetch("list_user", values)))
         for record in records:
             _require_asked(record.user_id, (user_id,))
         return records

@@ -18,7 +18,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.sql import rows, sqlite_connection, sqlite_file
 from reseal.sql.jobs import Job, Kind, T
@@ -105,10 +105,11 @@ class SQLiteStore:
         kept = keep if keep is not None and rows.encodable(keep) else None
         return self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, kept, self._now_in(db)))
 
-    def list_user(self, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+    def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         if not rows.encodable(user_id):
             return ()
-        return self._read(lambda db: self._tables.list_user(db, scope, user_id, self._now_in(db)))
+        values = rows.of_user(scope, user_id, after, limit)
+        return self._read(lambda db: self._tables.list_user(db, values, self._now_in(db)))
 
     def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         if which.user_id is not None and not rows.encodable(which.user_id):

@@ -347,7 +347,8 @@ FROM (
     FROM reseal_clock
 ) AS t, reseal_session AS s
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.expires_at > t.now
-ORDER BY s.created_at, s.handle
+    AND (s.created_at, s.handle) > (%(after_created_at)s::bigint, %(after_handle)s::text)
+ORDER BY s.created_at, s.handle LIMIT %(limit)s
 
 -- name: before
 SELECT

@@ -128,7 +128,8 @@ SELECT
     session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
 FROM session
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND expires_at > :now
-ORDER BY created_at, handle
+    AND (created_at, handle) > (:after_created_at, :after_handle)
+ORDER BY created_at, handle LIMIT :limit
 
 -- name: before
 SELECT

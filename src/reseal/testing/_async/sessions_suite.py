@@ -42,10 +42,11 @@ from reseal.core.errors import (
 from reseal.core.events import Caller, EventName
 from reseal.core.model import ADDRESS_MAX, USER_AGENT_MAX, Device, EndReason, Scope
 from reseal.core.payload import decode
+from reseal.core.selection import PAGE
 from reseal.core.tokens import TokenPair
 from reseal.testing._async.waiting import together
 from reseal.testing._async.world import AsyncWorld
-from reseal.testing.material import DAY, HOUR, MINUTE, USER_IDS
+from reseal.testing.material import DAY, HOUR, MINUTE, USER_IDS, new_session
 
 SECOND: Final = 1000
 WINDOW: Final = 30 * SECOND
@@ -106,6 +107,15 @@ class AsyncSessionsSuite:
             EventName.SESSION_REFRESHED,
             EventName.SESSION_REVOKED,
         ]
+
+    async def test_all_sessions_of_a_user_are_listed_however_many_there_are(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        handles = [f"handle {n}" for n in range(PAGE + 1)]
+        for n in range(0, len(handles), 32):
+            await together(partial(world.store.insert, Scope(), new_session(handle)) for handle in handles[n : n + 32])
+        assert sorted(record.handle for record in await sessions.list_user("user")) == sorted(handles)
+        await sessions.revoke(handles[-1:])
+        assert len(await sessions.list_user("user")) == PAGE
 
     async def test_every_error_has_its_code(self, world: AsyncWorld) -> None:
         sessions = await world.sessions(theft_response="report")

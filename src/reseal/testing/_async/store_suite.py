@@ -27,7 +27,7 @@ from reseal._async.ports import AsyncStore
 from reseal.clock import BELIEVED_AFTER, BELIEVED_AHEAD, Clock
 from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant, TenantChanges
 from reseal.core.purging import KEPT, LOOK_AGAIN, Backlog, Purged
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.testing._async.waiting import together
 from reseal.testing.clock import ManualClock
@@ -87,7 +87,7 @@ class AsyncStoreSuite:
         first = await store.insert(PUBLIC, new_session())
         assert await store.insert(PUBLIC, new_session(user_id="another", token_hash=hash_of("other"))) is None
         assert (await store.get(PUBLIC, "h")).record == first
-        assert await store.list_user(PUBLIC, "another") == ()
+        assert await _listed(store, PUBLIC, "another") == ()
 
     async def test_the_handle_of_an_ended_session_stays_taken(self, store: AsyncStore) -> None:
         await store.insert(PUBLIC, new_session())
@@ -134,7 +134,7 @@ class AsyncStoreSuite:
         now = (await store.get(PUBLIC, "h")).now
         assert await store.get(PUBLIC, text) == (None, now)
         assert await store.get_many(PUBLIC, [text]) == {text: (None, now)}
-        assert await store.list_user(PUBLIC, text) == ()
+        assert await _listed(store, PUBLIC, text) == ()
         assert await store.end_user(PUBLIC, text, EndReason.REVOKED) == ()
         assert await store.end(PUBLIC, [text], EndReason.REVOKED) == ()
         assert await store.end(PUBLIC, [text, "h"], EndReason.REVOKED) == ("h",)
@@ -329,7 +329,7 @@ class AsyncStoreSuite:
         await store.end(PUBLIC, ["a"], EndReason.SIGNED_OUT)
         named = await store.end(PUBLIC, ["a", "b", "absent", "c", "b"], EndReason.REVOKED)
         assert sorted(named) == ["b", "c"]
-        assert [r.handle for r in await store.list_user(PUBLIC, "user")] == ["d"]
+        assert [r.handle for r in await _listed(store, PUBLIC, "user")] == ["d"]
         assert await store.end(PUBLIC, [], EndReason.REVOKED) == ()
 
     async def test_ending_again_changes_nothing_and_keeps_the_first_reason(
@@ -380,7 +380,7 @@ class AsyncStoreSuite:
         expected = {f"b-{n}" for n in range(5)} - {keep}
         assert len(named) == len(expected)
         assert set(named) == expected
-        left = {r.handle for user in "abc" for r in await store.list_user(PUBLIC, user)}
+        left = {r.handle for user in "abc" for r in await _listed(store, PUBLIC, user)}
         assert left == {f"{user}-{n}" for user in "abc" for n in range(5)} - expected
 
     # -- list -------------------------------------------------------------------------------------------------------
@@ -392,10 +392,26 @@ class AsyncStoreSuite:
             await store.insert(PUBLIC, new_session(handle))
             clock.advance(10)
         await store.rotate(PUBLIC, step("z"))
-        assert [r.handle for r in await store.list_user(PUBLIC, "user")] == ["z", "m", "a", "k"]
-        first = (await store.list_user(PUBLIC, "user"))[0]
+        assert [r.handle for r in await _listed(store, PUBLIC, "user")] == ["z", "m", "a", "k"]
+        first = (await _listed(store, PUBLIC, "user"))[0]
         assert first == (await store.get(PUBLIC, "z")).record
-        assert await store.list_user(PUBLIC, "nobody") == ()
+        assert await _listed(store, PUBLIC, "nobody") == ()
+
+    async def test_a_page_of_a_list_begins_behind_a_place_and_has_so_many_sessions_at_most(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        for handle in ("d", "b", "c", "a"):
+            await store.insert(PUBLIC, new_session(handle))
+            clock.advance(0 if handle == "b" else 10)
+        first = await store.list_user(PUBLIC, "user", UserPlace(), 3)
+        assert [r.handle for r in first] == ["d", "b", "c"]
+        for page in (first[:1], first[:2], first):
+            after = UserPlace(page[-1].created_at, page[-1].handle)
+            rest = await store.list_user(PUBLIC, "user", after, 10)
+            assert [r.handle for r in [*page, *rest]] == ["d", "b", "c", "a"]
+        await store.end(PUBLIC, ["c"], EndReason.REVOKED)
+        assert [r.handle for r in await store.list_user(PUBLIC, "user", after, 10)] == ["a"]
+        assert [r.handle for r in await store.list_user(PUBLIC, "user", UserPlace(), 3)] == ["d", "b", "a"]
 
     async def test_ended_and_expired_sessions_are_not_listed(self, store: AsyncStore, clock: ManualClock) -> None:
         await store.insert(PUBLIC, new_session("ended"))
@@ -404,15 +420,15 @@ class AsyncStoreSuite:
         await store.insert(PUBLIC, new_session("live", idle_ms=HOUR + 1))
         await store.end(PUBLIC, ["ended"], EndReason.REVOKED)
         clock.advance(HOUR - 1)
-        assert {r.handle for r in await store.list_user(PUBLIC, "user")} == {"expired", "absolute", "live"}
+        assert {r.handle for r in await _listed(store, PUBLIC, "user")} == {"expired", "absolute", "live"}
         clock.advance(1)
-        assert [r.handle for r in await store.list_user(PUBLIC, "user")] == ["live"]
+        assert [r.handle for r in await _listed(store, PUBLIC, "user")] == ["live"]
 
     async def test_user_ids_that_look_alike_are_different_users(self, store: AsyncStore) -> None:
         for n, user_id in enumerate(USER_IDS):
             await store.insert(PUBLIC, new_session(f"h-{n}", user_id))
         for n, user_id in enumerate(USER_IDS):
-            assert [(r.handle, r.user_id) for r in await store.list_user(PUBLIC, user_id)] == [(f"h-{n}", user_id)]
+            assert [(r.handle, r.user_id) for r in await _listed(store, PUBLIC, user_id)] == [(f"h-{n}", user_id)]
         for n, user_id in enumerate(USER_IDS):
             assert await store.end_user(PUBLIC, user_id, EndReason.REVOKED) == (f"h-{n}",)
 
@@ -428,7 +444,7 @@ class AsyncStoreSuite:
         found = (await store.get(scope, handle)).record
         assert found is not None
         assert (found.user_id.encode(), found.handle.encode()) == (user_id.encode(), handle.encode())
-        assert found in await store.list_user(scope, user_id)
+        assert found in await _listed(store, scope, user_id)
 
     @pytest.mark.parametrize("text", _JSON, ids=lambda text: f"{len(text)} bytes")
     async def test_payload_and_session_data_come_back_byte_for_byte(self, store: AsyncStore, text: bytes) -> None:
@@ -454,7 +470,7 @@ class AsyncStoreSuite:
         for scope in scopes:
             record = await store.insert(scope, new_session(session_data=f'{{"of":"{scope}"}}'.encode()))
             assert record is not None
-            assert await store.list_user(scope, "user") == (record,)
+            assert await _listed(store, scope, "user") == (record,)
         for n, scope in enumerate(scopes):
             others = [s for s in scopes if s != scope]
             before = [await store.get(s, "h") for s in others]
@@ -465,7 +481,7 @@ class AsyncStoreSuite:
                 assert await store.end(scope, ["h"], EndReason.REVOKED) == ("h",)
             else:
                 assert await store.end_user(scope, "user", EndReason.USER_REVOKED) == ("h",)
-            assert await store.list_user(scope, "user") == ()
+            assert await _listed(store, scope, "user") == ()
             assert [await store.get(s, "h") for s in others] == before
 
     async def test_what_is_in_no_other_scope_is_absent_there(self, store: AsyncStore) -> None:
@@ -477,7 +493,7 @@ class AsyncStoreSuite:
             assert not await store.replace(scope, record)
             assert await store.end(scope, ["h"], EndReason.REVOKED) == ()
             assert await store.end_user(scope, "user", EndReason.REVOKED) == ()
-            assert await store.list_user(scope, "user") == ()
+            assert await _listed(store, scope, "user") == ()
         assert (await store.get(PUBLIC, "h")).record == record
 
     # -- before a moment --------------------------------------------------------------------------------------------
@@ -717,7 +733,7 @@ class AsyncStoreSuite:
         assert await store.remove_tenant(gone)
         assert {tenant.scope for tenant in (await store.changed_tenants()).there} == set(others)
         assert [(await store.get(gone, handle)).record for handle in ("live", "ended")] == [None, None]
-        assert await store.list_user(gone, "user") == ()
+        assert await _listed(store, gone, "user") == ()
         assert [await store.get(scope, "live") for scope in others] == before
         assert await store.keys("a") == await store.keys("b") == (stored_key(),)
 
@@ -891,7 +907,7 @@ class AsyncStoreSuite:
         assert (await store.get(PUBLIC, "h")).now == right + 1000
         clock.jump(-jump)
         assert await store.times() == Times(right + 1000, right + 1000)
-        assert len(await store.list_user(PUBLIC, "user")) == 3
+        assert len(await _listed(store, PUBLIC, "user")) == 3
 
     async def test_nor_does_one_that_is_fast_at_a_restart(self, make_store: MakeStore, clock: ManualClock) -> None:
         store = make_store(clock)
@@ -996,7 +1012,7 @@ class AsyncStoreSuite:
         assert await store.rotate(PUBLIC, step()) is None
         clock.jump(-DAY)
         assert await store.rotate(PUBLIC, step()) is None
-        assert await store.list_user(PUBLIC, "user") == ()
+        assert await _listed(store, PUBLIC, "user") == ()
 
     @pytest.mark.parametrize("last_call", ["rotate", "refused rotate", "end", "replace", "get"])
     async def test_the_time_does_not_go_back_over_a_restart(
@@ -1049,3 +1065,14 @@ async def _three_users_with_five_sessions(store: AsyncStore) -> None:
     for user in "abc":
         for n in range(5):
             await store.insert(PUBLIC, new_session(f"{user}-{n}", user))
+
+
+async def _listed(store: AsyncStore, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+    """Read a user's live sessions, page by page."""
+    records: tuple[SessionRecord, ...] = ()
+    after = UserPlace()
+    while page := await store.list_user(scope, user_id, after, 2):
+        assert len(page) <= 2
+        records += page
+        after = UserPlace(page[-1].created_at, page[-1].handle)
+    return records

@@ -43,10 +43,11 @@ from reseal.core.errors import (
 from reseal.core.events import Caller, EventName
 from reseal.core.model import ADDRESS_MAX, USER_AGENT_MAX, Device, EndReason, Scope
 from reseal.core.payload import decode
+from reseal.core.selection import PAGE
 from reseal.core.tokens import TokenPair
 from reseal.testing._sync.waiting import together
 from reseal.testing._sync.world import World
-from reseal.testing.material import DAY, HOUR, MINUTE, USER_IDS
+from reseal.testing.material import DAY, HOUR, MINUTE, USER_IDS, new_session
 
 SECOND: Final = 1000
 WINDOW: Final = 30 * SECOND
@@ -107,6 +108,15 @@ class SessionsSuite:
             EventName.SESSION_REFRESHED,
             EventName.SESSION_REVOKED,
         ]
+
+    def test_all_sessions_of_a_user_are_listed_however_many_there_are(self, world: World) -> None:
+        sessions = world.sessions()
+        handles = [f"handle {n}" for n in range(PAGE + 1)]
+        for n in range(0, len(handles), 32):
+            together(partial(world.store.insert, Scope(), new_session(handle)) for handle in handles[n : n + 32])
+        assert sorted(record.handle for record in sessions.list_user("user")) == sorted(handles)
+        sessions.revoke(handles[-1:])
+        assert len(sessions.list_user("user")) == PAGE
 
     def test_every_error_has_its_code(self, world: World) -> None:
         sessions = world.sessions(theft_response="report")

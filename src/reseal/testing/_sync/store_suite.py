@@ -28,7 +28,7 @@ from reseal._sync.ports import Store
 from reseal.clock import BELIEVED_AFTER, BELIEVED_AHEAD, Clock
 from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant, TenantChanges
 from reseal.core.purging import KEPT, LOOK_AGAIN, Backlog, Purged
-from reseal.core.selection import Adopted, Before, Place
+from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.testing._sync.waiting import together
 from reseal.testing.clock import ManualClock
@@ -88,7 +88,7 @@ class StoreSuite:
         first = store.insert(PUBLIC, new_session())
         assert store.insert(PUBLIC, new_session(user_id="another", token_hash=hash_of("other"))) is None
         assert (store.get(PUBLIC, "h")).record == first
-        assert store.list_user(PUBLIC, "another") == ()
+        assert _listed(store, PUBLIC, "another") == ()
 
     def test_the_handle_of_an_ended_session_stays_taken(self, store: Store) -> None:
         store.insert(PUBLIC, new_session())
@@ -135,7 +135,7 @@ class StoreSuite:
         now = (store.get(PUBLIC, "h")).now
         assert store.get(PUBLIC, text) == (None, now)
         assert store.get_many(PUBLIC, [text]) == {text: (None, now)}
-        assert store.list_user(PUBLIC, text) == ()
+        assert _listed(store, PUBLIC, text) == ()
         assert store.end_user(PUBLIC, text, EndReason.REVOKED) == ()
         assert store.end(PUBLIC, [text], EndReason.REVOKED) == ()
         assert store.end(PUBLIC, [text, "h"], EndReason.REVOKED) == ("h",)
@@ -330,7 +330,7 @@ class StoreSuite:
         store.end(PUBLIC, ["a"], EndReason.SIGNED_OUT)
         named = store.end(PUBLIC, ["a", "b", "absent", "c", "b"], EndReason.REVOKED)
         assert sorted(named) == ["b", "c"]
-        assert [r.handle for r in store.list_user(PUBLIC, "user")] == ["d"]
+        assert [r.handle for r in _listed(store, PUBLIC, "user")] == ["d"]
         assert store.end(PUBLIC, [], EndReason.REVOKED) == ()
 
     def test_ending_again_changes_nothing_and_keeps_the_first_reason(
@@ -381,7 +381,7 @@ class StoreSuite:
         expected = {f"b-{n}" for n in range(5)} - {keep}
         assert len(named) == len(expected)
         assert set(named) == expected
-        left = {r.handle for user in "abc" for r in store.list_user(PUBLIC, user)}
+        left = {r.handle for user in "abc" for r in _listed(store, PUBLIC, user)}
         assert left == {f"{user}-{n}" for user in "abc" for n in range(5)} - expected
 
     # -- list -------------------------------------------------------------------------------------------------------
@@ -393,10 +393,26 @@ class StoreSuite:
             store.insert(PUBLIC, new_session(handle))
             clock.advance(10)
         store.rotate(PUBLIC, step("z"))
-        assert [r.handle for r in store.list_user(PUBLIC, "user")] == ["z", "m", "a", "k"]
-        first = (store.list_user(PUBLIC, "user"))[0]
+        assert [r.handle for r in _listed(store, PUBLIC, "user")] == ["z", "m", "a", "k"]
+        first = (_listed(store, PUBLIC, "user"))[0]
         assert first == (store.get(PUBLIC, "z")).record
-        assert store.list_user(PUBLIC, "nobody") == ()
+        assert _listed(store, PUBLIC, "nobody") == ()
+
+    def test_a_page_of_a_list_begins_behind_a_place_and_has_so_many_sessions_at_most(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        for handle in ("d", "b", "c", "a"):
+            store.insert(PUBLIC, new_session(handle))
+            clock.advance(0 if handle == "b" else 10)
+        first = store.list_user(PUBLIC, "user", UserPlace(), 3)
+        assert [r.handle for r in first] == ["d", "b", "c"]
+        for page in (first[:1], first[:2], first):
+            after = UserPlace(page[-1].created_at, page[-1].handle)
+            rest = store.list_user(PUBLIC, "user", after, 10)
+            assert [r.handle for r in [*page, *rest]] == ["d", "b", "c", "a"]
+        store.end(PUBLIC, ["c"], EndReason.REVOKED)
+        assert [r.handle for r in store.list_user(PUBLIC, "user", after, 10)] == ["a"]
+        assert [r.handle for r in store.list_user(PUBLIC, "user", UserPlace(), 3)] == ["d", "b", "a"]
 
     def test_ended_and_expired_sessions_are_not_listed(self, store: Store, clock: ManualClock) -> None:
         store.insert(PUBLIC, new_session("ended"))
@@ -405,15 +421,15 @@ class StoreSuite:
         store.insert(PUBLIC, new_session("live", idle_ms=HOUR + 1))
         store.end(PUBLIC, ["ended"], EndReason.REVOKED)
         clock.advance(HOUR - 1)
-        assert {r.handle for r in store.list_user(PUBLIC, "user")} == {"expired", "absolute", "live"}
+        assert {r.handle for r in _listed(store, PUBLIC, "user")} == {"expired", "absolute", "live"}
         clock.advance(1)
-        assert [r.handle for r in store.list_user(PUBLIC, "user")] == ["live"]
+        assert [r.handle for r in _listed(store, PUBLIC, "user")] == ["live"]
 
     def test_user_ids_that_look_alike_are_different_users(self, store: Store) -> None:
         for n, user_id in enumerate(USER_IDS):
             store.insert(PUBLIC, new_session(f"h-{n}", user_id))
         for n, user_id in enumerate(USER_IDS):
-            assert [(r.handle, r.user_id) for r in store.list_user(PUBLIC, user_id)] == [(f"h-{n}", user_id)]
+            assert [(r.handle, r.user_id) for r in _listed(store, PUBLIC, user_id)] == [(f"h-{n}", user_id)]
         for n, user_id in enumerate(USER_IDS):
             assert store.end_user(PUBLIC, user_id, EndReason.REVOKED) == (f"h-{n}",)
 
@@ -429,7 +445,7 @@ class StoreSuite:
         found = (store.get(scope, handle)).record
         assert found is not None
         assert (found.user_id.encode(), found.handle.encode()) == (user_id.encode(), handle.encode())
-        assert found in store.list_user(scope, user_id)
+        assert found in _listed(store, scope, user_id)
 
     @pytest.mark.parametrize("text", _JSON, ids=lambda text: f"{len(text)} bytes")
     def test_payload_and_session_data_come_back_byte_for_byte(self, store: Store, text: bytes) -> None:
@@ -455,7 +471,7 @@ class StoreSuite:
         for scope in scopes:
             record = store.insert(scope, new_session(session_data=f'{{"of":"{scope}"}}'.encode()))
             assert record is not None
-            assert store.list_user(scope, "user") == (record,)
+            assert _listed(store, scope, "user") == (record,)
         for n, scope in enumerate(scopes):
             others = [s for s in scopes if s != scope]
             before = [store.get(s, "h") for s in others]
@@ -466,7 +482,7 @@ class StoreSuite:
                 assert store.end(scope, ["h"], EndReason.REVOKED) == ("h",)
             else:
                 assert store.end_user(scope, "user", EndReason.USER_REVOKED) == ("h",)
-            assert store.list_user(scope, "user") == ()
+            assert _listed(store, scope, "user") == ()
             assert [store.get(s, "h") for s in others] == before
 
     def test_what_is_in_no_other_scope_is_absent_there(self, store: Store) -> None:
@@ -478,7 +494,7 @@ class StoreSuite:
             assert not store.replace(scope, record)
             assert store.end(scope, ["h"], EndReason.REVOKED) == ()
             assert store.end_user(scope, "user", EndReason.REVOKED) == ()
-            assert store.list_user(scope, "user") == ()
+            assert _listed(store, scope, "user") == ()
         assert (store.get(PUBLIC, "h")).record == record
 
     # -- before a moment --------------------------------------------------------------------------------------------
@@ -718,7 +734,7 @@ class StoreSuite:
         assert store.remove_tenant(gone)
         assert {tenant.scope for tenant in (store.changed_tenants()).there} == set(others)
         assert [(store.get(gone, handle)).record for handle in ("live", "ended")] == [None, None]
-        assert store.list_user(gone, "user") == ()
+        assert _listed(store, gone, "user") == ()
         assert [store.get(scope, "live") for scope in others] == before
         assert store.keys("a") == store.keys("b") == (stored_key(),)
 
@@ -892,7 +908,7 @@ class StoreSuite:
         assert (store.get(PUBLIC, "h")).now == right + 1000
         clock.jump(-jump)
         assert store.times() == Times(right + 1000, right + 1000)
-        assert len(store.list_user(PUBLIC, "user")) == 3
+        assert len(_listed(store, PUBLIC, "user")) == 3
 
     def test_nor_does_one_that_is_fast_at_a_restart(self, make_store: MakeStore, clock: ManualClock) -> None:
         store = make_store(clock)
@@ -997,7 +1013,7 @@ class StoreSuite:
         assert store.rotate(PUBLIC, step()) is None
         clock.jump(-DAY)
         assert store.rotate(PUBLIC, step()) is None
-        assert store.list_user(PUBLIC, "user") == ()
+        assert _listed(store, PUBLIC, "user") == ()
 
     @pytest.mark.parametrize("last_call", ["rotate", "refused rotate", "end", "replace", "get"])
     def test_the_time_does_not_go_back_over_a_restart(
@@ -1050,3 +1066,14 @@ def _three_users_with_five_sessions(store: Store) -> None:
     for user in "abc":
         for n in range(5):
             store.insert(PUBLIC, new_session(f"{user}-{n}", user))
+
+
+def _listed(store: Store, scope: Scope, user_id: str) -> tuple[SessionRecord, ...]:
+    """Read a user's live sessions, page by page."""
+    records: tuple[SessionRecord, ...] = ()
+    after = UserPlace()
+    while page := store.list_user(scope, user_id, after, 2):
+        assert len(page) <= 2
+        records += page
+        after = UserPlace(page[-1].created_at, page[-1].handle)
+    return records

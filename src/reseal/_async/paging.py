@@ -1,0 +1,22 @@
+"""Lists that are read in pages, so that no call is about more rows than a page has."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from reseal.core.model import SessionRecord
+from reseal.core.selection import PAGE, UserPlace
+
+Records = tuple[SessionRecord, ...]
+
+
+async def sessions_of_user(read: Callable[[UserPlace, int], Awaitable[Records]]) -> Records:
+    """Read all pages; ``read`` reads one. Sessions that begin at the same time may be among them."""
+    records: list[SessionRecord] = []
+    after = UserPlace()
+    while True:
+        page = await read(after, PAGE)
+        records += page
+        if len(page) < PAGE:
+            return tuple(records)
+        after = UserPlace(page[-1].created_at, page[-1].handle)
