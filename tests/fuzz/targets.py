@@ -20,7 +20,6 @@ from reseal.core import refresh_token, ticket
 from reseal.core.errors import ConfigurationError, TryRefreshToken, Unauthorised
 from reseal.core.model import Scope
 from reseal.server.config import ServiceSettings
-from reseal.server.http.connection import StrictHttp
 from reseal.settings import Settings
 from reseal.settings.sources import parse_yaml
 from reseal.web import bearer, cookies
@@ -30,6 +29,7 @@ from reseal.web.transport import Transport
 from tests.cdi.test_verifier import ring_of, signing_key
 from tests.cdi.test_verifier import token as wire_token_of
 from tests.security.material import App
+from tests.server.test_connections import Watched
 from tests.server.test_framing import HIDDEN, INSIDE, REFUSED, TAKEN
 
 SCOPE, MAC_KEY = Scope(), bytes(32)
@@ -110,7 +110,7 @@ def heard(pieces: list[bytes]) -> tuple[list[Heard], bytes, bool]:
 
     async def arrive() -> tuple[bytes, bool]:
         config = Config(application, loop="none", log_config=None, lifespan="off", interface="asgi3")
-        connection, wire = StrictHttp(config, ServerState(), {}), Wire()
+        connection, wire = Watched(config, ServerState(), {}), Wire()
         connection.connection_made(wire)  # type: ignore[arg-type]
         for piece in pieces:
             if not wire.closed:

@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from reseal.server.http import connection
-from reseal.server.http.connection import REFUSED, StrictHttp
+from reseal.server.http.connection import REFUSED, TRANSITIONS, StrictHttp
 from reseal.server.http.messages import body_of, read_request
 from tests.server.material import KEY, Core
 
@@ -52,6 +52,15 @@ class Transport:
         return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", b"".join(self.writes))]
 
 
+class Watched(StrictHttp):
+    """A connection that changes its state in no other way than its table says."""
+
+    def __setattr__(self, name, value):
+        if name == "state" and hasattr(self, "state") and value is not self.state:
+            assert value in TRANSITIONS[self.state], f"{self.state} to {value}"
+        super().__setattr__(name, value)
+
+
 class Client:
     """One client of an application, whose connection may rest for five seconds."""
 
@@ -60,7 +69,7 @@ class Client:
         self.state = ServerState()
         self.state.default_headers = [DATE]
         config = uvicorn.Config(application, log_config=None, proxy_headers=False, lifespan="off", timeout_keep_alive=5)
-        self.protocol = StrictHttp(config, self.state, {REFUSED: self.refused.append}, loop)
+        self.protocol = Watched(config, self.state, {REFUSED: self.refused.append}, loop)
         self.transport = Transport()
         self.protocol.connection_made(self.transport)
 

@@ -1,7 +1,29 @@
 """HTTP/1.1 as it comes over a socket: strict framing, and limits on how long and how large a request's head may be.
 
-The parser is llhttp, which refuses a bare line feed, a folded header and a malformed chunk. What it lets pass and two
-parsers may read in two ways, is refused here. A request that is refused is answered 400 and ends its connection.
+The parser is llhttp, which refuses a bare line feed, a folded header and a malformed chunk; ``head`` refuses what else
+two parsers may read in two ways. A request that is refused is answered 400 and ends its connection.
+
+A connection is in one of these states. They say what its next bytes are; whether a request is being answered at the
+same time says ``_running``, and those that came after it wait in ``_queue``.
+
+==========  ============================================  ==========================================================
+state       the next bytes are                            it ends when
+==========  ============================================  ==========================================================
+SECURING    for TLS, which is starting                    TLS has started: HEAD_TIMED
+HEAD_TIMED  the head that has to be whole in time         the head is whole: BODY; its time is over: CLOSING, with 408
+HEAD        more of a head                                the head is whole: BODY; nothing more has come of it and no
+                                                          request is being answered: HEAD_TIMED
+BODY        more of a body                                the body is whole: IDLE; the reply is written before that:
+                                                          LINGERING
+IDLE        the next request's                            the first of them comes: HEAD
+CLOSING     ignored; a bare status ends the connection,   the client has disconnected: LOST
+            after the replies to whole requests
+LINGERING   ignored; the client has time for the reply    the time is over, or the client has disconnected: LOST
+LOST        none: the client has disconnected             never
+==========  ============================================  ==========================================================
+
+From every state but LOST a connection may be lost; from HEAD_TIMED, HEAD, BODY and IDLE it goes to CLOSING if what
+comes is not a request or the application fails. ``TRANSITIONS`` is this table as data, and the tests walk no other way.
 
 A protocol of uvicorn, which brings the sockets, the processes and the signals.
 """
@@ -12,9 +34,8 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Coroutine, Iterable
-from functools import lru_cache
-from typing import Any, Final, cast
-from urllib.parse import unquote
+from enum import Enum, auto
+from typing import Any, Final
 
 import httptools
 from uvicorn.config import Config
@@ -22,32 +43,55 @@ from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
 from reseal.server.crowd import Crowd
-from reseal.server.http.exchange import KNOWN, Exchange, Header
+from reseal.server.http.exchange import KNOWN, Exchange
+from reseal.server.http.head import OLD, Head, Header
+from reseal.server.http.securing import Securing
 
-HEAD_BYTES: Final = 32 * 1024
-"""Most bytes of a request line and headers together."""
-HEAD_FIELDS: Final = 100
+
+class State(Enum):
+    """What the next bytes of a connection are: the table above."""
+
+    SECURING = auto()
+    HEAD_TIMED = auto()
+    HEAD = auto()
+    BODY = auto()
+    IDLE = auto()
+    CLOSING = auto()
+    LINGERING = auto()
+    LOST = auto()
+
+
+# names of their own, because Python 3.11 looks a member up by a function, several times a request
+SECURING, HEAD_TIMED, HEAD, BODY, IDLE, CLOSING, LINGERING, LOST = State
+
+TRANSITIONS: Final = {
+    SECURING: {HEAD_TIMED, LOST},
+    HEAD_TIMED: {BODY, CLOSING, LOST},
+    HEAD: {BODY, HEAD_TIMED, CLOSING, LOST},
+    BODY: {IDLE, LINGERING, CLOSING, LOST},
+    IDLE: {HEAD, CLOSING, LOST},
+    CLOSING: {LOST},
+    LINGERING: {LOST},
+    LOST: set[State](),
+}
+
 HEAD_SECONDS: Final = 10.0
 """Time for a head to arrive in, counted from its first byte, or from the connection on for the first one."""
-
 LINGER_SECONDS: Final = 2.0
 """Time for a client to take the reply to a request whose body it is still sending; closing at once could destroy it."""
 
 CROWD: Final = "crowd"
-"""Under this name the state of the lifespan has the ``Crowd`` that connections belong to."""
+"""Lifespan-state key of the ``Crowd`` that counts the open connections."""
 REFUSED: Final = "refused"
-"""Under this name the state of the lifespan has whom to tell the status of what was no request."""
+"""Lifespan-state key of the callback that counts rejected non-requests, by status."""
 TLS: Final = "tls"
-"""Under this name the state of the lifespan has the context of TLS, where connections speak it."""
+"""Lifespan-state key of the TLS context, where connections speak TLS."""
 _REFUSAL: Final = "HTTP/1.1 {} \r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE: Final = "431 Request Header Fields Too Large"
-_FRAMING: Final = frozenset({b"host", b"transfer-encoding", b"expect"})
-_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
-_OLD: Final = "1.0"
 
 
 class StrictHttp(asyncio.Protocol):
-    """One connection. What a callback of the parser raises, the parser makes an error of its own of."""
+    """One connection."""
 
     transport: asyncio.Transport
 
@@ -62,43 +106,31 @@ class StrictHttp(asyncio.Protocol):
             config.load()
         self.loop: asyncio.AbstractEventLoop = _loop or asyncio.get_running_loop()
         self.writable: asyncio.Future[None] | None = None
+        tls: ssl.SSLContext | None = app_state.get(TLS)
+        self._securing: Securing | None = None if tls is None else Securing(tls)
+        self.state: State = HEAD_TIMED if tls is None else SECURING
         self._application = config.loaded_app
         self._idle_seconds = config.timeout_keep_alive
         self._server = server_state
         self._count_refused = app_state.get(REFUSED)
         self._crowd: Crowd | None = app_state.get(CROWD)
         self._is_known = self._crowd is None
-        self._tls: ssl.SSLContext | None = app_state.get(TLS)
-        self._early = b""
-        """What came before TLS was ready to take it."""
+        self._client: tuple[str, int] | None = None
         self._parser = httptools.HttpRequestParser(self)
         # what follows a request that wants to be the last one is not read, but does not spoil its answer either
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._client: tuple[str, int] | None = None
+        self._head = Head()
         self._exchange: Exchange | None = None
         """The one whose request came last."""
         self._running: Exchange | None = None
-        """The one that is being answered; those that came after it wait in the queue."""
+        """The one that is being answered."""
         self._queue: deque[Exchange] = deque()
-        self._refusal: str | None = None
-        """The status that ends the connection, once the whole requests before it are answered."""
-        self._is_lost = False
+        self._last_status: str | None = None
+        """Ends the connection once the whole requests before it are answered."""
         self._wanted: asyncio.Future[None] | None = None
-        """Done once there is something to answer, or nobody any more."""
+        """Resolved when a request is ready or the client has disconnected."""
         self._timer: asyncio.TimerHandle | None = None
-        self._is_pressed = True
-        """Whether the timer is that of a head that is to arrive, and not that of a connection that rests."""
-        self._resting_since = 0.0
-        self._is_lingering = False
-        self._arriving = False
-        self._in_head = True
-        self._received = 0
-        """Bytes of a head that is still arriving."""
-        self._size = 0
-        self._hosts = 0
-        self._expects = False
-        self._url = b""
-        self._headers: list[Header] = []
+        self._idle_since = 0.0
 
     # -- the connection ---------------------------------------------------------------------------------------------
 
@@ -106,38 +138,31 @@ class StrictHttp(asyncio.Protocol):
         self.transport = transport
         self._client = get_remote_addr(transport)
         self._server.connections.add(self)  # type: ignore[arg-type]  # it knows its own protocols only
-        if self._crowd is not None:  # before TLS: who never begins it holds a descriptor as well
+        if self._crowd is not None:
             self._crowd.enter(self, self._client and self._client[0])
-        if self._tls is None:
+        if self._securing is None:
             self._serve()
         else:
             transport.pause_reading()
-            self._run(self._secure(self._tls))
+            self._run(self._secure(self._securing))
 
-    async def _secure(self, context: ssl.SSLContext) -> None:
+    async def _secure(self, securing: Securing) -> None:
         """Speak TLS from now on."""
-        self.loop.call_soon(self._hand_over, self.transport)
+        self.loop.call_soon(self._hand_over, securing, self.transport)
         try:
-            secured = await self.loop.start_tls(
-                self.transport, self, context, server_side=True, ssl_handshake_timeout=HEAD_SECONDS
-            )
-        except OSError as error:  # of TLS too: there is nobody to answer
+            secured = await securing.start(self.transport, self, self.loop, HEAD_SECONDS)
+        except OSError as error:  # of TLS too: there is no client to answer
             self.connection_lost(error)
             return
-        if secured is not None and not self._is_lost:
+        if secured is not None and self.state is not LOST:
             self.transport = secured
             self._serve()
 
-    def _hand_over(self, transport: asyncio.Transport) -> None:
-        """Give TLS what came while nobody had asked for it yet; not every loop heeds a pause so early."""
-        taker, early = cast("asyncio.BufferedProtocol", transport.get_protocol()), memoryview(self._early)
-        while early and hasattr(taker, "buffer_updated"):  # it is this protocol still if the client has left
-            room = memoryview(taker.get_buffer(len(early)))
-            taken = min(len(room), len(early))
-            room[:taken] = early[:taken]
-            taker.buffer_updated(taken)
-            early = early[taken:]
-        self._tls, self._early = None, b""
+    def _hand_over(self, securing: Securing, transport: asyncio.Transport) -> None:
+        """Take bytes from TLS, which now has those that came before it."""
+        securing.hand_over(transport)
+        if self.state is SECURING:
+            self.state = HEAD_TIMED
 
     def _serve(self) -> None:
         self._run(self._answer())
@@ -149,15 +174,15 @@ class StrictHttp(asyncio.Protocol):
         task.add_done_callback(self._server.tasks.discard)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        del exc  # whatever the reason was, there is nobody to tell
-        if self._is_lost:  # TLS tells it as well
+        del exc  # whatever the reason was, there is no client to answer
+        if self.state is LOST:  # TLS reports it as well
             return
+        self.state = LOST
         self._server.connections.discard(self)
         if self._crowd is not None:
             self._crowd.leave(self)
         self.resume_writing()
         self._queue.clear()
-        self._is_lost = True
         self._wake()
         for exchange in (self._running, self._exchange):
             if exchange is not None:
@@ -167,34 +192,11 @@ class StrictHttp(asyncio.Protocol):
         del self._parser  # which knows this connection, as this one knows it
 
     def data_received(self, data: bytes) -> None:
-        if self._refusal is not None:
-            return
-        if self._tls is not None:
-            self._early += data
-            return
-        if self._is_lingering:
-            return
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = self._feed(rest)
-        except httptools.HttpParserError:
-            is_too_large = self._size > HEAD_BYTES or len(self._headers) > HEAD_FIELDS
-            self._refuse(_TOO_LARGE if is_too_large else "400 Bad Request")
-        else:
-            if self._in_head:
-                self._received += len(data)
-                if self._received > HEAD_BYTES:
-                    self._refuse(_TOO_LARGE)
-        self._press()
-
-    def _feed(self, data: memoryview) -> memoryview:
-        """Give what follows an offer to upgrade: nothing else is spoken here, so it is the next request."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            return data[upgrade.args[0] :]
-        return data[:0]
+        state = self.state
+        if state is SECURING and self._securing is not None:
+            self._securing.keep(data)
+        elif state is not CLOSING and state is not LINGERING:
+            self._read(memoryview(data))
 
     def pause_writing(self) -> None:
         self.writable = self.loop.create_future()
@@ -218,131 +220,47 @@ class StrictHttp(asyncio.Protocol):
     def drop(self) -> None:
         self.transport.abort()  # not close: the other side could keep that waiting
 
-    def linger(self) -> None:
-        """Read nothing more, and close as soon as the client has had time for the reply."""
-        self._is_lingering = True
-        self._arm(LINGER_SECONDS)
+    # -- bytes ------------------------------------------------------------------------------------------------------
 
-    def hang_up(self, status: str) -> None:
-        """Answer with a bare status and close. It is counted, and no line in the log, which any stranger could fill."""
-        if not self.transport.is_closing():
-            self.transport.write(_REFUSAL.format(status).encode())
-            self.transport.close()
-            if self._count_refused is not None:
-                self._count_refused(int(status[:3]))
-
-    # -- one exchange after the other -------------------------------------------------------------------------------
-
-    def default_headers(self) -> Iterable[Header]:
-        return self._server.default_headers
-
-    def replied(self) -> None:
-        """Go on to the next request."""
-        self._running = None
-        self._resting_since = self.loop.time()
-        if self._queue:
-            self._running = self._queue.popleft()
-            if not self._queue:
-                self.transport.resume_reading()
-        elif self._refusal is not None:
-            self.hang_up(self._refusal)
-        else:
-            self._press()
-
-    async def _answer(self) -> None:
-        """Answer one request after the other: one task for all, because to make one costs more than to parse a head."""
-        while not self._is_lost:
-            exchange = self._running
-            if exchange is None:
-                self._wanted = self.loop.create_future()
-                await self._wanted
+    def _read(self, data: memoryview) -> None:
+        rest = data
+        try:
+            while rest:
+                rest = self._feed(rest)
+        except httptools.HttpParserError:
+            self._refuse(_TOO_LARGE if self._head.is_too_large else "400 Bad Request")
+            return
+        if self.state is HEAD or self.state is HEAD_TIMED:
+            self._head.received += len(data)
+            if self._head.is_too_large:
+                self._refuse(_TOO_LARGE)
             else:
-                await exchange.run(self._application)
-                if not self._is_known and KNOWN in exchange.scope:
-                    self._be_known()
-                if not exchange.done:
-                    break
+                self._time_head()
 
-    def _be_known(self) -> None:
-        self._is_known = True
-        if self._crowd is not None and not self._is_lost:
-            self._crowd.vouch(self)
-
-    def _wake(self) -> None:
-        if self._wanted is not None and not self._wanted.done():
-            self._wanted.set_result(None)
-
-    # -- patience ---------------------------------------------------------------------------------------------------
-
-    def _press(self) -> None:
-        """Wait only so long for what is to come of a request, unless one is being answered."""
-        if self._arriving and self._running is None and not self._is_pressed:
-            self._is_pressed = True
-            self._arm(HEAD_SECONDS)
-
-    def _arm(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self.loop.call_later(seconds, self._look)
-
-    def _look(self) -> None:
-        """Close what has waited for too long; the timer is not set anew for each request."""
-        if self._is_lingering:
-            self.transport.abort()
-        elif self._running is not None:
-            self._arm(self._idle_seconds)
-        elif self._is_pressed:
-            self.hang_up("408 Request Timeout")
-        else:
-            left = self._resting_since + self._idle_seconds - self.loop.time()
-            if left > 0:
-                self._arm(left)
-            else:
-                self.transport.close()
-
-    # -- callbacks of the parser ------------------------------------------------------------------------------------
+    def _feed(self, data: memoryview) -> memoryview:
+        """Return what follows an offer to upgrade: nothing else is spoken here, so it is the next request."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return data[upgrade.args[0] :]
+        return data[:0]
 
     def on_message_begin(self) -> None:
-        self._arriving = self._in_head = True
-        self._received = self._size = self._hosts = 0
-        self._expects = False
-        self._url, self._headers = b"", []
+        self._head = Head()
+        if self.state is IDLE:
+            self.state = HEAD
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._size += len(url)
+        self._head.add_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if self._in_head:  # what follows a body is counted, and not believed
-            self._headers.append((name, value))
-        self._size += len(name) + len(value)
-        if self._size > HEAD_BYTES or len(self._headers) > HEAD_FIELDS:
-            raise ValueError("the head is too large")
-        if name in _FRAMING:
-            self._note(name, value.lower())
+        self._head.add(name.lower(), value, self._parser)
 
     def on_headers_complete(self) -> None:
-        version = self._parser.get_http_version()
-        if self._hosts > 1 or (not self._hosts and version != _OLD):
-            raise ValueError("a request names one host (RFC 9112, section 3.2)")
-        if self._parser.should_upgrade() and any(name in _BODY and value != b"0" for name, value in self._headers):
-            raise ValueError("the parser would take the body for what is spoken after an upgrade")
-        path, raw_path, query = _target(self._url)
-        scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "method": self._parser.get_method().decode("ascii"),
-            "path": path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "headers": self._headers,
-            "client": self._client,
-        }
-        self._in_head = self._is_pressed = False
-        keep_alive = version != _OLD and self._parser.should_keep_alive()
-        exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive, expects=self._expects)
+        scope = self._head.scope(self._parser, self._client)
+        keep_alive = scope["http_version"] != OLD and self._parser.should_keep_alive()
+        exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive, expects=self._head.expects)
+        self.state = BODY
         if self._running is None:
             self._running = exchange
             self._wake()
@@ -355,35 +273,103 @@ class StrictHttp(asyncio.Protocol):
             self._exchange.take(body)
 
     def on_message_complete(self) -> None:
-        self._arriving = False
+        self.state = IDLE
         if self._exchange is not None:
             self._exchange.end()
 
-    def _note(self, name: bytes, value: bytes) -> None:
-        """Look at a header that says where a request ends, or who is to wait for whom."""
-        if name == b"host":
-            self._hosts += 1
-        elif name == b"expect":
-            self._expects = value == b"100-continue"
-        elif value != b"chunked" or self._parser.get_http_version() == _OLD:
-            raise ValueError("no other coding is known here, and who guesses where the body ends, guesses wrong")
-
     def _refuse(self, status: str) -> None:
-        """Refuse what is no request, after the answers to the requests before it: they may have been carried out."""
-        is_begun = self._arriving and not self._in_head
-        if is_begun and self._queue:
+        """Refuse a non-request, after the answers to the requests before it: they may have been carried out."""
+        has_begun = self.state is BODY
+        if has_begun and self._queue:
             self._queue.pop()
-        if self._running is None or (is_begun and self._running is self._exchange):
-            self.hang_up(status)
+        if self._running is None or (has_begun and self._running is self._exchange):
+            self.close_with(status)
         else:
-            self._refusal = status
+            self._last_status = status
+            self.state = CLOSING
 
+    # -- one exchange after the other -------------------------------------------------------------------------------
 
-_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+    async def _answer(self) -> None:
+        """Answer one request after the other: one task for all, because to make one costs more than to parse a head."""
+        while self.state is not LOST:
+            exchange = self._running
+            if exchange is None:
+                self._wanted = self.loop.create_future()
+                await self._wanted
+            else:
+                await exchange.run(self._application)
+                if not self._is_known and KNOWN in exchange.scope:
+                    self._mark_known()
+                if not exchange.done:
+                    break
 
+    def default_headers(self) -> Iterable[Header]:
+        return self._server.default_headers
 
-@lru_cache(maxsize=64)
-def _target(url: bytes) -> tuple[str, bytes, bytes]:
-    """Read a request's target: path, the same as it was sent, query. Raises ``ValueError``, or the parser's error."""
-    parsed = httptools.parse_url(url)
-    return unquote(parsed.path.decode("ascii")), parsed.path, parsed.query or b""
+    def replied(self) -> None:
+        """Go on to the next request."""
+        self._running = None
+        self._idle_since = self.loop.time()
+        if self._queue:
+            self._running = self._queue.popleft()
+            if not self._queue:
+                self.transport.resume_reading()
+        elif self._last_status is not None:
+            self.close_with(self._last_status)
+        else:
+            self._time_head()
+
+    def linger(self) -> None:
+        """Read nothing more, and close as soon as the client has had time for the reply."""
+        self.state = LINGERING
+        self._arm(LINGER_SECONDS)
+
+    def close_with(self, status: str) -> None:
+        """Answer with a bare status and close. It is counted, and not logged: any stranger could fill the log."""
+        if not self.transport.is_closing():
+            self.state = CLOSING
+            self.transport.write(_REFUSAL.format(status).encode())
+            self.transport.close()
+            if self._count_refused is not None:
+                self._count_refused(int(status[:3]))
+
+    def _mark_known(self) -> None:
+        self._is_known = True
+        if self._crowd is not None and self.state is not LOST:
+            self._crowd.vouch(self)
+
+    def _wake(self) -> None:
+        if self._wanted is not None and not self._wanted.done():
+            self._wanted.set_result(None)
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _time_head(self) -> None:
+        """Limit the time for the rest of a head, unless a request before it is being answered."""
+        if self.state is HEAD and self._running is None:
+            self.state = HEAD_TIMED
+            self._arm(HEAD_SECONDS)
+
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(seconds, self._on_timer)
+
+    def _on_timer(self) -> None:
+        """Close what has waited for too long; the timer is not set anew for each request."""
+        if self.state is LINGERING:
+            self.transport.abort()
+        elif self._running is not None:
+            self._arm(self._idle_seconds)
+        elif self.state is HEAD_TIMED:
+            self.close_with("408 Request Timeout")
+        else:
+            self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        left = self._idle_since + self._idle_seconds - self.loop.time()
+        if left > 0:
+            self._arm(left)
+        else:
+            self.transport.close()

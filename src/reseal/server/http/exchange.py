@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
+from reseal.server.http.head import Header
+
 ARRIVED: Final = "reseal.arrived"
-"""Under this name a scope's extensions have the body, if all of it came with the head."""
+"""Key of a scope's extensions for the body, if all of it came with the head."""
 KNOWN: Final = "reseal.known"
-"""A scope has this member once its request has shown a good API key."""
+"""Key of a scope, set once its request has shown a valid API key."""
 HELD_BYTES: Final = 64 * 1024
 """Bytes of a body that wait to be read before nothing more of it is taken from the connection."""
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -23,7 +25,6 @@ _CLOSE: Final = (b"connection", b"close")
 _LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
 _LOGGER: Final = logging.getLogger("uvicorn.error")
 
-Header = tuple[bytes, bytes]
 Application = Callable[[Any, Any, Any], Awaitable[object]]
 
 
@@ -33,18 +34,18 @@ class Connection(Protocol):
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
     writable: asyncio.Future[None] | None
-    """Done once the client has taken enough of what was written before, where it has not."""
+    """While the client is slow to read: resolved once it has taken enough of what was written."""
 
     def default_headers(self) -> Iterable[Header]:
-        """Give what every reply says, the date above all."""
+        """Return the headers of every reply, the date above all."""
 
     def replied(self) -> None:
         """Go on to the next request."""
 
     def linger(self) -> None:
-        """Close soon: the rest of a body that nobody reads may still be on its way."""
+        """Close soon: the rest of a body that is not read may still be on its way."""
 
-    def hang_up(self, status: str) -> None:
+    def close_with(self, status: str) -> None:
         """Answer with a bare status and close."""
 
 
@@ -57,7 +58,7 @@ class Exchange:
     )  # fmt: skip
 
     def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects: bool) -> None:
-        """``expects``: the client waits to be told that its body is wanted (RFC 9110, section 10.1.1)."""
+        """``expects``: the client waits for ``100 Continue`` before it sends the body (RFC 9110, section 10.1.1)."""
         self.scope: dict[str, Any] = scope
         self.keep_alive: bool = keep_alive
         self.done: bool = False
@@ -72,44 +73,44 @@ class Exchange:
         self._news: asyncio.Future[None] | None = None
         self._start: Any = None
 
-    # -- what the connection tells ----------------------------------------------------------------------------------
+    # -- the connection's side --------------------------------------------------------------------------------------
 
     def take(self, piece: bytes) -> None:
-        """Keep a piece of the body; of a request that is answered already nothing more is wanted."""
+        """Keep a piece of the body, unless the request is answered already."""
         if self.done:
             return
         self._arrived.append(piece)
         self._held += len(piece)
         if self._held > HELD_BYTES:
             self._connection.transport.pause_reading()
-        self._tell()
+        self._notify()
 
     def end(self) -> None:
-        """Know the body to be whole."""
+        """Note that the body is whole."""
         self._whole = True
         if not self._is_read:
             self.scope["extensions"] = {ARRIVED: b"".join(self._arrived)}
-        self._tell()
+        self._notify()
 
     def abandon(self) -> None:
-        """Know that the client is gone."""
+        """Note that the client has disconnected."""
         self._gone = True
-        self._tell()
+        self._notify()
 
     # -- the application's side -------------------------------------------------------------------------------------
 
     async def run(self, application: Application) -> None:
-        """Have the request answered."""
+        """Run the application for this request."""
         try:
             await application(self.scope, self.receive, self.send)
         except Exception:  # of one request; the process and its other connections go on
             _LOGGER.exception("the application failed")
         finally:
             if not (self.done or self._gone):
-                self._connection.hang_up("500 Internal Server Error")
+                self._connection.close_with("500 Internal Server Error")
 
     async def receive(self) -> dict[str, Any]:
-        """Give what has come of the body; wait if that is nothing."""
+        """Return the part of the body that has arrived; wait if there is none."""
         connection, self._is_read = self._connection, True
         if self._expects and not connection.transport.is_closing():
             self._expects = False
@@ -161,6 +162,6 @@ class Exchange:
             raise ValueError("a line break in a header would be the beginning of another")
         return head + b"\r\n\r\n"
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
