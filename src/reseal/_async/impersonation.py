@@ -13,7 +13,6 @@ from typing import Final
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.verification import verify
-from reseal.context import RequestContext
 from reseal.core import ids
 from reseal.core.access_token import Claims
 from reseal.core.actor import Actor, actor_of
@@ -21,6 +20,7 @@ from reseal.core.errors import InvalidInput
 from reseal.core.events import EventName
 from reseal.core.model import EndReason
 from reseal.web import front_token, transport
+from reseal.web.context import RequestContext
 
 HALF_AN_HOUR: Final = 30 * 60 * 1000
 

@@ -8,10 +8,10 @@ from reseal._async.ports import AsyncSessions
 from reseal._async.refreshing import refresh
 from reseal._async.session import AsyncSession
 from reseal._async.verification import verify
-from reseal.context import RequestContext
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.web import csrf, ticket
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 from reseal.web.transport import Transport

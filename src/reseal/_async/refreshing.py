@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from reseal._async import token_selection
 from reseal._async.ports import AsyncSessions
-from reseal.context import RequestContext
 from reseal.core.access_token import Claims
 from reseal.core.errors import (
     RefreshElsewhere,
@@ -20,6 +19,7 @@ from reseal.core.events import EventName
 from reseal.core.model import EndReason
 from reseal.core.tokens import TokenPair
 from reseal.web import csrf, moves
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
 
@@ -43,11 +43,9 @@ async def refresh(sessions: AsyncSessions, context: RequestContext) -> Refreshed
         raise _without_token(sessions, context)
     require_anti_csrf = via is Transport.COOKIE and _needs_anti_csrf(context)
     await sessions.keep_fresh()
-    held = token_selection.held(sessions, context.presented)
-    newest = sessions.newest(refresh_tokens)
+    candidates, strangers, held = token_selection.for_refresh(sessions, context.presented)
     if via is Transport.COOKIE:
-        await _demand_own_session(sessions, context, token_selection.strangers(held, newest))
-    candidates = token_selection.of_own_session(held, newest) or newest or refresh_tokens[:1]
+        await _demand_own_session(sessions, context, strangers)
     try:
         tokens = await _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
     except (Unauthorised, TokenTheftDetected) as error:

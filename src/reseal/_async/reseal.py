@@ -26,7 +26,6 @@ from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.stores import make_store
 from reseal.clock import Clock, SystemClock
-from reseal.context import RequestContext
 from reseal.core import ids, payload
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import InvalidInput, StoreUnavailable
@@ -36,6 +35,7 @@ from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.teller import Teller
 from reseal.web import bearer, cors
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -322,7 +322,7 @@ class AsyncReseal:
     def context(self, request: RequestFacts, response: SessionHeaders) -> RequestContext:
         """Join a request and the headers of its response, which depends on the session from now on."""
         settings = self.settings
-        return RequestContext(settings, self._clock, self._events, request, response, Presented(request, settings))
+        return RequestContext(settings, self._clock.wall, self._events, request, response, Presented(request, settings))
 
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Report to the listener that a request could not be served, because the store was unavailable."""

@@ -8,11 +8,11 @@ from typing import Any, Final, TypeVar, overload
 from reseal._async import changes
 from reseal._async.colour import awaited
 from reseal._async.ports import AsyncSessions
-from reseal.context import RequestContext
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
+from reseal.web.context import RequestContext
 from reseal.web.transport import Transport
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from typing import Final
 from reseal._async import token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
-from reseal.context import RequestContext
 from reseal.core import actor
 from reseal.core.model import EndReason
 from reseal.web import csrf, transport
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
 

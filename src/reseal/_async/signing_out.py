@@ -9,9 +9,9 @@ from __future__ import annotations
 from reseal._async import token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.verification import check_csrf
-from reseal.context import RequestContext
 from reseal.core.errors import TryRefreshToken, WrongMethod
 from reseal.core.model import EndReason
+from reseal.web.context import RequestContext
 from reseal.web.transport import Transport
 
 

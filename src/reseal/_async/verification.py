@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from reseal._async import token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
-from reseal.context import RequestContext
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import TryRefreshToken, Unauthorised
 from reseal.web import csrf
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
 

@@ -9,10 +9,10 @@ from reseal._sync.ports import Sessions
 from reseal._sync.refreshing import refresh
 from reseal._sync.session import Session
 from reseal._sync.verification import verify
-from reseal.context import RequestContext
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.web import csrf, ticket
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 from reseal.web.transport import Transport

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from reseal._sync import token_selection
 from reseal._sync.ports import Sessions
-from reseal.context import RequestContext
 from reseal.core.access_token import Claims
 from reseal.core.errors import (
     RefreshElsewhere,
@@ -21,6 +20,7 @@ from reseal.core.events import EventName
 from reseal.core.model import EndReason
 from reseal.core.tokens import TokenPair
 from reseal.web import csrf, moves
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
 
@@ -44,11 +44,9 @@ def refresh(sessions: Sessions, context: RequestContext) -> Refreshed:
         raise _without_token(sessions, context)
     require_anti_csrf = via is Transport.COOKIE and _needs_anti_csrf(context)
     sessions.keep_fresh()
-    held = token_selection.held(sessions, context.presented)
-    newest = sessions.newest(refresh_tokens)
+    candidates, strangers, held = token_selection.for_refresh(sessions, context.presented)
     if via is Transport.COOKIE:
-        _demand_own_session(sessions, context, token_selection.strangers(held, newest))
-    candidates = token_selection.of_own_session(held, newest) or newest or refresh_tokens[:1]
+        _demand_own_session(sessions, context, strangers)
     try:
         tokens = _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
     except (Unauthorised, TokenTheftDetected) as error:

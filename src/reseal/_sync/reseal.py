@@ -27,7 +27,6 @@ from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal._sync.stores import make_store
 from reseal.clock import Clock, SystemClock
-from reseal.context import RequestContext
 from reseal.core import ids, payload
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import InvalidInput, StoreUnavailable
@@ -37,6 +36,7 @@ from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.teller import Teller
 from reseal.web import bearer, cors
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -323,7 +323,7 @@ class Reseal:
     def context(self, request: RequestFacts, response: SessionHeaders) -> RequestContext:
         """Join a request and the headers of its response, which depends on the session from now on."""
         settings = self.settings
-        return RequestContext(settings, self._clock, self._events, request, response, Presented(request, settings))
+        return RequestContext(settings, self._clock.wall, self._events, request, response, Presented(request, settings))
 
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Report to the listener that a request could not be served, because the store was unavailable."""

@@ -9,10 +9,10 @@ from typing import Final
 from reseal._sync import token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
-from reseal.context import RequestContext
 from reseal.core import actor
 from reseal.core.model import EndReason
 from reseal.web import csrf, transport
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from reseal._sync import token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.verification import check_csrf
-from reseal.context import RequestContext
 from reseal.core.errors import TryRefreshToken, WrongMethod
 from reseal.core.model import EndReason
+from reseal.web.context import RequestContext
 from reseal.web.transport import Transport
 
 

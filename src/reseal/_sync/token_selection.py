@@ -8,6 +8,7 @@ has put one of its own before ours; and a client that changed its transport may 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
@@ -15,6 +16,17 @@ from reseal.core.actor import actor_of
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.web.presented import Presented
 from reseal.web.transport import Transport
+
+
+class RefreshChoice(NamedTuple):
+    """Which refresh tokens of a request count, and what the access tokens beside them say."""
+
+    candidates: tuple[str, ...]
+    """Those to try, in this order; at least one, for the refusal that it brings."""
+    strangers: tuple[str, ...]
+    """The sessions whose access tokens came along, if none of the refresh tokens is of one of them."""
+    held: list[Claims]
+    """The genuine access tokens that came along."""
 
 
 def verified(sessions: Sessions, presented: Presented) -> tuple[Transport, Claims]:
@@ -71,13 +83,21 @@ def involved(claims: Iterable[Claims]) -> list[str]:
     return list(handles)
 
 
-def strangers(held_tokens: list[Claims], refresh_tokens: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the sessions whose access tokens came along, if none of the refresh tokens is of one of them."""
+def for_refresh(sessions: Sessions, presented: Presented) -> RefreshChoice:
+    """Choose among the refresh tokens of a request, of which there is one at least."""
+    held_tokens = held(sessions, presented)
+    _, refresh_tokens = presented.refresh
+    newest = sessions.newest(refresh_tokens)
     own = tuple(involved(held_tokens))
-    return () if not refresh_tokens or _of_sessions(own, refresh_tokens) else own
+    are_strangers = bool(newest) and not _of_sessions(own, newest)
+    return RefreshChoice(
+        _of_own_session(held_tokens, newest) or newest or refresh_tokens[:1],
+        own if are_strangers else (),
+        held_tokens,
+    )
 
 
-def of_own_session(held_tokens: list[Claims], refresh_tokens: tuple[str, ...]) -> tuple[str, ...]:
+def _of_own_session(held_tokens: list[Claims], refresh_tokens: tuple[str, ...]) -> tuple[str, ...]:
     """Of the refresh tokens of several sessions, keep those of a session whose access token came along.
 
     A sibling host can put a refresh cookie of its own before ours, but no access cookie named ``__Host-``.

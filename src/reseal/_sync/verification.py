@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from reseal._sync import token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
-from reseal.context import RequestContext
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import TryRefreshToken, Unauthorised
 from reseal.web import csrf
+from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
 

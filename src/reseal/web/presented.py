@@ -7,19 +7,22 @@ or path, or because a neighbouring host has put one of its own before ours.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 import msgspec
 
 from reseal.core import attempt
 from reseal.web import bearer, cookies, csrf, transport
-from reseal.web.once import once
 from reseal.web.transport import Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reseal.settings import Settings
     from reseal.web.csrf import Trust
     from reseal.web.facts import RequestFacts
+
+T = TypeVar("T")
 
 _LINE_REMEMBERED: Final = 4096
 """Longest ``Cookie`` line, in bytes, that is worth the room: anybody may send one."""
@@ -27,6 +30,28 @@ _LINE_REMEMBERED: Final = 4096
 
 Tokens = tuple[Transport, tuple[str, ...]]
 """Tokens of one kind, and by which transport they came."""
+
+
+class once(Generic[T]):  # noqa: N801 - it is used as a decorator, as property is
+    """A property that is computed when it is first read. The class needs a ``__dict__``.
+
+    ``functools.cached_property`` of Python 3.11 takes a lock for that, which costs more than what is read here.
+    """
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        self._read = read
+        self._name = read.__name__
+        self.__doc__ = read.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> once[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any]) -> T: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> once[T] | T:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._read(instance)
+        return value
 
 
 class Presented(msgspec.Struct, dict=True, eq=False):

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
 from reseal.core.claims import check_claims
 from reseal.core.errors import Refusal, ResealError, Unauthorised
-from reseal.core.events import Caller, EventName
+from reseal.core.events import NOBODY, Caller, EventName
 from reseal.web import answers, csrf, older_frontends, places, transport
-from reseal.web.once import once
-from reseal.web.presented import Presented
+from reseal.web.presented import Presented, once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from reseal.clock import Clock
     from reseal.core.access_token import Claims
     from reseal.core.claims import ClaimCheck
     from reseal.core.tokens import TokenPair
     from reseal.settings import Settings
-    from reseal.teller import Teller
     from reseal.web.facts import RequestFacts
     from reseal.web.headers import SessionHeaders
     from reseal.web.transport import Transport
@@ -29,12 +26,30 @@ if TYPE_CHECKING:
 ErrorT = TypeVar("ErrorT", bound=ResealError)
 
 
+class Events(Protocol):
+    """Takes security events, and adds the time and the scope."""
+
+    def tell(
+        self,
+        name: EventName,
+        caller: Caller = NOBODY,
+        *,
+        session_handle: str | None = None,
+        user_id: str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Report an event."""
+
+
 class RequestContext(msgspec.Struct, dict=True, eq=False):
     """A request, what it presents, and the headers that answer it. Its response depends on the session from now on."""
 
     settings: Settings
-    clock: Clock
-    events: Teller
+    now: Callable[[], int]
+    """The time, in ms since the epoch."""
+    events: Events
     request: RequestFacts
     response: SessionHeaders
     presented: Presented
@@ -60,7 +75,7 @@ class RequestContext(msgspec.Struct, dict=True, eq=False):
 
     def attach(self, tokens: TokenPair, via: Transport) -> None:
         """Put tokens into the response."""
-        transport.attach(self.outgoing, self.settings, via, tokens, self.clock.wall())
+        transport.attach(self.outgoing, self.settings, via, tokens, self.now())
 
     def hand_over(self, tokens: TokenPair, via: Transport) -> None:
         """Put tokens into the response, and delete what the client holds for the other transport."""
@@ -84,7 +99,7 @@ class RequestContext(msgspec.Struct, dict=True, eq=False):
 
     def check_claims(self, claims: Claims, checks: Iterable[ClaimCheck]) -> None:
         """Check the claims of a session. Raises ``InvalidClaims``."""
-        check_claims(checks, claims.jwt_payload(), self.clock.wall())
+        check_claims(checks, claims.jwt_payload(), self.now())
 
     def cross_site(self, reason: str | None = None) -> Unauthorised:
         """Report a request from a foreign page, and return the error to raise."""
