@@ -1,8 +1,8 @@
-"""The clocks: the wall's, which may jump, the steady one, and the store's, which neither goes back nor jumps ahead.
+"""The clocks: the wall clock, which may jump; the monotonic one; and the store's, which never jumps or goes back.
 
-A wall clock that jumps ahead is right after a machine was paused, and wrong when somebody mistyped a date; nothing
-tells which. Written down, a wrong one would end sessions for good, so a jump that the steady clock does not confirm is
-first left out of account. If it stands for a day it was none.
+A wall clock that jumps ahead is right after a machine was paused, and wrong when an operator mistyped a date; the two
+cases look alike. Storing a wrong time would end sessions permanently, so a jump that the monotonic clock does not
+confirm is ignored at first. After a day it is accepted.
 
 All times and durations are in milliseconds.
 """
@@ -19,28 +19,28 @@ from typing import Final, NamedTuple, Protocol
 from reseal.forks import PerProcess
 
 BELIEVED_AHEAD: Final = 60_000
-"""How far the wall may run ahead of the steady clock and be believed at once."""
+"""Largest lead of the wall clock over the monotonic one that is accepted at once."""
 BELIEVED_AFTER: Final = 24 * 3600 * 1000
-"""For how long a longer jump has to stand until it is believed."""
+"""How long a larger lead must last before it is accepted."""
 _LOGGER: Final = logging.getLogger("reseal")
 
 
 class Clock(Protocol):
     """A source of time. Tests bring their own.
 
-    A clock may also have an attribute ``run``: text that is the same wherever readings of its steady clock can be
-    compared, in other processes too, as long as the machine runs.
+    A clock may also have an attribute ``run``, an id of the machine's boot. Monotonic readings with the same ``run``
+    can be compared, even across processes.
     """
 
     def wall(self) -> int:
-        """Milliseconds since the epoch, as the machine believes."""
+        """Return milliseconds since the epoch, by the machine's clock."""
 
     def monotonic(self) -> int:
-        """Milliseconds since some fixed moment; never goes back."""
+        """Return milliseconds since a fixed moment; never goes back."""
 
 
 class SystemClock:
-    """The machine's clocks. The steady one goes on while the machine sleeps, where the system has such a clock."""
+    """The machine's clocks. The monotonic one counts suspended time, if the system has such a clock."""
 
     __slots__ = ()
 
@@ -56,14 +56,14 @@ class SystemClock:
 
 
 class Mark(NamedTuple):
-    """A store's time, and what the steady clock of the one who noted it said then."""
+    """A store's recorded time, with the monotonic reading of the process that recorded it."""
 
     at: int
     run: str | None = None
     steady: int = 0
 
     def expected(self, clock: Clock) -> int | None:
-        """Return what the store's time is now; ``None`` if this clock cannot tell, because it is of another run."""
+        """Return the store's time now; ``None`` if the mark was recorded in another run of the machine."""
         run = run_of(clock)
         return None if run is None or run != self.run else self.at + max(0, clock.monotonic() - self.steady)
 
@@ -75,7 +75,7 @@ def run_of(clock: Clock) -> str | None:
 
 
 class Doubt:
-    """Whether a clock that runs ahead of what was expected is believed."""
+    """Decides whether to accept a clock that is ahead of the expected time."""
 
     __slots__ = ("_since", "_whose")
 
@@ -84,7 +84,7 @@ class Doubt:
         self._since: int | None = None
 
     def believes(self, lead: int, steady: int) -> bool:
-        """Judge a clock that is ``lead`` ahead, at a reading of the steady clock. The first doubt is logged."""
+        """Return whether to accept a lead, at a monotonic reading. The first rejection is logged. All in ms."""
         if lead <= BELIEVED_AHEAD:
             self._since = None
             return True
@@ -103,10 +103,10 @@ class Doubt:
 
 
 class SteadyClock:
-    """A store's time: follows the wall, but where the wall jumps it goes on at its own pace.
+    """A store's time: it follows the wall clock, but continues at its own pace when the wall clock jumps.
 
-    ``mark`` is the latest time that the store has noted: a restart on a machine whose clock was moved back must not
-    revive a session or reopen a window, nor one on a machine whose clock is fast for a moment end a session.
+    ``mark`` is the latest time that the store has recorded. With it, a restart while the machine's clock is slow cannot
+    revive a session or reopen a window, and a restart while the clock is briefly fast cannot end a session.
     """
 
     __slots__ = ("_at", "_clock", "_doubt", "_lock", "_now")
@@ -122,7 +122,7 @@ class SteadyClock:
             self._now = max(self._now, mark.at)
 
     def follow(self, latest: int) -> None:
-        """Go on from ``latest`` if that is later: the time that another process has written to the same store."""
+        """Advance to ``latest``, the time recorded in the store by another process, if that is later."""
         with self._lock.here():
             self._now = max(self._advance(), latest)
 
@@ -132,19 +132,19 @@ class SteadyClock:
             return self._advance()
 
     def mark(self) -> Mark:
-        """Return the store's time, to be noted."""
+        """Return the store's time in the form to be recorded."""
         with self._lock.here():
             return Mark(self._advance(), run_of(self._clock), self._at)
 
     def begin_again(self, at: int) -> None:
-        """Go on from ``at``, or from the wall if that is later: whoever looks after the store says that it is right."""
+        """Restart from ``at``, or from the wall clock if that is later: the operator has vouched for it."""
         with self._lock.here():
             self._now, self._at = max(at, self._clock.wall()), self._clock.monotonic()
             self._doubt = Doubt("this machine's clock")
 
     def _advance(self) -> int:
         wall = self._clock.wall()
-        at = self._clock.monotonic()  # after the wall: a pause between the two must not count twice
+        at = self._clock.monotonic()  # after the wall clock: a pause between the two must not count twice
         paced = self._now + max(0, at - self._at)
         self._now = max(wall, paced) if self._doubt.believes(wall - paced, at) else paced
         self._at = at
@@ -162,4 +162,4 @@ def _boot() -> str | None:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {Path('/proc/self/ns/time').readlink()}"  # a container may have a steady clock of its own
     except (OSError, UnicodeDecodeError):
-        return None  # no Linux: after a restart nothing confirms the wall
+        return None  # not Linux: after a restart nothing confirms the wall clock

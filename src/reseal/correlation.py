@@ -1,4 +1,4 @@
-"""Which request the present code works for, so that what it asks of a service can be followed there."""
+"""The id of the current request, so that the calls that it makes to a service can be correlated."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CURRENT: Final[ContextVar[str | None]] = ContextVar("reseal.correlation_id", de
 
 @contextmanager
 def correlated(correlation_id: str | None) -> Iterator[None]:
-    """Have the calls to a service in this block bear an id, in this task or thread and in tasks that it begins.
+    """Send an id with all calls to a service in this block, in this task or thread and in tasks started there.
 
-    One that is not made of 1 to 128 letters, digits, ``.``, ``_`` and ``-`` counts as none.
+    An id must consist of 1 to 128 letters, digits, ``.``, ``_`` and ``-``; any other counts as none.
     """
     token = _CURRENT.set(harmless(correlation_id))
     try:
@@ -27,10 +27,10 @@ def correlated(correlation_id: str | None) -> Iterator[None]:
 
 
 def current_id() -> str | None:
-    """Give the id of the innermost block, if there is one."""
+    """Return the id of the innermost block, if there is one."""
     return _CURRENT.get()
 
 
 def harmless(correlation_id: str | None) -> str | None:
-    """Give the id back, or ``None`` if it could be more than an id in a header or a log."""
+    """Return the id, or ``None`` if it could inject text into a header or a log."""
     return correlation_id if correlation_id is not None and _HARMLESS.fullmatch(correlation_id) else None

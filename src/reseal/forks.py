@@ -1,11 +1,11 @@
-"""What belongs to one process, and is made anew in a child that was forked from it.
+"""Per-process values, which a forked child creates for itself.
 
-A child has its parent's memory, but none of its threads, and it shares sockets and open files that the parent goes on
-using. So whatever is a thread, a connection, a lock or an event loop's is kept in a :class:`PerProcess`: the parent's
-is neither used nor closed in the child.
+A child has its parent's memory but none of its threads, and it shares sockets and open files that the parent still
+uses. So every thread, connection, lock and event-loop object is held in a :class:`PerProcess`: the child neither uses
+nor closes the parent's.
 
-The process is asked for its id rather than told of a fork: servers that fork in C do not run Python's hooks. Where
-something has to come to rest *before* the fork, there is no way without them (:func:`rests_at_fork`).
+Forks are detected by comparing process ids, because servers that fork in C do not run Python's hooks. The hooks are
+needed only where work must pause *before* the fork (:func:`rests_at_fork`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 
 class PerProcess(Generic[T]):
-    """A value of which every process has its own, made by ``make`` when it is first needed there.
+    """A value of which every process has its own, created by ``make`` at its first use there.
 
-    Of two threads that need it first, one's is thrown away: ``make`` starts nothing.
+    If two threads create it at once, one value is discarded; so ``make`` must not start anything.
     """
 
     __slots__ = ("_made", "_make")
@@ -31,10 +31,10 @@ class PerProcess(Generic[T]):
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
         self._made: dict[int, T] = {}
-        """By process id. Those of ancestors are kept: to let go of them would close what is still the parent's."""
+        """By process id. Ancestors' values are kept: garbage collection would close resources of the parent."""
 
     def here(self) -> T:
-        """Give this process's value."""
+        """Return this process's value."""
         pid = os.getpid()
         try:
             return self._made[pid]
@@ -42,17 +42,17 @@ class PerProcess(Generic[T]):
             return self._made.setdefault(pid, self._make())
 
     def renew(self) -> T:
-        """Make this process's value anew, and leave those of others alone."""
+        """Create this process's value again, leaving those of other processes alone."""
         value = self._made[os.getpid()] = self._make()
         return value
 
     def made(self) -> T | None:
-        """Give this process's value, or ``None`` if it was not needed yet."""
+        """Return this process's value, or ``None`` if it has not been created yet."""
         return self._made.get(os.getpid())
 
 
 class OwnLock:
-    """A lock of what cannot be made anew: it refuses a child of the process that called :meth:`own`."""
+    """A lock for a resource that cannot be re-created: it refuses children of the process that called :meth:`own`."""
 
     __slots__ = ("_lock", "_pid", "_refusal")
 
@@ -63,20 +63,20 @@ class OwnLock:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether another process owns it."""
+        """Whether another process owns the lock."""
         return self._pid is not None and self._pid != os.getpid()
 
     def own(self) -> None:
-        """Make it this process's."""
+        """Make this process the owner."""
         self._pid = os.getpid()
 
     def give_up(self) -> None:
-        """Leave it to whichever process owns it next."""
+        """Release ownership, if this process has it."""
         if not self.is_foreign:
             self._pid = None
 
     def __enter__(self) -> None:
-        """Raises ``StoreUnavailable`` in a child, without waiting for the lock, which its parent may have held."""
+        """Raise ``StoreUnavailable`` in a child, without waiting: the parent may have held the lock at the fork."""
         if self.is_foreign:
             raise StoreUnavailable(self._refusal)
         self._lock.acquire()
@@ -86,22 +86,22 @@ class OwnLock:
 
 
 class Rests(Protocol):
-    """Something that must not be at work while the process forks."""
+    """An object that must pause while the process forks."""
 
     def rest(self) -> None:
-        """Come to rest; called before a fork, in the thread that forks."""
+        """Pause; called before a fork, in the thread that forks."""
 
     def wake(self) -> None:
-        """Go on; called afterwards in the parent, and not in the child."""
+        """Resume; called after the fork in the parent only."""
 
 
 def rests_at_fork(what: Rests) -> None:
-    """Have something rest at every fork from now on, as far as Python knows of it."""
+    """Pause an object at every fork from now on, if the fork runs Python's hooks."""
     _RESTING.add(what)
 
 
 def forget(what: Rests) -> None:
-    """Leave it alone from now on."""
+    """Undo :func:`rests_at_fork`."""
     _RESTING.discard(what)
 
 
@@ -129,6 +129,6 @@ def _in_child() -> None:
     _FORKING.release()
 
 
-if hasattr(os, "register_at_fork"):  # where a process can fork
-    # once for all, at the import: hooks cannot be taken back
+if hasattr(os, "register_at_fork"):  # platforms without fork lack it
+    # registered once, at import: hooks cannot be unregistered
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,4 +1,4 @@
-"""Security events as one JSON object a line, in UTC, on the ``reseal`` logger.
+"""Security events on the ``reseal`` logger, one JSON object per line, in UTC.
 
 A line cannot be forged: JSON escapes every control character, and line and paragraph separators are escaped too.
 """
@@ -31,8 +31,7 @@ _LOUD: Final = frozenset(
 class Line(logging.LogRecord):
     """A log record whose message is a line of JSON.
 
-    It takes neither stack nor thread nor process down: for lines as frequent as requests that would cost more than the
-    line itself.
+    It records neither stack nor thread nor process: for every request, that would cost more than the line itself.
     """
 
     def __init__(self, level: int, text: str) -> None:
@@ -47,14 +46,14 @@ class Line(logging.LogRecord):
 
 
 def log_event(event: Event) -> None:
-    """Write an event: theft and trouble as warnings, the life of sessions as information."""
+    """Log an event: thefts and failures as warnings, ordinary session events as information."""
     level = logging.WARNING if event.name in _LOUD else logging.INFO
     if LOGGER.isEnabledFor(level):
         LOGGER.handle(Line(level, as_json(event)))
 
 
 def as_json(event: Event) -> str:
-    """Write an event as one line of JSON with the members that it has."""
+    """Return an event as one line of JSON, without empty members."""
     other = event.other_device or NO_DEVICE
     members = {
         "event": event.name.value,
@@ -76,7 +75,7 @@ def as_json(event: Event) -> str:
 
 
 def utc(moment: int) -> str:
-    """Write a time (ms) as ISO 8601 does."""
+    """Format a time (ms) as ISO 8601."""
     return f"{_second(moment // 1000)}.{moment % 1000:03}+00:00"
 
 

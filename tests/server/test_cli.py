@@ -232,7 +232,7 @@ def test_what_looks_after_a_database_makes_none(run, home, command):
 def test_what_is_in_the_memory_of_a_service_is_not_looked_for_elsewhere(run, monkeypatch):
     monkeypatch.setenv("RESEAL_DATABASE_URI", "memory:")
     code, _, err = run("sessions", "list", "--user=u")
-    assert (code, "only the service itself can look into" in err) == (REFUSED, True)
+    assert (code, "only the service itself can read" in err) == (REFUSED, True)
 
 
 @pytest.mark.parametrize("command", ["serve", "start"])
@@ -418,7 +418,7 @@ def test_check_of_postgresql_tells_what_is_pending_and_creates_nothing(run, monk
         assert (code, "FAIL  schema: no tables yet" in out) == (REFUSED, True)
     run("migrate")
     code, out, _ = run("check")
-    assert (code, "nothing is pending" in out) == (DONE, True)
+    assert (code, "nothing pending" in out) == (DONE, True)
     assert "fsync=on synchronous_commit=on: an acknowledged write survives" in out
     assert "no standby is synchronous" in out
     assert "agrees with the store" in out

@@ -65,7 +65,7 @@ async def test_of_a_file_that_cannot_be_used_the_keys_read_before_stay_good_and_
             assert not await takes(it, "")
             assert not await takes(it, "short")
         [problem] = [record for record in caplog.records if record.levelno == logging.ERROR]
-        assert "read before stay good" in problem.getMessage()
+        assert "read before stay valid" in problem.getMessage()
         file.write_text(NEW)
         assert await takes(it, NEW)
         assert not await takes(it, OLD)

@@ -16,7 +16,7 @@ _BEARER = re.compile(r"bearer\s+(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Gate:
-    """Checks a request before anything else is read of it."""
+    """Checks a request before the rest of it is read."""
 
     def __init__(self, keys: LiveKeys, allow: str | None = None, deny: str | None = None) -> None:
         self._keys = keys
@@ -25,11 +25,11 @@ class Gate:
 
     @property
     def before_a_key(self) -> Permit:
-        """What is permitted until a key was seen."""
+        """The permit before a key has been checked."""
         return NOTHING if self._keys else EVERYTHING
 
     def check_address(self, request: Request) -> None:
-        """Raise ``Problem`` 403 if the caller's address is denied, not among the allowed ones, or not known."""
+        """Raise ``Problem`` 403 if the caller's address is denied, not allowed, or unknown."""
         if self._deny is None and self._allow is None:
             return
         forms = equivalent_forms(request.client_ip) if request.client_ip else ()
@@ -37,9 +37,9 @@ class Gate:
             raise Problem(403, "Forbidden")
 
     async def check_key(self, request: Request, own: Sequence[ApiKey] = ()) -> Permit:
-        """Say what the caller may do, who is known from now on. ``own``: keys that the app has beside the service's.
+        """Authenticate the caller and return its permit. ``own``: the app's keys, in addition to the service's.
 
-        Raises ``Problem`` 401 unless one of the live keys was presented, once, where there are any.
+        Raises ``Problem`` 401 if keys are configured and the request does not present exactly one of them.
         """
         key = await self._keys.find(_presented(request), own)
         if key is None and (self._keys or own):
@@ -50,8 +50,8 @@ class Gate:
         return permit
 
     async def check_key_of_any_app(self, request: Request, own: Mapping[bytes, ApiKey]) -> Permit:
-        """Do the same for a call whose body names the app. Without keys of the service, nobody needs one so far."""
-        key = own.get(digest_of(_presented(request)))  # of what the time tells about a hash nobody has any use
+        """Authenticate a call whose body names the app. If the service has no keys, none is required at this point."""
+        key = own.get(digest_of(_presented(request)))  # timing may leak parts of a hash, which are useless
         return await self.check_key(request, () if key is None else (key,))
 
 
@@ -60,7 +60,7 @@ def _matches(pattern: re.Pattern[str] | None, forms: tuple[str, ...]) -> bool:
 
 
 def _presented(request: Request) -> str:
-    """Read the key; with two of them it is not clear who is calling, so there is none."""
+    """Return the key presented; empty if there are two, because the caller would be ambiguous."""
     given, authorization = request.all_of(b"api-key"), request.all_of(b"authorization")
     if len(given) > 1 or len(authorization) > 1:
         return ""

@@ -1,4 +1,4 @@
-"""Whose call it is: addresses in one normal form, of the connection or, behind trusted proxies, before them."""
+"""The client's address in normal form: the connection's peer or, behind trusted proxies, the client before them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}", re.ASCII)
 _LONGEST = 80
-"""Characters; what is longer is no address."""
+"""Longest text of an address, in characters."""
 _SITE = 64
-"""Bits of an IPv6 address that name a site; who has one has all that begin like it."""
+"""Prefix length of an IPv6 site: its owner controls all addresses with that prefix."""
 
 
 def networks(value: object) -> tuple[str, ...]:
-    """Read addresses and networks, from a list or from text with commas. Raises ``UnfitError``."""
+    """Read addresses and networks from a list or from comma-separated text. Raises ``UnfitError``."""
     entries = value.split(",") if isinstance(value, str) else value
     if not isinstance(entries, list | tuple):
         raise UnfitError("must be a list of networks", "write it like [10.0.0.0/8, '::1']")
@@ -28,7 +28,7 @@ def networks(value: object) -> tuple[str, ...]:
 
 
 class Proxies:
-    """The proxies whose word on addresses is taken."""
+    """The proxies whose ``X-Forwarded-For`` is trusted."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
         self.trusted: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = tuple(
@@ -36,10 +36,10 @@ class Proxies:
         )
 
     def caller(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
-        """Give the address closest to us that is not a trusted proxy's, or ``None`` if it cannot be read.
+        """Return the last address that is not a trusted proxy's, or ``None`` if it cannot be parsed.
 
-        ``peer`` is that of the connection, ``forwarded`` the values of ``X-Forwarded-For`` in their order: each proxy
-        appends whom it was called by, so what stands further left than the first stranger is the stranger's word.
+        ``peer`` is the connection's address, ``forwarded`` the values of ``X-Forwarded-For`` in order. Each proxy
+        appends its own client, so everything to the left of the first untrusted address may be forged.
         """
         if not self.trusted:
             return normal(peer or "")
@@ -50,7 +50,7 @@ class Proxies:
         return None if address is None else str(address)
 
     def trusts(self, peer: str | None) -> bool:
-        """Tell whether a connection comes from one of the proxies."""
+        """Return whether a connection comes from one of the proxies."""
         return self._trusts(_read(peer or "")) if self.trusted else False
 
     def _trusts(self, address: _Address | None) -> bool:
@@ -58,14 +58,14 @@ class Proxies:
 
 
 def site(address: str | None) -> str:
-    """Name all addresses that one party has for certain: an IPv4 address itself, 64 bits of an IPv6 address."""
+    """Return the network that surely belongs to one party: an IPv4 address itself, a /64 of an IPv6 address."""
     if address is None or ":" not in address:
         return address or ""
     return str(ipaddress.ip_network((address, _SITE), strict=False))
 
 
 def equivalent_forms(address: str) -> tuple[str, ...]:
-    """Give the forms that a pattern may mean: of IPv6 also the one with all eight groups, as Java writes it."""
+    """Return the forms that a pattern may match: for IPv6 also the one with all eight groups, as Java writes it."""
     if ":" not in address:
         return (address,)
     groups = ipaddress.IPv6Address(address).exploded.split(":")
@@ -78,18 +78,18 @@ def _network(entry: object) -> str:
     except ValueError:
         raise UnfitError("must hold addresses and networks", "write it like [10.0.0.0/8, '::1']") from None
     if network.prefixlen == 0:
-        raise UnfitError("must not trust every address", "anybody could then say who they are; name your proxies")
+        raise UnfitError("must not trust every address", "any client could then forge its address; name your proxies")
     return str(network)
 
 
 def _read(text: str) -> _Address | None:
-    """Read one address: without port, brackets and zone, and of IPv4 in IPv6 the IPv4 address."""
+    """Parse one address, dropping port, brackets and zone; an IPv4-mapped IPv6 address becomes IPv4."""
     return _parse(text.strip()) if len(text) <= _LONGEST else None
 
 
 @lru_cache(maxsize=4096)
 def normal(text: str) -> str | None:
-    """Give an address in its normal form, or ``None`` if this is none."""
+    """Return an address in normal form, or ``None`` if the text is not an address."""
     address = _read(text)
     return None if address is None else str(address)
 

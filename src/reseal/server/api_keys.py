@@ -1,6 +1,6 @@
-"""API keys: what one looks like (core interface, section 6.2), and what it permits. Only their SHA-256 is kept.
+"""API keys: their form (core interface, section 6.2) and their permits. Only their SHA-256 is kept.
 
-They are random, so one round of a hash is enough: nobody tries all texts of 20 letters.
+Keys are random, so a single SHA-256 suffices; 20 characters cannot be brute-forced.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ API_KEY_MIN: Final = 20
 ALPHABET: Final = re.compile(r"[A-Za-z0-9=-]*", re.ASCII)
 ADVICE: Final = "make one with: openssl rand -hex 32"
 RIGHTS: Final = {right.name.lower(): right for right in Right}
-"""By the words of a configuration."""
+"""Rights by their names in a configuration."""
 _HASHED: Final = re.compile(r"sha256:([0-9a-fA-F]{64})", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _MEMBERS: Final = frozenset({"name", "key", "sha256", "may", "apps", "tenants"})
@@ -39,7 +39,7 @@ _PLACEHOLDERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key that is accepted, and what it permits."""
+    """An accepted API key and its permit."""
 
     digest: bytes = field(repr=False)
     """SHA-256 of the key."""
@@ -47,25 +47,25 @@ class ApiKey:
 
     @classmethod
     def of(cls, text: str) -> ApiKey:
-        """Make a key that permits everything, named by the first digits of its hash."""
+        """Return a key that permits everything, named by the first digits of its hash."""
         return _unnamed(digest_of(text))
 
     @classmethod
     def for_apps(cls, digest: bytes, app_ids: Iterable[str]) -> ApiKey:
-        """Make a key that permits everything in these apps."""
+        """Return a key that permits everything in these apps."""
         return cls(digest, replace(_unnamed(digest).permit, apps=frozenset(app_ids)))
 
 
 def digest_of(text: str) -> bytes:
-    """Hash a key as it was presented."""
+    """Return the SHA-256 of a presented key."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def api_keys(value: object) -> tuple[ApiKey, ...]:
-    """Read a list of keys, or one text with commas or line ends between them.
+    """Read a list of keys, or text with commas or line breaks between them.
 
-    An entry is a key, ``sha256:`` and the hash of one in hexadecimal, or a mapping with ``key`` or ``sha256`` and what
-    may stand beside it: ``name``, ``may`` (read, write or admin), ``apps``, ``tenants``. Raises ``UnfitError``.
+    An entry is a key, ``sha256:`` followed by the hash of a key in hexadecimal, or a mapping with ``key`` or ``sha256``
+    and, optionally, ``name``, ``may`` (read, write or admin), ``apps`` and ``tenants``. Raises ``UnfitError``.
     """
     keys = tuple(_api_key(entry) for entry in _entries(value))
     by_name = {key.permit.name: key for key in keys}
@@ -78,7 +78,7 @@ def api_keys(value: object) -> tuple[ApiKey, ...]:
 
 
 def check_text(key: str) -> None:
-    """Raise ``UnfitError`` for a text that cannot be a key."""
+    """Raise ``UnfitError`` for text that cannot be a key."""
     if len(key) < API_KEY_MIN:
         raise UnfitError(
             f"One of the API keys is too short. Please use at least {API_KEY_MIN} characters", ADVICE, whole=True
@@ -118,7 +118,7 @@ def _api_key(entry: object) -> ApiKey:
 
 
 def _described(entry: Mapping[Any, Any]) -> ApiKey:
-    """Read an entry that says more than the key."""
+    """Read an entry in the form of a mapping."""
     strange = [str(name) for name in entry if name not in _MEMBERS]
     if strange:
         raise UnfitError("has an entry with unknown members", f"use only {', '.join(sorted(_MEMBERS))}")
@@ -150,12 +150,12 @@ def _right(value: object) -> Right:
 
 
 def _ids(entry: Mapping[Any, Any], member: str, check: Callable[[str], str]) -> frozenset[str] | None:
-    """Read a list of ids. An empty one is a slip: no list means all, and a key for nothing is of no use."""
+    """Read a list of ids. An empty list is an error: a missing one means all, and a key without any is useless."""
     if member not in entry:
         return None
     given = entry[member]
     if not isinstance(given, list | tuple) or not given or not all(isinstance(each, str) for each in given):
-        raise UnfitError(f"has an entry whose '{member}' is no list of ids", f"write it like {member}: [public]")
+        raise UnfitError(f"has an entry whose '{member}' is not a list of ids", f"write it like {member}: [public]")
     try:
         return frozenset(check(each) for each in given)
     except Problem as problem:
@@ -170,9 +170,9 @@ def _unguessable(digits: str) -> bytes:
     digest = bytes.fromhex(digits)
     guessed = _guesses().get(digest)
     if guessed is not None:
-        what = "the empty text" if not guessed.strip() else "a text that anybody guesses"
+        what = "the empty text" if not guessed.strip() else "a text that anyone would guess"
         raise UnfitError(
-            f"lists the hash of {what}, which is no key: the variable that it was made of was empty or a placeholder",
+            f"lists the hash of {what}, not of a key: the variable that it came from was empty or a placeholder",
             "make key and entry with: reseal api-keys new",
         )
     return digest
@@ -180,7 +180,7 @@ def _unguessable(digits: str) -> bytes:
 
 @cache
 def _guesses() -> dict[bytes, str]:
-    """Hash what a slip leaves behind: placeholders and texts of up to two characters, with and without a line end."""
+    """Hash likely mistakes: placeholders and texts of up to two characters, with and without a line break."""
     short = ("".join(letters) for length in range(3) for letters in product(printable, repeat=length))
     texts = [*short, *(form(word) for word in _PLACEHOLDERS.split() for form in (str, str.upper, str.capitalize))]
     return {digest_of(text + end): text for text in texts for end in ("", "\n", "\r\n")}

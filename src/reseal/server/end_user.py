@@ -1,4 +1,4 @@
-"""On whose behalf a backend calls, as it says: evidence for events, where the connection shows the backend alone."""
+"""The end user's device as reported by the backend: evidence for events; the connection shows only the backend."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ USER_AGENT: Final = b"reseal-end-user-agent"
 
 
 def device_of(request: Request) -> Device:
-    """Take the end user's address and user agent from a caller who is known, from anybody else that of the connection.
+    """Return the device that an authenticated caller reports; for other callers, the connection's address.
 
-    A caller who names one and not the other, or what is no address, or two of them, is not completed by its own.
+    If the caller reports only one of the two, several, or an invalid address, the gap stays empty: it is never filled
+    with the caller's own.
     """
     if not request.trace.known:
         return Device.of(request.client_ip, None)

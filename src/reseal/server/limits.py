@@ -1,8 +1,8 @@
-"""How often an address may fail.
+"""Rate limit on failed calls per address.
 
-A caller with a good API key is never held up, whatever comes from its address beside it: one address may be a whole
-application, or a proxy. So the limit stops nobody from finding a key, which nobody can; it stops one stranger from
-filling the log, and tells an application with an outdated key to slow down.
+Callers with a valid API key are never limited, because one address may be a whole application or a proxy. The limit is
+not there to stop guessing of keys, which is hopeless anyway. It keeps one client from filling the log, and slows down
+an application with an outdated key.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from reseal.log import LOGGER
 from reseal.server.address import site
 
 ADDRESSES: Final = 10_000
-"""How many sites are counted one by one; those that come later in the same minute share one count."""
+"""Sites counted separately; any further ones in the same minute share one count."""
 _MINUTE: Final = 60_000
 _THE_OTHERS: Final = "others"
 
 
 class FailureLimit:
-    """Counts the failures of a minute by site: an IPv4 address, or 64 bits of an IPv6 address."""
+    """Counts failures per minute and site: an IPv4 address, or a /64 of IPv6."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._per_minute = per_minute
@@ -31,7 +31,7 @@ class FailureLimit:
         self._failures: Counter[str] = Counter()
 
     def note(self, problem: Problem, address: str | None) -> Problem:
-        """Count a call that failed; give what to answer, which is 429 from the first one too many on."""
+        """Count a failed call and return the problem to send: the call's own, or 429 above the limit."""
         if not self._per_minute:
             return problem
         minute, passed = divmod(self._clock.monotonic(), _MINUTE)

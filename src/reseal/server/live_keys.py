@@ -1,7 +1,7 @@
-"""Which API keys are good now; where they are in a file, what is in it now.
+"""The API keys that are valid now, including those of a file that may change.
 
-The file is looked at in a thread, by one look at a time whoever asks, and read only if it has changed or was not read
-for a second: what strangers send costs no more than that.
+The file is checked in a thread, by one check at a time, and read only if it has changed or was last read more than a
+second ago. This bounds the cost of unauthenticated calls.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from reseal.settings.problems import UnfitError
 from reseal.settings.sources import parse_yaml
 
 LOOK_EVERY: Final = 1_000
-"""Milliseconds for which a withdrawn key may still count."""
+"""Milliseconds for which a withdrawn key may still be accepted."""
 _LISTED: Final = re.compile(r"^\s*-\s", re.MULTILINE)
-"""A list of YAML: no key has a space in it."""
+"""A YAML list: keys contain no spaces."""
 _FILE: Final = "the file"
 Stamp = tuple[int, ...]
 
 
 class KeyFile(NamedTuple):
-    """A file of API keys, and the keys that were in it when it was read first."""
+    """A file of API keys, and its content when it was first read."""
 
     path: Path
     keys: tuple[ApiKey, ...]
@@ -46,7 +46,7 @@ def key_file(value: object) -> KeyFile:
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
-    """Read the keys in a file. Raises ``UnfitError``; an empty file must not open the door, so it is a problem too."""
+    """Read the keys in a file. Raises ``UnfitError``, also for an empty file, which must not disable authentication."""
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
@@ -67,10 +67,10 @@ def _list_in(text: str) -> object:
 
 
 class LiveKeys:
-    """The keys that are good now.
+    """The keys that are valid now.
 
-    A new key is good at once, a withdrawn one for a second at most. Of a file that cannot be used, the keys that were
-    read before stay good.
+    A new key is valid at once; a withdrawn one is valid for at most another second. If the file becomes unusable, the
+    keys read before stay valid.
     """
 
     def __init__(self, keys: Iterable[ApiKey], file: KeyFile | None, clock: Clock) -> None:
@@ -82,17 +82,17 @@ class LiveKeys:
         self._problem = ""
         self._lock = asyncio.Lock()
         self._begun = 0
-        """Looks that were begun; one goes on at a time."""
+        """Number of checks started; they run one at a time."""
         self._latest = 0
-        """Which of them ended last."""
+        """The last check that finished."""
 
     def __bool__(self) -> bool:
         return bool(self._keys)
 
     async def find(self, presented: str, own: Iterable[ApiKey] = ()) -> ApiKey | None:
-        """Find the key that was presented, among those of the service and ``own``, which an app has beside them.
+        """Find the presented key among the service's and ``own``, which are the app's.
 
-        What is too short to be a key is none, whatever hashes are listed.
+        Text that is too short is never a key, even if its hash is listed.
         """
         if len(presented) < API_KEY_MIN:
             return None
@@ -119,7 +119,7 @@ class LiveKeys:
         return self._clock.monotonic() - self._read_at >= LOOK_EVERY
 
     async def _look(self, path: Path) -> None:
-        """Look at the file: a look that began after the question, one for all who ask meanwhile."""
+        """Check the file. Concurrent callers share one check, if it started after they asked."""
         asked = self._begun
         async with self._lock:
             if self._latest > asked:
@@ -134,21 +134,21 @@ class LiveKeys:
 
     def _take(self, keys: tuple[ApiKey, ...] | None, problem: str) -> None:
         if problem and problem != self._problem:
-            LOGGER.error("%s. The API keys that were read before stay good", problem)
+            LOGGER.error("%s. The API keys that were read before stay valid", problem)
         self._problem = problem
         if keys is not None and keys != self._keys:
             self._keys = keys
-            LOGGER.warning("api_keys_file has changed: %d API keys are good now", len(keys))
+            LOGGER.warning("api_keys_file has changed: %d API keys are valid now", len(keys))
 
 
 def among(keys: Iterable[ApiKey], digest: bytes) -> ApiKey | None:
-    """Find the key with this hash. Every key is compared, so that the time says nothing about which one came close."""
+    """Find the key with this hash. Every key is compared, so that timing does not reveal which one was close."""
     same = [key for key in keys if hmac.compare_digest(digest, key.digest)]
     return same[0] if same else None
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Tell one state of a file from the next, without reading it; ``None`` if there is none."""
+    """Return a fingerprint of a file's state without reading it; ``None`` if the file is missing."""
     try:
         facts = path.stat()
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""What a caller may do: a right, in some apps and tenants. One matcher for every route and both interfaces.
+"""Permits: a right, in some apps and tenants. One implementation for every route and both interfaces.
 
-The permit of the request under way is in a context variable, so that the directory and the stores check it by
-themselves, whichever route leads there. Where no request is under way, as on the command line, all is permitted.
+The current request's permit is a context variable, so that the directory and the stores check it themselves on every
+route. Outside a request, as on the command line, everything is permitted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Forbidden(Problem):
-    """The caller is known and may not do this."""
+    """The caller is authenticated but lacks the permission."""
 
     def __init__(self, permit: Permit, why: str) -> None:
         super().__init__(403, f"API key '{permit.name}' {why}")
@@ -29,15 +29,15 @@ class Permit:
     """A right, in these apps and tenants; ``None``: in all of them."""
 
     name: str = ""
-    """Whose it is, for the log and for refusals."""
+    """The key's name, for the log and for error messages."""
     right: Right | None = Right.ADMIN
-    """The highest one; ``None``: none at all."""
+    """The highest right; ``None``: no right."""
     apps: frozenset[str] | None = None
     tenants: frozenset[str] | None = None
-    """Of each of the apps."""
+    """The same tenants in each of the apps."""
 
     def check_right(self, wanted: Right) -> None:
-        """Raise ``Forbidden`` unless this right is among those of the permit."""
+        """Raise ``Forbidden`` unless the permit includes this right."""
         if self.right is None or self.right < wanted:
             raise Forbidden(self, f"may not do this: it takes the right '{wanted.name.lower()}'")
 
@@ -47,19 +47,19 @@ class Permit:
             raise Forbidden(self, f"is not for app '{app_id}'")
 
     def check_tenant(self, app_id: str, tenant_id: str) -> None:
-        """Raise ``Forbidden`` for a tenant, or its app, that the permit does not name."""
+        """Raise ``Forbidden`` if the permit does not name the tenant or its app."""
         self.check_app(app_id)
         if not (self.tenants is None or tenant_id in self.tenants):
             raise Forbidden(self, f"is not for tenant '{tenant_id}'")
 
     def check_whole_app(self, app_id: str) -> None:
-        """Raise ``Forbidden`` if the permit does not reach over all tenants of an app."""
+        """Raise ``Forbidden`` if the permit does not cover all tenants of an app."""
         self.check_app(app_id)
         if self.tenants is not None:
             raise Forbidden(self, "is for some tenants only, and this concerns the whole app")
 
     def check_service(self) -> None:
-        """Raise ``Forbidden`` if the permit does not reach over all apps."""
+        """Raise ``Forbidden`` if the permit does not cover all apps."""
         if self.right is None or not (self.apps is None and self.tenants is None):
             raise Forbidden(self, "is for some apps only, and this concerns the whole service")
 
@@ -74,14 +74,14 @@ class Permit:
 
 EVERYTHING: Final = Permit()
 NOTHING: Final = Permit(right=None)
-"""Of callers without a key, where one is wanted: they get what is public."""
+"""For callers without a key where one is required: public operations only."""
 CURRENT: Final[ContextVar[Permit]] = ContextVar("permit", default=EVERYTHING)
 SERVICE_WIDE: Final = frozenset({"metrics", "put_license", "delete_license"})
 """Operations that belong to no app."""
 
 
 def check_permit(permit: Permit, operation: Operation, app_id: str) -> None:
-    """Raise ``Forbidden`` unless an operation on this app is permitted. What it does to tenants is looked at later."""
+    """Raise ``Forbidden`` unless an operation on this app is permitted. Tenants are checked later."""
     permit.check_right(operation.right)
     if operation.name in SERVICE_WIDE:
         permit.check_service()

@@ -1,7 +1,7 @@
 """The service as a process: sockets, workers, signals. Needs the extra ``reseal[server]``.
 
-On SIGTERM a process first says that it is not ready, goes on answering for ``shutdown_delay``, then closes the port and
-finishes what it has begun. A second SIGTERM skips the delay.
+On SIGTERM a process first reports that it is not ready, keeps answering for ``shutdown_delay``, then closes the port
+and finishes the requests in progress. A second SIGTERM skips the delay.
 """
 
 from __future__ import annotations
@@ -43,28 +43,28 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 KEEP_ALIVE: Final = 60
-"""Seconds for which an idle connection stays open: longer than SDKs keep theirs."""
+"""Keep-alive timeout in seconds: longer than that of the SDKs."""
 GRACE: Final = 20
-"""Seconds for requests under way to end in, once the port is closed."""
+"""Seconds for requests in progress to finish, once the port is closed."""
 WORKER_START: Final = 60
-"""Seconds for a worker to begin answering in."""
+"""Start-up timeout of a worker, in seconds."""
 PURGE_EVERY: Final = 10
-"""Seconds between two looks at rows that may be deleted."""
+"""Seconds between two purges."""
 PURGE_ROWS: Final = 500
 PURGE_PAUSE: Final = 0.05
-"""Seconds between two steps while one leaves something to do: 10,000 rows a second at most."""
+"""Seconds between two steps of one purge: at most 10,000 rows a second."""
 SCOREBOARD: Final = "_RESEAL_SCOREBOARD"
-"""Tells workers the folder of their numbers."""
+"""Environment variable with the folder of the workers' metrics."""
 _SCRAPE_SECONDS: Final = 5
 _HEAD_MAX: Final = 8192
 _PRIVILEGED_PORT_HINT: Final = "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
 
 Announce = Callable[[str, int], None]
-"""Told host and port, once the service answers."""
+"""Called with host and port once the service is accepting requests."""
 
 
 class Application:
-    """The service with what belongs to its process. An ASGI application."""
+    """The service and its process-wide resources. An ASGI application."""
 
     def __init__(
         self,
@@ -88,19 +88,19 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
         elif scope["type"] == "http" and self._loopback_only and not _names_loopback(scope):
-            # an open service on loopback must not be reached by a page whose host name was pointed at it
+            # DNS rebinding: a page must not reach an open service on loopback through its own host name
             await send_reply(send, text_reply(403, "Forbidden: without API keys only loopback hosts are answered"))
         else:
             await self.service(scope, receive, send)
 
     async def _live(self, scope: Any, receive: Any, send: Any) -> None:
-        async def told() -> Any:
+        async def receive_or_end() -> Any:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 await self._end()
             return message
 
-        async def tell(message: Any) -> None:
+        async def begin_and_send(message: Any) -> None:
             if message["type"] == "lifespan.startup.complete":
                 scope.setdefault("state", {})[REFUSED] = self.service.metrics.count_refused
                 scope["state"][CROWD] = self._crowd()
@@ -108,7 +108,7 @@ class Application:
                 await self._begin()
             await send(message)
 
-        await self.service(scope, told, tell)
+        await self.service(scope, receive_or_end, begin_and_send)
 
     def _crowd(self) -> Crowd:
         settings, metrics = self.service.settings, self.service.metrics
@@ -127,7 +127,7 @@ class Application:
             self._metrics_server = await asyncio.start_server(self._scrape, sock=self._metrics_socket, limit=_HEAD_MAX)
         leave_now = signal.getsignal(signal.SIGTERM)
         if callable(leave_now):
-            with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread: nobody signals it
+            with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread: no signals
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave, leave_now)
         if self._supervisor is not None:
             asyncio.get_running_loop().add_reader(self._supervisor.sentinel, self._orphaned)
@@ -152,16 +152,16 @@ class Application:
         asyncio.get_running_loop().call_later(delay, leave_now, signal.SIGTERM, None)
 
     def _orphaned(self) -> None:
-        """Leave as well when the process is gone that looks after the workers: it can be started anew then."""
+        """Exit if the supervisor dies, so that it can be restarted cleanly."""
         if self._supervisor is not None:
             asyncio.get_running_loop().remove_reader(self._supervisor.sentinel)
-        LOGGER.warning("the process that looked after this worker is gone; the worker leaves")
+        LOGGER.warning("the supervisor of this worker is gone; the worker exits")
         signal.raise_signal(signal.SIGTERM)
 
     async def _purge(self) -> None:
         store, note = self.service.store, self.service.metrics.note_backlog
         while True:
-            with suppress(StoreUnavailable):  # requests tell of a store that is away
+            with suppress(StoreUnavailable):  # requests report an unavailable store
                 while (await store.purge(PURGE_ROWS)).looked_at >= PURGE_ROWS:
                     note(await store.backlog())
                     await asyncio.sleep(PURGE_PAUSE)
@@ -169,7 +169,7 @@ class Application:
             await asyncio.sleep(PURGE_EVERY)
 
     async def _scrape(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one scrape on the port that is for nothing else."""
+        """Answer one request on the metrics port."""
         with suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
             async with asyncio.timeout(_SCRAPE_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -185,7 +185,7 @@ class Application:
 
 
 def worker() -> Application:
-    """Make the application of one of several workers; the configuration comes from its environment."""
+    """Create the application of one of several workers; its environment holds the configuration."""
     settings = ServiceSettings.load()
     request_log.set_up(settings.log_level)
     board = Scoreboard(Path(os.environ[SCOREBOARD]))
@@ -194,10 +194,10 @@ def worker() -> Application:
 
 
 def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "") -> int:
-    """Answer requests until told to stop; give the exit code.
+    """Answer requests until a signal arrives; return the exit code.
 
-    With several workers, the environment must give them the same configuration. Raises ``ConfigurationError``, also
-    if the port is taken, and ``StoreUnavailable``; then nothing was started.
+    With several workers, the environment must hold the same configuration. Raises ``ConfigurationError``, also if the
+    port is taken, and ``StoreUnavailable``; then nothing was started.
     """
     with _listening(settings, settings.port) as listener:
         host, port = settings.host, listener.getsockname()[1]
@@ -214,7 +214,7 @@ def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "
 
 
 async def open_once(settings: ServiceSettings) -> None:
-    """Open the store and the keys, and close them again: what cannot be used is told before anything is started."""
+    """Open the store and the keys, and close them again, so that problems are reported before anything is started."""
     service = Service(settings, make_store(settings))
     try:
         await service.open()
@@ -223,7 +223,7 @@ async def open_once(settings: ServiceSettings) -> None:
 
 
 def check_bound(settings: ServiceSettings, address: str) -> None:
-    """Refuse an address that is not loopback, whatever its name was. Raises ``ConfigurationError``."""
+    """Raise ``ConfigurationError`` if an address is not loopback, regardless of its host name."""
     if settings.wants_key or settings.allow_open_access or ipaddress.ip_address(address).is_loopback:
         return
     raise ConfigurationError(
@@ -241,7 +241,7 @@ def _answer(
     if settings.workers == 1:
         return _run(settings, listener, scraped, announce, config_path)
     if scraped is not None:
-        scraped.close()  # it was free; every worker listens there, and each answers for all
+        scraped.close()  # the port was free; every worker listens there, and each reports for all
     with TemporaryDirectory(prefix="reseal-", ignore_cleanup_errors=True) as folder:
         os.environ[SCOREBOARD] = folder
         return _supervise(settings, listener, announce)
@@ -268,7 +268,7 @@ def _supervise(settings: ServiceSettings, listener: socket.socket, announce: Cal
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers."""
+    """Announces when it accepts requests."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -281,7 +281,7 @@ class _Server(uvicorn.Server):
 
 
 class _Supervisor(Multiprocess):
-    """Says when every worker answers."""
+    """Announces when every worker accepts requests."""
 
     announce: Callable[[], None]
 
@@ -305,7 +305,7 @@ def _config(settings: ServiceSettings, application: Application | str) -> uvicor
         access_log=False,
         server_header=False,
         date_header=True,
-        proxy_headers=False,  # the caller is who the socket says
+        proxy_headers=False,  # uvicorn must not replace the peer address
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=WORKER_START,
@@ -320,7 +320,7 @@ def _listening(settings: ServiceSettings, port: int) -> Iterator[socket.socket]:
 
 
 def _bound(settings: ServiceSettings, port: int, *, shared: bool = False) -> socket.socket:
-    """Listen on a port; ``shared``: beside other workers. Raises ``ConfigurationError``."""
+    """Listen on a port; ``shared``: together with other workers. Raises ``ConfigurationError``."""
     try:
         facts = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:

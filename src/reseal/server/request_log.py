@@ -1,6 +1,6 @@
-"""What the service writes down: one JSON object a line, in UTC, on standard error.
+"""The service's log: one JSON object per line, in UTC, on standard error.
 
-Neither bodies, queries, tokens nor paths as a caller wrote them: a request is told by the name of its operation.
+It never contains bodies, queries, tokens or raw paths: a request is logged by the name of its operation.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 
 
 def correlate(request: Request) -> str:
-    """Take the caller's ``x-request-id``, if it is a harmless one, or count on from a random number of this process."""
+    """Use the caller's ``x-request-id`` if it is harmless; otherwise derive one from this process's random prefix."""
     sent = request.header(b"x-request-id")
     request.trace.correlation_id = sent if sent and _CORRELATION.fullmatch(sent) else f"{_PROCESS}{next(_NUMBERS):08x}"
     return request.trace.correlation_id
 
 
 def log_request(request: Request, status: int, seconds: float) -> None:
-    """Write a line about an answered request; probes come too often to be told at ``INFO``, as do calls held up."""
+    """Log an answered request, at ``DEBUG`` if it is a probe or rate-limited: these are too frequent for ``INFO``."""
     too_often = request.trace.operation in PROBES or status == _TOO_MANY
     level = logging.DEBUG if too_often else logging.INFO
     if LOGGER.isEnabledFor(level):
@@ -61,7 +61,7 @@ def log_request(request: Request, status: int, seconds: float) -> None:
 
 
 class JsonLines(logging.Formatter):
-    """Writes a record as one line of JSON; events are JSON already."""
+    """Formats a record as one line of JSON; events are JSON already."""
 
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(record, Line):
@@ -79,16 +79,16 @@ class JsonLines(logging.Formatter):
 
 
 class OncePerTurn(logging.StreamHandler[TextIO]):
-    """Writes what is logged in one turn of an event loop together: each write hands the interpreter to another thread.
+    """Batches the log lines of one event-loop turn into one write, because each write releases the interpreter lock.
 
-    From a warning on, and where no loop is about to write, it writes at once.
+    Warnings and above, and lines logged outside a loop, are written at once.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._held: list[logging.LogRecord] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        """The loop that will flush."""
+        """The loop that has a flush scheduled."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self._held.append(record)
@@ -110,16 +110,16 @@ class OncePerTurn(logging.StreamHandler[TextIO]):
             try:
                 self.stream.write("".join([f"{self.format(record)}\n" for record in held]))
                 super().flush()
-            except Exception:  # noqa: BLE001 - as handlers do: a line that cannot be written ends no request
+            except Exception:  # noqa: BLE001 - as every handler: a failed log write must not fail a request
                 if held:
                     self.handleError(held[0])
 
 
 def set_up(level: str) -> None:
-    """Write the lines of this package and of the server from ``level`` (a ``log_level``) on to standard error."""
+    """Send the log of this package and of the server, from ``level`` (a ``log_level``), to standard error."""
     handler = OncePerTurn(sys.stderr)
     handler.setFormatter(JsonLines())
-    # what the server warns of is that a stranger sent something that is no HTTP: that is counted, not told each time
+    # uvicorn warns on every malformed request; we count these instead of logging them
     for name, at_least in (("reseal", _LEVELS[level]), ("uvicorn", max(_LEVELS[level], logging.ERROR))):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

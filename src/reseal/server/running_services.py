@@ -1,6 +1,6 @@
-"""Which services run on this machine: ``.started/<host>-<port>`` in a state directory, locked by the one that wrote it.
+"""The services running on this machine: files ``.started/<host>-<port>`` in a state directory, locked by their owner.
 
-A pid alone proves nothing, since it may belong to somebody else by now. The lock goes with the process.
+A pid alone proves nothing, since the system may have reused it. The lock ends with the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Instance(NamedTuple):
 
 
 def state_dir(given: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Choose the state directory: as given, or ``RESEAL_STATE_DIR``, or the user's own."""
+    """Return the state directory: the one given, ``RESEAL_STATE_DIR``, or the user's own."""
     chosen = given or environ.get(STATE_VARIABLE)
     if chosen:
         return Path(chosen)
@@ -36,7 +36,7 @@ def state_dir(given: str | None = None, environ: Mapping[str, str] = os.environ)
 
 
 def prepare(state: Path) -> Path:
-    """Make the state directory where there is none. Raises ``ConfigurationError`` if it cannot be written to."""
+    """Create the state directory if it is missing. Raises ``ConfigurationError`` if it is not writable."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         _started(state).mkdir(mode=0o700, exist_ok=True)
@@ -49,7 +49,7 @@ def prepare(state: Path) -> Path:
 
 @contextmanager
 def registered(state: Path, instance: Instance) -> Iterator[None]:
-    """Be listed as running, as long as the block lasts."""
+    """Register this instance for the duration of the block."""
     folder = _started(state)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{instance.host}-{instance.port}"
@@ -65,9 +65,9 @@ def registered(state: Path, instance: Instance) -> Iterator[None]:
 
 
 def running(state: Path) -> list[Instance]:
-    """List the services that run; files that a crash left behind are passed over.
+    """List the running services; files left behind by a crash are ignored.
 
-    Raises ``ConfigurationError`` if the state directory cannot be looked into.
+    Raises ``ConfigurationError`` if the state directory cannot be read.
     """
     try:
         entries = sorted(_started(state).iterdir())

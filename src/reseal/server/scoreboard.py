@@ -1,7 +1,7 @@
-"""The numbers of all workers of one service, so that whichever is asked answers for all of them.
+"""The metrics of all workers of one service, so that any worker can report the totals.
 
-Each worker writes its numbers into a file of its own once a second and locks its place as long as it lives. Who comes
-after one that died takes its place and counts on from there: no counter falls. At most a second's numbers are lost.
+Each worker writes its metrics to its own file once a second, and holds a lock on its slot while it lives. The successor
+of a crashed worker takes over its slot and its counters, so no counter decreases. At most one second of counts is lost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SAMPLES: Final = msgspec.json.Decoder(Samples)
 
 
 class Scoreboard:
-    """One worker's place among the others. ``folder`` is theirs alone."""
+    """One worker's slot. Only the workers of this service use ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,11 +32,11 @@ class Scoreboard:
         self._writing = asyncio.Lock()
 
     def found(self) -> Samples:
-        """Read what was counted in this place before."""
+        """Return the counts left in this slot by its previous owner."""
         return counted_in(_read(self._path))
 
     async def write(self, metrics: Metrics) -> None:
-        """Let the others see these numbers."""
+        """Publish this worker's metrics to the others."""
         async with self._writing:
             samples = metrics.samples()
             if samples != self._written:
@@ -44,19 +44,19 @@ class Scoreboard:
                 self._written = samples
 
     async def total(self, metrics: Metrics) -> Samples:
-        """Add the numbers of the others. What was shown once is written down first, so that it is not taken back."""
+        """Return the totals of all workers. Writes its own metrics first, so that a reported count never decreases."""
         await self.write(metrics)
         return joined([self._written, *await asyncio.to_thread(self._others)])
 
     async def keep_writing(self, metrics: Metrics) -> None:
         """Write until cancelled."""
         while True:
-            with suppress(OSError):  # a full disk must not end what depends on nothing of it
+            with suppress(OSError):  # a full disk must not stop the loop
                 await self.write(metrics)
             await asyncio.sleep(WRITE_EVERY)
 
     def close(self) -> None:
-        """Leave the place to somebody else."""
+        """Release the slot."""
         self._lock.close()
 
     def _replace(self, content: bytes) -> None:
@@ -70,7 +70,7 @@ class Scoreboard:
 
 
 def _place_in(folder: Path) -> tuple[IO[str], Path]:
-    """Lock the first place that nobody has."""
+    """Lock the first free slot."""
     for number in count():
         path = folder / f"{number}.json"
         lock = _lock_of(path).open("a")
@@ -80,7 +80,7 @@ def _place_in(folder: Path) -> tuple[IO[str], Path]:
             lock.close()
         else:
             return lock, path
-    raise AssertionError("counting ends nowhere")
+    raise AssertionError("unreachable: count() is endless")
 
 
 def _is_taken(path: Path) -> bool:
@@ -97,7 +97,7 @@ def _lock_of(path: Path) -> Path:
 
 
 def _read(path: Path) -> Samples:
-    """Read what was written last; nothing if nothing was, or not by this version."""
+    """Read the last metrics written; empty if there are none, or another version wrote them."""
     try:
         return _SAMPLES.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):

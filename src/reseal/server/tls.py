@@ -1,4 +1,4 @@
-"""TLS of the service itself, where no proxy ends it. Versions and ciphers are those that Python takes for good."""
+"""TLS of the service itself, for use without a TLS-terminating proxy. Versions and ciphers are Python's defaults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reseal.server.config import ServiceSettings
 
 
 def context(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """Give what connections speak TLS with, if they do. Raises ``ConfigurationError`` if the files do not fit."""
+    """Return the TLS context, or ``None`` without TLS. Raises ``ConfigurationError`` if the files cannot be used."""
     if settings.tls_certificate_file is None:
         return None
     authorities = settings.tls_client_ca_file
@@ -28,7 +28,7 @@ def context(settings: ServiceSettings) -> ssl.SSLContext | None:
 
 
 class _EncryptedError(Exception):
-    """The key is encrypted, and nobody is there to be asked for the password."""
+    """The key is encrypted, and a service cannot prompt for the password."""
 
 
 def _no_password() -> str:

@@ -1,7 +1,7 @@
 """The command line: ``reseal`` or ``python -m reseal``.
 
-Results go to standard output, what went wrong to standard error, in one message. Exit codes: 0 done, 1 refused or
-found wanting, 2 wrong usage, 3 a configuration that cannot be used, 4 a store that does not answer.
+Results go to standard output, errors to standard error as one message. Exit codes: 0 done, 1 refused or a check
+failed, 2 wrong usage, 3 an unusable configuration, 4 a store that does not answer.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from reseal.server.cli.output import printable
 __all__ = ["CONFIGURATION", "DONE", "REFUSED", "UNAVAILABLE", "main"]
 
 _EXITS: Final = (
-    "Exit codes: 0 done, 1 refused or found wanting, 2 wrong usage, 3 a configuration that cannot be used, "
+    "Exit codes: 0 done, 1 refused or a check failed, 2 wrong usage, 3 an unusable configuration, "
     "4 a store that does not answer."
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code."""
+    """Run one command and return its exit code."""
     options, extra = _parser().parse_known_args(arguments)
     options.parser.refuse_unknown(extra)
     try:
@@ -46,13 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"the session store does not answer: {error}", UNAVAILABLE)
     except KeyboardInterrupt:
         return _complain("interrupted", REFUSED)
-    except BrokenPipeError:  # whoever read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or else it would be told again at the end
+    except BrokenPipeError:  # the reader of our output has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would report it at exit
         return REFUSED
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="reseal", description="The session service and what looks after it.", epilog=_EXITS)
+    parser = Parser(prog="reseal", description="Run and administer the session service.", epilog=_EXITS)
     parser.add_argument("--version", action="version", version=f"reseal {installed_version('reseal')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for part in (running, upkeep, administration, callers):
@@ -62,7 +62,7 @@ def _parser() -> Parser:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the library logs beside its work off the terminal; a service sets its log up for itself."""
+    """Keep the library's log messages off the terminal; a service configures its own log."""
     level = LOGGER.level
     LOGGER.setLevel(logging.ERROR)
     try:

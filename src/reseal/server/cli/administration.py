@@ -1,4 +1,4 @@
-"""What a service keeps: keys, sessions, apps."""
+"""Commands for stored keys, sessions and apps."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def add(commands: Any) -> None:
 
 
 def list_keys(options: Namespace) -> int:
-    """List the keys of an app, without what is secret in them."""
+    """List the keys of an app, without their secrets."""
 
     async def run(directory: Directory, store: AsyncStore) -> list[Row]:
         app = await app_of(directory, options.app)
@@ -71,7 +71,7 @@ def list_keys(options: Namespace) -> int:
 
 
 def rotate_keys(options: Namespace) -> int:
-    """Publish new dynamic signing keys; they sign a minute later. Gives the one for access tokens."""
+    """Publish new dynamic signing keys, which sign a minute later. Shows the one for access tokens."""
 
     async def run(app: App) -> str:
         if await _is_embedded(app):
@@ -85,7 +85,7 @@ def rotate_keys(options: Namespace) -> int:
 
 
 def remove_keys(options: Namespace) -> int:
-    """Take keys that leaked out of the store: what they signed is no longer accepted. None of those that sign."""
+    """Remove leaked keys: their tokens are no longer accepted. Keys that still sign cannot be removed."""
 
     async def run(directory: Directory, store: AsyncStore) -> None:
         app = await app_of(directory, options.app)
@@ -106,10 +106,10 @@ def remove_keys(options: Namespace) -> int:
 
 
 def rewrap_keys(options: Namespace) -> int:
-    """Encrypt all keys in the store with secret_key, and say when accepted_secret_keys may go.
+    """Encrypt all keys in the store with secret_key, and show when accepted_secret_keys may be removed.
 
-    Until then an answer that was lost is given again with them: for a week, and to clients of interfaces before 5.6,
-    or of the policy classic, until their session expires.
+    Until then lost responses are replayed with them: for a week, and for clients of interfaces before 5.6, or of the
+    policy classic, until their session expires.
     """
     settings = settings_of(options)
     wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
@@ -136,7 +136,7 @@ async def _rewrap(store: AsyncStore, wrapping: Wrapping, app_id: str) -> int:
 
 
 def list_apps(options: Namespace) -> int:
-    """List apps with their tenants."""
+    """List apps and their tenants."""
 
     async def run(directory: Directory, _store: AsyncStore) -> Mapping[str, App]:
         return await directory.apps()
@@ -160,7 +160,7 @@ def list_sessions(options: Namespace) -> int:
 
 
 def show_session(options: Namespace) -> int:
-    """Show a live session, without its data and without anything that could be presented."""
+    """Show a live session, without its data and credentials."""
 
     async def run(app: App) -> list[Row]:
         return [await _session(app, options.handle)]
@@ -170,7 +170,7 @@ def show_session(options: Namespace) -> int:
 
 
 def revoke_sessions(options: Namespace) -> int:
-    """End sessions by handle, or all of a user."""
+    """End sessions by handle, or all sessions of a user."""
     if bool(options.handles) == (options.user is not None):
         raise CommandFailed("name either session handles or --user")
 
@@ -185,7 +185,7 @@ def revoke_sessions(options: Namespace) -> int:
 
 
 def end_before(options: Namespace) -> int:
-    """End what was begun or refreshed before a moment for the last time: for the hour after a backup was restored."""
+    """End all sessions last refreshed before a moment, for use after a backup was restored."""
     which = Before(app_id=options.app, moment=moment_of(options.moment), tenant_id=options.tenant, user_id=options.user)
     if options.dry_run:
         show(in_store(options, lambda _, store: at_risk(store, which), looks_only=True), options, empty=_NONE_BEFORE)
@@ -206,7 +206,7 @@ def end_before(options: Namespace) -> int:
 
 
 async def at_risk(store: AsyncStore, which: Before) -> list[Row]:
-    """Describe the sessions that ``sessions not-before`` would end."""
+    """Return the sessions that ``sessions not-before`` would end."""
     rows: list[Row] = []
     after = Place()
     while found := await store.list_before(which, after, not_before.AT_ONCE):
@@ -226,7 +226,7 @@ def _tell_key(options: Namespace, name: EventName, kid: str) -> None:
 
 
 async def _is_embedded(app: App) -> bool:
-    """Say whether no service has kept keys here, but an application that embeds its sessions has."""
+    """Return whether the keys here belong to an application with embedded sessions, not to a service."""
     kids = [key.kid for key in await app.store.keys(app.driver.app.app_id)]
     embedded, service = ((EMBEDDED_DYNAMIC, EMBEDDED_STATIC), (DYNAMIC, STATIC))
     return any(kid.startswith(embedded) for kid in kids) and not any(kid.startswith(service) for kid in kids)

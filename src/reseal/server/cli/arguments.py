@@ -1,4 +1,4 @@
-"""The options that commands share, and the configuration that they lead to."""
+"""The options shared by commands, and loading the configuration that they name."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Command = Callable[[Namespace], int]
 
 
 class Parser(ArgumentParser):
-    """Says what was wrong in one line, and what was meant perhaps."""
+    """Reports a usage error in one line, with a suggestion."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
     def refuse_unknown(self, extra: Sequence[str]) -> None:
-        """End with a message about arguments that no option takes, if there are any."""
+        """Exit with a message if there are unknown arguments."""
         if extra:
             self.error(f"{extra[0]} is not known here{_close(extra[0], self._option_string_actions)}")
 
@@ -39,13 +39,13 @@ def _close(given: str, known: Iterable[str]) -> str:
 
 
 def group(commands: Any, name: str, text: str) -> Any:
-    """Add a command that only has commands of its own."""
+    """Add a group of subcommands."""
     parser = commands.add_parser(name, help=text, description=text)
     return parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
 
 def command(commands: Any, name: str, run: Command, *, json_too: bool = True) -> ArgumentParser:
-    """Add a command; the docstring of ``run`` is what ``--help`` says about it."""
+    """Add a command; the docstring of ``run`` is its ``--help`` text."""
     text = (run.__doc__ or "").strip()
     parser: ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     parser.set_defaults(command=run, json=False, parser=parser)
@@ -73,5 +73,5 @@ def scoped(parser: ArgumentParser, *, tenant: bool = False) -> ArgumentParser:
 
 
 def settings_of(options: Namespace, overrides: Mapping[str, object] | None = None) -> ServiceSettings:
-    """Load the configuration that the options lead to. Raises ``ConfigurationError``."""
+    """Load the configuration that the options name. Raises ``ConfigurationError``."""
     return ServiceSettings.load(options.config, overrides=overrides)

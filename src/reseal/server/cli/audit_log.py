@@ -1,7 +1,7 @@
-"""What commands leave behind: an event for each change, with who made it and why.
+"""The audit log of commands: an event for each change, with its author and reason.
 
-Events go where those of the service go, to standard error, and into a file in the state directory, so that they are
-found although nobody kept the output.
+Events go to standard error, like those of the service, and to a file in the state directory, so that they survive even
+if the output was not kept.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from reseal.server.cli.exits import CommandFailed
 
 FILE: Final = "administration.log"
 LONGEST: Final = 200
-"""Characters of a name or a note."""
+"""Longest name or note, in characters."""
 _CHANGES: Final = frozenset({EventName.SESSION_REVOKED, EventName.KEY_PUBLISHED, EventName.KEY_RETIRED})
 
 
 def accountable(parser: ArgumentParser) -> ArgumentParser:
-    """Add the options that say who and why."""
+    """Add the options for author and reason."""
     parser.add_argument("--by", metavar="WHO", help="who does this, for the event; the user of this shell if absent")
     parser.add_argument("--note", "--reason", metavar="WHY", help="why, for the event")
     parser.add_argument("--state-dir", metavar="FOLDER", help=f"where {FILE} is")
@@ -37,17 +37,17 @@ def accountable(parser: ArgumentParser) -> ArgumentParser:
 
 
 def audit_listener(options: Namespace) -> EventListener:
-    """Give what writes the events of a command down. Raises ``ConfigurationError`` if the file cannot be written."""
+    """Return the listener that records a command's events. Raises ``ConfigurationError`` if its file is read-only."""
     if "by" not in options:
         return lambda _event: None
     by, note = _bounded("--by", options.by or _operator()), _bounded("--note", options.note)
     write = _writer(running_services.prepare(running_services.state_dir(options.state_dir)) / FILE)
 
-    def tell(event: Event) -> None:
+    def record(event: Event) -> None:
         if event.name in _CHANGES:
             write(as_json(replace(event, by=by, note=note)))
 
-    return tell
+    return record
 
 
 def _writer(path: Path) -> Callable[[str], None]:
@@ -64,7 +64,7 @@ def _writer(path: Path) -> Callable[[str], None]:
 
 
 def _operator() -> str:
-    """Name the person, also one who became root by ``sudo``, and the machine."""
+    """Return the user, even behind ``sudo``, and the machine."""
     name = os.environ.get("SUDO_USER") or _user()
     return f"{name}@{socket.gethostname()}"[:LONGEST]
 

@@ -1,6 +1,6 @@
-"""API keys: make one, or hash one that there is, and write its entry for ``api_keys_file``.
+"""API keys: generate one, or hash an existing one, and write its entry for ``api_keys_file``.
 
-An entry is one line of YAML with the hash of the key, so that the file opens nothing.
+An entry is one line of YAML with the hash of the key, so that a stolen file grants no access.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
 
 
 def new_key(options: Namespace) -> int:
-    """Make a key: it is shown once, its entry holds the hash alone."""
+    """Generate a key. It is shown once; its entry holds only the hash."""
     key = os.urandom(_BYTES).hex()
     entry = _entry(key, options)
     if options.add_to is not None:
@@ -42,7 +42,7 @@ def new_key(options: Namespace) -> int:
 
 
 def hash_key(options: Namespace) -> int:
-    """Read a key from standard input and give its entry."""
+    """Read a key from standard input and write its entry."""
     key = sys.stdin.read().strip()
     if not key:
         raise CommandFailed("standard input holds no key: is the variable set that it comes from?")
@@ -63,7 +63,7 @@ def _described(parser: ArgumentParser) -> None:
 
 
 def _entry(key: str, options: Namespace) -> str:
-    """Write the line of a key. Raises ``CommandFailed`` if the service would not take it."""
+    """Return the entry of a key. Raises ``CommandFailed`` if the service would not accept it."""
     limits = {"may": options.may, "apps": options.app, "tenants": options.tenant}
     members = {"name": options.name, "sha256": digest_of(key).hex(), **{k: v for k, v in limits.items() if v}}
     try:
@@ -105,5 +105,5 @@ def _is_plain(text: str) -> bool:
 
 
 def _listed(key: str) -> str:
-    """Write a key of a plain list as an entry of YAML."""
+    """Convert a key of a plain list to a YAML entry."""
     return f"- {json.dumps(key.strip())}" if key.strip() else ""

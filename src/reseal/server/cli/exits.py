@@ -1,4 +1,4 @@
-"""How a command ends."""
+"""Exit codes of commands, and the error that ends one."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ UNAVAILABLE: Final = 4
 
 
 class CommandFailed(Exception):
-    """The command cannot do what was asked; the text says why."""
+    """The command cannot be carried out; the text states the reason."""

@@ -1,4 +1,4 @@
-"""The store that commands work on while the service runs or does not: it has to be there already."""
+"""Opening the store for a command, whether or not the service runs. The store must exist already."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ T = TypeVar("T")
 def in_store(
     options: Namespace, run: Callable[[Directory, AsyncStore], Awaitable[T]], *, looks_only: bool = False
 ) -> T:
-    """Run with what is kept. Raises ``CommandFailed`` where nothing can have been kept.
+    """Run on the open store. Raises ``CommandFailed`` if there is no store yet.
 
-    ``looks_only``: nothing is changed, not even in the file of an application that embeds its sessions.
+    ``looks_only``: read only; not even the tables of an embedding application's file are upgraded.
     """
     settings = settings_of(options)
     _refuse_nothing(settings)
@@ -40,7 +40,7 @@ def in_store(
 
 
 def in_app(options: Namespace, run: Callable[[App], Awaitable[T]], *, looks_only: bool = False) -> T:
-    """Run with the app and tenant that the options name."""
+    """Run on the app and tenant that the options name."""
 
     async def chosen(directory: Directory, _store: AsyncStore) -> T:
         app = await app_of(directory, options.app, getattr(options, "tenant", None) or DEFAULT)
@@ -50,7 +50,7 @@ def in_app(options: Namespace, run: Callable[[App], Awaitable[T]], *, looks_only
 
 
 async def app_of(directory: Directory, app_id: str, tenant_id: str = DEFAULT) -> App:
-    """Find an app by the name of one of its tenants. Raises ``CommandFailed``."""
+    """Return an app, if it has the tenant. Raises ``CommandFailed``."""
     app = await directory.find(app_id, tenant_id)
     if app is None:
         raise CommandFailed(f"there is no tenant {tenant_id} of an app {app_id}")
@@ -59,7 +59,7 @@ async def app_of(directory: Directory, app_id: str, tenant_id: str = DEFAULT) ->
 
 @asynccontextmanager
 async def open_store(settings: ServiceSettings, *, looks_only: bool = False) -> AsyncIterator[AsyncStore]:
-    """Open the store; its tables are created or brought up to date, if it is to be more than looked into."""
+    """Open the store. Unless ``looks_only``, its tables are created or upgraded."""
     store = make_store(settings, looks_only=looks_only)
     await store.open()
     try:
@@ -69,13 +69,13 @@ async def open_store(settings: ServiceSettings, *, looks_only: bool = False) -> 
 
 
 def _refuse_nothing(settings: ServiceSettings) -> None:
-    """Make no empty database where another folder or configuration was meant."""
+    """Refuse to create an empty database: the user probably meant another folder or configuration."""
     if settings.database_path is not None and not settings.database_path.parent.exists():
-        return  # opening it says more
+        return  # opening it reports more
     if settings.database_path is not None and not settings.database_path.exists():
         raise CommandFailed(
             f"{settings.database_path} does not exist: correct database_uri or go to the service's folder, "
             "or run reseal migrate"
         )
     if settings.database_path is None and settings.postgresql_uri is None:
-        raise CommandFailed("database_uri is memory:, which only the service itself can look into; name another store")
+        raise CommandFailed("database_uri is memory:, which only the service itself can read; name another store")

@@ -1,4 +1,4 @@
-"""What a command prints: rows as a table for people, or as JSON for programs."""
+"""The output of commands: rows as a table for people, or as JSON for programs."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def print_json(value: object) -> None:
 
 
 def printable(text: str) -> str:
-    """Take out of a text what could steer a terminal."""
+    """Remove control characters, which could change the terminal's state."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def time_of(milliseconds: int) -> str:
-    """Write a time for people and programs: UTC, to the second."""
+    """Format a time for people and programs: UTC, to the second."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
 
 
 def moment_of(text: str) -> int:
-    """Read a date and time with its zone, or ``now``; gives milliseconds. Raises ``CommandFailed``."""
+    """Parse a date and time with its zone, or ``now``, to milliseconds. Raises ``CommandFailed``."""
     if text == "now":
         return int(datetime.now(UTC).timestamp() * 1000)
     with suppress(ValueError):
@@ -51,7 +51,7 @@ def moment_of(text: str) -> int:
         if moment.tzinfo is not None:
             return int(moment.timestamp() * 1000)
     raise CommandFailed(
-        f"{printable(text)} is no moment: write now, or a date and time with its zone, 2026-11-29T10:00Z"
+        f"{printable(text)} is not a moment: write now, or a date and time with its zone, 2026-11-29T10:00Z"
     )
 
 

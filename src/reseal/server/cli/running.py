@@ -1,4 +1,4 @@
-"""The service itself: serve, start, stop, list."""
+"""Commands that run the service: serve, start, stop, list."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
         parser.add_argument("--port", type=int, help="port to listen on; 0 takes any free one")
         parser.add_argument("--workers", type=int, metavar="NUMBER", help="number of processes")
     parser.add_argument("--foreground", action="store_true", help="stay in the foreground, as serve does")
-    # what scripts for other cores pass
+    # options that scripts for other cores pass
     parser.add_argument("mode", nargs="?", choices=("dev", "production"), help=SUPPRESS)
     parser.add_argument("--no-in-mem-db", action="store_true", help=SUPPRESS)
     for ignored in ("--with-space", "--with-temp-dir"):
@@ -54,7 +54,7 @@ def serve(options: Namespace) -> int:
     request_log.set_up(settings.log_level)
     for note in settings.notes:
         LOGGER.warning("%s", note)
-    # several workers read the configuration anew, and the environment is how it reaches them
+    # each worker loads the configuration again, and gets these values through its environment
     if options.config:
         os.environ["RESEAL_CONFIG"] = str(Path(options.config).absolute())
     os.environ.update({f"RESEAL_{key.upper()}": str(value) for key, value in overrides.items()})
@@ -105,7 +105,7 @@ def start(options: Namespace) -> int:
 
 
 def stop(options: Namespace) -> int:
-    """Stop one instance, or all, and wait until they are gone."""
+    """Stop one instance, or all, and wait until they have exited."""
     state = running_services.state_dir(options.state_dir)
     chosen = [each for each in running_services.running(state) if options.id in {None, each.pid}]
     if not chosen:
@@ -140,7 +140,7 @@ def _terminate(instance: Instance) -> None:
     try:
         os.kill(instance.pid, signal.SIGTERM)
     except ProcessLookupError:
-        return  # it left by itself meanwhile, which is what was asked for
+        return  # it has already exited
     except PermissionError:
         raise CommandFailed(f"the instance with PID {instance.pid} belongs to another user") from None
 
@@ -154,7 +154,7 @@ def _pids(state: Path) -> set[int]:
 
 
 def _await(condition: Callable[[], object], seconds: float) -> bool:
-    """Wait for another process, which tells nobody when it is done: look again and again, for so long at most."""
+    """Poll until the condition holds or the timeout expires."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

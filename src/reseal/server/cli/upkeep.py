@@ -1,4 +1,4 @@
-"""Looking after an installation: migrate, check, version."""
+"""Maintenance commands: migrate, check, clock, version."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--restored", metavar="MOMENT", help="list what is at risk after a backup of that time was restored"
     )
-    clock = group(commands, "clock", "Look at the store's time, and repair it.")
+    clock = group(commands, "clock", "Show and repair the store's time.")
     configured(command(clock, "show", show_clock))
     configured(command(clock, "repair", repair_clock))
     command(commands, "version", show_version)
 
 
 def migrate(options: Namespace) -> int:
-    """Create the tables, or bring them up to date."""
+    """Create or upgrade the tables."""
     settings = settings_of(options)
 
     async def run() -> None:
@@ -49,7 +49,7 @@ def migrate(options: Namespace) -> int:
 
 
 def check(options: Namespace) -> int:
-    """Check configuration, store, schema, durability, clock and keys; change nothing, list every failure."""
+    """Check configuration, store, schema, durability, clock and keys. Changes nothing; lists every failure."""
     try:
         restored = None if options.restored is None else moment_of(options.restored)
         findings = asyncio.run(inspect(settings_of(options), restored=restored))
@@ -64,7 +64,7 @@ def check(options: Namespace) -> int:
 
 
 def show_clock(options: Namespace) -> int:
-    """Show the store's time, the clock that it follows and this machine's; change nothing."""
+    """Show the store's time, the clock that it follows, and this machine's clock."""
 
     async def run(_directory: Directory, store: AsyncStore) -> Times:
         return await store.times()
@@ -76,9 +76,9 @@ def show_clock(options: Namespace) -> int:
 
 
 def repair_clock(options: Namespace) -> int:
-    """Set the store's time to its clock, also back, once that clock is right; the service may run meanwhile.
+    """Set the store's time to its clock, even back, once that clock is right. The service may keep running.
 
-    What is dated later than that clock is dated now. Sessions that a fast clock seemed to end are live again.
+    Dates later than that clock become its present time. Sessions that a fast clock seemed to end are live again.
     """
 
     async def run(_directory: Directory, store: AsyncStore) -> Repaired:
@@ -97,7 +97,7 @@ def repair_clock(options: Namespace) -> int:
 
 
 def show_version(options: Namespace) -> int:
-    """Show the versions of Reseal, of the interface that it serves, of Python and of SQLite."""
+    """Show the versions of Reseal, of its interface, of Python and of SQLite."""
     facts = {
         "reseal": installed_version("reseal"),
         "interface": f"{SUPPORTED[0]} to {SUPPORTED[-1]}",

@@ -1,6 +1,6 @@
-"""What ``reseal check`` looks at, in a service that need not run: store, schema, durability, clock, keys.
+"""The checks of ``reseal check``, whether or not the service runs: store, schema, durability, clock, keys.
 
-Nothing is changed by it: a store that is not there or not up to date is reported, not made.
+They change nothing: a missing or outdated store is reported, not created or upgraded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Finding", "inspect"]
 async def inspect(
     settings: ServiceSettings, clock: Clock | None = None, *, restored: int | None = None
 ) -> list[Finding]:
-    """Look at everything that can be looked at. ``restored``: the time (ms) of a backup that was restored."""
+    """Run every check. ``restored``: the time (ms) of a backup that was restored."""
     findings = _configuration(settings)
     try:
         findings += await _closed_store(settings)
@@ -53,7 +53,7 @@ def _configuration(settings: ServiceSettings) -> list[Finding]:
         findings = [Finding("configuration", fine=True, text="fine")]
     findings += [warned("configuration", note) for note in settings.notes]
     if settings.secret_key is None:
-        findings.append(warned("configuration", "without secret_key the keys rest unencrypted in the store"))
+        findings.append(warned("configuration", "without secret_key the keys are stored unencrypted"))
     elif weakness := guessable.weakness(settings.secret_key.reveal().decode("utf-8", "replace")):
         findings.append(warned("configuration", f"secret_key {weakness}: make one with openssl rand -base64 48"))
     return findings
@@ -64,14 +64,14 @@ async def _closed_store(settings: ServiceSettings) -> list[Finding]:
         return sqlite.look(settings.database_path)
     if settings.postgresql_uri is not None:
         return await _postgres(settings.postgresql_uri)
-    return [warned("durability", "memory: forgets every session when the process ends; name another database_uri")]
+    return [warned("durability", "memory: loses every session when the process ends; name another database_uri")]
 
 
 async def _postgres(uri: Secret) -> list[Finding]:
     try:
         from reseal.server.inspection import postgres  # noqa: PLC0415 - an optional driver
     except ImportError:
-        return []  # making the store says so, and what to install
+        return []  # make_store reports the missing driver and the package to install
     return await postgres.look(uri)
 
 

@@ -1,4 +1,4 @@
-"""A look at the clocks: this machine's, the database server's, and the store's time, which should agree."""
+"""Check that this machine's clock, the database server's clock and the store's time agree."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from reseal.core.store_time import Times
 from reseal.server.inspection.finding import Finding
 
 TOLERANCE: Final = 5_000
-"""Milliseconds by which two of them may differ."""
+"""Largest difference between two of them that is accepted, in ms."""
 
 
 def look(machine: int, times: Times, *, shared: bool) -> Finding:
-    """Say which clock is wrong. ``shared``: the store goes by a clock of its own, the database server's."""
+    """Report a clock that is wrong. ``shared``: the store uses the database server's clock."""
     name = "the database server's clock" if shared else "this machine's clock"
     if abs(times.wall - machine) > TOLERANCE:
         text = (
             f"the database server's clock is {_apart(times.wall - machine)} this machine's: one of the two is wrong, "
-            "and sessions go by the server's; set it right"
+            "and sessions use the server's; set it right"
         )
     elif times.wall - times.now > TOLERANCE:
         text = (
             f"{name} is {_apart(times.wall - times.now)} the store's time, because it jumped or was wrong when the "
-            f"store was used last: set it right, or run reseal clock repair if it is; in a day it is believed"
+            f"store was used last: set it right, or run reseal clock repair if it is right; in a day it is accepted"
         )
     elif times.now - times.wall > TOLERANCE:
         text = (

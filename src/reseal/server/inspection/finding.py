@@ -1,4 +1,4 @@
-"""What a look at an installation comes to."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from reseal.core.errors import ConfigurationError, ResealError
 
 
 class Finding(NamedTuple):
-    """One thing looked at."""
+    """One result."""
 
     subject: str
     fine: bool
     text: str
     warning: bool = False
-    """Whether its owner should know, though the service runs with it."""
+    """Whether the operator should know about it, although the service works."""
 
 
 def failed(subject: str, error: ResealError) -> list[Finding]:
-    """Give every problem of an error."""
+    """Return a finding for every problem of an error."""
     texts = error.problems if isinstance(error, ConfigurationError) else (str(error),)
     return [Finding(subject, fine=False, text=text) for text in texts]
 
@@ -28,7 +28,7 @@ def warned(subject: str, text: str) -> Finding:
 
 
 def of_schema(found: int | None, wanted: int) -> Finding:
-    """Compare the schema of a store with the one that this version needs; ``None``: there is none yet."""
+    """Compare the schema of a store with the one that this version needs; ``None``: no schema yet."""
     if found is None:
         return Finding("schema", fine=False, text=f"no tables yet, this version needs {wanted}: run reseal migrate")
     if found < wanted:
@@ -37,5 +37,5 @@ def of_schema(found: int | None, wanted: int) -> Finding:
     elif found > wanted:
         text = f"is at {found}, newer than the {wanted} known here: upgrade Reseal"
     else:
-        text = f"is at {found}, nothing is pending"
+        text = f"is at {found}, nothing pending"
     return Finding("schema", fine=found == wanted, text=text)

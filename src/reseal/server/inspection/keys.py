@@ -1,4 +1,4 @@
-"""A look at the keys of every app: whether they open, which one signs, how old it is, when the next one comes."""
+"""Check the keys of every app: whether they decrypt, which one signs, its age, and when the next one is due."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reseal.server.inspection.finding import Finding, failed, warned
 
 
 async def look(store: AsyncKeyStore, wrapping: Wrapping, app: AppSettings, now: int) -> list[Finding]:
-    """Look at the keys of one app. ``now`` is in ms. Raises ``StoreUnavailable``."""
+    """Check the keys of one app. ``now`` is in ms. Raises ``StoreUnavailable``."""
     stored = await store.keys(app.app_id)
     findings = _closed(wrapping, app.app_id, stored)
     if findings:
@@ -33,7 +33,7 @@ async def look(store: AsyncKeyStore, wrapping: Wrapping, app: AppSettings, now: 
 
 
 def signing(stored: Iterable[StoredKey], app: AppSettings, now: int) -> list[StoredKey]:
-    """Choose those of an app's keys that sign at ``now``: a dynamic and a static one for each algorithm in use."""
+    """Return the keys that sign at ``now``: a dynamic and a static one for each algorithm in use."""
     newest_first = sorted(stored, key=lambda key: (key.created_at, key.kid), reverse=True)
     begun = [key for key in newest_first if key.signs_from <= now]
     chosen = (
@@ -45,7 +45,7 @@ def signing(stored: Iterable[StoredKey], app: AppSettings, now: int) -> list[Sto
 
 
 def _closed(wrapping: Wrapping, app_id: str, stored: Sequence[StoredKey]) -> list[Finding]:
-    """Tell every key that does not open with this ``secret_key``."""
+    """Report every key that does not decrypt with this ``secret_key``."""
     findings = []
     for key in stored:
         try:
@@ -56,7 +56,7 @@ def _closed(wrapping: Wrapping, app_id: str, stored: Sequence[StoredKey]) -> lis
 
 
 def _age_and_end(stored: Iterable[StoredKey], key: StoredKey, app: AppSettings, now: int) -> str:
-    """Say how old a dynamic key is that signs, and when the next one takes its place."""
+    """Describe the age of a dynamic signing key, and when the next one replaces it."""
     shown = f"{key.kid} ({key.algorithm}) signs, {_age(now - key.created_at)} old"
     after = [other for other in stored if other.algorithm == key.algorithm and other.signs_from > now]
     for newer in filter(_is_dynamic, after):

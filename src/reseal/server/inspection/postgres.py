@@ -1,4 +1,4 @@
-"""A look at a PostgreSQL database before anything opens it for good: nothing is created, nothing is upgraded."""
+"""Check a PostgreSQL database before the store opens it; nothing is created or upgraded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reseal.server.inspection.finding import Finding, of_schema, warned
 from reseal.sql import schema_steps
 
 PATIENCE: Final = 5
-"""Seconds for connecting, and for each answer."""
+"""Timeout in seconds for connecting, and for each reply."""
 _DEFAULTS: Final = {"application_name": "reseal check", "target_session_attrs": "read-write"}
 _DURABILITY: Final = """
 SELECT name, setting FROM pg_settings
@@ -22,7 +22,7 @@ WHERE name IN ('server_version', 'fsync', 'full_page_writes', 'synchronous_commi
 
 
 async def look(uri: Secret) -> list[Finding]:
-    """Look at schema and durability. Gives nothing where there is no way in: opening the store tells why.
+    """Check schema and durability. Returns no findings if the connection fails: opening the store reports why.
 
     Raises ``StoreUnavailable`` if the server stops answering.
     """

@@ -1,4 +1,4 @@
-"""A look at what an older state of the store, brought back from a backup, has made alive again."""
+"""Check for sessions that a restored backup has brought back to life."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from reseal.core.selection import Before, Place
 from reseal.server.inspection.finding import Finding, warned
 
 SHOWN: Final = 20
-"""Sessions at risk that are named; more are counted."""
+"""Sessions at risk that are listed by name; the rest are only counted."""
 _PAGE: Final = 500
 
 
 async def look(store: AsyncSessionStore, app_ids: Iterable[str], restored: int | None) -> list[Finding]:
-    """Tell of sessions at risk. ``restored``: the time of the backup that was restored (ms), if one was."""
+    """Report sessions at risk. ``restored``: the time of the restored backup (ms), if there was one."""
     findings = await _adopted(store)
     for app_id in app_ids if restored is not None else ():
         findings += await _at_risk(store, app_id, restored or 0)
@@ -28,15 +28,15 @@ async def _adopted(store: AsyncSessionStore) -> list[Finding]:
     if last_at is None:
         return []
     text = (
-        f"the store was set back to an older state: {sessions} of its sessions went on from tokens newer than it, the "
-        f"last at {_moment(last_at)}. What was revoked since the backup is alive again: reseal check --restored with "
-        "the time of the backup lists what is at risk, reseal sessions not-before ends it"
+        f"the store was set back to an older state: {sessions} of its sessions continued from tokens newer than it, "
+        f"the last at {_moment(last_at)}. Sessions revoked since the backup are alive again: reseal check --restored "
+        "with the time of the backup lists those at risk, reseal sessions not-before ends them"
     )
     return [warned("restore", text)]
 
 
 async def _at_risk(store: AsyncSessionStore, app_id: str, restored: int) -> list[Finding]:
-    """List the live sessions of the backup: whichever of them was ended since is among them."""
+    """List the live sessions of the backup, which include those that were ended since."""
     which, after, count = Before(app_id=app_id, moment=restored + 1), Place(), 0
     findings: list[Finding] = []
     while found := await store.list_before(which, after, _PAGE):
@@ -49,7 +49,7 @@ async def _at_risk(store: AsyncSessionStore, app_id: str, restored: int) -> list
     if not count:
         return [Finding("restore", fine=True, text=f"app {app_id}: no live session is as old as the backup")]
     advice = f"reseal sessions not-before now --app {app_id} ends them, and lists them all with --dry-run"
-    text = f"app {app_id}: {count} live sessions are of the backup, and what was revoked since is among them: {advice}"
+    text = f"app {app_id}: {count} live sessions are of the backup, including those revoked since: {advice}"
     return [warned("restore", text), *findings]
 
 

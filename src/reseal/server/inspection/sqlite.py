@@ -1,4 +1,4 @@
-"""A look at an SQLite file before anything opens it for good: nothing is created, nothing is upgraded."""
+"""Check an SQLite file before the store opens it; nothing is created or upgraded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEVELS: Final = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 
 
 def look(path: Path) -> list[Finding]:
-    """Look at file, schema, durability and permissions."""
+    """Check file, schema, durability and permissions."""
     if not path.exists():
         return [_failed(f"{path} does not exist: run reseal migrate, or correct database_uri")]
     try:
@@ -37,7 +37,7 @@ def _schema(database: sqlite3.Connection) -> tuple[int | None, int]:
 
 
 def _durability(path: Path) -> Finding:
-    """Open the file as the store does, which refuses what would not survive a power cut."""
+    """Open the file as the store does, which rejects settings that would not survive a power cut."""
     with closing(sqlite_file.connect(path)) as connection:
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
         level = connection.execute("PRAGMA synchronous").fetchone()[0]
@@ -47,7 +47,7 @@ def _durability(path: Path) -> Finding:
 
 def _permissions(path: Path) -> list[Finding]:
     open_ones = [each for each in (path, Path(f"{path}-wal")) if each.exists() and _is_open(each)]
-    advice = "others on this machine may read it, and whoever reads it"
+    advice = "others on this machine may read it, and who reads it"
     return [
         warned("permissions", f"{each}: {advice} knows every session and key in it: chmod 600 it") for each in open_ones
     ]
