@@ -16,7 +16,10 @@ import yaml
 from reseal import EventName, Refusal, RequestFacts, ResealError, Settings, TheftResponse
 from reseal.core import errors
 from reseal.server import config as service
-from reseal.settings.sources import ALIASES, CONFIG_VARIABLE, PREFIX, SECRET_FILES, variable
+from reseal.settings import sources
+from reseal.settings.fields import EmbeddedFields, rows
+from reseal.settings.foreign import advice_for
+from reseal.settings.sources import CONFIG_VARIABLE, PREFIX, variable
 from reseal.web import csrf
 from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, code_spans, fenced, links, name, prose, table_after
 
@@ -101,7 +104,12 @@ def test_every_page_can_be_reached_from_the_index():
 @pytest.fixture(scope="module")
 def vocabulary():
     """Every word of the sources: what a name on a page may be."""
-    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.sql"), *ROOT.glob("browser/src/*.ts")]
+    sources = [
+        *ROOT.glob("src/**/*.py"),
+        *ROOT.glob("src/**/*.sql"),
+        *ROOT.glob("src/**/*.toml"),
+        *ROOT.glob("browser/src/*.ts"),
+    ]
     return set(re.findall(r"\w+", "\n".join(source.read_text("utf-8") for source in sources)))
 
 
@@ -115,8 +123,9 @@ def test_the_names_on_a_page_exist(page, vocabulary):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_the_variables_on_a_page_exist(page):
-    known = {variable(key) for key in KEYS | ALIASES.keys()} | {CONFIG_VARIABLE, *SECRET_FILES}
-    known |= {variable(key) for key in service.words().kinds} | {service.STATE_VARIABLE, *service.FILES}
+    known = {CONFIG_VARIABLE, service.STATE_VARIABLE}
+    for names in (sources.vocabulary(rows(EmbeddedFields), advice_for), service.words()):
+        known |= {variable(key) for key in {**names.kinds, **names.aliases}} | names.files.keys()
     said = re.findall(rf"\b{PREFIX}[A-Z][A-Z_]*[A-Z](?![A-Z_…<])", page.read_text("utf-8"))
     assert sorted(set(said) - known) == []
 

@@ -279,7 +279,7 @@ async def test_of_two_good_access_tokens_the_newer_one_counts(open_site: OpenSit
         ({"older_refresh_api_path": "/signout"}, "must differ from 'signout_api_path'"),
         ({"older_refresh_api_path": "/"}, "must not be '/'"),
         ({"older_access_token_path": "/"}, "must differ from 'access_token_path'"),
-        ({"older_cookie_secure": True}, "must differ from what holds now"),
+        ({"older_cookie_secure": True}, "must differ from the present value"),
     ],
 )
 def test_an_older_place_that_cannot_be_one_is_a_problem(

@@ -8,7 +8,7 @@ import msgspec
 
 from reseal.core import policies
 from reseal.core.errors import Refusal, Unauthorised
-from reseal.core.model import Policy, Rollback
+from reseal.core.model import Policy, Rollback, TheftResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,9 @@ class AppSettings:
     app_id: str
     access_token_ms: int
     refresh_token_ms: int
+    """Idle limit of a session."""
+    absolute_ms: int | None
+    """Absolute limit of a session from its creation; ``None``: there is none."""
     key_interval_ms: int
     signing_algorithm: str
     """Algorithm of access tokens that are JWTs; the older forms are always RS256."""
@@ -25,15 +28,25 @@ class AppSettings:
     blacklisting: bool
     enable_anti_csrf: bool
     grace_ms: int
+    lost_response_ms: int | None
+    """``None``: the default of the policy."""
+    theft_response: TheftResponse | None
+    """``None``: the default of each policy."""
     jitter: float
     reuse_is_theft: bool
     rollback: Rollback
 
     def policy(self, *, graceful: bool) -> Policy:
-        """Return the policy of CDI 5.6, or that of older versions."""
-        if graceful:
-            return policies.graceful(self.grace_ms, self.refresh_token_ms, rollback=self.rollback)
-        return policies.classic(self.grace_ms, rollback=self.rollback)
+        """Return the policy for CDI 5.6, or the one for older versions."""
+        if not graceful:
+            return policies.classic(self.grace_ms, theft_response=self.theft_response, rollback=self.rollback)
+        return policies.graceful(
+            self.grace_ms,
+            self.refresh_token_ms,
+            lost_response_window=self.lost_response_ms,
+            theft_response=self.theft_response,
+            rollback=self.rollback,
+        )
 
 
 class SessionFacts(msgspec.Struct, frozen=True):

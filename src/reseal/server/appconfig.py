@@ -1,4 +1,4 @@
-"""What an app may set for itself (``coreConfig`` of the multitenancy calls), checked (core interface, 2.9 and 6.1)."""
+"""The settings of an app (``coreConfig`` of the multitenancy calls), checked (core interface, 2.9 and 6.1)."""
 
 from __future__ import annotations
 
@@ -9,43 +9,40 @@ from reseal.cdi.model import AppSettings
 from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import Problem
 from reseal.server.api_keys import ApiKey
+from reseal.server.cdi.names import NO_EFFECT_FOR_APPS
 from reseal.server.config import ServiceSettings, words
-from reseal.server.config_parts import ALIASES, NO_EFFECT, OF_OTHERS
-from reseal.server.config_rules import INTERVAL, RULES
+from reseal.server.config_rules import INTERVAL, SERVICE_CROSS_RULES
+from reseal.server.fields import ServiceFields
 from reseal.settings import rules
-from reseal.settings.checks import outlasts
+from reseal.settings.checks import broken_by, milliseconds
+from reseal.settings.fields import Where, names_where, rows
 from reseal.settings.problems import UnfitError
+from reseal.settings.rules import HOUR, MINUTE, SECOND
 from reseal.settings.sources import parsed_for
 
-APP_KEYS: Final = (
-    "access_token_validity",
-    "refresh_token_validity",
-    "access_token_blacklisting",
-    "access_token_signing_key_dynamic",
-    INTERVAL,
-    "access_token_validity_jitter",
-    "refresh_token_rotation_grace_period",
-    "enable_anti_csrf",
-    "api_keys",
-)
-"""What an app may set. Its tenants may repeat it, not contradict it."""
+APP_KEYS: Final = names_where(ServiceFields, Where.APP)
+"""The keys that an app may set. Its tenants may repeat them, not contradict them."""
 _BASE_ONLY: Final = "can only be set via the core's base config setting"
 
 
 def app_settings(app_id: str, base: ServiceSettings, core_config: Mapping[str, Any]) -> AppSettings:
-    """Work out what holds for an app. Raises ``Problem`` 400 for a configuration that it cannot have."""
+    """Return the settings of an app. Raises ``Problem`` 400 for a configuration that it cannot have."""
     merged = {key: getattr(base, key) for key in APP_KEYS} | _checked(core_config)
-    _check_pacts(merged, test_mode=base.test_mode)
+    for broken in broken_by(merged | {"test_mode": base.test_mode}, SERVICE_CROSS_RULES):
+        raise _invalid(broken.why)
     return AppSettings(
         app_id=app_id,
-        access_token_ms=merged["access_token_validity"] * 1000,
-        refresh_token_ms=round(merged["refresh_token_validity"] * 60_000),
-        key_interval_ms=round(merged[INTERVAL] * 3_600_000),
+        access_token_ms=milliseconds(merged["access_token_validity"], SECOND),
+        refresh_token_ms=milliseconds(merged["refresh_token_validity"], MINUTE),
+        absolute_ms=_if_set(merged["session_absolute_timeout"], MINUTE),
+        key_interval_ms=milliseconds(merged[INTERVAL], HOUR),
         signing_algorithm=base.access_token_signing_algorithm,
         dynamic_keys=merged["access_token_signing_key_dynamic"],
         blacklisting=merged["access_token_blacklisting"],
         enable_anti_csrf=merged["enable_anti_csrf"],
-        grace_ms=round(merged["refresh_token_rotation_grace_period"] * 1000),
+        grace_ms=milliseconds(merged["refresh_token_rotation_grace_period"], SECOND),
+        lost_response_ms=_if_set(merged["lost_response_window"], SECOND),
+        theft_response=merged["theft_response"],
         jitter=merged["access_token_validity_jitter"],
         reuse_is_theft=base.recent_token_reuse_behaviour == "TOKEN_THEFT",
         rollback=base.rollback,
@@ -78,7 +75,7 @@ def own_keys(app_id: str, core_config: Mapping[str, Any]) -> tuple[ApiKey, ...]:
 def check_tenant(
     base: ServiceSettings, app_config: Mapping[str, Any], tenant_id: str, tenant_config: Mapping[str, Any]
 ) -> None:
-    """Check what a tenant sets beside its app. Raises ``Problem`` 400."""
+    """Check the settings of a tenant against those of its app. Raises ``Problem`` 400."""
     if tenant_id == DEFAULT:
         return
     asked = _checked(tenant_config)
@@ -92,30 +89,25 @@ def _checked(core_config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the normal forms of the values, by the keys' own names. Keys of other recipes are left out."""
     vocabulary, fit = words(), {}
     for name, value in core_config.items():
-        key = ALIASES.get(name, name)
+        key = vocabulary.aliases.get(name, name)
         if key not in vocabulary.kinds:
             raise _invalid(f"Invalid config key: {name}")
         if key in APP_KEYS:
             fit[key] = _fit(key, parsed_for(vocabulary, key, value))
-        elif NO_EFFECT.get(key) not in OF_OTHERS:
+        elif key not in NO_EFFECT_FOR_APPS:
             raise _invalid(f"{name} {_BASE_ONLY}")
     return fit
 
 
+def _if_set(amount: float | None, unit: int) -> int | None:
+    return None if amount is None else milliseconds(amount, unit)
+
+
 def _fit(key: str, value: object) -> Any:
     try:
-        return RULES[key](rules.as_text(value) if key == "api_keys" else value)
+        return rows(ServiceFields)[key].rule(rules.as_text(value) if key == "api_keys" else value)
     except UnfitError as unfit:
         raise _invalid(unfit.reason(key)) from None
-
-
-def _check_pacts(merged: Mapping[str, Any], *, test_mode: bool) -> None:
-    if test_mode:
-        return
-    if not outlasts(merged["refresh_token_validity"], merged["access_token_validity"]):
-        raise _invalid("'refresh_token_validity' must be strictly greater than 'access_token_validity'.")
-    if merged[INTERVAL] < 1:
-        raise _invalid(f"'{INTERVAL}' must be greater than, equal to 1 hour.")
 
 
 def _invalid(reason: str) -> Problem:

@@ -1,38 +1,26 @@
-"""Keys of a known config.yaml and of the docker image that become part of another key, or of nothing here.
+"""Keys of SuperTokens' config.yaml that become part of another key, or that have no effect here.
 
-``postgresql_…`` keys make up ``database_uri``, the bounds of the interface's version become ``bounds``. What has no
-meaning here is accepted, so that a file can be taken over as it is, and a note says what becomes of it.
+``postgresql_…`` keys make up ``database_uri``, the bounds of the interface's version become ``bounds``. Known keys
+without effect are accepted, so that a file can be used unchanged, and a note reports each of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from reseal.cdi.versions import SUPPORTED, Bounds
 from reseal.server import config_rules
+from reseal.server.cdi.names import NO_EFFECT
 from reseal.settings import rules
-from reseal.settings.problems import UnfitError, shown_for
+from reseal.settings.problems import UnfitError, hidden, scheme_only, shown
 from reseal.settings.rules import Rule
 from reseal.settings.sources import Layer
-
-ALIASES: Final = {
-    "access_token_signing_key_update_interval": config_rules.INTERVAL,
-    "supertokens_default_cdi_version": "supertokens_max_cdi_version",
-    "supertokens_host": "host",
-    "supertokens_port": "port",
-}
 
 MAX_CDI: Final = "supertokens_max_cdi_version"
 MIN_CDI: Final = "supertokens_min_cdi_version"
 SAAS: Final = "supertokens_saas_secret"
-_TABLES: Final = "the tables have names of their own here"
-_POOL: Final = "the pool has one size, postgresql_connection_pool_size"
-_RECIPE: Final = "it concerns a recipe other than sessions"
-_NO_VERSION: Final = "the file needs no version"
-_NO_TELEMETRY: Final = "nothing is ever sent anywhere"
-_STORES: Final = "sessions are kept in SQLite or PostgreSQL: see database_uri"
 
 
 class Part(NamedTuple):
@@ -41,6 +29,7 @@ class Part(NamedTuple):
     kind: str
     rule: Rule
     doc: str
+    show: Callable[[object], str] = shown
 
 
 def _version_part(key: str, doc: str) -> Part:
@@ -53,169 +42,30 @@ _port: Final = rules.whole(1, 65535, "must be between 1 and 65535", "5432 is usu
 PARTS: Final[dict[str, Part]] = {
     MAX_CDI: _version_part(MAX_CDI, "Highest version of the interface that is answered; if absent, the newest."),
     MIN_CDI: _version_part(MIN_CDI, "Lowest version of the interface that is answered; if absent, the oldest."),
-    SAAS: Part("str", rules.optional(config_rules.saas_secret), "Checked, and without effect. Needs `api_keys`."),
+    SAAS: Part(
+        "str", rules.optional(config_rules.saas_secret), "Checked, and without effect. Needs `api_keys`.", hidden
+    ),
     "postgresql_connection_uri": Part(
-        "str", rules.optional(config_rules.postgresql), "Address of the database; the keys below replace parts of it."
+        "str",
+        rules.optional(config_rules.postgresql),
+        "Address of the database; the keys below replace parts of it.",
+        scheme_only,
     ),
     "postgresql_host": Part("str", _text, "Host of the database; localhost if absent."),
     "postgresql_port": Part("int", rules.optional(_port), "Port of the database; 5432 if absent."),
     "postgresql_user": Part("str", _text, "User; compulsory without `postgresql_connection_uri`."),
-    "postgresql_password": Part("str", _text, "Password; may also be in the file that a variable names."),
+    "postgresql_password": Part("str", _text, "Password; may also be in the file that a variable names.", hidden),
     "postgresql_database_name": Part("str", _text, "Name of the database; supertokens if absent."),
     "postgresql_table_schema": Part("str", _text, "Schema that the tables are in; public if absent."),
 }
 DATABASE_PARTS: Final = frozenset(key for key in PARTS if key.startswith("postgresql_"))
 
-SECRET_PARTS: Final = frozenset(
-    {
-        "postgresql_connection_uri",
-        "mysql_connection_uri",
-        "mysql_password",
-        "mongodb_connection_uri",
-        "firebase_password_hashing_signer_key",
-        "firebase_signing_key",
-        "oauth_client_secret_encryption_key",
-    }
-)
-"""Keys whose values nobody else should read, whether or not they mean something here."""
-OF_OTHERS: Final = frozenset({_RECIPE, _NO_TELEMETRY})
-"""Reasons for which a key has no effect for an app either."""
-
-NO_EFFECT: Final[dict[str, str]] = {
-    "core_config_version": _NO_VERSION,
-    "postgresql_config_version": _NO_VERSION,
-    "max_server_pool_size": "requests need no threads of their own here; use workers, with PostgreSQL",
-    "info_log_path": "logs go to standard error as JSON lines; redirect it",
-    "error_log_path": "logs go to standard error as JSON lines; redirect it",
-    "use_structured_logging": "logs are always JSON lines",
-    "disable_telemetry": _NO_TELEMETRY,
-    "supertokens_saas_load_only_cud": "there are no connection URI domains",
-    "otel_collector_connection_uri": "numbers are at /metrics",
-    "webserver_https_enabled": "TLS is configured by tls_certificate_file and tls_key_file",
-    "migration_mode": "there is nothing to migrate",
-    "postgresql_table_names_prefix": _TABLES,
-    "postgresql_key_value_table_name": _TABLES,
-    "postgresql_session_info_table_name": _TABLES,
-    "postgresql_past_tokens_table_name": _TABLES,
-    "postgresql_emailpassword_users_table_name": _TABLES,
-    "postgresql_emailpassword_pswd_reset_tokens_table_name": _TABLES,
-    "postgresql_emailverification_tokens_table_name": _TABLES,
-    "postgresql_emailverification_verified_emails_table_name": _TABLES,
-    "postgresql_thirdparty_users_table_name": _TABLES,
-    "postgresql_idle_connection_timeout": _POOL,
-    "postgresql_minimum_idle_connections": _POOL,
-    "postgresql_connection_scheme": "the scheme is postgresql",
-    "postgresql_connection_attributes": "write options of libpq into database_uri",
-    **dict.fromkeys(
-        (
-            "mysql_config_version",
-            "mysql_connection_pool_size",
-            "mysql_connection_scheme",
-            "mysql_connection_attributes",
-            "mysql_connection_uri",
-            "mysql_host",
-            "mysql_port",
-            "mysql_user",
-            "mysql_password",
-            "mysql_database_name",
-            "mysql_table_names_prefix",
-            "mysql_key_value_table_name",
-            "mysql_session_info_table_name",
-            "mysql_past_tokens_table_name",
-            "mysql_emailpassword_users_table_name",
-            "mysql_emailpassword_pswd_reset_tokens_table_name",
-            "mysql_emailverification_tokens_table_name",
-            "mysql_emailverification_verified_emails_table_name",
-            "mysql_thirdparty_users_table_name",
-            "mysql_idle_connection_timeout",
-            "mysql_minimum_idle_connections",
-            "mongodb_config_version",
-            "mongodb_connection_uri",
-            "mongodb_database_name",
-            "mongodb_collection_names_prefix",
-            "mongodb_key_value_collection_name",
-            "mongodb_session_info_collection_name",
-            "mongodb_past_tokens_collection_name",
-        ),
-        _STORES,
-    ),
-    **dict.fromkeys(
-        (
-            "password_reset_token_lifetime",
-            "email_verification_token_lifetime",
-            "passwordless_max_code_input_attempts",
-            "passwordless_code_lifetime",
-            "totp_max_attempts",
-            "totp_rate_limit_cooldown_sec",
-            "password_hashing_alg",
-            "argon2_iterations",
-            "argon2_memory_kb",
-            "argon2_parallelism",
-            "argon2_hashing_pool_size",
-            "bcrypt_log_rounds",
-            "firebase_password_hashing_signer_key",
-            "firebase_password_hashing_pool_size",
-            "firebase_signing_key",
-            "firebase_mem_cost",
-            "firebase_rounds",
-            "firebase_salt_separator",
-            "webauthn_recover_account_token_lifetime",
-            "bulk_migration_parallelism",
-            "bulk_migration_batch_size",
-            "bulk_migration_cron_enabled",
-            "oauth_provider_public_service_url",
-            "oauth_provider_admin_service_url",
-            "oauth_provider_consent_login_base_url",
-            "oauth_provider_url_configured_in_oauth_provider",
-            "oauth_client_secret_encryption_key",
-        ),
-        _RECIPE,
-    ),
-}
-"""Known keys without a meaning here, and why."""
-
-IMAGE_NAMES: Final[dict[str, str]] = {
-    "SUPERTOKENS_HOST": "host",
-    "SUPERTOKENS_PORT": "port",
-    **{
-        key.upper(): key
-        for key in (
-            "api_keys",
-            "access_token_validity",
-            "access_token_blacklisting",
-            "refresh_token_validity",
-            "access_token_signing_key_dynamic",
-            "access_token_signing_key_update_interval",
-            config_rules.INTERVAL,
-            "base_path",
-            "log_level",
-            "ip_allow_regex",
-            "ip_deny_regex",
-            MAX_CDI,
-            MIN_CDI,
-            SAAS,
-            "refresh_token_rotation_grace_period",
-            "access_token_validity_jitter",
-            "recent_token_reuse_behaviour",
-            "cookie_domain",
-            "cookie_secure",
-            "cookie_same_site",
-            "refresh_api_path",
-            "access_token_path",
-            "session_expired_status_code",
-            "enable_anti_csrf",
-            "postgresql_connection_pool_size",
-            *DATABASE_PARTS,
-            *(key for key in NO_EFFECT if not key.endswith("_config_version") and key != "webserver_https_enabled"),
-        )
-    },
-}
-"""The variables of the docker image (section 6.4) and the keys that they stand for."""
-IMAGE_FILES: Final = {"POSTGRESQL_PASSWORD_FILE": "postgresql_password"}
+PART_FILES: Final = {"RESEAL_POSTGRESQL_PASSWORD_FILE": "postgresql_password"}
+"""Variables that name a file, and the part whose value is in it."""
 
 
 class Joined(NamedTuple):
-    """What the keys of all layers come to."""
+    """The keys of all layers together."""
 
     values: dict[str, Any]
     places: dict[str, str]
@@ -224,7 +74,7 @@ class Joined(NamedTuple):
 
 
 def join(layers: Iterable[Layer]) -> Joined:
-    """Lay the layers over each other, a later one winning, and put the parts together."""
+    """Merge the layers, a later one winning, and join the parts."""
     joined = Joined({}, {}, [], [])
     for layer in layers:
         _overlay(joined, layer)
@@ -240,7 +90,7 @@ def join(layers: Iterable[Layer]) -> Joined:
 
 
 def _overlay(joined: Joined, layer: Layer) -> None:
-    """A layer that names the database in one way puts aside what the layers below named in the other."""
+    """A layer that names the database in one way overrides the other way in the layers below."""
     parts = layer.values.keys() & DATABASE_PARTS
     if parts and "database_uri" in layer.values:
         one = min(parts)
@@ -262,7 +112,7 @@ def _fit_parts(joined: Joined) -> dict[str, Any]:
         try:
             fit[key] = PARTS[key].rule(value)
         except UnfitError as unfit:
-            got = f"{shown_for(key, value)} from {joined.places[key]}"
+            got = f"{PARTS[key].show(value)} from {joined.places[key]}"
             joined.problems.append(f"{unfit.reason(key)} (got {got}): {unfit.advice}")
     return fit
 

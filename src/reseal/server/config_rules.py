@@ -1,4 +1,4 @@
-"""The rule of each key of the service, and the pacts between keys (core interface, sections 6.1 to 6.3)."""
+"""The rules of the service's own keys, and the rules between keys (core interface, sections 6.1 to 6.3)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from typing import Final
 from reseal.cdi.key_ring import ALGORITHMS
 from reseal.cdi.versions import SUPPORTED, Bounds, Version
 from reseal.core.secret import Secret
-from reseal.server.address import networks
-from reseal.server.api_keys import ALPHABET, api_keys
-from reseal.server.live_keys import key_file
+from reseal.server.api_keys import ALPHABET
 from reseal.settings import rules
-from reseal.settings.checks import PACTS, Pact, outlasts
-from reseal.settings.origins import path
+from reseal.settings.checks import CROSS_RULES, CrossRule, outlasts
 from reseal.settings.problems import UnfitError
 from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
-from reseal.settings.rules import RULES as EMBEDDED
 
 SAAS_SECRET_MIN: Final = 40
 LOG_LEVELS: Final = ("NONE", "DEBUG", "INFO", "WARN", "ERROR")
@@ -31,8 +27,7 @@ _SEMANTIC: Final = re.compile(r"[0-9]+(\.[0-9]+){1,2}", re.ASCII)
 _BY_TEXT: Final = {str(version): version for version in SUPPORTED}
 _AMBIGUOUS: Final = frozenset({2.1, 2.2})
 """YAML reads 2.10 and 2.20 as these numbers."""
-_PORT_MAX: Final = 65535
-_HOURS_MAX: Final = 876_000
+PORT_MAX: Final = 65535
 
 
 def is_loopback(host: str) -> bool:
@@ -77,20 +72,20 @@ def cdi_version(key: str) -> Rule:
 
 def postgresql(value: object) -> str:
     """Check an address of PostgreSQL."""
-    text = str(EMBEDDED["database_uri"](value))
+    text = rules.database(value)
     if not text.startswith(POSTGRESQL_SCHEMES):
         raise UnfitError("must begin with postgresql://", "use database_uri for another store")
     return text
 
 
-def _host(value: object) -> str:
-    host = rules.as_text(value).strip().removeprefix("[").removesuffix("]")
-    if not _HOST.fullmatch(host):
+def host(value: object) -> str:
+    text = rules.as_text(value).strip().removeprefix("[").removesuffix("]")
+    if not _HOST.fullmatch(text):
         raise UnfitError("must be a host name or an IP address", "write it like 127.0.0.1, ::1 or localhost")
-    return host
+    return text
 
 
-def _base_path(value: object) -> str:
+def base_path(value: object) -> str:
     text = "" if value is None else rules.as_text(value).strip()
     if not _BASE_PATH.fullmatch(text):
         raise UnfitError("Invalid characters in base_path config", "write it like /auth", whole=True)
@@ -100,7 +95,7 @@ def _base_path(value: object) -> str:
     return "".join(f"/{step}" for step in steps)
 
 
-def _address_pattern(key: str) -> Rule:
+def address_pattern(key: str) -> Rule:
     def rule(value: object) -> str | None:
         text = "" if value is None else rules.as_text(value)
         try:
@@ -113,33 +108,33 @@ def _address_pattern(key: str) -> Rule:
     return rule
 
 
-def _log_level(value: object) -> str:
+def log_level(value: object) -> str:
     level = value.strip().upper() if isinstance(value, str) else ""
     if level not in LOG_LEVELS:
         raise UnfitError('config must be one of "NONE","DEBUG", "INFO", "WARN" or "ERROR".', "INFO suits")
     return level
 
 
-def _reuse(value: object) -> str:
+def reuse(value: object) -> str:
     if isinstance(value, str) and value in REUSE:
         return value
     why = f"recent_token_reuse_behaviour property is not set correctly. It must be one of [{', '.join(REUSE)}]"
     raise UnfitError(why, "TOKEN_THEFT suits", whole=True)
 
 
-def _algorithm(value: object) -> str:
+def algorithm(value: object) -> str:
     if value not in ALGORITHMS:
         raise UnfitError("must be ES256 or RS256, which every SDK that reads the public keys can verify", "RS256 suits")
     return str(value)
 
 
-def _bounds(value: object) -> Bounds:
+def bounds(value: object) -> Bounds:
     if not isinstance(value, Bounds):
         raise UnfitError("must be Bounds", "use supertokens_min_cdi_version and supertokens_max_cdi_version")
     return value
 
 
-def _file(value: object) -> str:
+def file(value: object) -> str:
     text = rules.as_text(value)
     try:
         Path(text).open("rb").close()
@@ -149,7 +144,7 @@ def _file(value: object) -> str:
     return str(Path(text).absolute())
 
 
-def _positive(high: float, why: str, advice: str) -> Rule:
+def positive(high: float, why: str, advice: str) -> Rule:
     amount = rules.amount(0, high, why, advice)
 
     def rule(value: object) -> object:
@@ -161,105 +156,59 @@ def _positive(high: float, why: str, advice: str) -> Rule:
     return rule
 
 
-RULES: Final[dict[str, Rule]] = {
-    "host": _host,
-    "port": rules.whole(0, _PORT_MAX, "must be between 0 and 65535", "3567 is usual; 0 takes any free port"),
-    "base_path": _base_path,
-    "workers": rules.whole(1, 64, "must be between 1 and 64", "one per processor core, with PostgreSQL"),
-    "database_uri": EMBEDDED["database_uri"],
-    "postgresql_connection_pool_size": rules.whole(
-        1, 1000, "'connectionPoolSize' in the config.yaml file must be > 0", "10 suits"
-    ),
-    "secret_key": EMBEDDED["secret_key"],
-    "accepted_secret_keys": EMBEDDED["accepted_secret_keys"],
-    "api_keys": api_keys,
-    "api_keys_file": rules.optional(key_file),
-    "allow_open_access": rules.boolean,
-    "ip_allow_regex": _address_pattern("ip_allow_regex"),
-    "ip_deny_regex": _address_pattern("ip_deny_regex"),
-    "tls_certificate_file": rules.optional(_file),
-    "tls_key_file": rules.optional(_file),
-    "tls_client_ca_file": rules.optional(_file),
-    "trusted_proxies": networks,
-    "failures_per_minute": rules.whole(0, 1_000_000, "must be between 0 and 1000000", "120 suits; 0 is no limit"),
-    "connections_per_address": rules.whole(0, 1_000_000, "must be between 0 and 1000000", "100 suits; 0 is no limit"),
-    "bounds": _bounds,
-    "access_token_validity": EMBEDDED["access_token_validity"],
-    "refresh_token_validity": EMBEDDED["refresh_token_validity"],
-    "access_token_blacklisting": rules.boolean,
-    "access_token_signing_algorithm": _algorithm,
-    "access_token_signing_key_dynamic": rules.boolean,
-    INTERVAL: _positive(_HOURS_MAX, "must be greater than, equal to 1 hour.", "168 is one week, 876000 the most"),
-    "access_token_validity_jitter": rules.amount(
-        0, 0.25, "must be between 0 and 0.25 inclusive.", "0.05 shortens lives by up to 5 %"
-    ),
-    "refresh_token_rotation_grace_period": EMBEDDED["refresh_token_rotation_grace_period"],
-    "recent_token_reuse_behaviour": _reuse,
-    "rollback": EMBEDDED["rollback"],
-    "enable_anti_csrf": rules.boolean,
-    "cookie_domain": EMBEDDED["cookie_domain"],
-    "cookie_secure": rules.boolean,
-    "cookie_same_site": EMBEDDED["cookie_same_site"],
-    "access_token_path": rules.of_text(path),
-    "refresh_api_path": rules.of_text(path),
-    "session_expired_status_code": rules.whole(
-        400, 599, "must be a value between 400 and 599, inclusive", "401 suits unless the SDK expects another one"
-    ),
-    "log_level": _log_level,
-    "metrics_port": rules.optional(
-        rules.whole(1, _PORT_MAX, "must be between 1 and 65535", "remove it to serve /metrics behind the API key")
-    ),
-    "shutdown_delay": rules.amount(0, 60, "must be between 0 and 60 seconds", "as long as a probe of /readyz takes"),
-    "test_mode": rules.boolean,
-}
-
-SERVICE_PACTS: Final = (
-    *(pact for pact in PACTS if pact.keys == ("cookie_same_site", "enable_anti_csrf")),
-    Pact(
+SERVICE_CROSS_RULES: Final = (
+    *(rule for rule in CROSS_RULES if rule.keys == ("cookie_same_site", "enable_anti_csrf")),
+    CrossRule(
         ("refresh_token_validity", "access_token_validity", "test_mode"),
         lambda minutes, seconds, test_mode: test_mode or outlasts(minutes, seconds),
         "'refresh_token_validity' must be strictly greater than 'access_token_validity'.",
         "the first counts minutes, the second seconds",
     ),
-    Pact(
+    CrossRule(
+        ("session_absolute_timeout", "access_token_validity", "test_mode"),
+        lambda minutes, seconds, test_mode: test_mode or outlasts(minutes, seconds),
+        "'session_absolute_timeout' must be longer than 'access_token_validity'",
+        "the first counts minutes, the second seconds",
+    ),
+    CrossRule(
         (INTERVAL, "test_mode"),
         lambda hours, test_mode: test_mode or hours >= 1,
         f"'{INTERVAL}' must be greater than, equal to 1 hour.",
         "168 is one week",
     ),
-    Pact(
+    CrossRule(
         ("host", "api_keys", "api_keys_file", "allow_open_access"),
         lambda host, keys, file, open_access: bool(keys or file) or open_access or is_loopback(host),
-        "'host' must be a loopback address as long as there are no 'api_keys': whoever reaches the port can create "
+        "'host' must be a loopback address as long as there are no 'api_keys': anybody who reaches the port can create "
         "sessions for any user",
         "set api_keys (make one with: openssl rand -hex 32), use 127.0.0.1, or set allow_open_access: true where the "
         "network itself is closed",
     ),
-    Pact(
+    CrossRule(
         ("api_keys", "api_keys_file"),
         lambda keys, file: not (keys and file),
         "'api_keys' and 'api_keys_file' are both set",
-        "keep one of them: a key that is withdrawn in the file must not stay good in the other place",
+        "keep one of them: a key that is removed from the file must not stay valid in the other place",
     ),
-    Pact(
+    CrossRule(
         ("tls_certificate_file", "tls_key_file"),
         lambda certificate, key: (certificate is None) == (key is None),
         "'tls_certificate_file' and 'tls_key_file' belong together",
         "name both files, or neither",
     ),
-    Pact(
+    CrossRule(
         ("tls_client_ca_file", "tls_certificate_file"),
         lambda authorities, certificate: authorities is None or certificate is not None,
         "'tls_client_ca_file' needs 'tls_certificate_file'",
         "without TLS nobody shows a certificate",
     ),
-    Pact(
+    CrossRule(
         ("workers", "database_uri"),
         lambda workers, uri: workers == 1 or uri.startswith(POSTGRESQL_SCHEMES),
         "'workers' must be 1 with this store, because it has one writer",
         "use PostgreSQL for more",
     ),
-    Pact(
+    CrossRule(
         ("metrics_port", "port"),
         lambda metrics, port: metrics is None or metrics != port,
         "'metrics_port' must differ from 'port'",

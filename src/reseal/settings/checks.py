@@ -1,17 +1,17 @@
-"""Whether a set of values is fit: the rule of each key, then the pacts between keys. Every problem is told."""
+"""Whether a set of values is valid: the rule of each key, then the rules between keys. Every problem is reported."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reseal.settings.origins import covers, is_open_http
-from reseal.settings.problems import UnfitError, shown_for
-from reseal.settings.rules import MINUTE, RULES, SECOND
+from reseal.settings.problems import UnfitError
+from reseal.settings.rules import MINUTE, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from reseal.settings.rules import Rule
+    from reseal.settings.fields import Row
 
 _MISSING: Final = "set it to the origin of the API as browsers see it, like https://api.example.com"
 
@@ -21,7 +21,7 @@ def milliseconds(amount: float, unit: int) -> int:
     return round(amount * unit)
 
 
-class Pact(NamedTuple):
+class CrossRule(NamedTuple):
     """A rule between keys: ``holds`` takes their values in this order."""
 
     keys: tuple[str, ...]
@@ -31,32 +31,40 @@ class Pact(NamedTuple):
 
 
 def check(
-    values: Mapping[str, object],
-    places: Mapping[str, str],
-    rules: Mapping[str, Rule] = RULES,
-    pacts: Iterable[Pact] | None = None,
+    values: Mapping[str, object], places: Mapping[str, str], rows: Mapping[str, Row], cross_rules: Iterable[CrossRule]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the normalised values that are fit, and a text for every problem.
+    """Return the normal forms of the valid values, and a text for every problem.
 
     ``places`` says where a key was given, if that is known. A key without a value is missing. A rule between keys
-    is asked only if each of them is fit by itself.
+    is applied only if each of them is valid by itself.
     """
     fit: dict[str, Any] = {}
     problems: list[str] = []
-    for key, rule in rules.items():
+    for key, row in rows.items():
         if key not in values:
             problems.append(f"'{key}' is missing: {_MISSING}")
             continue
         try:
-            fit[key] = rule(values[key])
+            fit[key] = row.rule(values[key])
         except UnfitError as unfit:
-            problems.append(f"{unfit.reason(key)} (got {_got(key, values[key], places)}): {unfit.advice}")
-    problems.extend(_between(fit, places, PACTS if pacts is None else pacts))
+            problems.append(f"{unfit.reason(key)} (got {_got(row, values[key], places)}): {unfit.advice}")
+    for broken in broken_by(fit, cross_rules):
+        got = ", ".join(f"{key} {_got(rows[key], fit[key], places)}" for key in broken.keys)
+        problems.append(f"{broken.why} (got {got}): {broken.advice}")
     return fit, problems
 
 
+def broken_by(values: Mapping[str, Any], cross_rules: Iterable[CrossRule]) -> list[CrossRule]:
+    """Return the rules that these values break; a rule of which a key is absent does not apply."""
+    return [
+        rule
+        for rule in cross_rules
+        if values.keys() >= set(rule.keys) and not rule.holds(*(values[key] for key in rule.keys))
+    ]
+
+
 def outlasts(minutes: float | None, seconds: int) -> bool:
-    """Tell whether the first time is longer than the second; none is endless."""
+    """Return whether the first time is longer than the second; ``None`` is endless."""
     return minutes is None or milliseconds(minutes, MINUTE) > seconds * SECOND
 
 
@@ -82,102 +90,94 @@ _HTTPS: Final = (
     "for tests use your https origin and reseal.testing.as_browser"
 )
 
-PACTS: Final = (
-    Pact(
+CROSS_RULES: Final = (
+    CrossRule(
         ("refresh_token_validity", "access_token_validity"),
         outlasts,
         "'refresh_token_validity' must be strictly greater than 'access_token_validity'.",
         "the first counts minutes, the second seconds",
     ),
-    Pact(
+    CrossRule(
         ("session_absolute_timeout", "access_token_validity"),
         outlasts,
         "'session_absolute_timeout' must be longer than 'access_token_validity'",
         "the first counts minutes, the second seconds",
     ),
-    Pact(
+    CrossRule(
         ("cookie_same_site", "enable_anti_csrf"),
         lambda same_site, anti_csrf: same_site != "none" or anti_csrf,
         "please set 'enable_anti_csrf' to true if 'cookie_same_site' is set to 'none'",
         "cookies that travel cross-site prove nothing about the page; or use lax",
     ),
-    Pact(
+    CrossRule(
         ("cookie_same_site", "cookie_secure", "api_domain"),
         _none_is_secure,
         "'cookie_same_site' none needs secure cookies, or browsers drop them",
         "serve the API over https and do not set cookie_secure to false, or use lax",
     ),
-    Pact(
+    CrossRule(
         ("cookie_domain", "api_domain"),
         covers,
         "'cookie_domain' must be the host of 'api_domain' or a parent domain of it",
         "browsers drop the cookies otherwise; remove it for host-only cookies",
     ),
-    Pact(
+    CrossRule(
         ("older_cookie_domain", "api_domain"),
         lambda older, api: not older or covers(older, api),
         "'older_cookie_domain' must be the host of 'api_domain' or a parent domain of it",
         "browsers have no such cookies to delete; leave it empty if the old ones had no domain",
     ),
-    Pact(
+    CrossRule(
         ("older_cookie_domain", "cookie_domain"),
         _differ,
         "'older_cookie_domain' must differ from 'cookie_domain'",
         "it would delete the cookies just set; remove it if the domain was not changed",
     ),
     *(
-        Pact(
+        CrossRule(
             (f"older_{key}", key),
             lambda older, present: older != present,
             f"'older_{key}' must differ from '{key}'",
-            "it says where the cookies were before; remove it if nothing was moved",
+            "it names the previous place of the cookies; remove it if nothing was moved",
         )
         for key in ("access_token_path", "refresh_api_path", "cookie_suffix")
     ),
-    Pact(
+    CrossRule(
         ("older_cookie_secure", "cookie_secure", "api_domain"),
         lambda older, secure, api: older is None or older != _is_secure(secure, api),
-        "'older_cookie_secure' must differ from what holds now",
-        "it says what held before; remove it if that was not changed",
+        "'older_cookie_secure' must differ from the present value",
+        "it names the previous value; remove it if that was not changed",
     ),
-    Pact(
+    CrossRule(
         ("older_refresh_api_path", "signout_api_path"),
         lambda older, signout: older != signout,
         "'older_refresh_api_path' must differ from 'signout_api_path'",
         "the older path is still answered, as the refresh endpoint",
     ),
-    Pact(
+    CrossRule(
         ("public_path_prefix", "refresh_api_path"),
         lambda prefix, refresh: not prefix or not refresh.startswith(f"{prefix}/"),
         "'refresh_api_path' must not begin with 'public_path_prefix'",
         "it is the path within the application: leave the prefix out; or remove the latter if nothing is taken off",
     ),
-    Pact(
+    CrossRule(
         ("refresh_api_path", "signout_api_path"),
         lambda refresh, signout: refresh != signout,
         "'refresh_api_path' must differ from 'signout_api_path'",
         "give each endpoint its own path",
     ),
-    Pact(
+    CrossRule(
         ("access_token_path", "signout_api_path"),
         lambda access, signout: signout == access or signout.startswith(access.rstrip("/") + "/"),
         "'signout_api_path' must lie under 'access_token_path'",
         "signing out needs the access cookie, which browsers send only there",
     ),
     *(
-        Pact((key, "cookie_secure"), _encrypted, f"'{key}' must use https unless its host is loopback", _HTTPS)
+        CrossRule((key, "cookie_secure"), _encrypted, f"'{key}' must use https unless its host is loopback", _HTTPS)
         for key in ("api_domain", "website_domain", "trusted_origins")
     ),
 )
 
 
-def _between(fit: Mapping[str, Any], places: Mapping[str, str], pacts: Iterable[Pact]) -> list[str]:
-    return [
-        f"{pact.why} (got {', '.join(f'{key} {_got(key, fit[key], places)}' for key in pact.keys)}): {pact.advice}"
-        for pact in pacts
-        if fit.keys() >= set(pact.keys) and not pact.holds(*(fit[key] for key in pact.keys))
-    ]
-
-
-def _got(key: str, value: object, places: Mapping[str, str]) -> str:
-    return shown_for(key, value) + (f" from {places[key]}" if key in places else "")
+def _got(row: Row, value: object, places: Mapping[str, str]) -> str:
+    return row.show(value) + (f" from {places[row.name]}" if row.name in places else "")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from reseal.settings.value import Settings
+from reseal.settings.fields import EmbeddedFields
 
 ACCESS_COOKIE: Final = "sAccessToken"
 REFRESH_COOKIE: Final = "sRefreshToken"
@@ -34,8 +33,8 @@ class CookiePlan:
         return _prefix(secure=self.secure, host_only=False) + REFRESH_COOKIE + self.suffix
 
 
-def cookies_of(settings: Settings) -> dict[str, object]:
-    """Derive the cookies, and those of the configuration before, if any of the ``older_`` keys names one."""
+def cookies_of(settings: EmbeddedFields) -> dict[str, object]:
+    """Derive the cookies, and the previous ones, if any of the ``older_`` keys is set."""
     secure = settings.cookie_secure
     if secure is None:
         secure = settings.api_domain.startswith("https:")
@@ -56,7 +55,7 @@ def cookies_of(settings: Settings) -> dict[str, object]:
     }
 
 
-def _older(settings: Settings, plan: CookiePlan) -> CookiePlan:
+def _older(settings: EmbeddedFields, plan: CookiePlan) -> CookiePlan:
     domain, secure, suffix = settings.older_cookie_domain, settings.older_cookie_secure, settings.older_cookie_suffix
     return CookiePlan(
         plan.suffix if suffix is None else suffix,

@@ -6,17 +6,6 @@ import re
 from typing import Final
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}):")
-_SECRETS: Final = frozenset(
-    {
-        "secret_key",
-        "accepted_secret_keys",
-        "api_keys",
-        "api_keys_file",
-        "supertokens_saas_secret",
-        "postgresql_password",
-    }
-)
-_ADDRESSES: Final = frozenset({"database_uri", "postgresql_connection_uri"})
 _SHOWN_MAX: Final = 80
 _SHOWN_BITS: Final = 128
 _SHOWN_ENTRIES: Final = 10
@@ -39,14 +28,17 @@ class UnfitError(Exception):
         return self.why if self.whole else f"'{key}' {self.why}"
 
 
-def shown_for(key: str, value: object) -> str:
-    """Describe the value of a key; some keys hold what nobody else should read."""
-    if key in _SECRETS:
-        return "a value that is not shown" if value else "nothing"
-    if key in _ADDRESSES and isinstance(value, str):
-        scheme = _SCHEME.match(value)
-        return f"the scheme {scheme[1]}:" if scheme else "no scheme"
-    return shown(value)
+def hidden(value: object) -> str:
+    """Describe a value that nobody else should read."""
+    return "a value that is not shown" if value else "nothing"
+
+
+def scheme_only(value: object) -> str:
+    """Describe an address that may hold a password."""
+    if not isinstance(value, str):
+        return shown(value)
+    scheme = _SCHEME.match(value)
+    return f"the scheme {scheme[1]}:" if scheme else "no scheme"
 
 
 def shown(value: object) -> str:

@@ -21,7 +21,9 @@ HOUR: Final = 60 * MINUTE
 
 SECRET_MIN: Final = 32
 """Shortest ``secret_key``, in bytes of UTF-8."""
-_YEARS_100: Final = 100 * 365 * 24 * HOUR
+YEARS_100: Final = 100 * 365 * 24 * HOUR
+"""The longest duration, in ms."""
+HOURS_MAX: Final = YEARS_100 // HOUR
 _FORBIDDEN_STATUS: Final = {403: "403 answers a missing claim", 503: "503 answers a store that is away"}
 POSTGRESQL_SCHEMES: Final = ("postgresql://", "postgres://")
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
@@ -74,22 +76,22 @@ def amount(low: float, high: float, why: str, advice: str) -> Rule:
     return rule
 
 
-def _duration(unit: int, plural: str) -> Rule:
+def duration(unit: int, plural: str) -> Rule:
     """Bound a duration from above; its pact with the access token's validity bounds it from below."""
-    most = _YEARS_100 // unit
+    most = YEARS_100 // unit
     return amount(-most, most, f"must be at most {most} {plural} (100 years)", f"the unit is {plural}")
 
 
-def _choice(names: tuple[str, ...], why: str) -> Rule:
+def choice(names: tuple[str, ...], why: str) -> Rule:
     def rule(value: object) -> str:
         if isinstance(value, str) and value in names:
             return str(value)
-        raise UnfitError(why, _same_but_for_case(value, names) or f"choose one of {', '.join(names)}")
+        raise UnfitError(why, _other_case(value, names) or f"choose one of {', '.join(names)}")
 
     return rule
 
 
-def _matching(pattern: re.Pattern[str], why: str, advice: str) -> Rule:
+def matching(pattern: re.Pattern[str], why: str, advice: str) -> Rule:
     def rule(value: object) -> str:
         text = as_text(value)
         if not pattern.fullmatch(text):
@@ -107,7 +109,7 @@ def optional(rule: Rule) -> Rule:
     return lambda value: None if value is None else rule(value)
 
 
-def _origins(value: object) -> tuple[str, ...]:
+def origins(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise UnfitError("must be a list of origins", "write it like [https://www.example.com]")
     normal: list[str] = []
@@ -122,7 +124,7 @@ def _origins(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(normal))
 
 
-def _algorithm(value: object) -> str:
+def algorithm(value: object) -> str:
     if isinstance(value, str) and value in _ALGORITHMS:
         return str(value)
     name = value.lower() if isinstance(value, str) else ""
@@ -132,10 +134,10 @@ def _algorithm(value: object) -> str:
         why = "must not be none: anybody could write an unsigned token"
     else:
         why = "must be an algorithm offered here, whose keys have a strength of at least 128 bits"
-    raise UnfitError(why, _same_but_for_case(value, _ALGORITHMS) or f"choose one of {', '.join(_ALGORITHMS)}")
+    raise UnfitError(why, _other_case(value, _ALGORITHMS) or f"choose one of {', '.join(_ALGORITHMS)}")
 
 
-def _database(value: object) -> str:
+def database(value: object) -> str:
     text = as_text(value)
     if text == "memory:" or (_SQLITE.fullmatch(text) and not text.endswith(":memory:")):
         return text
@@ -153,45 +155,45 @@ def _database(value: object) -> str:
     )
 
 
-def _secret(value: object) -> Secret:
+def secret(value: object) -> Secret:
     if not isinstance(value, str | Secret):
         raise UnfitError("must be text or a Secret", "put the value in quotes, or remove the key")
-    secret = value if isinstance(value, Secret) else Secret(value)
-    if len(secret.reveal()) < SECRET_MIN:
+    kept = value if isinstance(value, Secret) else Secret(value)
+    if len(kept.reveal()) < SECRET_MIN:
         raise UnfitError(
             f"must have at least {SECRET_MIN} characters", "make one with: openssl rand -base64 48, or remove the key"
         )
-    found = guessable.obvious(secret.reveal().decode("utf-8", "replace"))
+    found = guessable.obvious(kept.reveal().decode("utf-8", "replace"))
     if found is not None:
         raise UnfitError(found, "make one with: openssl rand -base64 48")
-    return secret
+    return kept
 
 
-def _secrets(value: object) -> Secret:
+def secrets(value: object) -> Secret:
     """Several secrets: text with one a line, or a list."""
     texts = value.reveal().decode("utf-8", "surrogatepass") if isinstance(value, Secret) else value
     texts = texts.splitlines() if isinstance(texts, str) else texts
     if not isinstance(texts, list | tuple) or not texts:
         raise UnfitError("must be text with a secret on each line", "put the value in quotes, or remove the key")
-    return Secret(b"\n".join(_secret(each).reveal() for each in texts if each))
+    return Secret(b"\n".join(secret(each).reveal() for each in texts if each))
 
 
-def _older_domain(text: str) -> str:
+def older_domain(text: str) -> str:
     return text and cookie_domain(text)
 
 
-def _path_prefix(text: str) -> str:
+def path_prefix(text: str) -> str:
     return "" if text in {"", "/"} else path(text)
 
 
-def _refresh_path(value: object) -> str:
+def refresh_path(value: object) -> str:
     text = path(as_text(value))
     if text == "/":
         raise UnfitError("must not be '/'", "the refresh token would travel with every request; use /session/refresh")
     return text
 
 
-def _status(value: object) -> int:
+def expired_status(value: object) -> int:
     why = "must be a value between 400 and 599, inclusive"
     status = whole(400, 599, why, "401 suits unless the pages expect another one")(value)
     if status in _FORBIDDEN_STATUS:
@@ -199,75 +201,26 @@ def _status(value: object) -> int:
     return status
 
 
-def _theft_response(value: object) -> TheftResponse:
+def theft_response(value: object) -> TheftResponse:
     names = tuple(member.value for member in TheftResponse)
     if isinstance(value, str) and value in names:
         return TheftResponse(value)
     raise UnfitError(f"must be one of {', '.join(names)}", "remove the key for the default of the rotation policy")
 
 
-def _rollback(value: object) -> Rollback:
+def rollback(value: object) -> Rollback:
     names = tuple(member.value for member in Rollback)
     if isinstance(value, str) and value in names:
         return Rollback(value)
-    raise UnfitError("must be adopt or refuse", _same_but_for_case(value, names) or "adopt signs nobody out")
+    raise UnfitError("must be adopt or refuse", _other_case(value, names) or "adopt signs nobody out")
 
 
-def _same_but_for_case(value: object, names: tuple[str, ...]) -> str | None:
+def _other_case(value: object, names: tuple[str, ...]) -> str | None:
     same = [name for name in names if isinstance(value, str) and name.lower() == value.strip().lower()]
     return f"write {same[0]}" if same else None
 
 
-_id = _matching(_NAME, "must be 1 to 64 characters of a-z, 0-9 and -", "choose a short lower-case name")
-_suffix = _matching(_SUFFIX, "must be up to 32 characters of A-Z, a-z, 0-9, - and _", "write it like -shop")
-_claim = optional(_matching(_CLAIM, "must be 1 to 255 printable ASCII characters", "remove the key for api_domain"))
-
-RULES: Final[dict[str, Rule]] = {
-    "api_domain": of_text(origin),
-    "website_domain": optional(of_text(origin)),
-    "trusted_origins": _origins,
-    "app_id": _id,
-    "tenant_id": _id,
-    "database_uri": _database,
-    "secret_key": optional(_secret),
-    "accepted_secret_keys": optional(_secrets),
-    "access_token_validity": whole(
-        1, 86_400_000, "must be between 1 and 86400000 seconds inclusive.", "3600 is one hour"
-    ),
-    "refresh_token_validity": _duration(MINUTE, "minutes"),
-    "session_absolute_timeout": optional(_duration(MINUTE, "minutes")),
-    "access_token_signing_algorithm": _algorithm,
-    "access_token_signing_key_dynamic": boolean,
-    "access_token_dynamic_signing_key_update_interval": amount(
-        1, _YEARS_100 // HOUR, "must be greater than, equal to 1 hour.", "168 is one week, 876000 the most"
-    ),
-    "issuer": _claim,
-    "audience": _claim,
-    "enable_anti_csrf": boolean,
-    "token_transfer_method": _choice(("any", "cookie", "header"), "must be any, cookie or header"),
-    "frontend_compatibility": boolean,
-    "cookie_domain": optional(of_text(cookie_domain)),
-    "older_cookie_domain": optional(of_text(_older_domain)),
-    "cookie_secure": optional(boolean),
-    "older_cookie_secure": optional(boolean),
-    "cookie_suffix": _suffix,
-    "older_cookie_suffix": optional(_suffix),
-    "cookie_same_site": _choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"'),
-    "access_token_path": of_text(path),
-    "older_access_token_path": optional(of_text(path)),
-    "refresh_api_path": _refresh_path,
-    "older_refresh_api_path": optional(_refresh_path),
-    "public_path_prefix": of_text(_path_prefix),
-    "signout_api_path": of_text(path),
-    "session_expired_status_code": _status,
-    "session_check_interval": amount(1, 3600, "must be between 1 and 3600 seconds inclusive.", "10 suits most"),
-    "rotation_policy": _choice(("graceful", "classic"), "must be graceful or classic"),
-    "refresh_token_rotation_grace_period": amount(
-        0, 300, "must be between 0 and 300 seconds inclusive.", "30 covers pages that refresh at the same time"
-    ),
-    "lost_response_window": optional(
-        amount(0, _YEARS_100 // SECOND, "must be between 0 seconds and 100 years", "86400 is one day")
-    ),
-    "theft_response": optional(_theft_response),
-    "rollback": _rollback,
-}
+identifier = matching(_NAME, "must be 1 to 64 characters of a-z, 0-9 and -", "choose a short lower-case name")
+suffix = matching(_SUFFIX, "must be up to 32 characters of A-Z, a-z, 0-9, - and _", "write it like -shop")
+claim = optional(matching(_CLAIM, "must be 1 to 255 printable ASCII characters", "remove the key for api_domain"))
+same_site = choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"')

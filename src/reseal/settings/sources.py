@@ -1,4 +1,4 @@
-"""Where settings come from: a mapping, a YAML file, the environment. Reads and names values; judges none of them."""
+"""The sources of settings: a mapping, a YAML file, the environment. Reads and names values; checks none of them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,11 @@ from reseal.settings.problems import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from reseal.settings.fields import Row
+
 PREFIX: Final = "RESEAL_"
 CONFIG_VARIABLE: Final = "RESEAL_CONFIG"
 """Names the file that ``Settings.load`` reads if it is given none."""
-SECRET_FILES: Final = {
-    "RESEAL_SECRET_KEY_FILE": "secret_key",
-    "RESEAL_ACCEPTED_SECRET_KEYS_FILE": "accepted_secret_keys",
-}
-ALIASES: Final = {
-    "access_token_signing_key_update_interval": "access_token_dynamic_signing_key_update_interval",
-}
-"""The wire's other names of a key."""
-SERVICE_KEYS: Final = re.compile(
-    r"core_config_version|port|host|api_keys|max_server_pool_size|info_log_path|error_log_path|log_level"
-    r"|disable_telemetry|base_path|ip_allow_regex|ip_deny_regex|(?:supertokens|postgresql|mysql|mongodb)_.*"
-)
-REPLACED_KEYS: Final = {
-    "access_token_blacklisting": "remove it; it belongs to the interface of older versions",
-    "access_token_validity_jitter": "remove it; every access token lives for 'access_token_validity'",
-    "recent_token_reuse_behaviour": "use 'theft_response'",
-}
-"""Session keys of a known config.yaml that have no equal here, and what to do about them."""
-
 _ENVIRONMENT: Final = "the environment"
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
@@ -44,7 +27,7 @@ _COMPARED: Final = 80
 
 
 class Layer(NamedTuple):
-    """What one source gave: values by key, where each was given, and what was wrong with the names."""
+    """The contents of one source: values by key, the place of each, and the problems of the names."""
 
     values: dict[str, object]
     places: dict[str, str]
@@ -57,12 +40,23 @@ class Vocabulary(NamedTuple):
     kinds: Mapping[str, str]
     """Every key with its type."""
     foreign: Callable[[str, str], str | None]
-    """What to say, behind the name, of a known key that has no meaning here: takes the key and its place."""
-    aliases: Mapping[str, str] = ALIASES
-    files: Mapping[str, str] = SECRET_FILES
+    """The text that follows the name of a known key without a meaning here: takes the key and its place."""
+    aliases: Mapping[str, str]
+    files: Mapping[str, str]
     """Variables that name a file, and the key whose value is in it."""
     reserved: frozenset[str] = frozenset({CONFIG_VARIABLE})
     """Variables with the prefix that are no keys."""
+
+
+def vocabulary(rows: Mapping[str, Row], foreign: Callable[[str, str], str | None]) -> Vocabulary:
+    """Return the names of a form's table."""
+    known = [row for row in rows.values() if row.in_files]
+    return Vocabulary(
+        {row.name: row.kind for row in known},
+        foreign,
+        {other: row.name for row in known for other in row.other_names},
+        {f"{variable(row.name)}_FILE": row.name for row in known if row.from_file},
+    )
 
 
 class _Entry(NamedTuple):
@@ -138,15 +132,6 @@ def parse_yaml(text: str, source: str) -> object:
     return content
 
 
-def embedded_foreign(key: str, place: str) -> str | None:
-    """Say what to do about a key of the service, or of a known config.yaml, in the embedded form."""
-    if SERVICE_KEYS.fullmatch(key):
-        return f"concerns the service and has no meaning in the embedded form; remove it from {place}"
-    if key in REPLACED_KEYS:
-        return f"in {place} is not used here: {REPLACED_KEYS[key]}"
-    return None
-
-
 def _layer(entries: Iterable[_Entry], place: str, words: Vocabulary) -> Layer:
     layer = Layer({}, {}, [])
     for entry in entries:
@@ -168,7 +153,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def _unknown(entry: _Entry, place: str, words: Vocabulary) -> str:
-    """Say what to do about a name that is no key. Its value is not shown: it may be a secret with a typing slip."""
+    """Return the advice for a name that is not a key. The value is not shown: the name may be a secret's, mistyped."""
     known = words.foreign(entry.key, place)
     if known is not None:
         return f"{entry.name} {known}"

@@ -37,7 +37,7 @@ class CdiTokenFamilies:
         self._secrets = secrets
         self._random = random
         self._on_event = on_event
-        self._lifetimes = Lifetimes(app.refresh_token_ms, None)
+        self._lifetimes = Lifetimes(app.refresh_token_ms, app.absolute_ms)
         self._policies = {graceful: app.policy(graceful=graceful) for graceful in (True, False)}
         self._kept = lru_cache(KEPT)(self._make)
 

@@ -218,20 +218,22 @@ class CdiSessions:
         self, line: AsyncTokenFamilies, claims: CdiClaims, facts: SessionFacts, *, stale: bool
     ) -> Verified:
         """Note that this generation is in use, and exchange its first access token for one without a parent."""
+        now = store_now = self._clock.wall()
 
-        def note(record: SessionRecord, now: int) -> SessionRecord:
-            return rotation.confirmed(record, record.generation, now) if _is_current(claims, record) else record
+        def note(record: SessionRecord, read_at: int) -> SessionRecord:
+            nonlocal store_now
+            store_now = read_at
+            return rotation.confirmed(record, record.generation, read_at) if _is_current(claims, record) else record
 
         record = await line.change(claims.handle, note)
         if not stale and not _is_current(claims, record):
             return Verified(facts)
-        now = self._clock.wall()
         fresh = structs.replace(
             claims,
             parent_hash=None,
             payload=record.jwt_payload,
             issued_ms=now,
-            expires_ms=now + self._access_ms(None),
+            expires_ms=now + self._access_ms(None, record, store_now),
         )
         token = self._sign(fresh, static_key=record.use_static_key)
         return Verified(self._facts(record, facts.tenant_id), token)
@@ -260,7 +262,7 @@ class CdiSessions:
             anti_csrf=csrf,
             payload=record.jwt_payload,
             issued_ms=now,
-            expires_ms=now + self._access_ms(access_ms),
+            expires_ms=now + self._access_ms(access_ms, record, step.store_now),
         )
         refresh = TokenFacts(
             refresh_tokens.write(step.token.text, anti_csrf=anti_csrf), now + record.expires_at - step.store_now, now
@@ -271,8 +273,11 @@ class CdiSessions:
     def _sign(self, claims: CdiClaims, *, static_key: bool) -> TokenFacts:
         return signing.sign(claims, self._keeper.ring, self._clock.wall(), static_key=static_key)
 
-    def _access_ms(self, asked: int | None) -> int:
-        return signing.access_ms(self.app, asked, self._random(signing.CHANCE_BYTES))
+    def _access_ms(self, asked: int | None, record: SessionRecord, store_now: int) -> int:
+        """Return the lifetime of an access token, which never passes the absolute limit of its session."""
+        full = signing.access_ms(self.app, asked, self._random(signing.CHANCE_BYTES))
+        end = record.absolute_expires_at
+        return full if end is None else min(full, end - store_now)
 
     def _facts(self, record: SessionRecord, tenant_id: str) -> SessionFacts:
         return SessionFacts(record.handle, record.user_id, tenant_id, record.jwt_payload)
