@@ -20,7 +20,7 @@ from reseal.core.model import Scope
 from reseal.log import log_event
 from reseal.server.config import ServiceSettings
 from reseal.server.directory import WAIT_AFTER, Directory
-from reseal.sql import sqlite_file
+from reseal.stores.sqlite import file as sqlite_file
 from reseal.testing import ManualClock
 
 ROW = json.dumps({"coreConfig": {}, "signIn": {"firstFactors": ["emailpassword"]}, "born": "0011223344556677"}).encode()

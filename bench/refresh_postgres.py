@@ -19,7 +19,7 @@ from bench.measure import median, micro, print_machine, ratio, take_turns
 from bench.stored import SCOPE, Line
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal.core.model import Rotation
-from reseal.sql import rows
+from reseal.stores import rows
 
 EACH = 40
 """Refreshes of each caller in one turn."""

@@ -30,9 +30,10 @@ from stored import SCOPE, Line
 from reseal import AsyncEngine, AsyncSQLiteStore, Engine, Settings, SQLiteStore
 from reseal.core import refresh_token
 from reseal.core.model import Device, NewSession
-from reseal.sql import rows, sqlite_file
-from reseal.sql.jobs import Job, T
-from reseal.sql.sqlite_tables import Tables
+from reseal.stores import rows
+from reseal.stores.sqlite import file as sqlite_file
+from reseal.stores.sqlite.batch_jobs import Job, T
+from reseal.stores.sqlite.tables import Tables
 
 CALLERS = 32
 GROUP_TARGET = 5.0

@@ -22,7 +22,7 @@ from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftD
 from reseal.core.events import EventName
 from reseal.core.model import EndReason, Scope, SessionRecord
 from reseal.core.selection import UserPlace
-from reseal.sql import queries, schema_steps
+from reseal.stores.sql_files import queries, schema_steps
 from reseal.testing._sync.waiting import together
 from reseal.testing.clock import ManualClock
 from reseal.testing.material import hash_of, new_session, step

@@ -10,7 +10,7 @@ import pytest
 from reseal import Engine, Settings, SQLiteStore
 from reseal._sync.stores.postgres import PostgresStore
 from reseal.core.errors import TokenTheftDetected
-from reseal.sql import schema_steps
+from reseal.stores.sql_files import schema_steps
 from reseal.testing import ManualClock, Recorder
 from reseal.testing.material import HOUR
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reseal.clock import BELIEVED_AHEAD, Mark
-from reseal.sql.server_time import NOTE_EVERY, ServerTime
+from reseal.stores.server_time import NOTE_EVERY, ServerTime
 from reseal.testing.clock import ManualClock
 from reseal.testing.material import DAY, HOUR
 

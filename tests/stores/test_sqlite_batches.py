@@ -14,7 +14,7 @@ from reseal import SQLiteStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Device, EndReason, Scope, SessionRecord
-from reseal.sql import sqlite_file
+from reseal.stores.sqlite import file as sqlite_file
 from reseal.testing.clock import ManualClock
 from reseal.testing.material import HOUR, hash_of, new_session, step
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from reseal.sql.jobs import Job, Outcome, T
-from reseal.sql.lanes import Lane
+from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
+from reseal.stores.sqlite.worker_threads import Lane
 
 
 class _Waiter(NamedTuple):

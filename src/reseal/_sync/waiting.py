@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from reseal.sql.jobs import Job, Outcome, T
-from reseal.sql.lanes import Lane
+from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
+from reseal.stores.sqlite.worker_threads import Lane
 
 
 def run_on(lane: Lane, job: Job[T]) -> T:

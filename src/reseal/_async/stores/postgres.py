@@ -9,8 +9,8 @@ from typing import Final
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
+from reseal._async.stores.batching import Batches
 from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
-from reseal._async.stores.turns import Batches
 from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
@@ -20,9 +20,9 @@ from reseal.core.rotation import begun
 from reseal.core.secret import Secret
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
-from reseal.sql import rows
-from reseal.sql.rows import Key, Values
-from reseal.sql.server_time import ServerTime
+from reseal.stores import rows
+from reseal.stores.rows import Key, Values
+from reseal.stores.server_time import ServerTime
 
 POOL_SIZE: Final = 10
 REMOVED_AT_ONCE: Final = 5_000

@@ -19,12 +19,14 @@ from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
-from reseal.sql import rows, sqlite_connection, sqlite_file
-from reseal.sql.jobs import Job, Kind, T
-from reseal.sql.lanes import Lane, WritingLane
-from reseal.sql.rows import Key, Values
-from reseal.sql.sqlite_connection import FileConnection, Identity
-from reseal.sql.sqlite_tables import Row, Tables
+from reseal.stores import rows
+from reseal.stores.rows import Key, Values
+from reseal.stores.sqlite import connection as sqlite_connection
+from reseal.stores.sqlite import file as sqlite_file
+from reseal.stores.sqlite.batch_jobs import Job, Kind, T
+from reseal.stores.sqlite.connection import FileConnection, Identity
+from reseal.stores.sqlite.tables import Row, Tables
+from reseal.stores.sqlite.worker_threads import Lane, WritingLane
 
 
 class AsyncSQLiteStore:

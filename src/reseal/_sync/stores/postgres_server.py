@@ -24,13 +24,13 @@ from psycopg.errors import (
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from reseal._sync.stores.turns import take
+from reseal._sync.stores.batching import take
 from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.forks import PerProcess
 from reseal.log import LOGGER
-from reseal.sql import queries, schema_steps
+from reseal.stores.sql_files import queries, schema_steps
 
 OLDEST_SERVER: Final = 13
 ATTEMPTS: Final = 5

@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from reseal._async.stores.postgres_server import AsyncLink, wrapped
 from reseal.core.secret import Secret
 from reseal.server.inspection.finding import Finding, of_schema, warned
-from reseal.sql import schema_steps
+from reseal.stores.sql_files import schema_steps
 
 PATIENCE: Final = 5
 """Timeout in seconds for connecting, and for each reply."""

@@ -10,7 +10,8 @@ from typing import Final
 from urllib.parse import quote
 
 from reseal.server.inspection.finding import Finding, of_schema, warned
-from reseal.sql import schema_steps, sqlite_file
+from reseal.stores.sql_files import schema_steps
+from reseal.stores.sqlite import file as sqlite_file
 
 _LEVELS: Final = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 

@@ -11,9 +11,9 @@ from typing import IO, Final
 from reseal.clock import Mark
 from reseal.core.errors import ConfigurationError
 from reseal.log import LOGGER
-from reseal.sql import queries, schema_steps
-from reseal.sql.jobs import wrapped
-from reseal.sql.sqlite_connection import FileConnection, Identity
+from reseal.stores.sql_files import queries, schema_steps
+from reseal.stores.sqlite.batch_jobs import wrapped
+from reseal.stores.sqlite.connection import FileConnection, Identity
 
 OLDEST_SQLITE: Final = (3, 37, 0)
 BUSY_TIMEOUT: Final = 5.0

@@ -18,8 +18,8 @@ from typing import Any, Final
 from reseal import forks
 from reseal.core.errors import StoreUnavailable
 from reseal.forks import PerProcess
-from reseal.sql.jobs import Outcome, Submission, attempts, wrapped
-from reseal.sql.sqlite_connection import FileConnection
+from reseal.stores.sqlite.batch_jobs import Outcome, Submission, attempts, wrapped
+from reseal.stores.sqlite.connection import FileConnection
 
 BATCH: Final = 256
 """Most jobs in one transaction: bounds how long the first of them waits for its commit."""

@@ -14,8 +14,9 @@ from reseal.core import purging
 from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged
 from reseal.core.selection import Adopted, Before, Place
-from reseal.sql import queries, rows
-from reseal.sql.rows import Key, Values
+from reseal.stores import rows
+from reseal.stores.rows import Key, Values
+from reseal.stores.sql_files import queries
 
 Row = tuple[Any, ...]
 
