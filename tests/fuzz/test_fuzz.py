@@ -7,9 +7,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = {"connection": 1_500, "configuration": 400}
+RUNS = {"connection": 1_500, "against-h11": 3_000, "configuration": 400}
 OTHERS = 10_000
-TARGETS = ("connection", "body", "access-token", "wire-token", "refresh-token", "ticket", "cookies", "bearer")
+TARGETS = (
+    "connection",
+    "against-h11",
+    "body",
+    "access-token",
+    "wire-token",
+    "refresh-token",
+    "ticket",
+    "cookies",
+    "bearer",
+)
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "configuration"])

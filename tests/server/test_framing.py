@@ -77,6 +77,7 @@ REFUSED = {
     "a length behind the chunks": chunks(b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n"),
     "no host": get(b"\r\n"),
     "two hosts": get(b"Host: localhost\r\nHost: localhost\r\n\r\n"),
+    "a fragment in the target": get(b"Host: localhost\r\n\r\n", b"GET /hello#/apiversion HTTP/1.1\r\n"),
     "a version nobody knows": get(b"Host: localhost\r\n\r\n", b"GET /hello HTTP/1.2\r\n"),
     "a header without a colon": post(b"Content-Length: 2\r\nX\r\n"),
     "a header without a name": post(b"Content-Length: 2\r\n: a\r\n"),

@@ -61,6 +61,8 @@ class Head:
         version = parser.get_http_version()
         if self._hosts > 1 or (not self._hosts and version != OLD):
             raise ValueError("a request names one host (RFC 9112, section 3.2)")
+        if b"#" in self.url:
+            raise ValueError("a target has no fragment (RFC 9112, section 3.2), and not everybody cuts it off")
         if parser.should_upgrade() and any(name in _BODY and value != b"0" for name, value in self.headers):
             raise ValueError("the parser would read the body as the protocol after the upgrade")
         path, raw_path, query = _target(self.url)
