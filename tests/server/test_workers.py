@@ -85,7 +85,7 @@ async def test_workers_leave_when_the_process_that_looks_after_them_was_killed(p
         await asyncio.to_thread(until, lambda: not any(lives(pid) for pid in workers))
         with pytest.raises(ConnectionRefusedError):
             service.connect()
-        assert service.log().count("the worker leaves") == len(workers)
+        assert service.log().count("the worker exits") == len(workers)
 
 
 @pytest.mark.parametrize("loop", ROUNDS)
