@@ -287,7 +287,7 @@ PROBLEMS = {
 }
 WITHOUT_STORE = {"healthz", "metrics"}
 """What is answered without asking the store."""
-KEYED = [{"key": []}, {"bearer": []}]
+KEYED: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
 """Either of the two is enough."""
 
 

@@ -100,7 +100,7 @@ class Exchange:
     async def cut(self) -> None:
         """Break the connection with a reset."""
         for connection in list(self.line.server.server_state.connections):
-            if connection.client == self.scope["client"]:
+            if getattr(connection, "client", None) == self.scope["client"]:
                 connection.transport.abort()
         await self.disconnected()
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +114,8 @@ class Tab:
         self.site = site
 
     async def call(self, path: str = FEED, **init: Any) -> dict[str, Any]:
-        return await self.page.evaluate("([path, init]) => call(path, init)", [path, init])
+        answer: dict[str, Any] = await self.page.evaluate("([path, init]) => call(path, init)", [path, init])
+        return answer
 
     async def calls(self, number: int, path: str = FEED) -> list[int | None]:
         """Make calls at the same time; gives their status."""
@@ -126,7 +127,8 @@ class Tab:
 
     async def attempt(self, name: str) -> dict[str, Any]:
         """Call a method of the session client; gives its value, or its error."""
-        return await self.page.evaluate("attempt", name)
+        outcome: dict[str, Any] = await self.page.evaluate("attempt", name)
+        return outcome
 
     async def sign_in(self, user: str = "alice", **body: Any) -> str:
         """Sign in; gives the session's handle."""
@@ -136,7 +138,8 @@ class Tab:
 
     async def told(self) -> list[str]:
         """The events of this tab, oldest first."""
-        return await self.page.evaluate("told")
+        events: list[str] = await self.page.evaluate("told")
+        return events
 
     async def until(self, condition: str, arg: Any = None) -> None:
         """Wait until a function of the page says yes."""
@@ -151,7 +154,8 @@ class Tab:
 
     async def tokens(self) -> dict[str, str]:
         """The tokens of this browser, from where they are kept: the jar, or in header mode the storage."""
-        return await tokens(self.page.context) | await self.page.evaluate(STORED_TOKENS)
+        stored: dict[str, str] = await self.page.evaluate(STORED_TOKENS)
+        return await tokens(self.page.context) | stored
 
 
 async def open_tab(context: BrowserContext, site: Site, path: str = "/") -> Tab:
@@ -265,12 +269,15 @@ async def opened_pages(
         yield Pages(origin, line)
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
 def make_app(reseal: Reseal, notes: list[str], options: dict[str, Any]) -> Starlette:
     app = Starlette()
     reseal.install(app)
 
-    def route(path: str, *methods: str) -> Any:
-        def add(endpoint: Any) -> Any:
+    def route(path: str, *methods: str) -> Callable[[Endpoint], Endpoint]:
+        def add(endpoint: Endpoint) -> Endpoint:
             app.router.add_route(path, endpoint, methods=list(methods))
             return endpoint
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -42,10 +43,11 @@ class Block:
     """Why it is not run, if it is not."""
     hidden: bool
 
-    def compiled(self):
+    def compiled(self) -> CodeType:
         padding = "\n" * (self.line - 1)  # so that a traceback names the line of the page
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        return compile(padding + self.code, str(self.page), "exec", flags=flags, dont_inherit=True)
+        code: CodeType = compile(padding + self.code, str(self.page), "exec", flags=flags, dont_inherit=True)
+        return code
 
 
 def name(page: Path) -> str:

@@ -105,12 +105,13 @@ class Site:
 
     async def end_reason(self, handle: str) -> str | None:
         record = (await self.store.get(self.settings.scope, handle)).record
-        return record and record.end_reason and record.end_reason.value
+        return record.end_reason.value if record and record.end_reason else None
 
     async def send(self, method: str, path: str, headers: Lines = (), **body: Any) -> httpx.Response:
         """Send one request with exactly these headers (and a host)."""
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
-        request = httpx.Request(method, self.settings.api_domain + path, headers=list(headers), **body)
+        sent: list[Any] = list(headers)  # of text and of bytes, which the type of httpx does not mix
+        request = httpx.Request(method, self.settings.api_domain + path, headers=sent, **body)
         response = await transport.handle_async_request(request)
         await response.aread()
         response.request = request
@@ -118,7 +119,8 @@ class Site:
 
 
 def make_site(make_app: Any, settings: Settings, clock: ManualClock | None = None, store: Any = None) -> Site:
-    clock, events, ran = clock or ManualClock(), Listener(), []
+    clock, events = clock or ManualClock(), Listener()
+    ran: list[str] = []
     faulty = FaultyStore(store or make_store(settings, clock))
     engine = AsyncEngine(settings, faulty, clock=clock, on_event=events)
     reseal = make_app.reseal(settings, sessions=engine, clock=clock, on_event=events)
@@ -202,7 +204,8 @@ def keeps_cookies(response: httpx.Response) -> bool:
 
 
 def front_token(response: httpx.Response) -> dict[str, Any]:
-    return json.loads(b64decode(response.headers["front-token"], validate=True))
+    told: dict[str, Any] = json.loads(b64decode(response.headers["front-token"], validate=True))
+    return told
 
 
 class Browser:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from reseal import HasClaim, Settings
 from reseal.testing import ManualClock
@@ -73,14 +74,14 @@ class Wire:
         subprotocols: Iterable[str] = (),
     ) -> Any:
         """Open a WebSocket as a page does: with the browser's cookies, and the page's origin."""
-        sent = list(headers)
+        sent: list[Any] = list(headers)
         if browser is not None and (cookies := browser.cookies_for(path)):
             sent.append(("cookie", "; ".join(cookies)))
         return connect(
             f"ws://127.0.0.1:{self.port}{path}",
-            origin=origin,
+            origin=None if origin is None else Origin(origin),
             additional_headers=sent,
-            subprotocols=list(subprotocols) or None,
+            subprotocols=[Subprotocol(each) for each in subprotocols] or None,
             proxy=None,
             open_timeout=PATIENCE,
         )

@@ -70,7 +70,8 @@ class App:
 
     @property
     def header(self) -> dict[str, Any]:
-        return json.loads(unb64(self.key.header))
+        header: dict[str, Any] = json.loads(unb64(self.key.header))
+        return header
 
     def members(self, **raw: str | None) -> bytes:
         """The good claims with members replaced by raw JSON text, or left out (``None``)."""

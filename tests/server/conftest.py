@@ -6,6 +6,7 @@ import functools
 import itertools
 import logging
 import os
+from collections.abc import Iterator
 from unittest import mock
 
 import pytest
@@ -19,24 +20,24 @@ POOL = 8
 WIRE_BITS = 2048
 _generate = keys.generate
 _load = functools.cache(serialization.load_der_private_key)
-_pool = []
+_pool: list[bytes] = []
 _turn = itertools.count()
 
 
 @pytest.fixture(autouse=True)
-def _keys_from_a_pool(monkeypatch):
+def _keys_from_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "generate", _draw)
     monkeypatch.setattr(serialization, "load_der_private_key", _load)
 
 
 @pytest.fixture(autouse=True)
-def _environment_as_before():
+def _environment_as_before() -> Iterator[None]:
     """Commands hand their options to workers in the environment; what one test gave must not reach the next."""
     with mock.patch.dict(os.environ):
         yield
 
 
-def _draw(algorithm, rsa_bits=keys.RSA_BITS):
+def _draw(algorithm: str, rsa_bits: int = keys.RSA_BITS) -> bytes:
     if (algorithm, rsa_bits) != ("RS256", WIRE_BITS):
         return _generate(algorithm, rsa_bits)
     if len(_pool) < POOL:
@@ -45,7 +46,7 @@ def _draw(algorithm, rsa_bits=keys.RSA_BITS):
 
 
 @pytest.fixture(autouse=True)
-def _loggers_as_they_were():
+def _loggers_as_they_were() -> Iterator[None]:
     """A command that serves takes the loggers of its process; here that process goes on with other tests."""
     loggers = [logging.getLogger(name) for name in ("reseal", "uvicorn")]
     before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]

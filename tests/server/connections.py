@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlencode
 
 import httptools
@@ -19,13 +22,15 @@ PATIENCE = 120
 class Connections:
     """Connections to one host, which are kept: as many as there are calls at a time."""
 
-    def __init__(self, host, port, headers):
+    def __init__(self, host: str, port: int, headers: Mapping[str, str]) -> None:
         self._host = host
         self._port = port
         self._head = "".join(f"{name}: {value}\r\n" for name, value in {"host": f"{host}:{port}", **headers}.items())
-        self._idle = []
+        self._idle: list[tuple[StreamReader, StreamWriter]] = []
 
-    async def call(self, method, path, body=None, query=None):
+    async def call(
+        self, method: str, path: str, body: object = None, query: Mapping[str, Any] | None = None
+    ) -> tuple[int, bytes]:
         """Give the status and the body. Raises ``OSError`` or ``EOFError`` if there is no answer."""
         content = b"" if body is None else json.dumps(body).encode()
         target = f"{path}?{urlencode(query)}" if query else path
@@ -46,14 +51,14 @@ class Connections:
             self._idle.append((reader, writer))
         return answer.status, answer.body
 
-    async def close(self):
+    async def close(self) -> None:
         while self._idle:
             _, writer = self._idle.pop()
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _connection(self):
+    async def _connection(self) -> tuple[StreamReader, StreamWriter]:
         while self._idle:
             reader, writer = self._idle.pop()
             if not reader.at_eof():
@@ -63,26 +68,26 @@ class Connections:
 
 
 class _Answer:
-    def __init__(self):
+    def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self.body = b""
         self.is_whole = False
 
-    def take(self, data):
+    def take(self, data: bytes) -> None:
         if not data:
             raise EOFError("the answer ended too early")
         self._parser.feed_data(data)
 
     @property
-    def status(self):
+    def status(self) -> int:
         return self._parser.get_status_code()
 
     @property
-    def is_last(self):
+    def is_last(self) -> bool:
         return not self._parser.should_keep_alive()
 
-    def on_body(self, data):
+    def on_body(self, data: bytes) -> None:
         self.body += data
 
-    def on_message_complete(self):
+    def on_message_complete(self) -> None:
         self.is_whole = True

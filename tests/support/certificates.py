@@ -7,6 +7,7 @@ import ssl
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -30,7 +31,7 @@ _SIGNS_CERTIFICATES = x509.KeyUsage(key_cert_sign=True, **dict.fromkeys(_OTHER_U
 class Authority:
     """Issues certificates into a folder."""
 
-    def __init__(self, folder, name="authority"):
+    def __init__(self, folder: Path, name: str = "authority") -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -43,14 +44,14 @@ class Authority:
         self.file.write_bytes(self._signed(own))
 
     @property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """The key by which Chromium knows this authority (``--ignore-certificate-errors-spki-list``)."""
         public = self._key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         return b64encode(sha256(public).digest()).decode()
 
-    def issue(self, host="localhost", *others, lifetime=YEAR):
+    def issue(self, host: str = "localhost", *others: str, lifetime: timedelta = YEAR) -> tuple[Path, Path]:
         """Give the files of a certificate and of its key; one with a lifetime below zero has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
@@ -71,14 +72,16 @@ class Authority:
         secret.chmod(0o600)
         return certificate, secret
 
-    def context(self, certificate=None, key=None):
+    def context(self, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
         """Give what a client needs that trusts this authority alone, with a certificate of its own or without."""
         context = ssl.create_default_context(cafile=self.file)
         if certificate is not None:
             context.load_cert_chain(certificate, key)
         return context
 
-    def _builder(self, subject, public_key, lifetime):
+    def _builder(
+        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey, lifetime: timedelta
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -92,11 +95,11 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
-    def _signed(self, builder):
+    def _signed(self, builder: x509.CertificateBuilder) -> bytes:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def _name(host):
+def _name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

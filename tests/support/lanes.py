@@ -67,13 +67,13 @@ def _left_out(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     values: dict[tuple[str, str], list[Any]] = {}
     for item in items:
         for argument, _ in _matrices(item):
-            values.setdefault((_function(item), argument), []).append(item.callspec.params[argument])
+            values.setdefault((_function(item), argument), []).append(_params(item)[argument])
 
     def is_taken(item: pytest.Item) -> bool:
         if item.get_closest_marker("whole") or _is_other_colour_of_a_server(item):
             return False
         return all(
-            item.callspec.params[argument] in _of_function(values[_function(item), argument], series, seed)
+            _params(item)[argument] in _of_function(values[_function(item), argument], series, seed)
             for argument, series in _matrices(item)
         )
 
@@ -93,9 +93,12 @@ def _newest(values: list[Any], series: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def _matrices(item: pytest.Item) -> list[tuple[str, tuple[Sequence[Any], ...]]]:
-    params = getattr(getattr(item, "callspec", None), "params", {})
     marks = (mark.args for mark in item.iter_markers("sampled"))
-    return [(argument, series) for argument, *series in marks if argument in params]
+    return [(argument, tuple(series)) for argument, *series in marks if argument in _params(item)]
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
 def _is_other_colour_of_a_server(item: pytest.Item) -> bool:
@@ -110,7 +113,7 @@ def _shared(item: pytest.Item) -> str:
     """Name what a worker starts once for several tests: a file's servers, or those of one value of a matrix."""
     file = item.nodeid.split("::")[0]
     series = [argument for argument, series in _matrices(item) if series]
-    return ":".join([file, *(str(item.callspec.params[argument]) for argument in series)])
+    return ":".join([file, *(str(_params(item)[argument]) for argument in series)])
 
 
 def _seed(config: pytest.Config) -> int:

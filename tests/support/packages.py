@@ -45,7 +45,16 @@ def python_packages(name: str, version: str, locks: Sequence[Path]) -> Path:
         if ".".join(map(str, sys.version_info[:2])) != version:
             python = _program(f"python{version}", f"Python {version}")
         run([python, "-m", "venv", "--without-pip", home], home)
-        pip = [sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install", "-qq", "--no-input"]
+        pip: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            home / "bin" / "python",
+            "install",
+            "-qq",
+            "--no-input",
+        ]
         exactly = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
         for lock in locks:
             run([*pip, *exactly, "--requirement", lock], home)

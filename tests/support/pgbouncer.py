@@ -7,14 +7,16 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.postgres import PASSWORD, unprivileged
+from tests.support.postgres import PASSWORD, Cluster, unprivileged
 
 CONFIG = """
 [databases]
@@ -34,7 +36,7 @@ PATIENCE = 30
 
 
 @contextmanager
-def pgbouncer(cluster, database, mode, more=""):
+def pgbouncer(cluster: Cluster, database: str, mode: str, more: str = "") -> Iterator[str]:
     """Run PgBouncer with two server connections; give the URI of a database behind it."""
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
@@ -56,8 +58,8 @@ def pgbouncer(cluster, database, mode, more=""):
     for each in (folder, config):
         if user:
             shutil.chown(each, user["user"], user["group"])
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    child = subprocess.Popen([program, str(config)], **quiet, **user)
+    none = subprocess.DEVNULL
+    child = subprocess.Popen([program, str(config)], stdin=none, stdout=none, stderr=none, **user)
     try:
         uri = f"postgresql://reseal@127.0.0.1:{port}/{database}"
         _wait(uri, child, folder)
@@ -68,7 +70,7 @@ def pgbouncer(cluster, database, mode, more=""):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(uri, child, folder):
+def _wait(uri: str, child: subprocess.Popen[Any], folder: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

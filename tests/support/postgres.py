@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -79,9 +80,10 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run([self._bin / program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, cwd="/", timeout=120, check=False, **self._as)  # fmt: skip
+                              stderr=subprocess.PIPE, cwd="/", timeout=120, check=False, text=True, errors="replace",
+                              **self._as)  # fmt: skip
         if done.returncode:
-            raise RuntimeError(f"{program}: {done.stderr.decode(errors='replace')}")
+            raise RuntimeError(f"{program}: {done.stderr}")
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +129,7 @@ def cluster(settings: str = "") -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def unprivileged() -> dict:
+def unprivileged() -> dict[str, Any]:
     """The user to run the server as: it refuses to be root."""
     if os.getuid() != 0:
         return {}

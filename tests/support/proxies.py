@@ -7,7 +7,9 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -67,7 +69,7 @@ PATIENCE = 30
 
 
 @contextmanager
-def nginx(folder, *ports, prefix="", ready="/readyz"):
+def nginx(folder: Path, *ports: int, prefix: str = "", ready: str = "/readyz") -> Iterator[int]:
     """Run nginx in front of services; give its port. It takes ``prefix`` off the paths that it passes on."""
     port = free_port()
     servers = " ".join(f"server 127.0.0.1:{each};" for each in ports)
@@ -81,7 +83,9 @@ def nginx(folder, *ports, prefix="", ready="/readyz"):
 
 
 @contextmanager
-def haproxy(folder, *ports, client_seconds=1, prefix="", ready="/readyz"):
+def haproxy(
+    folder: Path, *ports: int, client_seconds: int = 1, prefix: str = "", ready: str = "/readyz"
+) -> Iterator[int]:
     """Run HAProxy in front of services; give its port. It sends nothing to one that is not ready.
 
     It takes ``prefix`` off the paths that it passes on.
@@ -99,12 +103,12 @@ def haproxy(folder, *ports, client_seconds=1, prefix="", ready="/readyz"):
 
 
 @contextmanager
-def _running(command, port, ready):
+def _running(command: list[str], port: int, ready: str) -> Iterator[None]:
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + PATIENCE
         while not _answers(port, ready):
-            assert child.poll() is None, child.stderr.read().decode()
+            assert child.poll() is None, child.communicate()[1].decode()
             assert time.monotonic() < deadline, "the proxy does not answer"
             time.sleep(0.05)
         yield
@@ -113,7 +117,7 @@ def _running(command, port, ready):
         child.communicate(timeout=PATIENCE)
 
 
-def _answers(port, ready):
+def _answers(port: int, ready: str) -> bool:
     """Tell whether a request gets through to a service."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
@@ -123,7 +127,7 @@ def _answers(port, ready):
         return False
 
 
-def _program(name):
+def _program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if found is None:
         pytest.fail(f"{name} is not installed: apt-get install {name}")
