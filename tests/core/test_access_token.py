@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from reseal import Settings, TryRefreshToken
 from reseal.core import access_token
-from reseal.core.access_token import LEEWAY, MAX_LENGTH, Audience, Claims, Verifier
+from reseal.core.access_token import LEEWAY, MAX_LENGTH, Audience, Claims, Verifier, has_shape
 from reseal.core.keys import KeyRing, b64url
 from tests.security.material import API, HOSTILE, App, unb64
 
@@ -536,3 +536,20 @@ def test_claims_show_no_payload_when_printed(es256):
     assert "reader" not in shown
     assert isinstance(es256.pair.claims, Claims)
     assert isinstance(es256.settings, Settings)
+
+
+def test_a_pair_shows_no_token_when_printed(es256):
+    shown = f"{es256.pair!r}{es256.pair!s}"
+    assert es256.pair.access_token not in shown
+    assert es256.pair.refresh_token not in shown
+
+
+def test_the_form_of_a_token_says_whether_it_could_be_ours(es256):
+    token = es256.pair.access_token
+    _, body, signature = token.split(".")
+    assert has_shape(token)
+    assert not has_shape("no token")
+    assert not has_shape(token + "x" * MAX_LENGTH)
+    assert not has_shape(f"AAAAA.{body}.{signature}")
+    assert not has_shape(f"{b64url(b'{}')}.{body}.{signature}")
+    assert not has_shape(f"{es256.key.header[:-1]}.{body}.{signature}")

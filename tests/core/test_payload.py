@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import MappingProxyType
+from typing import TypedDict
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reseal import AccessTokenTooLarge, InvalidInput, MemoryStore, SQLiteStore
+from reseal import AccessTokenTooLarge, GeneralError, InvalidInput, MemoryStore, SQLiteStore
 from reseal.core import payload
 from reseal.testing import ManualClock
 from tests.security.material import HOSTILE, App
@@ -337,3 +338,21 @@ def test_session_data_has_no_such_limit():
 @pytest.mark.parametrize(("value", "name"), [({}, ""), ({"a": 1}, "a"), ({"long": 1, "b": "xxxxxx"}, "b")])
 def test_the_largest_member_is_named(value, name):
     assert payload.largest_member(payload.encode("jwt_payload", value)) == name
+
+
+class Cart(TypedDict):
+    items: int
+
+
+def test_a_stored_object_is_read_as_a_type_that_it_matches():
+    assert payload.decode_as("session_data", b'{"items":3}', Cart) == {"items": 3}
+    with pytest.raises(GeneralError, match="session_data: the stored object does not match Cart"):
+        payload.decode_as("session_data", b'{"items":"three"}', Cart)
+
+
+def test_typed_data_become_a_json_object_or_are_refused():
+    assert payload.plain("session_data", Cart(items=3)) == {"items": 3}
+    with pytest.raises(InvalidInput, match="must be a JSON object, not list"):
+        payload.plain("session_data", [1])
+    with pytest.raises(InvalidInput, match="is not JSON"):
+        payload.plain("session_data", {"items": object()})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Scope
-from reseal.core.refresh_token import anti_csrf, mint, newest_of_each_line, open_seal, parse, seal
+from reseal.core.refresh_token import anti_csrf, mint, newest_by_shape, newest_of_each_line, open_seal, parse, seal
 
 SCOPE = Scope("public", "public")
 KEY = bytes(range(32))
@@ -156,3 +156,9 @@ def test_of_several_tokens_the_newest_of_each_session_is_kept_in_the_order_they_
     forged = mint(SCOPE, b"guess", "a", 99, SECRET).text
     assert newest_of_each_line(SCOPE, KEY, [a[9], foreign, b, a[11], forged, "", a[10]]) == (a[11], b)
     assert newest_of_each_line(SCOPE, KEY, []) == ()
+
+
+def test_without_the_key_the_newest_of_each_session_is_chosen_by_what_the_tokens_say():
+    a = [mint(SCOPE, KEY, "a", n, SECRET).text for n in range(12)]
+    b = mint(Scope("other"), b"unknown key", "b", 1, SECRET).text
+    assert newest_by_shape([a[9], b, a[11], "no token", a[10]]) == (a[11], b)

@@ -396,3 +396,12 @@ def test_patience_only_shrinks_with_time():
             verdict = decide(record, token(1), NOW + age, policy)
             met.append(isinstance(verdict, Replay))
         assert met == sorted(met, reverse=True)
+
+
+def test_times_that_are_ahead_of_a_repaired_clock_move_back_with_the_expiries():
+    ahead = row(created_at=NOW + 2 * HOUR, rotated_at=NOW + HOUR, absolute_expires_at=NOW + DAY)
+    moved = rotation.redated(ahead, NOW)
+    assert (moved.created_at, moved.rotated_at) == (NOW, NOW)
+    assert moved.expires_at == ahead.expires_at - HOUR
+    assert moved.absolute_expires_at == NOW + DAY - 2 * HOUR
+    assert rotation.redated(moved, NOW) is moved
