@@ -11,7 +11,7 @@ import pytest
 import reseal
 
 SOURCE = Path(reseal.__file__).parent
-INVENTORY = SOURCE.parents[1] / "docs" / "reference" / "crypto-inventory.md"
+INVENTORY = Path(__file__).parents[2] / "docs" / "reference" / "crypto-inventory.md"
 GENERATED = {"_sync", "testing"}
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if not GENERATED & set(path.relative_to(SOURCE).parts))
 WITH_GENERATED = sorted(path for path in SOURCE.rglob("*.py") if "testing" not in path.relative_to(SOURCE).parts)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import reseal
 from reseal import (
     Event,
     EventName,
@@ -31,7 +30,7 @@ from reseal.testing import ManualClock
 from reseal.web.facts import RequestFacts
 from tests.security.material import HOSTILE, App, refresh_key
 
-INVENTORY = Path(reseal.__file__).parents[2] / "docs" / "reference" / "event-inventory.md"
+INVENTORY = Path(__file__).parents[2] / "docs" / "reference" / "event-inventory.md"
 ALWAYS = {"event", "time", "app_id", "tenant_id"}
 CALLER = Caller(Device("192.0.2.7", "Browser/1.0"), "request-7")
 HOUR = 3_600_000
