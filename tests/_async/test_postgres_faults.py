@@ -21,7 +21,8 @@ from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftD
 from reseal.core.events import EventName
 from reseal.core.model import EndReason, Scope, SessionRecord
 from reseal.core.selection import UserPlace
-from reseal.stores.sql_files import queries, schema_steps
+from reseal.stores.postgres import QUERIES
+from reseal.stores.sql_files import schema_steps
 from reseal.testing._async.waiting import together
 from reseal.testing.clock import ManualClock
 from reseal.testing.material import hash_of, new_session, step
@@ -345,7 +346,7 @@ async def test_an_upgrade_that_was_killed_half_way_leaves_nothing_and_is_repeate
 async def test_who_starts_during_an_upgrade_waits_for_it_longer_than_for_a_statement(postgres_uri):
     store = AsyncPostgresStore(postgres_uri, statement_timeout_ms=100)
     with psycopg.connect(postgres_uri) as other:
-        other.execute(queries("postgres")["lock_schema"])
+        other.execute(QUERIES["lock_schema"])
         threading.Timer(1, other.close).start()
         began = time.monotonic()
         await store.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
 from reseal.core import purging
@@ -23,6 +24,27 @@ Values = dict[str, Any]
 Key = tuple[str, str, str]
 """App, tenant and handle."""
 _BROKEN: Final = "\ufffd"
+
+_FIELDS: Final = tuple(field.name for field in fields(SessionRecord))
+COLUMNS: Final = tuple(column for name in _FIELDS for column in (Device._fields if name == "device" else (name,)))
+"""The columns of a session, in the order of the fields of its record: what a query selects as ``{columns}``."""
+_FIXED: Final = frozenset({"handle", "user_id", "created_at", "absolute_expires_at", "version"})
+"""What no caller changes; the statement itself counts up the version."""
+_CONVERTED: Final = frozenset({*Device._fields, "jwt_payload", "session_data", "end_reason"})
+_AS_THEY_ARE: Final = tuple(column for column in COLUMNS if column not in _CONVERTED)
+_DEVICE, _PAYLOAD, _DATA, _STATIC_KEY, _REASON = map(
+    COLUMNS.index, (Device._fields[0], "jwt_payload", "session_data", "use_static_key", "end_reason")
+)
+_AFTER_DEVICE: Final = _DEVICE + len(Device._fields)
+
+
+def fragments(table: str, parameter: str) -> dict[str, str]:
+    """Return the parts of queries that name every column; ``parameter`` is how a statement writes ``{}``."""
+    return {
+        "columns": ", ".join(COLUMNS),
+        f"{table}.columns": ", ".join(f"{table}.{column}" for column in COLUMNS),
+        "assignments": ", ".join(f"{each} = {parameter.format(each)}" for each in COLUMNS if each not in _FIXED),
+    }
 
 
 def storable(text: str) -> bool:
@@ -59,8 +81,7 @@ def of_new(scope: Scope, new: NewSession) -> Values:
         "jwt_payload": new.jwt_payload.decode(),
         "session_data": new.session_data.decode(),
         "use_static_key": new.use_static_key,
-        "ip": _evidence(new.device.ip),
-        "user_agent": _evidence(new.device.user_agent),
+        **_of_device(new.device),
         "due_ms": purging.first_look(new),
     }
 
@@ -74,39 +95,17 @@ def of_rotation(scope: Scope, rotation: Rotation) -> Values:
         "successor_sealed": rotation.successor_sealed,
         "attempt_hash": rotation.attempt_hash,
         "idle_ms": rotation.idle_ms,
-        "ip": _evidence(rotation.device.ip),
-        "user_agent": _evidence(rotation.device.user_agent),
+        **_of_device(rotation.device),
     }
 
 
 def of_record(scope: Scope, record: SessionRecord) -> Values:
-    """Give every column: the parameters of ``replace``, and of an ``insert`` whose time is known."""
-    return scoped(scope) | {
-        "handle": record.handle,
-        "user_id": record.user_id,
-        "created_at": record.created_at,
-        "expires_at": record.expires_at,
-        "absolute_expires_at": record.absolute_expires_at,
-        "generation": record.generation,
-        "current_hash": record.current_hash,
-        "previous_hash": record.previous_hash,
-        "successor_sealed": record.successor_sealed,
-        "rotated_at": record.rotated_at,
-        "confirmed_at": record.confirmed_at,
-        "attempt_hash": record.attempt_hash,
-        "replayed": record.replayed,
-        "collided": record.collided,
-        "estranged": record.estranged,
-        "jwt_payload": record.jwt_payload.decode(),
-        "session_data": record.session_data.decode(),
-        "use_static_key": record.use_static_key,
-        "ip": _evidence(record.device.ip),
-        "user_agent": _evidence(record.device.user_agent),
-        "last_seen_at": record.last_seen_at,
-        "ended_at": record.ended_at,
-        "end_reason": record.end_reason and record.end_reason.value,
-        "version": record.version,
-    }
+    """Return every column: the parameters of ``replace``."""
+    values = scoped(scope) | {column: getattr(record, column) for column in _AS_THEY_ARE} | _of_device(record.device)
+    values["jwt_payload"] = record.jwt_payload.decode()
+    values["session_data"] = record.session_data.decode()
+    values["end_reason"] = record.end_reason and record.end_reason.value
+    return values
 
 
 def of_user(scope: Scope, user_id: str, after: UserPlace, limit: int) -> Values:
@@ -141,31 +140,17 @@ def as_arrays(rows: Iterable[Values]) -> Values:
 
 def to_record(row: Sequence[Any]) -> SessionRecord:
     """Read the columns of a session."""
-    return SessionRecord(
-        handle=row[0],
-        user_id=row[1],
-        created_at=row[2],
-        expires_at=row[3],
-        absolute_expires_at=row[4],
-        generation=row[5],
-        current_hash=row[6],
-        previous_hash=row[7],
-        successor_sealed=row[8],
-        rotated_at=row[9],
-        confirmed_at=row[10],
-        attempt_hash=row[11],
-        replayed=row[12],
-        collided=row[13],
-        estranged=row[14],
-        jwt_payload=row[15].encode(),
-        session_data=row[16].encode(),
-        use_static_key=bool(row[17]),  # SQLite has no booleans
-        device=Device(row[18], row[19]),
-        last_seen_at=row[20],
-        ended_at=row[21],
-        end_reason=row[22] and EndReason(row[22]),
-        version=row[23],
-    )
+    values = list(row)
+    values[_PAYLOAD] = row[_PAYLOAD].encode()
+    values[_DATA] = row[_DATA].encode()
+    values[_STATIC_KEY] = bool(row[_STATIC_KEY])  # SQLite has no booleans
+    values[_REASON] = row[_REASON] and EndReason(row[_REASON])
+    values[_DEVICE:_AFTER_DEVICE] = (Device(*row[_DEVICE:_AFTER_DEVICE]),)  # last: it moves what follows
+    return SessionRecord(**dict(zip(_FIELDS, values, strict=True)))
+
+
+def _of_device(device: Device) -> Values:
+    return {name: _evidence(text) for name, text in zip(Device._fields, device, strict=True)}
 
 
 def _evidence(text: str | None) -> str | None:

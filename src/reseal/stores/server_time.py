@@ -53,13 +53,13 @@ class ServerTime:
         with self._lock.here():
             at = self._clock.monotonic()
             expected = None if self._expected is None else self._expected + max(0, at - self._at)
-            return {
-                "clock": None if self._stand_in is None else self._stand_in.wall(),
+            values = {
                 "expected": expected,
                 "ceiling": None if expected is None else expected + BELIEVED_AHEAD,
                 "floor": self._paced(at),
                 "era": self._era,
             }
+            return values if self._stand_in is None else values | {"clock": self._stand_in.wall()}
 
     def mark(self) -> dict[str, Any]:
         """Return the parameters that say by which clock the time is noted."""

@@ -1,23 +1,35 @@
-"""SQL as files: numbered schema steps and named queries, one folder per dialect."""
+"""SQL as files: numbered schema steps and named queries, one folder per database."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Final
+
+_PART: Final = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
+_INCLUDED: Final = re.compile(r"\{([\w.]+)\}")
+
+
+def queries(database: str, fragments: Mapping[str, str]) -> dict[str, str]:
+    """Read the queries of a database by name. In the file each one follows a line ``-- name: NAME``.
+
+    ``{NAME}`` in a query stands for one of ``fragments``, or for what follows a line ``-- fragment: NAME`` above it.
+    """
+    text = files("reseal.stores").joinpath(database, "queries.sql").read_text("utf-8")
+    known = dict(fragments)
+    found: dict[str, str] = {}
+    parts = _PART.split(text)[1:]
+    for kind, name, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        whole = _INCLUDED.sub(lambda included: known[included[1]], body.strip())
+        (found if kind == "name" else known)[name] = whole
+    return found
 
 
 @cache
-def queries(dialect: str) -> dict[str, str]:
-    """Read the queries of a dialect by name. In the file each one follows a line ``-- name: NAME``."""
-    text = files("reseal.stores").joinpath(dialect, "queries.sql").read_text("utf-8")
-    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
-    return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-@cache
-def schema_steps(dialect: str) -> tuple[str, ...]:
-    """Read the schema steps of a dialect in order: step n is the file whose name begins with n, from 0001 on."""
-    folder = files("reseal.stores").joinpath(dialect)
+def schema_steps(database: str) -> tuple[str, ...]:
+    """Read the schema steps of a database in order: step n is the file whose name begins with n, from 0001 on."""
+    folder = files("reseal.stores").joinpath(database)
     names = sorted(f.name for f in folder.iterdir() if re.match(r"\d{4}_", f.name))
     return tuple(folder.joinpath(name).read_text("utf-8") for name in names)

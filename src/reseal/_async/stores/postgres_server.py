@@ -29,14 +29,14 @@ from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.forks import PerProcess
 from reseal.log import LOGGER
-from reseal.stores.sql_files import queries, schema_steps
+from reseal.stores.postgres import QUERIES
+from reseal.stores.sql_files import schema_steps
 
 OLDEST_SERVER: Final = 13
 ATTEMPTS: Final = 5
 """How often a statement is tried that the server took back for the sake of another transaction."""
 UPGRADE_PATIENCE: Final = 300.0
 """Seconds to wait for an upgrade of the schema, one's own or another process's."""
-_SQL: Final = queries("postgres")
 _DEFAULTS: Final = {
     "application_name": "reseal",
     "target_session_attrs": "read-write",
@@ -79,6 +79,7 @@ class AsyncLink(psycopg.AsyncConnection[Row]):
     has_session: bool = False
     """Whether one session of the server is this connection's alone: its settings and prepared statements stay."""
     statement_timeout_ms: int = 0
+    queries: Mapping[str, str] = QUERIES
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
         return await super().wait(gen, interval, timeout or self.patience)
@@ -98,16 +99,16 @@ class AsyncLink(psycopg.AsyncConnection[Row]):
         """Set what our statements rely on: for the session, or for the present transaction where that is another's."""
         local = not self.has_session
         await self.execute(
-            _SQL["settle"], {"statement_timeout": str(self.statement_timeout_ms), "local": local}, prepare=False
+            QUERIES["settle"], {"statement_timeout": str(self.statement_timeout_ms), "local": local}, prepare=False
         )
 
     async def _fetch(self, name: str, values: Mapping[str, Any] | None) -> list[Row]:
-        cursor = await self.execute(_SQL[name], values, prepare=self.has_session, binary=True)
+        cursor = await self.execute(self.queries[name], values, prepare=self.has_session, binary=True)
         return await cursor.fetchall()
 
     async def write(self, name: str, values: Mapping[str, Any]) -> int:
         """Run a query of ``queries.sql`` that gives no rows; returns how many it wrote."""
-        return (await self.execute(_SQL[name], values, prepare=False)).rowcount
+        return (await self.execute(self.queries[name], values, prepare=False)).rowcount
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,19 @@ class AsyncServer:
     """At most ``pool_size`` connections, opened when they are needed. A broken one is not handed out again."""
 
     def __init__(
-        self, uri: str | Secret, *, pool_size: int, connect_timeout_s: float, statement_timeout_ms: int
+        self,
+        uri: str | Secret,
+        *,
+        pool_size: int,
+        connect_timeout_s: float,
+        statement_timeout_ms: int,
+        queries: Mapping[str, str],
     ) -> None:
         self._uri = uri if isinstance(uri, Secret) else Secret(uri)
         self._pool_size = pool_size
         self._connect_timeout_s = connect_timeout_s
         self._statement_timeout_ms = statement_timeout_ms
+        self._queries = queries
         self._pools = PerProcess(self._new_pool)
         self._is_open = False
 
@@ -230,6 +238,7 @@ class AsyncServer:
         try:
             link.patience = self._statement_timeout_ms / 1000 + 2
             link.statement_timeout_ms = self._statement_timeout_ms
+            link.queries = self._queries
             link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
             link.adapters.register_dumper(int, Int8BinaryDumper)
             await _greet(link)
@@ -292,7 +301,7 @@ def _why(error: psycopg.Error) -> str:
 
 async def _greet(link: AsyncLink) -> None:
     """Find out what is at the other end, and make sure that it keeps what it acknowledged."""
-    cursor = await link.execute(_SQL["greet"], prepare=False)
+    cursor = await link.execute(QUERIES["greet"], prepare=False)
     [(version, fsync, encoding, pid)] = await cursor.fetchall()
     problems = []
     if version < OLDEST_SERVER * 10_000:
@@ -326,11 +335,11 @@ async def _upgrade(link: AsyncLink) -> None:
     try:
         async with link.transaction():
             await _be_patient(link)
-            await link.execute(_SQL["lock_schema"], prepare=False)
+            await link.execute(QUERIES["lock_schema"], prepare=False)
             for number in range(await _version(link, len(steps)), len(steps)):
-                await link.execute(_SQL["create_schema_table"])
+                await link.execute(QUERIES["create_schema_table"])
                 await link.execute(steps[number], prepare=False)
-                await link.execute(_SQL["set_schema_version"], {"version": number + 1}, prepare=False)
+                await link.execute(QUERIES["set_schema_version"], {"version": number + 1}, prepare=False)
     except InsufficientPrivilege as error:
         raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
     except InvalidSchemaName as error:
@@ -362,7 +371,7 @@ async def _be_patient(link: AsyncLink) -> None:
     """Let the statements of the present transaction take minutes."""
     link.patience = UPGRADE_PATIENCE
     await link.settle()
-    await link.execute(_SQL["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
+    await link.execute(QUERIES["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
 
 
 async def _version(link: AsyncLink, known: int) -> int:

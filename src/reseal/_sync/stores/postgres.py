@@ -22,6 +22,7 @@ from reseal.core.secret import Secret
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
+from reseal.stores.postgres import CLOCKED_QUERIES, QUERIES
 from reseal.stores.rows import Key, Values
 from reseal.stores.server_time import ServerTime
 
@@ -68,6 +69,7 @@ class PostgresStore:
             pool_size=pool_size,
             connect_timeout_s=connect_timeout_s,
             statement_timeout_ms=statement_timeout_ms,
+            queries=QUERIES if clock is None else CLOCKED_QUERIES,
         )
         self._time = ServerTime(clock)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert_batch)
@@ -279,7 +281,7 @@ class PostgresStore:
 
     def _rotated(self, row: Row) -> SessionRecord:
         self._time.see(row[-2], row[-1])
-        return rows.to_record(row[2:])
+        return rows.to_record(row[2:-2])
 
     # -- time -------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
--- The queries of the PostgreSQL store. Parameters are named; the columns of a session always come in the same order.
+-- The queries of the PostgreSQL store. Parameters are named. {columns} are those of a session in their order,
+-- {assignments} those that a replacement writes: rows.py derives them from the record.
 --
--- Time is taken in the statement itself, as t.now (reseal_now): the server's clock, but never less than what was noted for
--- all (reseal_time) or seen by this process (floor), nor far beyond what this process expects (ceiling). A clock of the
--- test's own takes the server's place if there is one.
+-- Time is taken in the statement itself, as t.now of {time} (reseal_now): the server's clock {wall}, but never less than what
+-- was noted for all (reseal_time) or seen by this process (floor), nor far beyond what this process expects (ceiling).
 --
 -- Who locks several rows locks them in the order of the primary key, so that nobody waits in a circle: _many by the
 -- order of its arrays (see settle), the others by ORDER BY ... FOR UPDATE.
@@ -10,6 +10,14 @@
 -- A plan may be made while the table is new and has no statistics; then app and tenant alone pass for selective. So
 -- several handles are joined from a relation that also brings app and tenant, the index of users begins with the user, and
 -- their order is that of an expression: nothing is left for which a walk along all of a tenant's sessions looks cheap.
+
+-- fragment: time
+(
+    SELECT reseal_now(
+        {wall}, noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint, %(era)s::bigint
+    ) AS now, {wall} AS wall, era
+    FROM reseal_clock
+)
 
 -- name: greet
 SELECT
@@ -65,13 +73,7 @@ INSERT INTO reseal_schema (version) VALUES (%(version)s)
 
 -- name: note_time
 UPDATE reseal_time AS s SET at = t.now, run = %(run)s::text, steady = %(steady)s::bigint
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall, era
-    FROM reseal_clock
-) AS t
+FROM {time} AS t
 WHERE s.only_row = 1 AND s.at <= t.now AND s.era = t.era
 RETURNING t.now, t.wall, t.era
 
@@ -80,23 +82,11 @@ SELECT at, run, steady, era FROM reseal_time
 
 -- name: times
 SELECT t.now, t.wall
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t
+FROM {time} AS t
 
 -- name: begin_era
 UPDATE reseal_time AS s SET at = t.wall, run = NULL, era = s.era + 1
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t
+FROM {time} AS t
 RETURNING t.now, s.at
 
 -- name: redate_sessions
@@ -128,24 +118,12 @@ SELECT
     least(%(idle_ms)s::bigint, %(absolute_ms)s::bigint), t.now + %(absolute_ms)s::bigint, 0, %(token_hash)s::bytea,
     t.now, 0, 0, 0, %(jwt_payload)s::text, %(session_data)s::text, %(use_static_key)s::boolean,
     %(ip)s::text, %(user_agent)s::text, t.now, 1, t.now + %(due_ms)s::bigint
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t
+FROM {time} AS t
 ON CONFLICT DO NOTHING
 RETURNING app_id, tenant_id, handle, created_at
 
 -- name: insert_many
-WITH t AS MATERIALIZED (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-)
+WITH t AS MATERIALIZED {time}
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
@@ -169,31 +147,15 @@ RETURNING app_id, tenant_id, handle, created_at
 -- name: get
 SELECT
     t.now, t.wall,
-    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
-    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t
+    {s.columns}
+FROM {time} AS t
 LEFT JOIN reseal_session AS s ON s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s
 
 -- name: get_many
 SELECT
     t.now, t.wall,
-    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
-    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t
+    {s.columns}
+FROM {time} AS t
 LEFT JOIN (
     (SELECT %(app_id)s::text AS app_id, %(tenant_id)s::text AS tenant_id, unnest(%(handles)s::text[]) AS handle) AS w
     JOIN reseal_session AS s USING (app_id, tenant_id, handle)
@@ -216,30 +178,16 @@ UPDATE reseal_session AS s SET
     user_agent = %(user_agent)s,
     last_seen_at = t.now,
     version = s.version + 1
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t
+FROM {time} AS t
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s
     AND s.current_hash = %(presented_hash)s AND s.ended_at IS NULL AND s.expires_at > t.now
 RETURNING
     s.app_id, s.tenant_id,
-    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
-    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version,
+    {s.columns},
     t.now, t.wall
 
 -- name: rotate_many
-WITH t AS MATERIALIZED (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-)
+WITH t AS MATERIALIZED {time}
 UPDATE reseal_session AS s SET
     expires_at = least(t.now + w.idle_ms, s.absolute_expires_at),
     generation = s.generation + 1,
@@ -267,47 +215,21 @@ WHERE s.app_id = w.app_id AND s.tenant_id = w.tenant_id AND s.handle = w.handle
     AND s.current_hash = w.presented_hash AND s.ended_at IS NULL AND s.expires_at > t.now
 RETURNING
     s.app_id, s.tenant_id,
-    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
-    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version,
+    {s.columns},
     t.now, t.wall
 
 -- name: replace
 -- Only an adopted token moves the generation on here.
 UPDATE reseal_session AS s SET
     adopted_at = CASE WHEN %(generation)s > s.generation THEN %(rotated_at)s ELSE s.adopted_at END,
-    expires_at = %(expires_at)s,
-    generation = %(generation)s,
-    current_hash = %(current_hash)s,
-    previous_hash = %(previous_hash)s,
-    successor_sealed = %(successor_sealed)s,
-    rotated_at = %(rotated_at)s,
-    confirmed_at = %(confirmed_at)s,
-    attempt_hash = %(attempt_hash)s,
-    replayed = %(replayed)s,
-    collided = %(collided)s,
-    estranged = %(estranged)s,
-    jwt_payload = %(jwt_payload)s,
-    session_data = %(session_data)s,
-    use_static_key = %(use_static_key)s,
-    ip = %(ip)s,
-    user_agent = %(user_agent)s,
-    last_seen_at = %(last_seen_at)s,
-    ended_at = %(ended_at)s,
-    end_reason = %(end_reason)s,
+    {assignments},
     version = s.version + 1
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s AND s.version = %(version)s
 RETURNING 1
 
 -- name: end
 UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t, (
+FROM {time} AS t, (
     SELECT m.app_id, m.tenant_id, m.handle
     FROM (SELECT %(app_id)s::text AS app_id, %(tenant_id)s::text AS tenant_id, unnest(%(handles)s::text[]) AS handle) AS w
     JOIN reseal_session AS m USING (app_id, tenant_id, handle)
@@ -319,13 +241,7 @@ RETURNING s.handle
 
 -- name: end_user
 UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t, (
+FROM {time} AS t, (
     SELECT m.app_id, m.tenant_id, m.handle FROM reseal_session AS m
     WHERE m.app_id = %(app_id)s AND m.tenant_id = %(tenant_id)s AND m.user_id = %(user_id)s AND m.ended_at IS NULL
         AND m.handle IS DISTINCT FROM %(keep)s::text
@@ -336,16 +252,8 @@ RETURNING s.handle, s.user_id
 
 -- name: list_user
 SELECT
-    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
-    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t, reseal_session AS s
+    {s.columns}
+FROM {time} AS t, reseal_session AS s
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.expires_at > t.now
     AND (s.created_at, s.handle) > (%(after_created_at)s::bigint, %(after_handle)s::text)
 ORDER BY s.created_at, s.handle LIMIT %(limit)s
@@ -353,16 +261,8 @@ ORDER BY s.created_at, s.handle LIMIT %(limit)s
 -- name: before
 SELECT
     s.tenant_id,
-    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
-    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t, reseal_session AS s
+    {s.columns}
+FROM {time} AS t, reseal_session AS s
 WHERE s.app_id = %(app_id)s AND (s.tenant_id, s.handle) > (%(after_tenant)s::text, %(after_handle)s::text)
     AND (%(tenant_id)s::text IS NULL OR s.tenant_id = %(tenant_id)s::text)
     AND (%(user_id)s::text IS NULL OR s.user_id = %(user_id)s::text) AND s.ended_at IS NULL AND s.expires_at > t.now
@@ -372,16 +272,8 @@ ORDER BY s.tenant_id, s.handle LIMIT %(limit)s
 -- name: before_of_user
 SELECT
     s.tenant_id,
-    s.handle, s.user_id, s.created_at, s.expires_at, s.absolute_expires_at, s.generation, s.current_hash,
-    s.previous_hash, s.successor_sealed, s.rotated_at, s.confirmed_at, s.attempt_hash, s.replayed, s.collided,
-    s.estranged, s.jwt_payload, s.session_data, s.use_static_key, s.ip, s.user_agent, s.last_seen_at, s.ended_at, s.end_reason, s.version
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now,
-        coalesce(%(clock)s::bigint, wall) AS wall
-    FROM reseal_clock
-) AS t, reseal_session AS s
+    {s.columns}
+FROM {time} AS t, reseal_session AS s
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s
     AND s.handle || '' > %(after_handle)s::text COLLATE "C" AND s.ended_at IS NULL AND s.expires_at > t.now
     AND (s.rotated_at < %(moment)s OR s.adopted_at >= %(moment)s)
@@ -393,24 +285,14 @@ SELECT count(*), max(adopted_at) FROM reseal_session WHERE adopted_at IS NOT NUL
 -- name: claim
 INSERT INTO reseal_claim AS c (app_id, tenant_id, name, claimed_at, until)
 SELECT %(app_id)s::text, %(tenant_id)s::text, %(name)s::text, t.now, %(until)s::bigint
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now
-    FROM reseal_clock
-) AS t
+FROM {time} AS t
 WHERE t.now < %(until)s::bigint
 ON CONFLICT (app_id, tenant_id, name) DO UPDATE SET claimed_at = excluded.claimed_at, until = excluded.until
 WHERE c.until <= excluded.claimed_at
 RETURNING 1
 
 -- name: purge_claims
-WITH t AS MATERIALIZED (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now
-    FROM reseal_clock
-), forgotten AS MATERIALIZED (
+WITH t AS MATERIALIZED {time}, forgotten AS MATERIALIZED (
     SELECT c.app_id, c.tenant_id, c.name FROM reseal_claim AS c
     WHERE c.until <= (SELECT t.now FROM t)
     ORDER BY c.until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -421,12 +303,7 @@ WHERE c.app_id = f.app_id AND c.tenant_id = f.tenant_id AND c.name = f.name
 RETURNING 1
 
 -- name: purge
-WITH t AS MATERIALIZED (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now
-    FROM reseal_clock
-), seen AS MATERIALIZED (
+WITH t AS MATERIALIZED {time}, seen AS MATERIALIZED (
     SELECT s.app_id, s.tenant_id, s.handle, s.expires_at FROM reseal_session AS s
     WHERE s.due_at <= (SELECT t.now FROM t)
     ORDER BY s.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -447,12 +324,7 @@ SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM gone)
 -- name: backlog
 SELECT (SELECT count(*) FROM (SELECT 1 FROM reseal_session WHERE due_at <= t.now LIMIT %(most)s) AS due),
     greatest(0, t.now - (SELECT min(due_at) FROM reseal_session))
-FROM (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now
-    FROM reseal_clock
-) AS t
+FROM {time} AS t
 
 -- name: keys
 SELECT kid, algorithm, secret, created_at, signs_from FROM reseal_key WHERE app_id = %(app_id)s
@@ -492,12 +364,7 @@ RETURNING 1
 WITH next AS (UPDATE reseal_tenant_revision SET at = at + 1 RETURNING at)
 INSERT INTO reseal_tenant AS s (app_id, tenant_id, config, created_at, revision)
 SELECT %(app_id)s::text, %(tenant_id)s::text, %(config)s::text, t.now, next.at
-FROM next, (
-    SELECT reseal_now(
-        coalesce(%(clock)s::bigint, wall), noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint,
-        %(era)s::bigint) AS now
-    FROM reseal_clock
-) AS t
+FROM next, {time} AS t
 ON CONFLICT (app_id, tenant_id) DO UPDATE SET config = excluded.config, revision = excluded.revision
 RETURNING s.xmax = 0 -- a row that was there before carries the lock under which it was replaced
 

@@ -11,7 +11,8 @@ from typing import IO, Final
 from reseal.clock import Mark
 from reseal.core.errors import ConfigurationError
 from reseal.log import LOGGER
-from reseal.stores.sql_files import queries, schema_steps
+from reseal.stores.sql_files import schema_steps
+from reseal.stores.sqlite import QUERIES
 from reseal.stores.sqlite.batch_jobs import wrapped
 from reseal.stores.sqlite.connection import FileConnection, Identity
 
@@ -64,7 +65,7 @@ def prepare(path: Path) -> tuple[Mark, int]:
         connection = connect(path)
         try:
             _upgrade(connection, path)
-            *mark, era = connection.execute(queries("sqlite")["high_water"]).fetchone()
+            *mark, era = connection.execute(QUERIES["high_water"]).fetchone()
             return Mark(*mark), era
         finally:
             connection.close()
@@ -82,7 +83,7 @@ def look(path: Path) -> tuple[Mark, int]:
             version, wanted = connection.execute("PRAGMA user_version").fetchone()[0], len(schema_steps("sqlite"))
             if is_foreign(connection) or version != wanted:
                 raise _unusable(path, f"has schema {version}, and {wanted} is needed: run reseal migrate")
-            *mark, era = connection.execute(queries("sqlite")["high_water"]).fetchone()
+            *mark, era = connection.execute(QUERIES["high_water"]).fetchone()
             return Mark(*mark), era
     except sqlite3.DatabaseError as error:
         raise wrapped(error) from error

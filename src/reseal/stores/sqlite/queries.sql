@@ -1,6 +1,7 @@
--- The queries of the SQLite store. Parameters are named, or in the order in which the code makes them; the columns of a
--- session always come in the same order. The row of VALUES in ..._many is repeated: as often as there are sessions, and
--- then with NULLs, which are no session, up to the next power of two.
+-- The queries of the SQLite store. Parameters are named, or in the order in which the code makes them. {columns} are those
+-- of a session in their order, {assignments} those that a replacement writes: rows.py derives them from the record. The
+-- row of VALUES in ..._many is repeated: as often as there are sessions, and then with NULLs, which are no session, up
+-- to the next power of two.
 
 -- name: insert
 INSERT INTO session (
@@ -16,18 +17,14 @@ INSERT INTO session (
 -- name: get
 SELECT
     at, era,
-    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
-    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+    {columns}
 FROM high_water LEFT JOIN session ON app_id = ? AND tenant_id = ? AND handle = ?
 
 -- name: get_many
 WITH given (app_id, tenant_id, handle) AS (VALUES (?, ?, ?))
 SELECT
     app_id, tenant_id, given.handle, at, era,
-    session.handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
-    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+    {session.columns}
 FROM high_water CROSS JOIN given LEFT JOIN session USING (app_id, tenant_id, handle)
 WHERE given.handle IS NOT NULL
 
@@ -51,9 +48,7 @@ UPDATE session SET
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle
     AND current_hash = :presented_hash AND ended_at IS NULL AND expires_at > :now
 RETURNING
-    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
-    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+    {columns}
 
 -- name: rotate_many
 WITH given (
@@ -81,33 +76,13 @@ WHERE session.app_id = given.app_id AND session.tenant_id = given.tenant_id AND 
     AND current_hash = presented_hash AND ended_at IS NULL AND expires_at > now
 RETURNING
     app_id, tenant_id,
-    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
-    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+    {columns}
 
 -- name: replace
 -- Only an adopted token moves the generation on here.
 UPDATE session SET
     adopted_at = CASE WHEN :generation > generation THEN :rotated_at ELSE adopted_at END,
-    expires_at = :expires_at,
-    generation = :generation,
-    current_hash = :current_hash,
-    previous_hash = :previous_hash,
-    successor_sealed = :successor_sealed,
-    rotated_at = :rotated_at,
-    confirmed_at = :confirmed_at,
-    attempt_hash = :attempt_hash,
-    replayed = :replayed,
-    collided = :collided,
-    estranged = :estranged,
-    jwt_payload = :jwt_payload,
-    session_data = :session_data,
-    use_static_key = :use_static_key,
-    ip = :ip,
-    user_agent = :user_agent,
-    last_seen_at = :last_seen_at,
-    ended_at = :ended_at,
-    end_reason = :end_reason,
+    {assignments},
     version = version + 1
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle AND version = :version
 
@@ -123,9 +98,7 @@ RETURNING handle
 
 -- name: list_user
 SELECT
-    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
-    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+    {columns}
 FROM session
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND expires_at > :now
     AND (created_at, handle) > (:after_created_at, :after_handle)
@@ -134,9 +107,7 @@ ORDER BY created_at, handle LIMIT :limit
 -- name: before
 SELECT
     tenant_id,
-    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
-    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+    {columns}
 FROM session
 WHERE app_id = :app_id AND (tenant_id, handle) > (:after_tenant, :after_handle)
     AND (:tenant_id IS NULL OR tenant_id = :tenant_id) AND (:user_id IS NULL OR user_id = :user_id)
@@ -146,9 +117,7 @@ ORDER BY tenant_id, handle LIMIT :limit
 -- name: before_of_user
 SELECT
     tenant_id,
-    handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash, previous_hash,
-    successor_sealed, rotated_at, confirmed_at, attempt_hash, replayed, collided, estranged, jwt_payload,
-    session_data, use_static_key, ip, user_agent, last_seen_at, ended_at, end_reason, version
+    {columns}
 FROM session
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND handle > :after_handle
     AND ended_at IS NULL AND expires_at > :now AND (rotated_at < :moment OR adopted_at >= :moment)

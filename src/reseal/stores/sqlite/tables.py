@@ -16,7 +16,7 @@ from reseal.core.purging import MOST_COUNTED, Backlog, Purged
 from reseal.core.selection import Adopted, Before, Place
 from reseal.stores import rows
 from reseal.stores.rows import Key, Values
-from reseal.stores.sql_files import queries
+from reseal.stores.sqlite import QUERIES
 
 Row = tuple[Any, ...]
 
@@ -28,7 +28,7 @@ class Tables:
     """
 
     def __init__(self) -> None:
-        self._sql = queries("sqlite")
+        self._sql = QUERIES
 
     def insert(self, db: sqlite3.Connection, new: Values, now: int) -> int | None:
         """Give the time at which the session begins."""
