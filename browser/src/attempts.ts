@@ -50,12 +50,12 @@ export function createAttempts({ environment, settings, state }: Parts): Attempt
     return tokens === marker ? key : undefined;
   }
 
-  function keep({ marker = "" }: Snapshot, key: string | undefined): void {
+  function write({ marker = "" }: Snapshot, key: string | undefined): void {
     if (key !== undefined) stored((storage) => storage.setItem(ATTEMPT, `${marker} ${key}`));
   }
 
   function begin(now: Snapshot): string | undefined {
-    keep(now, environment.newKey());
+    write(now, environment.newKey());
     return known(now);
   }
 
@@ -69,7 +69,7 @@ export function createAttempts({ environment, settings, state }: Parts): Attempt
   return {
     isBegun: (now) => known(now) !== undefined,
     headers,
-    move: (before, now) => keep(now, known(before)),
+    move: (before, now) => write(now, known(before)),
     forget: () => stored((storage) => storage.removeItem(ATTEMPT)),
   };
 }

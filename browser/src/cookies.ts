@@ -2,7 +2,7 @@
 
 import type { Environment } from "./contract.js";
 import type { Settings } from "./options.js";
-import { backed, type Shelf } from "./shelf.js";
+import { backed, type TextStorage } from "./text-storage.js";
 
 /** As long as browsers keep any cookie, in seconds: 400 days (RFC 6265bis). */
 const FOR_EVER = 34_560_000;
@@ -10,12 +10,12 @@ const FOR_EVER = 34_560_000;
 /** What RFC 6265 allows in a cookie's value, less the percent sign, which would be mistaken for an escape on reading. */
 const PLAIN_VALUE = /^[!#$&-+\--:<-[\]-~]*$/;
 
-export function createCookieShelf(environment: Environment, { cookieSameSite: sameSite, cookieSuffix: suffix }: Settings): Shelf {
+export function createCookieTextStorage(environment: Environment, { cookieSameSite: sameSite, cookieSuffix: suffix }: Settings): TextStorage {
   function assign(name: string, value: string, maxAge: number): void {
     const secure = sameSite === "none" || environment.pageUrl().startsWith("https:") ? ";secure" : "";
     environment.writeCookie(`${name}${suffix}=${value};max-age=${maxAge};path=/;samesite=${sameSite}${secure}`);
   }
-  const cookies: Shelf = {
+  const cookies: TextStorage = {
     read: (name) => find(environment.readCookies(), name + suffix),
     // Written as received where possible, because other SDKs of this family neither escape nor unescape.
     write: (name, value) => assign(name, PLAIN_VALUE.test(value) ? value : encodeURIComponent(value), FOR_EVER),

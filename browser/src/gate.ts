@@ -6,11 +6,11 @@
 import type { Environment } from "./contract.js";
 import { createOwnLocks } from "./locks.js";
 import { LOCK_PATIENCE_MS, type Settings } from "./options.js";
-import { type Keep, withLock } from "./waiting.js";
+import { type HoldLock, withLock } from "./waiting.js";
 
 export interface Gate {
   /** Run `task` while no tab refreshes and no such call is on its way, as far as that can be known. */
-  alone<T>(task: (keep: Keep) => Promise<T>): Promise<T>;
+  exclusive<T>(task: (hold: HoldLock) => Promise<T>): Promise<T>;
   /** Send such a call when no tab refreshes any more. */
   afterRefresh<T>(send: () => Promise<T>): Promise<T>;
   /** Have refreshes wait for the answer of such a call that has left already. */
@@ -37,7 +37,7 @@ export function createGate(environment: Environment, settings: Settings): Gate {
   }
 
   return {
-    alone: (task) => withLock(environment, locks, name, "exclusive", (keep) => task(environment.locks ? keep : ignore)),
+    exclusive: (task) => withLock(environment, locks, name, "exclusive", (hold) => task(environment.locks ? hold : ignore)),
     afterRefresh: (send) => withLock(environment, locks, name, "shared", send),
     holding,
   };

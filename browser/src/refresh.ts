@@ -30,7 +30,7 @@ import { isTransient, pauseAfter, readRetryAfter } from "./retry.js";
 import type { Session } from "./session.js";
 import { hasChanged, isAnotherSession, isSameSession, type ReadableState, type Snapshot } from "./state.js";
 import type { Tokens } from "./tokens.js";
-import { type Keep, pause, untilOnline, withTimeout } from "./waiting.js";
+import { type HoldLock, pause, untilOnline, withTimeout } from "./waiting.js";
 
 export type RefreshOutcome = "refreshed" | "ended";
 
@@ -64,17 +64,17 @@ export function createRefresher(parts: Parts): Refresher {
   let flight: Promise<RefreshOutcome> | undefined;
 
   function refresh(): Promise<RefreshOutcome> {
-    flight ??= fly().finally(() => {
+    flight ??= run().finally(() => {
       flight = undefined;
     });
     return flight;
   }
 
-  async function fly(): Promise<RefreshOutcome> {
+  async function run(): Promise<RefreshOutcome> {
     const start = state.snapshot();
     await untilOnline(environment, OFFLINE_PATIENCE_MS);
     for (let tries = 1; ; tries += 1) {
-      const result = await gate.alone((keep) => attempt(start, keep));
+      const result = await gate.exclusive((hold) => attempt(start, hold));
       if (typeof result === "string") return result;
       if (!result.mayPass || tries === MAX_REFRESH_ATTEMPTS) throw giveUp(result, tries);
       await pause(environment, pauseAfter(tries, result.retryAfterMs, environment.random()));
@@ -82,11 +82,11 @@ export function createRefresher(parts: Parts): Refresher {
   }
 
   /** Send one refresh, unless another tab has done it while this one waited. */
-  async function attempt(start: Snapshot, keep: Keep): Promise<RefreshOutcome | Failure> {
+  async function attempt(start: Snapshot, hold: HoldLock): Promise<RefreshOutcome | Failure> {
     const now = session.observe();
     if (hasChanged(start, now)) return outcomeOf(now);
     const result = (await exchange(now)) ?? (await exchange(session.observe())) ?? outcomeOf(state.snapshot());
-    if (typeof result === "string") keep(NEWS_TRAVEL_MS);
+    if (typeof result === "string") hold(NEWS_TRAVEL_MS);
     return result;
   }
 

@@ -35,14 +35,14 @@ interface Parts {
 }
 
 /** What this tab last believed. An end is told only to a page that knew of a session, and only once. */
-interface Belief {
+interface KnownSession {
   readonly userId: string | undefined;
   readonly handle: unknown;
   readonly payload: string;
 }
 
 export function createSession({ state, tokens, attempts, events, announce }: Parts): Session {
-  let known = state.snapshot().status === "exists" ? belief() : undefined;
+  let known = state.snapshot().status === "exists" ? readSession() : undefined;
 
   function observe(): Snapshot {
     const seen = state.snapshot();
@@ -51,14 +51,14 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     return seen;
   }
 
-  function belief(): Belief {
+  function readSession(): KnownSession {
     const { userId, payload } = state.frontToken();
     return { userId, handle: payload?.["sessionHandle"], payload: JSON.stringify(payload, withoutTimes) };
   }
 
   /** Believe what is written, and tell the page what is new. */
   function notice(before = known): void {
-    const now = (known = belief());
+    const now = (known = readSession());
     const { userId } = now;
     if (!before || before.userId !== userId || before.handle !== now.handle) events.emit("SESSION_CREATED", { userId });
     else if (before.payload !== now.payload) {
@@ -136,7 +136,7 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     if (header(reply, "front-token") === "remove") return expired("refused");
     tokens.take(reply.headers);
     store(reply);
-    notice(known ?? belief()); // A session found again by asking for it is not a new one.
+    notice(known ?? readSession()); // A session found again by asking for it is not a new one.
     events.emit("REFRESH_SESSION", { userId: known?.userId });
     announce();
   }

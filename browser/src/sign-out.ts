@@ -36,13 +36,13 @@ export function createSignOut({ environment, settings, state, session, refresher
   let removal: Promise<void> | undefined;
 
   function signOut(): Promise<void> {
-    flight ??= leave().finally(() => {
+    flight ??= end().finally(() => {
       flight = undefined;
     });
     return flight;
   }
 
-  async function leave(): Promise<void> {
+  async function end(): Promise<void> {
     if (session.observe().status === "none") return;
     // A refresh answered after the sign-out would bring a fresh access token back to life in this browser.
     await refresher.settled();
@@ -76,7 +76,7 @@ export function createSignOut({ environment, settings, state, session, refresher
       const before = state.snapshot();
       const response = await call.send(headers);
       if (!response.ok) return response;
-      return gate.alone(async () => {
+      return gate.exclusive(async () => {
         const now = state.snapshot();
         return hasChanged(before, now) && !isAnotherUser(before, now) ? call.send(headers) : response;
       });
@@ -84,7 +84,7 @@ export function createSignOut({ environment, settings, state, session, refresher
   }
 
   function again(): Promise<void> {
-    removal ??= gate.alone(removeCookies).finally(() => {
+    removal ??= gate.exclusive(removeCookies).finally(() => {
       removal = undefined;
     });
     return removal;

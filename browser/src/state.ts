@@ -12,7 +12,7 @@
 
 import type { Environment } from "./contract.js";
 import { decodeFrontToken, type FrontToken } from "./front-token.js";
-import type { Shelf } from "./shelf.js";
+import type { TextStorage } from "./text-storage.js";
 import type { Tokens } from "./tokens.js";
 
 export const FRONT_TOKEN = "sFrontToken";
@@ -69,59 +69,59 @@ export function isAnotherUser(before: Snapshot, after: Snapshot): boolean {
   return before.userId !== undefined && after.userId !== undefined && before.userId !== after.userId;
 }
 
-export function createState(environment: Environment, shelf: Shelf, tokens: Tokens): ReadableState {
+export function createState(environment: Environment, texts: TextStorage, tokens: Tokens): ReadableState {
   let generation = 0; // Changes also where nothing can be written.
 
   function status(): SessionStatus {
-    if (shelf.read(MARKER) === undefined) return "unknown";
-    return shelf.read(FRONT_TOKEN) === undefined ? "none" : "exists";
+    if (texts.read(MARKER) === undefined) return "unknown";
+    return texts.read(FRONT_TOKEN) === undefined ? "none" : "exists";
   }
 
   function frontToken(): FrontToken {
-    return decodeFrontToken(shelf.read(FRONT_TOKEN));
+    return decodeFrontToken(texts.read(FRONT_TOKEN));
   }
 
-  function keep(name: string, value: string | undefined): void {
-    const current = value ?? shelf.read(name);
-    if (current !== undefined) shelf.write(name, current);
+  function rewrite(name: string, value: string | undefined): void {
+    const current = value ?? texts.read(name);
+    if (current !== undefined) texts.write(name, current);
   }
 
   /** Is a front token there, and is it the received one, if any was received? */
   function isKept(frontToken: string | undefined): boolean {
-    const current = shelf.read(FRONT_TOKEN);
+    const current = texts.read(FRONT_TOKEN);
     return current !== undefined && current === (frontToken ?? current);
   }
 
   function mark(): void {
     const now = environment.now();
-    shelf.write(MARKER, String(shelf.read(MARKER) === String(now) ? now + 1 : now));
+    texts.write(MARKER, String(texts.read(MARKER) === String(now) ? now + 1 : now));
   }
 
   return {
     snapshot: () => ({
       status: status(),
       ...sessionOf(frontToken()),
-      marker: shelf.read(MARKER),
+      marker: texts.read(MARKER),
       token: tokens.refresh(),
       generation,
     }),
     frontToken,
-    antiCsrf: () => shelf.read(ANTI_CSRF),
+    antiCsrf: () => texts.read(ANTI_CSRF),
     store({ frontToken, antiCsrf }) {
       generation += 1;
-      keep(FRONT_TOKEN, frontToken);
-      keep(ANTI_CSRF, antiCsrf);
+      rewrite(FRONT_TOKEN, frontToken);
+      rewrite(ANTI_CSRF, antiCsrf);
       if (isKept(frontToken)) return mark();
       // Not sent, or too long for a cookie: a marker alone would claim that nobody is signed in. It goes first, so that no
       // other tab sees it alone.
-      shelf.erase(MARKER);
-      shelf.erase(FRONT_TOKEN);
+      texts.erase(MARKER);
+      texts.erase(FRONT_TOKEN);
     },
-    storeAntiCsrf: (value) => shelf.write(ANTI_CSRF, value),
+    storeAntiCsrf: (value) => texts.write(ANTI_CSRF, value),
     clear() {
       generation += 1;
-      shelf.erase(FRONT_TOKEN);
-      shelf.erase(ANTI_CSRF);
+      texts.erase(FRONT_TOKEN);
+      texts.erase(ANTI_CSRF);
       mark();
     },
   };

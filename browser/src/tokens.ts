@@ -4,7 +4,7 @@
  */
 
 import type { TokenTransferMethod } from "./contract.js";
-import type { Shelf } from "./shelf.js";
+import type { TextStorage } from "./text-storage.js";
 
 export const ACCESS_TOKEN = "st-access-token";
 export const REFRESH_TOKEN = "st-refresh-token";
@@ -17,9 +17,9 @@ export interface Tokens {
   clear(): void;
 }
 
-export function createTokens(shelf: Shelf, transfer: TokenTransferMethod): Tokens {
-  const access = () => shelf.read(ACCESS_TOKEN);
-  const refresh = () => shelf.read(REFRESH_TOKEN);
+export function createTokens(texts: TextStorage, transfer: TokenTransferMethod): Tokens {
+  const access = () => texts.read(ACCESS_TOKEN);
+  const refresh = () => texts.read(REFRESH_TOKEN);
 
   /** In cookie mode only a session that has been in headers before may put tokens here: a live session keeps its way. */
   function isAtHome(): boolean {
@@ -27,15 +27,15 @@ export function createTokens(shelf: Shelf, transfer: TokenTransferMethod): Token
   }
 
   function clear(): void {
-    for (const name of [ACCESS_TOKEN, REFRESH_TOKEN]) shelf.erase(name);
+    for (const name of [ACCESS_TOKEN, REFRESH_TOKEN]) texts.erase(name);
   }
 
   function take(headers: Headers): void {
     if (!isAtHome()) return;
     for (const name of [ACCESS_TOKEN, REFRESH_TOKEN]) {
       const value = headers.get(name);
-      if (value) shelf.write(name, value);
-      else if (value === "") shelf.erase(name);
+      if (value) texts.write(name, value);
+      else if (value === "") texts.erase(name);
     }
   }
 

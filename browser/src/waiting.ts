@@ -49,7 +49,7 @@ export function untilOnline(environment: Environment, limitMs: number): Promise<
 }
 
 /** Have the lock kept for so many milliseconds after the task. */
-export type Keep = (keepMs: number) => void;
+export type HoldLock = (holdMs: number) => void;
 
 /**
  * Run `task` while holding the lock `name`. If it does not come in time, or locks do not work here, run it all the same:
@@ -60,9 +60,9 @@ export function withLock<T>(
   locks: SessionLocks,
   name: string,
   mode: LockMode,
-  task: (keep: Keep) => Promise<T>,
+  task: (hold: HoldLock) => Promise<T>,
 ): Promise<T> {
-  let keepMs = 0;
+  let holdMs = 0;
   return new Promise((resolve, reject) => {
     const patience = new AbortController();
     let hasBegun = false;
@@ -70,8 +70,8 @@ export function withLock<T>(
       if (hasBegun) return; // Granted too late; giving it back at once.
       hasBegun = true;
       cancel();
-      await task((more) => (keepMs = more)).then(resolve, reject);
-      if (keepMs) await pause(environment, keepMs);
+      await task((more) => (holdMs = more)).then(resolve, reject);
+      if (holdMs) await pause(environment, holdMs);
     };
     const cancel = environment.setTimer(() => {
       patience.abort();

@@ -14,7 +14,7 @@ import type { SessionRecord } from "./record.js";
 import { createSealedRecord } from "./sealed-record.js";
 import { FRONT_TOKEN } from "./state.js";
 import { ACCESS_TOKEN, REFRESH_TOKEN } from "./tokens.js";
-import { createVault } from "./vault.js";
+import { createWorkerMemory } from "./worker-memory.js";
 
 /** What a worker may configure; the pages' own clients take the same values and `tokenTransferMethod: "header"`. */
 export interface SessionWorkerOptions
@@ -71,14 +71,14 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
   const host: WorkerEnvironment = { ...browserEnvironment(), baseUrl: () => location.href, ...options.environment };
   const { refreshUrl, sessionExpiredStatus } = readSettings(options, host);
   const record = options.persist ? (host.record ?? createSealedRecord(`reseal ${refreshUrl}`)) : undefined;
-  const vault = createVault(record, host.reportError);
+  const memory = createWorkerMemory(record, host.reportError);
   const environment: Environment = {
     ...host,
-    storage: () => vault,
+    storage: () => memory,
     locks: undefined,
     openChannel: () => () => undefined,
     // A token is used only after it is safe from the end of this worker.
-    fetch: (input, init) => vault.settled().then(() => host.fetch(input, init)),
+    fetch: (input, init) => memory.settled().then(() => host.fetch(input, init)),
   };
   const client = createSessionClient({ ...options, tokenTransferMethod: "header", environment });
   const sessionFetch = client.calls.through(environment.fetch);
@@ -98,15 +98,15 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
   }
 
   async function call(request: Request): Promise<Response> {
-    await vault.opened();
-    const before = vault.getItem(FRONT_TOKEN);
+    await memory.opened();
+    const before = memory.getItem(FRONT_TOKEN);
     try {
       const response = await sessionFetch(request).catch(refusedForEver);
       return withoutTokens(response, before);
     } catch {
       return Response.error(); // To the page, the network has failed; the session is kept.
     } finally {
-      await vault.settled();
+      await memory.settled();
     }
   }
 
@@ -133,7 +133,7 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
 
   /** The front token, if it is new since the call began or has not been told since; a redirected answer tells none. */
   function newsFor({ redirected }: Response, before: string | null): string | null {
-    const now = vault.getItem(FRONT_TOKEN);
+    const now = memory.getItem(FRONT_TOKEN);
     if (now !== before) isUntold = true;
     if (!isUntold || redirected) return null;
     isUntold = false;
@@ -142,14 +142,14 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
 
   /** A page's client asks to refresh: it joins the one refresh that all pages share. */
   async function refresh(): Promise<Response> {
-    await vault.opened();
+    await memory.opened();
     try {
       if (!(await client.attemptRefreshingSession())) return ended();
-      return json({}, 200, vault.getItem(FRONT_TOKEN) ?? "");
+      return json({}, 200, memory.getItem(FRONT_TOKEN) ?? "");
     } catch {
       return json({ message: "the session could not be refreshed" }, FAILED_DEPENDENCY, "");
     } finally {
-      await vault.settled();
+      await memory.settled();
     }
   }
 

@@ -3,14 +3,14 @@
 import type { SessionStorage } from "./contract.js";
 import type { SessionRecord } from "./record.js";
 
-export interface Vault extends SessionStorage {
+export interface WorkerMemory extends SessionStorage {
   /** Resolve when what was recorded is here. Never rejects: without a record there is no session yet. */
   opened(): Promise<void>;
   /** Resolve when every change so far is recorded, or could not be. */
   settled(): Promise<void>;
 }
 
-export function createVault(record: SessionRecord | undefined, reportError: (error: unknown) => void): Vault {
+export function createWorkerMemory(record: SessionRecord | undefined, reportError: (error: unknown) => void): WorkerMemory {
   const memory = new Map<string, string>();
   let isChanged = false;
   let work = record ? record.load().then(fill).catch(reportError) : Promise.resolve();

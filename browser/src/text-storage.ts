@@ -2,7 +2,7 @@
 
 import type { Environment } from "./contract.js";
 
-export interface Shelf {
+export interface TextStorage {
   /** An empty text counts as absent. */
   read(name: string): string | undefined;
   write(name: string, value: string): void;
@@ -10,8 +10,8 @@ export interface Shelf {
 }
 
 /** The browser's storage for scripts; the memory of this tab takes what the browser does not. */
-export function createStorageShelf({ storage }: Environment): Shelf {
-  const area: Shelf = {
+export function createLocalTextStorage({ storage }: Environment): TextStorage {
+  const area: TextStorage = {
     read: (name) => storage().getItem(name) ?? undefined,
     write: (name, value) => storage().setItem(name, value),
     erase: (name) => storage().removeItem(name),
@@ -19,8 +19,8 @@ export function createStorageShelf({ storage }: Environment): Shelf {
   return backed(area, () => true); // Full, or forbidden to this page, or there is none.
 }
 
-/** A shelf with the memory of this tab behind it, for what fails with an expected error. */
-export function backed(shelf: Shelf, isExpected: (error: unknown) => boolean): Shelf {
+/** A storage with the memory of this tab behind it, for what fails with an expected error. */
+export function backed(texts: TextStorage, isExpected: (error: unknown) => boolean): TextStorage {
   const memory = new Map<string, string>();
 
   function attempt<T>(use: () => T, otherwise?: () => unknown): T | undefined {
@@ -34,14 +34,14 @@ export function backed(shelf: Shelf, isExpected: (error: unknown) => boolean): S
   }
 
   return {
-    read: (name) => memory.get(name) || attempt(() => shelf.read(name)) || undefined,
+    read: (name) => memory.get(name) || attempt(() => texts.read(name)) || undefined,
     write(name, value) {
       memory.delete(name);
-      attempt(() => shelf.write(name, value), () => memory.set(name, value));
+      attempt(() => texts.write(name, value), () => memory.set(name, value));
     },
     erase(name) {
       memory.delete(name);
-      attempt(() => shelf.erase(name));
+      attempt(() => texts.erase(name));
     },
   };
 }
