@@ -1,9 +1,9 @@
 /**
- * Refreshes a little before the access token ends, if the page asked for it, so that no call meets the end.
+ * Refreshes shortly before the access token expires, if the page enabled it, so that no call is sent with an expired one.
  *
- * What counts is the server's clock at the moment of its answer: the answer's own Date, and where that is hidden from
- * scripts the time at which the token was issued, plus what has passed here since. The device's clock is only ever compared
- * with itself, so it may be a day off; when it jumps, one refresh comes early or none ahead of time.
+ * Expiry is measured by the server's clock: the response's Date or, if scripts cannot read it, the time at which the token
+ * was issued plus the time elapsed here since. The device's clock is only ever compared with itself, so it may be a day
+ * off; when it jumps, one refresh comes early or not ahead of time.
  */
 
 import type { Environment, Reply } from "./contract.js";
@@ -11,7 +11,7 @@ import type { Settings } from "./options.js";
 import type { Refresher } from "./refresh.js";
 import type { ReadableState } from "./state.js";
 
-/** To be told of every answer of the API. */
+/** Must be called for every response of the API. */
 export type LookAhead = (reply: Reply) => void;
 
 interface Parts {
@@ -27,13 +27,13 @@ export function createLookAhead({ environment, settings, state, refresher }: Par
 
   function lookAhead(reply: Reply): void {
     const now = environment.now();
-    // Once in that time at most, by any clock: tokens that live shorter than it must not be refreshed all the time.
+    // At most once per interval, by any clock: tokens with a shorter lifetime must not be refreshed constantly.
     if (!refreshAheadMs || !(remaining(reply, now) < refreshAheadMs) || Math.abs(now - last) < refreshAheadMs) return;
     last = now;
-    refresher.refresh().catch(() => undefined); // Told as REFRESH_FAILED; the token is good for a while.
+    refresher.refresh().catch(() => undefined); // Reported as REFRESH_FAILED; the token is still valid for a while.
   }
 
-  /** How long the access token will live, in milliseconds; not a number if nobody knows. */
+  /** The access token's remaining lifetime in milliseconds; NaN if it is unknown. */
   function remaining({ headers }: Reply, now: number): number {
     const { endsAt = NaN, payload } = state.frontToken();
     const sinceIssued = now - Number(state.snapshot().marker);

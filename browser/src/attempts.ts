@@ -1,7 +1,7 @@
 /**
- * The attempt key: a random text by which the server recognises that a refresh asked for twice was asked for by the same
- * browser. It is made before the first request, kept where all tabs and a browser that was started again find it, sent with
- * every repetition, and replaced only when there are new tokens. It is no credential: without the token it is of no use.
+ * The attempt key: random text by which the server recognises retries of a refresh by the same browser. It is generated
+ * before the first request, stored where all tabs and a restarted browser find it, sent with every retry, and replaced only
+ * when there are new tokens. It is not a credential: without the token it is useless.
  */
 
 import type { Environment, SessionStorage } from "./contract.js";
@@ -12,7 +12,7 @@ const ATTEMPT = "st-attempt";
 const HEADER = "idempotency-key";
 
 export interface Attempts {
-  /** Has a refresh of these very tokens been asked for, by whichever tab? */
+  /** Has any tab already sent a refresh of these tokens? */
   isBegun(now: Snapshot): boolean;
   /** What the next request for a refresh of these tokens has to carry. */
   headers(now: Snapshot): Record<string, string>;
@@ -32,9 +32,8 @@ export function createAttempts({ environment, settings, state }: Parts): Attempt
   const isSameOrigin = settings.apiOrigin === new URL(environment.pageUrl()).origin;
 
   /**
-   * Use the browser's storage, in cookie mode as well: it is on disk sooner than a cookie, which matters after a crash. A
-   * key that it does not keep would not be found again, and another one for the same tokens looks like another client's: so
-   * without storage there is none.
+   * Use the browser's storage, in cookie mode as well: it reaches the disk sooner than a cookie, which matters after a crash.
+   * Without storage no key is sent: it would be lost, and a second key for the same tokens looks like another client's.
    */
   function stored<T>(use: (storage: SessionStorage) => T): T | undefined {
     try {

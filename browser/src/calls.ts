@@ -16,7 +16,7 @@ import { unlessAborted } from "./waiting.js";
 export interface CallRules {
   /** How often the call may be repeated. */
   readonly maxRepeats: number;
-  /** What to wait for before a refresh may be thought of. */
+  /** Must resolve before a refresh may start. */
   readonly precondition: () => Promise<unknown> | undefined;
 }
 
@@ -37,7 +37,7 @@ interface Parts {
   readonly lookAhead: LookAhead;
   readonly gate: Gate;
   readonly attempts: Attempts;
-  /** Take cookies away that came after the sign-out. */
+  /** Remove cookies that arrived after the sign-out. */
   readonly takeBack: () => Promise<void>;
 }
 
@@ -54,8 +54,8 @@ export function createCaller(parts: Parts): Caller {
     for (let repeats = 0; ; repeats += 1) {
       const { before, response } = await (call.mayChangeUser ? sendInTurn(call, rules, send) : send());
       if (!isRefusal(response)) return { response, verdict: "answered" };
-      // The session is good, so this is for example a wrong password. Whoever refuses and yet brings news of the session has
-      // accepted it: an application, or a service worker that has refreshed.
+      // The session is valid, so this is, for example, a wrong password. A refusal that still brings session headers comes
+      // from an application that accepted the session, or from a service worker that has refreshed.
       if (isNews(response)) return { response, verdict: "answered" };
       if (isRenewed && !(await unlessAborted(call.signal, refusesSession(response)))) return { response, verdict: "answered" };
       if (repeats === rules.maxRepeats) return { response, verdict: lastVerdict() };
@@ -72,7 +72,7 @@ export function createCaller(parts: Parts): Caller {
     return session.observe().status === "none" ? "ended" : "looping";
   }
 
-  /** Send a call that may change who is signed in: at once, if nobody is known to refresh or to sign out. */
+  /** Send a call that may change the signed-in user: at once, if no refresh or sign-out is known to be in progress. */
   async function sendInTurn<R>(call: SessionCall<Reply>, rules: CallRules, send: () => Promise<R>): Promise<R> {
     const start = state.snapshot();
     const pending = rules.precondition();
@@ -89,7 +89,7 @@ export function createCaller(parts: Parts): Caller {
     const token = tokens.access();
     const reply = await call.send(callHeaders(own, settings.transfer, { antiCsrf: state.antiCsrf(), token }));
     if (!isFromApi(reply)) return reply;
-    // Another tab may have begun a new session since the token was sent. The refresh that follows a refusal finds out.
+    // Another tab may have begun a new session since the token was sent. The refresh after the refusal detects it.
     const isTaken = (token && isRefusal(reply)) || session.absorb(reply, before);
     // Its cookies have overwritten newer ones, which the refresh brings back, or are there again after a sign-out.
     if (!isTaken && !token) bringBack().catch(() => undefined);
@@ -101,7 +101,7 @@ export function createCaller(parts: Parts): Caller {
     return state.snapshot().status === "none" ? takeBack() : refresher.refresh();
   }
 
-  /** A redirect may have led elsewhere, and strangers have no say about the session. */
+  /** A redirect may have led to another origin, which must not change the session. */
   function isFromApi({ url }: Pick<Reply, "url">): boolean {
     return new URL(url, settings.apiOrigin).origin === settings.apiOrigin;
   }
@@ -110,7 +110,7 @@ export function createCaller(parts: Parts): Caller {
     return reply.status === settings.sessionExpiredStatus && isFromApi(reply);
   }
 
-  /** See to it that the session is newer than `before`, by a refresh only if nobody has done one since. */
+  /** Make sure that the session is newer than `before`; refresh only if no other tab has. */
   async function renew(before: Snapshot, rules: CallRules): Promise<RefreshOutcome | "changed"> {
     await rules.precondition();
     const now = session.observe();
@@ -136,7 +136,7 @@ async function refusesSession(reply: Reply): Promise<boolean> {
   }
 }
 
-/** Free the connection of an answer nobody will read. */
+/** Free the connection of a response that will not be read. */
 function discard(reply: Reply): void {
   reply.body?.cancel().catch(() => undefined);
 }

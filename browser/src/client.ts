@@ -19,8 +19,8 @@ import { createState } from "./state.js";
 import { createTokens } from "./tokens.js";
 
 /**
- * Make the session client of this page. Raises `TypeError` for options that cannot work. On a server, where there is no
- * page, it gives one that does nothing: its `fetch` is the plain one, and nobody is signed in.
+ * Create the session client of this page. Throws `TypeError` for invalid options. On a server, where there is no page, it
+ * returns an inert client: its `fetch` is the plain one, and there is no session.
  */
 export function createSessionClient(options: SessionClientOptions = {}): SessionClient {
   return isServer(options.environment) ? createInertClient() : createPageClient(options);

@@ -4,7 +4,7 @@ import type { Environment } from "./contract.js";
 import type { Settings } from "./options.js";
 import { backed, type TextStorage } from "./text-storage.js";
 
-/** As long as browsers keep any cookie, in seconds: 400 days (RFC 6265bis). */
+/** The longest lifetime of a cookie, in seconds: 400 days (RFC 6265bis). */
 const FOR_EVER = 34_560_000;
 
 /** What RFC 6265 allows in a cookie's value, less the percent sign, which would be mistaken for an escape on reading. */
@@ -40,6 +40,6 @@ function unescape(value: string): string {
   try {
     return decodeURIComponent(value);
   } catch {
-    return value; // A stray percent sign of somebody who does not escape.
+    return value; // A stray percent sign, from a writer that does not escape.
   }
 }

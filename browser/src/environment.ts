@@ -6,7 +6,7 @@
 import type { Environment, SessionChannel } from "./contract.js";
 import { NEWS_TRAVEL_MS } from "./options.js";
 
-/** Is there neither a page nor a worker, nor somebody who says what is in their place? */
+/** Is there neither a page nor a worker, and no replacement given? */
 export function isServer(given: Partial<Environment> | undefined): boolean {
   return !given?.pageUrl && globalThis.window === undefined && globalThis.location === undefined;
 }
@@ -14,7 +14,7 @@ export function isServer(given: Partial<Environment> | undefined): boolean {
 /** `address`: what counts as the page's where pages have none. */
 export function browserEnvironment(address?: string): Environment {
   return {
-    // Looked up each time: what others put there later is to see the session's requests as well.
+    // Looked up each time: a wrapper installed later must see the session's requests as well.
     fetch: (input, init) => globalThis.fetch(input, init),
     now: () => Date.now(),
     random: () => Math.random(),
@@ -58,7 +58,7 @@ function onceOnline(callback: () => void): () => void {
 const LOOK_AGAIN_MS = [NEWS_TRAVEL_MS, 1000];
 
 function openChannel(name: string, heard: () => void): SessionChannel {
-  // A post may be here before what was stored ahead of it, and a page that was put aside has missed both.
+  // A post may arrive before the storage write that preceded it, and a suspended page has missed both.
   const events = ["storage", "pageshow"];
   for (const event of events) globalThis.addEventListener?.(event, heard);
   // Without channels other tabs notice with their next call.

@@ -1,10 +1,10 @@
-/** What a page can catch. Every class carries a stable `code` and the facts of the case. */
+/** The errors that a page can catch. Every class carries a stable `code` and the facts of the case. */
 
 export abstract class SessionError extends Error {
   abstract readonly code: string;
 }
 
-/** The refresh did not come to a decision; the session is kept and a later call tries again. */
+/** The refresh failed without a decision; the session is kept and a later call retries. */
 export class SessionRefreshError extends SessionError {
   override readonly name = "SessionRefreshError";
   readonly code = "SESSION_REFRESH_FAILED";
@@ -33,7 +33,7 @@ export class SessionLoopError extends SessionError {
   }
 }
 
-/** Another user signed in while a call waited for a refresh to end. It was not sent, for it was not meant in that name. */
+/** Another user signed in while a call waited for a refresh. It was not sent, because it was not meant for that user. */
 export class SessionReplacedError extends SessionError {
   override readonly name = "SessionReplacedError";
   readonly code = "SESSION_REPLACED";
@@ -49,7 +49,7 @@ export class SignOutError extends SessionError {
   readonly code = "SIGN_OUT_FAILED";
   /** The answer's status; absent if there was no answer. */
   readonly status: number | undefined;
-  /** How long the server asked to wait, in milliseconds. */
+  /** The wait that the server asked for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   constructor(facts: { reason: string; status?: number; retryAfterMs?: number | undefined; cause?: unknown }) {

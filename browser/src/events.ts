@@ -1,11 +1,11 @@
-/** A list of listeners for each event. A listener that throws is reported and disturbs nobody. */
+/** A list of listeners for each event. A listener that throws is reported and does not affect the others. */
 
 import type { Environment, SessionEventName, SessionEvents, SessionListener } from "./contract.js";
 
 export interface Events {
   on<E extends SessionEventName>(event: E, listener: SessionListener<E>): () => void;
   emit<E extends SessionEventName>(event: E, detail: SessionEvents[E]): void;
-  /** Tell nobody any more. */
+  /** Remove all listeners. */
   close(): void;
 }
 

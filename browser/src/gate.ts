@@ -1,6 +1,6 @@
 /**
- * Keeps refreshes apart from calls that may change who is signed in, in this tab and, by a lock, in the others: of two
- * answers that bring cookies the later one stays in the jar, and that must be the sign-in.
+ * Serialises refreshes and calls that may change the signed-in user, in this tab and, by a lock, in the others: of two
+ * responses with cookies the browser keeps the later one's, and that must be the sign-in's.
  */
 
 import type { Environment } from "./contract.js";
@@ -9,11 +9,11 @@ import { LOCK_PATIENCE_MS, type Settings } from "./options.js";
 import { type HoldLock, withLock } from "./waiting.js";
 
 export interface Gate {
-  /** Run `task` while no tab refreshes and no such call is on its way, as far as that can be known. */
+  /** Run `task` while no tab refreshes and no such call is in progress, as far as that can be known. */
   exclusive<T>(task: (hold: HoldLock) => Promise<T>): Promise<T>;
-  /** Send such a call when no tab refreshes any more. */
+  /** Send such a call once no tab is refreshing. */
   afterRefresh<T>(send: () => Promise<T>): Promise<T>;
-  /** Have refreshes wait for the answer of such a call that has left already. */
+  /** Make refreshes wait for the response to such a call that has already been sent. */
   holding<T>(answer: Promise<T>): Promise<T>;
 }
 
@@ -23,8 +23,8 @@ export function createGate(environment: Environment, settings: Settings): Gate {
 
   function holding<T>(answer: Promise<T>): Promise<T> {
     const over = new AbortController();
-    const end = () => over.abort(); // Of no effect once the lock is here.
-    // Not for longer than a refresh would wait: an upload takes its time.
+    const end = () => over.abort(); // No effect once the lock is granted.
+    // Not longer than a refresh would wait: an upload may take long.
     const held = () =>
       new Promise<void>((resolve) => {
         const cancel = environment.setTimer(resolve, LOCK_PATIENCE_MS);
@@ -43,5 +43,5 @@ export function createGate(environment: Environment, settings: Settings): Gate {
   };
 }
 
-/** Where there are no other tabs, no news has to travel. */
+/** Without other tabs there is no need to hold the lock longer. */
 function ignore(): void {}

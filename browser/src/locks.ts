@@ -1,4 +1,4 @@
-/** Locks within one tab, for a browser that has none for all of its tabs. */
+/** Locks within one tab, for browsers without locks across tabs. */
 
 import type { SessionLocks } from "./contract.js";
 
@@ -6,7 +6,7 @@ export function createOwnLocks(): SessionLocks {
   let exclusive: Promise<unknown> = Promise.resolve();
   let everything = exclusive;
   return {
-    /** In order of asking: who shares waits for the last one that does not, and who does not share for everybody. */
+    /** First come, first served: a shared request waits for the last exclusive one, an exclusive request for all. */
     request(_name, { mode, signal }, holder) {
       const before = mode === "shared" ? exclusive : everything;
       const mine = Promise.race([before, aborted(signal)]).then(holder);

@@ -28,7 +28,7 @@ export function isAnonymous(input: RequestInfo | URL, init: RequestInit | undefi
   return (init?.credentials ?? (isRequest(input) ? input.credentials : undefined)) === "omit";
 }
 
-/** Has a session client made this request, which meets another one on its way? */
+/** Was this request already made by a session client? */
 export function isSessionRequest(input: RequestInfo | URL, init: RequestInit | undefined): boolean {
   return new Headers(init?.headers ?? (isRequest(input) ? input.headers : undefined)).has(SESSION_MARK);
 }
@@ -48,7 +48,7 @@ export function repeatable(
   if (isRequest(input) && given.body == null && mayHaveBody(input.method)) {
     if (!init.keepalive) return withBody(call, input.blob());
     const spare = input.clone().blob();
-    spare.catch(() => undefined); // Told where it is needed.
+    spare.catch(() => undefined); // Reported where it is used.
     return { ...call, first: input, spare };
   }
   if (given.body instanceof ReadableStream) return withBody(call, new Response(given.body).blob());

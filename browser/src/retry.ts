@@ -5,8 +5,8 @@ import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, RETRY_AFTER_LIMIT_MS } from "./option
 /**
  * The pause after so many `failures` (one or more), in milliseconds. `chance` is from 0 to 1.
  *
- * The whole pause is random, so that clients which failed together do not return together; the same holds for clients
- * which were told the same Retry-After, therefore the random part is added to it.
+ * The whole pause is random, to avoid a thundering herd. Many clients may also get the same Retry-After, so the random
+ * part is added to it.
  */
 export function pauseAfter(failures: number, retryAfterMs: number | undefined, chance: number): number {
   const ceiling = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
@@ -14,8 +14,8 @@ export function pauseAfter(failures: number, retryAfterMs: number | undefined, c
 }
 
 /**
- * The response's Retry-After in milliseconds, if it can be told without the client's clock: a number of seconds, or a
- * date next to the server's own Date.
+ * The response's Retry-After in milliseconds, if it does not depend on the client's clock: a number of seconds, or a date
+ * next to the server's own Date.
  */
 export function readRetryAfter(headers: Headers): number | undefined {
   const value = headers.get("retry-after") ?? "";
@@ -24,7 +24,7 @@ export function readRetryAfter(headers: Headers): number | undefined {
   return wait >= 0 ? wait : undefined;
 }
 
-/** May the same request succeed later without anybody changing anything? */
+/** May the same request succeed later, unchanged? */
 export function isTransient(status: number): boolean {
   return status >= 500 || status === 408 || status === 425 || status === 429;
 }

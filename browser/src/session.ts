@@ -1,4 +1,4 @@
-/** Brings the readable state and the events together: every change of the session in this tab passes here. */
+/** Connects the readable state with the events: every change of the session in this tab goes through here. */
 
 import type { Attempts } from "./attempts.js";
 import type { Reply, SessionEndReason } from "./contract.js";
@@ -8,20 +8,20 @@ import { isAnotherSession, isSameSession, type ReadableState, type SessionName, 
 import type { Tokens } from "./tokens.js";
 
 export interface Session {
-  /** Read the state, and tell the page what another tab has changed since the last look. */
+  /** Read the state, and report changes made by other tabs since the last read. */
   observe(): Snapshot;
   /**
-   * Take over what an ordinary response says about the session. False, and nothing is taken over, if it speaks of that
-   * which was there `before` and has been replaced or ended since.
+   * Apply an ordinary response's session headers. Returns false, and applies nothing, if they belong to the session of
+   * `before` and that has been replaced or ended since.
    */
   absorb(reply: Reply, before: Snapshot): boolean;
-  /** The session of which a response speaks, if it does. */
+  /** The session named by a response, if any. */
   named(reply: Reply): SessionName | undefined;
-  /** Take over a successful refresh. */
+  /** Apply a successful refresh. */
   refreshed(reply: Reply): void;
-  /** The session is over because somebody asked for it. */
+  /** The session ended on request. */
   signedOut(): void;
-  /** The session is over because it may not go on. */
+  /** The session ended for any other reason. */
   expired(reason: SessionEndReason, serverReason?: string): void;
 }
 
@@ -30,11 +30,11 @@ interface Parts {
   readonly tokens: Tokens;
   readonly attempts: Attempts;
   readonly events: Events;
-  /** Have the other tabs look at the state. */
+  /** Notify the other tabs of a change. */
   readonly announce: () => void;
 }
 
-/** What this tab last believed. An end is told only to a page that knew of a session, and only once. */
+/** The session last seen by this tab. Its end is reported only to a page that knew of it, and only once. */
 interface KnownSession {
   readonly userId: string | undefined;
   readonly handle: unknown;
@@ -56,7 +56,7 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     return { userId, handle: payload?.["sessionHandle"], payload: JSON.stringify(payload, withoutTimes) };
   }
 
-  /** Believe what is written, and tell the page what is new. */
+  /** Read the stored session, and report what has changed. */
   function notice(before = known): void {
     const now = (known = readSession());
     const { userId } = now;
@@ -66,7 +66,7 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     }
   }
 
-  /** Forget the session; gives what this page knew of it, and nothing if it knew of none. */
+  /** Clear the session; return what this page knew of it, or undefined. */
   function forget(): { userId: string | undefined } | undefined {
     const seen = state.snapshot();
     const last = known ?? (seen.status === "exists" ? seen : undefined);
@@ -121,7 +121,7 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
   function isOutdated(reply: Reply, before: Snapshot): boolean {
     const now = state.snapshot();
     if (before.status !== "exists" || !(now.status === "none" || isAnotherSession(before, now))) return false;
-    // A removal of cookies has happened, whoever it was for.
+    // The cookies have been removed, whichever session they belonged to.
     if (header(reply, "front-token") === "remove") return before.token !== undefined;
     const told = named(reply);
     return told !== undefined && isSameSession(told, before);

@@ -15,9 +15,9 @@ import { withTimeout } from "./waiting.js";
 
 export interface SignOut {
   signOut(): Promise<void>;
-  /** The sign-out under way, as a promise that never rejects. */
+  /** The sign-out in progress, as a promise that never rejects. */
   pending(): Promise<void> | undefined;
-  /** Ask for it once more, unless somebody has signed in: an answer that came after it has brought cookies. */
+  /** Sign out once more, unless a user has signed in: a late response has brought cookies back. */
   again(): Promise<void>;
 }
 
@@ -69,9 +69,9 @@ export function createSignOut({ environment, settings, state, session, refresher
   function request(signal: AbortSignal): SessionCall<Response> {
     const init: RequestInit = { method: "POST", headers: sessionHeaders(), redirect: "error", signal };
     const call = sendable({ url: settings.signOutUrl, init }, environment.fetch);
-    return { ...call, mayChangeUser: false, send }; // It sees to it itself what a refresh may bring.
+    return { ...call, mayChangeUser: false, send }; // It handles a concurrent refresh itself.
 
-    /** If another tab's refresh is answered meanwhile, its cookies may come after their removal: then remove them again. */
+    /** Another tab's refresh may bring its cookies back after their removal: then remove them again. */
     async function send(headers: Headers): Promise<Response> {
       const before = state.snapshot();
       const response = await call.send(headers);
@@ -91,7 +91,7 @@ export function createSignOut({ environment, settings, state, session, refresher
   }
 
   async function removeCookies(): Promise<void> {
-    if (state.snapshot().status !== "none") return; // They would be somebody else's.
+    if (state.snapshot().status !== "none") return; // They would belong to a new session.
     const init = { method: "POST", headers: sessionHeaders(), credentials: "include", redirect: "error" } as const;
     await withTimeout(environment, SIGN_OUT_TIMEOUT_MS, ({ signal }) =>
       environment.fetch(settings.signOutUrl, { ...init, signal }),
@@ -114,7 +114,7 @@ async function requireSuccess(response: Response): Promise<void> {
   if (verdict !== undefined && verdict !== "OK") throw new SignOutError({ reason: String(verdict), status });
 }
 
-/** The `status` of the body; an application that answers its own way has none and is believed by its HTTP status. */
+/** The `status` of the body; absent for an application with its own response format, whose HTTP status counts. */
 async function verdictOf(response: Response): Promise<unknown> {
   try {
     return ((await response.json()) as { status?: unknown } | null)?.status;

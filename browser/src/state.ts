@@ -1,6 +1,6 @@
 /**
- * What scripts may know of the session: three small texts which all tabs share, in readable cookies, or in header mode in
- * the browser's storage. The tokens are only in header mode among the things that scripts know; see `tokens.ts`.
+ * The part of the session that scripts may read: three small texts shared by all tabs, in readable cookies or, in header
+ * mode, in the browser's storage. Only in header mode can scripts also read the tokens; see `tokens.ts`.
  *
  *   marker   front token   status
  *   present  present       exists
@@ -36,7 +36,7 @@ export interface ReadableState {
   snapshot(): Snapshot;
   frontToken(): FrontToken;
   antiCsrf(): string | undefined;
-  /** Record that the server issued tokens. What it did not send again is written again, so that all expire together. */
+  /** Record that the server issued tokens. Values that it did not send are written again, so that all expire together. */
   store(received: { frontToken: string | undefined; antiCsrf: string | undefined }): void;
   storeAntiCsrf(value: string): void;
   /** Record that there is no session. */
@@ -48,7 +48,7 @@ export function hasChanged(before: Snapshot, after: Snapshot): boolean {
   return before.marker !== after.marker || before.token !== after.token || before.generation !== after.generation;
 }
 
-/** Has another session begun between the two moments, or is the browser told of one only now? */
+/** Has another session begun between the two moments, or become known to the browser? */
 export function isAnotherSession(before: Snapshot, after: Snapshot): boolean {
   return after.status === "exists" && !isSameSession(before, after);
 }
@@ -57,14 +57,14 @@ export function isSameSession(one: SessionName, other: SessionName): boolean {
   return one.userId === other.userId && one.handle === other.handle;
 }
 
-/** Whose session, and which. */
+/** A session's user and handle. */
 export type SessionName = Pick<Snapshot, "userId" | "handle">;
 
 export function sessionOf({ userId, payload }: FrontToken): SessionName {
   return { userId, handle: payload?.["sessionHandle"] };
 }
 
-/** Would a call, sent at the first moment, be repeated in the name of somebody else? */
+/** Would a call sent at the first moment be repeated in another user's name? */
 export function isAnotherUser(before: Snapshot, after: Snapshot): boolean {
   return before.userId !== undefined && after.userId !== undefined && before.userId !== after.userId;
 }
@@ -112,8 +112,8 @@ export function createState(environment: Environment, texts: TextStorage, tokens
       rewrite(FRONT_TOKEN, frontToken);
       rewrite(ANTI_CSRF, antiCsrf);
       if (isKept(frontToken)) return mark();
-      // Not sent, or too long for a cookie: a marker alone would claim that nobody is signed in. It goes first, so that no
-      // other tab sees it alone.
+      // Not sent, or too long for a cookie: a marker alone would mean "signed out". It is erased first, so that no other tab
+      // sees it alone.
       texts.erase(MARKER);
       texts.erase(FRONT_TOKEN);
     },

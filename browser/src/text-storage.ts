@@ -1,4 +1,4 @@
-/** A place for small named texts which all tabs share, and the one that header mode uses. */
+/** Storage for small named texts shared by all tabs, and the implementation for header mode. */
 
 import type { Environment } from "./contract.js";
 
@@ -9,17 +9,17 @@ export interface TextStorage {
   erase(name: string): void;
 }
 
-/** The browser's storage for scripts; the memory of this tab takes what the browser does not. */
+/** The browser's local storage, with this tab's memory as a fallback. */
 export function createLocalTextStorage({ storage }: Environment): TextStorage {
   const area: TextStorage = {
     read: (name) => storage().getItem(name) ?? undefined,
     write: (name, value) => storage().setItem(name, value),
     erase: (name) => storage().removeItem(name),
   };
-  return backed(area, () => true); // Full, or forbidden to this page, or there is none.
+  return backed(area, () => true); // Storage may be full, forbidden to this page, or missing.
 }
 
-/** A storage with the memory of this tab behind it, for what fails with an expected error. */
+/** A storage that falls back to this tab's memory on expected errors. */
 export function backed(texts: TextStorage, isExpected: (error: unknown) => boolean): TextStorage {
   const memory = new Map<string, string>();
 

@@ -12,7 +12,7 @@ export const REFRESH_TOKEN = "st-refresh-token";
 export interface Tokens {
   access(): string | undefined;
   refresh(): string | undefined;
-  /** Take over what a response of the API says: a text is the new token, an empty one deletes it, nothing changes nothing. */
+  /** Apply a response's headers: text is the new token, an empty value deletes it, an absent one changes nothing. */
   take(headers: Headers): void;
   clear(): void;
 }
@@ -21,7 +21,7 @@ export function createTokens(texts: TextStorage, transfer: TokenTransferMethod):
   const access = () => texts.read(ACCESS_TOKEN);
   const refresh = () => texts.read(REFRESH_TOKEN);
 
-  /** In cookie mode only a session that has been in headers before may put tokens here: a live session keeps its way. */
+  /** In cookie mode only a session already in headers may store tokens here: a live session keeps its transport. */
   function isAtHome(): boolean {
     return transfer === "header" || (access() ?? refresh()) !== undefined;
   }

@@ -1,4 +1,4 @@
-/** Every way of waiting, each with an end. */
+/** Waiting, always with a limit. */
 
 import type { Environment, SessionLocks } from "./contract.js";
 import { LOCK_PATIENCE_MS } from "./options.js";
@@ -22,7 +22,7 @@ export async function withTimeout<T>(
   }
 }
 
-/** Wait for shared `work` only until `signal` aborts; then reject as fetch would. The work itself goes on. */
+/** Wait for shared `work` only until `signal` aborts; then reject as fetch would. The work itself continues. */
 export function unlessAborted<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
@@ -48,12 +48,12 @@ export function untilOnline(environment: Environment, limitMs: number): Promise<
   });
 }
 
-/** Have the lock kept for so many milliseconds after the task. */
+/** Keep the lock for this many milliseconds after the task. */
 export type HoldLock = (holdMs: number) => void;
 
 /**
- * Run `task` while holding the lock `name`. If it does not come in time, or locks do not work here, run it all the same:
- * the lock saves requests, correctness comes from the server.
+ * Run `task` while holding the lock `name`. If the lock is not granted in time, or locks do not work here, run it anyway:
+ * the lock only saves requests, the server ensures correctness.
  */
 export function withLock<T>(
   environment: Environment,
@@ -67,7 +67,7 @@ export function withLock<T>(
     const patience = new AbortController();
     let hasBegun = false;
     const begin = async (): Promise<void> => {
-      if (hasBegun) return; // Granted too late; giving it back at once.
+      if (hasBegun) return; // Granted too late; released at once.
       hasBegun = true;
       cancel();
       await task((more) => (holdMs = more)).then(resolve, reject);

@@ -1,12 +1,12 @@
-/** The worker's own memory for the session, and if it is to outlive the worker, a record of it elsewhere. */
+/** The worker's memory for the session, with a persistent record if the session must outlive the worker. */
 
 import type { SessionStorage } from "./contract.js";
 import type { SessionRecord } from "./record.js";
 
 export interface WorkerMemory extends SessionStorage {
-  /** Resolve when what was recorded is here. Never rejects: without a record there is no session yet. */
+  /** Resolve when the record is loaded. Never rejects: without a record there is no session yet. */
   opened(): Promise<void>;
-  /** Resolve when every change so far is recorded, or could not be. */
+  /** Resolve when every change so far is recorded, or has failed. */
   settled(): Promise<void>;
 }
 
@@ -20,7 +20,7 @@ export function createWorkerMemory(record: SessionRecord | undefined, reportErro
     for (const [name, value] of entries) memory.set(name, value);
   }
 
-  /** Record all changes of one turn at once. A failure is reported, and the session goes on in memory. */
+  /** Record all changes of one turn at once. A failure is reported, and the session continues in memory. */
   function changed(): void {
     if (!record) return;
     isChanged = true;

@@ -2,7 +2,7 @@
  * The session inside a service worker: every `fetch` and `XMLHttpRequest` of its pages to the API origin gets the tokens
  * here, after it has left the page, and every answer loses them before it gets there.
  *
- * What this keeps from page scripts, and what it does not, is told in the README.
+ * The README lists what this hides from page scripts, and what it cannot.
  */
 
 import { createSessionClient } from "./client.js";
@@ -20,15 +20,15 @@ import { createWorkerMemory } from "./worker-memory.js";
 export interface SessionWorkerOptions
   extends Omit<SessionClientOptions, "tokenTransferMethod" | "refreshAheadMs" | "environment"> {
   /**
-   * Keep the session when the browser stops the worker, where a script that is made for it can get at the tokens.
-   * Default: false; the tokens live in the worker's memory alone, and the user signs in again when it was stopped.
+   * Keep the session when the browser stops the worker; a script written for the purpose can then use the tokens.
+   * Default: false; the tokens live in the worker's memory only, and the user signs in again after it was stopped.
    */
   persist?: boolean;
-  /** Replacements for what the browser provides; meant for tests. */
+  /** Replacements for browser functions; meant for tests. */
   environment?: Partial<WorkerEnvironment>;
 }
 
-/** What the worker takes from its host; some of a page's environment is of no use to it. */
+/** The worker's environment; it does not use all of a page's. */
 export interface WorkerEnvironment extends Environment {
   /** Where the session outlives the worker. */
   record?: SessionRecord;
@@ -44,12 +44,12 @@ interface FetchEvent extends Event {
 }
 declare const clients: { claim(): Promise<void> };
 
-/** Answers a page's request to the API; undefined for a request that is none of ours. */
+/** Answers a page's request to the API; undefined for any other request. */
 export type SessionResponder = (request: Request) => Promise<Response> | undefined;
 
-/** What has no body must not be given one. */
+/** Statuses whose responses must not have a body. */
 const WITHOUT_BODY = new Set([101, 103, 204, 205, 304]);
-/** The answer to a page whose refresh came to no decision here: not one after which it tries again by itself. */
+/** The response to a page whose refresh failed without a decision: not a status that the page would retry. */
 const FAILED_DEPENDENCY = 424;
 
 /** Take part in this service worker's `fetch` events. To be called while its script is first run. */
@@ -59,8 +59,8 @@ export function startSessionWorker(options: SessionWorkerOptions = {}): void {
     const answer = respond((event as FetchEvent).request);
     if (answer) (event as FetchEvent).respondWith(answer);
   });
-  // Pages that were there first are served as well, and those reloaded without a worker, which say so by any message. A
-  // message also puts off the time at which an idle worker is stopped. None is answered.
+  // Pages opened before the worker are served as well, and so are pages reloaded without it, which send any message. A
+  // message also postpones the stop of an idle worker. Messages get no reply.
   const serveAll = (event: Event) => (event as ExtendableEvent).waitUntil(clients.claim());
   addEventListener("activate", serveAll);
   addEventListener("message", serveAll);
@@ -77,7 +77,7 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
     storage: () => memory,
     locks: undefined,
     openChannel: () => () => undefined,
-    // A token is used only after it is safe from the end of this worker.
+    // A token is used only after it would survive the end of this worker.
     fetch: (input, init) => memory.settled().then(() => host.fetch(input, init)),
   };
   const client = createSessionClient({ ...options, tokenTransferMethod: "header", environment });
@@ -104,19 +104,19 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
       const response = await sessionFetch(request).catch(refusedForEver);
       return withoutTokens(response, before);
     } catch {
-      return Response.error(); // To the page, the network has failed; the session is kept.
+      return Response.error(); // A network error to the page; the session is kept.
     } finally {
       await memory.settled();
     }
   }
 
-  /** To the page the last answer says more than an error could. */
+  /** The last response tells the page more than an error could. */
   function refusedForEver(error: unknown): Response {
     if (error instanceof SessionLoopError) return error.response;
     throw error;
   }
 
-  /** The answer for the page, with news of the session in the place of tokens. */
+  /** The response for the page, with the session's changes in place of the tokens. */
   function withoutTokens(response: Response, before: string | null): Response {
     const isElsewhere = response.url !== "" && !client.calls.isOurs(response.url);
     if (isElsewhere || response.type === "opaqueredirect") return response;
@@ -131,7 +131,7 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
     return new Response(WITHOUT_BODY.has(status) ? null : response.body, { status, statusText, headers });
   }
 
-  /** The front token, if it is new since the call began or has not been told since; a redirected answer tells none. */
+  /** The front token, if it is new since the call began or not yet reported; undefined for redirected responses. */
   function newsFor({ redirected }: Response, before: string | null): string | null {
     const now = memory.getItem(FRONT_TOKEN);
     if (now !== before) isUntold = true;

@@ -1,8 +1,8 @@
 /**
- * Gives every new `XMLHttpRequest` to the API origin a session. The first attempt is made by the page's own object. A refused
- * one is held back, and each repetition is a request of its own, whose news the page's object tells as if they were its:
- * so every object of the browser is sent once, and what others have wrapped around `send` comes to its end. A synchronous
- * request cannot wait for a refresh and stays as it is.
+ * Adds the session to every new `XMLHttpRequest` to the API origin. The page's own object makes the first attempt. If it is
+ * refused, its events are withheld; each retry is a new request, whose events the page's object emits as its own. So every
+ * object of the browser is sent once, and wrappers that others put around `send` complete. A synchronous request cannot
+ * wait for a refresh and is left unchanged.
  */
 
 import type { Reply, SessionCalls } from "./contract.js";
@@ -22,9 +22,9 @@ interface Exchange {
   readonly cancel: AbortController;
   readonly began: number;
   readonly toldOfUpload: Set<string>;
-  /** The page does not see what happens: the attempt was refused, or may not begin yet. */
+  /** Events are hidden from the page: the attempt was refused, or may not begin yet. */
   isHidden: boolean;
-  /** The request under way, or refused last; the page's own object until that was refused. */
+  /** The request in progress, or the last one refused; at first the page's own object. */
   view: View;
   repetition: XMLHttpRequest | undefined;
   answered: (reply: Reply) => void;
@@ -43,7 +43,7 @@ export function createRequestClass(calls: SessionCalls, native: RequestClass, is
 }
 
 function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: SessionCalls, native: RequestClass): void {
-  // Of the prototype, as somebody may have changed it, or of another interception.
+  // From the prototype, because other code may have wrapped it.
   const { open, send, setRequestHeader, overrideMimeType, abort, upload } = xhr;
   const self = viewOf(xhr);
   let shown = self;
@@ -55,7 +55,7 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
   let isTelling = false;
   let isSilent = false;
 
-  // The first listeners of this object, so nobody else hears what they stop.
+  // The first listeners of this object, so they can stop events before all others.
   for (const type of EVENTS) xhr.addEventListener(type, hearOwn);
 
   function hearOwn(event: Event): void {
@@ -63,7 +63,7 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
     if (!exchange || isSilent || !hear(exchange, self, event.type)) event.stopImmediatePropagation();
   }
 
-  /** Take note of what a request tells. Gives whether the page may know. */
+  /** Handle a request's event. Returns whether the page may see it. */
   function hear(mine: Exchange, view: View, type: string): boolean {
     const isAnswer = type === "readystatechange" && view.readyState === HEADERS_RECEIVED;
     if (isAnswer && isRefusal({ status: view.status, url: view.responseURL })) hide(mine);
@@ -86,7 +86,7 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
     shown = mine.view = view;
   }
 
-  /** What is left of the page's time; never 0, which would be for ever. */
+  /** The rest of the page's timeout; never 0, which would mean none. */
   function remaining({ began }: Exchange): number {
     return Math.max(1, xhr.timeout - (Date.now() - began));
   }
@@ -95,7 +95,7 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
     return xhr.timeout > 0 && Date.now() - began >= xhr.timeout;
   }
 
-  /** The page knows the outcome, or wants none. */
+  /** The page has the outcome, or has aborted. */
   function finish(): void {
     const mine = exchange;
     exchange = undefined;
@@ -171,13 +171,13 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
       () => false,
     );
     if (exchange !== mine || (isAnswered && !mine.isHidden)) return;
-    // No answer rather than "expired", which would send a signed-in user to the sign-in form.
+    // A network error, not "expired", which would send a signed-in user to the sign-in form.
     if (!isAnswered || mine.view.status === 0) return fail(mine, isLate(mine) ? "timeout" : "error");
     show(mine, mine.view);
     tellEnd("load");
   }
 
-  /** Tell the page what a repetition tells. */
+  /** Forward a retry's event to the page. */
   function follow(mine: Exchange, again: XMLHttpRequest): void {
     for (const type of EVENTS) {
       again.addEventListener(type, (event) => {
@@ -214,7 +214,7 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
       if (isAsync && !isForeign) opened = [method, resolve(address), true, ...others];
       own = new Headers();
       mimeType = undefined;
-      // Listening to an upload makes the browser ask another origin first.
+      // A listener on the upload makes the browser send a preflight to another origin.
       if (isForeign) for (const type of EVENTS) upload.removeEventListener(type, watchUpload);
     },
     setRequestHeader(name: string, value: string) {
@@ -244,7 +244,7 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
         answered: nothing,
         stopTimer: nothing,
       });
-      hide(mine); // Until it is its turn, which as a rule is at once.
+      hide(mine); // Until it may be sent, usually at once.
       void complete(mine, call, copyOf(body));
     },
     abort() {
@@ -270,7 +270,7 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
   });
 }
 
-/** Like an assignment, but past a setter that somebody has put around the object. */
+/** Like an assignment, but bypasses setters defined on the object. */
 function define(xhr: XMLHttpRequest, members: object): void {
   for (const [name, value] of Object.entries(members)) {
     Object.defineProperty(xhr, name, { configurable: true, writable: true, value });

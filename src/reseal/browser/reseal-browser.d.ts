@@ -1,12 +1,12 @@
 /*! reseal-browser 0.1.0 | Apache-2.0 */
 
 /**
- * Make the session client of this page. Raises `TypeError` for options that cannot work. On a server, where there is no
- * page, it gives one that does nothing: its `fetch` is the plain one, and nobody is signed in.
+ * Create the session client of this page. Throws `TypeError` for invalid options. On a server, where there is no page, it
+ * returns an inert client: its `fetch` is the plain one, and there is no session.
  */
 export declare function createSessionClient(options?: SessionClientOptions): SessionClient;
 
-/** What a page may configure; every field has a default. */
+/** A page's options; every field has a default. */
 export interface SessionClientOptions {
     /** Origin of the API, for example `https://api.example.com`. Default: the page's own origin. */
     apiDomain?: string;
@@ -14,28 +14,28 @@ export interface SessionClientOptions {
     refreshPath?: string;
     /** Path of the sign-out endpoint on the API origin. Default: `/signout`. */
     signOutPath?: string;
-    /** Status by which the API says that the access token is not accepted. Default: 401. */
+    /** Status with which the API rejects an access token. Default: 401. */
     sessionExpiredStatus?: number;
     /** How often the API may refuse one call as not refreshed before it fails with `SessionLoopError`. Default: 3. */
     maxRefreshesPerCall?: number;
     /**
-     * How a session begun here travels. Default: `cookie`, out of the reach of scripts. With `header`, scripts can read the
-     * tokens: only for pages whose browser will not keep the API's cookies. A session that lives keeps its way.
+     * Where new sessions carry their tokens. Default: `cookie`, which scripts cannot read. With `header`, scripts can read the
+     * tokens: only for pages whose browser does not keep the API's cookies. A live session keeps its transport.
      */
     tokenTransferMethod?: TokenTransferMethod;
     /**
-     * Where the readable cookies of cookie mode go. Default: `lax`. With `none` they are kept in a frame of another site too,
-     * if the browser lets that site have cookies; only over https.
+     * `SameSite` of the readable cookies of cookie mode. Default: `lax`. With `none` they also work in a frame of another site,
+     * if the browser allows third-party cookies; only over https.
      */
     cookieSameSite?: "lax" | "strict" | "none";
-    /** Ends the names of the readable cookies, for applications that share a host name. Default: nothing. */
+    /** Suffix of the readable cookies' names, for applications that share a host name. Default: none. */
     cookieSuffix?: string;
     /**
-     * Refresh behind the scenes when an answer comes so few milliseconds before the access token's end, by the server's
-     * clock. Default: 0, which is never; the session is then refreshed when the API asks for it.
+     * Refresh in the background when a response arrives less than this many milliseconds before the access token expires, by
+     * the server's clock. Default: 0, which disables it; the session is then refreshed when the API asks for it.
      */
     refreshAheadMs?: number;
-    /** Replacements for what the browser provides; meant for tests and unusual hosts. */
+    /** Replacements for browser functions; meant for tests and unusual hosts. */
     environment?: Partial<Environment>;
 }
 /** `cookie`: in HttpOnly cookies; `header`: in headers, within reach of scripts. */
@@ -51,50 +51,50 @@ export interface SessionClient {
      */
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
     /**
-     * Tell whether this browser has a session. Only when the browser does not know (its readable cookies are gone) is the
-     * server asked, by one refresh; rejects with `SessionRefreshError` if the server cannot be asked.
+     * Resolve to whether this browser has a session. If the browser cannot know (its readable cookies are gone), this asks the
+     * server with one refresh; rejects with `SessionRefreshError` if the server cannot be reached.
      */
     doesSessionExist(): Promise<boolean>;
-    /** The signed-in user's id as last told by the server. For display; the server decides what it allows. */
+    /** The signed-in user's id as last received from the server. For display only; the server makes every decision. */
     getUserId(): string | undefined;
-    /** The access token's payload as last told by the server. For display, like the user id. */
+    /** The access token's payload as last received from the server. For display only, like the user id. */
     getAccessTokenPayload(): Record<string, unknown> | undefined;
-    /** Refresh now, or join the refresh under way. True: the session lives. False: there is none (any more). */
+    /** Refresh now, or join the refresh in progress. True: the session is live. False: there is no session. */
     attemptRefreshingSession(): Promise<boolean>;
     /** End the session at the server and here. Rejects with `SignOutError`, and keeps the session, if the server did not. */
     signOut(): Promise<void>;
-    /** Call `listener` on every `event`, other tabs' doings included where it says so, until the returned function is called. */
+    /** Call `listener` on every `event`, including those of other tabs where documented, until the returned function is called. */
     on<E extends SessionEventName>(event: E, listener: SessionListener<E>): () => void;
     /**
-     * Take this client out of the page: undo its interception, listen to other tabs no longer, and tell no more events. The
+     * Detach this client from the page: undo its interception, stop listening to other tabs, and emit no more events. The
      * session stays, and calls of this client still work.
      */
     close(): void;
-    /** How calls are made that are not this `fetch`; `reseal-browser/intercept` builds on it. */
+    /** The primitives for calls by other means than this `fetch`; `reseal-browser/intercept` uses them. */
     readonly calls: SessionCalls;
 }
 export interface SessionCalls {
-    /** Where the session may go; nothing on a server, where there is none. */
+    /** The API's origin, where the session may be sent; undefined on a server, where there is no session. */
     readonly apiOrigin: string | undefined;
-    /** The absolute address, by the page's address of now. */
+    /** The absolute address, resolved against the page's current address. */
     resolve(address: string | URL): string;
-    /** Is this an address of the API, where the session may go? */
+    /** Is this an address of the API, where the session may be sent? */
     isOurs(address: string | URL): boolean;
-    /** Does this answer of the API say that the access token is not accepted? */
+    /** Does this response of the API reject the access token? */
     isRefusal(reply: Pick<Reply, "status" | "url">): boolean;
     /** Send a call, and again after a refresh. The first request leaves before this returns. Rejects like `fetch` above. */
     run<R extends Reply>(call: SessionCall<R>): Promise<SessionAnswer<R>>;
-    /** A `fetch` like that of the client, on top of another one than the browser's. */
+    /** A `fetch` like the client's, on top of the one given. */
     through(fetch: Fetch): Fetch;
     /** Call back when the client is closed; at once if it is. */
     onClose(callback: () => void): void;
 }
-/** Something that can be sent more than once, each time with the headers of its time. */
+/** A call that can be sent more than once, each time with the current headers. */
 export interface SessionCall<R extends Reply> {
     /** The caller's own headers. */
     readonly own: HeadersInit | undefined;
     readonly signal: AbortSignal | null | undefined;
-    /** May the answer change who is signed in? Then the call waits for a refresh under way. */
+    /** May the response change the signed-in user? Then the call waits for a refresh in progress. */
     readonly mayChangeUser?: boolean;
     send(headers: Headers): Promise<R>;
 }
@@ -103,21 +103,21 @@ export interface SessionAnswer<R extends Reply> {
     readonly verdict: SessionVerdict;
 }
 /**
- * What became of a call:
- * `answered`: the response is the application's answer, also when it refuses a session that has just been refreshed;
+ * The outcome of a call:
+ * `answered`: the response is the application's own, even if it refuses a session that has just been refreshed;
  * `ended`: refused, and there is no session;
- * `replaced`: refused, and meanwhile another user signed in, in whose name the call was not repeated;
- * `looping`: refused even after the last permitted repeat, although the session lives.
+ * `replaced`: refused, and another user has signed in, in whose name the call was not repeated;
+ * `looping`: refused even after the last permitted repeat, although the session is live.
  */
 export type SessionVerdict = "answered" | "ended" | "replaced" | "looping";
-/** As much of a `Response` as the session needs to know. */
+/** The part of a `Response` that the session needs. */
 export type Reply = Pick<Response, "status" | "ok" | "url" | "headers"> & Partial<Pick<Response, "body" | "json">> & {
     clone?: () => Pick<Response, "json">;
 };
 export type Fetch = (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
-/** Each event with what its listeners are told. */
+/** Each event with the detail passed to its listeners. */
 export interface SessionEvents {
-    /** A session which this tab did not know: an answer brought it, or another tab did. */
+    /** A session that is new to this tab, from a response or from another tab. */
     SESSION_CREATED: {
         userId: string | undefined;
     };
@@ -125,7 +125,7 @@ export interface SessionEvents {
     REFRESH_SESSION: {
         userId: string | undefined;
     };
-    /** What `getAccessTokenPayload()` gives has changed, in this tab or in another one. */
+    /** The result of `getAccessTokenPayload()` has changed, in this tab or in another one. */
     PAYLOAD_UPDATED: {
         userId: string | undefined;
         payload: Record<string, unknown> | undefined;
@@ -134,7 +134,7 @@ export interface SessionEvents {
     SIGN_OUT: {
         userId: string | undefined;
     };
-    /** A session this tab knew is over; told once, however many calls were waiting. */
+    /** A session known to this tab is over; emitted once, however many calls were waiting. */
     SESSION_EXPIRED: {
         userId: string | undefined;
         reason: SessionEndReason;
@@ -144,7 +144,7 @@ export interface SessionEvents {
     SESSION_ENDED_ELSEWHERE: {
         userId: string | undefined;
     };
-    /** The server saw the refresh token used by two parties. `SESSION_EXPIRED` follows. */
+    /** The server detected two users of the refresh token. `SESSION_EXPIRED` follows. */
     TOKEN_THEFT: {
         userId: string | undefined;
     };
@@ -156,18 +156,18 @@ export interface SessionEvents {
 export type SessionEventName = keyof SessionEvents;
 export type SessionListener<E extends SessionEventName> = (detail: SessionEvents[E]) => void;
 /**
- * `refused`: by the server, which may have said why (`serverReason`, for example `user_revoked`); `token-theft`: see
+ * `refused`: by the server, which may state a reason (`serverReason`, for example `user_revoked`); `token-theft`: see
  * `TOKEN_THEFT`; `elsewhere`: see `SESSION_ENDED_ELSEWHERE`.
  */
 export type SessionEndReason = "refused" | "token-theft" | "elsewhere";
-/** Everything the client takes from its host: time, chance, network, storage and tabs. */
+/** Everything the client takes from its host: time, randomness, network, storage and tabs. */
 export interface Environment {
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-    /** Milliseconds since 1970. Only told apart from one another, never compared with server time. */
+    /** Milliseconds since 1970. Compared only with one another, never with server time. */
     now(): number;
     /** A number from 0 up to, not including, 1. */
     random(): number;
-    /** A text that nobody can guess; nothing where the host cannot make one. */
+    /** Unguessable text; undefined if the host cannot generate it. */
     newKey(): string | undefined;
     /** Call back once after `delayMs`, unless the returned function is called first. */
     setTimer(callback: () => void, delayMs: number): () => void;
@@ -175,7 +175,7 @@ export interface Environment {
     readCookies(): string;
     /** Write one cookie, as an assignment to `document.cookie` does. */
     writeCookie(cookie: string): void;
-    /** Where header mode keeps what it must remember, and both modes the attempt key. May throw where the browser forbids it; the tab's memory then serves. */
+    /** Storage for header mode's tokens, and for the attempt key. May throw if the browser forbids it; the tab's memory is then used. */
     storage(): SessionStorage;
     /** The page's address. */
     pageUrl(): string;
@@ -184,11 +184,11 @@ export interface Environment {
     isOnline(): boolean;
     /** Call back when the host comes online, unless the returned function is called first. */
     onceOnline(callback: () => void): () => void;
-    /** The tabs' common locks, if the host has any. */
+    /** Locks shared by all tabs, if the host has any. */
     locks: SessionLocks | undefined;
     /**
      * Call `heard` when another tab has posted to the channel `name` or changed the storage, and when the page comes back.
-     * Gives the function that posts to the others, with one that ends all of this.
+     * Returns the function that posts to the others, with one that ends all of this.
      */
     openChannel(name: string, heard: () => void): SessionChannel;
     /** Take an error thrown by a listener; it must not disturb the session. */
@@ -211,7 +211,7 @@ export type SessionChannel = (() => void) & {
 export declare abstract class SessionError extends Error {
     abstract readonly code: string;
 }
-/** The refresh did not come to a decision; the session is kept and a later call tries again. */
+/** The refresh failed without a decision; the session is kept and a later call retries. */
 export declare class SessionRefreshError extends SessionError {
     readonly name = "SessionRefreshError";
     readonly code = "SESSION_REFRESH_FAILED";
@@ -233,7 +233,7 @@ export declare class SessionLoopError extends SessionError {
     readonly response: Response;
     constructor(response: Response);
 }
-/** Another user signed in while a call waited for a refresh to end. It was not sent, for it was not meant in that name. */
+/** Another user signed in while a call waited for a refresh. It was not sent, because it was not meant for that user. */
 export declare class SessionReplacedError extends SessionError {
     readonly name = "SessionReplacedError";
     readonly code = "SESSION_REPLACED";
@@ -245,7 +245,7 @@ export declare class SignOutError extends SessionError {
     readonly code = "SIGN_OUT_FAILED";
     /** The answer's status; absent if there was no answer. */
     readonly status: number | undefined;
-    /** How long the server asked to wait, in milliseconds. */
+    /** The wait that the server asked for, in milliseconds. */
     readonly retryAfterMs: number | undefined;
     constructor(facts: {
         reason: string;

@@ -5,19 +5,19 @@ import type { Environment, SessionClientOptions } from "./reseal-browser.js";
 /** What a worker may configure; the pages' own clients take the same values and `tokenTransferMethod: "header"`. */
 export interface SessionWorkerOptions extends Omit<SessionClientOptions, "tokenTransferMethod" | "refreshAheadMs" | "environment"> {
     /**
-     * Keep the session when the browser stops the worker, where a script that is made for it can get at the tokens.
-     * Default: false; the tokens live in the worker's memory alone, and the user signs in again when it was stopped.
+     * Keep the session when the browser stops the worker; a script written for the purpose can then use the tokens.
+     * Default: false; the tokens live in the worker's memory only, and the user signs in again after it was stopped.
      */
     persist?: boolean;
-    /** Replacements for what the browser provides; meant for tests. */
+    /** Replacements for browser functions; meant for tests. */
     environment?: Partial<WorkerEnvironment>;
 }
-/** What the worker takes from its host; some of a page's environment is of no use to it. */
+/** The worker's environment; it does not use all of a page's. */
 export interface WorkerEnvironment extends Environment {
     /** Where the session outlives the worker. */
     record?: SessionRecord;
 }
-/** Answers a page's request to the API; undefined for a request that is none of ours. */
+/** Answers a page's request to the API; undefined for any other request. */
 export type SessionResponder = (request: Request) => Promise<Response> | undefined;
 /** Take part in this service worker's `fetch` events. To be called while its script is first run. */
 export declare function startSessionWorker(options?: SessionWorkerOptions): void;
