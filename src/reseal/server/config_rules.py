@@ -26,12 +26,12 @@ _BASE_PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", re.ASCII)
 _SEMANTIC: Final = re.compile(r"[0-9]+(\.[0-9]+){1,2}", re.ASCII)
 _BY_TEXT: Final = {str(version): version for version in SUPPORTED}
 _AMBIGUOUS: Final = frozenset({2.1, 2.2})
-"""YAML reads 2.10 and 2.20 as these numbers."""
+"""The numbers as which YAML reads 2.10 and 2.20."""
 PORT_MAX: Final = 65535
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, as configured, is reachable from this machine alone."""
+    """Return whether a host, as configured, is reachable from this machine alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Where the cookies of a configuration live, and what they are called."""
+"""Names, domain and paths of the cookies of a configuration."""
 
 from __future__ import annotations
 

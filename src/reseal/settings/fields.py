@@ -1,8 +1,8 @@
-"""The table of settings: one row for each key, with all that is known of it.
+"""The table of settings: one row for each key.
 
-A row says name, type, default, meaning, rule, unit, other names and where the key counts. It stands in the class of the
-forms that know it: ``SharedFields`` for the embedded form and the service, ``EmbeddedFields`` for the embedded form
-alone, ``reseal.server.fields.ServiceFields`` for the service alone. ``Settings`` and ``ServiceSettings`` inherit their
+A row has the name, type, default, meaning, rule, unit, other names and scope of a key. It stands in the class of the
+forms that have the key: ``SharedFields`` for both forms, ``EmbeddedFields`` for the embedded form alone,
+``reseal.server.fields.ServiceFields`` for the service alone. ``Settings`` and ``ServiceSettings`` inherit their
 fields from there; parsing, checking and the reference are derived from :func:`rows`.
 """
 
@@ -75,7 +75,7 @@ class Row:
     from_file: bool = False
     """Whether ``RESEAL_<KEY>_FILE`` may name a file that holds the value."""
     in_files: bool = True
-    """Whether a file or a variable may set it: other keys make up one that is not."""
+    """Whether files and variables can set it by its name; otherwise it is made up of other keys."""
 
 
 def key(default: T, chapter: Chapter, rule: Rule, doc: str, *, in_repr: bool = True, **more: Any) -> T:

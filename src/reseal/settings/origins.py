@@ -45,12 +45,12 @@ def host_of(normal_origin: str) -> str:
 
 
 def is_open_http(normal_origin: str) -> bool:
-    """Tell whether an origin is plain http across a network, where anybody on the way reads the cookies."""
+    """Return whether an origin is plain http across a network, where anybody on the path can read the cookies."""
     return normal_origin.startswith("http://") and not _is_loopback(host_of(normal_origin))
 
 
 def is_loopback(normal_origin: str) -> bool:
-    """Tell whether an origin is one of this machine alone."""
+    """Return whether an origin is reachable from this machine alone."""
     return _is_loopback(host_of(normal_origin))
 
 
@@ -69,7 +69,7 @@ def cookie_domain(text: str) -> str:
 
 
 def covers(domain: str | None, normal_origin: str) -> bool:
-    """Tell whether a browser accepts a cookie of this Domain from this origin. Public suffixes are not known."""
+    """Return whether a browser accepts a cookie of this Domain from this origin. Public suffixes are not known."""
     if domain is None:
         return True
     host, name = host_of(normal_origin), domain.removeprefix(".")

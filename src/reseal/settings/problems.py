@@ -1,4 +1,4 @@
-"""How a problem shows a value: briefly, and never the secret, a password in an address or what precedes an ``@``."""
+"""How a problem shows a value: briefly, and never a secret, a password in an address or any text before an ``@``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class UnfitError(Exception):
         self.whole = whole
 
     def reason(self, key: str) -> str:
-        """Say what is wrong with this key, without its value."""
+        """Return the fault of this key, without its value."""
         return self.why if self.whole else f"'{key}' {self.why}"
 
 
@@ -42,7 +42,7 @@ def scheme_only(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Describe any value in a few harmless words: short, without credentials, whatever its ``__repr__`` does."""
+    """Describe any value in a few words, without credentials and without calling its ``__repr__``."""
     if type(value) is str:
         text = f"***{value[value.rindex('@') :]}" if "@" in value else value
         return repr(text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…")

@@ -1,4 +1,4 @@
-"""One rule per key: it returns the normal form of a value or raises ``UnfitError``. Knows one value at a time."""
+"""Rules of single values: each returns the normal form of a value or raises ``UnfitError``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reseal.settings.origins import cookie_domain, origin, path
 from reseal.settings.problems import UnfitError, shown
 
 Rule = Callable[[object], object]
-"""Gives the normal form of a value, or raises ``UnfitError``."""
+"""Returns the normal form of a value, or raises ``UnfitError``."""
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -36,19 +36,19 @@ _POSTGRESQL: Final = re.compile(
     r"(?:(?:[A-Za-z0-9._%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:,|(?=[/?]|$)))*"
     r"(?:/[^\s/?#@]*)?(?:\?[^\s#]*)?"
 )
-"""A connection URI as libpq reads it; what is in it, libpq judges when the store is opened."""
+"""A connection URI as libpq reads it; libpq checks its contents when the store is opened."""
 _SHOWN_ENTRIES: Final = 10
 
 
 def as_text(value: object) -> str:
-    """Demand text."""
+    """Require text."""
     if not isinstance(value, str):
         raise UnfitError("must be text", "put the value in quotes, or remove the key for its default")
-    return str.__str__(value)  # of a subclass what it holds, whatever it calls itself
+    return str.__str__(value)  # the content of a subclass, whatever its ``__str__`` returns
 
 
 def boolean(value: object) -> bool:
-    """Demand true or false."""
+    """Require true or false."""
     if not isinstance(value, bool):
         raise UnfitError("must be true or false", "write true or false without quotes")
     return value
@@ -69,7 +69,7 @@ def amount(low: float, high: float, why: str, advice: str) -> Rule:
     def rule(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise UnfitError("must be a number", advice)
-        if not low <= value <= high:  # nor is NaN
+        if not low <= value <= high:  # NaN fails too
             raise UnfitError(why, advice)
         return float(value)
 
@@ -77,7 +77,7 @@ def amount(low: float, high: float, why: str, advice: str) -> Rule:
 
 
 def duration(unit: int, plural: str) -> Rule:
-    """Bound a duration from above; its pact with the access token's validity bounds it from below."""
+    """Bound a duration from above; the rule between it and the access token's validity bounds it from below."""
     most = YEARS_100 // unit
     return amount(-most, most, f"must be at most {most} {plural} (100 years)", f"the unit is {plural}")
 
@@ -170,7 +170,7 @@ def secret(value: object) -> Secret:
 
 
 def secrets(value: object) -> Secret:
-    """Several secrets: text with one a line, or a list."""
+    """Require several secrets: text with one per line, or a list."""
     texts = value.reveal().decode("utf-8", "surrogatepass") if isinstance(value, Secret) else value
     texts = texts.splitlines() if isinstance(texts, str) else texts
     if not isinstance(texts, list | tuple) or not texts:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "RESEAL_"
 CONFIG_VARIABLE: Final = "RESEAL_CONFIG"
-"""Names the file that ``Settings.load`` reads if it is given none."""
+"""Names the file that ``Settings.load`` reads if it is called without one."""
 _ENVIRONMENT: Final = "the environment"
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
@@ -67,7 +67,7 @@ class _Entry(NamedTuple):
 
 
 def mapping_layer(mapping: object, source: str, words: Vocabulary, *, texts: bool = False) -> Layer:
-    """Read a mapping with values of their own types; with ``texts``, also numbers and truths that are quoted."""
+    """Read a mapping with values of their own types; with ``texts``, also quoted numbers and booleans."""
     if not isinstance(mapping, Mapping):
         return Layer({}, {}, [f"{source} must hold keys with values, not {shown(mapping)}: write key: value lines"])
     entries = [
@@ -95,7 +95,7 @@ def environment_layer(environ: Mapping[str, str], words: Vocabulary) -> Layer:
 
 
 def named_layer(environ: Mapping[str, str], named: Mapping[str, str], words: Vocabulary) -> Layer:
-    """Read the variables that ``named`` gives keys to, and the files of ``words``."""
+    """Read the variables that ``named`` maps to keys, and the files of ``words``."""
     entries = [
         _Entry(key, name, parsed_for(words, key, environ[name])) for name, key in named.items() if name in environ
     ]
@@ -107,14 +107,14 @@ def named_layer(environ: Mapping[str, str], named: Mapping[str, str], words: Voc
 
 
 def parsed_for(words: Vocabulary, key: str, value: object) -> object:
-    """Parse text to the type of its key; what does not parse stays as it is, for the key's rule to refuse."""
+    """Parse text to the type of its key; other text is returned unchanged, for the key's rule to refuse."""
     return _parsed(words.kinds.get(words.aliases.get(key, key), ""), value) if isinstance(value, str) else value
 
 
 def read_yaml(path: str | Path) -> object:
-    """Return what a YAML file holds, an empty mapping if it holds nothing. Raises ``ConfigurationError``."""
+    """Return the content of a YAML file, an empty mapping if it is empty. Raises ``ConfigurationError``."""
     try:
-        import yaml  # noqa: F401, PLC0415 - an optional dependency, asked for when a file is
+        import yaml  # noqa: F401, PLC0415 - an optional dependency, needed for files only
     except ImportError:
         raise ConfigurationError((f'{path} needs PyYAML to be read: pip install "reseal[yaml]"',)) from None
     text, fault = _read_text(Path(path))
@@ -125,7 +125,7 @@ def read_yaml(path: str | Path) -> object:
 
 
 def parse_yaml(text: str, source: str) -> object:
-    """Return what a YAML text holds. Raises ``ConfigurationError``, which quotes nothing of it; needs PyYAML."""
+    """Return the content of a YAML text. Raises ``ConfigurationError``, which quotes nothing of it; needs PyYAML."""
     content, problems = _parse_yaml(text, source)
     if problems:
         raise ConfigurationError(tuple(problems))
@@ -178,7 +178,7 @@ def _key_of(name: str) -> str:
 
 
 def _parsed(kind: str, text: str) -> object:
-    """Parse text to the kind of its key; what does not parse stays text, for the key's rule to refuse."""
+    """Parse text to the kind of its key; other text stays text, for the key's rule to refuse."""
     bare = text.strip()
     match kind.removesuffix(" | None"):
         case "bool":
@@ -194,7 +194,7 @@ def _parsed(kind: str, text: str) -> object:
 
 
 def _add_file(layer: Layer, name: str, key: str, path: str) -> None:
-    """Read a value from its file, less the line's end. The path is not shown: it may be the secret itself."""
+    """Read a value from its file, without the trailing newline. The path is not shown: it may be the secret itself."""
     if key in layer.values:
         layer.problems.append(f"{name} and {layer.places[key]} are both set: keep one of them")
         return
@@ -219,7 +219,7 @@ def _read_text(path: Path) -> tuple[str | None, str]:
 
 
 def _parse_yaml(text: str, source: str) -> tuple[object, list[str]]:
-    """Parse one document. Neither PyYAML's message nor its cause is passed on: they quote the file."""
+    """Parse one document. PyYAML's message and its cause are dropped, because they quote the file."""
     import yaml  # noqa: PLC0415 - as in read_yaml
 
     mark: yaml.Mark | None = None

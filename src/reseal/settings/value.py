@@ -41,9 +41,9 @@ _WORDS: Final = vocabulary(_ROWS, advice_for)
 class Settings(EmbeddedFields):
     """Hold the configuration, normalised and checked.
 
-    Raises one ``ConfigurationError`` that lists every problem. Where the types say so only loosely: ``secret_key``,
-    ``theft_response`` and ``rollback`` also accept text, ``trusted_origins`` a list. An absent value (``None``) stays
-    absent, so that ``dataclasses.replace`` derives it anew; read the derived value instead.
+    Raises one ``ConfigurationError`` that lists every problem. Besides their types, ``secret_key``,
+    ``theft_response`` and ``rollback`` also accept text, and ``trusted_origins`` a list. An absent value (``None``)
+    stays absent, so that ``dataclasses.replace`` derives it anew; read the derived value instead.
     """
 
     website_origin: str = field(init=False, repr=False, compare=False)
@@ -51,17 +51,17 @@ class Settings(EmbeddedFields):
     origins: frozenset[str] = field(init=False, repr=False, compare=False)
     """All origins whose pages may make state-changing requests."""
     is_local: bool = field(init=False, repr=False, compare=False)
-    """Whether ``api_domain`` is a loopback host: then answers may say what to change."""
+    """Whether ``api_domain`` is a loopback host: then error answers may include advice."""
     scope: Scope = field(init=False, repr=False, compare=False)
-    """Whose sessions these are."""
+    """App and tenant of the sessions."""
     policy: Policy = field(init=False, repr=False, compare=False)
-    """How a previous refresh token is met. Milliseconds."""
+    """How a previous refresh token is treated. Milliseconds."""
     access_token_ms: int = field(init=False, repr=False, compare=False)
-    """Life of an access token in milliseconds."""
+    """Lifetime of an access token in milliseconds."""
     idle_ms: int = field(init=False, repr=False, compare=False)
     """Idle limit in milliseconds."""
     absolute_ms: int | None = field(init=False, repr=False, compare=False)
-    """Absolute limit in milliseconds from the session's beginning; ``None``: there is none."""
+    """Absolute limit in milliseconds from the session's creation; ``None``: there is none."""
     key_interval_ms: int | None = field(init=False, repr=False, compare=False)
     """Age in milliseconds at which the signing key is replaced; ``None``: never."""
     token_issuer: str = field(init=False, repr=False, compare=False)
@@ -75,9 +75,9 @@ class Settings(EmbeddedFields):
     refresh_cookie_name: str = field(init=False, repr=False, compare=False)
     """With ``__Secure-`` if the cookie is secure: one bound to a path cannot be ``__Host-``."""
     cookies: CookiePlan = field(init=False, repr=False, compare=False)
-    """Where the cookies live and what they are called."""
+    """Names, domain and paths of the cookies."""
     older_cookies: CookiePlan | None = field(init=False, repr=False, compare=False)
-    """The same before the ``older_`` keys were given, ``None`` if none is."""
+    """The previous cookies, as the ``older_`` keys describe them; ``None`` if none of these is set."""
     database_path: Path | None = field(init=False, repr=False, compare=False)
     """The SQLite file, if the store is one."""
     postgresql_uri: Secret | None = field(init=False, repr=False, compare=False)
