@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from reseal.settings.problems import UnfitError
+from reseal.settings.problems import InvalidValueError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -20,10 +20,10 @@ _SITE = 64
 
 
 def networks(value: object) -> tuple[str, ...]:
-    """Read addresses and networks from a list or from comma-separated text. Raises ``UnfitError``."""
+    """Read addresses and networks from a list or from comma-separated text. Raises ``InvalidValueError``."""
     entries = value.split(",") if isinstance(value, str) else value
     if not isinstance(entries, list | tuple):
-        raise UnfitError("must be a list of networks", "write it like [10.0.0.0/8, '::1']")
+        raise InvalidValueError("must be a list of networks", "write it like [10.0.0.0/8, '::1']")
     return tuple(dict.fromkeys(_network(entry) for entry in entries if str(entry).strip()))
 
 
@@ -76,9 +76,11 @@ def _network(entry: object) -> str:
     try:
         network = ipaddress.ip_network(str(entry).strip())
     except ValueError:
-        raise UnfitError("must hold addresses and networks", "write it like [10.0.0.0/8, '::1']") from None
+        raise InvalidValueError("must hold addresses and networks", "write it like [10.0.0.0/8, '::1']") from None
     if network.prefixlen == 0:
-        raise UnfitError("must not trust every address", "any client could then forge its address; name your proxies")
+        raise InvalidValueError(
+            "must not trust every address", "any client could then forge its address; name your proxies"
+        )
     return str(network)
 
 

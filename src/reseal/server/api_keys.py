@@ -19,7 +19,7 @@ from reseal.cdi.paths import Right
 from reseal.cdi.problem import Problem
 from reseal.core.secret import Secret
 from reseal.server.permits import Permit
-from reseal.settings.problems import UnfitError
+from reseal.settings.problems import InvalidValueError
 
 API_KEY_MIN: Final = 20
 ALPHABET: Final = re.compile(r"[A-Za-z0-9=-]*", re.ASCII)
@@ -65,26 +65,26 @@ def api_keys(value: object) -> tuple[ApiKey, ...]:
     """Read a list of keys, or text with commas or line breaks between them.
 
     An entry is a key, ``sha256:`` followed by the hash of a key in hexadecimal, or a mapping with ``key`` or ``sha256``
-    and, optionally, ``name``, ``may`` (read, write or admin), ``apps`` and ``tenants``. Raises ``UnfitError``.
+    and, optionally, ``name``, ``may`` (read, write or admin), ``apps`` and ``tenants``. Raises ``InvalidValueError``.
     """
     keys = tuple(_api_key(entry) for entry in _entries(value))
     by_name = {key.permit.name: key for key in keys}
     for key in keys:
         if by_name[key.permit.name] != key:
-            raise UnfitError(f"has two entries named '{key.permit.name}'", "give each key a name of its own")
+            raise InvalidValueError(f"has two entries named '{key.permit.name}'", "give each key a name of its own")
     if len({key.digest for key in keys}) < len(by_name):
-        raise UnfitError("lists one key under two names", "keep one of the entries")
+        raise InvalidValueError("lists one key under two names", "keep one of the entries")
     return keys
 
 
 def check_text(key: str) -> None:
-    """Raise ``UnfitError`` for text that cannot be a key."""
+    """Raise ``InvalidValueError`` for text that cannot be a key."""
     if len(key) < API_KEY_MIN:
-        raise UnfitError(
+        raise InvalidValueError(
             f"One of the API keys is too short. Please use at least {API_KEY_MIN} characters", ADVICE, whole=True
         )
     if not ALPHABET.fullmatch(key):
-        raise UnfitError(
+        raise InvalidValueError(
             "Invalid characters in API key. Please only use '=', '-' and alpha-numeric (including capitals)",
             ADVICE,
             whole=True,
@@ -98,7 +98,7 @@ def _entries(value: object) -> list[object]:
         return [part for part in re.split(r"[,\r\n]", value) if part.strip()]
     if isinstance(value, list | tuple):
         return list(value)
-    raise UnfitError("must be text", "separate several keys by commas")
+    raise InvalidValueError("must be text", "separate several keys by commas")
 
 
 def _api_key(entry: object) -> ApiKey:
@@ -107,7 +107,7 @@ def _api_key(entry: object) -> ApiKey:
     if isinstance(entry, Mapping):
         return _described(entry)
     if not isinstance(entry, str | Secret):
-        raise UnfitError("must be text", "put each key in quotes")
+        raise InvalidValueError("must be text", "put each key in quotes")
     raw = entry.reveal() if isinstance(entry, Secret) else entry.encode("utf-8", "surrogatepass")
     text = raw.decode("utf-8", "replace").strip()
     hashed = _HASHED.fullmatch(text)
@@ -121,9 +121,9 @@ def _described(entry: Mapping[Any, Any]) -> ApiKey:
     """Read an entry in the form of a mapping."""
     strange = [str(name) for name in entry if name not in _MEMBERS]
     if strange:
-        raise UnfitError("has an entry with unknown members", f"use only {', '.join(sorted(_MEMBERS))}")
+        raise InvalidValueError("has an entry with unknown members", f"use only {', '.join(sorted(_MEMBERS))}")
     if ("key" in entry) is ("sha256" in entry):
-        raise UnfitError("has an entry without key, or with two", "write either key or sha256 in each entry")
+        raise InvalidValueError("has an entry without key, or with two", "write either key or sha256 in each entry")
     if "key" in entry:
         bare = _api_key(entry["key"] if isinstance(entry["key"], str | Secret) else None)
     else:
@@ -139,13 +139,13 @@ def _described(entry: Mapping[Any, Any]) -> ApiKey:
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise UnfitError("has an entry whose name cannot be one", "use up to 64 letters, digits, dots, - and _")
+        raise InvalidValueError("has an entry whose name cannot be one", "use up to 64 letters, digits, dots, - and _")
     return value
 
 
 def _right(value: object) -> Right:
     if not isinstance(value, str) or value not in RIGHTS:
-        raise UnfitError("has an entry whose 'may' is not known", f"choose one of {', '.join(RIGHTS)}")
+        raise InvalidValueError("has an entry whose 'may' is not known", f"choose one of {', '.join(RIGHTS)}")
     return RIGHTS[value]
 
 
@@ -155,11 +155,13 @@ def _ids(entry: Mapping[Any, Any], member: str, check: Callable[[str], str]) -> 
         return None
     given = entry[member]
     if not isinstance(given, list | tuple) or not given or not all(isinstance(each, str) for each in given):
-        raise UnfitError(f"has an entry whose '{member}' is not a list of ids", f"write it like {member}: [public]")
+        raise InvalidValueError(
+            f"has an entry whose '{member}' is not a list of ids", f"write it like {member}: [public]"
+        )
     try:
         return frozenset(check(each) for each in given)
     except Problem as problem:
-        raise UnfitError(f"has an entry whose '{member}' cannot be: {problem.text}", "correct the ids") from None
+        raise InvalidValueError(f"has an entry whose '{member}' cannot be: {problem.text}", "correct the ids") from None
 
 
 def _unnamed(digest: bytes) -> ApiKey:
@@ -171,7 +173,7 @@ def _unguessable(digits: str) -> bytes:
     guessed = _guesses().get(digest)
     if guessed is not None:
         what = "the empty text" if not guessed.strip() else "a text that anyone would guess"
-        raise UnfitError(
+        raise InvalidValueError(
             f"lists the hash of {what}, not of a key: the variable that it came from was empty or a placeholder",
             "make key and entry with: reseal api-keys new",
         )

@@ -16,7 +16,7 @@ from reseal.server.fields import ServiceFields
 from reseal.settings import rules
 from reseal.settings.checks import broken_by, milliseconds
 from reseal.settings.fields import Where, names_where, rows
-from reseal.settings.problems import UnfitError
+from reseal.settings.problems import InvalidValueError
 from reseal.settings.rules import HOUR, MINUTE, SECOND
 from reseal.settings.sources import parsed_for
 
@@ -53,7 +53,7 @@ def as_stored(core_config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration as it is stored and shown: of API keys only the hashes. Raises ``Problem`` 400."""
     if core_config.get("api_keys") is None:
         return dict(core_config)
-    hashes = [f"sha256:{key.digest.hex()}" for key in _fit("api_keys", core_config["api_keys"])]
+    hashes = [f"sha256:{key.digest.hex()}" for key in _valid("api_keys", core_config["api_keys"])]
     return dict(core_config) | {"api_keys": ",".join(hashes) or None}
 
 
@@ -66,7 +66,7 @@ def own_keys(app_id: str, core_config: Mapping[str, Any]) -> tuple[ApiKey, ...]:
     if given is None:
         return ()
     try:
-        digests = [key.digest for key in _fit("api_keys", given)]
+        digests = [key.digest for key in _valid("api_keys", given)]
     except Problem:
         digests = [b""]
     return tuple(ApiKey.for_apps(digest, (app_id,)) for digest in digests)
@@ -87,27 +87,27 @@ def check_tenant(
 
 def _checked(core_config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the normal forms of the values, by the keys' own names. Keys of other recipes are left out."""
-    vocabulary, fit = words(), {}
+    vocabulary, valid = words(), {}
     for name, value in core_config.items():
         key = vocabulary.aliases.get(name, name)
         if key not in vocabulary.kinds:
             raise _invalid(f"Invalid config key: {name}")
         if key in APP_KEYS:
-            fit[key] = _fit(key, parsed_for(vocabulary, key, value))
+            valid[key] = _valid(key, parsed_for(vocabulary, key, value))
         elif key not in NO_EFFECT_FOR_APPS:
             raise _invalid(f"{name} {_BASE_ONLY}")
-    return fit
+    return valid
 
 
 def _if_set(amount: float | None, unit: int) -> int | None:
     return None if amount is None else milliseconds(amount, unit)
 
 
-def _fit(key: str, value: object) -> Any:
+def _valid(key: str, value: object) -> Any:
     try:
         return rows(ServiceFields)[key].rule(rules.as_text(value) if key == "api_keys" else value)
-    except UnfitError as unfit:
-        raise _invalid(unfit.reason(key)) from None
+    except InvalidValueError as invalid:
+        raise _invalid(invalid.reason(key)) from None
 
 
 def _invalid(reason: str) -> Problem:

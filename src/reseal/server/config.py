@@ -63,11 +63,11 @@ class ServiceSettings(ServiceFields):
     """Warnings: keys without effect, secrets that other users of the machine can read."""
 
     def __post_init__(self) -> None:
-        fit, problems = _check({name: getattr(self, name) for name in rows(ServiceFields)}, {})
+        valid, problems = _check({name: getattr(self, name) for name in rows(ServiceFields)}, {})
         if problems:
             raise ConfigurationError(tuple(problems))
-        uri = fit["database_uri"]
-        self._set(fit)
+        uri = valid["database_uri"]
+        self._set(valid)
         self._set(
             {
                 "database_path": Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:") else None,

@@ -14,7 +14,7 @@ from reseal.cdi.versions import SUPPORTED, Bounds
 from reseal.server import config_rules
 from reseal.server.cdi.names import NO_EFFECT
 from reseal.settings import rules
-from reseal.settings.problems import UnfitError, hidden, scheme_only, shown
+from reseal.settings.problems import InvalidValueError, hidden, scheme_only, shown
 from reseal.settings.rules import Rule
 from reseal.settings.sources import Layer
 
@@ -81,7 +81,7 @@ def join(layers: Iterable[Layer]) -> Joined:
     for key in [key for key in joined.values if key in NO_EFFECT]:
         del joined.values[key]
         joined.notes.append(f"'{key}' has no effect: {NO_EFFECT[key]}")
-    parts = _fit_parts(joined)
+    parts = _valid_parts(joined)
     _join_bounds(joined, parts)
     _check_saas(joined, parts)
     if any(parts.get(key) is not None for key in DATABASE_PARTS):
@@ -105,16 +105,16 @@ def _overlay(joined: Joined, layer: Layer) -> None:
     joined.problems.extend(layer.problems)
 
 
-def _fit_parts(joined: Joined) -> dict[str, Any]:
-    fit: dict[str, Any] = {}
+def _valid_parts(joined: Joined) -> dict[str, Any]:
+    valid: dict[str, Any] = {}
     for key in [key for key in joined.values if key in PARTS]:
         value = joined.values.pop(key)
         try:
-            fit[key] = PARTS[key].rule(value)
-        except UnfitError as unfit:
+            valid[key] = PARTS[key].rule(value)
+        except InvalidValueError as invalid:
             got = f"{PARTS[key].show(value)} from {joined.places[key]}"
-            joined.problems.append(f"{unfit.reason(key)} (got {got}): {unfit.advice}")
-    return fit
+            joined.problems.append(f"{invalid.reason(key)} (got {got}): {invalid.advice}")
+    return valid
 
 
 def _join_bounds(joined: Joined, parts: Mapping[str, Any]) -> None:

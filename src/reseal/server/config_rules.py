@@ -13,7 +13,7 @@ from reseal.core.secret import Secret
 from reseal.server.api_keys import ALPHABET
 from reseal.settings import rules
 from reseal.settings.checks import CROSS_RULES, CrossRule, outlasts
-from reseal.settings.problems import UnfitError
+from reseal.settings.problems import InvalidValueError
 from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
 
 SAAS_SECRET_MIN: Final = 40
@@ -42,9 +42,9 @@ def saas_secret(value: object) -> Secret:
     text = rules.as_text(value)
     if len(text) < SAAS_SECRET_MIN:
         why = f"supertokens_saas_secret is too short. Please use at least {SAAS_SECRET_MIN} characters"
-        raise UnfitError(why, "make one with: openssl rand -hex 32, or remove it", whole=True)
+        raise InvalidValueError(why, "make one with: openssl rand -hex 32, or remove it", whole=True)
     if not ALPHABET.fullmatch(text):
-        raise UnfitError(
+        raise InvalidValueError(
             "Invalid characters in supertokens_saas_secret key. Please only use '=', '-' and alpha-numeric "
             "(including capitals)",
             "make one with: openssl rand -hex 32",
@@ -58,13 +58,15 @@ def cdi_version(key: str) -> Rule:
 
     def rule(value: object) -> Version:
         if isinstance(value, float) and value in _AMBIGUOUS:
-            raise UnfitError("must be text", f"YAML drops a last zero: put it in quotes, like '{value}0'")
+            raise InvalidValueError("must be text", f"YAML drops a last zero: put it in quotes, like '{value}0'")
         text = str(value) if isinstance(value, str | float) else ""
         if not _SEMANTIC.fullmatch(text):
-            raise UnfitError(f"{key} is not a valid semantic version", "write it like '5.4', in quotes", whole=True)
+            raise InvalidValueError(
+                f"{key} is not a valid semantic version", "write it like '5.4', in quotes", whole=True
+            )
         if text not in _BY_TEXT:
             spoken = f"choose one of {', '.join(_BY_TEXT)}"
-            raise UnfitError(f"{key} is not a supported version", spoken, whole=True)
+            raise InvalidValueError(f"{key} is not a supported version", spoken, whole=True)
         return _BY_TEXT[text]
 
     return rule
@@ -74,24 +76,24 @@ def postgresql(value: object) -> str:
     """Check an address of PostgreSQL."""
     text = rules.database(value)
     if not text.startswith(POSTGRESQL_SCHEMES):
-        raise UnfitError("must begin with postgresql://", "use database_uri for another store")
+        raise InvalidValueError("must begin with postgresql://", "use database_uri for another store")
     return text
 
 
 def host(value: object) -> str:
     text = rules.as_text(value).strip().removeprefix("[").removesuffix("]")
     if not _HOST.fullmatch(text):
-        raise UnfitError("must be a host name or an IP address", "write it like 127.0.0.1, ::1 or localhost")
+        raise InvalidValueError("must be a host name or an IP address", "write it like 127.0.0.1, ::1 or localhost")
     return text
 
 
 def base_path(value: object) -> str:
     text = "" if value is None else rules.as_text(value).strip()
     if not _BASE_PATH.fullmatch(text):
-        raise UnfitError("Invalid characters in base_path config", "write it like /auth", whole=True)
+        raise InvalidValueError("Invalid characters in base_path config", "write it like /auth", whole=True)
     steps = [step for step in text.split("/") if step]
     if any(step in {".", ".."} for step in steps):
-        raise UnfitError("Invalid characters in base_path config", "leave out . and ..", whole=True)
+        raise InvalidValueError("Invalid characters in base_path config", "leave out . and ..", whole=True)
     return "".join(f"/{step}" for step in steps)
 
 
@@ -102,7 +104,7 @@ def address_pattern(key: str) -> Rule:
             re.compile(text)
         except (re.error, RecursionError, OverflowError):
             why = f"Provided regular expression is invalid for {key} config"
-            raise UnfitError(why, r"write it like 127\.\d+\.\d+\.\d+|::1", whole=True) from None
+            raise InvalidValueError(why, r"write it like 127\.\d+\.\d+\.\d+|::1", whole=True) from None
         return text or None
 
     return rule
@@ -111,7 +113,7 @@ def address_pattern(key: str) -> Rule:
 def log_level(value: object) -> str:
     level = value.strip().upper() if isinstance(value, str) else ""
     if level not in LOG_LEVELS:
-        raise UnfitError('config must be one of "NONE","DEBUG", "INFO", "WARN" or "ERROR".', "INFO suits")
+        raise InvalidValueError('config must be one of "NONE","DEBUG", "INFO", "WARN" or "ERROR".', "INFO suits")
     return level
 
 
@@ -119,18 +121,20 @@ def reuse(value: object) -> str:
     if isinstance(value, str) and value in REUSE:
         return value
     why = f"recent_token_reuse_behaviour property is not set correctly. It must be one of [{', '.join(REUSE)}]"
-    raise UnfitError(why, "TOKEN_THEFT suits", whole=True)
+    raise InvalidValueError(why, "TOKEN_THEFT suits", whole=True)
 
 
 def algorithm(value: object) -> str:
     if value not in ALGORITHMS:
-        raise UnfitError("must be ES256 or RS256, which every SDK that reads the public keys can verify", "RS256 suits")
+        raise InvalidValueError(
+            "must be ES256 or RS256, which every SDK that reads the public keys can verify", "RS256 suits"
+        )
     return str(value)
 
 
 def bounds(value: object) -> Bounds:
     if not isinstance(value, Bounds):
-        raise UnfitError("must be Bounds", "use supertokens_min_cdi_version and supertokens_max_cdi_version")
+        raise InvalidValueError("must be Bounds", "use supertokens_min_cdi_version and supertokens_max_cdi_version")
     return value
 
 
@@ -140,7 +144,7 @@ def file(value: object) -> str:
         Path(text).open("rb").close()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a possible path"
-        raise UnfitError(f"cannot be read ({why})", "name a readable file") from None
+        raise InvalidValueError(f"cannot be read ({why})", "name a readable file") from None
     return str(Path(text).absolute())
 
 
@@ -150,7 +154,7 @@ def positive(high: float, why: str, advice: str) -> Rule:
     def rule(value: object) -> object:
         number = amount(value)
         if number == 0:
-            raise UnfitError(why, advice)
+            raise InvalidValueError(why, advice)
         return number
 
     return rule

@@ -17,7 +17,7 @@ from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError
 from reseal.log import LOGGER
 from reseal.server.api_keys import ADVICE, API_KEY_MIN, ApiKey, api_keys, digest_of
-from reseal.settings.problems import UnfitError
+from reseal.settings.problems import InvalidValueError
 from reseal.settings.sources import parse_yaml
 
 LOOK_EVERY: Final = 1_000
@@ -36,26 +36,31 @@ class KeyFile(NamedTuple):
 
 
 def key_file(value: object) -> KeyFile:
-    """Read the file that a path names. Raises ``UnfitError``."""
+    """Read the file that a path names. Raises ``InvalidValueError``."""
     if isinstance(value, KeyFile):
         return value
     if not isinstance(value, str | Path) or not str(value).strip():
-        raise UnfitError("must be the path of a file", "write it like /run/secrets/api_keys")
+        raise InvalidValueError("must be the path of a file", "write it like /run/secrets/api_keys")
     path = Path(value).absolute()
     return KeyFile(path, read_keys(path))
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
-    """Read the keys in a file. Raises ``UnfitError``, also for an empty file, which must not disable authentication."""
+    """Read the keys in a file. Raises ``InvalidValueError``.
+
+    An empty file is refused: it must not disable authentication.
+    """
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
-        raise UnfitError(f"cannot be read ({error.strerror or 'no reason given'})", "name a readable file") from None
+        raise InvalidValueError(
+            f"cannot be read ({error.strerror or 'no reason given'})", "name a readable file"
+        ) from None
     except ValueError:
-        raise UnfitError("is not UTF-8 text, or not a possible path", "name a readable file of keys") from None
+        raise InvalidValueError("is not UTF-8 text, or not a possible path", "name a readable file of keys") from None
     keys = api_keys(_list_in(text) if _LISTED.search(text) else text)
     if not keys:
-        raise UnfitError("holds no API key", ADVICE)
+        raise InvalidValueError("holds no API key", ADVICE)
     return keys
 
 
@@ -63,7 +68,9 @@ def _list_in(text: str) -> object:
     try:
         return parse_yaml(text, _FILE)
     except ConfigurationError as error:
-        raise UnfitError("; ".join(error.problems), "write one entry a line, as reseal api-keys new does") from None
+        raise InvalidValueError(
+            "; ".join(error.problems), "write one entry a line, as reseal api-keys new does"
+        ) from None
 
 
 class LiveKeys:
@@ -159,5 +166,5 @@ def _stamp(path: Path) -> Stamp | None:
 def _try_to_read(path: Path) -> tuple[tuple[ApiKey, ...] | None, str]:
     try:
         return read_keys(path), ""
-    except UnfitError as unfit:
-        return None, f"{unfit.reason('api_keys_file')}: {unfit.advice}"
+    except InvalidValueError as invalid:
+        return None, f"{invalid.reason('api_keys_file')}: {invalid.advice}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reseal.settings.origins import covers, is_open_http
-from reseal.settings.problems import UnfitError
+from reseal.settings.problems import InvalidValueError
 from reseal.settings.rules import MINUTE, SECOND
 
 if TYPE_CHECKING:
@@ -38,20 +38,20 @@ def check(
     ``places`` says where a key was given, if that is known. A key without a value is missing. A rule between keys
     is applied only if each of them is valid by itself.
     """
-    fit: dict[str, Any] = {}
+    valid: dict[str, Any] = {}
     problems: list[str] = []
     for key, row in rows.items():
         if key not in values:
             problems.append(f"'{key}' is missing: {_MISSING}")
             continue
         try:
-            fit[key] = row.rule(values[key])
-        except UnfitError as unfit:
-            problems.append(f"{unfit.reason(key)} (got {_got(row, values[key], places)}): {unfit.advice}")
-    for broken in broken_by(fit, cross_rules):
-        got = ", ".join(f"{key} {_got(rows[key], fit[key], places)}" for key in broken.keys)
+            valid[key] = row.rule(values[key])
+        except InvalidValueError as invalid:
+            problems.append(f"{invalid.reason(key)} (got {_got(row, values[key], places)}): {invalid.advice}")
+    for broken in broken_by(valid, cross_rules):
+        got = ", ".join(f"{key} {_got(rows[key], valid[key], places)}" for key in broken.keys)
         problems.append(f"{broken.why} (got {got}): {broken.advice}")
-    return fit, problems
+    return valid, problems
 
 
 def broken_by(values: Mapping[str, Any], cross_rules: Iterable[CrossRule]) -> list[CrossRule]:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Final
 
-from reseal.settings.problems import UnfitError
+from reseal.settings.problems import InvalidValueError
 
 _ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?/?")
 _COOKIE_DOMAIN: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(\.?)([a-z0-9._-]+)(?::[0-9]{1,5})?(?:[/?#].*)?")
@@ -20,21 +20,23 @@ _PATH_MAX: Final = 1024
 
 
 def origin(text: str) -> str:
-    """Normalise an http(s) origin: lower case, no default port, no trailing slash. Raises ``UnfitError``."""
+    """Normalise an http(s) origin: lower case, no default port, no trailing slash. Raises ``InvalidValueError``."""
     if text in {"*", "null"}:
-        raise UnfitError("must be one exact origin", "list each origin by itself; neither * nor null names a page")
+        raise InvalidValueError(
+            "must be one exact origin", "list each origin by itself; neither * nor null names a page"
+        )
     if not text.isascii():
-        raise UnfitError("must be an origin in ASCII", "write an international name in its xn-- form")
+        raise InvalidValueError("must be an origin in ASCII", "write an international name in its xn-- form")
     match = _ORIGIN.fullmatch(text.lower())
     host = _host(match[2]) if match else None
     if match is None or host is None:
-        raise UnfitError(
+        raise InvalidValueError(
             "must be an origin, http(s)://host[:port], without path, query or user",
             "write it like https://api.example.com or http://localhost:8000",
         )
     port = int(match[3] or _DEFAULT_PORT[match[1]])
     if not 1 <= port <= _PORT_MAX:
-        raise UnfitError("must have a port between 1 and 65535", "correct the port or leave it out")
+        raise InvalidValueError("must have a port between 1 and 65535", "correct the port or leave it out")
     return f"{match[1]}://{host}" + ("" if port == _DEFAULT_PORT[match[1]] else f":{port}")
 
 
@@ -55,16 +57,16 @@ def is_loopback(normal_origin: str) -> bool:
 
 
 def cookie_domain(text: str) -> str:
-    """Normalise a cookie's Domain: scheme, port and path dropped, a leading dot kept. Raises ``UnfitError``."""
+    """Normalise a cookie's Domain: scheme, port and path dropped, a leading dot kept. Raises ``InvalidValueError``."""
     trimmed = text.strip()
     match = _COOKIE_DOMAIN.fullmatch(trimmed.lower()) if trimmed.isascii() else None
     host = _host(match[2]) if match else None
     if match is None or host is None:
-        raise UnfitError("must be a host name", "write it like example.com, or remove it for host-only cookies")
+        raise InvalidValueError("must be a host name", "write it like example.com, or remove it for host-only cookies")
     if host == "localhost" or _ipv4(host):
         return host
     if "." not in host:
-        raise UnfitError("must be more than a single label", "browsers refuse it; write it like example.com")
+        raise InvalidValueError("must be more than a single label", "browsers refuse it; write it like example.com")
     return match[1] + host
 
 
@@ -77,10 +79,10 @@ def covers(domain: str | None, normal_origin: str) -> bool:
 
 
 def path(text: str) -> str:
-    """Check the path of a cookie or of an endpoint. Raises ``UnfitError``."""
+    """Check the path of a cookie or of an endpoint. Raises ``InvalidValueError``."""
     if len(text) <= _PATH_MAX and _PATH.fullmatch(text):
         return text
-    raise UnfitError(
+    raise InvalidValueError(
         "must be a plain path: it starts with '/', does not end with one, and has no '..', '//', '?', '#', ';', "
         "'%', white space or control character",
         "write it like /session/refresh",

@@ -11,7 +11,7 @@ _SHOWN_BITS: Final = 128
 _SHOWN_ENTRIES: Final = 10
 
 
-class UnfitError(Exception):
+class InvalidValueError(Exception):
     """A value breaks its rule: ``why`` follows the key's name, ``advice`` says what to do.
 
     ``whole``: ``why`` is a sentence of its own and follows nothing.

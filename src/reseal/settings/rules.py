@@ -1,4 +1,4 @@
-"""Rules of single values: each returns the normal form of a value or raises ``UnfitError``."""
+"""Rules of single values: each returns the normal form of a value or raises ``InvalidValueError``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from reseal.core import guessable
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
 from reseal.settings.origins import cookie_domain, origin, path
-from reseal.settings.problems import UnfitError, shown
+from reseal.settings.problems import InvalidValueError, shown
 
 Rule = Callable[[object], object]
-"""Returns the normal form of a value, or raises ``UnfitError``."""
+"""Returns the normal form of a value, or raises ``InvalidValueError``."""
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -43,23 +43,23 @@ _SHOWN_ENTRIES: Final = 10
 def as_text(value: object) -> str:
     """Require text."""
     if not isinstance(value, str):
-        raise UnfitError("must be text", "put the value in quotes, or remove the key for its default")
+        raise InvalidValueError("must be text", "put the value in quotes, or remove the key for its default")
     return str.__str__(value)  # the content of a subclass, whatever its ``__str__`` returns
 
 
 def boolean(value: object) -> bool:
     """Require true or false."""
     if not isinstance(value, bool):
-        raise UnfitError("must be true or false", "write true or false without quotes")
+        raise InvalidValueError("must be true or false", "write true or false without quotes")
     return value
 
 
 def whole(low: int, high: int, why: str, advice: str) -> Callable[[object], int]:
     def rule(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise UnfitError("must be a whole number", advice)
+            raise InvalidValueError("must be a whole number", advice)
         if not low <= value <= high:
-            raise UnfitError(why, advice)
+            raise InvalidValueError(why, advice)
         return int(value)
 
     return rule
@@ -68,9 +68,9 @@ def whole(low: int, high: int, why: str, advice: str) -> Callable[[object], int]
 def amount(low: float, high: float, why: str, advice: str) -> Rule:
     def rule(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise UnfitError("must be a number", advice)
+            raise InvalidValueError("must be a number", advice)
         if not low <= value <= high:  # NaN fails too
-            raise UnfitError(why, advice)
+            raise InvalidValueError(why, advice)
         return float(value)
 
     return rule
@@ -86,7 +86,7 @@ def choice(names: tuple[str, ...], why: str) -> Rule:
     def rule(value: object) -> str:
         if isinstance(value, str) and value in names:
             return str(value)
-        raise UnfitError(why, _other_case(value, names) or f"choose one of {', '.join(names)}")
+        raise InvalidValueError(why, _other_case(value, names) or f"choose one of {', '.join(names)}")
 
     return rule
 
@@ -95,7 +95,7 @@ def matching(pattern: re.Pattern[str], why: str, advice: str) -> Rule:
     def rule(value: object) -> str:
         text = as_text(value)
         if not pattern.fullmatch(text):
-            raise UnfitError(why, advice)
+            raise InvalidValueError(why, advice)
         return text
 
     return rule
@@ -111,16 +111,16 @@ def optional(rule: Rule) -> Rule:
 
 def origins(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
-        raise UnfitError("must be a list of origins", "write it like [https://www.example.com]")
+        raise InvalidValueError("must be a list of origins", "write it like [https://www.example.com]")
     normal: list[str] = []
     faults: list[str] = []
     for entry in value:
         try:
             normal.append(origin(as_text(entry)))
-        except UnfitError as unfit:
-            faults.append(f"{shown(entry)} {unfit.why}: {unfit.advice}")
+        except InvalidValueError as invalid:
+            faults.append(f"{shown(entry)} {invalid.why}: {invalid.advice}")
     if faults:
-        raise UnfitError("has entries that cannot be used", "; ".join(faults[:_SHOWN_ENTRIES]))
+        raise InvalidValueError("has entries that cannot be used", "; ".join(faults[:_SHOWN_ENTRIES]))
     return tuple(dict.fromkeys(normal))
 
 
@@ -134,7 +134,7 @@ def algorithm(value: object) -> str:
         why = "must not be none: anybody could write an unsigned token"
     else:
         why = "must be an algorithm offered here, whose keys have a strength of at least 128 bits"
-    raise UnfitError(why, _other_case(value, _ALGORITHMS) or f"choose one of {', '.join(_ALGORITHMS)}")
+    raise InvalidValueError(why, _other_case(value, _ALGORITHMS) or f"choose one of {', '.join(_ALGORITHMS)}")
 
 
 def database(value: object) -> str:
@@ -144,11 +144,11 @@ def database(value: object) -> str:
     if text.startswith(POSTGRESQL_SCHEMES):
         if _POSTGRESQL.fullmatch(text):
             return text
-        raise UnfitError(
+        raise InvalidValueError(
             "must be a connection URI of PostgreSQL: postgresql://user:password@host:5432/database",
             "in the password write %40 for @, %3A for :, %2F for /, %25 for %; commas separate several hosts",
         )
-    raise UnfitError(
+    raise InvalidValueError(
         "must name a store that this form supports: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
         "postgresql://user:password@host:5432/database or memory:",
         "use one of these; only the third takes a query, and none a fragment",
@@ -157,15 +157,15 @@ def database(value: object) -> str:
 
 def secret(value: object) -> Secret:
     if not isinstance(value, str | Secret):
-        raise UnfitError("must be text or a Secret", "put the value in quotes, or remove the key")
+        raise InvalidValueError("must be text or a Secret", "put the value in quotes, or remove the key")
     kept = value if isinstance(value, Secret) else Secret(value)
     if len(kept.reveal()) < SECRET_MIN:
-        raise UnfitError(
+        raise InvalidValueError(
             f"must have at least {SECRET_MIN} characters", "make one with: openssl rand -base64 48, or remove the key"
         )
     found = guessable.obvious(kept.reveal().decode("utf-8", "replace"))
     if found is not None:
-        raise UnfitError(found, "make one with: openssl rand -base64 48")
+        raise InvalidValueError(found, "make one with: openssl rand -base64 48")
     return kept
 
 
@@ -174,7 +174,7 @@ def secrets(value: object) -> Secret:
     texts = value.reveal().decode("utf-8", "surrogatepass") if isinstance(value, Secret) else value
     texts = texts.splitlines() if isinstance(texts, str) else texts
     if not isinstance(texts, list | tuple) or not texts:
-        raise UnfitError("must be text with a secret on each line", "put the value in quotes, or remove the key")
+        raise InvalidValueError("must be text with a secret on each line", "put the value in quotes, or remove the key")
     return Secret(b"\n".join(secret(each).reveal() for each in texts if each))
 
 
@@ -189,7 +189,9 @@ def path_prefix(text: str) -> str:
 def refresh_path(value: object) -> str:
     text = path(as_text(value))
     if text == "/":
-        raise UnfitError("must not be '/'", "the refresh token would travel with every request; use /session/refresh")
+        raise InvalidValueError(
+            "must not be '/'", "the refresh token would travel with every request; use /session/refresh"
+        )
     return text
 
 
@@ -197,7 +199,7 @@ def expired_status(value: object) -> int:
     why = "must be a value between 400 and 599, inclusive"
     status = whole(400, 599, why, "401 suits unless the pages expect another one")(value)
     if status in _FORBIDDEN_STATUS:
-        raise UnfitError("must differ from 403 and 503", f"{_FORBIDDEN_STATUS[status]}; 401 suits")
+        raise InvalidValueError("must differ from 403 and 503", f"{_FORBIDDEN_STATUS[status]}; 401 suits")
     return status
 
 
@@ -205,14 +207,16 @@ def theft_response(value: object) -> TheftResponse:
     names = tuple(member.value for member in TheftResponse)
     if isinstance(value, str) and value in names:
         return TheftResponse(value)
-    raise UnfitError(f"must be one of {', '.join(names)}", "remove the key for the default of the rotation policy")
+    raise InvalidValueError(
+        f"must be one of {', '.join(names)}", "remove the key for the default of the rotation policy"
+    )
 
 
 def rollback(value: object) -> Rollback:
     names = tuple(member.value for member in Rollback)
     if isinstance(value, str) and value in names:
         return Rollback(value)
-    raise UnfitError("must be adopt or refuse", _other_case(value, names) or "adopt signs nobody out")
+    raise InvalidValueError("must be adopt or refuse", _other_case(value, names) or "adopt signs nobody out")
 
 
 def _other_case(value: object, names: tuple[str, ...]) -> str | None:

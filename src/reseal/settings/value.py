@@ -85,10 +85,10 @@ class Settings(EmbeddedFields):
 
     def __post_init__(self) -> None:
         values = {name: getattr(self, name) for name in _ROWS}
-        fit, problems = check(values, {}, _ROWS, CROSS_RULES)
+        valid, problems = check(values, {}, _ROWS, CROSS_RULES)
         if problems:
             raise ConfigurationError(tuple(problems))
-        self._set(fit)
+        self._set(valid)
         self._set(_origins_of(self) | _lifetimes_of(self) | cookies_of(self))
         self._set({"scope": Scope(self.app_id, self.tenant_id), "policy": _policy_of(self)})
         self._set(_database_of(self.database_uri))

@@ -19,7 +19,7 @@ from reseal.server.cli.arguments import command, group
 from reseal.server.cli.exits import DONE, CommandFailed
 from reseal.server.cli.output import show
 from reseal.server.live_keys import read_keys
-from reseal.settings.problems import UnfitError
+from reseal.settings.problems import InvalidValueError
 
 _BYTES: Final = 24
 
@@ -69,8 +69,8 @@ def _entry(key: str, options: Namespace) -> str:
     try:
         check_text(key)
         api_keys([members])
-    except UnfitError as unfit:
-        raise CommandFailed(f"{unfit.reason('the key')}: {unfit.advice}") from None
+    except InvalidValueError as invalid:
+        raise CommandFailed(f"{invalid.reason('the key')}: {invalid.advice}") from None
     return "- " + json.dumps(members)  # JSON is YAML
 
 
@@ -95,9 +95,9 @@ def _append(path: Path, entry: str) -> None:
         raise CommandFailed(
             f"{path} cannot be changed ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
         ) from None
-    except UnfitError as unfit:
+    except InvalidValueError as invalid:
         beside.unlink()
-        raise CommandFailed(f"{path} was not changed: with this entry it {unfit.why}: {unfit.advice}") from None
+        raise CommandFailed(f"{path} was not changed: with this entry it {invalid.why}: {invalid.advice}") from None
 
 
 def _is_plain(text: str) -> bool:
