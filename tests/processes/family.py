@@ -12,7 +12,9 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from reseal import AsyncRemote, AsyncReseal, Remote, Reseal, Settings
 
@@ -23,8 +25,9 @@ PATIENCE = 180
 """Seconds after which a process that waits for ever is killed."""
 
 
-def sessions_of(colour, place):
+def sessions_of(colour: str, place: str) -> Any:
     """Make the sessions of a colour; they are not open yet."""
+    kind: Any
     if place.startswith("http"):
         settings = Settings(api_domain=API, database_uri="memory:")
         kind = {"async": AsyncRemote, "sync": Remote}[colour]
@@ -33,7 +36,7 @@ def sessions_of(colour, place):
     return kind(Settings(api_domain=API, database_uri=place)).sessions
 
 
-async def live_async(sessions, name):
+async def live_async(sessions: Any, name: str) -> None:
     """Live the life of one user; what is read must be theirs."""
     pair = await sessions.create(name, {"name": name}, {"of": name})
     handle = pair.claims.sid
@@ -48,7 +51,7 @@ async def live_async(sessions, name):
     assert await sessions.list_user(name) == ()
 
 
-def live_sync(sessions, name):
+def live_sync(sessions: Any, name: str) -> None:
     pair = sessions.create(name, {"name": name}, {"of": name})
     handle = pair.claims.sid
     assert sessions.check(pair.claims).user_id == name
@@ -65,11 +68,11 @@ def live_sync(sessions, name):
 class Family:
     """Forks children of which each runs ``life`` under a name of its own, and waits for them."""
 
-    def __init__(self, life):
+    def __init__(self, life: Callable[[str], None]) -> None:
         self.life = life
-        self.pids = {}
+        self.pids: dict[int, str] = {}
 
-    def fork(self, name, then=lambda: None):
+    def fork(self, name: str, then: Callable[[], None] = lambda: None) -> None:
         if pid := os.fork():
             self.pids[pid] = name
             return
@@ -85,7 +88,7 @@ class Family:
         finally:
             os._exit(code)
 
-    def wait(self):
+    def wait(self) -> int:
         """Give 0 if all of them ended well."""
         ends = {self.pids[pid]: os.waitpid(pid, 0)[1] for pid in self.pids}
         for name, status in ends.items():
@@ -94,16 +97,16 @@ class Family:
         return int(any(ends.values()))
 
 
-def main_sync(place):
+def main_sync(place: str) -> int:
     sessions = sessions_of("sync", place)
     sessions.open()
     is_over = threading.Event()
 
-    def work(name):
+    def work(name: str) -> None:
         while not is_over.is_set():
             live_sync(sessions, name)
 
-    def life(name):
+    def life(name: str) -> None:
         for n in range(ROUNDS):
             live_sync(sessions, f"{name}-{n}")
         sessions.close()
@@ -123,16 +126,16 @@ def main_sync(place):
     return code
 
 
-async def main_async(place):
+async def main_async(place: str) -> int:
     sessions = sessions_of("async", place)
     await sessions.open()
     is_over = asyncio.Event()
 
-    async def work(name):
+    async def work(name: str) -> None:
         while not is_over.is_set():
             await live_async(sessions, name)
 
-    async def go(name):
+    async def go(name: str) -> None:
         await asyncio.gather(*(live_async(sessions, f"{name}-{n}") for n in range(ROUNDS)))
         await sessions.close()
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -41,7 +42,7 @@ ASGI = {
 
 
 @contextmanager
-def run(server, folder, **variables):
+def run(server: str, folder: Path, **variables: str) -> Iterator[str]:
     """Run a server over an application; give the address of its site."""
     port = free_port()
     site = f"http://localhost:{port}"
@@ -73,25 +74,25 @@ def run(server, folder, **variables):
             _kill_group(child.pid)
 
 
-def _answers(site):
+def _answers(site: str) -> bool:
     try:
         return httpx.get(f"{site}/feed", verify=False, trust_env=False).status_code == 401
     except httpx.TransportError:
         return False
 
 
-def _kill_group(pid):
+def _kill_group(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)  # whatever a server left behind is its child, in the session that we began
 
 
-def browser(site, **headers):
+def browser(site: str, **headers: str) -> httpx.Client:
     """Make a page's client; without the certificates that httpx would load each time."""
     headers = {"sec-fetch-site": "same-origin"} | headers
     return httpx.Client(base_url=site, headers=headers, timeout=PATIENCE, verify=False, trust_env=False)
 
 
-def live(site):
+def live(site: str) -> None:
     """Live from sign-in to sign-out."""
     with browser(site) as alice:
         assert alice.post("/login?alice").status_code == 200
@@ -105,7 +106,7 @@ def live(site):
         assert alice.get("/feed").status_code == 401
 
 
-def refresh_at_once(site):
+def refresh_at_once(site: str) -> None:
     """Refresh one token many times at once: all get the same successor."""
     with browser(site) as alice:
         alice.post("/login?alice")
@@ -117,6 +118,6 @@ def refresh_at_once(site):
         assert _refresh(site, successor).status_code == 200
 
 
-def _refresh(site, token):
+def _refresh(site: str, token: str) -> httpx.Response:
     with browser(site, cookie=f"sRefreshToken={token}") as client:
         return client.post("/session/refresh")

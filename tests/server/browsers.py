@@ -14,17 +14,17 @@ HEADERS = {"cdi-version": "5.4", "api-key": KEY}
 class Browser:
     """A session that is refreshed again and again, each time on a connection that the client chooses."""
 
-    def __init__(self, client):
+    def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
         self._token = ""
-        self.seen = Counter()
+        self.seen = Counter[str]()
 
-    async def begin(self):
+    async def begin(self) -> None:
         body = {"userId": "u", "userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False}
         reply = await self._client.post("/recipe/session", json=body | {"useDynamicSigningKey": True})
         self._token = reply.json()["refreshToken"]["token"]
 
-    async def refresh(self):
+    async def refresh(self) -> None:
         body = {"refreshToken": self._token, "enableAntiCsrf": False, "useDynamicSigningKey": True}
         try:
             reply = await self._client.post("/recipe/session/refresh", json=body)
@@ -37,7 +37,7 @@ class Browser:
             self._token = reply.json()["refreshToken"]["token"]
 
 
-async def browsers(client, count):
+async def browsers(client: httpx.AsyncClient, count: int) -> list[Browser]:
     made = [Browser(client) for _ in range(count)]
     await asyncio.gather(*(browser.begin() for browser in made))
     return made
