@@ -26,13 +26,17 @@ LOOPS = {"uvloop": "import uvloop\n", "asyncio": "import sys; sys.modules['uvloo
 """What to run first so that the service runs on this event loop."""
 
 
+HTTP = {"RESEAL_HTTP": os.environ.get("SERVICE_HTTP", "strict")}
+"""Which code speaks HTTP, for each test that does not choose."""
+
+
 def launch(code: str, folder: Path, log: Path, variables: dict[str, str]) -> subprocess.Popen[str]:
     """Start a process that runs ``code``, with no variables of ours but these, and writes its errors into a file."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("RESEAL_")}
     with log.open("wb") as errors:
         return subprocess.Popen(
             [sys.executable, "-c", code],
-            env=inherited | variables,
+            env=inherited | HTTP | variables,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -15,7 +15,7 @@ from reseal.settings import rules
 from reseal.settings.fields import APP, Chapter, SharedFields, differently, key
 from reseal.settings.origins import cookie_domain, path
 from reseal.settings.problems import hidden
-from reseal.settings.rules import amount, boolean, of_text, optional, whole
+from reseal.settings.rules import amount, boolean, choice, of_text, optional, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,13 @@ class ServiceFields(SharedFields):
         Chapter.NETWORK,
         whole(1, 64, "must be between 1 and 64", "one per processor core, with PostgreSQL"),
         "Number of worker processes: 1 to 64; more than 1 needs PostgreSQL.",
+    )
+    http: str = key(
+        "strict",
+        Chapter.NETWORK,
+        choice(("strict", "uvicorn"), "must be strict or uvicorn"),
+        "Which code speaks HTTP. strict: Reseal's own, with limits on heads, on the time that they take and on "
+        "connections_per_address. uvicorn: uvicorn's, without those limits, for use behind a proxy that has them.",
     )
     tls_certificate_file: str | None = key(
         None,

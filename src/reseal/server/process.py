@@ -14,7 +14,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -292,13 +292,15 @@ class _Supervisor(Multiprocess):
 
 
 def _config(settings: ServiceSettings, application: Application | str) -> uvicorn.Config:
+    strict, files = settings.http == "strict", tls.files(settings)
     return uvicorn.Config(
         application,
         factory=isinstance(application, str),
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        http=StrictHttp,
+        http=StrictHttp if strict else "httptools",
+        ssl_context_factory=None if strict or files is None else partial(tls.make, files),
         ws="none",
         lifespan="on",
         log_config=None,
