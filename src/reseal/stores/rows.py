@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
 from reseal.core import purging
+from reseal.core.errors import StoreUnavailable
 from reseal.core.model import (
     Device,
     EndReason,
@@ -147,6 +148,23 @@ def to_record(row: Sequence[Any]) -> SessionRecord:
     values[_REASON] = row[_REASON] and EndReason(row[_REASON])
     values[_DEVICE:_AFTER_DEVICE] = (Device(*row[_DEVICE:_AFTER_DEVICE]),)  # last: it moves what follows
     return SessionRecord(**dict(zip(_FIELDS, values, strict=True)))
+
+
+def by_key(found: Iterable[Sequence[Any]], asked: Container[Key]) -> dict[Key, Any]:
+    """Map rows by the app, tenant and handle that they begin with. Raises ``StoreUnavailable`` for an unknown one."""
+    sorted_rows: dict[Key, Any] = {(row[0], row[1], row[2]): row for row in found}
+    for each in sorted_rows:
+        require_asked(each, asked)
+    return sorted_rows
+
+
+def require_asked(found: object, asked: Container[object]) -> None:
+    """Make sure that a row is about what was asked for: it could answer somebody else's question.
+
+    That must never be, and was so where processes shared a connection. Raises ``StoreUnavailable``.
+    """
+    if found not in asked:
+        raise StoreUnavailable("the server gave a row that was not asked for: does something share its connections?")
 
 
 def _of_device(device: Device) -> Values:

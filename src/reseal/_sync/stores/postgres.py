@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
+from reseal._sync.stores.batched_writes import BatchedWrites
 from reseal._sync.stores.batching import Batches
 from reseal._sync.stores.postgres_server import Link, Server, Row
 from reseal.clock import Clock, Mark
@@ -17,13 +18,13 @@ from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
-from reseal.core.rotation import begun
 from reseal.core.secret import Secret
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
+from reseal.stores.batching import Insert, Rotate
 from reseal.stores.postgres import CLOCKED_QUERIES, QUERIES
-from reseal.stores.rows import Key, Values
+from reseal.stores.rows import Values
 from reseal.stores.server_time import ServerTime
 
 POOL_SIZE: Final = 10
@@ -37,9 +38,6 @@ _OF_ONE_ROW: Final = (
     DeadlockDetected,
     SerializationFailure,
 )
-
-Insert = tuple[Scope, NewSession]
-Rotate = tuple[Scope, Rotation]
 
 
 class PostgresStore:
@@ -72,8 +70,9 @@ class PostgresStore:
             queries=QUERIES if clock is None else CLOCKED_QUERIES,
         )
         self._time = ServerTime(clock)
-        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert_batch)
-        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate_batch)
+        writes = BatchedWrites(self._fetch, _is_of_one_row, self._rotated)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(writes.insert)
+        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(writes.rotate)
 
     def open(self) -> None:
         self._server.open(upgrade=not self._looks_only)
@@ -102,7 +101,7 @@ class PostgresStore:
         self._time.see(now, wall)
         if row[2] is None:
             return Found(None, now)
-        _require_asked(row[2], (handle,))
+        rows.require_asked(row[2], (handle,))
         return Found(rows.to_record(row[2:]), now)
 
     def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
@@ -113,7 +112,7 @@ class PostgresStore:
         self._time.see(now, wall)
         records = {row[2]: rows.to_record(row[2:]) for row in found if row[2] is not None}
         for handle in records:
-            _require_asked(handle, meant)
+            rows.require_asked(handle, meant)
         return {handle: Found(records.get(handle), now) for handle in meant}
 
     def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
@@ -137,7 +136,7 @@ class PostgresStore:
         values = rows.scoped(scope) | {"handles": meant, "reason": reason.value}
         ended = {row[0] for row in self._server.fetch("end", self._timed(values))}
         for handle in ended:
-            _require_asked(handle, meant)
+            rows.require_asked(handle, meant)
         self._written()
         return tuple(handle for handle in meant if handle in ended)
 
@@ -148,7 +147,7 @@ class PostgresStore:
         values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": kept}
         ended = self._server.fetch("end_user", self._timed(values))
         for _, its_user in ended:
-            _require_asked(its_user, (user_id,))
+            rows.require_asked(its_user, (user_id,))
         self._written()
         return tuple(row[0] for row in ended)
 
@@ -158,7 +157,7 @@ class PostgresStore:
         values = self._timed(rows.of_user(scope, user_id, after, limit))
         records = tuple(map(rows.to_record, self._server.fetch("list_user", values)))
         for record in records:
-            _require_asked(record.user_id, (user_id,))
+            rows.require_asked(record.user_id, (user_id,))
         return records
 
     def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
@@ -229,55 +228,8 @@ class PostgresStore:
 
     # -- batches ----------------------------------------------------------------------------------------------------
 
-    def _insert_batch(self, batch: Sequence[Insert]) -> list[SessionRecord | Exception | None]:
-        """Of several that want one handle the first gets it, if anybody does."""
-        first: dict[Key, int] = {}
-        for n, (scope, new) in enumerate(batch):
-            first.setdefault((*scope, new.handle), n)
-        written = self._write("insert", {key: rows.of_new(*batch[n]) for key, n in first.items()})
-        results: list[SessionRecord | Exception | None] = [None] * len(batch)
-        for key, row in written.items():
-            n = first[key]
-            results[n] = row if isinstance(row, Exception) else begun(batch[n][1], row[3])
-        return results
-
-    def _rotate_batch(self, batch: Sequence[Rotate]) -> list[SessionRecord | Exception | None]:
-        """Of several that present one token the first gets the step; if it does not, the token is not current.
-
-        Another token of the same session goes after it, and so does whoever stood behind one that failed.
-        """
-        first: dict[Key, int] = {}
-        for n, (scope, rotation) in enumerate(batch):
-            first.setdefault((*scope, rotation.handle), n)
-        written = self._write("rotate", {key: rows.of_rotation(*batch[n]) for key, n in first.items()})
-        results: list[SessionRecord | Exception | None] = [None] * len(batch)
-        for key, row in written.items():
-            results[first[key]] = row if isinstance(row, Exception) else self._rotated(row)
-        after = [n for n, item in enumerate(batch) if not _is_settled(n, item, first, batch, results)]
-        if after:
-            for n, result in zip(after, self._rotate_batch([batch[n] for n in after]), strict=True):
-                results[n] = result
-        return results
-
-    def _write(self, name: str, wanted: Mapping[Key, Values]) -> dict[Key, Row | StoreUnavailable]:
-        """Write in one statement, a row for each key; give those that were written, and errors.
-
-        If the statement fails for what is in it, each row goes by itself, so that only its owner sees the error.
-        """
-        if len(wanted) > 1:
-            together = rows.as_arrays(wanted[key] for key in sorted(wanted))
-            try:
-                return _by_key(self._server.fetch(f"{name}_many", self._timed(together)), wanted)
-            except StoreUnavailable as error:
-                _raise_unless_of_one_row(error)
-        written: dict[Key, Row | StoreUnavailable] = {}
-        for key, values in wanted.items():
-            try:
-                written |= _by_key(self._server.fetch(name, self._timed(values)), wanted)
-            except StoreUnavailable as error:
-                _raise_unless_of_one_row(error)
-                written[key] = error
-        return written
+    def _fetch(self, name: str, values: Values) -> list[Row]:
+        return self._server.fetch(name, self._timed(values))
 
     def _rotated(self, row: Row) -> SessionRecord:
         self._time.see(row[-2], row[-1])
@@ -322,37 +274,6 @@ def _remove_tenant(link: Link, scope: Scope) -> bool:
     return bool(existed)
 
 
-def _by_key(written: Iterable[Row], wanted: Container[Key]) -> dict[Key, Row | StoreUnavailable]:
-    """Sort rows that begin with app, tenant and handle."""
-    by_key: dict[Key, Row | StoreUnavailable] = {(row[0], row[1], row[2]): row for row in written}
-    for key in by_key:
-        _require_asked(key, wanted)
-    return by_key
-
-
-def _require_asked(found: object, asked: Container[object]) -> None:
-    """Make sure that a row is about what was asked for: it could answer somebody else's question.
-
-    That must never be, and was so where processes shared a connection. Raises ``StoreUnavailable``.
-    """
-    if found not in asked:
-        raise StoreUnavailable("PostgreSQL gave a row that was not asked for: does something share its connections?")
-
-
-def _is_settled(
-    n: int,
-    item: Rotate,
-    first: Mapping[Key, int],
-    batch: Sequence[Rotate],
-    results: Sequence[SessionRecord | Exception | None],
-) -> bool:
-    leader = first[*item[0], item[1].handle]
-    if n == leader:
-        return True
-    return batch[leader][1].presented_hash == item[1].presented_hash and not isinstance(results[leader], Exception)
-
-
-def _raise_unless_of_one_row(error: StoreUnavailable) -> None:
-    """Let an error go on to the whole batch if the server is away: there is no use in trying each row."""
-    if not isinstance(error.__cause__, _OF_ONE_ROW):
-        raise error
+def _is_of_one_row(error: StoreUnavailable) -> bool:
+    """Tell whether what failed was about a row: if the server is away, there is no use in trying each of them."""
+    return isinstance(error.__cause__, _OF_ONE_ROW)

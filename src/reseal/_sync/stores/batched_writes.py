@@ -1,0 +1,84 @@
+# Generated from src/reseal/_async/stores/batched_writes.py by tools/unasync.py; edit that file instead.
+"""Batches of inserts and rotations on a server, each in one statement. Knows no driver.
+
+The database has to have the queries ``insert``, ``insert_many``, ``rotate`` and ``rotate_many``, whose rows begin with
+app, tenant and handle; those of ``insert`` go on with the time at which the session begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from reseal.core.errors import StoreUnavailable
+from reseal.core.model import SessionRecord
+from reseal.core.rotation import begun
+from reseal.stores import batching, rows
+from reseal.stores.batching import Insert, Result, Rotate
+from reseal.stores.rows import Key, Values
+
+Row = tuple[Any, ...]
+Rows = list[Row]
+
+
+class BatchedWrites:
+    """Runs batches by ``fetch(query, values)``.
+
+    ``is_of_one_row`` tells whether an error is that of one of several rows, and not that of the whole server.
+    ``read`` makes the record of a row of ``rotate``.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[str, Values], Rows],
+        is_of_one_row: Callable[[StoreUnavailable], bool],
+        read: Callable[[Row], SessionRecord],
+    ) -> None:
+        self._fetch = fetch
+        self._is_of_one_row = is_of_one_row
+        self._read = read
+
+    def insert(self, batch: Sequence[Insert]) -> list[Result]:
+        """Of several that want one handle the first gets it, if any of them does."""
+        first = batching.first_of_each(batching.keys_of_inserts(batch))
+        written = self._write("insert", {key: rows.of_new(*batch[n]) for key, n in first.items()})
+        results: list[Result] = [None] * len(batch)
+        for key, row in written.items():
+            n = first[key]
+            results[n] = row if isinstance(row, Exception) else begun(batch[n][1], row[3])
+        return results
+
+    def rotate(self, batch: Sequence[Rotate]) -> list[Result]:
+        """Advance the first one of each session, then those that are not settled by it."""
+        first = batching.first_of_each(batching.keys_of_rotations(batch))
+        written = self._write("rotate", {key: rows.of_rotation(*batch[n]) for key, n in first.items()})
+        results: list[Result] = [None] * len(batch)
+        for key, row in written.items():
+            results[first[key]] = row if isinstance(row, Exception) else self._read(row)
+        after = batching.unsettled(batch, results)
+        if after:
+            for n, result in zip(after, self.rotate([batch[n] for n in after]), strict=True):
+                results[n] = result
+        return results
+
+    def _write(self, name: str, wanted: Mapping[Key, Values]) -> dict[Key, Row | StoreUnavailable]:
+        """Write in one statement, a row for each key; returns those that were written, and errors.
+
+        If the statement fails for one of its rows, each row goes by itself, so that only its owner sees the error.
+        """
+        if len(wanted) > 1:
+            together = rows.as_arrays(wanted[key] for key in sorted(wanted))
+            try:
+                return rows.by_key(self._fetch(f"{name}_many", together), wanted)
+            except StoreUnavailable as error:
+                if not self._is_of_one_row(error):
+                    raise
+        written: dict[Key, Row | StoreUnavailable] = {}
+        for key, values in wanted.items():
+            try:
+                written |= rows.by_key(self._fetch(name, values), wanted)
+            except StoreUnavailable as error:
+                if not self._is_of_one_row(error):
+                    raise
+                written[key] = error
+        return written
