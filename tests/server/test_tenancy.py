@@ -222,9 +222,9 @@ async def test_whoever_has_no_key_cannot_make_the_store_look_for_apps():
     store = AsyncMemoryStore(clock)
     changed = store.changed_tenants
 
-    async def counted(since):
+    async def counted(*since):
         reads.append(1)
-        return await changed(since)
+        return await changed(*since)
 
     store.changed_tenants = counted
     it = Core(store=store, clock=clock)
@@ -246,10 +246,10 @@ class Counting(AsyncMemoryStore):
         self.free = asyncio.Event()
         self.free.set()
 
-    async def changed_tenants(self, since=0):
+    async def changed_tenants(self, since=0, limit=500):
         self.asked += 1
         await self.free.wait()
-        changes = await super().changed_tenants(since)
+        changes = await super().changed_tenants(since, limit)
         self.given += len(changes.there) + len(changes.gone)
         return changes
 

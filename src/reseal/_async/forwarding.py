@@ -14,7 +14,7 @@ from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
-from reseal.core.selection import Adopted, Before, Place, UserPlace
+from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
@@ -83,8 +83,8 @@ class AsyncForwardingStore:
     async def repair_clock(self) -> Repaired:
         return await self._call("repair_clock", None, self.inner.repair_clock)
 
-    async def changed_tenants(self, since: int = 0) -> TenantChanges:
-        return await self._call("changed_tenants", None, lambda: self.inner.changed_tenants(since))
+    async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
+        return await self._call("changed_tenants", None, lambda: self.inner.changed_tenants(since, limit))
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         return await self._call("put_tenant", scope, lambda: self.inner.put_tenant(scope, config))

@@ -15,7 +15,7 @@ from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
-from reseal.core.selection import Adopted, Before, Place, UserPlace
+from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
@@ -84,8 +84,8 @@ class ForwardingStore:
     def repair_clock(self) -> Repaired:
         return self._call("repair_clock", None, self.inner.repair_clock)
 
-    def changed_tenants(self, since: int = 0) -> TenantChanges:
-        return self._call("changed_tenants", None, lambda: self.inner.changed_tenants(since))
+    def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
+        return self._call("changed_tenants", None, lambda: self.inner.changed_tenants(since, limit))
 
     def put_tenant(self, scope: Scope, config: bytes) -> bool:
         return self._call("put_tenant", scope, lambda: self.inner.put_tenant(scope, config))

@@ -155,6 +155,7 @@ class StoredTenant(NamedTuple):
     scope: Scope
     config: bytes
     """A JSON object as text."""
+    created_at: int = 0
 
 
 class TenantChanges(NamedTuple):
@@ -167,6 +168,8 @@ class TenantChanges(NamedTuple):
     there: tuple[StoredTenant, ...]
     """New and changed tenants, oldest first."""
     gone: tuple[Scope, ...] = ()
+    more: bool = False
+    """Whether there are later changes, to be read from ``revision`` on."""
 
 
 class StoredKey(NamedTuple):

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 PAGE: Final = 500
-"""Sessions, or tenants, in a page."""
+"""Sessions in a page."""
+
+
+TENANTS_PAGE: Final = 5000
+"""Tenants in a page."""
 
 
 class UserPlace(NamedTuple):

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reseal._async import paging
 from reseal._async.ports import AsyncStore
 from reseal.cdi.model import AppSettings
 from reseal.cdi.problem import Problem, unknown_tenant
@@ -289,7 +290,7 @@ class Directory:
     async def _read(self) -> None:
         """Read what has changed; one reading at a time, under the lock."""
         self._begun += 1
-        changes = await self._store.changed_tenants(self._revision)
+        changes = await paging.changed_tenants(self._store, self._revision)
         if changes.since == 0:
             self._forget({row.scope for row in changes.there})
         for row in changes.there:

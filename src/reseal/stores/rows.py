@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
@@ -25,6 +25,7 @@ Values = dict[str, Any]
 Key = tuple[str, str, str]
 """App, tenant and handle."""
 _BROKEN: Final = "\ufffd"
+_NO_END: Final = 2**63 - 1
 
 _FIELDS: Final = tuple(field.name for field in fields(SessionRecord))
 COLUMNS: Final = tuple(column for name in _FIELDS for column in (Device._fields if name == "device" else (name,)))
@@ -183,16 +184,37 @@ def changed_after(revision: int, since: int) -> int:
     return since if since <= revision else 0
 
 
+class TenantsPage(NamedTuple):
+    """Changes of tenants that are read together: those after one revision, until another."""
+
+    revision: int
+    """The one up to which the page is complete."""
+    after: int
+    more: bool
+
+    @property
+    def values(self) -> Values:
+        """The parameters of a query. The last page has no end: it may contain changes after its revision."""
+        return {"after": self.after, "until": self.revision if self.more else _NO_END}
+
+
+def tenants_page(revision: int, after: int, end: int | None) -> TenantsPage:
+    """Cut a page off at ``end``, the revision of its last row if there are so many."""
+    if end is None or end >= revision:
+        return TenantsPage(revision, after, more=False)
+    return TenantsPage(end, after, more=True)
+
+
 def tenant_changes(
-    revision: int, after: int, there: Iterable[tuple[str, str, int, str]], gone: Iterable[tuple[str, str, int]]
+    page: TenantsPage, there: Iterable[tuple[str, str, int, str, int]], gone: Iterable[tuple[str, str, int]]
 ) -> TenantChanges:
     """Take of each tenant what happened last; the two were not read at the same moment."""
-    removed = {Scope(app_id, tenant_id): at for app_id, tenant_id, at in gone} if after else {}
+    removed = {Scope(app_id, tenant_id): at for app_id, tenant_id, at in gone} if page.after else {}
     kept = []
-    for app_id, tenant_id, at, config in there:
+    for app_id, tenant_id, at, config, created_at in there:
         scope = Scope(app_id, tenant_id)
         if removed.pop(scope, 0) < at:
-            kept.append(StoredTenant(scope, config.encode()))
+            kept.append(StoredTenant(scope, config.encode(), created_at))
         else:
             removed[scope] = at
-    return TenantChanges(revision, after, tuple(kept), tuple(removed))
+    return TenantChanges(page.revision, page.after, tuple(kept), tuple(removed), page.more)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Protocol
 
 from reseal.core.model import Scope, TenantChanges
+from reseal.core.selection import TENANTS_PAGE
 
 
 class AsyncTenantStore(Protocol):
     """Where the configuration of apps and tenants lives. Each change has a revision, later ones a higher one."""
 
-    async def changed_tenants(self, since: int = 0) -> TenantChanges:
+    async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         """Read which tenants of which apps were put or removed since a revision; all of them since 0.
+
+        The answer has up to ``limit`` new or changed ones and as many removed ones, and says if there are more; those
+        that share a revision stay together.
 
         Where nothing has changed this costs one short question, however many tenants there are. A revision that the
         store has not reached, because an older state was restored, counts as 0.

@@ -23,7 +23,7 @@ from reseal.core.model import (
 )
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
-from reseal.core.selection import Adopted, Before, Place, UserPlace
+from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.forks import OwnLock
 
@@ -46,8 +46,8 @@ class AsyncMemoryStore:
         self._adopted_at: dict[tuple[Scope, str], int] = {}
         self._claims: dict[tuple[Scope, str], int] = {}
         self._keys: dict[str, dict[str, StoredKey]] = {}
-        self._tenants: dict[Scope, tuple[bytes, int]] = {}
-        """Configuration and revision."""
+        self._tenants: dict[Scope, tuple[StoredTenant, int]] = {}
+        """Tenants, oldest first, and their revisions."""
         self._gone: dict[Scope, int] = {}
         self._revision = 1
 
@@ -172,20 +172,24 @@ class AsyncMemoryStore:
                 sum(self._redate_key(*key, now) for key in keys),
             )
 
-    async def changed_tenants(self, since: int = 0) -> TenantChanges:
+    async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         with self._lock:
             since = since if since <= self._revision else 0
-            there = [StoredTenant(scope, config) for scope, (config, at) in self._tenants.items() if at > since]
-            gone = [scope for scope, at in self._gone.items() if at > since > 0]
-            return TenantChanges(self._revision, since, tuple(there), tuple(gone))
+            put = sorted(at for _, at in self._tenants.values() if at > since)
+            removed = sorted(at for at in self._gone.values() if at > since)
+            until = min([self._revision, *put[limit - 1 : limit], *removed[limit - 1 : limit]])
+            there = [tenant for tenant, at in self._tenants.values() if since < at <= until]
+            gone = [scope for scope, at in self._gone.items() if 0 < since < at <= until]
+            return TenantChanges(until, since, tuple(there), tuple(gone), until < self._revision)
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         with self._lock:
-            created = scope not in self._tenants
+            before = self._tenants.get(scope)
+            created_at = self._steady.now() if before is None else before[0].created_at
             self._revision += 1
-            self._tenants[scope] = config, self._revision
+            self._tenants[scope] = StoredTenant(scope, config, created_at), self._revision
             self._gone.pop(scope, None)
-            return created
+            return before is None
 
     async def remove_tenant(self, scope: Scope) -> bool:
         with self._lock:

@@ -18,7 +18,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.secret import Secret
-from reseal.core.selection import Adopted, Before, Place, UserPlace
+from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
 from reseal.stores.batching import Insert, Rotate
@@ -196,13 +196,15 @@ class AsyncPostgresStore:
         await self._note_time()
         return repaired
 
-    async def changed_tenants(self, since: int = 0) -> TenantChanges:
+    async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         [(revision,)] = await self._server.fetch("tenant_revision", {})
         if revision == since:
             return TenantChanges(revision, since, ())
         after = rows.changed_after(revision, since)
-        there = await self._server.fetch("changed_tenants", {"after": after})
-        return rows.tenant_changes(revision, after, there, await self._server.fetch("gone_tenants", {"after": after}))
+        [(end,)] = await self._server.fetch("end_of_tenants_page", {"after": after, "skipped": limit - 1})
+        page = rows.tenants_page(revision, after, end)
+        there = await self._server.fetch("changed_tenants", page.values)
+        return rows.tenant_changes(page, there, await self._server.fetch("gone_tenants", page.values))
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         values = rows.scoped(scope) | {"config": config.decode()}

@@ -17,7 +17,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
-from reseal.core.selection import Adopted, Before, Place, UserPlace
+from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
 from reseal.stores.rows import Key, Values
@@ -135,8 +135,8 @@ class AsyncSQLiteStore:
     async def repair_clock(self) -> Repaired:
         return await self._write(self._repair_clock)
 
-    async def changed_tenants(self, since: int = 0) -> TenantChanges:
-        return await self._read(lambda db: self._tables.changed_tenants(db, since))
+    async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
+        return await self._read(lambda db: self._tables.changed_tenants(db, since, limit))
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         now = self._steady.now()

@@ -18,7 +18,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
-from reseal.core.selection import Adopted, Before, Place, UserPlace
+from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
 from reseal.stores.rows import Key, Values
@@ -136,8 +136,8 @@ class SQLiteStore:
     def repair_clock(self) -> Repaired:
         return self._write(self._repair_clock)
 
-    def changed_tenants(self, since: int = 0) -> TenantChanges:
-        return self._read(lambda db: self._tables.changed_tenants(db, since))
+    def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
+        return self._read(lambda db: self._tables.changed_tenants(db, since, limit))
 
     def put_tenant(self, scope: Scope, config: bytes) -> bool:
         now = self._steady.now()

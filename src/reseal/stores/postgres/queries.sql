@@ -346,12 +346,19 @@ DELETE FROM reseal_key WHERE app_id = %(app_id)s AND kid = ANY(%(kids)s::text[])
 -- name: tenant_revision
 SELECT at FROM reseal_tenant_revision
 
+-- name: end_of_tenants_page
+SELECT min(revision) FROM (
+    (SELECT revision FROM reseal_tenant WHERE revision > %(after)s ORDER BY revision LIMIT 1 OFFSET %(skipped)s)
+    UNION ALL
+    (SELECT revision FROM reseal_gone_tenant WHERE revision > %(after)s ORDER BY revision LIMIT 1 OFFSET %(skipped)s)
+) AS ends
+
 -- name: changed_tenants
-SELECT app_id, tenant_id, revision, config FROM reseal_tenant
-WHERE revision > %(after)s ORDER BY created_at, app_id, tenant_id
+SELECT app_id, tenant_id, revision, config, created_at FROM reseal_tenant
+WHERE revision > %(after)s AND revision <= %(until)s ORDER BY created_at, app_id, tenant_id
 
 -- name: gone_tenants
-SELECT app_id, tenant_id, revision FROM reseal_gone_tenant WHERE revision > %(after)s
+SELECT app_id, tenant_id, revision FROM reseal_gone_tenant WHERE revision > %(after)s AND revision <= %(until)s
 
 -- name: note_gone_tenant
 WITH next AS (UPDATE reseal_tenant_revision SET at = at + 1 RETURNING at)

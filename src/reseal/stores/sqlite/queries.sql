@@ -191,11 +191,19 @@ SELECT at FROM tenant_revision
 -- name: next_tenant_revision
 UPDATE tenant_revision SET at = at + 1 RETURNING at
 
+-- name: end_of_tenants_page
+SELECT min(revision) FROM (
+    SELECT * FROM (SELECT revision FROM tenant WHERE revision > :after ORDER BY revision LIMIT 1 OFFSET :skipped)
+    UNION ALL
+    SELECT * FROM (SELECT revision FROM gone_tenant WHERE revision > :after ORDER BY revision LIMIT 1 OFFSET :skipped)
+)
+
 -- name: changed_tenants
-SELECT app_id, tenant_id, revision, config FROM tenant WHERE revision > ? ORDER BY created_at, app_id, tenant_id
+SELECT app_id, tenant_id, revision, config, created_at FROM tenant WHERE revision > :after AND revision <= :until
+ORDER BY created_at, app_id, tenant_id
 
 -- name: gone_tenants
-SELECT app_id, tenant_id, revision FROM gone_tenant WHERE revision > ?
+SELECT app_id, tenant_id, revision FROM gone_tenant WHERE revision > :after AND revision <= :until
 
 -- name: note_gone_tenant
 INSERT OR REPLACE INTO gone_tenant (app_id, tenant_id, revision) VALUES (?, ?, ?)

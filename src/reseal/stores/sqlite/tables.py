@@ -100,14 +100,16 @@ class Tables:
         count, first = db.execute(self._sql["backlog"], {"now": now, "most": MOST_COUNTED}).fetchone()
         return Backlog(count, 0 if first is None else max(0, now - first))
 
-    def changed_tenants(self, db: sqlite3.Connection, since: int) -> TenantChanges:
+    def changed_tenants(self, db: sqlite3.Connection, since: int, limit: int) -> TenantChanges:
         (revision,) = db.execute(self._sql["tenant_revision"]).fetchone()
         if revision == since:
             return TenantChanges(revision, since, ())
         after = rows.changed_after(revision, since)
-        there = db.execute(self._sql["changed_tenants"], (after,)).fetchall()
-        gone = db.execute(self._sql["gone_tenants"], (after,)).fetchall()
-        return rows.tenant_changes(revision, after, there, gone)
+        (end,) = db.execute(self._sql["end_of_tenants_page"], {"after": after, "skipped": limit - 1}).fetchone()
+        page = rows.tenants_page(revision, after, end)
+        there = db.execute(self._sql["changed_tenants"], page.values).fetchall()
+        gone = db.execute(self._sql["gone_tenants"], page.values).fetchall()
+        return rows.tenant_changes(page, there, gone)
 
     def put_tenant(self, db: sqlite3.Connection, scope: Scope, config: bytes, now: int) -> bool:
         revision = self._next_revision(db)

@@ -23,9 +23,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reseal._async.paging import changed_tenants
 from reseal._async.ports import AsyncStore
 from reseal.clock import BELIEVED_AFTER, BELIEVED_AHEAD, Clock
-from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant, TenantChanges
+from reseal.core.model import Device, EndReason, Scope, SessionRecord, TenantChanges
 from reseal.core.purging import KEPT, LOOK_AGAIN, Backlog, Purged
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
@@ -695,7 +696,7 @@ class AsyncStoreSuite:
         for scope in scopes:
             assert await store.put_tenant(scope, _JSON[0])
             clock.advance(1)
-        assert (await store.changed_tenants()).there == tuple(StoredTenant(scope, _JSON[0]) for scope in scopes)
+        assert await _tenants(store) == [(scope, _JSON[0]) for scope in scopes]
 
     @pytest.mark.parametrize("config", _JSON, ids=lambda text: f"{len(text)} bytes")
     async def test_a_tenant_put_again_has_the_new_configuration_and_its_old_place(
@@ -706,10 +707,7 @@ class AsyncStoreSuite:
             assert await store.put_tenant(scope, b'{"old":1}')
             clock.advance(1)
         assert not await store.put_tenant(first, config)
-        assert (await store.changed_tenants()).there == (
-            StoredTenant(first, config),
-            StoredTenant(second, b'{"old":1}'),
-        )
+        assert await _tenants(store) == [(first, config), (second, b'{"old":1}')]
 
     async def test_of_many_who_put_one_tenant_one_creates_it(self, store: AsyncStore) -> None:
         configs = [f'{{"n":{n}}}'.encode() for n in range(16)]
@@ -783,7 +781,8 @@ class AsyncStoreSuite:
         await store.put_tenant(two, b'{"new":1}')
         await store.remove_tenant(three)
         changed = await store.changed_tenants(known.revision)
-        assert changed[1:] == (known.revision, (StoredTenant(two, b'{"new":1}'),), (three,))
+        assert (changed.since, changed.gone, changed.more) == (known.revision, (three,), False)
+        assert [(tenant.scope, tenant.config) for tenant in changed.there] == [(two, b'{"new":1}')]
         await store.put_tenant(three, b'{"again":1}')
         again = await store.changed_tenants(known.revision)
         assert {tenant.scope for tenant in again.there} == {two, three}
@@ -791,6 +790,30 @@ class AsyncStoreSuite:
         await store.remove_tenant(Scope("app", "never"))
         assert (await store.changed_tenants(again.revision)).there == ()
         assert (await store.changed_tenants(again.revision)).revision == again.revision
+
+    async def test_changes_of_tenants_are_read_in_pages_and_none_is_missed(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        one, two, three, four, five = scopes = [
+            Scope("app", tenant) for tenant in ("one", "two", "three", "four", "five")
+        ]
+        for scope in scopes:
+            await store.put_tenant(scope, b"{}")
+            clock.advance(1)
+        await store.put_tenant(one, b'{"new":1}')
+        first = await store.changed_tenants(0, 2)
+        assert (first.since, [tenant.scope for tenant in first.there], first.more) == (0, [two, three], True)
+        await store.remove_tenant(two)
+        await store.put_tenant(three, b'{"new":1}')
+        second = await store.changed_tenants(first.revision, 2)
+        assert ([tenant.scope for tenant in second.there], second.more) == ([four, five], True)
+        third = await store.changed_tenants(second.revision, 2)
+        assert ([tenant.scope for tenant in third.there], third.gone) == ([one, three], (two,))
+        assert not third.more
+        assert await store.changed_tenants(third.revision, 2) == TenantChanges(third.revision, third.revision, ())
+        whole = await changed_tenants(store, 0)
+        assert [tenant.scope for tenant in whole.there] == [one, three, four, five]
+        assert (whole.since, whole.gone, whole.revision) == (0, (), third.revision)
 
     async def test_a_revision_that_the_store_has_not_reached_counts_as_none(self, store: AsyncStore) -> None:
         await store.put_tenant(PUBLIC, b"{}")
@@ -805,7 +828,7 @@ class AsyncStoreSuite:
             nonlocal revision
             changes = await store.changed_tenants(revision)
             revision = changes.revision
-            seen.update(changes.there)
+            seen.update({tenant.scope: tenant.config for tenant in changes.there})
             for scope in changes.gone:
                 seen.pop(scope, None)
 
@@ -1057,7 +1080,7 @@ class AsyncStoreSuite:
         assert ended is not None
         assert ended.end_reason is EndReason.REVOKED
         assert await again.keys("public") == (stored_key(),)
-        assert (await again.changed_tenants()).there == (StoredTenant(PUBLIC, b'{"a":1}'),)
+        assert await _tenants(again) == [(PUBLIC, b'{"a":1}')]
         await again.close()
 
 
@@ -1076,3 +1099,7 @@ async def _listed(store: AsyncStore, scope: Scope, user_id: str) -> tuple[Sessio
         records += page
         after = UserPlace(page[-1].created_at, page[-1].handle)
     return records
+
+
+async def _tenants(store: AsyncStore) -> list[tuple[Scope, bytes]]:
+    return [(tenant.scope, tenant.config) for tenant in (await store.changed_tenants()).there]

@@ -24,9 +24,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reseal._sync.paging import changed_tenants
 from reseal._sync.ports import Store
 from reseal.clock import BELIEVED_AFTER, BELIEVED_AHEAD, Clock
-from reseal.core.model import Device, EndReason, Scope, SessionRecord, StoredTenant, TenantChanges
+from reseal.core.model import Device, EndReason, Scope, SessionRecord, TenantChanges
 from reseal.core.purging import KEPT, LOOK_AGAIN, Backlog, Purged
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
@@ -696,7 +697,7 @@ class StoreSuite:
         for scope in scopes:
             assert store.put_tenant(scope, _JSON[0])
             clock.advance(1)
-        assert (store.changed_tenants()).there == tuple(StoredTenant(scope, _JSON[0]) for scope in scopes)
+        assert _tenants(store) == [(scope, _JSON[0]) for scope in scopes]
 
     @pytest.mark.parametrize("config", _JSON, ids=lambda text: f"{len(text)} bytes")
     def test_a_tenant_put_again_has_the_new_configuration_and_its_old_place(
@@ -707,10 +708,7 @@ class StoreSuite:
             assert store.put_tenant(scope, b'{"old":1}')
             clock.advance(1)
         assert not store.put_tenant(first, config)
-        assert (store.changed_tenants()).there == (
-            StoredTenant(first, config),
-            StoredTenant(second, b'{"old":1}'),
-        )
+        assert _tenants(store) == [(first, config), (second, b'{"old":1}')]
 
     def test_of_many_who_put_one_tenant_one_creates_it(self, store: Store) -> None:
         configs = [f'{{"n":{n}}}'.encode() for n in range(16)]
@@ -784,7 +782,8 @@ class StoreSuite:
         store.put_tenant(two, b'{"new":1}')
         store.remove_tenant(three)
         changed = store.changed_tenants(known.revision)
-        assert changed[1:] == (known.revision, (StoredTenant(two, b'{"new":1}'),), (three,))
+        assert (changed.since, changed.gone, changed.more) == (known.revision, (three,), False)
+        assert [(tenant.scope, tenant.config) for tenant in changed.there] == [(two, b'{"new":1}')]
         store.put_tenant(three, b'{"again":1}')
         again = store.changed_tenants(known.revision)
         assert {tenant.scope for tenant in again.there} == {two, three}
@@ -792,6 +791,30 @@ class StoreSuite:
         store.remove_tenant(Scope("app", "never"))
         assert (store.changed_tenants(again.revision)).there == ()
         assert (store.changed_tenants(again.revision)).revision == again.revision
+
+    def test_changes_of_tenants_are_read_in_pages_and_none_is_missed(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        one, two, three, four, five = scopes = [
+            Scope("app", tenant) for tenant in ("one", "two", "three", "four", "five")
+        ]
+        for scope in scopes:
+            store.put_tenant(scope, b"{}")
+            clock.advance(1)
+        store.put_tenant(one, b'{"new":1}')
+        first = store.changed_tenants(0, 2)
+        assert (first.since, [tenant.scope for tenant in first.there], first.more) == (0, [two, three], True)
+        store.remove_tenant(two)
+        store.put_tenant(three, b'{"new":1}')
+        second = store.changed_tenants(first.revision, 2)
+        assert ([tenant.scope for tenant in second.there], second.more) == ([four, five], True)
+        third = store.changed_tenants(second.revision, 2)
+        assert ([tenant.scope for tenant in third.there], third.gone) == ([one, three], (two,))
+        assert not third.more
+        assert store.changed_tenants(third.revision, 2) == TenantChanges(third.revision, third.revision, ())
+        whole = changed_tenants(store, 0)
+        assert [tenant.scope for tenant in whole.there] == [one, three, four, five]
+        assert (whole.since, whole.gone, whole.revision) == (0, (), third.revision)
 
     def test_a_revision_that_the_store_has_not_reached_counts_as_none(self, store: Store) -> None:
         store.put_tenant(PUBLIC, b"{}")
@@ -806,7 +829,7 @@ class StoreSuite:
             nonlocal revision
             changes = store.changed_tenants(revision)
             revision = changes.revision
-            seen.update(changes.there)
+            seen.update({tenant.scope: tenant.config for tenant in changes.there})
             for scope in changes.gone:
                 seen.pop(scope, None)
 
@@ -1058,7 +1081,7 @@ class StoreSuite:
         assert ended is not None
         assert ended.end_reason is EndReason.REVOKED
         assert again.keys("public") == (stored_key(),)
-        assert (again.changed_tenants()).there == (StoredTenant(PUBLIC, b'{"a":1}'),)
+        assert _tenants(again) == [(PUBLIC, b'{"a":1}')]
         again.close()
 
 
@@ -1077,3 +1100,7 @@ def _listed(store: Store, scope: Scope, user_id: str) -> tuple[SessionRecord, ..
         records += page
         after = UserPlace(page[-1].created_at, page[-1].handle)
     return records
+
+
+def _tenants(store: Store) -> list[tuple[Scope, bytes]]:
+    return [(tenant.scope, tenant.config) for tenant in (store.changed_tenants()).there]
