@@ -47,12 +47,6 @@ def test_a_record_that_becomes_a_row_is_the_same_record_afterwards(changes):
     assert rows.to_record([values[column] for column in rows.COLUMNS]) == record
 
 
-def test_a_row_with_too_many_columns_is_no_record():
-    values = rows.of_record(Scope(), RECORD)
-    with pytest.raises(ValueError, match="argument 2 is longer"):
-        rows.to_record([*(values[column] for column in rows.COLUMNS), "one more"])
-
-
 def test_every_field_of_a_record_has_its_column_in_the_file(tmp_path):
     store = SQLiteStore(tmp_path / "sessions.db")
     store.open()
