@@ -1,4 +1,4 @@
-"""What a session costs a page: time added to a call and bytes to load, beside `supertokens-website`, in one Chromium.
+"""The cost of a session to a page, against `supertokens-website` in one Chromium: time per call and bytes to load.
 
 python -m bench.browser [--rounds 30]
 
@@ -102,7 +102,7 @@ async def _compare(origin: str, website: str, rounds: int) -> None:
 
 
 async def _rounds(page: Page, names: list[str], calls: int, rounds: int, *, real: bool) -> dict[str, list[float]]:
-    """Have the variants take turns; the first round warms up. Gives seconds for each call."""
+    """Run the variants in turns; the first round warms up. Returns seconds per call."""
     seconds: dict[str, list[float]] = {name: [] for name in names}
     order = list(names)
     for _ in range(rounds + 1):

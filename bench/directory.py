@@ -1,4 +1,4 @@
-"""What it costs a service to follow its apps and tenants: with few of them against with many, in one run.
+"""The cost to a service of following its apps and tenants: few of them against many, in one run.
 
 python bench/directory.py [--rounds 7] [--tenants 100000] [--apps 10000]
 """
@@ -39,7 +39,7 @@ class World:
         self.turn = 0
 
     async def open(self) -> float:
-        """Fill the file; give the seconds of the first reading and the first app."""
+        """Fill the file; return the seconds of the first reading and the first app."""
         sqlite_file.prepare(self._path)
         with closing(sqlite_file.connect(self._path)) as db:
             rows = [(*scope, ROW.decode(), n) for n, scope in enumerate(self._scopes)]
@@ -54,7 +54,7 @@ class World:
         return time.perf_counter() - began
 
     async def look(self) -> int:
-        """Requests of one app, each so late that it waits for what has changed, which is nothing."""
+        """Requests of one app, each late enough to wait for a check for changes, which finds none."""
         for _ in range(LOOKS):
             self.clock.advance(WAIT_AFTER)
             await self.directory.find("a0", "public")

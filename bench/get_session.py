@@ -1,8 +1,8 @@
-"""What ``get_session`` costs in CPU time, in process, without a network.
+"""The cost of ``get_session`` in CPU time, in process, without a network.
 
 1. A token seen for the first time, against nothing but the signature check of the same bytes by ``cryptography``.
 2. A token seen before, in a FastAPI application that is called as ASGI, against the same application without
-   sessions. What FastAPI itself asks for any dependency is measured beside it, and what installing alone costs.
+   sessions. The costs of any FastAPI dependency, and of the installation alone, are measured beside it.
 
     python bench/get_session.py [--rounds 400] [--tokens 25] [--calls 25] [--algorithm ES256]
 """
@@ -193,7 +193,7 @@ def feed_that_calls(reseal: Reseal) -> Callable[..., Any]:
 
 
 def _requests(app: FastAPI, headers: list[tuple[bytes, bytes]], calls: int) -> Variant:
-    """Call an application; each request brings bytes of its own, because bytes remember their hash."""
+    """Call an application; each request gets its own bytes, because bytes cache their hash."""
 
     async def variant() -> int:
         for _ in range(calls):

@@ -1,8 +1,8 @@
 """How many honest clients are taken for thieves, and how long thieves live. Seeded; simulated time; nothing waits.
 
 ``python bench/honest_clients.py`` prints the tables of ``docs/benchmarks.md``. Honest clients refresh whenever their
-access token has ended, day and night; an answer that is lost is asked for again minutes later, and again if that is
-lost too. A thief has copied the jar, and he and the owner refresh once in each generation, whoever comes first.
+access token has expired, day and night; a lost response is requested again minutes later, and again if that is
+lost too. A thief has copied the cookies, and he and the owner refresh once in each generation, in either order.
 
 Two ways to the same numbers: on the engine, over a store in memory with a moved clock, and on the counting alone, which
 is fast enough for many. The rule before the registers, a budget of two generations in 24 hours, is here in a few lines.
@@ -25,7 +25,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 DAYS = 30
 LATE = (2 * MINUTE, 20 * MINUTE)
-"""A lost answer is asked for again so much later: outside the race window, before the access token would have ended."""
+"""Delay of the retry after a lost response: outside the race window, before the access token would have expired."""
 SPELL_EVERY, SPELL_LENGTH, SPELL_LOSS = 3 * DAY, HOUR, 0.3
 LIVES = (15 * MINUTE, HOUR)
 LOSSES = (0.001, 0.005, 0.02)
@@ -43,7 +43,7 @@ class Network:
         return self._chance.random() < self._chances(now)[0]
 
     def losses_from(self, now, life):
-        """Say how many generations go well from now on, and whether the next one's answer is lost then.
+        """Return how many generations go well from now on, and whether the next one's answer is lost then.
 
         As many draws as :meth:`loses` makes, in one.
         """
@@ -53,7 +53,7 @@ class Network:
         return (well, True) if well < most else (most, False)
 
     def _chances(self, now):
-        """Give the chance of a loss at a moment, and how long it stays so."""
+        """Return the probability of a loss at a time, and how long it holds."""
         if not self._spells:
             return self._loss, DAYS * DAY
         into = (now + self._phase) % SPELL_EVERY
@@ -76,7 +76,7 @@ class Budget:
         self._generation += generations
 
     def collide(self, now, worth):  # noqa: ARG002 - it knew no keys
-        """Note a collision of this generation; say whether it is one too many."""
+        """Note a collision of this generation; return whether it is one too many."""
         in_a_row = self._counted == self._generation - 1
         if self._count == 0 or (now - self._began >= DAY and not in_a_row):
             self._count, self._began = 0, now
@@ -104,7 +104,7 @@ class Registers:
 
 
 def accused_by_counting(rule, seed, life, loss, *, spells):
-    """Run one honest client; say whether it is taken for a thief."""
+    """Run one honest client; return whether it is taken for a thief."""
     chance = random.Random(seed)
     network, count, now = Network(chance, loss, spells=spells), rule(), 0
     while True:
@@ -122,7 +122,7 @@ def accused_by_counting(rule, seed, life, loss, *, spells):
 
 
 def found_by_counting(rule, seed, in_window, *, keyed=False):
-    """Run one thief; give the hours until he is found, ``None`` if he is not within 60 days."""
+    """Run one thief; return the hours until he is found, ``None`` if he is not within 60 days."""
     chance, count = random.Random(seed), rule()
     for hour in range(1, 60 * 24):
         count.go_on(1)
@@ -150,7 +150,7 @@ class World:
 
 
 def accused_on_engine(seed, life, loss, *, spells, keyed, **settings):
-    """Run one honest client over the engine; say whether it is taken for a thief. ``keyed``: it sends attempt keys."""
+    """Run one honest client on the engine; return whether it is taken for a thief. ``keyed``: it sends attempt keys."""
     world, chance = World(**settings), random.Random(seed)
     network, began = Network(chance, loss, spells=spells), world.clock.wall()
     token = world.engine.create("owner").refresh_token
@@ -170,7 +170,7 @@ def accused_on_engine(seed, life, loss, *, spells, keyed, **settings):
 
 
 def found_on_engine(seed, in_window, *, owner_s_keys=False, thief_s_keys=False, **settings):
-    """Run one thief who copied jar and storage at rest; give the hours until he is found, ``None`` after 60 days."""
+    """Run one thief who copied jar and storage at rest; return the hours until he is found, ``None`` after 60 days."""
     world, chance = World(**settings), random.Random(seed)
     copied = world.engine.create("owner").refresh_token
     tokens = {"owner": copied, "thief": copied}

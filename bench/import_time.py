@@ -1,4 +1,4 @@
-"""What ``import reseal`` costs: time and memory of fresh interpreters, against one that does nothing.
+"""The cost of ``import reseal``: time and memory of fresh interpreters, against one that does nothing.
 
 python bench/import_time.py [--rounds 15]
 """

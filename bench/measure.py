@@ -1,4 +1,4 @@
-"""What the benchmarks share: variants take turns in one run, and a claim is the median of the ratios of the rounds.
+"""Shared by the benchmarks: variants take turns in one run, and a claim is the median of the ratios per round.
 
 A machine that is slow for a second is slow for every variant of that round, so a ratio survives what an absolute
 figure does not.
@@ -16,16 +16,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 Variant = Callable[[], Awaitable[int]]
-"""Does its work once and says how many operations that was."""
+"""Does its work once and returns the number of operations."""
 
 
 async def take_turns(
     variants: Mapping[str, Variant], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Run the variants A B C, B C A, …; give the seconds per operation of each, round by round.
+    """Run the variants A B C, B C A, …; return the seconds per operation of each, round by round.
 
     The first round warms up and is not counted. Where nothing waits, ``time.thread_time`` leaves out what other
-    processes took meanwhile.
+    processes took in the meantime.
     """
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     order = list(variants)
@@ -44,12 +44,12 @@ async def _timed(variant: Variant, clock: Callable[[], float]) -> float:
 
 
 def ratio(ours: Iterable[float], theirs: Iterable[float]) -> float:
-    """Give the median over the rounds of ours / theirs."""
+    """Return the median over the rounds of ours / theirs."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 def difference(ours: Iterable[float], theirs: Iterable[float]) -> float:
-    """Give the median over the rounds of ours - theirs."""
+    """Return the median over the rounds of ours - theirs."""
     return statistics.median(a - b for a, b in zip(ours, theirs, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What a refresh costs on SQLite with ``synchronous=FULL``, and whether it stays so while the table grows.
+"""The cost of a refresh on SQLite with ``synchronous=FULL``, and its growth with the table.
 
 1. Group commit: callers that refresh concurrently through one engine, each its own session, against the same engine
    doing the same refreshes one after the other on a plain connection, ``BEGIN … UPDATE … COMMIT`` for each.
@@ -216,7 +216,7 @@ async def _engines(folder: Path, sizes: list[int]) -> AsyncIterator[dict[int, As
 
 
 def _fill(engine: Any, path: Path, size: int) -> list[str]:
-    """Write sessions straight into the file, in one transaction; give the refresh tokens of some of them."""
+    """Write sessions straight into the file, in one transaction; return the refresh tokens of some of them."""
     mac_key, scope, tables = engine._keeper.ring.refresh_key, SETTINGS.scope, Tables()
     wanted = set(random.sample(range(size), 1000))
     tokens = []

@@ -275,7 +275,7 @@ def _server(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[Pl
 
 
 async def _answers(place: Place) -> float:
-    """Give the seconds from the start of the process to its first answer, which is asked for as soon as it can be."""
+    """Return the seconds from the start of the process to its first answer, which is asked for as soon as it can be."""
     connection = await Connection.to(place.port)
     await connection.call("GET", "/hello")
     connection.close()
@@ -283,7 +283,7 @@ async def _answers(place: Place) -> float:
 
 
 def _cpu(pid: int) -> float:
-    """Give the seconds of processor time of a process and its children, all threads."""
+    """Return the seconds of processor time of a process and its children, all threads."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     own = sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
     return own + sum(map(_cpu, _children(pid)))
@@ -294,7 +294,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _resident(pid: int) -> float:
-    """Give the resident megabytes of a process and its children."""
+    """Return the resident megabytes of a process and its children."""
     lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     own = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
     return own + sum(map(_resident, _children(pid)))
@@ -302,7 +302,7 @@ def _resident(pid: int) -> float:
 
 @contextmanager
 def _databases(folder: str, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Give two empty ones: for the service, and for the store alone."""
+    """Return two empty ones: for the service, and for the store alone."""
     if options.workers > 1 and not options.postgres:
         raise SystemExit("more than one worker needs --postgres")
     if not options.postgres:

@@ -137,7 +137,7 @@ class Pursuit:
             at += self.chance.choice((8, 10, 12, 36)) * HOUR
 
     async def run(self, thief):
-        """Give the days until the theft was found, or ``None``."""
+        """Return the days until the theft was found, or ``None``."""
         self.tokens = dict.fromkeys(("owner", "thief"), await self.side.create(self.user))
         try:
             for at in self.owner_s_refreshes():
@@ -153,7 +153,7 @@ class Pursuit:
 
 
 async def pursue(name, thief, seeds):
-    """Run a pursuit for each seed; give the days until each thief was found, ``None`` for one that was not."""
+    """Run a pursuit for each seed; return the days until each thief was found, ``None`` for one that was not."""
     side = SIDES[name]()
     await side.open()
     try:

@@ -281,7 +281,7 @@ async def _at_rest(processes: Sequence[Process]) -> list[Resources]:
 
 
 def _lasting(seconds: float) -> Iterator[float]:
-    """Go round for so long; give what is left."""
+    """Go round for so long; return what is left."""
     ends = time.monotonic() + seconds
     while (left := ends - time.monotonic()) > 0:
         yield left

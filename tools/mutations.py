@@ -1,4 +1,4 @@
-"""Build single faults into a copy of the source, and show that a test finds each.
+"""Apply single faults to a copy of the source, and show that a test detects each.
 
 python tools/mutations.py [--only WORD] [--list]
 
@@ -40,7 +40,7 @@ class Mutation:
     tests: tuple[str, ...]
 
     def problem(self) -> str | None:
-        """Say why it cannot be built in, or ``None``."""
+        """Return why it cannot be applied, or ``None``."""
         path = ROOT / self.file
         found = path.read_text().count(self.old) if path.is_file() else 0
         if found != 1:

@@ -246,7 +246,7 @@ QUERIES: dict[str, dict[str, bool]] = {
     "get_jwt_data": {"sessionHandle": True},
     "get_user": {"userId": True},
 }
-"""Parameters, and whether they have to be there."""
+"""Parameters, and whether they are required."""
 
 TEXT_REPLIES = {
     "hello": ("Alive", "text/html"),
@@ -254,7 +254,7 @@ TEXT_REPLIES = {
     "readyz": ("The store answers, and the process is not about to leave", "text/html"),
     "metrics": ("Numbers for Prometheus", "text/plain"),
 }
-"""What is answered with 200 and is no JSON: what it means, and its type."""
+"""Replies with 200 that are not JSON: their meaning and type."""
 
 NATIVE_REPLIES: dict[str, Any] = {
     "create": calls.Tokens,
@@ -273,7 +273,7 @@ NATIVE_REPLIES: dict[str, Any] = {
     "rotate_keys": str,
     "jwks": dict[str, list[dict[str, str]]],
 }
-"""The types of what native calls answer with 200."""
+"""The result types of native calls."""
 
 PROBLEMS = {
     400: "Malformed input, an unsupported version, an unknown app or tenant",
@@ -286,7 +286,7 @@ PROBLEMS = {
     503: "The session store did not answer; nothing is lost, try again",
 }
 WITHOUT_STORE = {"healthz", "metrics"}
-"""What is answered without asking the store."""
+"""Operations that do not use the store."""
 KEYED: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
 """Either of the two is enough."""
 
@@ -357,7 +357,7 @@ def _native(name: str, asked: Schema, answered: Schema) -> dict[str, Any]:
 
 
 def _native_shapes() -> tuple[dict[str, tuple[Schema, Schema]], dict[str, Schema]]:
-    """Take request and reply of each native call from their types, and the components that they refer to."""
+    """Derive request and reply of each native call from their types, with the components that they refer to."""
     types = [each for name, call in CALLS.items() for each in (call.decoder.type, NATIVE_REPLIES[name])]
     schemas, components = msgspec.json.schema_components(
         [*types, calls.Failure], schema_hook=_any_json, ref_template="#/components/schemas/Native{name}"

@@ -1,4 +1,4 @@
-"""Write the sync colour from the async one, by exchanging words. ``--check`` only says whether it is up to date.
+"""Generate the sync code from the async code by replacing words. ``--check`` only reports whether it is up to date.
 
 python tools/unasync.py [--check]
 """
@@ -17,7 +17,7 @@ TREES = (
     ("tests/_async", "tests/_sync"),
 )
 BY_HAND = {Path("colour.py"), Path("waiting.py"), Path("stores/batching.py"), Path("serving.py")}
-"""Files that exist in either colour because the colours really differ there."""
+"""Files written by hand for both, because sync and async really differ there."""
 
 WORDS = (
     (r"\basync def\b", "def"),
@@ -39,14 +39,14 @@ NOTE = "# Generated from {source} by tools/unasync.py; edit that file instead.\n
 
 
 def translate(text: str, source: str) -> str:
-    """Give the sync text of an async module."""
+    """Return the sync text of an async module."""
     for pattern, replacement in WORDS:
         text = re.sub(pattern, replacement, text)
     return NOTE.format(source=source) + text
 
 
 def wanted() -> dict[Path, str]:
-    """Give every generated file with the text that it should have."""
+    """Return every generated file with its expected text."""
     files = {}
     for async_tree, sync_tree in TREES:
         for path in sorted((ROOT / async_tree).rglob("*.py")):

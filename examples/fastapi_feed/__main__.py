@@ -18,7 +18,7 @@ HIGHEST_PORT: Final = 65_535
 
 
 class Server(uvicorn.Server):
-    """Says where to look as soon as somebody answers there."""
+    """Prints the address as soon as the server answers."""
 
     def __init__(self, config: uvicorn.Config, address: str) -> None:
         super().__init__(config)
@@ -40,7 +40,7 @@ def main() -> None:
     given: str | None = parser.parse_args().port
     source, text = ("--port", given) if given is not None else ("PORT", os.environ.get("PORT") or "8000")
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= HIGHEST_PORT):
-        parser.exit(2, f"{source}: {text!r} is no port, which is a number from 1 to {HIGHEST_PORT}.\n")
+        parser.exit(2, f"{source}: {text!r} is not a port, which is a number from 1 to {HIGHEST_PORT}.\n")
     port = int(text)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

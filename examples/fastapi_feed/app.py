@@ -28,7 +28,7 @@ from .posts import Posts
 
 STATIC: Final = Path(__file__).parent / "static"
 DEMO_DEFAULTS: Final = {
-    "RESEAL_ACCESS_TOKEN_VALIDITY": "5",  # seconds; an hour would be usual, but nobody wants to watch that
+    "RESEAL_ACCESS_TOKEN_VALIDITY": "5",  # seconds; an hour would be usual, but too long to watch
     "RESEAL_REFRESH_TOKEN_ROTATION_GRACE_PERIOD": "2",
     "RESEAL_DATABASE_URI": "sqlite:///feed-demo.db",
 }
@@ -64,7 +64,7 @@ class NewPost(BaseModel):
 
 
 def demo_settings(port: int, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the configuration; what the environment and its ``RESEAL_CONFIG`` leave open is chosen for watching."""
+    """Read the configuration; values that the environment and ``RESEAL_CONFIG`` leave open are chosen for the demo."""
     if "RESEAL_CONFIG" in environ:
         return Settings.load(environ=environ)
     here = {
@@ -98,7 +98,7 @@ def create_app(settings: Settings, clock: Clock | None = None, pages_dist: Path 
 
     posts = Posts()
 
-    # There is no session yet that could keep foreign pages from signing somebody in.
+    # Without a session yet, only this keeps foreign pages from signing a user in.
     @app.post("/login", dependencies=[Depends(reseal.require_own_origin)])
     async def login(credentials: Credentials, request: Request) -> dict[str, str]:
         session = await reseal.create_new_session(request, credentials.user)
@@ -144,7 +144,7 @@ def create_app(settings: Settings, clock: Clock | None = None, pages_dist: Path 
 
 
 class _SecurityHeaders:
-    """Puts security headers on every response; those that a page has set by itself stay."""
+    """Adds security headers to every response; headers that a page has set itself stay."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

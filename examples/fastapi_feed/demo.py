@@ -70,7 +70,7 @@ class Line:
 
 
 class Stage:
-    """Watches the sessions of the application, and plays the thief when somebody presses the button."""
+    """Watches the sessions of the application, and plays the thief when the button is pressed."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -107,7 +107,7 @@ class Stage:
         self._events.append((handle, shown))
 
     async def look(self, reseal: Reseal, handle: str, after: int) -> dict[str, Any]:
-        """Tell what happened to a session since event ``after``, and how thief and owner stand."""
+        """Report what happened to a session since event ``after``, and how thief and owner stand."""
         try:
             record = await reseal.anywhere.sessions.get(handle)
         except Unauthorised:

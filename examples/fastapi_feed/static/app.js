@@ -71,7 +71,7 @@ function serverNow() {
   return Date.now() + state.clockSkew;
 }
 
-/** The browser's fetch, which also tells the panel what came back. */
+/** The browser's fetch, which also reports each response to the panel. */
 async function watchedFetch(input, init) {
   const response = await window.fetch(input, init);
   const call = `${init?.method ?? "GET"} ${new URL(input instanceof Request ? input.url : input, location.href).pathname}`;
@@ -159,7 +159,7 @@ function drawEnding(reason) {
 function tellCase() {
   const event = state.theft;
   if (!event || $("ended").hidden) return;
-  // Where another tab was told of the theft, this one knows only that the session is over.
+  // If another tab detected the theft, this one knows only that the session is over.
   if (["elsewhere", "other"].includes($("ended").dataset.reason)) drawEnding("theft");
   if ($("ended").dataset.reason !== "theft") return;
   const rows = [
@@ -233,7 +233,7 @@ async function listSessions() {
   );
 }
 
-/** Run a call; tell in `place` what went wrong, unless the session's end tells it already. Says whether it went well. */
+/** Run a call; show an error in `place`, unless the session's end explains it already. Returns whether it succeeded. */
 async function attempt(place, call) {
   try {
     const response = await call();
@@ -280,7 +280,7 @@ async function look() {
     for (const event of seen.events) tell(event, previous);
     drawSession(seen);
   } catch {
-    // The server is away; the feed says so.
+    // The server is unavailable; the feed shows that.
   } finally {
     state.isLooking = false;
   }

@@ -1,4 +1,4 @@
-/** Who uses a keyboard or a screen reader goes on where the page goes on. */
+/** Moves the focus with the page, for keyboards and screen readers. */
 
 /** Put the focus on the first heading that is shown, if what had it is gone. */
 export function keepFocus() {

@@ -1,4 +1,4 @@
-/** Draws the line of refresh tokens: one bead for each generation. */
+/** Draws the refresh-token family: one bead for each generation. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const APART = 62;

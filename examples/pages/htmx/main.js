@@ -1,4 +1,4 @@
-/** htmx, untouched: its requests carry the session. What is asked for, and where the answer goes, is in the markup. */
+/** htmx, untouched: its requests carry the session. The markup holds the requests and their targets. */
 
 import htmx from "htmx.org";
 import { createSessionClient } from "reseal-browser";

@@ -13,5 +13,5 @@ export function useUserId(session) {
     },
     [session],
   );
-  return useSyncExternalStore(subscribe, () => session.getUserId(), () => undefined); // On a server nobody is signed in.
+  return useSyncExternalStore(subscribe, () => session.getUserId(), () => undefined); // On a server there is no session.
 }

@@ -9,7 +9,7 @@ export function showFeed(session, { signIn, load, write }) {
   const text = document.getElementById("text");
   let isLoading = false;
 
-  /** Run a call. What goes wrong is told, unless the session's end tells it. */
+  /** Run a call and show its errors, unless the session's end explains them. */
   async function attempt(call) {
     try {
       await call();
@@ -48,7 +48,7 @@ export function asJson(content) {
   return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(content) };
 }
 
-/** The JSON of an answer. Rejects if the status is not one of success, as axios does by itself. */
+/** The JSON of an answer. Rejects if the status is not one of success, as with axios. */
 export async function fetched(answer) {
   const response = await answer;
   if (!response.ok) throw new Error(`the server answered with status ${response.status}`);

@@ -8,7 +8,7 @@ const LOOK_EVERY_MS = 200;
 const LINES_KEPT = 40;
 
 const $ = (id) => document.getElementById(id);
-/** Another tab is told by the SDK that the session is over, but not why. What this page knows, it passes on. */
+/** The SDK notifies other tabs of the end of the session, but not of the reason. This page passes its reason on. */
 const notices = new BroadcastChannel("feed-notices");
 
 /** Show a session in the markup that all these pages share. `hasThief`: offer one who copies the cookies. */
@@ -86,7 +86,7 @@ function show(state) {
   if (before !== "loading" && before !== state) keepFocus();
 }
 
-/** For this demo only: the server plays somebody who copied this browser's refresh token and uses it first. */
+/** For this demo only: the server plays a thief who copied this browser's refresh token and uses it first. */
 async function letThiefIn(session) {
   await session.attemptRefreshingSession(); // Otherwise the next refresh may come at once, and look like a second tab.
   const handle = session.getAccessTokenPayload()?.sessionHandle;

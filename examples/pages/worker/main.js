@@ -18,7 +18,7 @@ if (!workers.controller) {
 // A worker that has nothing to do is stopped, and the tokens are gone with it.
 setInterval(() => workers.controller?.postMessage(0), KEEP_UP_EVERY_MS);
 
-// Plain calls carry the session as well; those that go by the client also tell it who is signed in.
+// Plain calls carry the session as well; those made with the client also update its signed-in user.
 const session = createSessionClient({ tokenTransferMethod: "header" });
 
 showSession(session, { hasThief: false });
