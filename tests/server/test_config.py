@@ -292,7 +292,9 @@ def test_a_file_with_secrets_that_others_may_read_is_noted(tmp_path):
     file.write_text(f"api_keys: {KEY}\n")
     file.chmod(0o644)
     assert "chmod 600" in ServiceSettings.load(file, {}).notes[0]
-    file.write_text("port: 1\n")
+    keys = tmp_path / "keys"
+    keys.write_text(KEY)
+    file.write_text(f"port: 1\napi_keys_file: {keys}\n")
     assert ServiceSettings.load(file, {}).notes == ()
 
 

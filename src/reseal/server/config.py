@@ -39,7 +39,8 @@ STATE_VARIABLE: Final = "RESEAL_STATE_DIR"
 """Directory in which running instances are registered; see ``running_services``."""
 _HIDDEN: Final = frozenset(
     {
-        *(row.name for row in rows(ServiceFields).values() if row.show is not shown),
+        "api_keys",
+        *(row.name for row in rows(ServiceFields).values() if row.from_file),
         *(key for key, part in PARTS.items() if part.show is not shown),
         *names.SECRET,
     }

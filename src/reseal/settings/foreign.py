@@ -5,10 +5,8 @@ The names are the service's data, read when an unknown name is met: no layer bel
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 
@@ -25,6 +23,10 @@ def advice_for(key: str, place: str) -> str | None:
 @cache
 def embedded_names() -> Mapping[str, Any]:
     """Return the service's data on names that the embedded form refuses."""
+    # Imported here, because a start without such names would pay for them: a seventh of the import of the settings.
+    import tomllib  # noqa: PLC0415
+    from importlib.resources import files  # noqa: PLC0415
+
     text = files("reseal").joinpath("server", "cdi", "supertokens.toml").read_text("utf-8")
     embedded: Mapping[str, Any] = tomllib.loads(text)["embedded"]
     return embedded
