@@ -1,4 +1,4 @@
-"""How a task waits for a lane. Written by hand in either colour: this is where the two differ."""
+"""How a task waits for a worker thread. Written by hand in either colour: this is where the two differ."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
-from reseal.stores.sqlite.worker_threads import Lane
+from reseal.stores.sqlite.worker_threads import WorkerThread
 
 
 class _Waiter(NamedTuple):
@@ -15,28 +15,28 @@ class _Waiter(NamedTuple):
     future: asyncio.Future[Any]
 
 
-async def run_on(lane: Lane, job: Job[T]) -> T:
-    """Have a lane run a job, and wait for its outcome.
+async def run_on(thread: WorkerThread, job: Job[T]) -> T:
+    """Run a job on a worker thread and wait for its outcome.
 
-    The jobs of one turn of the loop go to the lane together. A lane that is woken by the first of them would commit
-    it alone, and fight with this thread for the interpreter while the others are still being made.
+    The jobs of one iteration of the event loop are submitted together. A thread that starts on the first of them would
+    commit it alone, and compete with this one for the interpreter while the others are still being made.
     """
     loop = asyncio.get_running_loop()
     waiter = _Waiter(loop, loop.create_future())
-    if loop not in lane.gathered:
-        lane.gathered[loop] = []
-        loop.call_soon(_hand_over, lane, loop)
-    lane.gathered[loop].append((waiter, job))
-    return await waiter.future  # type: ignore[no-any-return]  # lanes carry outcomes of every type
+    if loop not in thread.pending:
+        thread.pending[loop] = []
+        loop.call_soon(_hand_over, thread, loop)
+    thread.pending[loop].append((waiter, job))
+    return await waiter.future  # type: ignore[no-any-return]  # threads carry outcomes of every type
 
 
-async def close_lane(lane: Lane) -> None:
-    """Close a lane without holding up the loop."""
-    _hand_over(lane, asyncio.get_running_loop())
-    await asyncio.to_thread(lane.close)
+async def close_thread(thread: WorkerThread) -> None:
+    """Close a worker thread without blocking the event loop."""
+    _hand_over(thread, asyncio.get_running_loop())
+    await asyncio.to_thread(thread.close)
 
 
-def deliver(outcomes: Iterable[Outcome]) -> None:
+def resolve(outcomes: Iterable[Outcome]) -> None:
     """Wake the waiters, with one call into each loop however many of its tasks wait."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
     for outcome in outcomes:
@@ -46,8 +46,8 @@ def deliver(outcomes: Iterable[Outcome]) -> None:
             loop.call_soon_threadsafe(_settle, its_outcomes)
 
 
-def _hand_over(lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
-    lane.submit(*lane.gathered.pop(loop, ()))
+def _hand_over(thread: WorkerThread, loop: asyncio.AbstractEventLoop) -> None:
+    thread.submit(*thread.pending.pop(loop, ()))
 
 
 def _settle(outcomes: list[Outcome]) -> None:

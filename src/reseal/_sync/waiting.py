@@ -1,4 +1,4 @@
-"""How a thread waits for a lane. Written by hand in either colour: this is where the two differ."""
+"""How a thread waits for a worker thread. Written by hand in either colour: this is where the two differ."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from concurrent.futures import Future
 from typing import Any
 
 from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
-from reseal.stores.sqlite.worker_threads import Lane
+from reseal.stores.sqlite.worker_threads import WorkerThread
 
 
-def run_on(lane: Lane, job: Job[T]) -> T:
-    """Have a lane run a job, and wait for its outcome."""
+def run_on(thread: WorkerThread, job: Job[T]) -> T:
+    """Run a job on a worker thread and wait for its outcome."""
     waiter: Future[T] = Future()
-    lane.submit((waiter, job))
+    thread.submit((waiter, job))
     return waiter.result()
 
 
-def close_lane(lane: Lane) -> None:
-    """Close a lane."""
-    lane.close()
+def close_thread(thread: WorkerThread) -> None:
+    """Close a worker thread."""
+    thread.close()
 
 
-def deliver(outcomes: Iterable[Outcome]) -> None:
+def resolve(outcomes: Iterable[Outcome]) -> None:
     """Wake the waiters."""
     for waiter, result, error in outcomes:
         if error is not None:

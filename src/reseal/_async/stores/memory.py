@@ -1,4 +1,4 @@
-"""A store in memory: for tests, and for trying things out. It keeps every promise but to survive the process."""
+"""A store in memory: for tests, and for trying things out. It implements the full contract except persistence."""
 
 from __future__ import annotations
 

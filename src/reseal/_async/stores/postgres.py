@@ -84,7 +84,7 @@ class AsyncPostgresStore:
         await self._inserts.finish()
         await self._rotations.finish()
         if not self._looks_only:
-            with suppress(StoreUnavailable):  # not open, or it is away: the last noted time has to do
+            with suppress(StoreUnavailable):  # closed or unreachable: fall back to the last recorded time
                 await self._note_time()
         await self._server.close()
 

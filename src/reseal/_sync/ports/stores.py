@@ -36,7 +36,7 @@ class SessionStore(StoreTime, Protocol):
         """Read several sessions at once. Every handle is in the answer, an absent session as ``Found(None, now)``."""
 
     def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
-        """Advance the line by one generation if the session is live and ``presented_hash`` is still current.
+        """Advance the token family by one generation if the session is live and ``presented_hash`` is still current.
 
         The idle end moves to now + ``idle_ms``, not past the absolute end; the successor is unconfirmed. Of any
         number of callers with the same token exactly one gets the new row; the others get ``None``.
@@ -95,7 +95,7 @@ class Store(SessionStore, KeyStore, TenantStore, Protocol):
         """
 
     def close(self) -> None:
-        """Let go of everything. Writes that were acknowledged stay."""
+        """Release all resources. Writes that were acknowledged stay."""
 
     def repair_clock(self) -> Repaired:
         """Set the store's time to the clock that it follows, also back, for all processes; nothing stays in the future.

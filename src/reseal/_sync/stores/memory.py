@@ -1,5 +1,5 @@
 # Generated from src/reseal/_async/stores/memory.py by tools/unasync.py; edit that file instead.
-"""A store in memory: for tests, and for trying things out. It keeps every promise but to survive the process."""
+"""A store in memory: for tests, and for trying things out. It implements the full contract except persistence."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class PostgresStore:
         self._inserts.finish()
         self._rotations.finish()
         if not self._looks_only:
-            with suppress(StoreUnavailable):  # not open, or it is away: the last noted time has to do
+            with suppress(StoreUnavailable):  # closed or unreachable: fall back to the last recorded time
                 self._note_time()
         self._server.close()
 

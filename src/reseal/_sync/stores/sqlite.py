@@ -1,5 +1,5 @@
 # Generated from src/reseal/_async/stores/sqlite.py by tools/unasync.py; edit that file instead.
-"""Sessions in one SQLite file: durable, with nothing to install. One lane writes in groups, two read beside it.
+"""Sessions in one SQLite file: durable, with nothing to install. One thread writes in groups, two others read.
 
 Steps of several lines, and reads of one session each, go as one statement if they come together.
 """
@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from reseal._sync.waiting import close_lane, deliver, run_on
+from reseal._sync.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
@@ -27,7 +27,7 @@ from reseal.stores.sqlite import file as sqlite_file
 from reseal.stores.sqlite.batch_jobs import Job, Kind, T
 from reseal.stores.sqlite.connection import FileConnection, Identity
 from reseal.stores.sqlite.tables import Row, Tables
-from reseal.stores.sqlite.worker_threads import Lane, WritingLane
+from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
 class SQLiteStore:
@@ -46,14 +46,14 @@ class SQLiteStore:
         self._tables = Tables()
         self._rotations = Kind(rows.key, self._rotate, self._rotate_many)
         self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
-        self._writer: Lane | None = None
-        self._finder: Lane | None = None
-        self._lister: Lane | None = None
+        self._writer: WorkerThread | None = None
+        self._finder: WorkerThread | None = None
+        self._lister: WorkerThread | None = None
         self._lock: IO[bytes] | None = None
         self._identity: Identity | None = None
 
     def open(self) -> None:
-        self._leave()  # if it is opened once more, say by the lifespan of what was opened at import
+        self._leave()  # if it is opened a second time, for example by a lifespan after an import
         self._path = self._named.absolute()  # a process may change its folder later
         prepare = sqlite_file.look if self._looks_only else sqlite_file.prepare
         mark, self._era = prepare(self._path)
@@ -61,13 +61,13 @@ class SQLiteStore:
         self._identity = sqlite_connection.identity_of(self._path)
         if self._lock is None and not self._looks_only:
             self._lock = sqlite_file.lock(self._path)
-        self._writer = WritingLane("reseal-writer", self._connect, deliver, self._raise_high_water)
-        self._finder = Lane("reseal-finder", self._connect, deliver)
-        self._lister = Lane("reseal-lister", self._connect, deliver)
+        self._writer = WriterThread("reseal-writer", self._connect, resolve, self._raise_high_water)
+        self._finder = WorkerThread("reseal-finder", self._connect, resolve)
+        self._lister = WorkerThread("reseal-lister", self._connect, resolve)
 
     def close(self) -> None:
         if not self._looks_only:
-            with suppress(StoreUnavailable):  # not open, or it cannot be written: the last written time has to do
+            with suppress(StoreUnavailable):  # closed or not writable: fall back to the last recorded time
                 self._write(self._raise_high_water)
         self._leave()
         lock, self._lock = self._lock, None
@@ -163,18 +163,18 @@ class SQLiteStore:
         return _on(self._writer, job)
 
     def _read(self, job: Job[T]) -> T:
-        """Read what may be many rows: who wants one session does not wait behind them."""
+        """Run a read of many rows, on a thread of its own so that reads of one session do not wait for it."""
         return _on(self._lister, job)
 
     def _leave(self) -> None:
-        lanes = (self._finder, self._lister, self._writer)
+        threads = (self._finder, self._lister, self._writer)
         self._finder = self._lister = self._writer = None
-        for lane in lanes:
-            if lane is not None:
-                close_lane(lane)
+        for thread in threads:
+            if thread is not None:
+                close_thread(thread)
 
     def _now(self, *noted: Row) -> int:
-        """Give the store's time, not earlier than what any process has noted in this era."""
+        """Return the store's time, not earlier than any process has noted in this era."""
         for at, era in noted:
             if era > self._era:  # somebody has repaired the time
                 self._era = era
@@ -183,7 +183,7 @@ class SQLiteStore:
                 self._steady.follow(at)
         return self._steady.now()
 
-    # -- in a lane --------------------------------------------------------------------------------------------------
+    # -- on a worker thread -----------------------------------------------------------------------------------------
 
     def _rotate(self, db: sqlite3.Connection, rotation: Values) -> Row | None:
         return self._tables.rotate(db, rotation, self._now_in(db))
@@ -207,14 +207,14 @@ class SQLiteStore:
         return connect(self._path, self._identity)
 
 
-def _on(lane: Lane | None, job: Job[T]) -> T:
-    if lane is None:
+def _on(thread: WorkerThread | None, job: Job[T]) -> T:
+    if thread is None:
         raise StoreUnavailable("the store is not open")
-    return run_on(lane, job)
+    return run_on(thread, job)
 
 
 def _key(scope: Scope, handle: str) -> Key:
-    """Name a session; what the file cannot hold is no handle, and no session has the empty one."""
+    """Return the key of a session; a handle that SQLite cannot store becomes the empty one, which no session has."""
     return *scope, handle if rows.encodable(handle) else ""
 
 

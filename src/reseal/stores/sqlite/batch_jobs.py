@@ -1,4 +1,4 @@
-"""What a lane is given to do: jobs, of which those of one kind go as one statement.
+"""Jobs for a worker thread; those of one kind run as one statement.
 
 At each statement, and at each row that it gives, SQLite's thread lets go of the interpreter and has to get it back from
 an event loop that is busy. Colourless, and without threads.
@@ -29,7 +29,7 @@ class Kind(Generic[Item, T]):
     """Jobs that may go together, each for an item of its own."""
 
     row: Callable[[Item], Hashable]
-    """Names the row that an item is about. A statement writes a row once: who comes second goes after it, alone."""
+    """Returns the row that an item is about. A statement writes a row once: later items for it run separately."""
     alone: Callable[[sqlite3.Connection, Item], T]
     """Runs one item: a lone caller does not pay for what several need."""
     together: Callable[[sqlite3.Connection, Sequence[Item]], Sequence[T]]

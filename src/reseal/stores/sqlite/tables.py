@@ -22,7 +22,7 @@ Row = tuple[Any, ...]
 
 
 class Tables:
-    """Reads and writes of one database, in a lane's thread. Times are given by the store's clock.
+    """Reads and writes of one database, on a worker thread. Times come from the store's clock.
 
     Whoever commits a write calls :meth:`raise_high_water` in the same transaction.
     """

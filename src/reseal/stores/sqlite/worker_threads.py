@@ -27,31 +27,31 @@ BATCH: Final = 256
 REST_PATIENCE: Final = 15.0
 """Seconds that a fork waits for the batches under way; after that the child may not use the file."""
 
-Deliver = Callable[[Iterable[Outcome]], None]
+Resolve = Callable[[Iterable[Outcome]], None]
 
 
-class Lane:
+class WorkerThread:
     """One thread with one connection, in each process. Jobs run in the order in which they were given.
 
     SQLite wants no connection to be open across a fork, not even unused: what it knows of the file's locks would be
     the parent's. So the connection is closed before a fork and opened again after it.
     """
 
-    def __init__(self, name: str, connect: Callable[[], FileConnection], deliver: Deliver) -> None:
+    def __init__(self, name: str, connect: Callable[[], FileConnection], resolve: Resolve) -> None:
         self._name = name
         self._connect = connect
-        self._deliver = deliver
+        self._resolve = resolve
         self._workers = PerProcess(_Worker)
         self._closed = False
         forks.rests_at_fork(self)
 
     @property
-    def gathered(self) -> dict[Any, list[Submission]]:
+    def pending(self) -> dict[Any, list[Submission]]:
         """What an event loop is about to submit; each entry belongs to the thread of its loop."""
-        return self._workers.here().gathered
+        return self._workers.here().pending
 
     def submit(self, *submissions: Submission) -> None:
-        """Queue jobs; each outcome is delivered to its waiter from the lane's thread."""
+        """Queue jobs; each outcome is passed to its waiter from this thread."""
         worker = self._workers.here()
         with worker.gate:
             if not self._closed:
@@ -61,7 +61,7 @@ class Lane:
                 for submission in submissions:
                     worker.queue.put(submission)
                 return
-        self._deliver([(waiter, None, StoreUnavailable("the store is closed")) for waiter, _ in submissions])
+        self._resolve([(waiter, None, StoreUnavailable("the store is closed")) for waiter, _ in submissions])
 
     def close(self) -> None:
         """Finish what is queued, close the connection and wait for the thread."""
@@ -94,7 +94,7 @@ class Lane:
         while (batch := worker.take()) is not None:
             with worker.using:
                 outcomes = self._outcomes(worker, batch)
-            self._deliver(outcomes)
+            self._resolve(outcomes)
         with worker.using:
             worker.disconnect()
 
@@ -107,12 +107,12 @@ class Lane:
 
 
 class _Worker:
-    """The thread of a lane, and what it shares with the threads that submit."""
+    """The thread itself in one process, and what it shares with the threads that submit."""
 
     def __init__(self) -> None:
         self.gate = threading.Lock()
         self.queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
-        self.gathered: dict[Any, list[Submission]] = {}
+        self.pending: dict[Any, list[Submission]] = {}
         self.thread: threading.Thread | None = None
         self.connection: FileConnection | None = None
         self.using = threading.Lock()
@@ -143,8 +143,8 @@ class _Worker:
         return batch
 
 
-class WritingLane(Lane):
-    """The lane of the one writer: each batch is one transaction, made durable before anybody is told.
+class WriterThread(WorkerThread):
+    """The only thread that writes: each batch is one transaction, made durable before it is acknowledged.
 
     ``before_commit`` writes what is to be written once for a whole batch.
     """
@@ -153,11 +153,11 @@ class WritingLane(Lane):
         self,
         name: str,
         connect: Callable[[], FileConnection],
-        deliver: Deliver,
+        resolve: Resolve,
         before_commit: Callable[[FileConnection], None],
     ) -> None:
         self._before_commit = before_commit
-        super().__init__(name, connect, deliver)
+        super().__init__(name, connect, resolve)
 
     def run_batch(self, connection: FileConnection, batch: list[Submission]) -> list[Outcome]:
         outcomes: list[Outcome] = []
