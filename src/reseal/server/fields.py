@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reseal.cdi.versions import Bounds
-from reseal.core.model import Rollback
+from reseal.core.model import Rollback, TheftResponse
 from reseal.server import config_rules
 from reseal.server.address import networks
 from reseal.server.api_keys import ApiKey, api_keys
@@ -194,6 +194,19 @@ class ServiceFields(SharedFields):
         "refresh_token_rotation_grace_period",
         doc="For this long after a refresh, the previous refresh token returns the same successor again, even if "
         "the successor has been used: 0 to 300. With 0, callers below version 5.6 get the verdict of older cores.",
+    )
+    lost_response_window: float | None = differently(
+        SharedFields,
+        "lost_response_window",
+        doc="For this long, the previous refresh token is accepted as long as its successor has not been used; "
+        "if absent, 7 days or the idle limit, whichever is shorter. Applies from version 5.6 on; below it, the token "
+        "is accepted until the session expires.",
+    )
+    theft_response: TheftResponse | None = differently(
+        SharedFields,
+        "theft_response",
+        doc="The response to reuse of a refresh token before it is reported: report, revoke_session or revoke_user. If "
+        "absent, revoke_session from version 5.6 on and report below it. Native callers set it themselves.",
     )
     recent_token_reuse_behaviour: str = key(
         "TOKEN_THEFT",
