@@ -139,6 +139,19 @@ test("if the late answer has taken the new session away, the page is told that n
   assert.deepEqual(late.names(), ["SESSION_CREATED", "SESSION_EXPIRED"]);
 });
 
+test("a late refusal of the old session asks once more, and whoever signed in since stays signed in", async () => {
+  const world = new World();
+  const late = await world.expiredTab({}, { fetch: deaf(world) });
+  world.server.latencyMs = slowFirstRefresh(world, 7_000);
+  world.server.refreshScript = [() => world.server.refuse(), () => world.server.accept()];
+  const refreshing = late.attemptRefreshingSession();
+  await world.clock.pass(100);
+  await world.settle(signIn(world.tab(), world, "bob"));
+  assert.equal(await world.settle(refreshing), true);
+  assert.deepEqual([late.getUserId(), world.server.refreshes], ["bob", 2]);
+  assert.ok(!late.names().includes("SESSION_EXPIRED"));
+});
+
 test("a late answer to a call of the old session is not believed, and the cookies that it brought are renewed", async () => {
   const world = new World();
   const tab = world.tab();

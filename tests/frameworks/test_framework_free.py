@@ -333,7 +333,7 @@ async def test_data_that_does_not_fit_the_type_is_named_and_stays(client: Client
     session = await client.call("create_new_session", "alice", {}, {"items": 3})
     with pytest.raises(GeneralError, match=r"session_data: the stored object does not match Cart: .*\$\.items"):
         await settled(session.get_session_data(as_=Cart))
-    with pytest.raises(GeneralError, match="does not fit Cart"):
+    with pytest.raises(GeneralError, match="does not match Cart"):
         await settled(session.change_session_data(lambda cart: cart, as_=Cart))
     assert await settled(session.get_session_data()) == {"items": 3}
 
