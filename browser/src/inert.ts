@@ -1,4 +1,4 @@
-/** The client of a server that renders pages: nobody is signed in there, and what passes belongs to many. */
+/** The client on a rendering server: there is no session, and requests belong to many users. */
 
 import type { Fetch, SessionClient } from "./contract.js";
 

@@ -65,7 +65,7 @@ function install(calls: SessionCalls): () => void {
   };
 }
 
-/** Put something into the page's place of that name, also where somebody has closed it to assignments. */
+/** Replace a global of the page, even if it is not assignable. */
 function put(name: "fetch" | "XMLHttpRequest", ours: unknown): () => void {
   const before = Object.getOwnPropertyDescriptor(globalThis, name);
   Object.defineProperty(globalThis, name, { configurable: true, enumerable: true, writable: true, value: ours });

@@ -27,7 +27,7 @@ export const LOCK_PATIENCE_MS = 5_000;
  * that, like Firefox, give each process a copy.
  */
 export const NEWS_TRAVEL_MS = 100;
-/** A session that was renewed so recently is good: who refuses it has another reason. */
+/** A session renewed more recently than this is valid: a refusal has another reason. */
 export const JUST_NOW_MS = 10_000;
 /** A browser that calls itself offline is believed for so long. */
 export const OFFLINE_PATIENCE_MS = 30_000;

@@ -90,7 +90,7 @@ export function createRefresher(parts: Parts): Refresher {
     return result;
   }
 
-  /** Ask for new tokens. Nothing comes of it if another session has begun meanwhile. */
+  /** Request new tokens. The response is ignored if another session has begun in the meantime. */
   async function exchange(start: Snapshot): Promise<RefreshOutcome | Failure | undefined> {
     const isOvertaken = () => start.status === "exists" && isAnotherSession(start, state.snapshot());
     try {
@@ -119,7 +119,7 @@ export function createRefresher(parts: Parts): Refresher {
   }
 
   async function judge(response: Response, start: Snapshot): Promise<RefreshOutcome | Failure | undefined> {
-    // A redirect may have led elsewhere, and strangers have no say about the session.
+    // A redirect may have led to another origin, which must not change the session.
     if (new URL(response.url, settings.apiOrigin).origin !== settings.apiOrigin) return { mayPass: false };
     if (response.status === settings.sessionExpiredStatus) return refused(response, start);
     if (response.ok) return accepted(response, start);
@@ -132,7 +132,7 @@ export function createRefresher(parts: Parts): Refresher {
 
   function accepted(response: Response, start: Snapshot): RefreshOutcome | undefined {
     const now = state.snapshot();
-    // Another tab signed out meanwhile, and this answer came with tokens: being refused takes them away again.
+    // Another tab has signed out, and this response brought tokens: treating it as refused removes them again.
     if (start.status === "exists" && now.status === "none") return undefined;
     // In headers an answer concerns the token that was sent; if another tab has stored a newer one, it is outdated.
     if (start.token !== tokens.refresh()) return outcomeOf(now);

@@ -20,7 +20,7 @@ Hosts = str | Iterable[Mapping[str, object]]
 
 
 def addresses(hosts: Hosts, *, allow_plain_http: bool = False) -> tuple[str, ...]:
-    """Give each address without a slash at its end. Raises ``ConfigurationError`` that lists every problem.
+    """Return each address without a trailing slash. Raises ``ConfigurationError`` that lists every problem.
 
     Plain http is for this machine, unless ``allow_plain_http`` says that the way to the others is trusted.
     """
@@ -39,7 +39,7 @@ def addresses(hosts: Hosts, *, allow_plain_http: bool = False) -> tuple[str, ...
 
 
 def _is_open(text: str) -> bool:
-    """Tell whether whoever is on the way reads API key and tokens."""
+    """Return whether others on the network could read API key and tokens."""
     parts = urlsplit(text)
     host = parts.hostname or ""
     return is_open_http(f"{parts.scheme}://[{host}]" if ":" in host else f"{parts.scheme}://{host}")

@@ -171,7 +171,7 @@ class Service:
         version = self._version(request, operation)
         check_version(operation, version, tenant_id)
         app = await self._app(operation, app_id, tenant_id)
-        if own is not None and app.api_keys != own:  # it was not known before, or has changed meanwhile
+        if own is not None and app.api_keys != own:  # it was unknown before, or has just changed
             check_permit(await self._gate.check_key(request, app.api_keys), operation, app_id)
         body = await body_of(request, receive)
         outcome = await HANDLERS[operation.name](self._call(request, version, tenant_id, app, body))

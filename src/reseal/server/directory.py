@@ -61,7 +61,7 @@ class TenantRows:
         return found
 
     def born(self) -> str:
-        """Read what tells an app from one of the same name that was removed before."""
+        """Return the id that distinguishes an app from a removed one of the same name."""
         return str(msgspec.json.decode(self.texts[DEFAULT_TENANT]).get("born", ""))
 
 
@@ -99,7 +99,7 @@ class App:
     born: str
     """Tells an app from one of the same name that was removed before: it has other keys."""
     api_keys: tuple[ApiKey, ...]
-    """Of its own. Where there are any, nobody reaches it without a key."""
+    """The app's own keys. If there are any, every call needs a key."""
 
 
 class Directory:
@@ -144,7 +144,7 @@ class Directory:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     async def find(self, app_id: str, tenant_id: str, *, insist: bool = False) -> App | None:
-        """Give an app if it and its tenant exist. One that was known stays known while the store is silent.
+        """Return an app if it and its tenant exist. A known one stays known while the store is unavailable.
 
         ``insist``: look into the store at once for an unknown name, which may be another process's newest. Not for
         callers without a key: they could make the store busy.
@@ -178,7 +178,7 @@ class Directory:
         return self._all_keys
 
     async def app(self, app_id: str) -> App | None:
-        """Give an app as the store knows it now."""
+        """Return an app as currently stored."""
         async with self._lock:
             await self._read()
             return self._known(app_id, DEFAULT_TENANT)
@@ -240,12 +240,12 @@ class Directory:
         return await self._store.remove_tenant(scope)
 
     async def _finish_leaving(self, scope: Scope) -> None:
-        """Bring a removal to its end that somebody began and did not finish, so that nothing of it comes back."""
+        """Complete an interrupted removal, so that nothing of the tenant comes back."""
         if scope in self._leaving:
             await self._remove(scope)
 
     async def _take_back_homeless(self, scope: Scope) -> None:
-        """Create no tenant in an app that was removed meanwhile. Raises ``Problem``."""
+        """Raise ``Problem`` if the app of a new tenant has been removed in the meantime."""
         if self._is_homeless(scope.app_id):
             await self._store.remove_tenant(scope)
             raise unknown_tenant(scope.app_id, DEFAULT_TENANT)

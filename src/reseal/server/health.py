@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it should be sent requests. Cheap, and without details for anybody."""
+"""Liveness and readiness probes. Cheap, and without details."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reseal.server.http.messages import Reply, text_reply
 PATIENCE: Final = 1.0
 """Seconds for the store to answer in."""
 FRESH_FOR: Final = 0.25
-"""Seconds for which an answer is given again, so that probing costs the store little, whoever probes."""
+"""Seconds for which a result is cached, so that probes cost the store little."""
 
 
 class Health:
@@ -28,11 +28,11 @@ class Health:
         self._probed_at = 0.0
 
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Give what every reply carries: before the port is closed, clients are asked to let go of theirs."""
+        """Return the headers of every reply: while draining, ask clients to close keep-alive connections."""
         return ((b"connection", b"close"),) if self.draining else ()
 
     async def ready(self) -> Reply:
-        """Say yes if the store answers in time and nobody has told the process to leave."""
+        """Return whether the store answers in time and the process is not shutting down."""
         if self.draining or not await self._store_answers():
             return text_reply(503, "Not ready")
         return text_reply(200, "Ready")

@@ -99,7 +99,7 @@ class Metrics:
         self._backlog = backlog
 
     def samples(self) -> Samples:
-        """Give every number."""
+        """Return all metrics."""
         unavailable = sum(count for (_, status), count in self._requests.items() if status == _UNAVAILABLE)
         return joined([counted_in(self.before), {
             "reseal_requests_total": {_labels(operation=o, status=s): n for (o, s), n in self._requests.items()},
@@ -140,7 +140,7 @@ def joined(parts: Iterable[Samples]) -> Samples:
 
 
 def counted_in(samples: Samples) -> Samples:
-    """Leave out what tells a state, which ends with its process."""
+    """Leave out gauges, which end with their process."""
     return {name: of for name, of in samples.items() if name not in _GAUGES}
 
 

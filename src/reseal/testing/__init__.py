@@ -1,4 +1,4 @@
-"""What tests of sessions need: a client like a page, time that one can move, failing stores, suites for new stores.
+"""Tools for tests of sessions: a client like a page, a manual clock, failing stores, suites for new stores.
 
 A new store subclasses ``reseal.testing._async.store_suite.AsyncStoreSuite`` (or its sync twin); whatever offers
 sessions subclasses ``AsyncSessionsSuite``. The suites need pytest and Hypothesis; nothing else here does.

@@ -11,7 +11,7 @@ from reseal.settings import Settings
 C = TypeVar("C")
 
 _DEFAULT_HOST: Final = "testserver"
-"""The host of a test client that was not told another one. No cookie of an https site would come back to it."""
+"""The default host of a test client. No cookie of an https site would come back to it."""
 _CLIENTS: Final = frozenset({"httpx", "httpx2"})
 
 
@@ -42,7 +42,7 @@ def _auth_of(client: object) -> type[Any]:
 
 
 class _Page:
-    """What the page does around each request; the client's ``Auth`` runs it, in whichever colour the client is."""
+    """The page's steps around each request; the ``Auth`` of a sync or async client runs them."""
 
     requires_response_body = True
 

@@ -1,4 +1,4 @@
-"""A clock that moves only when it is told to."""
+"""A manual clock."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ class ManualClock:
         self._wall += milliseconds
 
     def reboot(self) -> None:
-        """Begin another run: what the monotonic clock said before tells nothing any more."""
+        """Begin another run: earlier monotonic readings become meaningless."""
         self._monotonic = 0
         self.run = f"run {next(_RUNS)}"

@@ -48,7 +48,7 @@ USER_IDS: Final = (
 
 
 def hash_of(label: str) -> bytes:
-    """Give a hash to stand for a token's."""
+    """Return a hash that stands for a token's."""
     return hashlib.sha256(label.encode()).digest()
 
 

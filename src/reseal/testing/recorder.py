@@ -15,9 +15,9 @@ class Recorder:
         self.all.append(event)
 
     def named(self, name: EventName) -> list[Event]:
-        """Give the events of one name, oldest first."""
+        """Return the events of one name, oldest first."""
         return [event for event in self.all if event.name is name]
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget all events."""
         self.all.clear()

@@ -1,6 +1,6 @@
-"""Errors as the page sees them: status, body and headers (FDI, section 5.3), and whether the session goes.
+"""Errors as the page sees them: status, body and headers (FDI, section 5.3), and whether cookies are cleared.
 
-Bodies hold fixed words, and on a developer's own machine a hint. A reason is shown where it helps the user ("you were
+Bodies hold fixed texts, and on a developer's own machine a hint. A reason is shown if it helps the user ("you were
 signed out elsewhere") and left out where it would tell an attacker how far a forged credential got.
 """
 
@@ -41,10 +41,10 @@ _UNSAID: Final = frozenset(
 )
 _KEEPS_COOKIES: Final = frozenset(
     {
-        Refusal.NO_TOKEN,  # a refresh under way may just have set them
-        Refusal.ANTI_CSRF,  # a foreign page must not be able to sign anybody out
+        Refusal.NO_TOKEN,  # a refresh in progress may just have set them
+        Refusal.ANTI_CSRF,  # a foreign page must not be able to sign a user out
         Refusal.CROSS_SITE,
-        Refusal.OTHER_SESSION,  # the access cookie is what tells the planted one from the user's own
+        Refusal.OTHER_SESSION,  # the access cookie distinguishes the planted one from the user's own
         Refusal.TICKET,
         Refusal.REPLACED,  # the browser already holds those of its new session
     }
@@ -53,7 +53,7 @@ _KEEPS_COOKIES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response without a framework. The body is to be sent as JSON."""
+    """A framework-independent response. The body is sent as JSON."""
 
     status: int
     body: dict[str, Any]
@@ -79,7 +79,7 @@ def answer(error: ResealError, settings: Settings) -> Answer:
 
 
 def clears_session(error: ResealError) -> bool:
-    """Tell whether the browser's cookies are to be cleared along with the answer."""
+    """Return whether the response must clear the browser's cookies."""
     if isinstance(error, Unauthorised):
         return error.reason not in _KEEPS_COOKIES
     return isinstance(error, TokenTheftDetected)
@@ -103,7 +103,7 @@ def _ended(error: TryRefreshToken | Unauthorised | TokenTheftDetected) -> dict[s
 
 
 def _hint(error: ResealError, settings: Settings) -> dict[str, Any]:
-    """Say to a developer what to change: whoever calls a loopback host reads the log as well."""
+    """Return advice for the developer, on loopback only, where the caller can read the log anyway."""
     hint = getattr(error, "hint", None)
     return {"hint": hint} if hint and settings.is_local else {}
 

@@ -1,8 +1,8 @@
 """Tokens in headers and bodies, for pages and programs that keep them themselves (FDI, 3.1 and 3.2).
 
-``Authorization`` belongs to the whole application: only what is built like a token of ours is read from it, so that
-credentials for something else do no harm (FDI, 5.1). Whoever can send these headers holds the token, which a foreign
-page does not: no check for cross-site requests is needed for them, and none is made.
+``Authorization`` belongs to the whole application: only values in the form of our tokens are read from it, so that
+other credentials do no harm (FDI, 5.1). A client that sends these headers holds the token, which a foreign
+page does not: they need no check for cross-site requests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LENGTH: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
 class _RefreshRequest(msgspec.Struct):
-    """The one member of RFC 6749, section 6, that matters here; the others are ignored, as it demands."""
+    """The only member of RFC 6749, section 6, that is used here; the others are ignored, as it requires."""
 
     refresh_token: str
 
@@ -51,7 +51,7 @@ def read_refresh(authorization: list[bytes]) -> str | None:
 
 
 def read_body(facts: RequestFacts) -> str | None:
-    """Read a refresh token from a JSON body; ``None`` if there is none of ours, whatever else the body is."""
+    """Read a refresh token from a JSON body; ``None`` if it holds none of ours, or is not JSON."""
     if not 0 < len(facts.body) <= BODY_LIMIT or not _is_json(facts):
         return None
     try:
@@ -62,26 +62,26 @@ def read_body(facts: RequestFacts) -> str | None:
 
 
 def may_have_body(facts: RequestFacts) -> bool:
-    """Tell whether an adapter is to read a refresh request's body: JSON, and short by its ``Content-Length``."""
+    """Return whether an adapter should read a refresh request's body: JSON, and short by its ``Content-Length``."""
     length = facts.header("content-length") or ""
     return _is_json(facts) and _LENGTH.fullmatch(length) is not None and int(length) <= BODY_LIMIT
 
 
 def attach(headers: SessionHeaders, tokens: TokenPair) -> None:
-    """Hand new tokens to the client; without a new refresh token it keeps the one it has."""
+    """Send new tokens to the client; without a new refresh token it keeps the old one."""
     headers.publish(ACCESS_TOKEN, tokens.access_token)
     if tokens.refresh_token is not None:
         headers.publish(REFRESH_TOKEN, tokens.refresh_token)
 
 
 def clear(headers: SessionHeaders) -> None:
-    """Make the client forget its tokens: an empty value says so."""
+    """Make the client delete its tokens, by empty values."""
     clear_access(headers)
     headers.publish(REFRESH_TOKEN, "")
 
 
 def clear_access(headers: SessionHeaders) -> None:
-    """Make the client forget its access token and keep its refresh token."""
+    """Make the client delete its access token and keep its refresh token."""
     headers.publish(ACCESS_TOKEN, "")
 
 
@@ -96,12 +96,12 @@ def answer(tokens: TokenPair, now_ms: int) -> dict[str, object]:
 
 
 def _is_json(facts: RequestFacts) -> bool:
-    """Tell whether the body is said to be JSON, which a plain form of a foreign page cannot say."""
+    """Return whether the body is declared as JSON, which a plain form of a foreign page cannot do."""
     return (facts.header("content-type") or "").partition(";")[0].strip().lower() == _JSON
 
 
 def _credential(authorization: list[bytes]) -> str | None:
     if len(authorization) != 1:
-        return None  # of two of them nobody can say which one counts
+        return None  # with two of them it is ambiguous which one counts
     found = _CREDENTIAL.fullmatch(authorization[0])
     return found and found[1].decode("latin-1")

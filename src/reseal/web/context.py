@@ -1,4 +1,4 @@
-"""One request and the headers of its response: what belongs together for as long as a request is served."""
+"""One request and the headers of its response."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Events(Protocol):
 
 
 class RequestContext(msgspec.Struct, dict=True, eq=False):
-    """A request, what it presents, and the headers that answer it. Its response depends on the session from now on."""
+    """A request, its credentials, and its response headers. Creating one makes the response depend on the session."""
 
     settings: Settings
     now: Callable[[], int]
@@ -70,7 +70,7 @@ class RequestContext(msgspec.Struct, dict=True, eq=False):
 
     @once
     def caller(self) -> Caller:
-        """Where the request came from, for sessions and events."""
+        """The origin of the request, for sessions and events."""
         return Caller(self.request.device, self.request.correlation_id)
 
     def attach(self, tokens: TokenPair, via: Transport) -> None:
@@ -78,13 +78,13 @@ class RequestContext(msgspec.Struct, dict=True, eq=False):
         transport.attach(self.outgoing, self.settings, via, tokens, self.now())
 
     def hand_over(self, tokens: TokenPair, via: Transport) -> None:
-        """Put tokens into the response, and delete what the client holds for the other transport."""
+        """Put tokens into the response, and delete the client's tokens of the other transport."""
         for other in self.presented.leftovers(via):
             transport.forget(self.outgoing, self.settings, other)
         self.attach(tokens, via)
 
     def clear(self, *ways: Transport) -> None:
-        """Make the client forget its session."""
+        """Make the client delete its session."""
         transport.clear(self.outgoing, self.settings, *ways)
 
     def refuse(self, error: ErrorT, *ways: Transport) -> ErrorT:

@@ -2,7 +2,7 @@
 
 Frameworks disagree on repeated names, quotes and stray bytes, so the raw header is read here and every adapter
 comes to the same result (S55). Writing follows the server grammar of RFC 6265bis, section 4.1.1, and refuses
-whatever could end a value and begin something else (S58).
+every character that could end a value and inject another attribute (S58).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ LIFETIME_LIMIT_MS: Final = 400 * 24 * 3600 * 1000
 """The longest life a browser grants a cookie (RFC 6265bis, 5.5)."""
 
 _BLANKS: Final = " \t"
-"""Only these are trimmed. A wider notion of white space (U+00A0, U+0085) would let a sub-domain pass off a
+"""Only these are trimmed. Trimming other white space (U+00A0, U+0085) would let a sub-domain pass off a
 cookie of its own as one with the ``__Host-`` prefix, because the browser sees a different name."""
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NEVER: Final = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 
 _LABEL: Final = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-"""With the underscore, which browsers resolve though RFC 952 does not know it."""
+"""With the underscore, which browsers resolve although RFC 952 excludes it."""
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 _PATH: Final = re.compile(r"/[\x21-\x3a\x3c-\x7e]{0,1023}")
@@ -35,7 +35,7 @@ _DOMAIN: Final = re.compile(rf"\.?(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 
 
 class Attributes(TypedDict):
-    """Where a cookie lives. A cookie is only cleared by the attributes it was set with."""
+    """A cookie's attributes. It is only cleared by the attributes with which it was set."""
 
     path: str
     domain: str | None
@@ -73,9 +73,9 @@ def set_cookie(
     expires_at_ms: int,
     now_ms: int,
 ) -> str:
-    """Write the text of one ``Set-Cookie`` header, ``HttpOnly``, living for 400 days at most.
+    """Return the text of one ``Set-Cookie`` header, ``HttpOnly``, valid for at most 400 days.
 
-    The life is told as a duration, for clients whose clock is wrong, and as a date, for those that know nothing else.
+    The lifetime is sent as ``Max-Age``, for clients with a wrong clock, and as ``Expires``, for those without support.
 
     Raises ``InvalidInput`` for a part outside the grammar. Whether the parts suit each other (a prefix and its
     path, ``SameSite=None`` and ``Secure``) is checked with the settings, not here; nor is :func:`size`.
@@ -87,7 +87,7 @@ def set_cookie(
 
 
 def clear_cookie(name: str, *, path: str, domain: str | None, secure: bool, same_site: str) -> str:
-    """Write the ``Set-Cookie`` text that makes a browser forget the cookie set with the same attributes."""
+    """Return the ``Set-Cookie`` text that deletes the cookie set with the same attributes."""
     return _render(name, "", _NEVER, {"path": path, "domain": domain, "secure": secure, "same_site": same_site})
 
 

@@ -1,4 +1,4 @@
-"""What pages of other origins may send and read (Fetch, "CORS protocol").
+"""The headers that pages of other origins may send and read (Fetch, "CORS protocol").
 
 An origin is allowed if it is an exact member of ``settings.origins``: no pattern, no ``*``, no ``null``, because
 these answers come with credentials.
@@ -45,13 +45,13 @@ def get_cors_headers() -> list[str]:
 def get_cors_exposed_headers() -> list[str]:
     """List the response headers that pages read for their session: for ``Access-Control-Expose-Headers``.
 
-    What a session says exposes itself; the list is for those who like to say it everywhere, and for ``Retry-After``.
+    Session responses expose their own headers; use this list to set it globally, and for ``Retry-After``.
     """
     return list(_READ)
 
 
 def allow(facts: RequestFacts, settings: Settings, headers: SessionHeaders) -> bool:
-    """Answer the question of a preflight, and say whether it was answered: only for an origin of ours."""
+    """Answer a preflight of an allowed origin; return whether it was one."""
     origins = facts.all("origin")
     if len(origins) != 1 or origins[0] not in settings.origins:
         return False

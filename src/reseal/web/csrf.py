@@ -1,7 +1,7 @@
-"""Whether a request that changes something was meant by our own pages (S61-S63).
+"""Whether a state-changing request comes from our own pages (S61-S63).
 
-What the browser itself attests comes first, because a page can neither forge nor omit it; a secret or a custom
-header decides only where the browser said nothing. The table, rows being ``Sec-Fetch-Site`` (Fetch Metadata)
+The browser's own evidence comes first, because a page can neither forge nor omit it; a secret or a custom
+header decides only if the browser gave none. The table, rows being ``Sec-Fetch-Site`` (Fetch Metadata)
 and columns ``Origin`` (Fetch, "Origin header"):
 
 =============  ===========  =========  ==========  =========
@@ -23,8 +23,8 @@ plain form of a page with ``Referrer-Policy: no-referrer``, by a sandboxed frame
 
 A navigation is judged by :func:`comes_by_itself` instead: it names no origin, and following a foreign link is no crime.
 
-A request's ``Authorization`` or ``st-auth-mode`` header is not looked at: whoever authenticates by cookie is
-checked, whatever else was sent along.
+A request's ``Authorization`` or ``st-auth-mode`` header is ignored: a request authenticated by cookie is
+checked, regardless of its other headers.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _OWN_NAVIGATION: Final = frozenset({"same-origin", "none"})
 _CUSTOM_HEADERS: Final = ("rid", "anti-csrf")
 _SHOWN: Final = 200
-"""How much of a foreign origin is worth a log line, in characters."""
+"""Longest part of a foreign origin that is logged, in characters."""
 
 
 class Trust(Enum):
-    """What the browser attests about where a request comes from."""
+    """The browser's evidence on the origin of a request."""
 
     TRUSTED = "trusted"
     HOSTILE = "hostile"
     UNKNOWN = "unknown"
-    """No browser spoke: an old one, or a client that is not a browser."""
+    """No evidence: an old browser, or a non-browser client."""
 
 
 _NO_NAME: Final = "null"
@@ -63,12 +63,12 @@ _WITHOUT_ORIGIN: Final = {
 
 
 def is_state_changing(method: str) -> bool:
-    """Tell whether a method needs the check: all but the safe ones of RFC 9110, 9.2.1, in upper case."""
+    """Return whether a method needs the check: all except for the safe ones of RFC 9110, 9.2.1, in upper case."""
     return method not in _SAFE_METHODS
 
 
 def allows(trust: Trust, facts: RequestFacts, settings: Settings, token_ok: Callable[[], bool]) -> bool:
-    """Decide on a state-changing request that carries a session cookie. The method is *not* looked at.
+    """Decide on a state-changing request that carries a session cookie. The method is *not* checked.
 
     ``trust`` is the :func:`verdict` on the request. ``token_ok`` compares the anti-CSRF token; it is called only where
     the table above says UNKNOWN and ``enable_anti_csrf`` is on. Without that, a custom header will do, which a foreign
@@ -90,15 +90,15 @@ def verdict(facts: RequestFacts, settings: Settings) -> Trust:
 
 
 def has_custom_header(facts: RequestFacts) -> bool:
-    """Tell whether a header came along that a foreign form cannot send."""
+    """Return whether the request has a header that a foreign form cannot send."""
     return any((facts.header(name) or "").strip() for name in _CUSTOM_HEADERS)
 
 
 def comes_by_itself(facts: RequestFacts, settings: Settings) -> bool:
-    """Tell whether a page was opened by the user or by one of our pages, and not by a link or redirect of others.
+    """Return whether a page was opened by the user or by one of our pages, not by a foreign link or redirect.
 
-    A browser that sends no Fetch Metadata, as none does over plain http, is asked for the page before (``Referer``),
-    which others can suppress and not forge.
+    Without Fetch Metadata, which browsers do not send over plain http, the previous page (``Referer``) decides,
+    which foreign pages can suppress but not forge.
     """
     sites = facts.all("sec-fetch-site")
     if sites:
@@ -108,7 +108,7 @@ def comes_by_itself(facts: RequestFacts, settings: Settings) -> bool:
 
 
 def explain(facts: RequestFacts, settings: Settings) -> str:
-    """Say for the log why a request was refused and what would help if it was honest. Printable ASCII."""
+    """Return the reason of a refusal, with advice for honest requests, for the log. Printable ASCII."""
     origins, sites = facts.all("origin"), facts.all("sec-fetch-site")
     if len(origins) > 1 or len(sites) > 1:
         return "the request repeats Origin or Sec-Fetch-Site, which no browser does"

@@ -1,7 +1,7 @@
-"""A refresh whose cookie did not come: because the endpoint was moved, or because the set-up names another path.
+"""A refresh without its cookie: the endpoint was moved, or the configuration names another path.
 
-While the endpoint moves, browsers hold cookies of the older path and pages call either. Whoever comes to the one
-without a cookie is sent to the other, once: to a path below it, from which nobody is sent on.
+While the endpoint moves, browsers hold cookies of the older path and pages call either. A request to the one
+without a cookie is redirected to the other, once: to a path below it, which never redirects.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SENT: Final = "/moved"
 _SHOWN: Final = 200
-"""How much of a proxy's word is worth a log line, in characters."""
+"""Longest part of a proxy's header that is logged, in characters."""
 
 
 def refresh_paths(settings: Settings) -> tuple[str, ...]:
@@ -28,9 +28,9 @@ def refresh_paths(settings: Settings) -> tuple[str, ...]:
 
 
 def other_path(facts: RequestFacts, settings: Settings) -> str | None:
-    """Say where the cookie of this refresh may live, as browsers see it; ``None`` if there is no such place.
+    """Return the other path at which the refresh cookie may be, as browsers see it; ``None`` if there is none.
 
-    A request that carries an anti-CSRF token is sent nowhere: browsers do not keep it from following elsewhere.
+    A request with an anti-CSRF token is not redirected: browsers would send the token along, wherever it leads.
     """
     here, there = settings.refresh_api_path, settings.older_refresh_api_path
     if there is None or facts.header(transport.ANTI_CSRF):
@@ -43,7 +43,7 @@ def other_path(facts: RequestFacts, settings: Settings) -> str | None:
 
 
 def explain(facts: RequestFacts, settings: Settings) -> str:
-    """Say for a developer why the access cookie came and the refresh cookie did not. Printable ASCII."""
+    """Explain to a developer why the access cookie came and the refresh cookie did not. Printable ASCII."""
     path = places.prefix(facts, settings) + settings.refresh_api_path
     told = facts.header("x-forwarded-prefix")
     proxy = f"; the proxy speaks of the prefix {told[:_SHOWN]!a}" if told else ""

@@ -1,4 +1,4 @@
-"""What frontends of the interface's versions 1.0 to 1.15 need (FDI, sections 2.2, 3.2 and 6).
+"""Support for frontends of the interface's versions 1.0 to 1.15 (FDI, sections 2.2, 3.2 and 6).
 
 One more response header, ``id-refresh-token``, tells them that there is a session, until when, and that it was
 refreshed; they keep its text in a cookie of the page. For the end of a session they need it in the place of
@@ -20,12 +20,12 @@ _AUTH_MODE: Final = "st-auth-mode"
 
 
 def may_have_sent(facts: RequestFacts) -> bool:
-    """Tell whether a request may come from such a frontend; a client that is no frontend at all looks the same."""
+    """Return whether a request may come from such a frontend; non-frontend clients look the same."""
     return facts.header(_AUTH_MODE) is None
 
 
 def id_refresh_token(tokens: TokenPair) -> str:
-    """Write a text that changes with each refresh, and the end of the session in ms since the epoch.
+    """Return a text that changes with each refresh, and the expiry of the session in ms since the epoch.
 
     It is the handle and the generation, which the page may know, and is never read back.
     """

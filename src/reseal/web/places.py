@@ -1,8 +1,8 @@
-"""Where the application is, as browsers see it: what stands before its paths, and which path a request had.
+"""Public paths: the application's prefix, and the path of a request, as browsers see them.
 
-A proxy may take the front of a path away before the application sees the rest, and a server or a mount may say so
+A proxy may strip a prefix of the path before the application sees it, and a server or a mount may announce it
 (``root_path`` of ASGI, ``SCRIPT_NAME`` of WSGI). Paths in the settings are those within the application; the ones in
-cookies, forms and redirects begin with what stands before.
+cookies, forms and redirects include the prefix.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from reseal.web.facts import RequestFacts
 
 _PLAIN: Final = "/!$&'()*+,=:@~"
-"""What may stand in a path and in a cookie's ``Path`` as it is; ``;`` may not."""
+"""Characters allowed unescaped both in a path and in a cookie's ``Path``; ``;`` is not."""
 
 
 def prefix(facts: RequestFacts, settings: Settings) -> str:
-    """Give what stands before the application's paths for browsers; empty if nothing does."""
+    """Return the prefix of the application's paths for browsers; empty if there is none."""
     taken = settings.public_path_prefix
     if not facts.root_path:
         return taken
@@ -28,13 +28,13 @@ def prefix(facts: RequestFacts, settings: Settings) -> str:
 
 
 def public(path: str, facts: RequestFacts, settings: Settings) -> str:
-    """Give a path as browsers see it, that the server gave with or without the ``root_path``. ``path`` is encoded."""
+    """Return a path as browsers see it, with or without ``root_path`` in the server's form. ``path`` is encoded."""
     before, root = prefix(facts, settings), _root(facts)
     return f"{before.removesuffix(root)}{path}" if root and _is_under(path, root) else f"{before}{path}"
 
 
 def is_under(path: str, facts: RequestFacts, settings: Settings) -> bool:
-    """Tell whether a request was sent to this path of the application, or to one below it."""
+    """Return whether a request was sent to this path of the application, or to one below it."""
     return _is_under(public(quote(facts.path, safe=_PLAIN), facts, settings), prefix(facts, settings) + path)
 
 

@@ -1,10 +1,10 @@
-"""Tickets on their way: as the name of a sub-protocol (RFC 6455, 1.9).
+"""Reading tickets, which travel as the name of a sub-protocol (RFC 6455, 1.9).
 
-Besides the address it is all that a page can say in a WebSocket's handshake, and other than the address it is not
-written into logs. In the first message it would come too late: the connection would be open to everybody.
+Apart from the URL, it is all that a page can set in a WebSocket's handshake, and unlike the URL it is not
+logged. In the first message it would come too late: the connection would already be open to any client.
 
-The page offers ``reseal`` as well, or a protocol of its own: the server has to choose one that was offered, and never
-says the ticket back.
+The page also offers ``reseal``, or its own protocol: the server must choose one of those offered, and never
+returns the ticket.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def read(facts: RequestFacts) -> str | None:
 
 
 def choose(facts: RequestFacts, subprotocols: Iterable[str]) -> str | None:
-    """Name the first of our sub-protocols that the page offers as well, ``None`` if there is none."""
+    """Return the first of our sub-protocols that the page also offers, ``None`` if there is none."""
     offered = _offered(facts)
     return next((name for name in (*subprotocols, PROTOCOL) if name in offered), None)
 

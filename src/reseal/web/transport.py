@@ -1,9 +1,9 @@
 """How a session travels: in cookies or in headers (FDI, sections 2, 3, 5 and 6).
 
-A new session gets the way that the settings and the request ask for, and keeps it until it ends. What is presented
-in a cookie is answered in cookies alone: a script that could have a cookie's token sent to it in a header would turn
-``HttpOnly`` into readable. If a request presents both, the header counts: somebody put it there, cookies come by
-themselves.
+A new session gets the transport that the settings and the request ask for, and keeps it until it ends. A token sent
+in a cookie is answered in cookies only: if a script could get a cookie's token in a response header,
+``HttpOnly`` would protect nothing. If a request presents both, the header counts: code put it there, while
+cookies come automatically.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _GONE: Final = "remove"
 
 
 class Transport(Enum):
-    """One way. Only what came in a cookie needs a check for cross-site requests."""
+    """A transport. Only tokens in cookies need a check for cross-site requests."""
 
     COOKIE = "cookie"
     HEADER = "header"
 
 
 def for_new_session(facts: RequestFacts, settings: Settings) -> Transport:
-    """Choose the way of a session that begins. A request that does not say, like a plain form's, gets cookies."""
+    """Choose the transport of a new session. A request without a choice, such as a plain form's, gets cookies."""
     method: str = settings.token_transfer_method
     if method == "any":
         method = (facts.header(AUTH_MODE) or "").strip().lower()
@@ -43,7 +43,7 @@ def for_new_session(facts: RequestFacts, settings: Settings) -> Transport:
 
 
 def attach(headers: SessionHeaders, settings: Settings, via: Transport, tokens: TokenPair, now_ms: int) -> None:
-    """Hand new tokens to the client; a refresh token of ``None`` leaves what it holds."""
+    """Send new tokens to the client; with a refresh token of ``None`` it keeps the old one."""
     headers.publish(FRONT_TOKEN, front_token.of(tokens.claims))
     if headers.for_older_frontend and tokens.refresh_token is not None:
         headers.publish(older_frontends.ID_REFRESH_TOKEN, older_frontends.id_refresh_token(tokens))
@@ -56,7 +56,7 @@ def attach(headers: SessionHeaders, settings: Settings, via: Transport, tokens: 
 
 
 def clear(headers: SessionHeaders, settings: Settings, *ways: Transport) -> None:
-    """Make the client forget the session, whatever this response had set before."""
+    """Make the client delete the session, overriding earlier headers of this response."""
     headers.discard(ANTI_CSRF)
     headers.discard(FRONT_TOKEN)
     headers.publish(older_frontends.ID_REFRESH_TOKEN if headers.for_older_frontend else FRONT_TOKEN, _GONE)
@@ -65,7 +65,7 @@ def clear(headers: SessionHeaders, settings: Settings, *ways: Transport) -> None
 
 
 def hand_back(headers: SessionHeaders, settings: Settings, via: Transport, front: str) -> None:
-    """Make the client forget its access token alone; ``front`` tells it to refresh the session that it has besides."""
+    """Make the client delete only its access token; ``front`` makes it refresh the session that it has besides."""
     headers.discard(ANTI_CSRF)
     headers.publish(FRONT_TOKEN, front)
     if via is Transport.HEADER:
@@ -76,7 +76,7 @@ def hand_back(headers: SessionHeaders, settings: Settings, via: Transport, front
 
 
 def forget(headers: SessionHeaders, settings: Settings, via: Transport) -> None:
-    """Delete the tokens that travel one way, and leave what the client knows of its session."""
+    """Delete the tokens of one transport, and keep the client's other data on its session."""
     if via is Transport.HEADER:
         bearer.clear(headers)
         return
@@ -86,7 +86,7 @@ def forget(headers: SessionHeaders, settings: Settings, via: Transport) -> None:
 
 
 def access_token_limit(settings: Settings) -> int:
-    """Say how many bytes an access token may have before browsers drop its cookie."""
+    """Return the longest access token, in bytes, whose cookie browsers accept."""
     return cookies.COOKIE_LIMIT - cookies.size(settings.access_cookie_name, "")
 
 
@@ -95,9 +95,9 @@ def _clear_cookie(headers: SessionHeaders, name: str, place: cookies.Attributes)
 
 
 def _clear_older(headers: SessionHeaders, settings: Settings, *, with_refresh: bool) -> None:
-    """Delete the cookies of the configuration before, where the ``older_`` keys say that it had others.
+    """Delete the cookies of a previous configuration, as named by the ``older_`` keys.
 
-    Nothing tells where a cookie has come from, so it is done whether or not one has. Without a new refresh token the
+    A cookie does not reveal its attributes, so they are always deleted. Without a new refresh token the
     old one stays: it is the only one.
     """
     older, present = settings.older_cookies, settings.cookies

@@ -1,5 +1,5 @@
 # Generated from src/reseal/testing/_async/faulty.py by tools/unasync.py; edit that file instead.
-"""A store that fails when it is told to."""
+"""A store that fails on demand."""
 
 from __future__ import annotations
 
