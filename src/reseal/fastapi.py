@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, cast
+from typing import cast
 
 try:
     from fastapi import FastAPI, Request
@@ -29,18 +29,18 @@ from fastapi.security.base import SecurityBase
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
+from reseal._async.colour import awaited
+from reseal._async.endpoints import AsyncEndpoint
 from reseal._sync.session import Session as SyncSession
 from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
-from reseal.starlette import Endpoint, OwnPath, Session, facts, outbox, with_head
+from reseal.starlette import Handler, OwnPath, Session, facts, outbox
 from reseal.starlette import Reseal as StarletteReseal
+from reseal.web.openapi import SCHEME, with_bearer
 from reseal.web.presented import Presented
+from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
 __all__ = ["Reseal", "Session", "Settings", "SyncSession"]
-
-SCHEME: Final = "session cookie"
-BEARER_SCHEME: Final = "session token"
-"""The names under which the API page shows the lock, and what opens it: either will do."""
 
 
 class Reseal(StarletteReseal):
@@ -49,7 +49,7 @@ class Reseal(StarletteReseal):
     def install(self, app: Starlette, *, routes: bool = True) -> None:
         super().install(app, routes=routes)
         if isinstance(app, FastAPI):  # a part that is mounted may be plain Starlette
-            app.openapi = _with_bearer(app.openapi)  # type: ignore[method-assign]  # FastAPI's way to extend it
+            app.openapi = with_bearer(app.openapi)  # type: ignore[method-assign]  # FastAPI's way to extend it
 
     def session(
         self,
@@ -98,13 +98,40 @@ class Reseal(StarletteReseal):
 
         return find_sync
 
-    def add_route(self, app: Starlette, path: str, endpoint: Endpoint, method: str) -> None:
-        in_schema = method == "POST"
+    # FastAPI reads from the annotation of a dependency that it wants the request: these calls can be dependencies.
+
+    @awaited
+    async def refresh_session(self, request: Request) -> Session:
+        return await super().refresh_session(request)
+
+    @awaited
+    async def answer_refresh(self, request: Request) -> dict[str, object]:
+        return await super().answer_refresh(request)
+
+    @awaited
+    async def sign_out(self, request: Request) -> None:
+        await super().sign_out(request)
+
+    @awaited
+    async def stop_impersonating(self, request: Request) -> None:
+        await super().stop_impersonating(request)
+
+    @awaited
+    async def peek(
+        self, request: Request, *, check_database: bool = False
+    ) -> SignedIn[Session] | RefreshFirst | Anonymous:
+        return await super().peek(request, check_database=check_database)
+
+    @awaited
+    async def require_own_origin(self, request: Request) -> None:
+        await super().require_own_origin(request)
+
+    def add_route(self, app: Starlette, endpoint: AsyncEndpoint, handler: Handler) -> None:
         cast("FastAPI", app).router.add_api_route(
-            path,
-            endpoint,
-            methods=with_head(method),
-            include_in_schema=in_schema,
+            endpoint.path,
+            handler,
+            methods=endpoint.methods,
+            include_in_schema=endpoint.method == "POST",
             tags=["session"],
             route_class_override=_OwnRoute,
         )
@@ -146,28 +173,3 @@ class SyncSessionDependency(SessionDependency):
 
     async def __call__(self, request: HTTPConnection) -> SyncSession:  # type: ignore[override]  # FastAPI reads it
         return self._reseal.sync.of(await super().__call__(request))
-
-
-def _with_bearer(describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """Name the other way to send an access token. A second dependency would say it too, and cost time each call."""
-
-    def described() -> dict[str, Any]:
-        page = describe()
-        schemes = page.get("components", {}).get("securitySchemes", {})
-        if SCHEME in schemes and BEARER_SCHEME not in schemes:
-            schemes[BEARER_SCHEME] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-            for path in page["paths"].values():
-                for operation in path.values():
-                    _add_alternative(operation)
-        return page
-
-    return described
-
-
-def _add_alternative(operation: dict[str, Any]) -> None:
-    demands = operation.get("security", [])
-    demands += [
-        {(BEARER_SCHEME if name == SCHEME else name): scopes for name, scopes in demand.items()}
-        for demand in demands
-        if SCHEME in demand
-    ]

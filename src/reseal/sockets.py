@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from reseal._async.page_loads import admit
@@ -21,10 +21,10 @@ from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.settings import Settings
 from reseal.watch import Watch
-from reseal.web import ticket
-from reseal.web.answers import answer
+from reseal.web import answers, ticket
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
+from reseal.web.responses import WebResponse
 
 SESSION_ENDED: Final = 4001
 """Close code: the session is over; the reason says why, as far as a page may know. From the range for applications."""
@@ -90,7 +90,7 @@ async def guarded_events(
             await events.aclose()
 
 
-async def refuse(websocket: WebSocket, error: ResealError, settings: Settings) -> None:
+async def refuse(websocket: WebSocket, error: ResealError, answer: WebResponse) -> None:
     """Answer a handshake as a request would be answered; a server that cannot do so answers with status 403.
 
     A page's script sees neither status nor body: they are for logs, and for clients that are no browsers. Where the
@@ -102,10 +102,9 @@ async def refuse(websocket: WebSocket, error: ResealError, settings: Settings) -
     if _DENIAL not in websocket.scope.get("extensions", {}):
         await websocket.close()
         return
-    told = answer(error, settings)
-    status = 403 if isinstance(error, Unauthorised) and error.reason is Refusal.CROSS_SITE else told.status
-    headers = dict(told.headers) | {"Cache-Control": "no-store"}
-    await websocket.send_denial_response(JSONResponse(told.body, status, headers))
+    status = 403 if isinstance(error, Unauthorised) and error.reason is Refusal.CROSS_SITE else answer.status
+    headers = dict(answer.headers) | {"Cache-Control": "no-store"}
+    await websocket.send_denial_response(Response(answer.body, status, headers))
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:
@@ -116,5 +115,5 @@ async def _close(websocket: WebSocket, code: int, reason: str) -> None:
 
 
 def _reason(error: Unauthorised | TokenTheftDetected, settings: Settings) -> str:
-    told = answer(error, settings).body
+    told = answers.answer(error, settings).body
     return str(told.get("reason", told["message"]))

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from reseal._async.adapter import AsyncRequests
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
-from reseal._sync.impersonation import HALF_AN_HOUR
+from reseal._sync.adapter import RequestCalls
 from reseal._sync.reseal import Reseal
 from reseal._sync.session import Session
 from reseal.clock import Clock
 from reseal.core.access_token import Claims
-from reseal.core.claims import ClaimCheck
 from reseal.core.events import EventListener
 from reseal.settings import Settings
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
-from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -121,15 +120,20 @@ class _LoopSessions:
     end_before = _in_loop(AsyncSessions.end_before)
 
 
-class Requests(Protocol[R_contra]):
-    """How a framework's request is read and answered."""
+class _LoopRequests(Generic[R_contra]):
+    """Requests whose bodies arrive in the loop."""
 
-    def facts(self, request: R_contra) -> RequestFacts: ...
-    async def facts_with_body(self, request: R_contra) -> RequestFacts: ...
-    def outbox(self, request: R_contra) -> SessionHeaders: ...
+    def __init__(self, requests: AsyncRequests[R_contra], loop: ApplicationLoop) -> None:
+        self.facts: Callable[[R_contra], RequestFacts] = requests.facts
+        self.outbox: Callable[[R_contra], SessionHeaders] = requests.outbox
+        self._requests = requests
+        self._loop = loop
+
+    def facts_with_body(self, request: R_contra) -> RequestFacts:
+        return self._loop.wait(self._requests.facts_with_body(request))
 
 
-class SyncCalls(Generic[R_contra]):
+class SyncCalls(RequestCalls[R_contra]):
     """The calls of an adapter for ``def`` routes: the same names and arguments, nothing to await."""
 
     def __init__(
@@ -138,89 +142,12 @@ class SyncCalls(Generic[R_contra]):
         sessions: Callable[[], AsyncSessions],
         clock: Clock | None,
         loop: ApplicationLoop,
-        requests: Requests[R_contra],
+        requests: AsyncRequests[R_contra],
         on_event: EventListener,
     ) -> None:
-        self._loop = loop
-        self._requests = requests
-        self.anywhere: Reseal = Reseal(settings, sessions=_LoopSessions(sessions, loop), clock=clock, on_event=on_event)
-        """The same sessions without a request: by handle and by user."""
-
-    def create_new_session(
-        self,
-        request: R_contra,
-        user_id: str,
-        jwt_payload: Mapping[str, object] | None = None,
-        session_data: Mapping[str, object] | None = None,
-        *,
-        allow_cross_site: bool = False,
-    ) -> Session:
-        """Sign a user in, whom the caller has authenticated. See :meth:`reseal.Reseal.create_new_session`."""
-        facts, outbox = self._read(request)
-        return self.anywhere.create_new_session(
-            facts, outbox, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
-        )
-
-    def get_session(
-        self,
-        request: R_contra,
-        enable_csrf_protection: bool | None = None,  # noqa: FBT001 - the mission's argument
-        *,
-        check_database: bool = False,
-        claims: Iterable[ClaimCheck] = (),
-    ) -> Session:
-        """Verify the session of a request. See :meth:`reseal.Reseal.get_session`."""
-        facts, outbox = self._read(request)
-        return self.anywhere.get_session(
-            facts, outbox, enable_csrf_protection, check_database=check_database, claims=claims
-        )
-
-    def refresh_session(self, request: R_contra) -> Session:
-        """Exchange the refresh token of a request. See :meth:`reseal.Reseal.refresh_session`."""
-        return self.anywhere.refresh_session(*self._read_whole(request))
-
-    def answer_refresh(self, request: R_contra) -> dict[str, object]:
-        """Do the same, and return the body of the answer. See :meth:`reseal.Reseal.answer_refresh`."""
-        return self.anywhere.answer_refresh(*self._read_whole(request))
-
-    def sign_out(self, request: R_contra) -> None:
-        """End the session of a request. See :meth:`reseal.Reseal.sign_out`."""
-        self.anywhere.sign_out(*self._read(request))
-
-    def impersonate(
-        self,
-        request: R_contra,
-        user_id: str,
-        jwt_payload: Mapping[str, object] | None = None,
-        session_data: Mapping[str, object] | None = None,
-        *,
-        reason: str,
-        at_most: int = HALF_AN_HOUR,
-    ) -> Session:
-        """Let the user of a request act as another one for a while. See :meth:`reseal.Reseal.impersonate`."""
-        facts, outbox = self._read(request)
-        return self.anywhere.impersonate(
-            facts, outbox, user_id, jwt_payload, session_data, reason=reason, at_most=at_most
-        )
-
-    def stop_impersonating(self, request: R_contra) -> None:
-        """Go back to the user's own session. See :meth:`reseal.Reseal.stop_impersonating`."""
-        self.anywhere.stop_impersonating(*self._read(request))
-
-    def peek(self, request: R_contra, *, check_database: bool = False) -> SignedIn[Session] | RefreshFirst | Anonymous:
-        """Find out whose page is being rendered. See :meth:`reseal.Reseal.peek`."""
-        return self.anywhere.peek(*self._read(request), check_database=check_database)
-
-    def require_own_origin(self, request: R_contra) -> None:
-        """Refuse a foreign page where there is no session yet. See :meth:`reseal.Reseal.require_own_origin`."""
-        self.anywhere.require_own_origin(self._requests.facts(request))
+        anywhere = Reseal(settings, sessions=_LoopSessions(sessions, loop), clock=clock, on_event=on_event)
+        super().__init__(anywhere, _LoopRequests(requests, loop))
 
     def of(self, session: AsyncSession) -> Session:
         """Return the same verified session with sync calls."""
         return Session(self.anywhere.sessions, *session.parts())
-
-    def _read(self, request: R_contra) -> tuple[RequestFacts, SessionHeaders]:
-        return self._requests.facts(request), self._requests.outbox(request)
-
-    def _read_whole(self, request: R_contra) -> tuple[RequestFacts, SessionHeaders]:
-        return self._loop.wait(self._requests.facts_with_body(request)), self._requests.outbox(request)

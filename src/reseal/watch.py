@@ -157,6 +157,10 @@ class _RevocationObserver(AsyncForwardingSessions):
     def __init__(self, inner: AsyncSessions, watch: Watch) -> None:
         super().__init__(inner)
         self._watch = watch
+        # Every request calls these: they are taken over, so that they cost nothing more here.
+        self.keep_fresh = inner.keep_fresh  # type: ignore[method-assign]
+        self.verify = inner.verify  # type: ignore[method-assign]
+        self.newest = inner.newest  # type: ignore[method-assign]
 
     async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
         ended = await super().revoke(handles, reason)

@@ -10,6 +10,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 
 from reseal import AsyncReseal, AsyncSession, EventName, HasClaim, Settings, correlated
+from reseal._async.adapter import AsyncRequestCalls
 from reseal.correlation import current_id
 from reseal.fastapi import Reseal, Session, SyncSession
 from reseal.starlette import Reseal as StarletteReseal
@@ -240,7 +241,7 @@ def test_an_awaitable_call_as_a_background_task_is_still_awaited() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [AsyncReseal, AsyncSession, Reseal, StarletteReseal], ids=lambda kind: kind.__qualname__
+    "kind", [AsyncReseal, AsyncSession, AsyncRequestCalls, Reseal, StarletteReseal], ids=lambda kind: kind.__qualname__
 )
 def test_no_call_that_has_to_be_awaited_is_silent_without_an_event_loop(kind: type) -> None:
     silent = [

@@ -22,7 +22,7 @@ def presented(facts, chosen=SETTINGS):
 def test_every_candidate_is_read_and_empty_ones_are_not():
     facts = cookie_request(f"{ACCESS}=one; {ACCESS}=; {REFRESH}=r; {ACCESS}=two; {ACCESS}=one")
     assert presented(facts).access == (COOKIE, ("one", "two"))
-    assert presented(facts).refresh == (COOKIE, ("r",))
+    assert presented(facts).refresh[:2] == (COOKIE, ("r",))
     assert presented(request()).access == (COOKIE, ())
 
 
@@ -42,7 +42,7 @@ def test_lines_are_read_one_by_one_in_order_whatever_they_are(lines):
 
 
 def test_a_cleared_cookie_is_no_candidate():
-    assert presented(cookie_request(f'{REFRESH}=""')).refresh == (COOKIE, ())
+    assert presented(cookie_request(f'{REFRESH}=""')).refresh[:2] == (COOKIE, ())
 
 
 @pytest.mark.parametrize(("headers", "read"), [([], None), ([("anti-csrf", "")], None), ([("Anti-CSRF", "t")], "t")])
@@ -72,8 +72,8 @@ def test_a_header_counts_before_cookies_and_a_foreign_one_not_at_all():
     assert presented(request(COOKIES, BEARER)).access == (HEADER, (GENUINE.access_token,))
     assert presented(request(COOKIES, FOREIGN_BEARER)).access == (COOKIE, ("acc",))
     assert presented(request(COOKIES, BEARER_REFRESH)).access == (COOKIE, ("acc",))
-    assert presented(request(COOKIES, BEARER_REFRESH)).refresh == (HEADER, (GENUINE.refresh_token,))
-    assert presented(request(COOKIES, BEARER)).refresh == (COOKIE, ("ref",))
+    assert presented(request(COOKIES, BEARER_REFRESH)).refresh[:2] == (HEADER, (GENUINE.refresh_token,))
+    assert presented(request(COOKIES, BEARER)).refresh[:2] == (COOKIE, ("ref",))
 
 
 HOSTILE = ("origin", "https://evil.example.net")

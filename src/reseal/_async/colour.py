@@ -25,13 +25,17 @@ def awaited(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[
             asyncio.get_running_loop()
         except RuntimeError:
             raise RuntimeError(
-                f"{call.__qualname__} has to be awaited, and no event loop runs in this thread. In a def route use "
-                f"reseal.sync.{call.__name__} or a session of reseal.sync_session(), without a framework the sync "
-                "class reseal.Reseal; or make the route async def"
+                f"{_owner(args)}{call.__name__} has to be awaited, and no event loop runs in this thread. "
+                f"In a def route use reseal.sync.{call.__name__} or a session of reseal.sync_session(), without a "
+                "framework the sync class reseal.Reseal; or make the route async def"
             ) from None
         return call(*args, **named)
 
     return _marked(checked)
+
+
+def _owner(args: tuple[object, ...]) -> str:
+    return f"{type(args[0]).__name__}." if args else ""
 
 
 def _marked(call: Callable[P, T]) -> Callable[P, T]:

@@ -45,10 +45,15 @@ from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 T = TypeVar("T")
 
 
+def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -> AsyncSessions:
+    """Make an engine over the store that ``settings.database_uri`` names."""
+    return AsyncEngine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
+
+
 class AsyncReseal:
     """Everything an application calls. Use as ``async with AsyncReseal(settings) as reseal``, or open and close it.
 
-    Without ``sessions`` it embeds an engine over the store that ``settings.database_uri`` names.
+    Without ``sessions`` it embeds them: see :func:`embedded`.
     """
 
     def __init__(
@@ -62,9 +67,7 @@ class AsyncReseal:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._events = Teller(settings.scope, self._clock, on_event)
-        self.sessions: AsyncSessions = sessions or AsyncEngine(
-            settings, make_store(settings, clock), clock=clock, on_event=on_event
-        )
+        self.sessions: AsyncSessions = sessions or embedded(settings, clock, on_event)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -147,8 +150,8 @@ class AsyncReseal:
         (tokens cleared), ``StoreUnavailable`` (tokens stay), ``RuntimeError`` once the response has begun.
         """
         context = self.context(request, response)
-        tokens, via = await refreshing.refresh(self.sessions, context)
-        return AsyncSession(self.sessions, tokens.claims, context, via)
+        refreshed = await refreshing.refresh(self.sessions, context)
+        return AsyncSession(self.sessions, refreshed.tokens.claims, context, refreshed.via)
 
     @awaited
     async def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
@@ -156,9 +159,8 @@ class AsyncReseal:
 
         It is empty, except for a client that sent its refresh token in a JSON body: it gets the new ones in one.
         """
-        context = self.context(request, response)
-        tokens, _ = await refreshing.refresh(self.sessions, context)
-        return bearer.answer(tokens, self._clock.wall()) if context.presented.asks_for_body else {}
+        refreshed = await refreshing.refresh(self.sessions, self.context(request, response))
+        return bearer.answer(refreshed.tokens, self._clock.wall()) if refreshed.is_in_body else {}
 
     @awaited
     async def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:

@@ -22,16 +22,18 @@ from reseal.core.tokens import TokenPair
 from reseal.web import csrf, moves
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
+from reseal.web.presented import RefreshRequest
 from reseal.web.transport import Transport
 
 _PLANTED = "the refresh cookie is of another session than the access cookie: a neighbouring host may have set it"
 
 
 class Refreshed(NamedTuple):
-    """The new tokens, and the transport by which they leave."""
+    """The new tokens, and how they leave."""
 
     tokens: TokenPair
     via: Transport
+    is_in_body: bool
 
 
 def refresh(sessions: Sessions, context: RequestContext) -> Refreshed:
@@ -39,39 +41,37 @@ def refresh(sessions: Sessions, context: RequestContext) -> Refreshed:
     context.response.demand_unsent("refresh_session")
     if context.request.method != "POST":
         raise WrongMethod
-    via, refresh_tokens = context.presented.refresh
-    if not refresh_tokens:
-        raise _without_token(sessions, context)
-    require_anti_csrf = via is Transport.COOKIE and _needs_anti_csrf(context)
+    asked = context.presented.refresh
+    if not asked.tokens:
+        raise _without_token(sessions, context, asked)
+    require_anti_csrf = asked.via is Transport.COOKIE and _needs_anti_csrf(context, asked.trust)
     sessions.keep_fresh()
-    candidates, strangers, held = token_selection.for_refresh(sessions, context.presented)
-    if via is Transport.COOKIE:
+    candidates, strangers, held = token_selection.for_refresh(sessions, asked)
+    if asked.via is Transport.COOKIE:
         _demand_own_session(sessions, context, strangers)
     try:
         tokens = _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
     except (Unauthorised, TokenTheftDetected) as error:
-        raise context.refuse_everywhere(error, via) from None
+        raise context.refuse_everywhere(error, asked.via) from None
     _end_impersonation(sessions, held, tokens.claims)
-    context.hand_over(tokens, via)
-    return Refreshed(tokens, via)
+    context.hand_over(tokens, asked.via)
+    return Refreshed(tokens, asked.via, asked.is_in_body)
 
 
-def _without_token(sessions: Sessions, context: RequestContext) -> ResealError:
+def _without_token(sessions: Sessions, context: RequestContext, asked: RefreshRequest) -> ResealError:
     """Find out why no refresh token came: it lives at another path, or nobody calls the path of its cookie."""
     elsewhere = moves.other_path(context.request, context.settings)
     if elsewhere is not None:
         return RefreshElsewhere(elsewhere)
-    presented = context.presented
-    if presented.trust is Trust.HOSTILE or not token_selection.held(sessions, presented):
+    if asked.trust is Trust.HOSTILE or not token_selection.genuine(sessions, asked.access):
         return Unauthorised(Refusal.NO_TOKEN)
     told = moves.explain(context.request, context.settings)
     context.events.tell(EventName.REFRESH_COOKIE_MISSING, context.caller, reason=told)
     return Unauthorised(Refusal.NO_TOKEN, told)
 
 
-def _needs_anti_csrf(context: RequestContext) -> bool:
-    """Refuse a foreign page; tell whether the anti-CSRF token has to decide about this one."""
-    trust = context.presented.trust
+def _needs_anti_csrf(context: RequestContext, trust: Trust) -> bool:
+    """Refuse a foreign page; return whether the anti-CSRF token has to decide about this one."""
     if csrf.allows(trust, context.request, context.settings, lambda: True):
         return context.settings.enable_anti_csrf and trust is Trust.UNKNOWN
     raise context.cross_site()
@@ -105,9 +105,9 @@ def _exchange_one(
 ) -> TokenPair:
     return sessions.refresh(
         token,
-        anti_csrf=context.presented.anti_csrf,
+        anti_csrf=context.presented.refresh.anti_csrf,
         require_anti_csrf=require_anti_csrf,
-        attempt_key=context.presented.attempt_key,
+        attempt_key=context.presented.refresh.attempt_key,
         caller=context.caller,
     )
 

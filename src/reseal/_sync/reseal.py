@@ -46,10 +46,15 @@ from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 T = TypeVar("T")
 
 
+def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -> Sessions:
+    """Make an engine over the store that ``settings.database_uri`` names."""
+    return Engine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
+
+
 class Reseal:
     """Everything an application calls. Use as ``with Reseal(settings) as reseal``, or open and close it.
 
-    Without ``sessions`` it embeds an engine over the store that ``settings.database_uri`` names.
+    Without ``sessions`` it embeds them: see :func:`embedded`.
     """
 
     def __init__(
@@ -63,9 +68,7 @@ class Reseal:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._events = Teller(settings.scope, self._clock, on_event)
-        self.sessions: Sessions = sessions or Engine(
-            settings, make_store(settings, clock), clock=clock, on_event=on_event
-        )
+        self.sessions: Sessions = sessions or embedded(settings, clock, on_event)
 
     def __enter__(self) -> Self:
         self.open()
@@ -148,8 +151,8 @@ class Reseal:
         (tokens cleared), ``StoreUnavailable`` (tokens stay), ``RuntimeError`` once the response has begun.
         """
         context = self.context(request, response)
-        tokens, via = refreshing.refresh(self.sessions, context)
-        return Session(self.sessions, tokens.claims, context, via)
+        refreshed = refreshing.refresh(self.sessions, context)
+        return Session(self.sessions, refreshed.tokens.claims, context, refreshed.via)
 
     @awaited
     def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
@@ -157,9 +160,8 @@ class Reseal:
 
         It is empty, except for a client that sent its refresh token in a JSON body: it gets the new ones in one.
         """
-        context = self.context(request, response)
-        tokens, _ = refreshing.refresh(self.sessions, context)
-        return bearer.answer(tokens, self._clock.wall()) if context.presented.asks_for_body else {}
+        refreshed = refreshing.refresh(self.sessions, self.context(request, response))
+        return bearer.answer(refreshed.tokens, self._clock.wall()) if refreshed.is_in_body else {}
 
     @awaited
     def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:

@@ -42,7 +42,9 @@ def sign_in(
     if response.sent:  # while the store worked: no client would ever hold the new session
         sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")
-    held = token_selection.held(sessions, context.presented, with_cookies=not is_foreign)
+    presented = context.presented
+    in_header = () if presented.access_header is None else (presented.access_header,)
+    held = token_selection.genuine(sessions, in_header if is_foreign else presented.all_access)
     if held:
         sessions.revoke(token_selection.involved(held), EndReason.REPLACED)
     context.hand_over(tokens, via)

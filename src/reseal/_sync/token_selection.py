@@ -14,7 +14,7 @@ from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
-from reseal.web.presented import Presented
+from reseal.web.presented import Presented, RefreshRequest
 from reseal.web.transport import Transport
 
 
@@ -66,12 +66,6 @@ def genuine(sessions: Sessions, tokens: tuple[str, ...]) -> list[Claims]:
     return found
 
 
-def held(sessions: Sessions, presented: Presented, *, with_cookies: bool = True) -> list[Claims]:
-    """Read the genuine access tokens that a client holds, by either transport."""
-    in_header = () if presented.access_header is None else (presented.access_header,)
-    return genuine(sessions, in_header + (presented.access_cookies if with_cookies else ()))
-
-
 def involved(claims: Iterable[Claims]) -> list[str]:
     """Name the sessions of access tokens, and those of the actors in them."""
     handles: dict[str, None] = {}
@@ -83,15 +77,14 @@ def involved(claims: Iterable[Claims]) -> list[str]:
     return list(handles)
 
 
-def for_refresh(sessions: Sessions, presented: Presented) -> RefreshChoice:
+def for_refresh(sessions: Sessions, request: RefreshRequest) -> RefreshChoice:
     """Choose among the refresh tokens of a request, of which there is one at least."""
-    held_tokens = held(sessions, presented)
-    _, refresh_tokens = presented.refresh
-    newest = sessions.newest(refresh_tokens)
+    held_tokens = genuine(sessions, request.access)
+    newest = sessions.newest(request.tokens)
     own = tuple(involved(held_tokens))
     are_strangers = bool(newest) and not _of_sessions(own, newest)
     return RefreshChoice(
-        _of_own_session(held_tokens, newest) or newest or refresh_tokens[:1],
+        _of_own_session(held_tokens, newest) or newest or request.tokens[:1],
         own if are_strangers else (),
         held_tokens,
     )

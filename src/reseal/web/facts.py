@@ -34,6 +34,8 @@ class RequestFacts(msgspec.Struct, frozen=True):
     root_path: str = ""
     """Where the server says that the application is: ``root_path`` of ASGI, ``SCRIPT_NAME`` of WSGI. ``path`` may begin
     with it, as ASGI wants it, or not."""
+    query_string: bytes = b""
+    """What stands behind the question mark, as it was sent. Only the ready-made endpoints need it."""
 
     def __repr__(self) -> str:
         return f"RequestFacts(method={self.method!r}, path={self.path!r}, client_ip={self.client_ip!r})"
@@ -47,6 +49,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
         client_ip: str | None = None,
         body: bytes = b"",
         root_path: str = "",
+        query_string: bytes = b"",
     ) -> RequestFacts:
         """Take a request as ASGI (bytes) or WSGI (Latin-1 text) gives it. No header content raises."""
         raw = [
@@ -55,7 +58,12 @@ class RequestFacts(msgspec.Struct, frozen=True):
             else (_raw(name).lower(), _raw(value))
             for name, value in headers
         ]
-        return cls(method.upper(), path, tuple(raw), client_ip, body, root_path)
+        return cls(method.upper(), path, tuple(raw), client_ip, body, root_path, query_string)
+
+    @property
+    def query(self) -> str:
+        """Read the query string as Latin-1, byte for byte."""
+        return self.query_string.decode("latin-1")
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:

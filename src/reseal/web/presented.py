@@ -7,7 +7,7 @@ or path, or because a neighbouring host has put one of its own before ours.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, overload
 
 import msgspec
 
@@ -30,6 +30,21 @@ _LINE_REMEMBERED: Final = 4096
 
 Tokens = tuple[Transport, tuple[str, ...]]
 """Tokens of one kind, and by which transport they came."""
+
+
+class RefreshRequest(NamedTuple):
+    """What a request presents for a refresh."""
+
+    via: Transport
+    tokens: tuple[str, ...]
+    """The refresh tokens that count: a header counts before a body, and both before cookies."""
+    is_in_body: bool
+    """Whether the refresh token came in the request's body, and the answer goes there too."""
+    access: tuple[str, ...]
+    """The access tokens beside them, by either transport."""
+    trust: Trust
+    anti_csrf: str | None
+    attempt_key: str | None
 
 
 class once(Generic[T]):  # noqa: N801 - it is used as a decorator, as property is
@@ -77,17 +92,18 @@ class Presented(msgspec.Struct, dict=True, eq=False):
         return Transport.COOKIE, _access_tokens(cookie, self.settings.access_cookie_name)
 
     @once
-    def refresh(self) -> Tokens:
-        """The refresh tokens that count: a header counts before a body, and both before cookies."""
+    def refresh(self) -> RefreshRequest:
+        """All that a refresh is decided by."""
         token = self._refresh_header or self._refresh_body
-        if token is not None:
-            return Transport.HEADER, (token,)
-        return Transport.COOKIE, self._refresh_cookies or self._older_refresh
-
-    @once
-    def asks_for_body(self) -> bool:
-        """Whether the refresh token that counts came in the request's body, and the answer goes there too."""
-        return self._refresh_header is None and self._refresh_body is not None
+        return RefreshRequest(
+            via=Transport.COOKIE if token is None else Transport.HEADER,
+            tokens=self._refresh_cookies or self._older_refresh if token is None else (token,),
+            is_in_body=token is not None and self._refresh_header is None,
+            access=self.all_access,
+            trust=self.trust,
+            anti_csrf=self.anti_csrf,
+            attempt_key=self.attempt_key,
+        )
 
     @once
     def access_header(self) -> str | None:
@@ -104,6 +120,11 @@ class Presented(msgspec.Struct, dict=True, eq=False):
     def access_cookies(self) -> tuple[str, ...]:
         """The access tokens that the cookies offer, whatever the headers do; also those of an older name."""
         return _tokens(self._lines[1], self.settings.access_cookie_name) + self._older_access
+
+    @property
+    def all_access(self) -> tuple[str, ...]:
+        """The access tokens that the client holds, by either transport."""
+        return self.access_cookies if self.access_header is None else (self.access_header, *self.access_cookies)
 
     @property
     def has_access(self) -> bool:

@@ -15,6 +15,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from urllib.parse import quote
 
+from reseal.web.responses import WebResponse
+
 if TYPE_CHECKING:
     from reseal.settings import Settings
 
@@ -72,16 +74,7 @@ class Anonymous:
     """The request has no session, and a refresh would bring none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A response without a framework."""
-
-    status: int
-    body: str
-    headers: tuple[tuple[str, str], ...]
-
-
-def refresh_page(settings: Settings, target: str, *, by_itself: bool, path_prefix: str = "") -> Page:
+def refresh_page(settings: Settings, target: str, *, by_itself: bool, path_prefix: str = "") -> WebResponse:
     """Write the page that refreshes the session and then comes back to ``target``, a path of this host.
 
     Unless it may do so ``by_itself``, and where there are no scripts, the visitor sends the form: for the browser the
@@ -94,14 +87,14 @@ def refresh_page(settings: Settings, target: str, *, by_itself: bool, path_prefi
     if by_itself:
         hidden = _form(action, text, hidden=True)
         body = f"{hidden}<noscript>{body}</noscript><script>{_SCRIPT}</script>"
-    return Page(200, _PAGE.format(body=body), _HEADERS)
+    return WebResponse(200, _HEADERS, _PAGE.format(body=body).encode())
 
 
-def failure_page(settings: Settings, target: str, retry_after: int, *, path_prefix: str = "") -> Page:
+def failure_page(settings: Settings, target: str, retry_after: int, *, path_prefix: str = "") -> WebResponse:
     """Write the answer of the refresh if the store is away: nobody was signed out, and the form is there again."""
     action = _action(settings, target, path_prefix)
     body = _form(action, "Your session could not be renewed just now.", hidden=False)
-    return Page(503, _PAGE.format(body=body), (*_HEADERS, ("Retry-After", str(retry_after))))
+    return WebResponse(503, (*_HEADERS, ("Retry-After", str(retry_after))), _PAGE.format(body=body).encode())
 
 
 def local_target(text: str) -> str:

@@ -1,0 +1,130 @@
+"""What any application of ASGI needs: requests as facts, session headers on responses, and a lifespan."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
+
+from reseal._async.reseal import AsyncReseal
+from reseal.core.errors import ResealError
+from reseal.threads import ApplicationLoop
+from reseal.web.facts import RequestFacts
+from reseal.web.headers import SessionHeaders
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
+
+_OUTBOX: Final = "reseal.headers"
+_ROOT: Final = "reseal.root_path"
+"""Where the application is whose routes refresh the session."""
+
+
+def facts(scope: Scope) -> RequestFacts:
+    """Read a request, without its body."""
+    client = scope.get("client")
+    return RequestFacts(
+        scope.get("method", "GET").upper(),
+        scope["path"],
+        tuple(scope["headers"]),
+        client and client[0],
+        root_path=scope.get(_ROOT, scope.get("root_path", "")),
+        query_string=scope.get("query_string", b""),
+    )
+
+
+def target(scope: Scope) -> str:
+    """Return path and query as the client wrote them."""
+    path = scope.get("raw_path") or scope["path"].encode()
+    query = scope["query_string"]
+    return str((path + b"?" + query if query else path).decode("latin-1"))
+
+
+def outbox(scope: Scope) -> SessionHeaders:
+    """Return the headers that will leave with the response. Raises ``RuntimeError`` where nothing sends them."""
+    headers = scope.get(_OUTBOX)
+    if isinstance(headers, SessionHeaders):
+        return headers
+    if scope["type"] == "websocket":
+        raise RuntimeError("a WebSocket has no response that could carry headers: use reseal.guard(websocket)")
+    raise RuntimeError("sessions are not installed in this application: call reseal.install(app)")
+
+
+class SessionMiddleware:
+    """Adds the session's headers to the first message of the response. It belongs outside everything else.
+
+    An error page must carry the cookies of a refresh as well.
+    """
+
+    def __init__(self, app: ASGIApp, *, has_routes: bool) -> None:
+        self._app = app
+        self._has_routes = has_routes
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http":
+            return self._app(scope, receive, send)
+        if self._has_routes or _ROOT not in scope:
+            scope[_ROOT] = scope.get("root_path", "")  # further in, mounts add to it
+        headers = scope[_OUTBOX] = SessionHeaders()
+
+        def send_with_headers(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                if headers.touched:
+                    message["headers"] = headers.merge_into(message.get("headers", ()))
+                headers.sent = True
+            return send(message)
+
+        return self._app(scope, receive, send_with_headers)
+
+
+class Opening:
+    """Opens the sessions with the application, closes them with it, and says why the application cannot start."""
+
+    def __init__(self, sessions: AsyncReseal, loop: ApplicationLoop) -> None:
+        self._sessions = sessions
+        self._loop = loop
+        self._refusal: ResealError | None = None
+
+    def around(self, lifespan: Lifespan) -> Lifespan:
+        """Open the sessions before an application's own lifespan begins, and close them when it has ended."""
+
+        @asynccontextmanager
+        async def opened(app: Any) -> AsyncIterator[Any]:
+            self._loop.enter()
+            async with self._opened(), lifespan(app) as state:
+                yield state
+
+        return opened
+
+    def explained(self, app: ASGIApp) -> ASGIApp:
+        """Report to the server why the application cannot start in our words, in place of a traceback."""
+
+        def call(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            if scope["type"] != "lifespan":
+                return app(scope, receive, send)
+
+            def send_reason(message: Message) -> Awaitable[None]:
+                if self._refusal is not None and message["type"] == "lifespan.startup.failed":
+                    message = {**message, "message": f"Reseal cannot start: {self._refusal}"}
+                return send(message)
+
+            return app(scope, receive, send_reason)
+
+        return call
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[None]:
+        self._refusal = None
+        try:
+            await self._sessions.open()
+        except ResealError as error:
+            self._refusal = error
+            raise
+        try:
+            yield
+        finally:
+            await self._sessions.close()
