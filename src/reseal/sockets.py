@@ -97,7 +97,7 @@ async def refuse(websocket: WebSocket, error: ResealError, answer: WebResponse) 
     WebSocket is open already nothing can be answered: the error goes on to the server, which closes it and says so.
     """
     if websocket.application_state is not WebSocketState.CONNECTING or _OPEN in websocket.scope:
-        websocket.scope[_OPEN] = True  # whoever is asked next has a WebSocket object of its own, as good as new
+        websocket.scope[_OPEN] = True  # the next handler gets a new WebSocket object: the scope remembers
         raise error
     if _DENIAL not in websocket.scope.get("extensions", {}):
         await websocket.close()

@@ -1,4 +1,4 @@
-"""Tells security events: adds the time and the scope to what somebody noticed."""
+"""Emits security events with time and scope added."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reseal.core.model import Device, EndReason, Scope, SessionRecord
 
 
 class Teller:
-    """The events of one scope, on their way to one listener. An exception of the listener fails the request."""
+    """Emits the events of one scope to one listener. An exception in the listener fails the request."""
 
     __slots__ = ("_clock", "_listener", "_scope")
 
@@ -31,7 +31,7 @@ class Teller:
         by: str | None = None,
         note: str | None = None,
     ) -> None:
-        """Tell of an event."""
+        """Emit an event."""
         self._listener(
             Event(
                 name=name,

@@ -110,7 +110,7 @@ class AsyncRemote:
         return self._keys.verify(access_token, expired_too=expired_too)
 
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
-        """Say whether the anti-CSRF token sent beside an access token is the one in it."""
+        """Return whether the anti-CSRF token sent beside an access token is the one in it."""
         if anti_csrf is None or claims.csrf is None:
             return False
         return hmac.compare_digest(claims.csrf.encode(), anti_csrf.encode("utf-8", "surrogatepass"))
@@ -317,7 +317,7 @@ def _is_sendable(text: str) -> bool:
 
 
 def _text(text: str) -> str:
-    """Give text that JSON can carry; what it cannot (lone surrogates) is in no handle and no token."""
+    """Return text that JSON can carry; what it cannot (lone surrogates) is in no handle and no token."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import httpx
 
 REST: Final = 5_000
-"""Milliseconds for which a host that failed, or is about to leave, is asked last."""
+"""How long a failed or draining host is deprioritised, in ms."""
 ROUNDS: Final = 2
 """How often every host is tried."""
 PAUSE: Final = 0.2
-"""Seconds between two rounds at most; how many, chance says, so that callers do not come back together."""
+"""Maximum back-off between rounds, in seconds; randomised to avoid a thundering herd."""
 CONNECT_TIMEOUT: Final = 1.0
-"""Seconds that a host has for accepting a connection."""
+"""Timeout of a connection attempt, in seconds."""
 CONNECTIONS: Final = 100
 """Most connections; all of them are kept, because over TLS each new one costs more than a call."""
 _FOREIGN_TRANSPORT: Final = (
@@ -131,7 +131,7 @@ class AsyncFailover:
         self._rests[host] = self._clock.monotonic() + REST
 
     def _attempts(self) -> list[str | None]:
-        """Name the hosts in the order of asking; ``None`` is a pause."""
+        """Return hosts in the order to try; ``None`` is a pause."""
         self._turn += 1
         at, now = self._turn % len(self._hosts), self._clock.monotonic()
         turned = self._hosts[at:] + self._hosts[:at]

@@ -34,7 +34,7 @@ from reseal.core.ticket import Ticket
 from reseal.teller import Teller
 
 ATTEMPTS: Final = 8
-"""How often a decision is taken anew because another writer won, before the store is called too busy."""
+"""Retries after losing a race, before the store counts as too busy."""
 ADOPTED: Final = "adopted"
 """The reason in the event of a roll-back after which a line went on."""
 

@@ -266,7 +266,7 @@ class Directory:
         return self._made.get(app_id) or self._make(app_id)
 
     def _is_homeless(self, app_id: str) -> bool:
-        """Tell whether tenants are left whose app is gone."""
+        """Return whether tenants are left whose app is gone."""
         rows = self._rows.get(app_id)
         return rows is not None and DEFAULT_TENANT not in rows.texts
 

@@ -41,7 +41,7 @@ class Family(NamedTuple):
 
 FAMILIES: Final = {
     "reseal_requests_total": Family("counter", "Requests by operation and status."),
-    "reseal_refused_total": Family("counter", "What was no request, by status."),
+    "reseal_refused_total": Family("counter", "Rejected malformed requests, by status."),
     "reseal_connections": Family("gauge", "Open connections."),
     "reseal_connections_closed_total": Family(
         "counter", "Idle connections without API key that were closed: too many of one address, or of all."
@@ -78,7 +78,7 @@ class Metrics:
         self._requests[operation, status] += 1
 
     def count_refused(self, status: int) -> None:
-        """Count what was no request: not HTTP, too slow, or its head too large."""
+        """Count a malformed request: not HTTP, too slow, or its head too large."""
         self._refused[status] += 1
 
     def count_closed(self, reason: str) -> None:

@@ -71,12 +71,12 @@ to_record: Final = _compiled_reader()
 
 
 def storable(text: str) -> bool:
-    """Tell whether a server's text column can hold this. What it cannot hold is in no row."""
+    """Return whether a server's text column can hold this. What it cannot hold is in no row."""
     return "\0" not in text and encodable(text)
 
 
 def encodable(text: str) -> bool:
-    """Tell whether SQLite can hold this: everything but lone surrogates."""
+    """Return whether SQLite can hold this: everything but lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -94,7 +94,7 @@ def key(values: Values) -> Key:
 
 
 def of_new(scope: Scope, new: NewSession) -> Values:
-    """Give the parameters of an ``insert`` that takes the time in the statement."""
+    """Return the parameters of an ``insert`` that takes the time in the statement."""
     return scoped(scope) | {
         "handle": new.handle,
         "user_id": new.user_id,
@@ -110,7 +110,7 @@ def of_new(scope: Scope, new: NewSession) -> Values:
 
 
 def of_rotation(scope: Scope, rotation: Rotation) -> Values:
-    """Give the parameters of ``rotate``."""
+    """Return the parameters of ``rotate``."""
     return scoped(scope) | {
         "handle": rotation.handle,
         "presented_hash": rotation.presented_hash,
@@ -138,7 +138,7 @@ def of_user(scope: Scope, user_id: str, after: UserPlace, limit: int) -> Values:
 
 
 def of_before(which: Before, after: Place, limit: int) -> Values:
-    """Give the parameters of ``before`` and ``before_of_user``."""
+    """Return the parameters of ``before`` and ``before_of_user``."""
     return {
         "app_id": which.app_id,
         "tenant_id": which.tenant_id,

@@ -93,7 +93,7 @@ class SessionHeaders:
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.merge_into(())]
 
     def merge_into(self, existing: RawHeaders) -> list[tuple[bytes, bytes]]:
-        """Give the final headers of a response. Untouched, that is exactly what it had.
+        """Return the final headers of a response. Untouched, that is exactly what it had.
 
         ``Vary`` and ``Access-Control-Expose-Headers`` are united; replaced are ``Cache-Control``, what is said to one
         cache alone (``CDN-Cache-Control``, ``Surrogate-Control``, ``X-Accel-Expires``) and our own headers.

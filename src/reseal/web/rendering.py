@@ -98,7 +98,7 @@ def failure_page(settings: Settings, target: str, retry_after: int, *, path_pref
 
 
 def local_target(text: str) -> str:
-    """Give a path of this host with its query, or ``/`` for anything that could lead elsewhere."""
+    """Return a path of this host with its query, or ``/`` for anything that could lead elsewhere."""
     return text if _LOCAL.fullmatch(text) else "/"
 
 

@@ -276,5 +276,5 @@ async def _remove_tenant(link: AsyncLink, scope: Scope) -> bool:
 
 
 def _is_of_one_row(error: StoreUnavailable) -> bool:
-    """Tell whether what failed was about a row: if the server is away, there is no use in trying each of them."""
+    """Return whether what failed was about a row: if the server is away, there is no use in trying each of them."""
     return isinstance(error.__cause__, _OF_ONE_ROW)

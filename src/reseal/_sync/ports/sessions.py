@@ -29,7 +29,7 @@ class Sessions(Protocol):
         """Get ready. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
     def keep_fresh(self) -> None:
         """Follow changes of the key ring; cheap, to be called before ``verify``. Raises nothing."""
@@ -38,7 +38,7 @@ class Sessions(Protocol):
         """Check an access token without waiting. Raises ``TryRefreshToken``."""
 
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
-        """Say whether an anti-CSRF token belongs to a verified access token."""
+        """Return whether an anti-CSRF token belongs to a verified access token."""
 
     def rotate_keys(self) -> str:
         """Publish a new signing key, which signs after the publication lead. Gives its ``kid``."""

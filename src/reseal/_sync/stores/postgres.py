@@ -277,5 +277,5 @@ def _remove_tenant(link: Link, scope: Scope) -> bool:
 
 
 def _is_of_one_row(error: StoreUnavailable) -> bool:
-    """Tell whether what failed was about a row: if the server is away, there is no use in trying each of them."""
+    """Return whether what failed was about a row: if the server is away, there is no use in trying each of them."""
     return isinstance(error.__cause__, _OF_ONE_ROW)

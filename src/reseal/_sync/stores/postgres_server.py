@@ -35,7 +35,7 @@ from reseal.stores.sql_files import schema_steps
 
 OLDEST_SERVER: Final = 13
 ATTEMPTS: Final = 5
-"""How often a statement is tried that the server took back for the sake of another transaction."""
+"""Attempts of a statement after a deadlock or serialization failure."""
 UPGRADE_PATIENCE: Final = 300.0
 """Seconds to wait for an upgrade of the schema, one's own or another process's."""
 _DEFAULTS: Final = {
@@ -287,7 +287,7 @@ def _refuse_foreign_parameter(uri: Secret, error: Exception) -> None:
 
 
 def _place(parameters: Mapping[str, Any]) -> str:
-    """Give hosts and ports, and nothing else of the parameters."""
+    """Return hosts and ports, and nothing else of the parameters."""
     hosts = str(parameters.get("host") or parameters.get("hostaddr") or "the local socket").split(",")
     ports = str(parameters.get("port") or "5432").split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
@@ -389,7 +389,7 @@ def _is_alive(link: Link) -> bool:
     """Notice without a round trip that the server has closed an idle connection."""
     try:
         link.pgconn.consume_input()
-        link.pgconn.consume_input()  # the first may have found the server's farewell
+        link.pgconn.consume_input()  # the first may have read the server's termination message
     except psycopg.Error:
         return False
     return not link.closed

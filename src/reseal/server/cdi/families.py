@@ -42,11 +42,11 @@ class CdiTokenFamilies:
         self._kept = lru_cache(KEPT)(self._make)
 
     def of(self, tenant_id: str, *, graceful: bool = False) -> AsyncTokenFamilies:
-        """Give the line of a tenant's sessions; ``graceful`` under the policy of CDI 5.6."""
+        """Return the line of a tenant's sessions; ``graceful`` under the policy of CDI 5.6."""
         return self._kept(tenant_id, graceful)
 
     def of_handle(self, handle: str) -> AsyncTokenFamilies:
-        """Give the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
+        """Return the line of a handle that somebody named. Raises ``Unauthorised`` if no handle looks like that."""
         if not is_handle(handle):
             raise Unauthorised(Refusal.UNKNOWN_SESSION)
         return self.of(tenant_of(handle))

@@ -73,7 +73,7 @@ class CdiRecords:
 
 
 def is_user_id(user_id: str) -> bool:
-    """Say whether a session of the wire may have this user id: also the empty one, with which SDKs' own suites work."""
+    """Return whether a session of the wire may have this user id, including the empty one of SDKs' own suites."""
     if not user_id:
         return True
     try:

@@ -95,7 +95,7 @@ def values_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> list[str]:
 
 
 async def body_of(request: Request, receive: Any) -> bytes:
-    """Give the body. Raises ``Problem`` as :func:`read_body` does."""
+    """Return the body. Raises ``Problem`` as :func:`read_body` does."""
     body = request.arrived
     if body is None:
         return await read_body(request.headers, receive)

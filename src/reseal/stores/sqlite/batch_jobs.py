@@ -83,7 +83,7 @@ def wrapped(error: Exception) -> Exception:
 
 
 def _sorted(batch: Iterable[Submission]) -> tuple[list[tuple[Kind[Any, Any], list[_Member]]], list[Submission]]:
-    """Give the kinds of which there are several, with one job for each row, and whatever goes alone."""
+    """Return the kinds of which there are several, with one job for each row, and whatever goes alone."""
     kinds: dict[Kind[Any, Any], dict[Hashable, _Member]] = {}
     alone: list[Submission] = []
     for waiter, job in batch:

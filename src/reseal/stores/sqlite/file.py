@@ -117,7 +117,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def is_foreign(connection: sqlite3.Connection) -> bool:
-    """Tell whether there is something in a database, and it is not ours."""
+    """Return whether there is something in a database, and it is not ours."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     return bool(tables or version) and not (version and tables >= _FIRST_TABLES)

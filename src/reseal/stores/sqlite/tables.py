@@ -31,11 +31,11 @@ class Tables:
         self._sql = QUERIES
 
     def insert(self, db: sqlite3.Connection, new: Values, now: int) -> int | None:
-        """Give the time at which the session begins."""
+        """Return the time at which the session begins."""
         return now if db.execute(self._sql["insert"], new | {"now": now}).rowcount else None
 
     def get(self, db: sqlite3.Connection, key: Key) -> Row:
-        """Give the latest time that any process has noted (ms), its era, and the columns of a session or NULLs."""
+        """Return the latest time that any process has noted (ms), its era, and the columns of a session or NULLs."""
         row: Row = db.execute(self._sql["get"], key).fetchone()
         return row
 
@@ -44,7 +44,7 @@ class Tables:
         return [found[key] for key in keys]
 
     def rotate(self, db: sqlite3.Connection, rotation: Values, now: int) -> Row | None:
-        """Give the columns of the session after the step."""
+        """Return the columns of the session after the step."""
         row: Row | None = db.execute(self._sql["rotate"], rotation | {"now": now}).fetchone()
         return row
 
