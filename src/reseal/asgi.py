@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from reseal._async.reseal import AsyncReseal
 from reseal.core.errors import ResealError
@@ -24,8 +24,16 @@ _ROOT: Final = "reseal.root_path"
 """Where the application is whose routes refresh the session."""
 
 
-def facts(scope: Scope) -> RequestFacts:
+class Connection(Protocol):
+    """A request, or a WebSocket, of a framework that is built on ASGI."""
+
+    @property
+    def scope(self) -> Scope: ...
+
+
+def facts(request: Connection) -> RequestFacts:
     """Read a request, without its body."""
+    scope = request.scope
     client = scope.get("client")
     return RequestFacts(
         scope.get("method", "GET").upper(),
@@ -37,19 +45,20 @@ def facts(scope: Scope) -> RequestFacts:
     )
 
 
-def target(scope: Scope) -> str:
+def target(request: Connection) -> str:
     """Return path and query as the client wrote them."""
+    scope = request.scope
     path = scope.get("raw_path") or scope["path"].encode()
     query = scope["query_string"]
     return str((path + b"?" + query if query else path).decode("latin-1"))
 
 
-def outbox(scope: Scope) -> SessionHeaders:
+def outbox(request: Connection) -> SessionHeaders:
     """Return the headers that will leave with the response. Raises ``RuntimeError`` where nothing sends them."""
-    headers = scope.get(_OUTBOX)
+    headers = request.scope.get(_OUTBOX)
     if isinstance(headers, SessionHeaders):
         return headers
-    if scope["type"] == "websocket":
+    if request.scope["type"] == "websocket":
         raise RuntimeError("a WebSocket has no response that could carry headers: use reseal.guard(websocket)")
     raise RuntimeError("sessions are not installed in this application: call reseal.install(app)")
 

@@ -35,6 +35,7 @@ from reseal._async.endpoints import AsyncEndpoint, AsyncEndpoints
 from reseal._async.ports import AsyncSessions
 from reseal._async.reseal import AsyncReseal, embedded
 from reseal._async.session import AsyncSession as Session
+from reseal.asgi import facts, outbox
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ResealError
@@ -45,10 +46,9 @@ from reseal.threads import ApplicationLoop, SyncCalls
 from reseal.watch import Watch
 from reseal.web import bearer, cors, places
 from reseal.web.facts import RequestFacts
-from reseal.web.headers import SessionHeaders
 from reseal.web.responses import WebResponse
 
-__all__ = ["Reseal", "Session", "Settings"]
+__all__ = ["Reseal", "Session", "Settings", "facts", "outbox"]
 
 _ELSEWHERE: Final[tuple[Match, Scope]] = (Match.NONE, {})
 
@@ -59,14 +59,11 @@ T = TypeVar("T")
 class _Requests:
     """How a request of Starlette is read."""
 
-    def facts(self, request: HTTPConnection) -> RequestFacts:
-        return asgi.facts(request.scope)
-
-    def outbox(self, request: HTTPConnection) -> SessionHeaders:
-        return asgi.outbox(request.scope)
+    facts = staticmethod(facts)
+    outbox = staticmethod(outbox)
 
     async def facts_with_body(self, request: Request) -> RequestFacts:
-        head = asgi.facts(request.scope)  # the server holds the body to its stated length
+        head = facts(request)  # the server holds the body to its stated length
         return msgspec.structs.replace(head, body=await request.body()) if bearer.may_have_body(head) else head
 
 
@@ -140,7 +137,7 @@ class Reseal(AsyncRequestCalls[Request]):
         A visitor who came by a link of another site is asked to press a button.
         """
         read = facts(request)
-        target = places.public(asgi.target(request.scope), read, self.settings)
+        target = places.public(asgi.target(request), read, self.settings)
         return _response(self._endpoints.page_before(read, outbox(request), target))
 
     def install_cors(
@@ -174,16 +171,6 @@ class Reseal(AsyncRequestCalls[Request]):
             return _response(answer)
         await sockets.refuse(request, error, answer)
         return None
-
-
-def facts(request: HTTPConnection) -> RequestFacts:
-    """Read a request as the sessions want it."""
-    return asgi.facts(request.scope)
-
-
-def outbox(request: HTTPConnection) -> SessionHeaders:
-    """Return the headers that will leave with this request's response."""
-    return asgi.outbox(request.scope)
 
 
 def _response(answer: WebResponse) -> Response:
