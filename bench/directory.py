@@ -19,7 +19,7 @@ from reseal import AsyncSQLiteStore
 from reseal.core.model import Scope
 from reseal.log import log_event
 from reseal.server.config import ServiceSettings
-from reseal.server.directory import WAIT_AFTER, Directory
+from reseal.server.tenants.directory import WAIT_AFTER, Directory
 from reseal.stores.sqlite import file as sqlite_file
 from reseal.testing import ManualClock
 

@@ -16,8 +16,8 @@ from reseal.clock import SystemClock
 from reseal.log import log_event
 from reseal.server.cli import main
 from reseal.server.config import ServiceSettings
-from reseal.server.directory import Directory
 from reseal.server.stores import make_store
+from reseal.server.tenants.directory import Directory
 from tests.support.postgres import binaries
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/run-the-service.md").read_text("utf-8")

@@ -42,7 +42,6 @@ from reseal.server import request_log, rpc
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
-from reseal.server.directory import App, Directory
 from reseal.server.end_user import device_of
 from reseal.server.health import Health
 from reseal.server.http.exchange import KNOWN
@@ -54,6 +53,7 @@ from reseal.server.operations.call import Call, ServiceFacts
 from reseal.server.permits import CURRENT, check_permit
 from reseal.server.routes import HANDLERS
 from reseal.server.scoreboard import Scoreboard
+from reseal.server.tenants.directory import App, Directory
 
 _UNAVAILABLE = "Session store unavailable, try again"
 

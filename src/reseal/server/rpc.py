@@ -26,9 +26,9 @@ from reseal.core.model import SessionRecord
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
 from reseal.rpc import calls
-from reseal.server.directory import Directory
 from reseal.server.http.messages import Reply
 from reseal.server.permits import EVERYTHING, Forbidden, Permit
+from reseal.server.tenants.directory import Directory
 
 PREFIX: Final = calls.PREFIX
 CALL: Final = calls.CALL.encode()

@@ -26,8 +26,8 @@ from reseal.server.cli.audit_log import accountable, audit_listener
 from reseal.server.cli.exits import DONE, REFUSED, CommandFailed
 from reseal.server.cli.opened import app_of, in_app, in_store
 from reseal.server.cli.output import Row, moment_of, show, time_of
-from reseal.server.directory import App, Directory
 from reseal.server.inspection.keys import signing
+from reseal.server.tenants.directory import App, Directory
 
 _NONE_BEFORE: Final = "No live session is as old as that."
 

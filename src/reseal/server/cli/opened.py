@@ -15,8 +15,8 @@ from reseal.server.cli.arguments import settings_of
 from reseal.server.cli.audit_log import audit_listener
 from reseal.server.cli.exits import CommandFailed
 from reseal.server.config import ServiceSettings
-from reseal.server.directory import App, Directory
 from reseal.server.stores import make_store
+from reseal.server.tenants.directory import App, Directory
 
 T = TypeVar("T")
 

@@ -18,8 +18,8 @@ from reseal.server.cli.arguments import command, configured, group, settings_of
 from reseal.server.cli.exits import DONE, REFUSED, CommandFailed
 from reseal.server.cli.opened import in_store, open_store
 from reseal.server.cli.output import moment_of, print_json, printable, show, time_of
-from reseal.server.directory import Directory
 from reseal.server.inspection import Finding, clocks, inspect
+from reseal.server.tenants.directory import Directory
 
 
 def add(commands: Any) -> None:

@@ -14,10 +14,10 @@ from reseal.core.secret import Secret, revealed
 from reseal.log import log_event
 from reseal.server import tls
 from reseal.server.config import ServiceSettings
-from reseal.server.directory import Directory
 from reseal.server.inspection import clocks, keys, restores, sqlite
 from reseal.server.inspection.finding import Finding, failed, warned
 from reseal.server.stores import make_store
+from reseal.server.tenants.directory import Directory
 
 __all__ = ["Finding", "inspect"]
 

@@ -13,8 +13,8 @@ from reseal.cdi.replies import CookieFacts
 from reseal.cdi.versions import Version
 from reseal.core.events import Caller
 from reseal.server.cdi.sessions import CdiSessions
-from reseal.server.directory import Directory
 from reseal.server.http import messages as http
+from reseal.server.tenants.directory import Directory
 
 Reply = dict[str, Any]
 """The members of a JSON object that is answered with status 200."""

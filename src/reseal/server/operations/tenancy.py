@@ -14,9 +14,9 @@ from reseal.cdi.names import check_app_id, check_tenant_id
 from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import Problem, unknown_tenant
 from reseal.cdi.versions import Version
-from reseal.server.directory import DEFAULT_APP, App, Directory
 from reseal.server.operations.call import Call, Reply
 from reseal.server.permits import CURRENT
+from reseal.server.tenants.directory import DEFAULT_APP, App, Directory
 
 V5_0: Final = Version(5, 0)
 _METHODS: Final = ("emailPassword", "thirdParty", "passwordless")
