@@ -101,7 +101,7 @@ class RpcEngines:
         if app is None:
             raise _no_tenant(profile)
         profile = _within(profile, app.driver.app.access_token_ms // 1000)
-        key = (profile, app.born)
+        key = (profile, app.incarnation)
         engine = self._engines.pop(key, None)
         if engine is None:
             engine = await self._opened(key, app.store)

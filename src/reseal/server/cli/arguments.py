@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from reseal.server.config import ServiceSettings
-from reseal.server.tenants.directory import DEFAULT_APP
+from reseal.server.tenants.rows import DEFAULT_APP
 
 Command = Callable[[Namespace], int]
 

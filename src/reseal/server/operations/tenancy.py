@@ -16,7 +16,8 @@ from reseal.cdi.problem import Problem, unknown_tenant
 from reseal.cdi.versions import Version
 from reseal.server.operations.call import Call, Reply
 from reseal.server.permits import CURRENT
-from reseal.server.tenants.directory import DEFAULT_APP, App, Directory
+from reseal.server.tenants.directory import App, Directory
+from reseal.server.tenants.rows import DEFAULT_APP
 
 V5_0: Final = Version(5, 0)
 _METHODS: Final = ("emailPassword", "thirdParty", "passwordless")

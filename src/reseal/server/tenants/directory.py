@@ -1,12 +1,8 @@
-"""The apps and tenants of a service, and the driver of each app.
+"""The apps and tenants of a service, and the sessions of each app.
 
 Rows live in the store, so that several processes agree; each process keeps them for a moment and then asks for what has
-changed, beside the requests that go on meanwhile. It looks again at once when it meets a name that it does not know. A
-row that is leaving belongs to a tenant whose removal was begun: it is there no more, and whoever meets it may bring the
-removal to its end.
-
-What an unchanged app costs does not depend on how many there are, nor on its tenants: rows are kept as they were stored
-and read when they are asked for, and an app's driver is made when it is first wanted.
+changed, beside the requests that go on at the same time. It looks again at once when it meets a name that it does not
+know. An app's sessions are made when they are first wanted; how a tenant is removed is said in ``removal``.
 """
 
 from __future__ import annotations
@@ -14,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
-
-import msgspec
 
 from reseal._async import paging
 from reseal._async.ports import AsyncStore
 from reseal.cdi.model import AppSettings
-from reseal.cdi.problem import Problem, unknown_tenant
+from reseal.cdi.problem import Problem
 from reseal.cdi.verifier import CdiVerifier
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
@@ -39,50 +33,15 @@ from reseal.server.cdi.sessions import CdiSessions
 from reseal.server.config import ServiceSettings
 from reseal.server.permits import CURRENT
 from reseal.server.tenant_guard import GuardedStore
+from reseal.server.tenants.removal import Removal
+from reseal.server.tenants.rows import DEFAULT_APP, TenantParts, TenantRows
 
-DEFAULT_APP: Final = "public"
 LOOK_AGAIN_AFTER: Final = 500
 """Milliseconds for which an unknown name stays unknown, and after which a request asks for changes."""
 WAIT_AFTER: Final = 1_000
 """Milliseconds after which it waits for them; before that it goes on with what is known."""
-_LEAVING: Final = b'{"leaving": true}'
 _MANY: Final = 200
 """Apps that are made before other requests have their turn."""
-
-
-class TenantRows:
-    """The tenants of one app as they are stored, oldest first."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, bytes] = {}
-
-    def part(self, tenant_id: str, member: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = msgspec.json.decode(self.texts[tenant_id]).get(member, {})
-        return found
-
-    def born(self) -> str:
-        """Return the id that distinguishes an app from a removed one of the same name."""
-        return str(msgspec.json.decode(self.texts[DEFAULT_TENANT]).get("born", ""))
-
-
-class TenantParts(Mapping[str, Mapping[str, Any]]):
-    """One part of each tenant's row, by the tenant's id; read when it is asked for."""
-
-    def __init__(self, rows: TenantRows, member: str) -> None:
-        self._rows = rows
-        self._member = member
-
-    def __getitem__(self, tenant_id: str) -> Mapping[str, Any]:
-        return self._rows.part(tenant_id, self._member)
-
-    def __contains__(self, tenant_id: object) -> bool:
-        return tenant_id in self._rows.texts
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows.texts)
-
-    def __len__(self) -> int:
-        return len(self._rows.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +55,8 @@ class App:
     """What each tenant's SDK noted about ways to sign in: kept and shown, never acted on."""
     store: AsyncStore
     """The store, in which no session of this app begins once it or the tenant is gone."""
-    born: str
-    """Tells an app from one of the same name that was removed before: it has other keys."""
+    incarnation: str
+    """Tells an app from a removed one of the same name: it has other keys."""
     api_keys: tuple[ApiKey, ...]
     """The app's own keys. If there are any, every call needs a key."""
 
@@ -121,40 +80,39 @@ class Directory:
         self._on_event = on_event
         self._wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
         self._verifier = CdiVerifier()
-        self._rows: dict[str, TenantRows] = {}
+        self._rows = TenantRows()
+        self._removal = Removal(store, self._rows)
         self._made: dict[str, App] = {}
         """The apps that were asked for."""
         self._with_keys: dict[str, tuple[ApiKey, ...]] = {}
         """The apps that have API keys of their own."""
         self._all_keys: Mapping[bytes, ApiKey] | None = None
-        self._leaving: set[Scope] = set()
         self._revision = 0
         self._read_at: int | None = None
-        self._looking: asyncio.Task[None] | None = None
-        self._begun = 0
-        """Readings that were begun; one goes on at a time."""
-        self._latest = 0
-        """Which of them came to its end last."""
+        self._reloading: asyncio.Task[None] | None = None
+        self._reloads_started = 0
+        self._last_reload_finished = 0
+        """Its number, as ``_reloads_started`` counts; one goes on at a time."""
         self._lock = asyncio.Lock()
 
     async def close(self) -> None:
-        """End what is under way."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        """Cancel a reading in the background."""
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
 
     async def find(self, app_id: str, tenant_id: str, *, insist: bool = False) -> App | None:
         """Return an app if it and its tenant exist. A known one stays known while the store is unavailable.
 
-        ``insist``: look into the store at once for an unknown name, which may be another process's newest. Not for
+        ``insist``: ask the store at once for an unknown name, which may be another process's newest. Not for
         callers without a key: they could make the store busy.
         """
         app = self._known(app_id, tenant_id)
         if app is not None and (self._lock.locked() or not self._is_older_than(WAIT_AFTER)):
-            self._look_beside()
+            self._reload_in_background()
             return app
         try:
-            await self._look(now=insist and app is None)
+            await self._reload_if_due(now=insist and app is None)
         except StoreUnavailable:
             if app is None:
                 raise
@@ -184,11 +142,11 @@ class Directory:
             return self._known(app_id, DEFAULT_TENANT)
 
     async def apps(self) -> Mapping[str, App]:
-        """List the apps that the caller may see, as the store knows them now."""
+        """List the apps that the caller may see, as the store has them now."""
         async with self._lock:
             await self._read()
             apps = {}
-            for number, app_id in enumerate(CURRENT.get().apps_of(self._rows)):
+            for number, app_id in enumerate(CURRENT.get().apps_of(self._rows.apps)):
                 app = self._known(app_id, DEFAULT_TENANT)
                 if app is not None:
                     apps[app_id] = app
@@ -207,15 +165,16 @@ class Directory:
         scope, change = Scope(app_id, tenant_id), as_stored(change)
         async with self._lock:
             await self._read()
-            await self._finish_leaving(scope)
+            await self._removal.finish_begun(scope)
             app = self._known(app_id, DEFAULT_TENANT)
             config = _merged({} if app is None else app.tenants.get(tenant_id, {}), change)
             noted = _merged({} if app is None else app.sign_in.get(tenant_id, {}), sign_in or {})
             self._check(app, scope, config)
-            row = {"coreConfig": config, "signIn": noted, "born": self._random(8).hex() if app is None else app.born}
+            incarnation = self._random(8).hex() if app is None else app.incarnation
+            row = {"coreConfig": config, "signIn": noted, "born": incarnation}
             created = await self._store.put_tenant(scope, json.dumps(row).encode())
             await self._read()
-            await self._take_back_homeless(scope)
+            await self._removal.refuse_orphan(scope)
             return created
 
     async def remove(self, app_id: str, tenant_id: str) -> bool:
@@ -225,133 +184,79 @@ class Directory:
         async with self._lock:
             await self._read()
             if self._known(app_id, tenant_id) is not None:
-                await self._store.put_tenant(scope, _LEAVING)
+                await self._removal.begin(scope)
                 await self._read()
-            existed = await self._remove(scope)
+            existed = await self._removal.finish(scope)
             await self._read()
             return existed
 
-    async def _remove(self, scope: Scope) -> bool:
-        """Delete what a tenant has, and first what those have that were created in its app meanwhile."""
-        if scope.tenant_id == DEFAULT_TENANT:
-            homeless = self._rows[scope.app_id].texts if self._is_homeless(scope.app_id) else ()
-            for tenant_id in sorted(homeless):
-                await self._store.remove_tenant(Scope(scope.app_id, tenant_id))
-        return await self._store.remove_tenant(scope)
-
-    async def _finish_leaving(self, scope: Scope) -> None:
-        """Complete an interrupted removal, so that nothing of the tenant comes back."""
-        if scope in self._leaving:
-            await self._remove(scope)
-
-    async def _take_back_homeless(self, scope: Scope) -> None:
-        """Raise ``Problem`` if the app of a new tenant has been removed in the meantime."""
-        if self._is_homeless(scope.app_id):
-            await self._store.remove_tenant(scope)
-            raise unknown_tenant(scope.app_id, DEFAULT_TENANT)
-
-    async def _still_has(self, scope: Scope, born: str) -> bool:
-        """Look whether a tenant is there: in a reading that began after the question, one for all who ask meanwhile."""
-        asked = self._begun
+    async def _still_has(self, scope: Scope, incarnation: str) -> bool:
+        """Say whether a tenant is there, by a reading that began after the question; callers share one."""
+        asked = self._reloads_started
         async with self._lock:
-            if self._latest <= asked:
+            if self._last_reload_finished <= asked:
                 await self._read()
         app = self._known(scope.app_id, scope.tenant_id)
-        return app is not None and app.born == born
+        return app is not None and app.incarnation == incarnation
 
     def _known(self, app_id: str, tenant_id: str) -> App | None:
-        rows = self._rows.get(app_id)
-        if rows is None or tenant_id not in rows.texts or self._is_homeless(app_id):
+        if not self._rows.has(app_id, tenant_id):
             return None
         return self._made.get(app_id) or self._make(app_id)
 
-    def _is_homeless(self, app_id: str) -> bool:
-        """Return whether tenants are left whose app is gone."""
-        rows = self._rows.get(app_id)
-        return rows is not None and DEFAULT_TENANT not in rows.texts
+    def _reload_in_background(self) -> None:
+        """Read what has changed while requests go on, if it is due."""
+        if self._is_older_than(LOOK_AGAIN_AFTER) and (self._reloading is None or self._reloading.done()):
+            self._reloading = asyncio.get_running_loop().create_task(self._reload_or_keep())
 
-    def _look_beside(self) -> None:
-        """Ask for changes while requests go on, if it is time."""
-        if self._is_older_than(LOOK_AGAIN_AFTER) and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.get_running_loop().create_task(self._look_and_forgive())
-
-    async def _look_and_forgive(self) -> None:
-        """Look; what is known stays known while the store is silent."""
+    async def _reload_or_keep(self) -> None:
+        """Read what has changed; known apps stay known while the store is unavailable."""
         try:
-            await self._look(now=False)
+            await self._reload_if_due(now=False)
         except StoreUnavailable:
             self._read_at = self._clock.monotonic()
 
-    async def _look(self, *, now: bool) -> None:
+    async def _reload_if_due(self, *, now: bool) -> None:
         async with self._lock:
             if now or self._is_older_than(LOOK_AGAIN_AFTER):
                 await self._read()
 
     async def _read(self) -> None:
         """Read what has changed; one reading at a time, under the lock."""
-        self._begun += 1
+        self._reloads_started += 1
         changes = await paging.changed_tenants(self._store, self._revision)
-        if changes.since == 0:
-            self._forget({row.scope for row in changes.there})
+        changed = self._rows.keep_only({row.scope for row in changes.there}) if changes.since == 0 else set()
         for row in changes.there:
-            self._note(row.scope, row.config)
-        for scope in changes.gone:
-            self._drop(scope)
+            changed |= self._rows.put(row.scope, row.config)
+        changed |= self._rows.drop(changes.gone)
+        for app_id in changed:
+            self._renew(app_id)
         self._revision = changes.revision
-        self._read_at, self._latest = self._clock.monotonic(), self._begun
+        self._read_at, self._last_reload_finished = self._clock.monotonic(), self._reloads_started
 
-    def _forget(self, there: set[Scope]) -> None:
-        """Know no tenant but these, and the default one, which needs no row."""
-        known = [Scope(app_id, tenant_id) for app_id, rows in self._rows.items() for tenant_id in rows.texts]
-        for scope in [*known, *self._leaving, Scope(DEFAULT_APP, DEFAULT_TENANT)]:
-            if scope not in there:
-                self._drop(scope)
-
-    def _note(self, scope: Scope, config: bytes) -> None:
-        if config == _LEAVING:
-            self._drop(scope)
-            self._leaving.add(scope)
-            return
-        self._leaving.discard(scope)
-        self._rows.setdefault(scope.app_id, TenantRows()).texts[scope.tenant_id] = config
-        if scope.tenant_id == DEFAULT_TENANT:
-            self._note_keys(scope.app_id, config)
-            if scope.app_id in self._made:
-                self._make(scope.app_id)
-
-    def _note_keys(self, app_id: str, config: bytes) -> None:
-        """Few apps have keys of their own, so that the others are not read for it."""
-        self._forget_keys(app_id)
-        if b'"api_keys"' in config:
-            self._with_keys[app_id] = own_keys(app_id, self._rows[app_id].part(DEFAULT_TENANT, "coreConfig"))
-
-    def _forget_keys(self, app_id: str) -> None:
+    def _renew(self, app_id: str) -> None:
+        """Follow a change of an app's own row."""
         self._with_keys.pop(app_id, None)
         self._all_keys = None
-
-    def _drop(self, scope: Scope) -> None:
-        self._leaving.discard(scope)
-        if scope == Scope(DEFAULT_APP, DEFAULT_TENANT):
-            self._note(scope, b"{}")
+        if not self._rows.has(app_id, DEFAULT_TENANT):
+            self._made.pop(app_id, None)
             return
-        rows = self._rows.get(scope.app_id, TenantRows())
-        rows.texts.pop(scope.tenant_id, None)
-        if scope.tenant_id == DEFAULT_TENANT:
-            self._made.pop(scope.app_id, None)
-            self._forget_keys(scope.app_id)
-        if not rows.texts:
-            self._rows.pop(scope.app_id, None)
+        rows = self._rows.apps[app_id]
+        if b'"api_keys"' in rows.texts[DEFAULT_TENANT]:  # few apps have keys of their own: the others are not decoded
+            self._with_keys[app_id] = own_keys(app_id, rows.part(DEFAULT_TENANT, "coreConfig"))
+        if app_id in self._made:
+            self._make(app_id)
 
     def _make(self, app_id: str) -> App:
         """Make an app of its rows; what did not change stays as it was made before."""
-        rows, known = self._rows[app_id], self._made.get(app_id)
-        born = rows.born() if app_id != DEFAULT_APP else ""
+        rows, known = self._rows.apps[app_id], self._made.get(app_id)
+        incarnation = rows.incarnation() if app_id != DEFAULT_APP else ""
         wanted = self._settings_of(app_id, rows.part(DEFAULT_TENANT, "coreConfig"), known)
         api_keys = self._with_keys.get(app_id, ())
-        if known is not None and known.driver.app == wanted and known.born == born:
+        if known is not None and known.driver.app == wanted and known.incarnation == incarnation:
             self._made[app_id] = replace(known, api_keys=api_keys)
             return self._made[app_id]
-        store = GuardedStore(self._store, lambda scope: self._still_has(scope, born))
+        store = GuardedStore(self._store, lambda scope: self._still_has(scope, incarnation))
         driver = CdiSessions(
             wanted,
             store,
@@ -361,7 +266,7 @@ class Directory:
             on_event=self._on_event,
             verifier=self._verifier,
         )
-        app = App(driver, TenantParts(rows, "coreConfig"), TenantParts(rows, "signIn"), store, born, api_keys)
+        app = App(driver, TenantParts(rows, "coreConfig"), TenantParts(rows, "signIn"), store, incarnation, api_keys)
         self._made[app_id] = app
         return app
 
