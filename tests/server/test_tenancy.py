@@ -301,7 +301,7 @@ async def test_a_busy_service_asks_for_changes_beside_its_requests(many):
     assert store.asked == 1
     await store.put_tenant(Scope("app1", "public"), b'{"coreConfig": {"access_token_validity": 60}}')
     store.free.set()
-    await directory._looking
+    await directory._reloading
     assert (await directory.find("app1", "public")).driver.app.access_token_ms == 60_000
 
 

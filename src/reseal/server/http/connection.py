@@ -43,8 +43,8 @@ from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
 from reseal.server.crowd import Crowd
-from reseal.server.http.exchange import KNOWN, Exchange
-from reseal.server.http.head import OLD, Head, Header
+from reseal.server.http.exchange import KNOWN, Exchange, Header
+from reseal.server.http.head import OLD, Head
 from reseal.server.http.securing import Securing
 
 

@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from reseal.server.http.head import Header
-
 ARRIVED: Final = "reseal.arrived"
 """Key of a scope's extensions for the body, if all of it came with the head."""
 KNOWN: Final = "reseal.known"
@@ -25,6 +23,7 @@ _CLOSE: Final = (b"connection", b"close")
 _LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
 _LOGGER: Final = logging.getLogger("uvicorn.error")
 
+Header = tuple[bytes, bytes]
 Application = Callable[[Any, Any, Any], Awaitable[object]]
 
 

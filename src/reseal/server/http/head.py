@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 import httptools
 
+from reseal.server.http.exchange import Header
+
 HEAD_BYTES: Final = 32 * 1024
 """Most bytes of a request line and headers together."""
 HEAD_FIELDS: Final = 100
@@ -18,8 +20,6 @@ OLD: Final = "1.0"
 _FRAMING: Final = frozenset({b"host", b"transfer-encoding", b"expect"})
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
-
-Header = tuple[bytes, bytes]
 
 
 class Head:
