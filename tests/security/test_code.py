@@ -23,7 +23,7 @@ ALLOWED = {
     ("core/access_token.py", "b64url(signature) != signature_text"): (
         "both sides are of the presented token, and its signature has been found good"
     ),
-    ("_async/stores/postgres.py", "batch[leader][1].presented_hash == item[1].presented_hash"): (
+    ("stores/batching.py", "batch[leader][1].presented_hash == batch[n][1].presented_hash"): (
         "both hashes were presented, by callers of one batch; neither is the store's"
     ),
 }
