@@ -21,10 +21,11 @@ from bench.measure import print_machine
 from reseal.cdi import access_tokens, refresh_tokens
 from reseal.cdi.access_tokens import CdiClaims
 from reseal.cdi.body import Body
-from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.keys import cdi_keys
 from reseal.cdi.verifier import CdiVerifier
 from reseal.core import keys, payload, refresh_token
 from reseal.core.events import Event, EventName
+from reseal.core.key_ring import KeyRing
 from reseal.core.model import Device, Scope, StoredKey
 from reseal.log import log_event
 from reseal.server import request_log
@@ -60,7 +61,7 @@ def _signatures() -> dict[str, Callable[[], object]]:
 
 def _tokens() -> dict[str, Callable[[], object]]:
     key, mac_key = _key("ES256"), os.urandom(32)
-    ring = CdiKeyRing((key, _key("RS256")), algorithm="ES256", interval_ms=10**9, token_ms=10**6)
+    ring = KeyRing(cdi_keys("ES256", interval_ms=10**9, token_ms=10**6), (key, _key("RS256")))
     presented = refresh_token.mint(SCOPE, mac_key, HANDLE, 5, os.urandom(32))
     wire = refresh_tokens.write(presented.text)
     claims = CdiClaims(

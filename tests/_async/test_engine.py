@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 
-from reseal._async.keyring import RELOAD_EVERY
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import Scope
 from reseal.core.purging import KEPT, Backlog
+from reseal.core.session_keys import RELOAD_EVERY
 from reseal.testing._async.sessions_suite import AsyncSessionsSuite
 from reseal.testing._async.world import AsyncWorld
 from reseal.testing.material import DAY, HOUR, MINUTE, new_session

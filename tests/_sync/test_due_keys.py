@@ -1,5 +1,5 @@
 # Generated from tests/_async/test_due_keys.py by tools/unasync.py; edit that file instead.
-"""Of several processes that notice at the same time that a signing key is due, one publishes it, over every store."""
+"""Of several processes that notice at the same time that keys are due, one publishes them, over every store."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.stores.memory import MemoryStore
 from reseal._sync.stores.postgres import PostgresStore
 from reseal._sync.stores.sqlite import SQLiteStore
+from reseal.cdi.keys import cdi_keys
 from reseal.core.events import EventName
-from reseal.core.keys import PUBLICATION_LEAD
-from reseal.settings import Settings
-from reseal.teller import Teller
+from reseal.core.keys import Wrapping
+from reseal.core.session_keys import session_keys
 from reseal.testing import ManualClock
 from reseal.testing._sync.faulty import FaultyStore
 from reseal.testing.material import HOUR
-from reseal.testing.recorder import Recorder
 
 WEEK = 168 * HOUR
 
@@ -50,45 +49,66 @@ def stores(make_store):
         store.close()
 
 
-def keeper_of_sessions(store, clock, events, algorithm="ES256"):
-    settings = Settings(api_domain="https://api.example.com", access_token_signing_algorithm=algorithm)
-    return KeyRingKeeper(settings, store, clock, os.urandom, Teller(settings.scope, clock, events))
+SESSIONS = pytest.param(session_keys, ("ES256", "EdDSA"), id="sessions")
+SERVICE = pytest.param(cdi_keys, ("RS256", "ES256"), id="service")
+EACH_POLICY = pytest.mark.parametrize(("policy_of", "algorithms"), [SESSIONS, SERVICE])
+
+
+@pytest.fixture
+def published():
+    """The ids of the keys that are reported as published."""
+    return []
+
+
+@pytest.fixture
+def keeper(clock, published):
+    def keeper_of(store, policy):
+        def report(name, kid):
+            assert name == EventName.KEY_PUBLISHED
+            published.append(kid)
+
+        return KeyRingKeeper("public", policy, store, Wrapping(None), clock, os.urandom, report)
+
+    return keeper_of
 
 
 @pytest.mark.parametrize("late", [0, 7, 3 * WEEK])
-def test_a_key_of_sessions_that_is_due_is_published_once(stores, clock, late):
-    events = Recorder()
-    one, other = (keeper_of_sessions(store, clock, events) for store in stores)
-    one.open()
+@EACH_POLICY
+def test_keys_that_are_due_are_published_once(stores, clock, keeper, published, policy_of, algorithms, late):
+    policy = policy_of(algorithms[-1], interval_ms=WEEK, token_ms=HOUR)
+    one, other = (keeper(store, policy) for store in stores)
+    first = (one.open()).kids
     other.open()
-    clock.advance(WEEK - PUBLICATION_LEAD + late)
+    clock.advance(WEEK - policy.lead_ms + late)
 
     def the_other_is_faster():
         clock.advance(3)
         other.keep_fresh()
 
     stores[0].before("add_key", the_other_is_faster)
-    one.keep_fresh()
+    assert one.keep_fresh()
     assert one.ring.kids == other.ring.kids
-    assert len(one.ring.kids) == 2
-    assert len(events.named(EventName.KEY_PUBLISHED)) == 2
+    assert len(one.ring.kids) == len(first) + len(policy.algorithms)
+    assert sorted(published) == sorted(one.ring.kids)
+    for algorithm in policy.algorithms:
+        assert len(one.ring.series(algorithm).dynamic) == 2
 
 
-def test_a_key_of_sessions_for_another_algorithm_is_published_once(stores, clock):
-    events = Recorder()
-    keeper_of_sessions(stores[0], clock, events).open()
-    one, other = (keeper_of_sessions(store, clock, events, "EdDSA") for store in stores)
+@EACH_POLICY
+def test_keys_of_another_algorithm_are_published_once(stores, clock, keeper, published, policy_of, algorithms):
+    before, after = (policy_of(each, interval_ms=WEEK, token_ms=HOUR) for each in algorithms)
+    first = (keeper(stores[0], before).open()).kids
+    clock.advance(HOUR)
+    one, other = (keeper(store, after) for store in stores)
 
     def the_other_is_faster():
         clock.advance(3)
         other.open()
 
-    stores[0].before("add_key", nothing)  # the key for refresh tokens, which is there
     stores[0].before("add_key", the_other_is_faster)
     one.open()
     assert one.ring.kids == other.ring.kids
-    assert len(one.ring.kids) == 2
-
-
-def nothing():
-    """The next call succeeds."""
+    assert len(one.ring.kids) == 2 * len(first)
+    assert sorted(published) == sorted(one.ring.kids)
+    assert one.ring.signing(clock.wall()).kid in first, "what all others know already"
+    assert one.ring.signing(clock.wall() + after.lead_ms).algorithm == algorithms[-1]

@@ -8,13 +8,13 @@ from functools import partial
 
 import pytest
 
-from reseal._sync.keyring import RELOAD_EVERY
 from reseal._sync.stores.memory import MemoryStore
 from reseal._sync.stores.sqlite import SQLiteStore
 from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import Scope
 from reseal.core.purging import KEPT, Backlog
+from reseal.core.session_keys import RELOAD_EVERY
 from reseal.testing._sync.sessions_suite import SessionsSuite
 from reseal.testing._sync.world import World
 from reseal.testing.material import DAY, HOUR, MINUTE, new_session

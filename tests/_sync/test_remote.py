@@ -15,8 +15,8 @@ from reseal.core.errors import (
     TryRefreshToken,
 )
 from reseal.core.events import Caller, EventName
-from reseal.core.keys import PUBLICATION_LEAD
 from reseal.core.model import Scope
+from reseal.core.session_keys import PUBLICATION_LEAD
 from reseal.correlation import correlated
 from reseal.rpc.hosts import addresses
 from reseal.settings import Settings

@@ -6,10 +6,11 @@ import pytest
 
 from reseal.cdi import access_tokens
 from reseal.cdi.access_tokens import CdiClaims
-from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.keys import cdi_keys
 from reseal.cdi.verifier import CdiVerifier
 from reseal.core import keys
 from reseal.core.errors import TryRefreshToken
+from reseal.core.key_ring import KeyRing
 from reseal.core.model import StoredKey
 
 HOUR = 3_600_000
@@ -24,7 +25,7 @@ DYNAMIC, STATIC, RSA = signing_key("d-0-es256"), signing_key("s-0"), signing_key
 
 
 def ring_of(*its_keys):
-    return CdiKeyRing(its_keys, algorithm="ES256", interval_ms=24 * HOUR, token_ms=HOUR)
+    return KeyRing(cdi_keys("ES256", interval_ms=24 * HOUR, token_ms=HOUR), its_keys)
 
 
 def token(key, *, version=5, user="user-1", expires_ms=HOUR, payload=b'{"role":"reader"}'):

@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from reseal import Settings, TryRefreshToken
 from reseal.core import access_token
 from reseal.core.access_token import LEEWAY, MAX_LENGTH, Audience, Claims, Verifier, has_shape
-from reseal.core.keys import KeyRing, b64url
+from reseal.core.key_ring import KeyRing
+from reseal.core.keys import b64url
+from reseal.core.session_keys import PUBLISHED
 from tests.security.material import API, HOSTILE, App, unb64
 
 ATTACKS = json.loads((Path(__file__).parent / "token_attacks.json").read_text(encoding="utf-8"))["attacks"]
@@ -147,7 +149,7 @@ def public_encodings(key):
     pem = key.public.public_bytes(encoding.PEM, formats.SubjectPublicKeyInfo)
     der = key.public.public_bytes(encoding.DER, formats.SubjectPublicKeyInfo)
     ssh = key.public.public_bytes(encoding.OpenSSH, formats.OpenSSH)
-    (jwk,) = KeyRing([key], b"").jwks()["keys"]
+    (jwk,) = KeyRing(PUBLISHED, [key]).jwks()["keys"]
     jwks = json.dumps({"keys": [jwk]}).encode()
     pems = [
         pem,
@@ -176,12 +178,12 @@ def test_a_public_key_is_no_hmac_secret_in_any_encoding(app, digest):
 
 
 def test_a_ring_without_keys_accepts_nothing(es256):
-    nobody = Verifier(KeyRing((), b""), Audience(API, API, "public"))
+    nobody = Verifier(KeyRing(PUBLISHED), Audience(API, API, "public"))
     with pytest.raises(TryRefreshToken):
         nobody.verify(es256.pair.access_token, es256.now)
-    nobody.use(KeyRing([es256.key], b""))
+    nobody.use(KeyRing(PUBLISHED, [es256.key]))
     assert nobody.verify(es256.pair.access_token, es256.now).sub == "user-1"
-    nobody.use(KeyRing((), b""))
+    nobody.use(KeyRing(PUBLISHED))
     with pytest.raises(TryRefreshToken):
         nobody.verify(es256.pair.access_token, es256.now)
 
@@ -457,18 +459,18 @@ def test_a_reader_of_the_payload_gets_a_copy(es256):
 
 
 def test_a_verifier_remembers_no_more_than_it_may(es256):
-    verifier = Verifier(KeyRing([es256.key], b""), Audience(API, API, "public"), remember=3)
+    verifier = Verifier(KeyRing(PUBLISHED, [es256.key]), Audience(API, API, "public"), remember=3)
     tokens = [es256.sign(es256.members(gen=str(n))) for n in range(10)]
     for token in tokens:
         verifier.verify(token, es256.now)
     assert list(verifier._seen) == tokens[-3:]
-    forgetful = Verifier(KeyRing([es256.key], b""), Audience(API, API, "public"), remember=0)
+    forgetful = Verifier(KeyRing(PUBLISHED, [es256.key]), Audience(API, API, "public"), remember=0)
     assert forgetful.verify(tokens[0], es256.now) == verifier.verify(tokens[0], es256.now)
     assert forgetful._seen == {}
 
 
 def test_a_verifier_serves_threads_and_changes_of_keys_at_once(es256):
-    ring = KeyRing([es256.key], b"")
+    ring = KeyRing(PUBLISHED, [es256.key])
     verifier = Verifier(ring, Audience(API, API, "public"), remember=2)
     tokens = [es256.sign(es256.members(gen=str(n))) for n in range(8)]
     troubles: list[BaseException] = []
@@ -510,18 +512,18 @@ class Busy(dict):
 
 
 def test_two_threads_that_make_room_at_once_do_not_disturb_each_other(es256):
-    verifier = Verifier(KeyRing([es256.key], b""), Audience(API, API, "public"), remember=1)
+    verifier = Verifier(KeyRing(PUBLISHED, [es256.key]), Audience(API, API, "public"), remember=1)
     verifier._seen = Busy(another=es256.pair.claims)
     assert verifier.verify(es256.pair.access_token, es256.now).sub == "user-1"
     assert dict.keys(verifier._seen) == {es256.pair.access_token}
 
 
 def test_a_token_is_not_remembered_across_a_change_of_keys_that_came_in_between(es256, monkeypatch):
-    verifier = Verifier(KeyRing([es256.key], b""), Audience(API, API, "public"))
+    verifier = Verifier(KeyRing(PUBLISHED, [es256.key]), Audience(API, API, "public"))
     token, original = es256.pair.access_token, access_token.signature_is_good
 
     def slow(*arguments):
-        verifier.use(KeyRing((), b""))
+        verifier.use(KeyRing(PUBLISHED))
         return original(*arguments)
 
     monkeypatch.setattr(access_token, "signature_is_good", slow)

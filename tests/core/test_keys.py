@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from reseal import ConfigurationError, Engine, MemoryStore, SQLiteStore, StoreUnavailable, TryRefreshToken
-from reseal._async.keyring import RELOAD_EVERY
 from reseal.core import keys
-from reseal.core.keys import JWKS_MAX_AGE, PUBLICATION_LEAD, RSA_BITS, KeyRing, SigningKey, Wrapping, signature_is_good
+from reseal.core.key_ring import KeyRing, read_jwks
+from reseal.core.keys import JWKS_MAX_AGE, RSA_BITS, SigningKey, Wrapping, signature_is_good
 from reseal.core.model import StoredKey
+from reseal.core.session_keys import PUBLICATION_LEAD, PUBLISHED, RELOAD_EVERY
 from reseal.testing import ManualClock
 from tests.security.material import JWK_PUBLIC, SECRET_KEY, App, opened, settings, stored_keys, unb64
 
@@ -52,7 +53,7 @@ def one_slow_key():
     made, turn = [keys.generate("RS256") for _ in range(3)], iter(range(10**6))
     generate = keys.generate
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "generate", lambda name: made[next(turn) % 3] if name == "RS256" else generate(name))
+        patch.setattr(keys, "generate", lambda name, *bits: made[next(turn) % 3] if name == "RS256" else generate(name))
         yield
 
 
@@ -193,7 +194,7 @@ def test_coordinates_are_published_at_full_length():
     """A coordinate that begins with a zero byte keeps it (RFC 7518, 6.2.1.2)."""
     for scalar in range(1, 600):
         private = ec.derive_private_key(scalar, ec.SECP256R1())
-        (jwk,) = KeyRing([SigningKey("k", "ES256", private, private.public_key(), 0, 0, "h")], b"").jwks()["keys"]
+        (jwk,) = KeyRing(PUBLISHED, [SigningKey("k", "ES256", private, private.public_key(), 0, 0, "h")]).jwks()["keys"]
         assert len(unb64(jwk["x"])) == len(unb64(jwk["y"])) == 32
 
 
@@ -411,7 +412,7 @@ def test_an_engine_with_another_secret_key_does_not_start_and_makes_no_new_keys(
 def test_keys_show_nothing_secret_when_printed():
     app = App()
     key, stored = app.key, app.store.keys("public")
-    ring = KeyRing([key], b"\x99" * 32)
+    ring = KeyRing(PUBLISHED, [key], b"\x99" * 32)
     assert repr(key) == f"SigningKey(kid={key.kid!r}, algorithm='ES256')"
     assert repr(ring) == f"KeyRing({key.kid})"
     assert ring.kids == (key.kid,)
@@ -424,7 +425,7 @@ def test_keys_show_nothing_secret_when_printed():
 
 def test_a_ring_signs_with_its_oldest_key_if_the_clock_is_behind_them_all():
     made = [keys.load(StoredKey(f"k{n}", "ES256", b"", n, n), keys.generate("ES256")) for n in (30, 10, 20)]
-    ring = KeyRing(made, b"")
+    ring = KeyRing(PUBLISHED, made)
     assert [ring.signing(now).kid for now in (0, 10, 19, 20, 29, 30, 99)] == [
         "k10",
         "k10",
@@ -468,7 +469,7 @@ def test_the_keys_of_an_app_are_read_from_its_store_alone():
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_published_keys_verify_what_the_app_signs_and_sign_nothing(algorithm):
     app = App(access_token_signing_algorithm=algorithm)
-    published = keys.read_jwks(app.engine.jwks()).find(app.key.header)
+    published = read_jwks(PUBLISHED, app.engine.jwks()).find(app.key.header)
     assert signature_is_good(published.public, b"message", app.key.sign(b"message"))
     with pytest.raises(TypeError, match="public half"):
         published.sign(b"message")
@@ -477,7 +478,7 @@ def test_published_keys_verify_what_the_app_signs_and_sign_nothing(algorithm):
 @pytest.mark.parametrize("published", [{}, {"keys": [{}]}, {"keys": 7}, {"keys": [{"kid": "k", "alg": "none"}]}])
 def test_what_is_no_set_of_keys_is_refused(published):
     with pytest.raises(ValueError, match="set of public keys"):
-        keys.read_jwks(published)
+        read_jwks(PUBLISHED, published)
 
 
 def test_a_key_of_the_store_that_signs_no_token_is_refused():

@@ -25,10 +25,10 @@ from reseal import (
     TryRefreshToken,
     Unauthorised,
 )
-from reseal._async.keyring import RELOAD_EVERY
 from reseal.core import refresh_token
 from reseal.core.events import Caller
 from reseal.core.model import Device, Scope
+from reseal.core.session_keys import RELOAD_EVERY
 from reseal.testing import ManualClock
 from tests.security.material import (
     HOSTILE,

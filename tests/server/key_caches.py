@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.server.history import OK
 
 QUICK = """
-import reseal.server.cdi.keyring as keyring, reseal.cdi.key_ring as keys
-keys.OVERLAP = keyring.OVERLAP = 3_000
-keyring.RELOAD_EVERY = 1_000
+import reseal.cdi.keys as keys
+keys.OVERLAP = 3_000
+keys.RELOAD_EVERY = 1_000
 """
 """A minute of overlap becomes three seconds, and what goes with it a twentieth too."""
 LIFETIME = 3

@@ -21,17 +21,20 @@ from reseal._async.ports import AsyncStore
 from reseal._async.purger import AsyncPurger
 from reseal._async.token_families import AsyncTokenFamilies, Lifetimes, Step
 from reseal.clock import Clock, SystemClock
-from reseal.core import actor, ids, payload, rotation
+from reseal.core import actor, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, mint
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
+from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.secret import revealed
 from reseal.core.selection import Before, Place, UserPlace
+from reseal.core.session_keys import session_keys
 from reseal.core.tokens import TokenPair
-from reseal.log import log_event
+from reseal.log import LOGGER, log_event
 from reseal.settings import Settings
 from reseal.teller import Teller
 from reseal.web.transport import access_token_limit
@@ -64,7 +67,7 @@ class AsyncEngine:
         self._clock = clock or SystemClock()
         self._on_event = on_event
         self._teller = teller = Teller(settings.scope, self._clock, on_event)
-        self._keeper = AsyncKeyRingKeeper(settings, store, self._clock, random, teller)
+        self._keeper = _keeper(settings, store, self._clock, random, teller)
         self._line = AsyncTokenFamilies(
             settings.scope,
             store,
@@ -89,6 +92,7 @@ class AsyncEngine:
         """Open the store and load the keys. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
         if self._owns_store:
             await self._store.open()
+        _warn_of_a_weak_secret(self.settings)
         try:
             self._verifier.use(await self._keeper.open())
         except BaseException:
@@ -295,7 +299,7 @@ class AsyncEngine:
 
     async def rotate_keys(self) -> str:
         """Publish a new signing key now; it signs two minutes later. Gives its ``kid``."""
-        kid = await self._keeper.publish()
+        kid = await self._keeper.rotate()
         self._verifier.use(self._keeper.ring)
         return kid
 
@@ -356,3 +360,27 @@ class AsyncEngine:
 
 def _equal(a: str, b: str) -> bool:
     return hmac.compare_digest(a.encode("utf-8", "surrogatepass"), b.encode("utf-8", "surrogatepass"))
+
+
+def _keeper(
+    settings: Settings, store: AsyncStore, clock: Clock, random: Callable[[int], bytes], teller: Teller
+) -> AsyncKeyRingKeeper:
+    policy = session_keys(
+        settings.access_token_signing_algorithm,
+        interval_ms=settings.key_interval_ms,
+        token_ms=settings.access_token_ms,
+    )
+    wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
+
+    def report(name: EventName, reason: str) -> None:
+        teller.tell(name, reason=reason)
+
+    return AsyncKeyRingKeeper(settings.scope.app_id, policy, store, wrapping, clock, random, report)
+
+
+def _warn_of_a_weak_secret(settings: Settings) -> None:
+    """Warn of a secret that reads like words, in a frame of its own: those that fail must not show the secret."""
+    secret = revealed(settings.secret_key)
+    weakness = None if secret is None else guessable.weakness(secret.decode("utf-8", "replace"))
+    if weakness is not None:
+        LOGGER.warning("secret_key %s: make one with openssl rand -base64 48", weakness)

@@ -10,7 +10,8 @@ from reseal._async.remote_calls import AsyncCalls
 from reseal.clock import Clock
 from reseal.core.access_token import Audience, Claims, Verifier
 from reseal.core.errors import ResealError, StoreUnavailable
-from reseal.core.keys import KeyRing, read_jwks
+from reseal.core.key_ring import KeyRing, read_jwks
+from reseal.core.session_keys import PUBLISHED
 from reseal.forks import PerProcess
 
 RELOAD_EVERY: Final = 30_000
@@ -28,7 +29,7 @@ class AsyncPublishedKeys:
         self._clock = clock
         self._chance = chance
         self._jwks: Jwks = {"keys": []}
-        self._ring = KeyRing((), b"")
+        self._ring = KeyRing(PUBLISHED)
         self._verifier = Verifier(self._ring, audience)
         self._reload_at = 0
         self._asked_at: int | None = None
@@ -39,7 +40,7 @@ class AsyncPublishedKeys:
         self._asked_at = self._clock.monotonic()
         jwks = await self._calls.call("jwks", Jwks, repeatable=True)
         try:
-            ring = read_jwks(jwks)
+            ring = read_jwks(PUBLISHED, jwks)
         except ValueError as error:
             raise StoreUnavailable("the service published keys that cannot be read") from error
         if ring.kids != self._ring.kids:

@@ -1,5 +1,5 @@
 # Generated from src/reseal/_async/keyring.py by tools/unasync.py; edit that file instead.
-"""Keeps the key ring of an app in step with the store: loads, publishes the next key, retires old ones.
+"""Keeps the key ring of an app in step with the store: loads it, publishes the keys that are due, retires old ones.
 
 It waits only when it must. While the store is silent the ring that is there goes on verifying and signing.
 """
@@ -7,150 +7,167 @@ It waits only when it must. While the store is silent the ring that is there goe
 from __future__ import annotations
 
 import threading
-import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from reseal._sync.ports import Store
 from reseal._sync.token_families import FamilySecrets
 from reseal.clock import Clock
-from reseal.core import guessable, keys
+from reseal.core import keys
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.events import EventName
-from reseal.core.keys import PUBLICATION_LEAD, REFRESH_KID, KeyRing, Wrapping
+from reseal.core.key_ring import KeyRing, NewKey, RingPolicy
+from reseal.core.keys import REFRESH_KID, SigningKey, Wrapping
 from reseal.core.model import StoredKey
-from reseal.core.secret import revealed
 from reseal.forks import PerProcess
-from reseal.log import LOGGER
-from reseal.settings import Settings
-from reseal.teller import Teller
 
-RELOAD_EVERY: Final = 30_000
-"""Milliseconds after which another process's new key is looked for; well inside the publication lead."""
-DYNAMIC: Final = "n-"
-STATIC: Final = "m-"
-"""How the ids of our signing keys begin: those of the core interface begin otherwise, and may lie beside them."""
+LOOK_AGAIN_AFTER: Final = 100
+"""Milliseconds between two readings because of a token whose key is unknown: anybody can send one."""
+
+
+def report_nothing(_name: EventName, _reason: str) -> None:
+    """Ignore what happens to keys."""
 
 
 class KeyRingKeeper:
-    """The ring of one app. ``ring`` is the current one; ``keep_fresh`` is called before it is used."""
+    """The ring of one app. ``ring`` is the current one; :meth:`keep_fresh` is called before it is used.
+
+    ``report`` is called with what happened, and the id of the key or why the store could not be read.
+    """
 
     def __init__(
         self,
-        settings: Settings,
+        app_id: str,
+        policy: RingPolicy,
         store: Store,
+        wrapping: Wrapping,
         clock: Clock,
         random: Callable[[int], bytes],
-        teller: Teller,
+        report: Callable[[EventName, str], None] = report_nothing,
     ) -> None:
-        self._settings = settings
+        self._app_id = app_id
+        self._policy = policy
         self._store = store
+        self._wrapping = wrapping
         self._clock = clock
         self._random = random
-        self._teller = teller
-        self._wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
-        self._app_id = settings.scope.app_id
+        self._report = report
         self._reload_at = 0
+        self._read_at = 0
         self._lock = PerProcess(threading.Lock)
-        self._loaded: dict[str, tuple[StoredKey, keys.SigningKey]] = {}
-        self.ring = KeyRing((), b"")
+        self._loaded: dict[str, tuple[StoredKey, SigningKey]] = {}
+        self.ring = KeyRing(policy)
 
     def secrets(self) -> FamilySecrets:
-        """Give what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
+        """Return what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
         return FamilySecrets(self.ring.refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
 
     def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
-        self._warn_of_a_weak_secret()
-        self._add(REFRESH_KID, "HS256", self._random(32), self._now(), signs_from=0)
-        self.ring = self._read()
-        self._tend()
-        self._reload_at = self._clock.monotonic() + RELOAD_EVERY
+        with self._lock.here():
+            return self._open()
+
+    def open_once(self) -> None:
+        """Load the ring unless it is there, for apps that their first request opens. Raises what :meth:`open` does."""
+        if not self.ring.keys:
+            with self._lock.here():
+                if not self.ring.keys:  # another task may have opened it
+                    self._open()
+
+    def _open(self) -> KeyRing:
+        self._reload(creates=True)
+        self._reload_at = self._clock.monotonic() + self._policy.reload_ms
         return self.ring
 
-    def _warn_of_a_weak_secret(self) -> None:
-        """Warn of a secret that reads like words, in a frame of its own: those that fail must not show the secret."""
-        secret = revealed(self._settings.secret_key)
-        weakness = None if secret is None else guessable.weakness(secret.decode("utf-8", "replace"))
-        if weakness is not None:
-            LOGGER.warning("secret_key %s: make one with openssl rand -base64 48", weakness)
-
     def is_due(self) -> bool:
-        """Say whether it is time to read the ring again: asked on every request, where an ``await`` would cost more."""
+        """Return whether to read the ring again: asked on every request, where an ``await`` would cost more."""
         return self._clock.monotonic() >= self._reload_at
 
     def keep_fresh(self) -> bool:
-        """Read the ring again if it is time to. Says whether the ring changed; never fails for a silent store."""
-        if not self.ring.refresh_key:
+        """Read the ring again if it is time to. Returns whether it changed; never fails for a silent store."""
+        if not self.ring.keys:
             raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
+        if self._lock.here().locked():
+            return False  # another task is reading it: nobody waits for that
         with self._lock.here():
             if not self.is_due():
-                return False  # another task has read it meanwhile
+                return False  # another thread has read it
             before = self.ring
-            self._reload_at = self._clock.monotonic() + RELOAD_EVERY
+            self._reload_at = self._clock.monotonic() + self._policy.reload_ms
             try:
-                self.ring = self._read()
-                self._tend()
+                self._reload(creates=self._policy.recreates)
             except StoreUnavailable as error:
-                self._teller.tell(EventName.STORE_UNAVAILABLE, reason=str(error))
+                self._report(EventName.STORE_UNAVAILABLE, str(error))
             return self.ring.kids != before.kids
 
-    def publish(self) -> str:
-        """Publish a new signing key now; it signs after the publication lead. Gives its ``kid``."""
+    def look_again(self) -> KeyRing:
+        """Read the keys once more, for a token whose key is not among them; it may be another process's."""
         with self._lock.here():
-            now = self._now()
-            kid = self._name(now)
-            self._publish(kid, now, lead=PUBLICATION_LEAD)
+            if self._clock.monotonic() - self._read_at >= LOOK_AGAIN_AFTER:
+                with suppress(StoreUnavailable):
+                    self.ring = self._read()
+            return self.ring
+
+    def rotate(self) -> str:
+        """Publish new signing keys now; they sign after the lead. Returns the ``kid`` of the one for access tokens."""
+        with self._lock.here():
+            added = self.ring.next(self._now())
+            self._publish(added)
             self.ring = self._read()
-            return kid
+            return added[-1].kid
+
+    def _reload(self, *, creates: bool) -> None:
+        ring, now = self._read(), self._now()
+        if not ring.refresh_key:
+            ring = self._begin(now, creates=creates)
+        wanted = ring.wanted(now)
+        if wanted:
+            self._publish(wanted)
+            ring = self._read()
+        self.ring = ring
+        self._retire(now)
+
+    def _begin(self, now: int, *, creates: bool) -> KeyRing:
+        """Create the key for refresh tokens: of all that are offered at the same moment, the store takes one."""
+        if not creates:
+            raise ConfigurationError(("the store holds no refresh key: was it emptied, or never opened?",))
+        self._add(NewKey(REFRESH_KID, "HS256", now, now), self._random(32))
+        return self._read()
+
+    def _retire(self, now: int) -> None:
+        retired = self.ring.retired(now)
+        if retired:
+            self._store.remove_keys(self._app_id, retired)
+            self.ring = self.ring.without(retired)
+            for kid in retired:
+                self._report(EventName.KEY_RETIRED, kid)
 
     def _read(self) -> KeyRing:
+        self._read_at = self._clock.monotonic()
         stored = self._store.keys(self._app_id)
         refresh = next((key for key in stored if key.kid == REFRESH_KID), None)
+        self._loaded = {key.kid: self._load(key) for key in stored if key.kid.startswith(self._policy.prefixes)}
+        signing = (key for _, key in self._loaded.values())
         if refresh is None:
-            raise ConfigurationError(("the store holds no refresh key: was it emptied, or never opened?",))
-        signing = tuple(key for key in stored if key.kid.startswith((DYNAMIC, STATIC)))
-        self._loaded = {key.kid: self._load(key) for key in signing}
-        return KeyRing((key for _, key in self._loaded.values()), self._wrapping.open(self._app_id, refresh))
+            return KeyRing(self._policy, signing)
+        return KeyRing(self._policy, signing, self._wrapping.open(self._app_id, refresh), refresh.created_at)
 
-    def _load(self, key: StoredKey) -> tuple[StoredKey, keys.SigningKey]:
+    def _load(self, key: StoredKey) -> tuple[StoredKey, SigningKey]:
         known = self._loaded.get(key.kid)
         if known is not None and known[0] == key:
             return known
         return key, keys.load(key, self._wrapping.open(self._app_id, key))
 
-    def _tend(self) -> None:
-        settings, now = self._settings, self._now()
-        due_at = self.ring.due_at(settings.access_token_signing_algorithm, settings.key_interval_ms)
-        if now >= due_at:
-            self._publish(self._due_name(int(due_at)), now, lead=PUBLICATION_LEAD if self.ring.kids else 0)
-            self.ring = self._read()
-        retired = self.ring.retired(now, settings.access_token_ms)
-        if retired:
-            self._store.remove_keys(self._app_id, retired)
-            self.ring = self.ring.without(retired)
-            for kid in retired:
-                self._teller.tell(EventName.KEY_RETIRED, reason=kid)
+    def _publish(self, wanted: Iterable[NewKey]) -> None:
+        for key in wanted:
+            if self._add(key, keys.generate(key.algorithm, self._policy.rsa_bits)):
+                self._report(EventName.KEY_PUBLISHED, key.kid)
 
-    def _publish(self, kid: str, now: int, lead: int) -> None:
-        algorithm = self._settings.access_token_signing_algorithm
-        if self._add(kid, algorithm, keys.generate(algorithm), now, signs_from=now + lead):
-            self._teller.tell(EventName.KEY_PUBLISHED, reason=kid)
-
-    def _due_name(self, due_at: int) -> str:
-        """Name a key after the moment from which it was due: of processes that notice at once, one adds it."""
-        algorithm = self._settings.access_token_signing_algorithm
-        return self._name(due_at) + (f"-{algorithm.lower()}" if self.ring.changes_to(algorithm) else "")
-
-    def _name(self, moment: int) -> str:
-        """Name a key so that no other database has one of that name, and whoever wants this key gives it this name."""
-        kind = DYNAMIC if self._settings.access_token_signing_key_dynamic else STATIC
-        mark = hmac.digest(self.ring.refresh_key, f"reseal key name {moment}".encode(), "sha256")[:6]
-        return f"{kind}{moment:013}-{mark.hex()}"
-
-    def _add(self, kid: str, algorithm: str, raw: bytes, now: int, signs_from: int) -> bool:
-        wrapped = self._wrapping.close(self._app_id, kid, raw, self._random(12))
-        return self._store.add_key(self._app_id, StoredKey(kid, algorithm, wrapped, now, signs_from))
+    def _add(self, key: NewKey, raw: bytes) -> bool:
+        wrapped = self._wrapping.close(self._app_id, key.kid, raw, self._random(12))
+        stored = StoredKey(key.kid, key.algorithm, wrapped, key.created_at, key.signs_from)
+        return self._store.add_key(self._app_id, stored)
 
     def _now(self) -> int:
         """Return the store's time: a wall clock that is fast for a moment must neither date nor retire a key."""

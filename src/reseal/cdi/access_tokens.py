@@ -18,9 +18,10 @@ from typing import Any, Final
 
 import msgspec
 
-from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.keys import verifying_old
 from reseal.core.access_token import LEEWAY
 from reseal.core.errors import GeneralError, InvalidInput, TryRefreshToken
+from reseal.core.key_ring import KeyRing
 from reseal.core.keys import SigningKey, b64url, signature_is_good
 
 MAX_LENGTH: Final = 65536
@@ -118,7 +119,7 @@ def mint(claims: CdiClaims, key: SigningKey) -> str:
     return f"{message}.{b64url(key.sign(message.encode()))}"
 
 
-def verify(token: str, ring: CdiKeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
+def verify(token: str, ring: KeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
     """Verify a token at ``now`` (ms). Raises ``TryRefreshToken`` with the interface's text for every fault.
 
     ``expired_too`` accepts a genuine token after its expiry: regenerating one is not an error.
@@ -129,7 +130,7 @@ def verify(token: str, ring: CdiKeyRing, now: int, *, expired_too: bool = False)
     return claims
 
 
-def check(token: str, ring: CdiKeyRing, now: int) -> tuple[CdiClaims, SigningKey]:
+def check(token: str, ring: KeyRing, now: int) -> tuple[CdiClaims, SigningKey]:
     """Verify a token, which may have expired; return its claims and its key. Raises ``TryRefreshToken``."""
     header, body, text = _split(token)
     message = token[: len(header) + 1 + len(body)].encode()
@@ -143,10 +144,10 @@ def check(token: str, ring: CdiKeyRing, now: int) -> tuple[CdiClaims, SigningKey
 
 
 def _check_old(
-    header: str, body: str, text: str, message: bytes, ring: CdiKeyRing, now: int
+    header: str, body: str, text: str, message: bytes, ring: KeyRing, now: int
 ) -> tuple[CdiClaims, SigningKey]:
     signature = _standard(text)
-    key = next((key for key in ring.verifying_old(now) if signature_is_good(key.public, message, signature)), None)
+    key = next((key for key in verifying_old(ring, now) if signature_is_good(key.public, message, signature)), None)
     if key is None:
         raise TryRefreshToken(UNVERIFIED)
     raw = _standard(body)
@@ -156,7 +157,7 @@ def _check_old(
 
 
 def _check_jwt(
-    header: str, body: str, text: str, message: bytes, ring: CdiKeyRing, now: int
+    header: str, body: str, text: str, message: bytes, ring: KeyRing, now: int
 ) -> tuple[CdiClaims, SigningKey]:
     names = _jwt_header(header)
     key = ring.by_kid(names["kid"], now)

@@ -9,10 +9,11 @@ import msgspec
 
 from reseal.cdi import access_tokens
 from reseal.cdi.access_tokens import CdiClaims
-from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.keys import signing_rsa
 from reseal.cdi.model import AppSettings, TokenFacts
 from reseal.core import payload
 from reseal.core.errors import InvalidInput
+from reseal.core.key_ring import KeyRing
 from reseal.core.keys import b64url
 
 CHANCE_BYTES: Final = 4
@@ -49,19 +50,17 @@ def access_ms(app: AppSettings, asked: int | None, chance: bytes) -> int:
     return int(full * (1 - app.jitter * int.from_bytes(chance) / 2 ** (8 * CHANCE_BYTES)))
 
 
-def sign(claims: CdiClaims, ring: CdiKeyRing, now: int, *, static_key: bool) -> TokenFacts:
+def sign(claims: CdiClaims, ring: KeyRing, now: int, *, static_key: bool) -> TokenFacts:
     """Mint an access token. Raises ``ProtectedClaim``."""
     if claims.version < access_tokens.OLDEST_JWT:
-        key, unit = ring.signing_rsa(now, dynamic=not static_key), 1
+        key, unit = signing_rsa(ring, now, dynamic=not static_key), 1
     else:
         key, unit = ring.signing(now, dynamic=not static_key), 1000
     token = access_tokens.mint(claims, key)
     return TokenFacts(token, claims.expires_ms // unit * unit, claims.issued_ms // unit * unit)
 
 
-def sign_own(
-    claims: Mapping[str, Any], ring: CdiKeyRing, now: int, *, issuer: str, validity_s: int, dynamic: bool
-) -> str:
+def sign_own(claims: Mapping[str, Any], ring: KeyRing, now: int, *, issuer: str, validity_s: int, dynamic: bool) -> str:
     """Sign an application's own JWT with RS256; ``iat``, ``exp`` and, if it is missing, ``iss`` are added.
 
     Raises ``SessionMember``, and ``InvalidInput``, also for an expiry that JSON readers cannot hold exactly.
@@ -71,7 +70,7 @@ def sign_own(
     issued, ends = now // 1000, now // 1000 + validity_s
     if ends > _LARGEST_EXACT:
         raise InvalidInput("validity", "is too long")
-    key = ring.signing_rsa(now, dynamic=dynamic)
+    key = signing_rsa(ring, now, dynamic=dynamic)
     body = {"iss": issuer} | dict(claims) | {"iat": issued, "exp": ends}
     header = {"typ": "JWT", "alg": key.algorithm, "kid": key.kid}
     message = f"{b64url(msgspec.json.encode(header))}.{b64url(msgspec.json.encode(body))}"

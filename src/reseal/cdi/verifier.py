@@ -6,8 +6,8 @@ from typing import Final
 
 from reseal.cdi import access_tokens
 from reseal.cdi.access_tokens import CdiClaims
-from reseal.cdi.key_ring import CdiKeyRing
 from reseal.core.errors import TryRefreshToken
+from reseal.core.key_ring import KeyRing
 from reseal.core.keys import SigningKey
 
 REMEMBERED: Final = 4096
@@ -29,7 +29,7 @@ class CdiVerifier:
         self._remember = remember
         self._seen: dict[str, tuple[CdiClaims, SigningKey]] = {}
 
-    def verify(self, token: str, ring: CdiKeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
+    def verify(self, token: str, ring: KeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
         """Verify a token as ``access_tokens.verify`` does."""
         claims, key = self._seen.get(token) or _NOTHING
         if claims is None or key is None or ring.by_kid(key.kid, now) is not key:

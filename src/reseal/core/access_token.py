@@ -21,7 +21,8 @@ import msgspec
 from msgspec import Meta
 
 from reseal.core.errors import TryRefreshToken
-from reseal.core.keys import TOKEN_TYPE, KeyRing, SigningKey, b64url, signature_is_good
+from reseal.core.key_ring import KeyRing
+from reseal.core.keys import TOKEN_TYPE, SigningKey, b64url, signature_is_good
 from reseal.core.model import USER_ID_MAX
 
 LEEWAY: Final = 10

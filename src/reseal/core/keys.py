@@ -1,17 +1,11 @@
-"""The key ring of an app: publish, sign, verify-only, retire. JWKS for others.
-
-A key is *published* the moment it exists, *signs* from ``signs_from`` on until a newer key does, then only
-*verifies* until every token that it signed has ended, and is *retired* after that. All of it follows from the
-stored times, so nothing has to happen on time: a ring that is read late still gives the right answer.
-"""
+"""Keys of an app: signatures, what is stored, and what is published of them."""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from math import inf
 from typing import Final
 
 import msgspec
@@ -29,8 +23,6 @@ from reseal.core.model import StoredKey
 REFRESH_KID: Final = "refresh"
 """The id of the app's HMAC key for refresh tokens."""
 RSA_BITS: Final = 3072
-PUBLICATION_LEAD: Final = 120_000
-"""Milliseconds between publishing a key and signing with it: longer than any cache of the JWKS is fresh."""
 JWKS_MAX_AGE: Final = 60
 """Seconds for which a published JWKS may be cached."""
 TOKEN_TYPE: Final = "session+jwt"
@@ -90,65 +82,6 @@ def signature_is_good(public: PublicKey, message: bytes, signature: bytes) -> bo
     except InvalidSignature:
         return False
     return True
-
-
-class KeyRing:
-    """All keys of an app that can still verify. Immutable: a changed ring is a new one."""
-
-    __slots__ = ("_by_header", "_keys", "refresh_key")
-
-    def __init__(self, keys: Iterable[SigningKey], refresh_key: bytes) -> None:
-        self._keys = tuple(sorted(keys, key=lambda k: (k.signs_from, k.kid), reverse=True))
-        self._by_header = {key.header: key for key in self._keys}
-        self.refresh_key: bytes = refresh_key
-
-    def __repr__(self) -> str:
-        return f"KeyRing({', '.join(key.kid for key in self._keys)})"
-
-    @property
-    def kids(self) -> tuple[str, ...]:
-        return tuple(key.kid for key in self._keys)
-
-    def signing(self, now: int) -> SigningKey:
-        """Give the newest key whose time to sign has come (the oldest one if the clock is behind them all)."""
-        return next((key for key in self._keys if key.signs_from <= now), self._keys[-1])
-
-    def find(self, header: str) -> SigningKey | None:
-        """Give the key whose tokens begin with exactly this segment.
-
-        The comparison pins ``alg``, ``kid`` and ``typ`` at once and leaves no room for ``crit``, ``jwk``, ``jku``,
-        ``zip``, repeated members or another encoding: a header that we did not write is no header.
-        """
-        return self._by_header.get(header)
-
-    def due_at(self, algorithm: str, interval_ms: int | None) -> float:
-        """Say when the next key is to be published (ms): since ever, once the newest is of another algorithm, or never.
-
-        The same for all who read the same ring, whenever they do: it is fit to name the next key by.
-        """
-        if not self._keys:
-            return 0
-        newest = self._keys[0]
-        if self.changes_to(algorithm):
-            return newest.created_at
-        return inf if interval_ms is None else newest.signs_from + interval_ms - PUBLICATION_LEAD
-
-    def changes_to(self, algorithm: str) -> bool:
-        """Say whether the newest key is of another algorithm."""
-        return bool(self._keys) and self._keys[0].algorithm != algorithm
-
-    def retired(self, now: int, token_ms: int) -> tuple[str, ...]:
-        """Name the keys whose last token has ended, given that a token lives ``token_ms``."""
-        pairs = zip(self._keys[1:], self._keys, strict=False)
-        return tuple(old.kid for old, newer in pairs if now > newer.signs_from + token_ms + PUBLICATION_LEAD)
-
-    def without(self, kids: Iterable[str]) -> KeyRing:
-        gone = frozenset(kids)
-        return KeyRing((key for key in self._keys if key.kid not in gone), self.refresh_key)
-
-    def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Publish the public halves (RFC 7517), newest first."""
-        return {"keys": [jwk(key) for key in self._keys]}
 
 
 class Wrapping:
@@ -228,16 +161,8 @@ def load(key: StoredKey, der: bytes) -> SigningKey:
     )
 
 
-def read_jwks(jwks: Mapping[str, Iterable[Mapping[str, str]]]) -> KeyRing:
-    """Read what :meth:`KeyRing.jwks` published: a ring that verifies and signs nothing. Raises ``ValueError``."""
-    try:
-        published = list(jwks["keys"])
-        return KeyRing((_read_jwk(one, -place) for place, one in enumerate(published)), b"")
-    except (KeyError, TypeError) as error:
-        raise ValueError("not a set of public keys") from error
-
-
-def _read_jwk(one: Mapping[str, str], signs_from: int) -> SigningKey:
+def read_jwk(one: Mapping[str, str], signs_from: int) -> SigningKey:
+    """Read what :func:`jwk` wrote: a key that verifies and signs nothing. Raises ``KeyError``, ``ValueError``."""
     kid, algorithm = one["kid"], one["alg"]
     return SigningKey(kid, algorithm, None, _READERS[algorithm](one), 0, signs_from, _header(kid, algorithm))
 

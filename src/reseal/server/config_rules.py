@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from reseal.cdi.key_ring import ALGORITHMS
+from reseal.cdi.keys import ALGORITHMS
 from reseal.cdi.versions import SUPPORTED, Bounds, Version
 from reseal.core.secret import Secret
 from reseal.server.api_keys import ALPHABET

@@ -17,11 +17,12 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.ports import AsyncStore
 from reseal._async.token_families import AsyncTokenFamilies, Step
 from reseal.cdi import access_tokens, refresh_tokens, signing
 from reseal.cdi.access_tokens import CdiClaims
-from reseal.cdi.key_ring import CdiKeyRing
+from reseal.cdi.keys import cdi_keys
 from reseal.cdi.model import AppSettings, BranchRotatedOut, Issued, SessionFacts, TokenFacts, Verified
 from reseal.cdi.verifier import CdiVerifier
 from reseal.clock import Clock
@@ -29,10 +30,10 @@ from reseal.core import payload, rotation
 from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener
 from reseal.core.handles import suffix_of, tenant_of
+from reseal.core.key_ring import KeyRing
 from reseal.core.keys import Wrapping
 from reseal.core.model import SessionRecord
 from reseal.server.cdi.families import CdiTokenFamilies
-from reseal.server.cdi.keyring import CdiKeyRingKeeper
 from reseal.server.cdi.records import CdiRecords, is_user_id
 
 ANTI_CSRF_FAILED: Final = "anti-csrf check failed"
@@ -57,22 +58,17 @@ class CdiSessions:
         self._verifier = verifier
         self._clock = clock
         self._random = random
-        self._keeper = CdiKeyRingKeeper(
-            app.app_id,
-            store,
-            clock,
-            random,
-            wrapping,
-            algorithm=app.signing_algorithm,
-            interval_ms=app.key_interval_ms,
-            token_ms=app.access_token_ms,
-        )
+        policy = cdi_keys(app.signing_algorithm, interval_ms=app.key_interval_ms, token_ms=app.access_token_ms)
+        self._keeper = AsyncKeyRingKeeper(app.app_id, policy, store, wrapping, clock, random)
         self._lines = CdiTokenFamilies(app, store, clock, self._keeper.secrets, random, on_event)
         self.records: CdiRecords = CdiRecords(self._lines)
 
-    async def ring(self) -> CdiKeyRing:
-        """Give the app's signing keys, up to date."""
-        return await self._keeper.keep_fresh()
+    async def ring(self) -> KeyRing:
+        """Return the app's signing keys, up to date."""
+        await self._keeper.open_once()
+        if self._keeper.is_due():
+            await self._keeper.keep_fresh()
+        return self._keeper.ring
 
     async def rotate_keys(self) -> str:
         """Publish a new dynamic key; it signs a minute later. Gives its ``kid``."""

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from reseal._async import not_before
-from reseal._async.keyring import DYNAMIC as EMBEDDED_DYNAMIC
-from reseal._async.keyring import STATIC as EMBEDDED_STATIC
 from reseal._async.ports import AsyncStore
-from reseal.cdi.key_ring import DYNAMIC, STATIC
+from reseal.cdi.keys import DYNAMIC, PREFIXES
 from reseal.clock import SystemClock
+from reseal.core import session_keys
 from reseal.core.errors import Unauthorised
 from reseal.core.events import Event, EventName
 from reseal.core.handles import DEFAULT_TENANT, tenant_of
@@ -228,8 +227,9 @@ def _tell_key(options: Namespace, name: EventName, kid: str) -> None:
 async def _is_embedded(app: App) -> bool:
     """Return whether the keys here belong to an application with embedded sessions, not to a service."""
     kids = [key.kid for key in await app.store.keys(app.driver.app.app_id)]
-    embedded, service = ((EMBEDDED_DYNAMIC, EMBEDDED_STATIC), (DYNAMIC, STATIC))
-    return any(kid.startswith(embedded) for kid in kids) and not any(kid.startswith(service) for kid in kids)
+    return any(kid.startswith(session_keys.PREFIXES) for kid in kids) and not any(
+        kid.startswith(PREFIXES) for kid in kids
+    )
 
 
 def _tenants(options: Namespace, app: App) -> tuple[str, ...]:

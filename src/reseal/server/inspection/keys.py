@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from reseal._async.ports import AsyncKeyStore
-from reseal.cdi.key_ring import DYNAMIC, OVERLAP, RS256, STATIC
+from reseal.cdi.keys import DYNAMIC, OVERLAP, RS256, STATIC
 from reseal.cdi.model import AppSettings
 from reseal.core.errors import ConfigurationError
 from reseal.core.keys import Wrapping

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from reseal.cdi import replies
+from reseal.cdi import keys, replies
 from reseal.cdi.body import Body
 from reseal.server.http import messages as http
 from reseal.server.operations.call import Call, Reply
@@ -27,8 +27,9 @@ async def apiversion(call: Call) -> Reply:
 
 async def jwks(call: Call) -> http.Reply:
     ring = await call.driver.ring()
-    cached = f"max-age={ring.jwks_max_age(call.now())}, must-revalidate".encode()
-    return http.Reply(200, replies.encode({"keys": ring.jwks(call.now())}), headers=((b"cache-control", cached),))
+    fresh_for = keys.jwks_max_age(ring, call.driver.app.signing_algorithm, call.now())
+    cached = f"max-age={fresh_for}, must-revalidate".encode()
+    return http.Reply(200, replies.encode({"keys": keys.jwks(ring, call.now())}), headers=((b"cache-control", cached),))
 
 
 async def config(call: Call) -> Reply:

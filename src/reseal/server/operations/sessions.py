@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from reseal.cdi import replies
+from reseal.cdi import keys, replies
 from reseal.cdi.access_tokens import ProtectedClaim
 from reseal.cdi.body import Body
-from reseal.cdi.key_ring import CdiKeyRing, spki
 from reseal.cdi.model import BranchRotatedOut, Issued, TokenFacts, Verified
 from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import ONLY_PUBLIC, Problem
@@ -16,6 +15,7 @@ from reseal.cdi.versions import Version, token_version
 from reseal.core import payload
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.core.handles import tenant_of
+from reseal.core.key_ring import KeyRing
 from reseal.server.operations.call import Call, Reply
 from reseal.server.permits import CURRENT
 
@@ -233,7 +233,7 @@ async def sign_jwt(call: Call) -> Reply:
 
 async def recipe_jwks(call: Call) -> Reply:
     ring = await call.driver.ring()
-    return {"keys": ring.jwks(call.now()), "status": replies.OK}
+    return {"keys": keys.jwks(ring, call.now()), "status": replies.OK}
 
 
 async def get_user(call: Call) -> Reply:
@@ -306,13 +306,13 @@ async def _keys(call: Call) -> Reply:
     return replies.keys(call.version, _key_facts(await call.driver.ring(), call.now(), dynamic=dynamic))
 
 
-def _key_facts(ring: CdiKeyRing, now: int, *, dynamic: bool) -> KeyFacts:
+def _key_facts(ring: KeyRing, now: int, *, dynamic: bool) -> KeyFacts:
     return KeyFacts(
-        public_key=spki(ring.signing_rsa(now, dynamic=dynamic)),
-        expires_at=ring.signing_key_expiry(now, dynamic=dynamic),
+        public_key=keys.spki(keys.signing_rsa(ring, now, dynamic=dynamic)),
+        expires_at=keys.signing_key_expiry(ring, now, dynamic=dynamic),
         entries=tuple(
             (entry.public_key, entry.expires_at, entry.created_at)
-            for entry in ring.public_key_list(now, dynamic=dynamic)
+            for entry in keys.public_key_list(ring, now, dynamic=dynamic)
         ),
     )
 
