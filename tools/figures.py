@@ -110,8 +110,8 @@ def main() -> int:
 def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
     lengths = sorted(each.lines for each in shapes)
     return [
-        Figure("lines of the embedded product", size(modules, lambda module: not module.is_service), 9000, 9000),
-        Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 6500, 7000),
+        Figure("lines of the embedded product", size(modules, lambda module: not module.is_service), 9000, 9100),
+        Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 6500, 6500),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),
