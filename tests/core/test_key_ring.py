@@ -105,6 +105,7 @@ def test_an_algorithm_that_is_chosen_later_is_published_before_it_signs():
     ends = now + DAY + 2 * HOUR
     assert {key.algorithm for key in left.verifying(ends - 1)} == {"RS256", "ES256"}
     assert {key.algorithm for key in left.verifying(ends)} == {"RS256"}
+    assert left.series("RS256").verifying(ends) == left.verifying(ends)
 
 
 def test_keys_of_sessions_follow_one_another_whatever_their_algorithm():
