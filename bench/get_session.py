@@ -56,7 +56,7 @@ def main() -> None:
 
 async def first_time(settings: Settings, rounds: int, tokens: int) -> None:
     async with AsyncReseal(settings) as reseal:
-        minted = [(await reseal.sessions.create(f"user-{n}", PAYLOAD)).access_token for n in range(tokens)]
+        minted = [(await reseal.backend.create(f"user-{n}", PAYLOAD)).access_token for n in range(tokens)]
         seconds = await take_turns(_first_time_variants(reseal, minted), rounds, time.thread_time)
     bare = seconds["signature alone"]
     print(f"A token seen for the first time ({settings.access_token_signing_algorithm}, {len(minted[0])} characters)")
@@ -66,7 +66,7 @@ async def first_time(settings: Settings, rounds: int, tokens: int) -> None:
 
 
 def _first_time_variants(reseal: AsyncReseal, minted: list[str]) -> dict[str, Variant]:
-    engine: Any = reseal.sessions
+    engine: Any = reseal.backend
     ring, audience = engine._keeper.ring, engine._audience
     public = ring.find(minted[0].partition(".")[0]).public
     checks = [_bare_check(public, token) for token in minted]
@@ -135,8 +135,8 @@ async def seen_before(settings: Settings, rounds: int, calls: int) -> None:
         OURS_AS_CALL: with_feed(installed(reseal, FastAPI()), feed_that_calls(reseal)),
         OURS_BEHIND: installed(reseal, with_feed(FastAPI(), feed_that_calls(reseal))),
     }
-    async with reseal.anywhere:
-        token = (await reseal.anywhere.sessions.create("user-1", PAYLOAD)).access_token
+    async with reseal.sessions:
+        token = (await reseal.sessions.backend.create("user-1", PAYLOAD)).access_token
         headers = _request_headers(settings, token)
         variants = {name: _requests(app, headers, calls) for name, app in apps.items()}
         seconds = await take_turns(variants, rounds, time.thread_time)

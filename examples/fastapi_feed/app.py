@@ -118,7 +118,7 @@ def create_app(settings: Settings, clock: Clock | None = None, pages_dist: Path 
 
     @app.get("/api/sessions")
     async def sessions(session: SignedIn) -> list[dict[str, Any]]:
-        records = await reseal.anywhere.sessions.list_user(session.get_user_id())
+        records = await reseal.sessions.backend.list_user(session.get_user_id())
         return [
             {
                 "handle": record.handle,
@@ -131,7 +131,7 @@ def create_app(settings: Settings, clock: Clock | None = None, pages_dist: Path 
 
     @app.post("/signout-everywhere")
     async def sign_out_everywhere(session: SignedIn) -> dict[str, int]:
-        ended = await reseal.anywhere.revoke_all_sessions_for_user(session.get_user_id())
+        ended = await reseal.sessions.revoke_all_sessions_for_user(session.get_user_id())
         await session.revoke_session()  # is among the ended ones; this makes the browser forget it
         return {"ended": len(ended)}
 

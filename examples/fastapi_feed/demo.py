@@ -109,7 +109,7 @@ class Stage:
     async def look(self, reseal: Reseal, handle: str, after: int) -> dict[str, Any]:
         """Report what happened to a session since event ``after``, and how thief and owner stand."""
         try:
-            record = await reseal.anywhere.sessions.get(handle)
+            record = await reseal.sessions.backend.get(handle)
         except Unauthorised:
             record = None
         if record is not None and handle not in self._lines:  # the demo was restarted, the session lives on
@@ -161,13 +161,13 @@ class Stage:
         before = self._lines[handle].generation if handle in self._lines else None
         try:
             # From another browser this would arrive at the refresh path; the engine is what answers there.
-            pair: TokenPair = await reseal.anywhere.sessions.refresh(loot.token, caller=Caller(THIEF))
+            pair: TokenPair = await reseal.sessions.backend.refresh(loot.token, caller=Caller(THIEF))
         except TokenTheftDetected as error:
             return {"outcome": "caught", "user": error.user_id, "reason": error.subtype}
         except Unauthorised as error:
             return {"outcome": "refused", "reason": error.reason.value}
         loot.token, loot.generation = pair.refresh_token or loot.token, pair.claims.gen  # he keeps the newest, too
-        await reseal.anywhere.sessions.check(pair.claims)
+        await reseal.sessions.backend.check(pair.claims)
         return {"outcome": "replayed" if before == loot.generation else "rotated", "generation": loot.generation}
 
     def install(self, app: FastAPI, reseal: Reseal) -> None:
@@ -211,7 +211,7 @@ class Stage:
         @app.post(f"{refresh_path}/demo/lose", dependencies=[Depends(own_page), Depends(signed_in)])
         async def lose(request: Request) -> dict[str, Any]:
             device = Device(request.client and request.client.host, request.headers.get("user-agent"))
-            pair = await reseal.anywhere.sessions.refresh(refresh_cookie(request), caller=Caller(device))
+            pair = await reseal.sessions.backend.refresh(refresh_cookie(request), caller=Caller(device))
             return {"lost": pair.claims.gen}  # and the tokens go nowhere, as when a connection breaks
 
         @app.post("/demo/thief", dependencies=[Depends(own_page)])

@@ -51,7 +51,7 @@ async def guarded(
     What is raised before the WebSocket is accepted refuses the handshake.
     """
     outbox = SessionHeaders()
-    session = await admit(reseal.sessions, reseal.context(request, outbox), claims)
+    session = await admit(reseal.backend, reseal.context(request, outbox), claims)
     outbox.sent = True  # a handshake sets no cookies
     async with watch.following(session.get_handle(), session.get_user_id()) as connection:
         await websocket.accept(ticket.choose(request, subprotocols))

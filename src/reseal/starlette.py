@@ -86,7 +86,7 @@ class Reseal(AsyncRequestCalls[Request]):
         super().__init__(observed, _Requests())
         loop = ApplicationLoop()
         self.sync: SyncCalls[Request] = SyncCalls(
-            settings, lambda: self.anywhere.sessions, clock, loop, self._requests, on_event
+            settings, lambda: self.sessions.backend, clock, loop, self._requests, on_event
         )
         """The same calls for ``def`` routes."""
         self._opening = asgi.Opening(observed, loop)
@@ -122,7 +122,7 @@ class Reseal(AsyncRequestCalls[Request]):
         where the store stays away for minutes, with 1013. The first of ``subprotocols`` that the page offers is chosen.
         """
         read = facts(websocket)
-        return sockets.guarded(self.anywhere, self.watch, websocket, read, subprotocols=subprotocols, claims=claims)
+        return sockets.guarded(self.sessions, self.watch, websocket, read, subprotocols=subprotocols, claims=claims)
 
     def guard_events(self, session: Session, events: AsyncIterable[T]) -> AsyncIterator[T | str]:
         """Pass on the events of a stream (SSE, or any other text) for as long as the session lives.

@@ -145,9 +145,9 @@ class SyncCalls(RequestCalls[R_contra]):
         requests: AsyncRequests[R_contra],
         on_event: EventListener,
     ) -> None:
-        anywhere = Reseal(settings, sessions=_LoopSessions(sessions, loop), clock=clock, on_event=on_event)
-        super().__init__(anywhere, _LoopRequests(requests, loop))
+        ours = Reseal(settings, sessions=_LoopSessions(sessions, loop), clock=clock, on_event=on_event)
+        super().__init__(ours, _LoopRequests(requests, loop))
 
     def of(self, session: AsyncSession) -> Session:
         """Return the same verified session with sync calls."""
-        return Session(self.anywhere.sessions, *session.parts())
+        return Session(self.sessions.backend, *session.parts())

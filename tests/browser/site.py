@@ -342,7 +342,7 @@ def make_app(reseal: Reseal, notes: list[str], options: dict[str, Any]) -> Starl
     @route("/signout-everywhere", "POST")
     async def sign_out_everywhere(request: Request) -> Response:
         session = await reseal.get_session(request)
-        await reseal.anywhere.revoke_all_sessions_for_user(session.get_user_id())
+        await reseal.sessions.revoke_all_sessions_for_user(session.get_user_id())
         await session.revoke_session()
         return JSONResponse({})
 

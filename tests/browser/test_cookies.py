@@ -136,7 +136,7 @@ async def test_the_largest_access_token_that_is_issued_is_kept_and_a_larger_one_
     assert "the largest member is 'x': keep it in session_data instead" in refused["body"]
     assert await jar(context, {name}) == {}
     with pytest.raises(AccessTokenTooLarge) as error:
-        await site.reseal.anywhere.sessions.create("alice", {"x": "a" * (most + 1)})
+        await site.reseal.sessions.backend.create("alice", {"x": "a" * (most + 1)})
     assert error.value.largest == "x"
     assert error.value.size > error.value.limit == LIMIT - len(name)
 

@@ -107,7 +107,7 @@ async def test_a_page_that_is_opened_after_hours_is_refreshed_first(tab: Tab) ->
 
 async def test_a_session_that_is_over_ends_in_one_refusal(tab: Tab) -> None:
     handle = await tab.sign_in()
-    await tab.site.reseal.anywhere.revoke_session_using_session_handle(handle)
+    await tab.site.reseal.sessions.revoke_session_using_session_handle(handle)
     tab.site.expire()
     async with tab.page.expect_response(lambda answer: answer.status == 401 and answer.url.endswith(PAGE)):
         await tab.page.goto(tab.page.url + PAGE[1:])

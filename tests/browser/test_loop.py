@@ -91,7 +91,7 @@ async def test_the_session_expired_status_may_be_440_as_in_the_seed(
         ("/api/refresh", 200),
         (FEED, 200),
     ]
-    await site.reseal.anywhere.revoke_session_using_session_handle(handle)
+    await site.reseal.sessions.revoke_session_using_session_handle(handle)
     site.expire()
     answer = await tab.call()
     assert (answer["status"], site.refreshes[-1].status) == (440, 440)

@@ -84,7 +84,7 @@ async def test_a_session_that_was_revoked_ends_in_the_browser_with_its_access_to
     site: Site, tab: Tab, context: BrowserContext
 ) -> None:
     handle = await tab.sign_in()
-    await site.reseal.anywhere.revoke_session_using_session_handle(handle)
+    await site.reseal.sessions.revoke_session_using_session_handle(handle)
     assert (await tab.call())["status"] == 200
     site.expire()
     assert (await tab.call())["status"] == 401

@@ -172,7 +172,7 @@ class TestSockets:
         await tab.until("heard.length === 1")
         wired.expire()
         await wired.reseal.watch.pause.look()
-        await wired.reseal.anywhere.revoke_session_using_session_handle(handle)
+        await wired.reseal.sessions.revoke_session_using_session_handle(handle)
         assert await asyncio.wait_for(tab.page.evaluate("over"), PATIENCE) == "revoked"
 
 
@@ -225,5 +225,5 @@ class TestRendering:
         assert await tab.page.evaluate(FRAGMENTS, [20, "/rendered"]) == ["Welcome, alice"] * 20
         wired.leave_race_window()
         assert (await tab.call(CHECKED))["status"] == 200
-        assert await wired.reseal.anywhere.get_all_session_handles_for_user("alice") == (handle,)
+        assert await wired.reseal.sessions.get_all_session_handles_for_user("alice") == (handle,)
         assert wired.events.named(EventName.TOKEN_THEFT) == []

@@ -147,7 +147,7 @@ async def test_the_end_of_the_session_reaches_the_page_with_its_reason(
     tab = await controlled_tab(context, header_site)
     await tab.sign_in()
     await tab.page.evaluate('session.on("SESSION_EXPIRED", ({ serverReason }) => (window.said = serverReason)); 0')
-    await header_site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+    await header_site.reseal.sessions.revoke_all_sessions_for_user("alice")
     header_site.expire()
     assert (await tab.call())["status"] == 401
     assert (await tab.told())[-1] == "SESSION_EXPIRED refused"

@@ -101,7 +101,7 @@ class Site:
         return {row[:3]: row[3:] for row in found}
 
     async def live(self, user_id: str) -> set[str]:
-        return set(await self.reseal.anywhere.get_all_session_handles_for_user(user_id))
+        return set(await self.reseal.sessions.get_all_session_handles_for_user(user_id))
 
     async def end_reason(self, handle: str) -> str | None:
         record = (await self.store.get(self.settings.scope, handle)).record
@@ -153,7 +153,7 @@ def _renewed(old: Site, settings: Settings, clock: ManualClock | None) -> Site:
     store = FaultyStore(make_store(settings, clock))
     engine = AsyncEngine(settings, store, clock=clock, on_event=events)
     old.reseal.settings = settings
-    old.reseal.anywhere.__init__(settings, sessions=engine, clock=clock, on_event=events)  # type: ignore[misc]  # its routes keep it
+    old.reseal.sessions.__init__(settings, sessions=engine, clock=clock, on_event=events)  # type: ignore[misc]  # its routes keep it
     old.ran.clear()
     return Site(old.app, old.reseal, settings, clock, store, events, old.ran)
 

@@ -213,7 +213,7 @@ class TestSeveralOfOneName:
     # S55
     async def test_of_two_sessions_the_live_one_is_refreshed(self, site: Site) -> None:
         ended, browser = await site.signed_in("alice"), await site.signed_in("alice")
-        await site.reseal.anywhere.revoke_session_using_session_handle(ended.handle)
+        await site.reseal.sessions.revoke_session_using_session_handle(ended.handle)
         for line in _both_orders(f"{REFRESH}={ended.refresh_token}", f"{REFRESH}={browser.refresh_token}"):
             response = await site.send("POST", REFRESH_PATH, [("cookie", line), FROM_OUR_PAGE])
             assert response.status_code == 200

@@ -43,7 +43,7 @@ async def opened(framework: Framework) -> Site:
     site = make_site(framework, SETTINGS)
     site.reseal.install_cors(site.app, allow_headers=["X-Own"], expose_headers=["X-Told"])
     await site.store.open()
-    await site.reseal.anywhere.sessions.open()
+    await site.reseal.sessions.backend.open()
     return site
 
 
@@ -95,7 +95,7 @@ async def test_a_preflight_handler_of_your_own_allows_no_other_origin_either(sit
     for lines in (preflight_lines(origin), [("origin", WEBSITE), ("origin", origin)], []):
         response = SessionHeaders()
         request = RequestFacts.of("OPTIONS", "/me", lines)
-        assert site.reseal.anywhere.set_relevant_headers_for_options_api(request, response) is False
+        assert site.reseal.sessions.set_relevant_headers_for_options_api(request, response) is False
         assert response.items() == []
 
 

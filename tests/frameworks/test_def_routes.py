@@ -79,7 +79,7 @@ class Shop:
         @app.post("/revoke")
         def revoke(session: Annotated[SyncSession, signed_in]) -> int:
             session.revoke_session()
-            return len(reseal.sync.anywhere.revoke_all_sessions_for_user(session.get_user_id()))
+            return len(reseal.sync.sessions.revoke_all_sessions_for_user(session.get_user_id()))
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -109,7 +109,7 @@ def test_a_session_lives_its_whole_life_in_def_routes(shop: Shop) -> None:
 def test_a_revoked_session_is_noticed_in_a_def_route_that_asks_the_store(shop: Shop) -> None:
     with shop.browser() as alice:
         alice.post("/login")
-        assert len(shop.reseal.sync.anywhere.revoke_all_sessions_for_user("alice")) == 1
+        assert len(shop.reseal.sync.sessions.revoke_all_sessions_for_user("alice")) == 1
         assert alice.get("/by-request").status_code == 200
         assert alice.get("/by-request?check_database=true").status_code == 401
 
@@ -172,7 +172,7 @@ def wrong_def_routes(reseal: Reseal) -> dict[str, Any]:
         reseal.sign_out(request)
 
     def by_user() -> None:
-        reseal.anywhere.revoke_all_sessions_for_user("alice")
+        reseal.sessions.revoke_all_sessions_for_user("alice")
 
     def data(session: session) -> None:  # type: ignore[valid-type]
         session.update_session_data({})
@@ -220,11 +220,11 @@ def test_a_sync_call_in_an_async_route_raises_at_once_instead_of_waiting_for_its
 def test_a_sync_call_outside_a_started_application_says_so() -> None:
     shop = Shop("memory:")
     with pytest.raises(RuntimeError, match="the application has not been started"):
-        shop.reseal.sync.anywhere.get_all_session_handles_for_user("alice")
+        shop.reseal.sync.sessions.get_all_session_handles_for_user("alice")
     with shop.browser():
-        assert shop.reseal.sync.anywhere.get_all_session_handles_for_user("alice") == ()
+        assert shop.reseal.sync.sessions.get_all_session_handles_for_user("alice") == ()
     with pytest.raises(RuntimeError, match="the application has not been started"):
-        shop.reseal.sync.anywhere.get_all_session_handles_for_user("alice")
+        shop.reseal.sync.sessions.get_all_session_handles_for_user("alice")
 
 
 def test_an_awaitable_call_as_a_background_task_is_still_awaited() -> None:
@@ -232,7 +232,7 @@ def test_an_awaitable_call_as_a_background_task_is_still_awaited() -> None:
 
     @shop.app.post("/block")
     async def block(tasks: BackgroundTasks) -> None:
-        tasks.add_task(shop.reseal.anywhere.revoke_all_sessions_for_user, "alice")
+        tasks.add_task(shop.reseal.sessions.revoke_all_sessions_for_user, "alice")
 
     with shop.browser() as alice:
         alice.post("/login")

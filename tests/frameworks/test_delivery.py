@@ -121,7 +121,7 @@ async def test_refusals_are_kept_by_no_cache_either(site: Site, who: str) -> Non
     elif who == "expired":
         site.clock.advance(HOUR)
     elif who == "revoked":
-        await site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+        await site.reseal.sessions.revoke_all_sessions_for_user("alice")
     for path in ("/me", "/checked", "/mfa", "/private/apps.py", "/sub/me", REFRESH_PATH):
         method = "POST" if path == REFRESH_PATH else "GET"
         assert is_private(await browser.copy().send(method, path)), path

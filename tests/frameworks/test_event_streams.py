@@ -42,7 +42,7 @@ async def test_a_stream_ends_when_its_session_is_revoked_and_says_why(wire):
         assert response.headers["cache-control"] == "no-store"
         chunks = response.aiter_text()
         assert await anext(chunks) == "data: 1\n\n"
-        await wire.site.reseal.anywhere.revoke_session_using_session_handle(browser.handle)
+        await wire.site.reseal.sessions.revoke_session_using_session_handle(browser.handle)
         assert await rest(chunks) == "event: session-ended\ndata: revoked\n\n"
     assert wire.ended == ["numbers"]
     assert len(wire.site.reseal.watch) == 0

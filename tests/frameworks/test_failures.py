@@ -456,5 +456,5 @@ class TestMalformed:
         first, second = await site.signed_in(one), await site.signed_in(other)
         assert (await first.get("/me")).json()["user_id"] == one
         assert (await second.get("/me")).json()["user_id"] == other
-        assert await site.reseal.anywhere.revoke_all_sessions_for_user(one) == (first.handle,)
+        assert await site.reseal.sessions.revoke_all_sessions_for_user(one) == (first.handle,)
         assert (await second.refresh()).status_code == 200

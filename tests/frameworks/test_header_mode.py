@@ -122,7 +122,7 @@ class TestTheWholeLife:
 
     async def test_a_payload_changed_by_handle_arrives_with_a_database_check(self, site: Site) -> None:
         page = await Page.signed_in(site)
-        await site.reseal.anywhere.update_jwt_payload(page.handle, {"mfa": True})
+        await site.reseal.sessions.update_jwt_payload(page.handle, {"mfa": True})
         answer = await page.get("/checked")
         assert answer.headers["st-access-token"] == page.access
         assert (await page.get("/mfa")).status_code == 200
@@ -135,7 +135,7 @@ class TestTheWholeLife:
 
     async def test_a_session_that_was_ended_elsewhere_is_cleared_with_its_reason(self, site: Site) -> None:
         page = await Page.signed_in(site)
-        await site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+        await site.reseal.sessions.revoke_all_sessions_for_user("alice")
         for answer in (await page.copy_of_tokens().get("/checked"), await page.refresh()):
             assert answer.json() == {"message": "unauthorised", "reason": "user_revoked"}
             assert cleared_headers(answer)
@@ -258,7 +258,7 @@ class TestBothWaysAtOnce:
         for path in ("/checked", REFRESH_PATH):
             page, browser = await Page.signed_in(site), await site.signed_in("bob")
             page.jar = browser.jar
-            await site.reseal.anywhere.revoke_session_using_session_handle(page.handle)
+            await site.reseal.sessions.revoke_session_using_session_handle(page.handle)
             answer = await page.send("GET" if path == "/checked" else "POST", path)
             assert answer.status_code == 401
             assert answer.headers["st-refresh-token"] == ""
@@ -398,7 +398,7 @@ class TestJsonBody:
 
     async def test_a_refused_body_is_answered_like_any_refusal(self, site: Site) -> None:
         page = await Page.signed_in(site)
-        await site.reseal.anywhere.revoke_session_using_session_handle(page.handle)
+        await site.reseal.sessions.revoke_session_using_session_handle(page.handle)
         answer = await site.send("POST", REFRESH_PATH, json={"refresh_token": page.refresh_token})
         assert answer.json() == {"message": "unauthorised", "reason": "revoked"}
         assert cleared_headers(answer)

@@ -95,7 +95,7 @@ async def test_a_websocket_can_be_checked_for_session_and_origin_by_the_calls_wi
 
     async def guarded(websocket: WebSocket) -> None:
         try:
-            session = await site.reseal.anywhere.get_session(facts(websocket), SessionHeaders(), True)
+            session = await site.reseal.sessions.get_session(facts(websocket), SessionHeaders(), True)
         except Unauthorised as error:
             found.append(error.reason.value)
             await websocket.close()
@@ -127,11 +127,11 @@ async def test_the_lifespan_of_the_application_runs_inside_ours_and_keeps_its_st
 
     @asynccontextmanager
     async def lifespan(_app: Any):
-        session = await reseal.anywhere.sessions.create("alice")  # open already
+        session = await reseal.sessions.backend.create("alice")  # open already
         told.append(session.claims.sub)
         yield {"ready": True}
         told.append("closing")
-        await reseal.anywhere.sessions.create("bob")  # still open
+        await reseal.sessions.backend.create("bob")  # still open
 
     app = type(framework(framework.reseal(SETTINGS), []))(lifespan=lifespan)
     reseal.install(app)
@@ -251,7 +251,7 @@ async def test_the_public_calls_answer_with_the_store_and_clock_that_were_given(
         assert (await browser.get("/me")).status_code == 401
         assert (await browser.fetch("GET", "/me")).status_code == 200
         clock.advance(101 * 24 * HOUR)
-        assert await reseal.anywhere.get_all_session_handles_for_user("alice") == ()
+        assert await reseal.sessions.get_all_session_handles_for_user("alice") == ()
 
 
 async def test_an_application_that_cannot_start_says_why_without_a_traceback(

@@ -139,7 +139,7 @@ class TestClaims:
     async def test_a_database_check_sees_a_payload_that_was_changed_by_handle(self, site: Site) -> None:
         browser = await site.signed_in("alice", jwt_payload={"mfa": True})
         assert (await browser.get("/checked-mfa")).status_code == 200
-        await site.reseal.anywhere.update_jwt_payload(browser.handle, {"demoted": True})
+        await site.reseal.sessions.update_jwt_payload(browser.handle, {"demoted": True})
         assert (await browser.copy().get("/mfa")).status_code == 200  # known from the token alone, until it ends
         refused = await browser.get("/checked-mfa")
         assert refused.status_code == 403
@@ -150,7 +150,7 @@ class TestClaims:
     # S07
     async def test_an_upgrade_by_handle_arrives_with_the_next_database_check(self, site: Site) -> None:
         browser = await site.signed_in("alice")
-        await site.reseal.anywhere.update_jwt_payload(browser.handle, {"mfa": True})
+        await site.reseal.sessions.update_jwt_payload(browser.handle, {"mfa": True})
         assert (await browser.get("/mfa")).status_code == 403
         assert (await browser.get("/checked-mfa")).status_code == 200
         assert (await browser.get("/mfa")).status_code == 200
@@ -180,14 +180,14 @@ class TestBounds:
             assert (refresh.status_code, refresh.json()) == (401, {"message": "unauthorised"})
             out = await site.send("POST", "/signout", [("cookie", line), FROM_OUR_PAGE])
             assert out.json() == {"message": "try refresh token"}
-            anywhere = site.reseal.anywhere
+            anywhere = site.reseal.sessions
             assert not await anywhere.revoke_session_using_session_handle(stranger.handle)
             assert await anywhere.get_all_session_handles_for_user("alice") == (browsers[there].handle,)
         assert sites[scopes[0]].rows() == before
         assert not [event for site in sites.values() for event in site.events.of(EventName.TOKEN_THEFT)]
         for scope in scopes:
             assert (await browsers[scope].refresh()).status_code == 200
-            assert await sites[scope].reseal.anywhere.revoke_all_sessions_for_user("alice") == (browsers[scope].handle,)
+            assert await sites[scope].reseal.sessions.revoke_all_sessions_for_user("alice") == (browsers[scope].handle,)
 
     # S38
     async def test_refreshing_does_not_move_the_absolute_end(self, open_site: OpenSite) -> None:
@@ -277,7 +277,7 @@ class TestBounds:
     async def test_a_disabled_user_is_stopped_at_once(self, site: Site) -> None:
         devices = [await site.signed_in("alice") for _ in range(3)]
         other = await site.signed_in("bob")
-        ended = await site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+        ended = await site.reseal.sessions.revoke_all_sessions_for_user("alice")
         assert set(ended) == {device.handle for device in devices}
         for device in devices:
             assert (await device.copy().get("/checked")).status_code == 401
@@ -341,7 +341,7 @@ class TestEnding:
     async def test_a_process_that_slept_through_a_key_change_still_ends_the_session(self, open_site: OpenSite) -> None:
         clock = ManualClock()
         awake, asleep = await open_site(clock=clock), await open_site(clock=clock)
-        await awake.reseal.anywhere.sessions.rotate_keys()  # type: ignore[attr-defined]
+        await awake.reseal.sessions.backend.rotate_keys()  # type: ignore[attr-defined]
         clock.advance(3 * MINUTE)
         browser = await awake.signed_in("alice")
         handle = browser.handle
@@ -361,7 +361,7 @@ class TestEnding:
     # S45
     async def test_a_revoked_session_outlives_its_end_by_the_access_token_at_most(self, site: Site) -> None:
         browser = await site.signed_in("alice")
-        await site.reseal.anywhere.revoke_session_using_session_handle(browser.handle)
+        await site.reseal.sessions.revoke_session_using_session_handle(browser.handle)
         assert (await browser.copy().get("/checked")).status_code == 401
         site.clock.advance(HOUR - SECOND)
         assert (await browser.get("/me")).status_code == 200
@@ -374,7 +374,7 @@ class TestEnding:
         browsers = {user: [await site.signed_in(user) for _ in range(5)] for user in ("alice", "bob", "carol")}
         handles = {user: {browser.handle for browser in each} for user, each in browsers.items()}
         first, second, third, *_ = browsers["alice"]
-        anywhere = site.reseal.anywhere
+        anywhere = site.reseal.sessions
 
         assert await anywhere.revoke_session_using_session_handle(first.handle)
         assert not await anywhere.revoke_session_using_session_handle(first.handle)

@@ -79,7 +79,7 @@ async def test_each_error_has_its_status_and_its_body(open_site: OpenSite, statu
     assert claim.json() == {"message": "invalid claim", "claimValidationErrors": [failure]}
     assert keeps_cookies(claim)
 
-    await site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+    await site.reseal.sessions.revoke_all_sessions_for_user("alice")
     revoked = await browser.get("/checked")
     assert revoked.status_code == status
     assert revoked.json() == {"message": "unauthorised", "reason": "user_revoked"}
@@ -232,7 +232,7 @@ async def test_the_ready_made_routes_can_be_left_out_for_routes_of_your_own(fram
         await reseal.sign_out(request)
         return JSONResponse({"bye": True})
 
-    site = Site(app, reseal, settings, reseal.anywhere._clock, None, None)  # type: ignore[arg-type]
+    site = Site(app, reseal, settings, reseal.sessions._clock, None, None)  # type: ignore[arg-type]
     async with app.router.lifespan_context(app):
         for method, path in [
             ("POST", REFRESH_PATH),

@@ -41,7 +41,7 @@ class Visitor:
         self.response = SessionHeaders()
 
     async def sign_in(self) -> str:
-        self.tokens = await settled(self.sessions.sessions.create("alice"))
+        self.tokens = await settled(self.sessions.backend.create("alice"))
         return self.tokens.claims.sid
 
     def request(self, method: str = "GET", path: str = "/live", origin: str | None = WEBSITE, **headers: str) -> Any:
@@ -60,12 +60,12 @@ class Visitor:
         return await settled(self.sessions.peek(self.request(), self.response, **named))
 
     async def admit(self, **request: Any) -> Any:
-        return await settled(self.pages.admit(self.sessions.sessions, self.context(self.request(**request)), ()))
+        return await settled(self.pages.admit(self.sessions.backend, self.context(self.request(**request)), ()))
 
     async def goes_on(self, **request: Any) -> list[str]:
         """Go through the page that refreshes first; gives the cookies that are set, or cleared."""
         facts = self.request("POST", "/session/refresh/continue", **request)
-        await settled(self.pages.continue_refresh(self.sessions.sessions, self.context(facts)))
+        await settled(self.pages.continue_refresh(self.sessions.backend, self.context(facts)))
         return [value for name, value in self.response.items() if name == "set-cookie"]
 
 

@@ -54,7 +54,7 @@ async def test_several_planted_ones_are_refused_as_one_is(site: Site) -> None:
 
 async def test_an_old_access_cookie_of_a_session_that_is_over_stands_in_nobodys_way(site: Site) -> None:
     former, present = await two(site)
-    await site.reseal.anywhere.revoke_session_using_session_handle(former.handle)
+    await site.reseal.sessions.revoke_session_using_session_handle(former.handle)
     response = await refreshed(site, f"{ACCESS}={former.access}; {REFRESH}={present.refresh_token}")
     assert response.status_code == 200
 

@@ -100,11 +100,11 @@ async def test_a_visitor_whose_token_has_ended_refreshes_first_and_comes_back(re
 
 async def test_a_session_that_is_over_comes_back_as_a_stranger(rendering):
     browser = await rendering.signed_in("alice")
-    await rendering.reseal.anywhere.revoke_session_using_session_handle(browser.handle)
+    await rendering.reseal.sessions.revoke_session_using_session_handle(browser.handle)
     assert (await browser.get("/page")).text == "Welcome, alice"  # as long as the access token lasts
     assert (await browser.get("/page?checked")).text == "Welcome, stranger"
     other = await rendering.signed_in("bob")
-    await rendering.reseal.anywhere.revoke_session_using_session_handle(other.handle)
+    await rendering.reseal.sessions.revoke_session_using_session_handle(other.handle)
     rendering.clock.advance(HOUR)
     assert (await followed(other, await other.get("/page"))).text == "Welcome, stranger"
     assert other.jar == {}

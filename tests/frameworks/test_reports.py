@@ -23,7 +23,7 @@ async def test_a_strict_check_asks_the_store_also_after_a_lenient_one_in_the_sam
 
     site.app.router.add_route("/both", both)
     browser = await site.signed_in("alice")
-    await site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+    await site.reseal.sessions.revoke_all_sessions_for_user("alice")
     assert (await browser.get("/both")).status_code == 200
 
 

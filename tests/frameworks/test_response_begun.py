@@ -88,14 +88,14 @@ async def test_reading_goes_on_after_the_response_has_begun(site: Site) -> None:
 
     site.app.router.add_route("/reads", endpoint, methods=["GET"])
     browser = await site.signed_in("alice")
-    await site.reseal.anywhere.update_jwt_payload(browser.handle, {"changed": True})
+    await site.reseal.sessions.update_jwt_payload(browser.handle, {"changed": True})
     assert keeps_cookies(await browser.get("/reads"))
     assert site.ran[-1] == "{'changed': True}"
     assert (await browser.get("/checked")).json()["payload"] == {"changed": True}  # it is told of at the next request
 
 
 async def test_without_a_framework_the_response_begins_when_its_headers_are_taken(open_site: OpenSite) -> None:
-    reseal: AsyncReseal = (await open_site()).reseal.anywhere
+    reseal: AsyncReseal = (await open_site()).reseal.sessions
     request, outbox = RequestFacts.of("POST", "/", [("origin", WEBSITE)]), SessionHeaders()
     session = await reseal.create_new_session(request, outbox, "alice")
     assert len(outbox.items()) > 2
@@ -133,6 +133,6 @@ async def test_a_websocket_tells_nobody_of_new_tokens_and_says_so(framework: Fra
         async with wire.socket(browser, "/changes") as connection:
             assert await connection.recv() == "done"
         assert [each.partition(":")[0] for each in told] == ["update_jwt_payload", "revoke_session"]
-        assert await site.reseal.anywhere.get_jwt_payload(browser.handle) == {}
-        assert await site.reseal.anywhere.get_session_data(browser.handle) == {"kept": True}
+        assert await site.reseal.sessions.get_jwt_payload(browser.handle) == {}
+        assert await site.reseal.sessions.get_session_data(browser.handle) == {"kept": True}
         assert await site.live("alice") == {browser.handle}

@@ -53,10 +53,10 @@ async def test_whoever_is_told_to_refresh_first_signs_out_after_it(open_site: Op
     clock = ManualClock()
     site = await open_site(clock=clock, access_token_dynamic_signing_key_update_interval=1)
     browser = await site.signed_in("alice")
-    await site.reseal.anywhere.rotate_keys()
+    await site.reseal.sessions.rotate_keys()
     for _ in range(4):  # the key that signed the browser's token is retired
         clock.advance(3 * HOUR)
-        await site.reseal.anywhere.sessions.keep_fresh()
+        await site.reseal.sessions.backend.keep_fresh()
     first = await browser.sign_out()
     assert (first.status_code, first.json()) == (401, {"message": "try refresh token"})
     assert keeps_cookies(first)

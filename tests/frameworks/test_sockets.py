@@ -103,7 +103,7 @@ class TestOpening:
 
     async def test_a_revoked_session_opens_nothing_though_its_token_is_good(self, wire):
         browser = await wire.site.signed_in()
-        await wire.site.reseal.anywhere.revoke_session_using_session_handle(browser.handle)
+        await wire.site.reseal.sessions.revoke_session_using_session_handle(browser.handle)
         assert await wire.refused(browser) == (401, {"message": "unauthorised", "reason": "revoked"})
         assert wire.site.ran == []
 
@@ -184,7 +184,7 @@ class TestTickets:
 
     async def test_a_ticket_is_made_for_a_live_session_only(self, wire):
         browser = await wire.site.signed_in()
-        await wire.site.reseal.anywhere.revoke_session_using_session_handle(browser.handle)
+        await wire.site.reseal.sessions.revoke_session_using_session_handle(browser.handle)
         response = await browser.post("/ticket?for=/live")
         assert (response.status_code, response.json()["reason"]) == (401, "revoked")
         assert browser.jar == {}
@@ -264,7 +264,7 @@ class TestStayingOpen:
 
 class TestEnding:
     async def test_revoking_here_ends_it_at_once(self, wire):
-        anywhere = wire.site.reseal.anywhere
+        anywhere = wire.site.reseal.sessions
         browser, other = await wire.site.signed_in(), await wire.site.signed_in("bob")
         async with wire.socket(browser) as connection, wire.socket(other) as untouched:
             await anywhere.revoke_session_using_session_handle(browser.handle)
@@ -328,7 +328,7 @@ class TestEnding:
             browser = await one.site.signed_in()
             async with one.socket(browser) as connection:
                 await one.ticks.look()
-                await two.site.reseal.anywhere.revoke_session_using_session_handle(browser.handle)
+                await two.site.reseal.sessions.revoke_session_using_session_handle(browser.handle)
                 assert await echoes(connection)
                 await one.ticks.begin()
                 assert await closing(connection) == (4001, "revoked")
@@ -400,7 +400,7 @@ class TestServers:
         async def receive():
             for message in incoming:
                 return message
-            await wire.site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+            await wire.site.reseal.sessions.revoke_all_sessions_for_user("alice")
             return await asyncio.Future()
 
         async def send(message):

@@ -33,7 +33,7 @@ def sessions_of(colour: str, place: str) -> Any:
         kind = {"async": AsyncRemote, "sync": Remote}[colour]
         return kind(settings, place, api_key=os.environ["KEY"], timeout_s=PATIENCE)
     kind = {"async": AsyncReseal, "sync": Reseal}[colour]
-    return kind(Settings(api_domain=API, database_uri=place)).sessions
+    return kind(Settings(api_domain=API, database_uri=place)).backend
 
 
 async def live_async(sessions: Any, name: str) -> None:

@@ -60,7 +60,7 @@ settings = Settings(api_domain="https://api.example.com", database_uri="memory:"
 reseal = Reseal(settings)
 reseal.open()
 if os.fork() == 0:
-    for call in (lambda: reseal.sessions.create("alice"), lambda: reseal.sessions.list_user("alice")):
+    for call in (lambda: reseal.backend.create("alice"), lambda: reseal.backend.list_user("alice")):
         try:
             call()
         except StoreUnavailable as error:
@@ -71,11 +71,11 @@ if os.fork() == 0:
         print("refused", "name a file" in str(error), flush=True)
     os._exit(0)
 os.wait()
-reseal.sessions.create("alice")
+reseal.backend.create("alice")
 reseal.close()
 if os.fork() == 0:  # closed before: the child may have it
     with reseal:
-        reseal.sessions.create("alice")
+        reseal.backend.create("alice")
         print("kept", len(reseal.get_all_session_handles_for_user("alice")), flush=True)
     os._exit(0)
 os.wait()
@@ -98,12 +98,12 @@ if ctypes.PyDLL(None).fork() == 0:  # as a server written in C does
         try:
             if sessions is not reseal:
                 sessions.open()
-            sessions.sessions.create("alice")
+            sessions.backend.create("alice")
         except StoreUnavailable as error:
             print("refused", "lazy-apps" in str(error), flush=True)
     os._exit(0)
 os.wait()
-reseal.sessions.create("alice")
+reseal.backend.create("alice")
 reseal.close()
 """
 
@@ -124,8 +124,8 @@ reseal = Reseal(Settings(api_domain="https://api.example.com", database_uri="sql
 def handles(user):
     if multiprocessing.get_start_method() != "fork":
         reseal.open()
-    pair = reseal.sessions.create(user)
-    assert reseal.sessions.get(pair.claims.sid).user_id == user
+    pair = reseal.backend.create(user)
+    assert reseal.backend.get(pair.claims.sid).user_id == user
     return pair.claims.sid
 
 
@@ -157,10 +157,10 @@ reseal.install(app)
 
 
 def route():
-    assert reseal.sync.anywhere.get_all_session_handles_for_user("alice") == ()
+    assert reseal.sync.sessions.get_all_session_handles_for_user("alice") == ()
     if os.fork() == 0:
         try:
-            reseal.sync.anywhere.get_all_session_handles_for_user("alice")
+            reseal.sync.sessions.get_all_session_handles_for_user("alice")
         except RuntimeError as error:
             print("refused", "forked" in str(error), flush=True)
         try:
@@ -171,7 +171,7 @@ def route():
 
 
 async def handles():
-    return await reseal.anywhere.get_all_session_handles_for_user("alice")
+    return await reseal.sessions.get_all_session_handles_for_user("alice")
 
 
 async def serve():
@@ -196,13 +196,13 @@ logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
 reseal = Reseal(Settings(api_domain="https://api.example.com", database_uri=os.environ["DATABASE"]))
 app = FastAPI()
 reseal.install(app)
-asyncio.run(reseal.anywhere.open())  # at import, and again in the lifespan
+asyncio.run(reseal.sessions.open())  # at import, and again in the lifespan
 
 
 async def serve(name):
     async with app.router.lifespan_context(app):
-        await asyncio.gather(*(reseal.anywhere.sessions.create(name) for _ in range(5)))
-        print(len(await reseal.anywhere.get_all_session_handles_for_user(name)), flush=True)
+        await asyncio.gather(*(reseal.sessions.backend.create(name) for _ in range(5)))
+        print(len(await reseal.sessions.get_all_session_handles_for_user(name)), flush=True)
 
 
 for n in range(2):

@@ -127,7 +127,7 @@ def test_a_sign_in_that_fails_sets_no_cookie():
     clock = ManualClock()
     reseal = Reseal(settings(), clock=clock, on_event=lambda _: None)
     reseal.open()
-    reseal.sessions._line._teller._listener = breaking
+    reseal.backend._line._teller._listener = breaking
     headers = SessionHeaders()
     request = RequestFacts.of("POST", "/signin", [("origin", API), ("sec-fetch-site", "same-origin")])
     with pytest.raises(Broken):

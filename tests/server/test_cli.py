@@ -514,8 +514,8 @@ def dump(home):
 
 def test_commands_that_look_change_nothing_in_the_file_of_an_application(run, home):
     with Reseal(Settings(api_domain="http://localhost:8000", database_uri=f"sqlite:///{home}/r.db")) as reseal:
-        handle = reseal.sessions.create("u1").claims.sid
-        reseal.sessions.create("u1")
+        handle = reseal.backend.create("u1").claims.sid
+        reseal.backend.create("u1")
     before = dump(home)
     assert len(rows(run("sessions", "list", "--user=u1", "--json")[1])) == 2
     for command in (("sessions", "show", handle), ("keys", "list"), ("apps", "list"), ("clock", "show"), ("check",)):

@@ -55,7 +55,7 @@ sessions = Reseal(settings, clock=ManualClock(), on_event=listen)
 sessions.install(app)
 sessions.install_cors(app, allow_headers=["X-Own"], expose_headers=["X-Told"])
 assert_type(reseal.get_cors_headers(), list[str])
-assert_type(sessions.anywhere, AsyncReseal)
+assert_type(sessions.sessions, AsyncReseal)
 
 SignedIn = Annotated[Session, Depends(sessions.session())]
 Recently = Annotated[

@@ -21,4 +21,4 @@ async def wrong(request: Request, session: Session) -> None:
     session.get_session_data().keys()  # type: ignore[attr-defined]
     await session.update_session_data(["tea"])  # type: ignore[arg-type]
     await session.get_user_id()  # type: ignore[misc]
-    reseal.Reseal(sessions.settings, sessions=sessions.anywhere.sessions)  # type: ignore[arg-type]
+    reseal.Reseal(sessions.settings, sessions=sessions.sessions.backend)  # type: ignore[arg-type]

@@ -36,14 +36,14 @@ class AsyncRequests(Protocol[R_contra]):
 class AsyncRequestCalls(Generic[R_contra]):
     """The calls for requests of one framework."""
 
-    def __init__(self, anywhere: AsyncReseal, requests: AsyncRequests[R_contra]) -> None:
-        self.anywhere: AsyncReseal = anywhere
+    def __init__(self, sessions: AsyncReseal, requests: AsyncRequests[R_contra]) -> None:
+        self.sessions: AsyncReseal = sessions
         """The same sessions without a request: by handle and by user."""
         self._requests = requests
 
     def now(self) -> int:
         """Return the time by which claims are checked (ms). See :meth:`AsyncReseal.now`."""
-        return self.anywhere.now()
+        return self.sessions.now()
 
     @awaited
     async def create_new_session(
@@ -57,7 +57,7 @@ class AsyncRequestCalls(Generic[R_contra]):
     ) -> AsyncSession:
         """Sign a user in, whom the caller has authenticated. See :meth:`AsyncReseal.create_new_session`."""
         facts, outbox = self._read(request)
-        return await self.anywhere.create_new_session(
+        return await self.sessions.create_new_session(
             facts, outbox, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
         )
 
@@ -72,7 +72,7 @@ class AsyncRequestCalls(Generic[R_contra]):
     ) -> AsyncSession:
         """Verify the session of a request. See :meth:`AsyncReseal.get_session`."""
         facts, outbox = self._read(request)
-        return await self.anywhere.get_session(
+        return await self.sessions.get_session(
             facts, outbox, enable_csrf_protection, check_database=check_database, claims=claims
         )
 
@@ -80,18 +80,18 @@ class AsyncRequestCalls(Generic[R_contra]):
     async def refresh_session(self, request: R_contra) -> AsyncSession:
         """Exchange the refresh token of a request, for a route of your own. See :meth:`AsyncReseal.refresh_session`."""
         facts = await self._requests.facts_with_body(request)
-        return await self.anywhere.refresh_session(facts, self._requests.outbox(request))
+        return await self.sessions.refresh_session(facts, self._requests.outbox(request))
 
     @awaited
     async def answer_refresh(self, request: R_contra) -> dict[str, object]:
         """Do the same, and return the body of the answer. See :meth:`AsyncReseal.answer_refresh`."""
         facts = await self._requests.facts_with_body(request)
-        return await self.anywhere.answer_refresh(facts, self._requests.outbox(request))
+        return await self.sessions.answer_refresh(facts, self._requests.outbox(request))
 
     @awaited
     async def sign_out(self, request: R_contra) -> None:
         """End the session of a request, for a route of your own. See :meth:`AsyncReseal.sign_out`."""
-        await self.anywhere.sign_out(*self._read(request))
+        await self.sessions.sign_out(*self._read(request))
 
     @awaited
     async def impersonate(
@@ -106,30 +106,30 @@ class AsyncRequestCalls(Generic[R_contra]):
     ) -> AsyncSession:
         """Let the user of a request act as another one for a while. See :meth:`AsyncReseal.impersonate`."""
         facts, outbox = self._read(request)
-        return await self.anywhere.impersonate(
+        return await self.sessions.impersonate(
             facts, outbox, user_id, jwt_payload, session_data, reason=reason, at_most=at_most
         )
 
     @awaited
     async def stop_impersonating(self, request: R_contra) -> None:
         """Go back to the user's own session. See :meth:`AsyncReseal.stop_impersonating`."""
-        await self.anywhere.stop_impersonating(*self._read(request))
+        await self.sessions.stop_impersonating(*self._read(request))
 
     @awaited
     async def peek(
         self, request: R_contra, *, check_database: bool = False
     ) -> SignedIn[AsyncSession] | RefreshFirst | Anonymous:
         """Find out whose page is being rendered. See :meth:`AsyncReseal.peek`."""
-        return await self.anywhere.peek(*self._read(request), check_database=check_database)
+        return await self.sessions.peek(*self._read(request), check_database=check_database)
 
     @awaited
     async def require_own_origin(self, request: R_contra) -> None:
         """Refuse a foreign page where there is no session yet. See :meth:`AsyncReseal.require_own_origin`."""
-        self.anywhere.require_own_origin(self._requests.facts(request))
+        self.sessions.require_own_origin(self._requests.facts(request))
 
     def set_relevant_headers_for_options_api(self, request: R_contra) -> bool:
         """Answer a preflight in a handler of your own. See :meth:`AsyncReseal.set_relevant_headers_for_options_api`."""
-        return self.anywhere.set_relevant_headers_for_options_api(*self._read(request))
+        return self.sessions.set_relevant_headers_for_options_api(*self._read(request))
 
     def _read(self, request: R_contra) -> tuple[RequestFacts, SessionHeaders]:
         return self._requests.facts(request), self._requests.outbox(request)

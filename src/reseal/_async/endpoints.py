@@ -88,7 +88,7 @@ class AsyncEndpoints:
         """Refresh for the page that refreshes first, and send the browser where it wanted to go."""
         target = _target(request)
         try:
-            await continue_refresh(self._reseal.sessions, self._reseal.context(request, response))
+            await continue_refresh(self._reseal.backend, self._reseal.context(request, response))
         except StoreUnavailable as error:
             self._reseal.report(error, request)
             prefix = places.prefix(request, self._reseal.settings)
@@ -99,9 +99,9 @@ class AsyncEndpoints:
 
     async def jwks(self, _request: RequestFacts, _response: SessionHeaders) -> WebResponse:
         """Publish the public keys (RFC 7517)."""
-        await self._reseal.sessions.keep_fresh()
+        await self._reseal.backend.keep_fresh()
         lasting = ("cache-control", f"max-age={JWKS_MAX_AGE}, must-revalidate")
-        return responses.of_json(self._reseal.sessions.jwks(), headers=(lasting,))
+        return responses.of_json(self._reseal.backend.jwks(), headers=(lasting,))
 
     async def browser_sdk(self, _request: RequestFacts, _response: SessionHeaders) -> WebResponse:
         """Send the script of the browser SDK."""

@@ -67,7 +67,7 @@ class AsyncReseal:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._events = Teller(settings.scope, self._clock, on_event)
-        self.sessions: AsyncSessions = sessions or embedded(settings, clock, on_event)
+        self.backend: AsyncSessions = sessions or embedded(settings, clock, on_event)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -78,10 +78,10 @@ class AsyncReseal:
 
     async def open(self) -> None:
         """Open the store, load the keys. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
-        await self.sessions.open()
+        await self.backend.open()
 
     async def close(self) -> None:
-        await self.sessions.close()
+        await self.backend.close()
 
     def now(self) -> int:
         """Return the time (ms since the epoch) by which claims are checked, for a payload that ``FreshClaim`` reads."""
@@ -109,7 +109,7 @@ class AsyncReseal:
         begun, and the client keeps what it had. Raises ``RuntimeError`` once the response has begun.
         """
         return await signing_in.sign_in(
-            self.sessions,
+            self.backend,
             self.context(request, response),
             user_id,
             jwt_payload,
@@ -135,7 +135,7 @@ class AsyncReseal:
         ``InvalidClaims``, ``StoreUnavailable``.
         """
         return await verification.verify(
-            self.sessions,
+            self.backend,
             self.context(request, response),
             csrf_protection=enable_csrf_protection,
             check_database=check_database,
@@ -150,8 +150,8 @@ class AsyncReseal:
         (tokens cleared), ``StoreUnavailable`` (tokens stay), ``RuntimeError`` once the response has begun.
         """
         context = self.context(request, response)
-        refreshed = await refreshing.refresh(self.sessions, context)
-        return AsyncSession(self.sessions, refreshed.tokens.claims, context, refreshed.via)
+        refreshed = await refreshing.refresh(self.backend, context)
+        return AsyncSession(self.backend, refreshed.tokens.claims, context, refreshed.via)
 
     @awaited
     async def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
@@ -159,7 +159,7 @@ class AsyncReseal:
 
         It is empty, except for a client that sent its refresh token in a JSON body: it gets the new ones in one.
         """
-        refreshed = await refreshing.refresh(self.sessions, self.context(request, response))
+        refreshed = await refreshing.refresh(self.backend, self.context(request, response))
         return bearer.answer(refreshed.tokens, self._clock.wall()) if refreshed.is_in_body else {}
 
     @awaited
@@ -171,7 +171,7 @@ class AsyncReseal:
         it: the client has then forgotten the session, but the session itself may live on. Raises ``Unauthorised`` for a
         foreign page, ``RuntimeError`` once the response has begun.
         """
-        await signing_out.sign_out(self.sessions, self.context(request, response))
+        await signing_out.sign_out(self.backend, self.context(request, response))
 
     @awaited
     async def impersonate(
@@ -193,7 +193,7 @@ class AsyncReseal:
         also for a session that acts for somebody already, ``TryRefreshToken``, ``Unauthorised``, ``StoreUnavailable``.
         """
         return await impersonation.begin(
-            self.sessions,
+            self.backend,
             self.context(request, response),
             user_id,
             jwt_payload or {},
@@ -209,14 +209,14 @@ class AsyncReseal:
         Raises ``InvalidInput`` if the session acts for nobody, ``TryRefreshToken``, ``Unauthorised``,
         ``StoreUnavailable``.
         """
-        await impersonation.stop(self.sessions, self.context(request, response))
+        await impersonation.stop(self.backend, self.context(request, response))
 
     @awaited
     async def peek(
         self, request: RequestFacts, response: SessionHeaders, *, check_database: bool = False
     ) -> SignedIn[AsyncSession] | RefreshFirst | Anonymous:
         """Find out whose page is being rendered. Refuses nobody and refreshes nothing. Raises ``StoreUnavailable``."""
-        return await page_loads.peek(self.sessions, self.context(request, response), check_database=check_database)
+        return await page_loads.peek(self.backend, self.context(request, response), check_database=check_database)
 
     def require_own_origin(self, request: RequestFacts) -> None:
         """Refuse a request that a foreign page caused: for endpoints that have no session yet, like the sign-in's.
@@ -238,17 +238,17 @@ class AsyncReseal:
     @awaited
     async def revoke_session_using_session_handle(self, session_handle: str) -> bool:
         """End one session. Returns whether this call ended it."""
-        return bool(await self.sessions.revoke((ids.handle(session_handle),)))
+        return bool(await self.backend.revoke((ids.handle(session_handle),)))
 
     @awaited
     async def revoke_multiple_sessions(self, session_handles: Iterable[str]) -> tuple[str, ...]:
         """End exactly these sessions; returns those that this call ended."""
-        return await self.sessions.revoke(session_handles)
+        return await self.backend.revoke(session_handles)
 
     @awaited
     async def revoke_all_sessions_for_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, except for the handle ``keep``; returns those that this call ended."""
-        return await self.sessions.revoke_user(user_id, keep=keep)
+        return await self.backend.revoke_user(user_id, keep=keep)
 
     @awaited
     async def end_sessions_before(
@@ -263,12 +263,12 @@ class AsyncReseal:
         if not isinstance(moment, datetime) or moment.tzinfo is None:
             raise InvalidInput("moment", "must be a datetime with a time zone: datetime.now(UTC), for example")
         at = int(moment.timestamp() * 1000)
-        return await self.sessions.end_before(at, user_id=user_id, all_tenants=all_tenants)
+        return await self.backend.end_before(at, user_id=user_id, all_tenants=all_tenants)
 
     @awaited
     async def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
-        return tuple(record.handle for record in await self.sessions.list_user(user_id))
+        return tuple(record.handle for record in await self.backend.list_user(user_id))
 
     @overload
     async def get_session_data(self, session_handle: str) -> dict[str, Any]: ...
@@ -280,7 +280,7 @@ class AsyncReseal:
 
         Raises ``Unauthorised`` if there is no such live session, ``GeneralError`` if the data does not fit ``as_``.
         """
-        return changes.read_data(await self.sessions.get(session_handle), as_)
+        return changes.read_data(await self.backend.get(session_handle), as_)
 
     @overload
     async def change_session_data(
@@ -295,29 +295,29 @@ class AsyncReseal:
         """Replace a session's data by what ``change`` makes of it. See :meth:`AsyncSession.change_session_data`."""
 
         async def read() -> SessionRecord:
-            return await self.sessions.get(session_handle)
+            return await self.backend.get(session_handle)
 
-        return await changes.change_session_data(self.sessions, read, change, as_=as_)
+        return await changes.change_session_data(self.backend, read, change, as_=as_)
 
     @awaited
     async def update_session_data(self, session_handle: str, session_data: Mapping[str, object]) -> None:
         """Replace a session's data, whatever another request has written. Raises ``InvalidInput``, ``Unauthorised``."""
-        await self.sessions.update(session_handle, session_data=session_data)
+        await self.backend.update(session_handle, session_data=session_data)
 
     @awaited
     async def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
         """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
-        return payload.decode((await self.sessions.get(session_handle)).jwt_payload)
+        return payload.decode((await self.backend.get(session_handle)).jwt_payload)
 
     @awaited
     async def update_jwt_payload(self, session_handle: str, jwt_payload: Mapping[str, object]) -> None:
         """Replace a session's JWT payload; it reaches the browser with the next access token."""
-        await self.sessions.update(session_handle, jwt_payload=jwt_payload)
+        await self.backend.update(session_handle, jwt_payload=jwt_payload)
 
     @awaited
     async def rotate_keys(self) -> str:
         """Publish a new signing key now; it signs two minutes later. Returns its ``kid``."""
-        return await self.sessions.rotate_keys()
+        return await self.backend.rotate_keys()
 
     # -- for adapters -----------------------------------------------------------------------------------------------
 

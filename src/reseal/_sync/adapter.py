@@ -37,14 +37,14 @@ class Requests(Protocol[R_contra]):
 class RequestCalls(Generic[R_contra]):
     """The calls for requests of one framework."""
 
-    def __init__(self, anywhere: Reseal, requests: Requests[R_contra]) -> None:
-        self.anywhere: Reseal = anywhere
+    def __init__(self, sessions: Reseal, requests: Requests[R_contra]) -> None:
+        self.sessions: Reseal = sessions
         """The same sessions without a request: by handle and by user."""
         self._requests = requests
 
     def now(self) -> int:
         """Return the time by which claims are checked (ms). See :meth:`Reseal.now`."""
-        return self.anywhere.now()
+        return self.sessions.now()
 
     @awaited
     def create_new_session(
@@ -58,7 +58,7 @@ class RequestCalls(Generic[R_contra]):
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`Reseal.create_new_session`."""
         facts, outbox = self._read(request)
-        return self.anywhere.create_new_session(
+        return self.sessions.create_new_session(
             facts, outbox, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
         )
 
@@ -73,7 +73,7 @@ class RequestCalls(Generic[R_contra]):
     ) -> Session:
         """Verify the session of a request. See :meth:`Reseal.get_session`."""
         facts, outbox = self._read(request)
-        return self.anywhere.get_session(
+        return self.sessions.get_session(
             facts, outbox, enable_csrf_protection, check_database=check_database, claims=claims
         )
 
@@ -81,18 +81,18 @@ class RequestCalls(Generic[R_contra]):
     def refresh_session(self, request: R_contra) -> Session:
         """Exchange the refresh token of a request, for a route of your own. See :meth:`Reseal.refresh_session`."""
         facts = self._requests.facts_with_body(request)
-        return self.anywhere.refresh_session(facts, self._requests.outbox(request))
+        return self.sessions.refresh_session(facts, self._requests.outbox(request))
 
     @awaited
     def answer_refresh(self, request: R_contra) -> dict[str, object]:
         """Do the same, and return the body of the answer. See :meth:`Reseal.answer_refresh`."""
         facts = self._requests.facts_with_body(request)
-        return self.anywhere.answer_refresh(facts, self._requests.outbox(request))
+        return self.sessions.answer_refresh(facts, self._requests.outbox(request))
 
     @awaited
     def sign_out(self, request: R_contra) -> None:
         """End the session of a request, for a route of your own. See :meth:`Reseal.sign_out`."""
-        self.anywhere.sign_out(*self._read(request))
+        self.sessions.sign_out(*self._read(request))
 
     @awaited
     def impersonate(
@@ -107,30 +107,30 @@ class RequestCalls(Generic[R_contra]):
     ) -> Session:
         """Let the user of a request act as another one for a while. See :meth:`Reseal.impersonate`."""
         facts, outbox = self._read(request)
-        return self.anywhere.impersonate(
+        return self.sessions.impersonate(
             facts, outbox, user_id, jwt_payload, session_data, reason=reason, at_most=at_most
         )
 
     @awaited
     def stop_impersonating(self, request: R_contra) -> None:
         """Go back to the user's own session. See :meth:`Reseal.stop_impersonating`."""
-        self.anywhere.stop_impersonating(*self._read(request))
+        self.sessions.stop_impersonating(*self._read(request))
 
     @awaited
     def peek(
         self, request: R_contra, *, check_database: bool = False
     ) -> SignedIn[Session] | RefreshFirst | Anonymous:
         """Find out whose page is being rendered. See :meth:`Reseal.peek`."""
-        return self.anywhere.peek(*self._read(request), check_database=check_database)
+        return self.sessions.peek(*self._read(request), check_database=check_database)
 
     @awaited
     def require_own_origin(self, request: R_contra) -> None:
         """Refuse a foreign page where there is no session yet. See :meth:`Reseal.require_own_origin`."""
-        self.anywhere.require_own_origin(self._requests.facts(request))
+        self.sessions.require_own_origin(self._requests.facts(request))
 
     def set_relevant_headers_for_options_api(self, request: R_contra) -> bool:
         """Answer a preflight in a handler of your own. See :meth:`Reseal.set_relevant_headers_for_options_api`."""
-        return self.anywhere.set_relevant_headers_for_options_api(*self._read(request))
+        return self.sessions.set_relevant_headers_for_options_api(*self._read(request))
 
     def _read(self, request: R_contra) -> tuple[RequestFacts, SessionHeaders]:
         return self._requests.facts(request), self._requests.outbox(request)

@@ -89,7 +89,7 @@ class Endpoints:
         """Refresh for the page that refreshes first, and send the browser where it wanted to go."""
         target = _target(request)
         try:
-            continue_refresh(self._reseal.sessions, self._reseal.context(request, response))
+            continue_refresh(self._reseal.backend, self._reseal.context(request, response))
         except StoreUnavailable as error:
             self._reseal.report(error, request)
             prefix = places.prefix(request, self._reseal.settings)
@@ -100,9 +100,9 @@ class Endpoints:
 
     def jwks(self, _request: RequestFacts, _response: SessionHeaders) -> WebResponse:
         """Publish the public keys (RFC 7517)."""
-        self._reseal.sessions.keep_fresh()
+        self._reseal.backend.keep_fresh()
         lasting = ("cache-control", f"max-age={JWKS_MAX_AGE}, must-revalidate")
-        return responses.of_json(self._reseal.sessions.jwks(), headers=(lasting,))
+        return responses.of_json(self._reseal.backend.jwks(), headers=(lasting,))
 
     def browser_sdk(self, _request: RequestFacts, _response: SessionHeaders) -> WebResponse:
         """Send the script of the browser SDK."""

@@ -68,7 +68,7 @@ class Reseal:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._events = Teller(settings.scope, self._clock, on_event)
-        self.sessions: Sessions = sessions or embedded(settings, clock, on_event)
+        self.backend: Sessions = sessions or embedded(settings, clock, on_event)
 
     def __enter__(self) -> Self:
         self.open()
@@ -79,10 +79,10 @@ class Reseal:
 
     def open(self) -> None:
         """Open the store, load the keys. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
-        self.sessions.open()
+        self.backend.open()
 
     def close(self) -> None:
-        self.sessions.close()
+        self.backend.close()
 
     def now(self) -> int:
         """Return the time (ms since the epoch) by which claims are checked, for a payload that ``FreshClaim`` reads."""
@@ -110,7 +110,7 @@ class Reseal:
         begun, and the client keeps what it had. Raises ``RuntimeError`` once the response has begun.
         """
         return signing_in.sign_in(
-            self.sessions,
+            self.backend,
             self.context(request, response),
             user_id,
             jwt_payload,
@@ -136,7 +136,7 @@ class Reseal:
         ``InvalidClaims``, ``StoreUnavailable``.
         """
         return verification.verify(
-            self.sessions,
+            self.backend,
             self.context(request, response),
             csrf_protection=enable_csrf_protection,
             check_database=check_database,
@@ -151,8 +151,8 @@ class Reseal:
         (tokens cleared), ``StoreUnavailable`` (tokens stay), ``RuntimeError`` once the response has begun.
         """
         context = self.context(request, response)
-        refreshed = refreshing.refresh(self.sessions, context)
-        return Session(self.sessions, refreshed.tokens.claims, context, refreshed.via)
+        refreshed = refreshing.refresh(self.backend, context)
+        return Session(self.backend, refreshed.tokens.claims, context, refreshed.via)
 
     @awaited
     def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
@@ -160,7 +160,7 @@ class Reseal:
 
         It is empty, except for a client that sent its refresh token in a JSON body: it gets the new ones in one.
         """
-        refreshed = refreshing.refresh(self.sessions, self.context(request, response))
+        refreshed = refreshing.refresh(self.backend, self.context(request, response))
         return bearer.answer(refreshed.tokens, self._clock.wall()) if refreshed.is_in_body else {}
 
     @awaited
@@ -172,7 +172,7 @@ class Reseal:
         it: the client has then forgotten the session, but the session itself may live on. Raises ``Unauthorised`` for a
         foreign page, ``RuntimeError`` once the response has begun.
         """
-        signing_out.sign_out(self.sessions, self.context(request, response))
+        signing_out.sign_out(self.backend, self.context(request, response))
 
     @awaited
     def impersonate(
@@ -194,7 +194,7 @@ class Reseal:
         also for a session that acts for somebody already, ``TryRefreshToken``, ``Unauthorised``, ``StoreUnavailable``.
         """
         return impersonation.begin(
-            self.sessions,
+            self.backend,
             self.context(request, response),
             user_id,
             jwt_payload or {},
@@ -210,14 +210,14 @@ class Reseal:
         Raises ``InvalidInput`` if the session acts for nobody, ``TryRefreshToken``, ``Unauthorised``,
         ``StoreUnavailable``.
         """
-        impersonation.stop(self.sessions, self.context(request, response))
+        impersonation.stop(self.backend, self.context(request, response))
 
     @awaited
     def peek(
         self, request: RequestFacts, response: SessionHeaders, *, check_database: bool = False
     ) -> SignedIn[Session] | RefreshFirst | Anonymous:
         """Find out whose page is being rendered. Refuses nobody and refreshes nothing. Raises ``StoreUnavailable``."""
-        return page_loads.peek(self.sessions, self.context(request, response), check_database=check_database)
+        return page_loads.peek(self.backend, self.context(request, response), check_database=check_database)
 
     def require_own_origin(self, request: RequestFacts) -> None:
         """Refuse a request that a foreign page caused: for endpoints that have no session yet, like the sign-in's.
@@ -239,17 +239,17 @@ class Reseal:
     @awaited
     def revoke_session_using_session_handle(self, session_handle: str) -> bool:
         """End one session. Returns whether this call ended it."""
-        return bool(self.sessions.revoke((ids.handle(session_handle),)))
+        return bool(self.backend.revoke((ids.handle(session_handle),)))
 
     @awaited
     def revoke_multiple_sessions(self, session_handles: Iterable[str]) -> tuple[str, ...]:
         """End exactly these sessions; returns those that this call ended."""
-        return self.sessions.revoke(session_handles)
+        return self.backend.revoke(session_handles)
 
     @awaited
     def revoke_all_sessions_for_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, except for the handle ``keep``; returns those that this call ended."""
-        return self.sessions.revoke_user(user_id, keep=keep)
+        return self.backend.revoke_user(user_id, keep=keep)
 
     @awaited
     def end_sessions_before(
@@ -264,12 +264,12 @@ class Reseal:
         if not isinstance(moment, datetime) or moment.tzinfo is None:
             raise InvalidInput("moment", "must be a datetime with a time zone: datetime.now(UTC), for example")
         at = int(moment.timestamp() * 1000)
-        return self.sessions.end_before(at, user_id=user_id, all_tenants=all_tenants)
+        return self.backend.end_before(at, user_id=user_id, all_tenants=all_tenants)
 
     @awaited
     def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
-        return tuple(record.handle for record in self.sessions.list_user(user_id))
+        return tuple(record.handle for record in self.backend.list_user(user_id))
 
     @overload
     def get_session_data(self, session_handle: str) -> dict[str, Any]: ...
@@ -281,7 +281,7 @@ class Reseal:
 
         Raises ``Unauthorised`` if there is no such live session, ``GeneralError`` if the data does not fit ``as_``.
         """
-        return changes.read_data(self.sessions.get(session_handle), as_)
+        return changes.read_data(self.backend.get(session_handle), as_)
 
     @overload
     def change_session_data(
@@ -296,29 +296,29 @@ class Reseal:
         """Replace a session's data by what ``change`` makes of it. See :meth:`Session.change_session_data`."""
 
         def read() -> SessionRecord:
-            return self.sessions.get(session_handle)
+            return self.backend.get(session_handle)
 
-        return changes.change_session_data(self.sessions, read, change, as_=as_)
+        return changes.change_session_data(self.backend, read, change, as_=as_)
 
     @awaited
     def update_session_data(self, session_handle: str, session_data: Mapping[str, object]) -> None:
         """Replace a session's data, whatever another request has written. Raises ``InvalidInput``, ``Unauthorised``."""
-        self.sessions.update(session_handle, session_data=session_data)
+        self.backend.update(session_handle, session_data=session_data)
 
     @awaited
     def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
         """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
-        return payload.decode((self.sessions.get(session_handle)).jwt_payload)
+        return payload.decode((self.backend.get(session_handle)).jwt_payload)
 
     @awaited
     def update_jwt_payload(self, session_handle: str, jwt_payload: Mapping[str, object]) -> None:
         """Replace a session's JWT payload; it reaches the browser with the next access token."""
-        self.sessions.update(session_handle, jwt_payload=jwt_payload)
+        self.backend.update(session_handle, jwt_payload=jwt_payload)
 
     @awaited
     def rotate_keys(self) -> str:
         """Publish a new signing key now; it signs two minutes later. Returns its ``kid``."""
-        return self.sessions.rotate_keys()
+        return self.backend.rotate_keys()
 
     # -- for adapters -----------------------------------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ async def test_tanstack_s_retries_do_not_multiply_refreshes(shared_site: Site, o
     expire(shared_site)
     assert await page.evaluate("together(5)") == ["alice"] * 5
     assert len(shared_site.refreshes) == 1
-    await shared_site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+    await shared_site.reseal.sessions.revoke_all_sessions_for_user("alice")
     expire(shared_site)
     assert await page.evaluate("together(5)") == ["401"] * 5
     assert [each.status for each in shared_site.refreshes] == [401]

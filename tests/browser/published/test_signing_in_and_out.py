@@ -75,7 +75,7 @@ async def test_a_session_that_was_revoked_elsewhere_ends_in_the_page(
     context = await open_context()
     page = await open_page(context, await open_shop(frontend), frontend)
     await page.sign_in()
-    await page.site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+    await page.site.reseal.sessions.revoke_all_sessions_for_user("alice")
     assert (await page.call(CHECKED))["status"] == 401
     assert not await page.session_exists()
     assert LEFT_BEHIND.isdisjoint(await jar(context))
@@ -111,7 +111,7 @@ async def test_the_page_is_told_what_happens_to_its_session(
         "SIGN_OUT",
     ]
     await page.sign_in()
-    await page.site.reseal.anywhere.revoke_all_sessions_for_user("alice")
+    await page.site.reseal.sessions.revoke_all_sessions_for_user("alice")
     await page.call(CHECKED)
     [begun, *ended] = (await page.told())[len(told) :]
     assert begun == "SESSION_CREATED"
