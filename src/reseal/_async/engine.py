@@ -34,9 +34,9 @@ from reseal.core.secret import revealed
 from reseal.core.selection import Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
 from reseal.core.tokens import TokenPair
+from reseal.event_emitter import EventEmitter
 from reseal.log import LOGGER, log_event
 from reseal.settings import Settings
-from reseal.teller import Teller
 from reseal.web.transport import access_token_limit
 
 _ANTI_CSRF_SIZE: Final = 43
@@ -66,8 +66,8 @@ class AsyncEngine:
         self._owns_store = owns_store
         self._clock = clock or SystemClock()
         self._on_event = on_event
-        self._teller = teller = Teller(settings.scope, self._clock, on_event)
-        self._keeper = _keeper(settings, store, self._clock, random, teller)
+        self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event)
+        self._keeper = _keeper(settings, store, self._clock, random, emitter)
         self._line = AsyncTokenFamilies(
             settings.scope,
             store,
@@ -75,7 +75,7 @@ class AsyncEngine:
             Lifetimes(settings.idle_ms, settings.absolute_ms),
             self._keeper.secrets,
             random,
-            teller,
+            emitter,
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._verifier = Verifier(self._keeper.ring, self._audience)
@@ -253,7 +253,7 @@ class AsyncEngine:
         generation = min(claims.gen, record.generation)
         fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf)
         pair = self._pair(fresh, None, self._session_end(record, self._clock.wall()))
-        self._teller.tell_of(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
+        self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair
 
     async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
@@ -283,7 +283,7 @@ class AsyncEngine:
             moment=moment,
         )
         await not_before.check(self._store, which)
-        return await not_before.step(self._store, which, after, not_before.teller(self._clock, self._on_event))
+        return await not_before.step(self._store, which, after, not_before.emitter(self._clock, self._on_event))
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
@@ -363,7 +363,7 @@ def _equal(a: str, b: str) -> bool:
 
 
 def _keeper(
-    settings: Settings, store: AsyncStore, clock: Clock, random: Callable[[int], bytes], teller: Teller
+    settings: Settings, store: AsyncStore, clock: Clock, random: Callable[[int], bytes], emitter: EventEmitter
 ) -> AsyncKeyRingKeeper:
     policy = session_keys(
         settings.access_token_signing_algorithm,
@@ -373,7 +373,7 @@ def _keeper(
     wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
 
     def report(name: EventName, reason: str) -> None:
-        teller.tell(name, reason=reason)
+        emitter.emit(name, reason=reason)
 
     return AsyncKeyRingKeeper(settings.scope.app_id, policy, store, wrapping, clock, random, report)
 

@@ -72,6 +72,6 @@ async def stop(sessions: AsyncSessions, context: RequestContext) -> None:
 
 
 def _report(name: EventName, context: RequestContext, claims: Claims, actor: Actor, note: str | None) -> None:
-    context.events.tell(
+    context.events.emit(
         name, context.caller, session_handle=claims.sid, user_id=claims.sub, by=actor.user_id, note=note
     )

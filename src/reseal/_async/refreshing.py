@@ -65,7 +65,7 @@ def _without_token(sessions: AsyncSessions, context: RequestContext, asked: Refr
     if asked.trust is Trust.HOSTILE or not token_selection.genuine(sessions, asked.access):
         return Unauthorised(Refusal.NO_TOKEN)
     told = moves.explain(context.request, context.settings)
-    context.events.tell(EventName.REFRESH_COOKIE_MISSING, context.caller, reason=told)
+    context.events.emit(EventName.REFRESH_COOKIE_MISSING, context.caller, reason=told)
     return Unauthorised(Refusal.NO_TOKEN, told)
 
 
@@ -82,7 +82,7 @@ async def _demand_own_session(sessions: AsyncSessions, context: RequestContext, 
     A neighbouring host can plant a refresh cookie, but no access cookie named ``__Host-``.
     """
     if strangers and len(await sessions.why_ended(strangers)) < len(strangers):
-        context.events.tell(EventName.REFRESH_REFUSED, context.caller, reason=Refusal.OTHER_SESSION.value)
+        context.events.emit(EventName.REFRESH_REFUSED, context.caller, reason=Refusal.OTHER_SESSION.value)
         raise Unauthorised(Refusal.OTHER_SESSION, _PLANTED)
 
 

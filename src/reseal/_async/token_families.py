@@ -30,7 +30,7 @@ from reseal.core.model import (
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.selection import UserPlace
 from reseal.core.ticket import Ticket
-from reseal.teller import Teller
+from reseal.event_emitter import EventEmitter
 
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
@@ -74,7 +74,7 @@ class AsyncTokenFamilies:
         lifetimes: Lifetimes,
         secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
-        teller: Teller,
+        emitter: EventEmitter,
     ) -> None:
         self._scope = scope
         self._store = store
@@ -82,7 +82,7 @@ class AsyncTokenFamilies:
         self._lifetimes = lifetimes
         self._secrets = secrets
         self._random = random
-        self._teller = teller
+        self._emitter = emitter
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
         """Mint generation 0 of a new session."""
@@ -117,7 +117,7 @@ class AsyncTokenFamilies:
         )
         if record is None:
             raise StoreUnavailable("the random source gave a session handle twice")
-        self._teller.tell_of(EventName.SESSION_CREATED, record, caller)
+        self._emitter.emit_for(EventName.SESSION_CREATED, record, caller)
         return Step(record, token, record.created_at)
 
     def parse(self, presented: str, caller: Caller) -> RefreshToken:
@@ -203,13 +203,13 @@ class AsyncTokenFamilies:
     async def end(self, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
         """End sessions; names those that this call ended."""
         ended = await self._store.end(self._scope, handles, reason)
-        self._teller.tell_ended(ended, None, reason)
+        self._emitter.emit_ended(ended, None, reason)
         return ended
 
     async def end_user(self, user_id: str, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user but ``keep``; names those that this call ended."""
         ended = await self._store.end_user(self._scope, user_id, EndReason.USER_REVOKED, keep)
-        self._teller.tell_ended(ended, user_id, EndReason.USER_REVOKED)
+        self._emitter.emit_ended(ended, user_id, EndReason.USER_REVOKED)
         return ended
 
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
@@ -221,9 +221,9 @@ class AsyncTokenFamilies:
         return await self._store.list_user(self._scope, user_id, after, limit)
 
     def refused(self, reason: Refusal, handle: str | None, caller: Caller) -> Unauthorised:
-        """Tell of a refusal, and give the error to raise."""
+        """Emit an event about a refusal, and return the error to raise."""
         name = EventName.STORE_ROLLED_BACK if reason is Refusal.NEWER_THAN_STORE else EventName.REFRESH_REFUSED
-        self._teller.tell(name, caller, session_handle=handle, reason=reason.value)
+        self._emitter.emit(name, caller, session_handle=handle, reason=reason.value)
         return Unauthorised(reason)
 
     async def _rotate(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
@@ -231,7 +231,7 @@ class AsyncTokenFamilies:
         record = await self._store.rotate(self._scope, step)
         if record is None:
             return None
-        self._teller.tell_of(EventName.SESSION_REFRESHED, record, caller)
+        self._emitter.emit_for(EventName.SESSION_REFRESHED, record, caller)
         return Step(record, successor, record.rotated_at)
 
     def _next(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> tuple[RefreshToken, Rotation]:
@@ -269,8 +269,8 @@ class AsyncTokenFamilies:
             case rotation.Fork() if await self._store.replace(
                 self._scope, rotation.ended(record, EndReason.FORKED, now)
             ):
-                self._teller.tell_of(EventName.STORE_ROLLED_BACK, record, caller, reason=Refusal.FORKED.value)
-                self._teller.tell_ended((record.handle,), record.user_id, EndReason.FORKED)
+                self._emitter.emit_for(EventName.STORE_ROLLED_BACK, record, caller, reason=Refusal.FORKED.value)
+                self._emitter.emit_ended((record.handle,), record.user_id, EndReason.FORKED)
                 raise Unauthorised(Refusal.FORKED)
         return None
 
@@ -282,8 +282,8 @@ class AsyncTokenFamilies:
         adopted = rotation.adopted(record, token, step, now)
         if not await self._store.replace(self._scope, adopted):
             return None
-        self._teller.tell_of(EventName.STORE_ROLLED_BACK, adopted, caller, reason=ADOPTED)
-        self._teller.tell_of(EventName.SESSION_REFRESHED, adopted, caller)
+        self._emitter.emit_for(EventName.STORE_ROLLED_BACK, adopted, caller, reason=ADOPTED)
+        self._emitter.emit_for(EventName.SESSION_REFRESHED, adopted, caller)
         return Step(adopted, successor, now)
 
     async def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
@@ -298,9 +298,9 @@ class AsyncTokenFamilies:
             raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller)
         if record is not found.record and not await self._store.replace(self._scope, record):
             return None
-        self._teller.tell_of(EventName.SESSION_REPLAYED, record, caller)
+        self._emitter.emit_for(EventName.SESSION_REPLAYED, record, caller)
         if verdict.in_step:
-            self._teller.tell_of(EventName.SESSION_IN_STEP, record, caller, other=record.device)
+            self._emitter.emit_for(EventName.SESSION_IN_STEP, record, caller, other=record.device)
         return Step(record, successor, found.now)
 
     async def _respond_to_theft(
@@ -316,10 +316,10 @@ class AsyncTokenFamilies:
             )
         except StoreUnavailable:
             # It may have ended all the same, and then nobody meets this theft again.
-            self._teller.tell_of(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
+            self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
             raise
         if not told:
-            self._teller.tell_of(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
+            self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
         return TokenTheftDetected(record.user_id, record.handle, subtype)
 
     def _mint(self, handle: str, generation: int) -> RefreshToken:

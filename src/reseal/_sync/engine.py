@@ -35,9 +35,9 @@ from reseal.core.secret import revealed
 from reseal.core.selection import Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
 from reseal.core.tokens import TokenPair
+from reseal.event_emitter import EventEmitter
 from reseal.log import LOGGER, log_event
 from reseal.settings import Settings
-from reseal.teller import Teller
 from reseal.web.transport import access_token_limit
 
 _ANTI_CSRF_SIZE: Final = 43
@@ -67,8 +67,8 @@ class Engine:
         self._owns_store = owns_store
         self._clock = clock or SystemClock()
         self._on_event = on_event
-        self._teller = teller = Teller(settings.scope, self._clock, on_event)
-        self._keeper = _keeper(settings, store, self._clock, random, teller)
+        self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event)
+        self._keeper = _keeper(settings, store, self._clock, random, emitter)
         self._line = TokenFamilies(
             settings.scope,
             store,
@@ -76,7 +76,7 @@ class Engine:
             Lifetimes(settings.idle_ms, settings.absolute_ms),
             self._keeper.secrets,
             random,
-            teller,
+            emitter,
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._verifier = Verifier(self._keeper.ring, self._audience)
@@ -254,7 +254,7 @@ class Engine:
         generation = min(claims.gen, record.generation)
         fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf)
         pair = self._pair(fresh, None, self._session_end(record, self._clock.wall()))
-        self._teller.tell_of(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
+        self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair
 
     def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
@@ -284,7 +284,7 @@ class Engine:
             moment=moment,
         )
         not_before.check(self._store, which)
-        return not_before.step(self._store, which, after, not_before.teller(self._clock, self._on_event))
+        return not_before.step(self._store, which, after, not_before.emitter(self._clock, self._on_event))
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
@@ -364,7 +364,7 @@ def _equal(a: str, b: str) -> bool:
 
 
 def _keeper(
-    settings: Settings, store: Store, clock: Clock, random: Callable[[int], bytes], teller: Teller
+    settings: Settings, store: Store, clock: Clock, random: Callable[[int], bytes], emitter: EventEmitter
 ) -> KeyRingKeeper:
     policy = session_keys(
         settings.access_token_signing_algorithm,
@@ -374,7 +374,7 @@ def _keeper(
     wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
 
     def report(name: EventName, reason: str) -> None:
-        teller.tell(name, reason=reason)
+        emitter.emit(name, reason=reason)
 
     return KeyRingKeeper(settings.scope.app_id, policy, store, wrapping, clock, random, report)
 

@@ -17,7 +17,7 @@ from reseal.core.errors import InvalidInput
 from reseal.core.events import EventListener
 from reseal.core.model import EndReason, Scope, SessionRecord
 from reseal.core.selection import Before, Place
-from reseal.teller import Teller
+from reseal.event_emitter import EventEmitter
 
 AT_ONCE: Final = 500
 """Sessions that one step ends."""
@@ -25,7 +25,7 @@ AHEAD: Final = 60_000
 """Milliseconds by which the caller's clock may be ahead of the store's time."""
 FIRST: Final[Place | None] = Place()
 """Where the first step begins."""
-Tell = Callable[[Scope, SessionRecord], None]
+Emit = Callable[[Scope, SessionRecord], None]
 
 
 class Ended(NamedTuple):
@@ -35,13 +35,13 @@ class Ended(NamedTuple):
     after: Place | None
 
 
-def teller(clock: Clock, on_event: EventListener) -> Tell:
-    """Make what tells the listener of each session that is ended, in the scope that it is of."""
+def emitter(clock: Clock, on_event: EventListener) -> Emit:
+    """Return a function that emits an event for each ended session, in its scope."""
 
-    def tell(scope: Scope, record: SessionRecord) -> None:
-        Teller(scope, clock, on_event).tell_ended((record.handle,), record.user_id, EndReason.NOT_BEFORE)
+    def emit(scope: Scope, record: SessionRecord) -> None:
+        EventEmitter(scope, clock, on_event).emit_ended((record.handle,), record.user_id, EndReason.NOT_BEFORE)
 
-    return tell
+    return emit
 
 
 def check(store: SessionStore, which: Before) -> None:
@@ -50,14 +50,14 @@ def check(store: SessionStore, which: Before) -> None:
         raise InvalidInput("moment", "is still to come: name one that has passed, now at the latest")
 
 
-def step(store: SessionStore, which: Before, after: Place, tell: Tell) -> Ended:
-    """End some of these sessions, those behind ``after``; ``tell`` is called for each. Raises ``StoreUnavailable``."""
+def step(store: SessionStore, which: Before, after: Place, emit: Emit) -> Ended:
+    """End some of these sessions, those behind ``after``; ``emit`` is called for each. Raises ``StoreUnavailable``."""
     found = store.list_before(which, after, AT_ONCE)
     sessions = 0
     for scope, some in groupby(found, key=lambda each: each[0]):
         records = {record.handle: record for _, record in some}
         for handle in store.end(scope, records, EndReason.NOT_BEFORE):
-            tell(scope, records[handle])
+            emit(scope, records[handle])
             sessions += 1
     if len(found) < AT_ONCE:
         return Ended(sessions, None)

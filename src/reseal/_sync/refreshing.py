@@ -66,7 +66,7 @@ def _without_token(sessions: Sessions, context: RequestContext, asked: RefreshRe
     if asked.trust is Trust.HOSTILE or not token_selection.genuine(sessions, asked.access):
         return Unauthorised(Refusal.NO_TOKEN)
     told = moves.explain(context.request, context.settings)
-    context.events.tell(EventName.REFRESH_COOKIE_MISSING, context.caller, reason=told)
+    context.events.emit(EventName.REFRESH_COOKIE_MISSING, context.caller, reason=told)
     return Unauthorised(Refusal.NO_TOKEN, told)
 
 
@@ -83,7 +83,7 @@ def _demand_own_session(sessions: Sessions, context: RequestContext, strangers: 
     A neighbouring host can plant a refresh cookie, but no access cookie named ``__Host-``.
     """
     if strangers and len(sessions.why_ended(strangers)) < len(strangers):
-        context.events.tell(EventName.REFRESH_REFUSED, context.caller, reason=Refusal.OTHER_SESSION.value)
+        context.events.emit(EventName.REFRESH_REFUSED, context.caller, reason=Refusal.OTHER_SESSION.value)
         raise Unauthorised(Refusal.OTHER_SESSION, _PLANTED)
 
 

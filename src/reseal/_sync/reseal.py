@@ -32,9 +32,9 @@ from reseal.core.claims import ClaimCheck
 from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.core.events import Caller, EventListener, EventName
 from reseal.core.model import SessionRecord
+from reseal.event_emitter import EventEmitter
 from reseal.log import log_event
 from reseal.settings import Settings
-from reseal.teller import Teller
 from reseal.web import bearer, cors
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -67,7 +67,7 @@ class Reseal:
     ) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
-        self._events = Teller(settings.scope, self._clock, on_event)
+        self._events = EventEmitter(settings.scope, self._clock, on_event)
         self.backend: Sessions = sessions or embedded(settings, clock, on_event)
 
     def __enter__(self) -> Self:
@@ -330,4 +330,4 @@ class Reseal:
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Report to the listener that a request could not be served, because the store was unavailable."""
         caller = Caller(request.device, request.correlation_id)
-        self._events.tell(EventName.STORE_UNAVAILABLE, caller, reason=str(error))
+        self._events.emit(EventName.STORE_UNAVAILABLE, caller, reason=str(error))

@@ -29,7 +29,7 @@ ErrorT = TypeVar("ErrorT", bound=ResealError)
 class Events(Protocol):
     """Takes security events, and adds the time and the scope."""
 
-    def tell(
+    def emit(
         self,
         name: EventName,
         caller: Caller = NOBODY,
@@ -104,5 +104,5 @@ class RequestContext(msgspec.Struct, dict=True, eq=False):
     def cross_site(self, reason: str | None = None) -> Unauthorised:
         """Report a request from a foreign page, and return the error to raise."""
         told = reason or csrf.explain(self.request, self.settings)
-        self.events.tell(EventName.CROSS_SITE_REFUSED, self.caller, reason=told)
+        self.events.emit(EventName.CROSS_SITE_REFUSED, self.caller, reason=told)
         return Unauthorised(Refusal.CROSS_SITE, told)

@@ -14,7 +14,7 @@ from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.events import EventListener
 from reseal.core.handles import is_handle, tenant_of
 from reseal.core.model import Scope
-from reseal.teller import Teller
+from reseal.event_emitter import EventEmitter
 
 KEPT: Final = 64
 
@@ -60,5 +60,5 @@ class CdiTokenFamilies:
             self._lifetimes,
             self._secrets,
             self._random,
-            Teller(scope, self._clock, self._on_event),
+            EventEmitter(scope, self._clock, self._on_event),
         )

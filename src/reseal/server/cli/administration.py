@@ -189,7 +189,7 @@ def end_before(options: Namespace) -> int:
     if options.dry_run:
         show(in_store(options, lambda _, store: at_risk(store, which), looks_only=True), options, empty=_NONE_BEFORE)
         return DONE
-    tell = not_before.teller(SystemClock(), audit_listener(options))
+    tell = not_before.emitter(SystemClock(), audit_listener(options))
 
     async def run(directory: Directory, store: AsyncStore) -> int:
         await app_of(directory, options.app, options.tenant or DEFAULT_TENANT)

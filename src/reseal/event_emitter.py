@@ -9,7 +9,7 @@ from reseal.core.events import NOBODY, Caller, Event, EventListener, EventName
 from reseal.core.model import Device, EndReason, Scope, SessionRecord
 
 
-class Teller:
+class EventEmitter:
     """Emits the events of one scope to one listener. An exception in the listener fails the request."""
 
     __slots__ = ("_clock", "_listener", "_scope")
@@ -19,7 +19,7 @@ class Teller:
         self._clock = clock
         self._listener = listener
 
-    def tell(
+    def emit(
         self,
         name: EventName,
         caller: Caller = NOBODY,
@@ -48,7 +48,7 @@ class Teller:
             )
         )
 
-    def tell_of(
+    def emit_for(
         self,
         name: EventName,
         record: SessionRecord,
@@ -57,10 +57,10 @@ class Teller:
         reason: str | None = None,
         other: Device | None = None,
     ) -> None:
-        """Tell of what happened to a session."""
-        self.tell(name, caller, session_handle=record.handle, user_id=record.user_id, reason=reason, other_device=other)
+        """Emit an event about a session."""
+        self.emit(name, caller, session_handle=record.handle, user_id=record.user_id, reason=reason, other_device=other)
 
-    def tell_ended(self, handles: Iterable[str], user_id: str | None, reason: EndReason) -> None:
-        """Tell of each session that was ended."""
+    def emit_ended(self, handles: Iterable[str], user_id: str | None, reason: EndReason) -> None:
+        """Emit an event for each session that was ended."""
         for handle in handles:
-            self.tell(EventName.SESSION_REVOKED, session_handle=handle, user_id=user_id, reason=reason.value)
+            self.emit(EventName.SESSION_REVOKED, session_handle=handle, user_id=user_id, reason=reason.value)
