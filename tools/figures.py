@@ -115,7 +115,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),
-        Figure("nesting of a function, deepest", max(each.nesting for each in shapes), DEEPEST, 4),
+        Figure("nesting of a function, deepest", max(each.nesting for each in shapes), DEEPEST, DEEPEST),
         Figure("branches of a function, most", max(each.branches for each in shapes), 12, 12),
         Figure("lines that repeat others", round(repeated_share(modules), 2), 0.5, 0.5, " %"),
     ]

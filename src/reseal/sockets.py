@@ -20,7 +20,7 @@ from reseal._async.session import AsyncSession
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.settings import Settings
-from reseal.watch import Watch
+from reseal.watch import Connection, Watch
 from reseal.web import answers, ticket
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -75,11 +75,7 @@ async def guarded_events(
     """
     try:
         async with watch.following(session.get_handle(), session.get_user_id()) as connection:
-            while True:
-                async with connection.lasting():
-                    event = await anext(events, _END)
-                if event is _END:
-                    return
+            while (event := await _next(connection, events)) is not _END:
                 yield event
     except (Unauthorised, TokenTheftDetected) as error:
         yield f"event: {ENDED_EVENT}\ndata: {_reason(error, settings)}\n\n"
@@ -88,6 +84,11 @@ async def guarded_events(
     finally:
         if isinstance(events, AsyncGenerator):
             await events.aclose()
+
+
+async def _next(connection: Connection, events: AsyncIterator[Any]) -> Any:
+    async with connection.lasting():
+        return await anext(events, _END)
 
 
 async def refuse(websocket: WebSocket, error: ResealError, answer: WebResponse) -> None:

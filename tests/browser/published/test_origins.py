@@ -61,18 +61,18 @@ async def test_page_and_api_are_on_two_sites_in_a_browser_that_takes_third_party
 
 @pytest.mark.parametrize("frontend", IN_HEADERS, ids=str)
 async def test_tokens_in_headers_need_no_third_party_cookies(
-    open_shop: OpenShop, open_context: OpenContext, certificate: Path, frontend: Frontend
+    open_shop: OpenShop, strict_browser: BrowserContext, certificate: Path, frontend: Frontend
 ) -> None:
     site = await open_shop(frontend, certificate=certificate, **CROSS_SITE)
-    await live_a_life(await open_page(await open_context(), site, frontend))
+    await live_a_life(await open_page(strict_browser, site, frontend))
 
 
 @pytest.mark.parametrize("frontend", [OLDER[-1], LATER[-1]], ids=str)
 async def test_without_third_party_cookies_no_session_comes_about_and_the_page_does_not_loop(
-    open_shop: OpenShop, open_context: OpenContext, certificate: Path, frontend: Frontend
+    open_shop: OpenShop, strict_browser: BrowserContext, certificate: Path, frontend: Frontend
 ) -> None:
     site = await open_shop(frontend, certificate=certificate, **CROSS_SITE, **FOR_COOKIES)
-    page = await open_page(await open_context(), site, frontend)
+    page = await open_page(strict_browser, site, frontend)
     await page.sign_in()
     site.line.forget()
     for _ in range(3):

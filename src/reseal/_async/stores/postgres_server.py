@@ -195,18 +195,11 @@ class AsyncServer:
     async def _run(self, pool: AsyncPool, work: Callable[[AsyncLink], Awaitable[T]]) -> T:
         link = await self._lend(pool)
         try:
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    return await work(link)
-                except (DeadlockDetected, SerializationFailure) as error:
-                    if attempt == ATTEMPTS:
-                        raise wrapped(error) from error
-                    await pause(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - nothing secret about it
+            return await _retried(work, link)
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
         finally:
             await self._take_back(pool, link)
-        raise AssertionError("the last attempt returned or raised")
 
     async def _lend(self, pool: AsyncPool) -> AsyncLink:
         while pool.idle:
@@ -253,6 +246,16 @@ class AsyncServer:
             await link.close()
             raise
         return link
+
+
+async def _retried(work: Callable[[AsyncLink], Awaitable[T]], link: AsyncLink) -> T:
+    """Retry after a deadlock or a serialization failure; the last failure is raised."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return await work(link)
+        except (DeadlockDetected, SerializationFailure):
+            await pause(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - nothing secret about it
+    return await work(link)
 
 
 def wrapped(error: Exception) -> StoreUnavailable:

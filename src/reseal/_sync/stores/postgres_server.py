@@ -196,18 +196,11 @@ class Server:
     def _run(self, pool: Pool, work: Callable[[Link], T]) -> T:
         link = self._lend(pool)
         try:
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    return work(link)
-                except (DeadlockDetected, SerializationFailure) as error:
-                    if attempt == ATTEMPTS:
-                        raise wrapped(error) from error
-                    pause(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - nothing secret about it
+            return _retried(work, link)
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
         finally:
             self._take_back(pool, link)
-        raise AssertionError("the last attempt returned or raised")
 
     def _lend(self, pool: Pool) -> Link:
         while pool.idle:
@@ -254,6 +247,16 @@ class Server:
             link.close()
             raise
         return link
+
+
+def _retried(work: Callable[[Link], T], link: Link) -> T:
+    """Retry after a deadlock or a serialization failure; the last failure is raised."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return work(link)
+        except (DeadlockDetected, SerializationFailure):
+            pause(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - nothing secret about it
+    return work(link)
 
 
 def wrapped(error: Exception) -> StoreUnavailable:
