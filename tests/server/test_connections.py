@@ -397,3 +397,18 @@ async def test_no_time_runs_out_while_a_request_is_answered():
     assert not client.transport.closed
     client.loop.advance(6)
     assert client.transport.closed
+
+
+@pytest.mark.parametrize("before", ["a large body", "many small requests"])
+async def test_what_came_before_a_head_in_the_same_piece_does_not_count_towards_its_size(before):
+    body = b"x" * 40_000
+    sent = {
+        "a large body": [b"POST / HTTP/1.1\r\n%scontent-length: 40000\r\n\r\n%s" % (HOST, body)],
+        "many small requests": [b"GET / HTTP/1.1\r\n%sx-filling: %s\r\n\r\n" % (HOST, b"x" * 500)] * 80,
+    }[before]
+    client = Client(Echo())
+    await client.send(b"".join(sent) + b"GET / HT", b"TP/1.1\r\n" + HOST + b"\r\n")
+    for _ in sent:
+        await turns()
+    assert client.transport.statuses == [200] * (len(sent) + 1)
+    await client.leave()

@@ -120,6 +120,8 @@ class StrictHttp(asyncio.Protocol):
         # what follows a request that wants to be the last one is not read, but does not spoil its answer either
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._head = Head()
+        self._piece_is_head = True
+        """Whether the piece that is being read holds nothing but one head, or a part of one."""
         self._exchange: Exchange | None = None
         """The one whose request came last."""
         self._running: Exchange | None = None
@@ -224,6 +226,7 @@ class StrictHttp(asyncio.Protocol):
 
     def _read(self, data: memoryview) -> None:
         rest = data
+        self._piece_is_head = self.state is not BODY
         try:
             while rest:
                 rest = self._feed(rest)
@@ -231,7 +234,8 @@ class StrictHttp(asyncio.Protocol):
             self._refuse(_TOO_LARGE if self._head.is_too_large else "400 Bad Request")
             return
         if self.state is HEAD or self.state is HEAD_TIMED:
-            self._head.received += len(data)
+            if self._piece_is_head:
+                self._head.received += len(data)
             if self._head.is_too_large:
                 self._refuse(_TOO_LARGE)
             else:
@@ -261,6 +265,7 @@ class StrictHttp(asyncio.Protocol):
         keep_alive = scope["http_version"] != OLD and self._parser.should_keep_alive()
         exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive, expects=self._head.expects)
         self.state = BODY
+        self._piece_is_head = False
         if self._running is None:
             self._running = exchange
             self._wake()

@@ -33,7 +33,7 @@ class Head:
         self.expects = False
         """Whether the client waits for ``100 Continue`` before it sends the body (RFC 9110, section 10.1.1)."""
         self.received = 0
-        """Bytes of the pieces that it came in, as long as it is not whole."""
+        """Bytes of the pieces that held nothing else, as long as it is not whole."""
         self._hosts = 0
         self._size = 0
         self._is_whole = False
