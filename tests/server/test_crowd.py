@@ -119,6 +119,7 @@ def number(service, name):
     return sum(float(line.rpartition(" ")[2]) for line in found)
 
 
+@pytest.mark.own_http
 def test_1500_idle_connections_of_one_address_keep_nobody_else_out(tmp_path, many_files):
     with running(tmp_path, before=FEW, API_KEYS=KEY) as service, ExitStack() as stack:
         same, other = stack.enter_context(caller(STRANGER)), stack.enter_context(caller(OTHER))
@@ -143,6 +144,7 @@ def test_1500_idle_connections_of_one_address_keep_nobody_else_out(tmp_path, man
         assert same.get(url).status_code == other.get(url).status_code == 200
 
 
+@pytest.mark.own_http
 @pytest.mark.parametrize("loop", LOOPS)
 def test_those_who_never_begin_tls_keep_nobody_out_either(loop, tmp_path, many_files):
     authority = Authority(tmp_path)

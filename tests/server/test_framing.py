@@ -8,6 +8,8 @@ import pytest
 
 from tests.server.running import running
 
+pytestmark = pytest.mark.own_http
+
 HIDDEN = b"GET /apiversion HTTP/1.1\r\nHost: localhost\r\n\r\n"
 """What an attacker would like to have answered as a request of somebody else."""
 CHUNKED = b"Transfer-Encoding: chunked\r\n"

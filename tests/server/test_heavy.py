@@ -65,6 +65,7 @@ def is_cut_off(connection, data):
     return False
 
 
+@pytest.mark.own_http
 def test_a_body_without_end_is_refused_and_then_cut_off_and_takes_no_memory(service):
     before = service.memory()
     piece = b"%x\r\n%b\r\n" % (65536, b"x" * 65536)
@@ -76,6 +77,7 @@ def test_a_body_without_end_is_refused_and_then_cut_off_and_takes_no_memory(serv
     answered_at_once(service)
 
 
+@pytest.mark.own_http
 def test_ten_thousand_headers_are_refused(service):
     with service.connect() as connection:
         is_cut_off(connection, POST + b"".join(b"X-%d: y\r\n" % n for n in range(10_000)) + b"\r\n")
@@ -91,6 +93,7 @@ def test_a_body_a_hundred_thousand_levels_deep_is_refused(service):
     answered_at_once(service)
 
 
+@pytest.mark.own_http
 def test_thousands_of_idle_connections_take_little_memory_and_hold_nobody_up(service):
     count = min(IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500)
     before = service.memory()
@@ -105,6 +108,7 @@ def test_thousands_of_idle_connections_take_little_memory_and_hold_nobody_up(ser
     answered_at_once(service)
 
 
+@pytest.mark.own_http
 @pytest.mark.parametrize("part", ["head", "body"])
 def test_who_sends_a_byte_at_a_time_is_given_up_and_others_are_answered_meanwhile(service, part):
     body = b'{"userId":"%b"}' % (b"u" * 1000)

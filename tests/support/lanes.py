@@ -3,10 +3,13 @@
 Usually it takes samples: of a matrix marked ``sampled`` the oldest value, the newest of each series and one more, which
 the seed of the run chooses (it is printed; ``-p randomly_seed=N`` chooses the same again); and nothing that is marked
 ``whole``. With ``--whole`` it takes everything. CONTRIBUTING.md says which commands these are.
+
+Where ``SERVICE_HTTP=uvicorn`` lets uvicorn speak HTTP for the service, nothing is taken that is marked ``own_http``.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -28,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "sampled(argument, *series): of these values, usually some (tests/support/lanes.py)"
     )
     config.addinivalue_line("markers", "whole: only with --whole (tests/support/lanes.py)")
+    config.addinivalue_line("markers", "own_http: limits and refusals of our own HTTP connections")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -37,6 +41,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out = [] if config.getoption("whole") else _left_out(items, _seed(config))
+    if os.environ.get("SERVICE_HTTP") == "uvicorn":
+        left_out += [item for item in items if item.get_closest_marker("own_http")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         gone = set(left_out)
