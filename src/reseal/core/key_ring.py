@@ -69,8 +69,8 @@ class RingPolicy(ABC):
         """Return the id of the key that is due from ``moment`` on; ``changes``: since the algorithm was changed."""
 
     def static_name(self, refresh_key: bytes, algorithm: str, moment: int) -> str:
-        """Return the id of a static key, for policies with a ``static_prefix``."""
-        raise NotImplementedError
+        """Return the id of a static key. A policy with a ``static_prefix`` overrides this; no other one is asked."""
+        raise NotImplementedError("a policy with a static_prefix has to name its static keys")
 
 
 class KeySeries:

@@ -33,7 +33,7 @@ from reseal.server.tenants.directory import Directory
 PREFIX: Final = calls.PREFIX
 CALL: Final = calls.CALL.encode()
 MOST_ENGINES: Final = 64
-"""Configurations whose engines are kept at a time; the one that was not asked for longest goes first."""
+"""Engines that are kept, one for each configuration; the least recently used one is dropped first."""
 Key = tuple[calls.Profile, str]
 """A configuration, and which of the apps that bore that name one after the other it belongs to."""
 Handler = Callable[[AsyncEngine, Any, Clock], Awaitable[object]]
@@ -105,7 +105,7 @@ class RpcEngines:
         engine = self._engines.pop(key, None)
         if engine is None:
             engine = await self._opened(key, app.store)
-        self._engines[key] = engine  # the one asked for last stands last
+        self._engines[key] = engine  # keep the most recently used last
         while len(self._engines) > MOST_ENGINES:
             del self._engines[next(iter(self._engines))]
         return engine
