@@ -91,7 +91,7 @@ def boxes_of(graph: grimp.ImportGraph) -> dict[str, str]:
             boxes[child] = GENERATED.get(name, name)
         elif name not in ENTRANCES:
             needed = {child_of_root(each) for each in graph.find_upstream_modules(child)}
-            needs_engine = f"{ROOT}.{ENGINE}" in needed
+            needs_engine = any(f"{ROOT}.{engine}" in needed for engine in (ENGINE, *GENERATED))
             boxes[child] = ABOVE if needs_engine else BELOW
     return boxes
 
