@@ -27,8 +27,8 @@ LEFT_OUT = {"_sync", "testing"}
 SERVICE = {"cdi", "server"}
 """The dialect and the service. All the rest is the embedded product, including ``Remote`` and its calls."""
 FRAMEWORKS = ("aiohttp", "django", "flask", "litestar", "quart", "sanic")
-ADAPTERS = {f"{name}{end}" for name in FRAMEWORKS for end in ("", ".py")}
-"""The frameworks that speak of a request in words of their own."""
+ADAPTERS = {f"{name}{end}" for name in FRAMEWORKS for end in ("", ".py")} | {"wsgi.py"}
+"""The frameworks that have a form of their own for requests, and what those of WSGI share."""
 REPEATED_LINES = 6
 """So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""
 DEEPEST = 3

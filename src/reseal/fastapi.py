@@ -82,7 +82,8 @@ class Reseal(StarletteReseal):
 
         async def find(request: Request) -> Session | None:
             outbox(request).touch()  # what a visitor sees depends on the token as well
-            if not Presented(facts(request), self.settings).has_access:
+            read = facts(request)
+            if not Presented(read, self.settings, *read.credentials).has_access:
                 return None
             return await self.get_session(request)
 

@@ -321,8 +321,8 @@ def check_cookies(data: bytes) -> None:
         assert len(value) <= max(map(len, lines))
         assert ";" not in value or b"%3b" in data.lower()
     facts = RequestFacts("POST", "/session/refresh", tuple((b"cookie", line) for line in lines), None)
-    presented = Presented(facts, SETTINGS)
-    _ = presented.access, presented.refresh
+    presented = Presented(facts, SETTINGS, *facts.credentials)
+    _ = presented.access_tokens, presented.refresh_request
     presented.leftovers(Transport.COOKIE)
 
 
@@ -333,7 +333,7 @@ def check_bearer(data: bytes) -> None:
     for found in (bearer.read_access([head]), bearer.read_refresh([head]), bearer.read_body(facts)):
         assert found is None or found.encode("latin-1") in data
     bearer.may_have_body(facts)
-    _ = Presented(facts, SETTINGS).refresh
+    _ = Presented(facts, SETTINGS, *facts.credentials).refresh_request
 
 
 # -- the configuration ----------------------------------------------------------------------------------------------

@@ -16,14 +16,14 @@ ACCESS, REFRESH = SETTINGS.access_cookie_name, SETTINGS.refresh_cookie_name
 
 
 def presented(facts, chosen=SETTINGS):
-    return Presented(facts, chosen)
+    return Presented(facts, chosen, *facts.credentials)
 
 
 def test_every_candidate_is_read_and_empty_ones_are_not():
     facts = cookie_request(f"{ACCESS}=one; {ACCESS}=; {REFRESH}=r; {ACCESS}=two; {ACCESS}=one")
-    assert presented(facts).access == (COOKIE, ("one", "two"))
-    assert presented(facts).refresh[:2] == (COOKIE, ("r",))
-    assert presented(request()).access == (COOKIE, ())
+    assert presented(facts).access_tokens == (COOKIE, ("one", "two"))
+    assert presented(facts).refresh_request[:2] == (COOKIE, ("r",))
+    assert presented(request()).access_tokens == (COOKIE, ())
 
 
 @pytest.mark.parametrize("others", [0, 3000, 9000])
@@ -31,18 +31,18 @@ def test_a_line_that_comes_again_is_read_as_the_first_time(others):
     facts = cookie_request(f"x={'x' * others}; {ACCESS}=one; sAccessToken=bare; {ACCESS}=two")
     bare = settings(cookie_secure=False)
     for _ in range(3):
-        assert presented(facts).access == (COOKIE, ("one", "two"))
-        assert presented(facts, bare).access == (COOKIE, ("bare",))
+        assert presented(facts).access_tokens == (COOKIE, ("one", "two"))
+        assert presented(facts, bare).access_tokens == (COOKIE, ("bare",))
 
 
 @given(st.lists(st.binary() | st.just(f"{ACCESS}=one".encode()), max_size=3))
 def test_lines_are_read_one_by_one_in_order_whatever_they_are(lines):
-    apart = [token for line in lines for token in presented(cookie_request(line)).access[1]]
-    assert presented(cookie_request(*lines)).access == (COOKIE, tuple(dict.fromkeys(apart)))
+    apart = [token for line in lines for token in presented(cookie_request(line)).access_tokens[1]]
+    assert presented(cookie_request(*lines)).access_tokens == (COOKIE, tuple(dict.fromkeys(apart)))
 
 
 def test_a_cleared_cookie_is_no_candidate():
-    assert presented(cookie_request(f'{REFRESH}=""')).refresh[:2] == (COOKIE, ())
+    assert presented(cookie_request(f'{REFRESH}=""')).refresh_request[:2] == (COOKIE, ())
 
 
 @pytest.mark.parametrize(("headers", "read"), [([], None), ([("anti-csrf", "")], None), ([("Anti-CSRF", "t")], "t")])
@@ -69,11 +69,11 @@ COOKIES = ("cookie", f"{ACCESS}=acc; {REFRESH}=ref")
 
 
 def test_a_header_counts_before_cookies_and_a_foreign_one_not_at_all():
-    assert presented(request(COOKIES, BEARER)).access == (HEADER, (GENUINE.access_token,))
-    assert presented(request(COOKIES, FOREIGN_BEARER)).access == (COOKIE, ("acc",))
-    assert presented(request(COOKIES, BEARER_REFRESH)).access == (COOKIE, ("acc",))
-    assert presented(request(COOKIES, BEARER_REFRESH)).refresh[:2] == (HEADER, (GENUINE.refresh_token,))
-    assert presented(request(COOKIES, BEARER)).refresh[:2] == (COOKIE, ("ref",))
+    assert presented(request(COOKIES, BEARER)).access_tokens == (HEADER, (GENUINE.access_token,))
+    assert presented(request(COOKIES, FOREIGN_BEARER)).access_tokens == (COOKIE, ("acc",))
+    assert presented(request(COOKIES, BEARER_REFRESH)).access_tokens == (COOKIE, ("acc",))
+    assert presented(request(COOKIES, BEARER_REFRESH)).refresh_request[:2] == (HEADER, (GENUINE.refresh_token,))
+    assert presented(request(COOKIES, BEARER)).refresh_request[:2] == (COOKIE, ("ref",))
 
 
 HOSTILE = ("origin", "https://evil.example.net")

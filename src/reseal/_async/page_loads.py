@@ -37,7 +37,7 @@ async def continue_refresh(sessions: AsyncSessions, context: RequestContext) -> 
 
     Only under the refresh path. Raises ``Unauthorised`` for a foreign page, ``StoreUnavailable``.
     """
-    if not csrf.allows(context.presented.trust, context.request, context.settings, lambda: False):
+    if not csrf.allows(context.trust, context.request, context.settings, lambda: False):
         raise context.cross_site()  # also where no cookie came: an answer that clears them would count
     try:
         await refresh(sessions, context)
@@ -62,14 +62,14 @@ async def admit(sessions: AsyncSessions, context: RequestContext, claims: Iterab
         if claims:
             context.check_claims(tokens.claims, claims)
         return AsyncSession(sessions, tokens.claims, context, Transport.HEADER)
-    via, tokens_shown = context.presented.access
+    via, tokens_shown = context.access_tokens
     if via is Transport.COOKIE and tokens_shown:
         _demand_own_page(context)
     return await verify(sessions, context, csrf_protection=False, claims=claims)
 
 
 def _demand_own_page(context: RequestContext) -> None:
-    match context.presented.trust:
+    match context.trust:
         case Trust.HOSTILE:
             raise context.cross_site()
         case Trust.UNKNOWN:

@@ -39,7 +39,6 @@ from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
-from reseal.web.presented import Presented
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
 T = TypeVar("T")
@@ -66,6 +65,7 @@ class AsyncReseal:
     ) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
+        self._now = self._clock.wall
         self._events = EventEmitter(settings.scope, self._clock, on_event)
         self.backend: AsyncSessions = sessions or embedded(settings, clock, on_event)
 
@@ -225,7 +225,7 @@ class AsyncReseal:
         names no origin, passes. Raises ``Unauthorised``.
         """
         context = self.context(request, SessionHeaders())
-        if context.presented.trust is Trust.HOSTILE:
+        if context.trust is Trust.HOSTILE:
             raise context.cross_site()
 
     def set_relevant_headers_for_options_api(self, request: RequestFacts, response: SessionHeaders) -> bool:
@@ -323,8 +323,8 @@ class AsyncReseal:
 
     def context(self, request: RequestFacts, response: SessionHeaders) -> RequestContext:
         """Join a request and the headers of its response, which depends on the session from now on."""
-        settings = self.settings
-        return RequestContext(settings, self._clock.wall, self._events, request, response, Presented(request, settings))
+        response.touched = True
+        return RequestContext(request, self.settings, *request.credentials, response, self._now, self._events)
 
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Report to the listener that a request could not be served, because the store was unavailable."""

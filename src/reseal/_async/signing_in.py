@@ -34,16 +34,15 @@ async def sign_in(
     response.demand_unsent("create_new_session")
     actor.refuse(jwt_payload)
     via = transport.for_new_session(request, settings)
-    is_foreign = not allow_cross_site and context.presented.trust is Trust.HOSTILE
+    is_foreign = not allow_cross_site and context.trust is Trust.HOSTILE
     if is_foreign and via is Transport.COOKIE:
         raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
     tokens = await sessions.create(user_id, jwt_payload, session_data, caller=context.caller)
     if response.sent:  # while the store worked: no client would ever hold the new session
         await sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")
-    presented = context.presented
-    in_header = () if presented.access_header is None else (presented.access_header,)
-    held = token_selection.genuine(sessions, in_header if is_foreign else presented.all_access)
+    in_header = () if context.access_header is None else (context.access_header,)
+    held = token_selection.genuine(sessions, in_header if is_foreign else context.all_access)
     if held:
         await sessions.revoke(token_selection.involved(held), EndReason.REPLACED)
     context.hand_over(tokens, via)

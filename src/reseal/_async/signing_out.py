@@ -21,9 +21,9 @@ async def sign_out(sessions: AsyncSessions, context: RequestContext) -> None:
     if context.request.method != "POST":
         raise WrongMethod
     await sessions.keep_fresh()
-    in_header = context.presented.authorization
+    in_header = context.authorization
     ways = _ways(context, is_header=bool(in_header))
-    in_cookies = context.presented.access_cookies if Transport.COOKIE in ways else ()
+    in_cookies = context.access_cookies if Transport.COOKIE in ways else ()
     held = token_selection.genuine(sessions, in_header + in_cookies)
     if not in_header:
         for claims in held or (None,):
@@ -39,4 +39,4 @@ def _ways(context: RequestContext, *, is_header: bool) -> tuple[Transport, ...]:
     """Name what the client is to forget: cookies beside a header too, unless a foreign page has sent them along."""
     if not is_header:
         return (Transport.COOKIE,)
-    return Transport.HEADER, *context.presented.leftovers(Transport.HEADER)
+    return Transport.HEADER, *context.leftovers(Transport.HEADER)

@@ -33,7 +33,9 @@ def verified(sessions: AsyncSessions, presented: Presented) -> tuple[Transport, 
 
     Raises ``Unauthorised`` if there is none, ``TryRefreshToken`` if none is valid, or only one of an older name came.
     """
-    via, tokens = presented.access
+    via, tokens = presented.access_tokens
+    if len(tokens) == 1:
+        return via, sessions.verify(tokens[0])
     if not tokens and presented.has_access:
         raise TryRefreshToken("the cookie has the name of an older configuration")
     return via, _newest_valid(sessions, tokens)
@@ -41,8 +43,6 @@ def verified(sessions: AsyncSessions, presented: Presented) -> tuple[Transport, 
 
 def _newest_valid(sessions: AsyncSessions, tokens: tuple[str, ...]) -> Claims:
     """Of several access tokens, which only cookies can be, the newest valid one counts."""
-    if len(tokens) == 1:
-        return sessions.verify(tokens[0])
     valid, refusal = [], None
     for token in tokens:
         try:

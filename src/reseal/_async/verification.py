@@ -26,7 +26,7 @@ async def verify(
 ) -> AsyncSession:
     """Verify the session of a request. See :meth:`AsyncReseal.get_session`."""
     await sessions.keep_fresh()
-    via, verified = token_selection.verified(sessions, context.presented)
+    via, verified = token_selection.verified(sessions, context)
     if via is Transport.COOKIE and _wants_csrf_check(context, csrf_protection):
         check_csrf(sessions, context, verified)
     if check_database or verified.unconfirmed:
@@ -42,9 +42,9 @@ def check_csrf(sessions: AsyncSessions, context: RequestContext, claims: Claims 
     def token_ok() -> bool:
         if claims is None:
             return csrf.has_custom_header(context.request)
-        return sessions.check_anti_csrf(claims, context.presented.anti_csrf)
+        return sessions.check_anti_csrf(claims, context.anti_csrf)
 
-    trust = context.presented.trust
+    trust = context.trust
     if csrf.allows(trust, context.request, context.settings, token_ok):
         return
     if claims and trust is Trust.UNKNOWN and context.settings.enable_anti_csrf:

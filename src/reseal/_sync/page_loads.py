@@ -38,7 +38,7 @@ def continue_refresh(sessions: Sessions, context: RequestContext) -> None:
 
     Only under the refresh path. Raises ``Unauthorised`` for a foreign page, ``StoreUnavailable``.
     """
-    if not csrf.allows(context.presented.trust, context.request, context.settings, lambda: False):
+    if not csrf.allows(context.trust, context.request, context.settings, lambda: False):
         raise context.cross_site()  # also where no cookie came: an answer that clears them would count
     try:
         refresh(sessions, context)
@@ -63,14 +63,14 @@ def admit(sessions: Sessions, context: RequestContext, claims: Iterable[ClaimChe
         if claims:
             context.check_claims(tokens.claims, claims)
         return Session(sessions, tokens.claims, context, Transport.HEADER)
-    via, tokens_shown = context.presented.access
+    via, tokens_shown = context.access_tokens
     if via is Transport.COOKIE and tokens_shown:
         _demand_own_page(context)
     return verify(sessions, context, csrf_protection=False, claims=claims)
 
 
 def _demand_own_page(context: RequestContext) -> None:
-    match context.presented.trust:
+    match context.trust:
         case Trust.HOSTILE:
             raise context.cross_site()
         case Trust.UNKNOWN:

@@ -41,7 +41,7 @@ def refresh(sessions: Sessions, context: RequestContext) -> Refreshed:
     context.response.demand_unsent("refresh_session")
     if context.request.method != "POST":
         raise WrongMethod
-    asked = context.presented.refresh
+    asked = context.refresh_request
     if not asked.tokens:
         raise _without_token(sessions, context, asked)
     require_anti_csrf = asked.via is Transport.COOKIE and _needs_anti_csrf(context, asked.trust)
@@ -105,9 +105,9 @@ def _exchange_one(
 ) -> TokenPair:
     return sessions.refresh(
         token,
-        anti_csrf=context.presented.refresh.anti_csrf,
+        anti_csrf=context.refresh_request.anti_csrf,
         require_anti_csrf=require_anti_csrf,
-        attempt_key=context.presented.refresh.attempt_key,
+        attempt_key=context.refresh_request.attempt_key,
         caller=context.caller,
     )
 

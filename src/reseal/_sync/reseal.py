@@ -40,7 +40,6 @@ from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
-from reseal.web.presented import Presented
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
 T = TypeVar("T")
@@ -67,6 +66,7 @@ class Reseal:
     ) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
+        self._now = self._clock.wall
         self._events = EventEmitter(settings.scope, self._clock, on_event)
         self.backend: Sessions = sessions or embedded(settings, clock, on_event)
 
@@ -226,7 +226,7 @@ class Reseal:
         names no origin, passes. Raises ``Unauthorised``.
         """
         context = self.context(request, SessionHeaders())
-        if context.presented.trust is Trust.HOSTILE:
+        if context.trust is Trust.HOSTILE:
             raise context.cross_site()
 
     def set_relevant_headers_for_options_api(self, request: RequestFacts, response: SessionHeaders) -> bool:
@@ -324,8 +324,8 @@ class Reseal:
 
     def context(self, request: RequestFacts, response: SessionHeaders) -> RequestContext:
         """Join a request and the headers of its response, which depends on the session from now on."""
-        settings = self.settings
-        return RequestContext(settings, self._clock.wall, self._events, request, response, Presented(request, settings))
+        response.touched = True
+        return RequestContext(request, self.settings, *request.credentials, response, self._now, self._events)
 
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Report to the listener that a request could not be served, because the store was unavailable."""

@@ -34,7 +34,9 @@ def verified(sessions: Sessions, presented: Presented) -> tuple[Transport, Claim
 
     Raises ``Unauthorised`` if there is none, ``TryRefreshToken`` if none is valid, or only one of an older name came.
     """
-    via, tokens = presented.access
+    via, tokens = presented.access_tokens
+    if len(tokens) == 1:
+        return via, sessions.verify(tokens[0])
     if not tokens and presented.has_access:
         raise TryRefreshToken("the cookie has the name of an older configuration")
     return via, _newest_valid(sessions, tokens)
@@ -42,8 +44,6 @@ def verified(sessions: Sessions, presented: Presented) -> tuple[Transport, Claim
 
 def _newest_valid(sessions: Sessions, tokens: tuple[str, ...]) -> Claims:
     """Of several access tokens, which only cookies can be, the newest valid one counts."""
-    if len(tokens) == 1:
-        return sessions.verify(tokens[0])
     valid, refusal = [], None
     for token in tokens:
         try:

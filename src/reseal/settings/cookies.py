@@ -15,22 +15,14 @@ REFRESH_COOKIE: Final = "sRefreshToken"
 class CookiePlan:
     """The two cookies of one configuration. Paths are those within the application."""
 
-    suffix: str
-    secure: bool
-    domain: str | None
+    access_name: str
+    """With ``__Host-`` if the cookie is secure, of this host alone and for every path."""
     access_path: str
+    refresh_name: str
+    """With ``__Secure-`` if the cookie is secure: one bound to a path cannot be ``__Host-``."""
     refresh_path: str
-
-    @property
-    def access_name(self) -> str:
-        """With ``__Host-`` if the cookie is secure, of this host alone and for every path."""
-        host_only = self.domain is None and self.access_path == "/"
-        return _prefix(secure=self.secure, host_only=host_only) + ACCESS_COOKIE + self.suffix
-
-    @property
-    def refresh_name(self) -> str:
-        """With ``__Secure-`` if the cookie is secure: one bound to a path cannot be ``__Host-``."""
-        return _prefix(secure=self.secure, host_only=False) + REFRESH_COOKIE + self.suffix
+    domain: str | None
+    secure: bool
 
 
 def cookies_of(settings: EmbeddedFields) -> dict[str, object]:
@@ -38,12 +30,12 @@ def cookies_of(settings: EmbeddedFields) -> dict[str, object]:
     secure = settings.cookie_secure
     if secure is None:
         secure = settings.api_domain.startswith("https:")
-    plan = CookiePlan(
+    plan = _plan(
         settings.cookie_suffix,
-        secure,
-        settings.cookie_domain,
         settings.access_token_path,
         settings.refresh_api_path,
+        domain=settings.cookie_domain,
+        secure=secure,
     )
     older = _older(settings, plan)
     return {
@@ -55,14 +47,26 @@ def cookies_of(settings: EmbeddedFields) -> dict[str, object]:
     }
 
 
+def _plan(suffix: str, access_path: str, refresh_path: str, *, domain: str | None, secure: bool) -> CookiePlan:
+    host_only = domain is None and access_path == "/"
+    return CookiePlan(
+        access_name=_prefix(secure=secure, host_only=host_only) + ACCESS_COOKIE + suffix,
+        access_path=access_path,
+        refresh_name=_prefix(secure=secure, host_only=False) + REFRESH_COOKIE + suffix,
+        refresh_path=refresh_path,
+        domain=domain,
+        secure=secure,
+    )
+
+
 def _older(settings: EmbeddedFields, plan: CookiePlan) -> CookiePlan:
     domain, secure, suffix = settings.older_cookie_domain, settings.older_cookie_secure, settings.older_cookie_suffix
-    return CookiePlan(
-        plan.suffix if suffix is None else suffix,
-        plan.secure if secure is None else secure,
-        plan.domain if domain is None else domain or None,
+    return _plan(
+        settings.cookie_suffix if suffix is None else suffix,
         settings.older_access_token_path or plan.access_path,
         settings.older_refresh_api_path or plan.refresh_path,
+        domain=plan.domain if domain is None else domain or None,
+        secure=plan.secure if secure is None else secure,
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import msgspec
-
 from reseal.core.claims import check_claims
 from reseal.core.errors import Refusal, ResealError, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventName
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from reseal.core.access_token import Claims
     from reseal.core.claims import ClaimCheck
     from reseal.core.tokens import TokenPair
-    from reseal.settings import Settings
-    from reseal.web.facts import RequestFacts
     from reseal.web.headers import SessionHeaders
     from reseal.web.transport import Transport
 
@@ -43,19 +39,13 @@ class Events(Protocol):
         """Report an event."""
 
 
-class RequestContext(msgspec.Struct, dict=True, eq=False):
-    """A request, its credentials, and its response headers. Creating one makes the response depend on the session."""
+class RequestContext(Presented, eq=False):
+    """A request and its credentials, with the headers of its response."""
 
-    settings: Settings
+    response: SessionHeaders
     now: Callable[[], int]
     """The time, in ms since the epoch."""
     events: Events
-    request: RequestFacts
-    response: SessionHeaders
-    presented: Presented
-
-    def __post_init__(self) -> None:
-        self.response.touched = True
 
     def __repr__(self) -> str:
         return f"RequestContext({self.request!r})"
@@ -79,7 +69,7 @@ class RequestContext(msgspec.Struct, dict=True, eq=False):
 
     def hand_over(self, tokens: TokenPair, via: Transport) -> None:
         """Put tokens into the response, and delete the client's tokens of the other transport."""
-        for other in self.presented.leftovers(via):
+        for other in self.leftovers(via):
             transport.forget(self.outgoing, self.settings, other)
         self.attach(tokens, via)
 
@@ -95,7 +85,7 @@ class RequestContext(msgspec.Struct, dict=True, eq=False):
 
     def refuse_everywhere(self, error: ErrorT, via: Transport) -> ErrorT:
         """Do the same for the transport that was used and for the leftovers of the other one."""
-        return self.refuse(error, via, *self.presented.leftovers(via))
+        return self.refuse(error, via, *self.leftovers(via))
 
     def check_claims(self, claims: Claims, checks: Iterable[ClaimCheck]) -> None:
         """Check the claims of a session. Raises ``InvalidClaims``."""

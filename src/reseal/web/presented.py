@@ -74,6 +74,9 @@ class Presented(msgspec.Struct, dict=True, eq=False):
 
     request: RequestFacts
     settings: Settings
+    authorization_lines: list[bytes]
+    """The lines of ``Authorization``; these and the next are :attr:`RequestFacts.credentials`."""
+    cookie_lines: list[bytes]
 
     def __repr__(self) -> str:
         return f"Presented({self.request!r})"
@@ -83,16 +86,18 @@ class Presented(msgspec.Struct, dict=True, eq=False):
         """What the browser attests about where the request comes from."""
         return csrf.verdict(self.request, self.settings)
 
-    @once
-    def access(self) -> Tokens:
+    @property
+    def access_tokens(self) -> Tokens:
         """The access tokens that count: a header counts before cookies."""
-        authorization, cookie = self._lines
-        if authorization and self.access_header is not None:
-            return Transport.HEADER, (self.access_header,)
-        return Transport.COOKIE, _access_tokens(cookie, self.settings.access_cookie_name)
+        if self.authorization_lines and (token := self.access_header):
+            return Transport.HEADER, (token,)
+        lines, name = self.cookie_lines, self.settings.access_cookie_name
+        if len(lines) == 1 and len(lines[0]) <= _LINE_REMEMBERED:
+            return Transport.COOKIE, _remembered(lines[0], name)
+        return Transport.COOKIE, _tokens(lines, name)
 
     @once
-    def refresh(self) -> RefreshRequest:
+    def refresh_request(self) -> RefreshRequest:
         """All that a refresh is decided by."""
         token = self._refresh_header or self._refresh_body
         return RefreshRequest(
@@ -105,10 +110,10 @@ class Presented(msgspec.Struct, dict=True, eq=False):
             attempt_key=self.attempt_key,
         )
 
-    @once
+    @property
     def access_header(self) -> str | None:
         """The access token in ``Authorization``, ``None`` if there is none of ours."""
-        return bearer.read_access(self._lines[0])
+        return bearer.read_access(self.authorization_lines) if self.authorization_lines else None
 
     @once
     def authorization(self) -> tuple[str, ...]:
@@ -119,7 +124,7 @@ class Presented(msgspec.Struct, dict=True, eq=False):
     @once
     def access_cookies(self) -> tuple[str, ...]:
         """The access tokens that the cookies offer, whatever the headers do; also those of an older name."""
-        return _tokens(self._lines[1], self.settings.access_cookie_name) + self._older_access
+        return _tokens(self.cookie_lines, self.settings.access_cookie_name) + self._older_access
 
     @property
     def all_access(self) -> tuple[str, ...]:
@@ -129,7 +134,7 @@ class Presented(msgspec.Struct, dict=True, eq=False):
     @property
     def has_access(self) -> bool:
         """Whether the client is somebody: by an access token, or a cookie of an older name that a refresh exchanges."""
-        return bool(self.access[1] or self._older_access)
+        return bool(self.access_tokens[1] or self._older_access)
 
     @property
     def anti_csrf(self) -> str | None:
@@ -155,20 +160,16 @@ class Presented(msgspec.Struct, dict=True, eq=False):
         return ()
 
     @once
-    def _lines(self) -> tuple[list[bytes], list[bytes]]:
-        return self.request.credentials
-
-    @once
     def _refresh_header(self) -> str | None:
-        return bearer.read_refresh(self._lines[0])
+        return bearer.read_refresh(self.authorization_lines) if self.authorization_lines else None
 
-    @once
+    @property
     def _refresh_body(self) -> str | None:
-        return bearer.read_body(self.request)
+        return bearer.read_body(self.request) if self.request.body else None
 
     @once
     def _refresh_cookies(self) -> tuple[str, ...]:
-        return _tokens(self._lines[1], self.settings.refresh_cookie_name)
+        return _tokens(self.cookie_lines, self.settings.refresh_cookie_name)
 
     @property
     def _older_access(self) -> tuple[str, ...]:
@@ -176,20 +177,14 @@ class Presented(msgspec.Struct, dict=True, eq=False):
         older = self.settings.older_cookies
         if older is None or older.access_name == self.settings.access_cookie_name:
             return ()
-        return _tokens(self._lines[1], older.access_name)
+        return _tokens(self.cookie_lines, older.access_name)
 
     @property
     def _older_refresh(self) -> tuple[str, ...]:
         older = self.settings.older_cookies
         if older is None or older.refresh_name == self.settings.refresh_cookie_name:
             return ()
-        return _tokens(self._lines[1], older.refresh_name)
-
-
-def _access_tokens(cookie: list[bytes], name: str) -> tuple[str, ...]:
-    if len(cookie) == 1 and len(cookie[0]) <= _LINE_REMEMBERED:
-        return _remembered(cookie[0], name)
-    return _tokens(cookie, name)
+        return _tokens(self.cookie_lines, older.refresh_name)
 
 
 @lru_cache(maxsize=1024)
