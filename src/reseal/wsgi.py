@@ -30,7 +30,7 @@ def facts(environ: Environ) -> RequestFacts:
     return RequestFacts(
         environ["REQUEST_METHOD"].upper(),
         _text(environ.get("PATH_INFO", "")),
-        tuple(_headers(environ)),
+        tuple(headers(environ)),
         environ.get("REMOTE_ADDR") or None,
         root_path=_text(environ.get("SCRIPT_NAME", "")),
         query_string=environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
@@ -112,7 +112,7 @@ def merged(headers: SessionHeaders, theirs: list[tuple[str, str]]) -> list[tuple
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.merge_into(raw)]
 
 
-def _headers(environ: Environ) -> Iterator[tuple[bytes, bytes]]:
+def headers(environ: Environ) -> Iterator[tuple[bytes, bytes]]:
     for key, value in environ.items():
         if key.startswith("HTTP_"):
             yield key[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1", "replace")

@@ -1,0 +1,20 @@
+"""The application that Django installs."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core.signals import setting_changed
+
+from reseal.django import sessions
+
+
+class ResealConfig(AppConfig):
+    """Sessions. It has no models: the tables are those of the store."""
+
+    name = "reseal.django"
+    label = "reseal"
+    verbose_name = "Reseal"
+
+    def ready(self) -> None:
+        """Follow the settings, which tests change."""
+        setting_changed.connect(sessions.follow, dispatch_uid="reseal.django")

@@ -1,0 +1,88 @@
+"""The middleware: session headers on every response, and answers to the errors of sessions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import got_request_exception
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from reseal.core.errors import ConfigurationError, ResealError
+from reseal.django import requests, sessions
+
+_ERROR: Final = "reseal_error"
+_SERVER_ERROR: Final = 500
+
+
+class SessionMiddleware:
+    """Adds the session's headers to the response, and answers the errors of sessions.
+
+    It belongs before everything that asks for a session, and before everything that answers in a view's place:
+    an error page must carry the cookies of a refresh as well.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        if not apps.is_installed("reseal.django"):
+            raise ImproperlyConfigured(
+                'Reseal\'s middleware is in MIDDLEWARE, but "reseal.django" is not in INSTALLED_APPS: add it'
+            )
+        sessions.configured()  # a server with a wrong configuration does not start
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            self._answer: Callable[[HttpRequest], Any] = self._answer_async
+        else:
+            self._answer = self._answer_sync
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        return cast("HttpResponseBase | Awaitable[HttpResponseBase]", self._answer(request))
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer an error of sessions that a view, or its template, has raised."""
+        return answer_of(request, error)
+
+    def _answer_sync(self, request: HttpRequest) -> HttpResponseBase:
+        headers = requests.begin(request)
+        response = self.get_response(request)
+        response = _instead(request) or response
+        requests.deliver(headers, request, response)
+        return cast("HttpResponseBase", response)
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        headers = requests.begin(request)
+        response = await self.get_response(request)
+        response = _instead(request) or response
+        requests.deliver(headers, request, response)
+        return cast("HttpResponseBase", response)
+
+
+def answer_of(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    """Answer an error of sessions. ``None``: it is none, or it is a fault of the application, which Django reports."""
+    if not isinstance(error, ResealError) or isinstance(error, ConfigurationError):
+        return None
+    answer = sessions.configured().answer_error(request, error)
+    return None if answer.status == _SERVER_ERROR else requests.response_of(answer)
+
+
+def note(request: HttpRequest | None = None, **_: object) -> None:
+    """Keep an error that a middleware further in raised: Django has made a page of it before we see it."""
+    error = sys.exc_info()[1]
+    if request is not None and isinstance(error, ResealError):
+        setattr(request, _ERROR, error)
+
+
+def _instead(request: HttpRequest) -> HttpResponse | None:
+    error = getattr(request, _ERROR, None)
+    return None if error is None else answer_of(request, error)
+
+
+got_request_exception.connect(note, dispatch_uid="reseal.django")

@@ -1,0 +1,44 @@
+"""The ready-made endpoints, to be included at the root: ``path("", include("reseal.django.urls"))``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from django.core.signals import setting_changed
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
+
+from reseal.core.errors import ConfigurationError
+from reseal.django import conf
+from reseal.django.sessions import configured
+
+app_name: Final = "reseal"
+
+
+def _patterns() -> list[URLPattern]:
+    """Make a route for each path. Without a configuration there is none: the system checks say why."""
+    with suppress(ConfigurationError):
+        names = {endpoint.path: endpoint.name for endpoint in configured().endpoints()}
+        return [path(place.removeprefix("/"), _view(place), name=name) for place, name in names.items()]
+    return []
+
+
+def _view(place: str) -> Callable[[HttpRequest], HttpResponse]:
+    @csrf_exempt  # the endpoints check for themselves where a request comes from
+    def endpoint(request: HttpRequest) -> HttpResponse:
+        return configured().answer(request, place)
+
+    return endpoint
+
+
+def _follow(*, setting: str, **_: object) -> None:
+    """Follow the paths in the settings, which tests change."""
+    if setting in conf.FOLLOWED:
+        urlpatterns[:] = _patterns()
+
+
+urlpatterns: list[URLPattern] = _patterns()
+setting_changed.connect(_follow, dispatch_uid="reseal.django.urls")

@@ -1,0 +1,95 @@
+"""Calls that wait, in an event loop: refused where they would stop it, and run in a thread where that is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
+
+from reseal._sync.ports import Sessions
+from reseal.core.access_token import Claims
+from reseal.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_REFUSAL: Final = (
+    "a call of Reseal that waits for the session store was made in async code, where it would stop every other "
+    "request: await its twin, whose name begins with a (aget_session, acreate_new_session), or use sync_to_async"
+)
+
+
+class WouldWait(SynchronousOnlyOperation):
+    """A call that waits for the store was made in an event loop. Nothing was done."""
+
+
+def in_thread(call: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Make a call that waits in a thread of its own kind, beside the others: the database of Django is not used."""
+    return sync_to_async(call, thread_sensitive=False)
+
+
+def _waiting(
+    call: Callable[Concatenate[Sessions, P], T],
+) -> Callable[Concatenate[ThreadSessions, P], T]:
+    name = call.__name__
+
+    def outside_loops(sessions: ThreadSessions, /, *args: P.args, **named: P.kwargs) -> T:
+        if _is_in_loop():
+            raise WouldWait(_REFUSAL)
+        result: T = getattr(sessions.inner, name)(*args, **named)
+        return result
+
+    return outside_loops
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class ThreadSessions:
+    """Sessions of which only what does not wait may be called in an event loop."""
+
+    def __init__(self, inner: Sessions) -> None:
+        self.inner = inner
+
+    @property
+    def settings(self) -> Settings:
+        return self.inner.settings
+
+    def keep_fresh(self) -> None:
+        self.inner.keep_fresh()
+
+    def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
+        return self.inner.verify(access_token, expired_too=expired_too)
+
+    def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
+        return self.inner.check_anti_csrf(claims, anti_csrf)
+
+    def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
+        return self.inner.newest(presented)
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        return self.inner.jwks()
+
+    open = _waiting(Sessions.open)
+    close = _waiting(Sessions.close)
+    rotate_keys = _waiting(Sessions.rotate_keys)
+    create = _waiting(Sessions.create)
+    refresh = _waiting(Sessions.refresh)
+    check = _waiting(Sessions.check)
+    reissue = _waiting(Sessions.reissue)
+    get = _waiting(Sessions.get)
+    why_ended = _waiting(Sessions.why_ended)
+    issue_ticket = _waiting(Sessions.issue_ticket)
+    redeem_ticket = _waiting(Sessions.redeem_ticket)
+    list_user = _waiting(Sessions.list_user)
+    update = _waiting(Sessions.update)
+    revoke = _waiting(Sessions.revoke)
+    revoke_user = _waiting(Sessions.revoke_user)
+    end_before = _waiting(Sessions.end_before)

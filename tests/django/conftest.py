@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.django import project
+
+project.configure()

@@ -1,0 +1,30 @@
+"""The Django project of the tests. Django is configured once a process: whoever needs it calls :func:`configure`."""
+
+from __future__ import annotations
+
+import django
+from django.conf import settings
+
+API = "https://api.example.com"
+
+
+def configure() -> None:
+    """Configure Django unless it is."""
+    if settings.configured:
+        return
+    settings.configure(
+        SECRET_KEY="a secret of the tests that nobody would guess",
+        ALLOWED_HOSTS=["*"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "reseal.django"],
+        MIDDLEWARE=[
+            "reseal.django.middleware.SessionMiddleware",
+            "django.middleware.common.CommonMiddleware",
+            "django.middleware.csrf.CsrfViewMiddleware",
+        ],
+        ROOT_URLCONF="tests.django.site",
+        RESEAL={"api_domain": API},
+        USE_TZ=True,
+    )
+    django.setup()

@@ -1,0 +1,120 @@
+"""Sessions in requests of Django: under WSGI and under ASGI, in sync and in async views."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import SynchronousOnlyOperation
+from django.test import AsyncClient, Client
+
+from reseal.django.sessions import overridden
+from reseal.testing import ManualClock
+from tests.django.project import API
+
+OWN_PAGE = {"origin": API, "sec-fetch-site": "same-origin"}
+
+
+class AsyncPage(AsyncClient):
+    """Django's async client keeps no headers for all requests."""
+
+    async def request(self, **request):
+        request["headers"] = [*request["headers"], *((k.encode(), v.encode()) for k, v in OWN_PAGE.items())]
+        return await super().request(**request)
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture(autouse=True)
+def reseal(clock):
+    with overridden(clock=clock) as ours:
+        yield ours
+
+
+@pytest.fixture
+def client():
+    return Client(headers=OWN_PAGE)
+
+
+@pytest.fixture
+def aclient():
+    return AsyncPage()
+
+
+@pytest.mark.parametrize("feed", ["/feed", "/afeed"])
+@pytest.mark.parametrize("login", ["/login", "/alogin"])
+class TestAnyView:
+    def test_a_session_lasts_beyond_its_access_token(self, client, clock, reseal, login, feed):
+        assert client.get(feed).json() == {"message": "unauthorised", "reason": "no_token"}
+        assert client.post(login).status_code == 200
+        assert client.get(feed).json() == ["Welcome, alice"]
+        clock.advance(reseal.settings.access_token_ms)
+        refused = client.get(feed)
+        assert (refused.status_code, refused.json()) == (401, {"message": "try refresh token"})
+        assert client.post("/session/refresh").json() == {}
+        assert client.get(feed).json() == ["Welcome, alice"]
+        assert client.post("/signout").json() == {"status": "OK"}
+        assert client.get(feed).status_code == 401
+
+    async def test_under_asgi(self, aclient, clock, reseal, login, feed):
+        assert (await aclient.get(feed)).json() == {"message": "unauthorised", "reason": "no_token"}
+        assert (await aclient.post(login)).status_code == 200
+        assert (await aclient.get(feed)).json() == ["Welcome, alice"]
+        clock.advance(reseal.settings.access_token_ms)
+        assert (await aclient.get(feed)).json() == {"message": "try refresh token"}
+        assert (await aclient.post("/session/refresh")).json() == {}
+        assert (await aclient.get(feed)).json() == ["Welcome, alice"]
+        assert (await aclient.post("/signout")).json() == {"status": "OK"}
+        assert (await aclient.get(feed)).status_code == 401
+
+
+def test_cookies_leave_with_a_stream(client):
+    response = client.post("/login-and-stream")
+    assert b"".join(response.streaming_content) == b"onetwo"
+    assert "__Host-sAccessToken" in response.cookies
+
+
+def test_cookies_leave_with_a_redirect_beside_those_of_the_view(client):
+    response = client.post("/login-and-redirect")
+    assert set(response.cookies) == {"own", "__Host-sAccessToken", "__Secure-sRefreshToken"}
+    assert response.cookies["__Secure-sRefreshToken"]["path"] == "/session/refresh"
+    assert response["Cache-Control"] == "no-store"
+    assert "Cookie" in response["Vary"]
+
+
+def test_cookies_leave_with_an_error_page():
+    client = Client(headers=OWN_PAGE, raise_request_exception=False)
+    response = client.post("/login-and-fail")
+    assert response.status_code == 500
+    assert "__Host-sAccessToken" in response.cookies
+
+
+async def test_cookies_leave_with_an_error_page_under_asgi():
+    client = AsyncPage(raise_request_exception=False)
+    response = await client.post("/login-and-fail")
+    assert response.status_code == 500
+    assert "__Host-sAccessToken" in response.cookies
+
+
+def test_a_response_without_a_session_stays_as_it_is(client):
+    response = client.get("/plain")
+    assert "Vary" not in response
+    assert "Cache-Control" not in response
+
+
+def test_a_store_that_is_away_is_no_sign_out(client):
+    response = client.get("/store-away")
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
+    assert not response.cookies
+
+
+async def test_a_sync_call_in_an_async_view_is_told_what_to_await(aclient):
+    await aclient.post("/login")
+    with pytest.raises(SynchronousOnlyOperation, match="await its twin"):
+        await aclient.get("/wrong-colour")
+
+
+def test_endpoints_say_which_method_they_want(client):
+    response = client.get("/session/refresh")
+    assert (response.status_code, response["Allow"]) == (405, "POST")
