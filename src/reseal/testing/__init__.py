@@ -1,15 +1,64 @@
-"""Tools for tests of sessions: a client like a page, a manual clock, failing stores, suites for new stores.
+"""Tools for tests of applications with sessions.
 
-A new store subclasses ``reseal.testing._async.store_suite.AsyncStoreSuite`` (or its sync twin); whatever offers
-sessions subclasses ``AsyncSessionsSuite``. The suites need pytest and Hypothesis; nothing else here does.
+* :class:`Browser` and :class:`AsyncBrowser` visit an application, or a server, as a browser with its pages does;
+  :func:`as_browser` has a framework's own test client do so.
+* :class:`ManualClock` and :class:`Recorder` replace time and the listener of security events.
+* ``reseal.testing.suites`` has the tests that a new store, or anything else that offers sessions, has to pass.
+
+The browsers need httpx, the suites pytest and Hypothesis; nothing else here does. A name is imported when it is first
+used.
 """
 
 from __future__ import annotations
 
-from reseal.testing._async.faulty import AsyncFaultyStore
-from reseal.testing._sync.faulty import FaultyStore
-from reseal.testing.browser import as_browser
-from reseal.testing.clock import ManualClock
-from reseal.testing.recorder import Recorder
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["AsyncFaultyStore", "FaultyStore", "ManualClock", "Recorder", "as_browser"]
+if TYPE_CHECKING:
+    from reseal.testing._async.faulty import AsyncFaultyStore
+    from reseal.testing._sync.faulty import FaultyStore
+    from reseal.testing.browsers import AsyncBrowser, Browser
+    from reseal.testing.clients import as_browser
+    from reseal.testing.clock import ManualClock
+    from reseal.testing.jar import Cookie, CookieJar
+    from reseal.testing.recorder import Recorder
+    from reseal.testing.site import BodyTokens, Site
+
+__all__ = [
+    "AsyncBrowser",
+    "AsyncFaultyStore",
+    "BodyTokens",
+    "Browser",
+    "Cookie",
+    "CookieJar",
+    "FaultyStore",
+    "ManualClock",
+    "Recorder",
+    "Site",
+    "as_browser",
+]
+
+_HOMES: Final = {
+    "_async.faulty": ("AsyncFaultyStore",),
+    "_sync.faulty": ("FaultyStore",),
+    "browsers": ("AsyncBrowser", "Browser"),
+    "clients": ("as_browser",),
+    "clock": ("ManualClock",),
+    "jar": ("Cookie", "CookieJar"),
+    "recorder": ("Recorder",),
+    "site": ("BodyTokens", "Site"),
+}
+_HOME: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # a type checker that saw it would believe in every name
+
+    def __getattr__(name: str) -> object:
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
