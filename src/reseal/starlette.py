@@ -11,9 +11,9 @@ response: one that a handler returns, streams or replaces would lose its cookies
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -27,13 +27,11 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from reseal import asgi, sockets
-from reseal._async.adapter import AsyncRequestCalls
-from reseal._async.endpoints import AsyncEndpoint, AsyncEndpoints
+from reseal._async.endpoints import AsyncEndpoint
 from reseal._async.ports import AsyncSessions
-from reseal._async.reseal import AsyncReseal, embedded
 from reseal._async.session import AsyncSession as Session
 from reseal.asgi import facts, outbox
 from reseal.clock import Clock
@@ -42,8 +40,6 @@ from reseal.core.errors import ResealError
 from reseal.core.events import EventListener
 from reseal.log import log_event
 from reseal.settings import Settings
-from reseal.threads import ApplicationLoop, SyncCalls
-from reseal.watch import Watch
 from reseal.web import bearer, cors, places
 from reseal.web.facts import RequestFacts
 from reseal.web.responses import WebResponse
@@ -53,7 +49,6 @@ __all__ = ["Reseal", "Session", "Settings", "facts", "outbox"]
 _ELSEWHERE: Final[tuple[Match, Scope]] = (Match.NONE, {})
 
 Handler = Callable[[Request], Awaitable[Response]]
-T = TypeVar("T")
 
 
 class _Requests:
@@ -67,7 +62,7 @@ class _Requests:
         return msgspec.structs.replace(head, body=await request.body()) if bearer.may_have_body(head) else head
 
 
-class Reseal(AsyncRequestCalls[Request]):
+class Reseal(asgi.ApplicationSessions[Request]):
     """The sessions of one application. Opened and closed by the application's lifespan."""
 
     def __init__(
@@ -78,19 +73,8 @@ class Reseal(AsyncRequestCalls[Request]):
         clock: Clock | None = None,
         on_event: EventListener = log_event,
     ) -> None:
-        self.settings = settings
-        inner = sessions or embedded(settings, clock, on_event)
-        self.watch: Watch = Watch(inner, settings.session_check_interval, clock)
-        """The open WebSockets and event streams of this process."""
-        observed = AsyncReseal(settings, sessions=self.watch.sessions, clock=clock, on_event=on_event)
-        super().__init__(observed, _Requests())
-        loop = ApplicationLoop()
-        self.sync: SyncCalls[Request] = SyncCalls(
-            settings, lambda: self.sessions.backend, clock, loop, self._requests, on_event
-        )
-        """The same calls for ``def`` routes."""
-        self._opening = asgi.Opening(observed, loop)
-        self._endpoints = AsyncEndpoints(observed)
+        super().__init__(settings, _Requests(), sessions, clock, on_event)
+        self._opening = asgi.Opening(self.sessions, self._loop)
 
     def install(self, app: Starlette, *, routes: bool = True) -> None:
         """Put the sessions into an application: lifespan, response headers, error answers, routes.
@@ -121,15 +105,8 @@ class Reseal(AsyncRequestCalls[Request]):
         otherwise it is refused. When the session ends, the block is cancelled and the WebSocket closed with code 4001;
         where the store stays away for minutes, with 1013. The first of ``subprotocols`` that the page offers is chosen.
         """
-        read = facts(websocket)
-        return sockets.guarded(self.sessions, self.watch, websocket, read, subprotocols=subprotocols, claims=claims)
-
-    def guard_events(self, session: Session, events: AsyncIterable[T]) -> AsyncIterator[T | str]:
-        """Pass on the events of a stream (SSE, or any other text) for as long as the session lives.
-
-        If the session ends, the last event is ``session-ended``, with the reason.
-        """
-        return sockets.guarded_events(self.watch, session, aiter(events), self.settings)
+        socket = sockets.StarletteSocket(websocket)
+        return self._guarded(socket, facts(websocket), subprotocols, claims, (WebSocketDisconnect,))
 
     def refresh_first(self, request: Request) -> Response:
         """Answer with the page that refreshes the session and comes back. Needs the ready-made routes.
