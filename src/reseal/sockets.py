@@ -9,13 +9,14 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from reseal.core.errors import Refusal, ResealError, Unauthorised
+from reseal.guards import Socket
 from reseal.web.responses import WebResponse
 
 _DENIAL: Final = "websocket.http.response"
 _OPEN: Final = "reseal.open"
 
 
-class StarletteSocket:
+class StarletteSocket(Socket):
     """How a WebSocket of Starlette is opened and closed."""
 
     def __init__(self, websocket: WebSocket) -> None:
