@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from reseal._async.page_loads import continue_refresh
 from reseal._async.reseal import AsyncReseal
-from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable
+from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable, TryRefreshToken
 from reseal.core.keys import JWKS_MAX_AGE
 from reseal.web import csrf, moves, places, rendering, responses
 from reseal.web.facts import RequestFacts
@@ -51,11 +51,12 @@ class AsyncEndpoints:
         """List the endpoints; their paths are those within the application."""
         found = []
         for path in moves.refresh_paths(self._reseal.settings):
-            onward = path + rendering.CONTINUE
+            onward, repeat = path + rendering.CONTINUE, path + rendering.REPEAT
             found += [
                 AsyncEndpoint("refresh", "POST", path, self.refresh, reads_body=True),
                 AsyncEndpoint("continue_refresh", "POST", onward, self.continue_refresh),
                 AsyncEndpoint("refresh_first", "GET", onward, self.refresh_first),
+                AsyncEndpoint("repeat_form", "POST", repeat, self.repeat_form),
             ]
         return [
             *found,
@@ -84,6 +85,32 @@ class AsyncEndpoints:
         prefix = places.prefix(request, self._reseal.settings)
         return rendering.refresh_page(self._reseal.settings, target, by_itself=by_itself, path_prefix=prefix)
 
+    def before_page_load(
+        self, request: RequestFacts, response: SessionHeaders, error: ResealError, target: str
+    ) -> WebResponse | None:
+        """Answer a page load whose access token has ended: a page by :meth:`page_before`, a form by repeating it.
+
+        Returns ``None`` for a script's call and for another error: :meth:`of_error` answers those. ``target`` is the
+        path and query of the request, as browsers see them.
+        """
+        if not isinstance(error, TryRefreshToken) or not rendering.is_page_load(request):
+            return None
+        if request.method in {"GET", "HEAD"}:
+            return self.page_before(request, response, target)
+        return rendering.repetition(request, self._reseal.settings, target) if request.method == "POST" else None
+
+    async def repeat_form(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
+        """Refresh for a form, and have the browser send it again. Its fields and files are not read.
+
+        Raises ``Unauthorised`` for a foreign page, ``StoreUnavailable``.
+        """
+        target = _target(request)
+        try:
+            await continue_refresh(self._reseal.backend, self._reseal.context(request, response))
+        except RefreshElsewhere as error:
+            return responses.redirect(rendering.onward(error.location, rendering.REPEAT, target), 307)
+        return responses.redirect(target, 307)
+
     async def continue_refresh(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
         """Refresh for the page that refreshes first, and send the browser where it wanted to go."""
         target = _target(request)
@@ -94,7 +121,7 @@ class AsyncEndpoints:
             prefix = places.prefix(request, self._reseal.settings)
             return rendering.failure_page(self._reseal.settings, target, error.retry_after, path_prefix=prefix)
         except RefreshElsewhere as error:
-            return responses.redirect(rendering.continuing(error.location, target), 307)
+            return responses.redirect(rendering.onward(error.location, rendering.CONTINUE, target), 307)
         return responses.redirect(target, 303)
 
     async def jwks(self, _request: RequestFacts, _response: SessionHeaders) -> WebResponse:

@@ -3,6 +3,9 @@
 A page's request shows an access token and never the refresh token, whose cookie goes to the refresh path alone. So a
 server that renders pages cannot refresh, and need not: it sends the browser there and back. The page below posts a
 form to a path under the refresh path, which answers with the new cookies and the way back.
+
+A form needs no page: a 307 has the browser send it, files included, to a path under the refresh path, and a second 307
+sends it back with the new cookies (RFC 9110, 15.4.8).
 """
 
 from __future__ import annotations
@@ -15,15 +18,19 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from urllib.parse import quote
 
+from reseal.web import csrf, places, responses
 from reseal.web.responses import WebResponse
 
 if TYPE_CHECKING:
     from reseal.settings import Settings
+    from reseal.web.facts import RequestFacts
 
 SessionT = TypeVar("SessionT")
 
 CONTINUE: Final = "/continue"
-"""Behind the refresh path: where the form goes."""
+"""Behind the refresh path: where the page's form goes."""
+REPEAT: Final = "/repeat"
+"""Behind the refresh path: where a form of the application goes, and comes back from."""
 TARGET: Final = "target"
 """The query parameter that names the page to come back to."""
 _LOCAL: Final = re.compile(r"/(?:(?![/\\])[\x21-\x5b\x5d-\x7e]{0,4000})?", re.ASCII)
@@ -97,18 +104,38 @@ def failure_page(settings: Settings, target: str, retry_after: int, *, path_pref
     return WebResponse(503, (*_HEADERS, ("Retry-After", str(retry_after))), _PAGE.format(body=body).encode())
 
 
+def is_page_load(facts: RequestFacts) -> bool:
+    """Return whether the browser opens a page or sends a form, as opposed to a script's call.
+
+    Without Fetch Metadata, which browsers do not send over plain http, the demand for HTML decides.
+    """
+    modes = facts.all("sec-fetch-mode")
+    return modes == ("navigate",) if modes else "text/html" in (facts.header("accept") or "")
+
+
+def repetition(facts: RequestFacts, settings: Settings, target: str) -> WebResponse | None:
+    """Have the browser send a form by way of the refresh path, or return ``None`` if it must not be sent again.
+
+    Only a form of our own pages is: the browser would send a foreign one again as well. ``target`` is where it came.
+    """
+    if local_target(target) != target or csrf.verdict(facts, settings) is not csrf.Trust.TRUSTED:
+        return None
+    path = places.prefix(facts, settings) + settings.refresh_api_path
+    return responses.redirect(onward(path, REPEAT, target), 307)
+
+
 def local_target(text: str) -> str:
     """Return a path of this host with its query, or ``/`` for anything that could lead elsewhere."""
     return text if _LOCAL.fullmatch(text) else "/"
 
 
-def continuing(path: str, target: str) -> str:
+def onward(path: str, way: str, target: str) -> str:
     """Write where a refresh goes that comes back to ``target``; ``path`` is that of the refresh."""
-    return f"{path}{CONTINUE}?{TARGET}={quote(local_target(target), safe='/')}"
+    return f"{path}{way}?{TARGET}={quote(local_target(target), safe='/')}"
 
 
 def _action(settings: Settings, target: str, path_prefix: str) -> str:
-    return continuing(path_prefix + settings.refresh_api_path, target)
+    return onward(path_prefix + settings.refresh_api_path, CONTINUE, target)
 
 
 def _form(action: str, text: str, *, hidden: bool) -> str:
