@@ -62,6 +62,11 @@ def outbox(environ: Environ) -> SessionHeaders:
     raise RuntimeError("sessions are not installed in this application: wrap it in reseal.wsgi.SessionMiddleware")
 
 
+def attached(environ: Environ) -> SessionHeaders:
+    """Return the headers of the response; for a request without one, as a test makes them, begin them here."""
+    return outbox(environ) if _OUTBOX in environ else environ.setdefault(_OUTBOX, SessionHeaders())
+
+
 class Opening:
     """Opens the sessions before the first request that needs them, in whatever thread that comes."""
 

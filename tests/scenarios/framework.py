@@ -98,6 +98,7 @@ FRAMEWORKS: Final = {
     for framework in (
         Framework("fastapi", "async", frozenset({"cors", "websocket"})),
         Framework("starlette", "async", frozenset({"cors", "websocket"})),
+        Framework("flask", "sync"),
     )
 }
 

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reseal.core.errors import ConfigurationError
 from reseal.settings.problems import shown
@@ -84,22 +84,24 @@ def mapping_layer(mapping: object, source: str, words: Vocabulary, *, texts: boo
     return layer
 
 
-def environment_layer(environ: Mapping[str, str], words: Vocabulary) -> Layer:
+def environment_layer(environ: Mapping[str, Any], words: Vocabulary, place: str = _ENVIRONMENT) -> Layer:
     """Read the ``RESEAL_…`` variables, parsing each text to the type of its key where it can be parsed."""
     named = {
         name: _key_of(name)
         for name in environ
         if name.startswith(PREFIX) and name not in words.reserved and name not in words.files
     }
-    return named_layer(environ, named, words)
+    return named_layer(environ, named, words, place)
 
 
-def named_layer(environ: Mapping[str, str], named: Mapping[str, str], words: Vocabulary) -> Layer:
+def named_layer(
+    environ: Mapping[str, Any], named: Mapping[str, str], words: Vocabulary, place: str = _ENVIRONMENT
+) -> Layer:
     """Read the variables that ``named`` maps to keys, and the files of ``words``."""
     entries = [
         _Entry(key, name, parsed_for(words, key, environ[name])) for name, key in named.items() if name in environ
     ]
-    layer = _layer(entries, _ENVIRONMENT, words)
+    layer = _layer(entries, place, words, are_variables=True)
     for name, key in words.files.items():
         if name in environ:
             _add_file(layer, name, key, environ[name])
@@ -132,19 +134,19 @@ def parse_yaml(text: str, source: str) -> object:
     return content
 
 
-def _layer(entries: Iterable[_Entry], place: str, words: Vocabulary) -> Layer:
+def _layer(entries: Iterable[_Entry], place: str, words: Vocabulary, *, are_variables: bool = False) -> Layer:
     layer = Layer({}, {}, [])
     for entry in entries:
         key = words.aliases.get(entry.key, entry.key)
         if key not in words.kinds:
-            layer.problems.append(_unknown(entry, place, words))
+            layer.problems.append(_unknown(entry, place, words, are_variables=are_variables))
         elif key in layer.values and not _same(layer.values[key], entry.value):
             layer.problems.append(
                 f"{entry.name} and another name of '{key}' have different values in {place}: keep '{key}' alone"
             )
         else:
             layer.values[key] = entry.value
-            layer.places[key] = place if place != _ENVIRONMENT else entry.name
+            layer.places[key] = entry.name if are_variables else place
     return layer
 
 
@@ -152,7 +154,7 @@ def _same(one: object, other: object) -> bool:
     return isinstance(one, str | int | float) and isinstance(other, str | int | float) and one == other
 
 
-def _unknown(entry: _Entry, place: str, words: Vocabulary) -> str:
+def _unknown(entry: _Entry, place: str, words: Vocabulary, *, are_variables: bool) -> str:
     """Return the advice for a name that is not a key. The value is not shown: the name may be a secret's, mistyped."""
     known = words.foreign(entry.key, place)
     if known is not None:
@@ -162,7 +164,7 @@ def _unknown(entry: _Entry, place: str, words: Vocabulary) -> str:
     close = difflib.get_close_matches(wanted, [*words.kinds, *words.aliases, *files], n=1)
     if not close:
         return f"{entry.name} in {place} is not a known key: remove it, or look it up in the configuration reference"
-    better = f"'{close[0]}'" if place != _ENVIRONMENT else variable(close[0])
+    better = variable(close[0]) if are_variables else f"'{close[0]}'"
     return f"{entry.name} in {place} is not a known key: did you mean {better}?"
 
 

@@ -124,6 +124,15 @@ class Settings(EmbeddedFields):
         return cls._from_layers(mapping_layer(read_yaml(file), str(file), _WORDS), environment)
 
     @classmethod
+    def from_config(cls, config: Mapping[str, Any], *, source: str) -> Self:
+        """Take the ``RESEAL_<KEY>`` entries of a mapping that has others as well, with values of their types or texts.
+
+        ``source`` names the mapping in problem texts. Raises ``ConfigurationError``.
+        """
+        words = _WORDS._replace(reserved=frozenset())  # nothing else reads the mapping
+        return cls._from_layers(environment_layer(config, words, source))
+
+    @classmethod
     def _from_layers(cls, *layers: Layer) -> Self:
         """Join the layers, a later one winning, and report all their problems and those of the values at once."""
         values: dict[str, Any] = {}
