@@ -98,6 +98,8 @@ FRAMEWORKS: Final = {
     for framework in (
         Framework("fastapi", "async", frozenset({"cors", "websocket"})),
         Framework("starlette", "async", frozenset({"cors", "websocket"})),
+        Framework("django", "sync"),
+        Framework("django_asgi", "sync"),
         Framework("flask", "sync"),
     )
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core.signals import setting_changed
 
@@ -16,5 +18,6 @@ class ResealConfig(AppConfig):
     verbose_name = "Reseal"
 
     def ready(self) -> None:
-        """Follow the settings, which tests change."""
+        """Register the checks, and follow the settings, which tests change."""
+        import_module("reseal.django.checks")  # now, because it reads the URLconf of the endpoints
         setting_changed.connect(sessions.follow, dispatch_uid="reseal.django")

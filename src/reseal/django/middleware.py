@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from reseal.core.errors import ConfigurationError, ResealError
-from reseal.django import requests, sessions
+from reseal.django import pages, requests, sessions
 
 _ERROR: Final = "reseal_error"
 _SERVER_ERROR: Final = 500
@@ -69,6 +69,9 @@ def answer_of(request: HttpRequest, error: BaseException | None) -> HttpResponse
     """Answer an error of sessions. ``None``: it is none, or it is a fault of the application, which Django reports."""
     if not isinstance(error, ResealError) or isinstance(error, ConfigurationError):
         return None
+    page = pages.instead_of(request, error)
+    if page is not None:
+        return page
     answer = sessions.configured().answer_error(request, error)
     return None if answer.status == _SERVER_ERROR else requests.response_of(answer)
 

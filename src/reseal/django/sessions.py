@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar, overload
 
+from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from reseal._sync.adapter import RequestCalls
@@ -18,6 +19,7 @@ from reseal._sync.session import Session as SyncSession
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ResealError
+from reseal.core.events import EventListener
 from reseal.django import conf, requests
 from reseal.django.conf import Config
 from reseal.django.signals import announce
@@ -25,6 +27,7 @@ from reseal.django.waiting import ThreadSessions, WouldWait, in_thread
 from reseal.forks import PerProcess
 from reseal.settings import Settings
 from reseal.web import places
+from reseal.web.presented import Presented
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 from reseal.web.responses import WebResponse
 from reseal.wsgi import Opening
@@ -92,10 +95,17 @@ class Reseal(RequestCalls[HttpRequest]):
     In async code :meth:`aget_session` and the other twins are awaited.
     """
 
-    def __init__(self, config: Config, *, clock: Clock | None = None, sessions: Sessions | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        sessions: Sessions | None = None,
+        clock: Clock | None = None,
+        on_event: EventListener = announce,
+    ) -> None:
         settings = config.settings
-        backend = ThreadSessions(sessions or embedded(settings, clock, announce))
-        ours = SyncReseal(settings, sessions=backend, clock=clock, on_event=announce)
+        backend = ThreadSessions(sessions or embedded(settings, clock, on_event))
+        ours = SyncReseal(settings, sessions=backend, clock=clock, on_event=on_event)
         super().__init__(ours, _Requests())
         self.settings: Settings = settings
         self.refresh_pages: bool = config.refresh_pages
@@ -130,6 +140,12 @@ class Reseal(RequestCalls[HttpRequest]):
     def answer_error(self, request: HttpRequest, error: ResealError) -> WebResponse:
         """Return what answers an error; that the store was unavailable is reported."""
         return self._endpoints.of_error(requests.facts(request), error)
+
+    def shows_token(self, request: HttpRequest) -> bool:
+        """Return whether a request shows an access token at all. What it is answered depends on that from now on."""
+        requests.outbox(request).touch()
+        read = requests.facts(request)
+        return Presented(read, self.settings, *read.credentials).has_access
 
     def refresh_first(self, request: HttpRequest) -> HttpResponse:
         """Answer with the page that refreshes the session and comes back. Needs the ready-made endpoints.
@@ -257,6 +273,10 @@ async def _without_waiting(call: Callable[[], T]) -> T:
         return await wait()
 
 
+exchanged: Final = Signal()
+"""Sent when other sessions have taken the place of the project's, as in tests."""
+
+
 class _Current:
     """The object of this process. A forked child goes on with its parent's, which opens its own connections."""
 
@@ -277,6 +297,7 @@ class _Current:
         """Put another one in its place, and return the former."""
         with self._lock.here():
             former, self._reseal = self._reseal, reseal
+        exchanged.send(Reseal)
         return former
 
 
@@ -309,15 +330,21 @@ def follow(*, setting: str, **_: object) -> None:
 
 
 @contextmanager
-def overridden(*, clock: Clock | None = None, sessions: Sessions | None = None, **changes: object) -> Iterator[Reseal]:
-    """For tests: use sessions with this clock, this backend, or other values of ``RESEAL`` within a block."""
-    ours = Reseal(conf.load(**changes), clock=clock, sessions=sessions)
-    former = _CURRENT.exchange(ours)
+def using(reseal: Reseal) -> Iterator[Reseal]:
+    """For tests: have these be the sessions of the project within a block."""
+    former = _CURRENT.exchange(reseal)
     try:
-        yield ours
+        yield reseal
     finally:
         _CURRENT.exchange(former)
-        _close(ours)
+        reseal.close()
+
+
+@contextmanager
+def overridden(*, clock: Clock | None = None, **changes: object) -> Iterator[Reseal]:
+    """For tests: use sessions with this clock, and other values of ``RESEAL``, within a block."""
+    with using(Reseal(conf.load(**changes), clock=clock)) as reseal:
+        yield reseal
 
 
 def _close(reseal: Reseal | None) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from django.core.signals import setting_changed
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 
 from reseal.core.errors import ConfigurationError
-from reseal.django import conf
-from reseal.django.sessions import configured
+from reseal.django.sessions import configured, exchanged
 
 app_name: Final = "reseal"
 
@@ -34,11 +32,10 @@ def _view(place: str) -> Callable[[HttpRequest], HttpResponse]:
     return endpoint
 
 
-def _follow(*, setting: str, **_: object) -> None:
+def _follow(**_: object) -> None:
     """Follow the paths in the settings, which tests change."""
-    if setting in conf.FOLLOWED:
-        urlpatterns[:] = _patterns()
+    urlpatterns[:] = _patterns()
 
 
 urlpatterns: list[URLPattern] = _patterns()
-setting_changed.connect(_follow, dispatch_uid="reseal.django.urls")
+exchanged.connect(_follow, dispatch_uid="reseal.django.urls")

@@ -36,7 +36,7 @@ def _waiting(
     name = call.__name__
 
     def outside_loops(sessions: ThreadSessions, /, *args: P.args, **named: P.kwargs) -> T:
-        if _is_in_loop():
+        if is_in_loop():
             raise WouldWait(_REFUSAL)
         result: T = getattr(sessions.inner, name)(*args, **named)
         return result
@@ -44,7 +44,8 @@ def _waiting(
     return outside_loops
 
 
-def _is_in_loop() -> bool:
+def is_in_loop() -> bool:
+    """Return whether an event loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -77,8 +78,10 @@ class ThreadSessions:
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         return self.inner.jwks()
 
+    def close(self) -> None:
+        self.inner.close()
+
     open = _waiting(Sessions.open)
-    close = _waiting(Sessions.close)
     rotate_keys = _waiting(Sessions.rotate_keys)
     create = _waiting(Sessions.create)
     refresh = _waiting(Sessions.refresh)
