@@ -293,7 +293,7 @@ KEYED: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
 
 def document() -> dict[str, Any]:
     """Describe every current operation."""
-    shapes, components = _native_shapes()
+    shapes, components = _rpc_shapes()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -345,7 +345,7 @@ def _operation(method: str, operation: Operation) -> dict[str, Any]:
 
 def _native(name: str, asked: Schema, answered: Schema) -> dict[str, Any]:
     return {
-        "operationId": f"native_{name}",
+        "operationId": f"rpc_{name}",
         "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
         "responses": {
             "200": _reply(answered),
@@ -356,7 +356,7 @@ def _native(name: str, asked: Schema, answered: Schema) -> dict[str, Any]:
     }
 
 
-def _native_shapes() -> tuple[dict[str, tuple[Schema, Schema]], dict[str, Schema]]:
+def _rpc_shapes() -> tuple[dict[str, tuple[Schema, Schema]], dict[str, Schema]]:
     """Derive request and reply of each native call from their types, with the components that they refer to."""
     types = [each for name, call in CALLS.items() for each in (call.decoder.type, NATIVE_REPLIES[name])]
     schemas, components = msgspec.json.schema_components(

@@ -1,9 +1,9 @@
 """Sessions that reseal themselves on every refresh.
 
-``AsyncReseal`` and ``Reseal`` are the same calls in either colour, for any framework; ``reseal.starlette`` and
+``AsyncReseal`` and ``Reseal`` are the same calls, async and sync, for any framework; ``reseal.starlette`` and
 ``reseal.fastapi`` put them where a web application expects them.
 
-A name is imported when it is first used: whoever needs one colour, or only an error, does not wait for the rest.
+A name is imported when it is first used: code that needs only the sync calls, or an error, does not import the rest.
 """
 
 from __future__ import annotations

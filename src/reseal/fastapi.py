@@ -29,7 +29,7 @@ from fastapi.security.base import SecurityBase
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from reseal._async.colour import awaited
+from reseal._async.awaited import awaited
 from reseal._async.endpoints import AsyncEndpoint
 from reseal._sync.session import Session as SyncSession
 from reseal.core.claims import ClaimCheck

@@ -1,7 +1,7 @@
 """Sessions for code in worker threads: the ``def`` routes of an application whose sessions live in an event loop.
 
 The sync calls are those of :class:`reseal.Reseal`; what has to wait is carried out in the application's loop, so
-there is one engine, one store and one set of keys in the process, whatever the colour of a route.
+there is one engine, one store and one set of keys in the process, for async and ``def`` routes alike.
 """
 
 from __future__ import annotations

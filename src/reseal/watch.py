@@ -96,20 +96,20 @@ class Watch:
         finally:
             self._leave(connection)
 
-    def tell_ended(self, handles: Iterable[str], reason: Refusal) -> None:
+    def report_ended(self, handles: Iterable[str], reason: Refusal) -> None:
         """End the connections of sessions that were just ended."""
         for handle in handles:
             for connection in tuple(self._open.get(handle, ())):
                 connection.end(Unauthorised(reason))
 
-    def tell_theft(self, error: TokenTheftDetected) -> None:
+    def report_theft(self, error: TokenTheftDetected) -> None:
         """End what the policy ends after a theft."""
         response = self._asked.settings.policy.theft_response
         if response is not TheftResponse.REPORT:
-            self.tell_ended((error.session_handle,), Refusal.THEFT)
+            self.report_ended((error.session_handle,), Refusal.THEFT)
         if response is TheftResponse.REVOKE_USER:
             of_user = [handle for handle, some in self._open.items() if any(c.user_id == error.user_id for c in some)]
-            self.tell_ended(of_user, Refusal.USER_REVOKED)
+            self.report_ended(of_user, Refusal.USER_REVOKED)
 
     def _leave(self, connection: Connection) -> None:
         followed = self._open[connection.handle]
@@ -164,12 +164,12 @@ class _RevocationObserver(AsyncForwardingSessions):
 
     async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
         ended = await super().revoke(handles, reason)
-        self._watch.tell_ended(ended, Refusal(reason.value))
+        self._watch.report_ended(ended, Refusal(reason.value))
         return ended
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         ended = await super().revoke_user(user_id, keep=keep)
-        self._watch.tell_ended(ended, Refusal.USER_REVOKED)
+        self._watch.report_ended(ended, Refusal.USER_REVOKED)
         return ended
 
     async def refresh(
@@ -190,5 +190,5 @@ class _RevocationObserver(AsyncForwardingSessions):
                 caller=caller,
             )
         except TokenTheftDetected as error:
-            self._watch.tell_theft(error)
+            self._watch.report_theft(error)
             raise

@@ -1,4 +1,4 @@
-"""A service in this process behind an httpx transport. Written by hand in either colour: ASGI has only one."""
+"""A service in this process behind an httpx transport. Written by hand for async and sync: ASGI is async only."""
 
 from __future__ import annotations
 

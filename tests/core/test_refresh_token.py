@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Scope
-from reseal.core.refresh_token import anti_csrf, mint, newest_by_shape, newest_of_each_line, open_seal, parse, seal
+from reseal.core.refresh_token import anti_csrf, mint, newest_by_shape, newest_of_each_family, open_seal, parse, seal
 
 SCOPE = Scope("public", "public")
 KEY = bytes(range(32))
@@ -154,8 +154,8 @@ def test_of_several_tokens_the_newest_of_each_session_is_kept_in_the_order_they_
     b = mint(SCOPE, KEY, "b", 1, SECRET).text
     foreign = mint(Scope("other"), KEY, "a", 99, SECRET).text
     forged = mint(SCOPE, b"guess", "a", 99, SECRET).text
-    assert newest_of_each_line(SCOPE, KEY, [a[9], foreign, b, a[11], forged, "", a[10]]) == (a[11], b)
-    assert newest_of_each_line(SCOPE, KEY, []) == ()
+    assert newest_of_each_family(SCOPE, KEY, [a[9], foreign, b, a[11], forged, "", a[10]]) == (a[11], b)
+    assert newest_of_each_family(SCOPE, KEY, []) == ()
 
 
 def test_without_the_key_the_newest_of_each_session_is_chosen_by_what_the_tokens_say():

@@ -1,4 +1,4 @@
-"""Routes written with ``def``: sync sessions and calls that fit them, and calls of the wrong colour that say so."""
+"""Routes written with ``def``: sync sessions and calls that fit them, and calls of the wrong kind, which raise an error."""
 
 import inspect
 import threading
@@ -153,7 +153,7 @@ def test_a_correlation_id_reaches_the_store_s_side_of_the_call() -> None:
     assert {event.user_id for event in shop.events.seen} >= {"bob"}
 
 
-# -- the wrong colour -----------------------------------------------------------------------------------------------
+# -- the wrong kind -------------------------------------------------------------------------------------------------
 
 
 def wrong_def_routes(reseal: Reseal) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The same calls without any framework, in both colours: facts of a request in, headers of a response out."""
+"""The same calls without any framework, async and sync: facts of a request in, headers of a response out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def settled(result: Any) -> Any:
 
 
 class Client:
-    """One browser in front of either colour of ``Reseal``."""
+    """One browser in front of an async or a sync ``Reseal``."""
 
     def __init__(self, sessions: Any) -> None:
         self.sessions = sessions
@@ -87,7 +87,7 @@ class Client:
 
 
 @pytest.fixture(params=[AsyncReseal, Reseal], ids=["async", "sync"])
-def colour(request: pytest.FixtureRequest) -> Any:
+def variant(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -103,8 +103,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def client(colour: Any, config: Settings, clock: ManualClock):
-    sessions = colour(config, clock=clock)
+async def client(variant: Any, config: Settings, clock: ManualClock):
+    sessions = variant(config, clock=clock)
     await settled(sessions.open())
     yield Client(sessions)
     await settled(sessions.close())
@@ -153,7 +153,7 @@ async def test_the_whole_life_of_a_session(client: Client, clock: ManualClock) -
 
 
 async def test_a_payload_changed_by_its_session_reaches_the_headers_of_that_response(
-    colour: Any, client: Client
+    variant: Any, client: Client
 ) -> None:
     await client.call("create_new_session", "alice")
     response = SessionHeaders()
@@ -246,7 +246,7 @@ async def test_sessions_by_handle_and_by_user_need_no_request(client: Client) ->
         await settled(sessions.update_session_data("no such handle", {}))
 
 
-async def test_one_colour_goes_on_where_the_other_left_off(tmp_path: Path, clock: ManualClock) -> None:
+async def test_sync_calls_go_on_where_async_ones_left_off(tmp_path: Path, clock: ManualClock) -> None:
     settings = Settings(api_domain=API, website_domain=WEBSITE, database_uri=f"sqlite:///{tmp_path}/both.db")
     with Reseal(settings, clock=clock) as sync:
         client = Client(sync)
@@ -256,7 +256,7 @@ async def test_one_colour_goes_on_where_the_other_left_off(tmp_path: Path, clock
         assert (await client.call("refresh_session")).get_user_id() == "alice"
 
 
-async def test_tokens_travel_in_headers_and_bodies_in_either_colour(client: Client) -> None:
+async def test_tokens_travel_in_headers_and_bodies_async_and_sync(client: Client) -> None:
     tokens: dict[str, str] = {}
 
     async def call(name: str, *args: Any, bearer: str = "", body: bytes = b"") -> Any:
@@ -291,8 +291,8 @@ async def test_tokens_travel_in_headers_and_bodies_in_either_colour(client: Clie
 
 
 @pytest.mark.parametrize("call", ["get_session", "refresh_session", "sign_out", "create_new_session"])
-async def test_calls_before_opening_say_what_is_missing(colour: Any, config: Settings, call: str) -> None:
-    client = Client(colour(config))
+async def test_calls_before_opening_say_what_is_missing(variant: Any, config: Settings, call: str) -> None:
+    client = Client(variant(config))
     client.cookies = {ACCESS: "x", REFRESH: "x"}
     with pytest.raises(RuntimeError, match="open"):
         await client.call(call, *(["alice"] if call == "create_new_session" else []))

@@ -1,4 +1,4 @@
-"""A user who acts as another one for a while, and comes back: in either colour, by cookies and by headers."""
+"""A user who acts as another one for a while, and comes back: async and sync, by cookies and by headers."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ async def test_a_program_with_tokens_in_headers_keeps_its_refresh_token(admin: C
     assert json.loads(b64decode(back["front-token"]))["uid"] == "support"
 
 
-def test_the_same_in_routes_of_either_colour() -> None:
+def test_the_same_in_async_and_def_routes() -> None:
     settings = Settings(api_domain=API, database_uri="memory:")
     reseal = FastAPIReseal(settings, clock=ManualClock())
     app = FastAPI()

@@ -1,4 +1,4 @@
-"""Rendered pages and handshakes without a framework, in both colours."""
+"""Rendered pages and handshakes without a framework, async and sync."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reseal.core.errors import Refusal
 from reseal.testing import ManualClock
 from tests.frameworks.site import ACCESS, API, EVIL, HOUR, REFRESH, WEBSITE
 
-COLOURS = {"async": (AsyncReseal, reseal._async.page_loads), "sync": (Reseal, reseal._sync.page_loads)}
+VARIANTS = {"async": (AsyncReseal, reseal._async.page_loads), "sync": (Reseal, reseal._sync.page_loads)}
 
 
 async def settled(result: Any) -> Any:
@@ -33,7 +33,7 @@ async def settled(result: Any) -> Any:
 
 
 class Visitor:
-    """A browser with a session, in front of either colour."""
+    """A browser with a session, in front of an async or a sync ``Reseal``."""
 
     def __init__(self, sessions: Any, pages: Any, clock: ManualClock) -> None:
         self.sessions, self.pages, self.clock = sessions, pages, clock
@@ -69,11 +69,11 @@ class Visitor:
         return [value for name, value in self.response.items() if name == "set-cookie"]
 
 
-@pytest.fixture(params=COLOURS)
+@pytest.fixture(params=VARIANTS)
 async def visitor(request: pytest.FixtureRequest):
-    colour, pages = COLOURS[request.param]
+    variant, pages = VARIANTS[request.param]
     clock = ManualClock()
-    sessions = colour(Settings(api_domain=API, website_domain=WEBSITE, database_uri="memory:"), clock=clock)
+    sessions = variant(Settings(api_domain=API, website_domain=WEBSITE, database_uri="memory:"), clock=clock)
     await settled(sessions.open())
     yield Visitor(sessions, pages, clock)
     await settled(sessions.close())

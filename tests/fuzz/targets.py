@@ -289,7 +289,7 @@ def check_refresh_token(data: bytes) -> None:
             continue
         assert text in {MINTED.text, *WRAPPED} or text == refresh_tokens.write(found) or text in wrapped_again(found)
     refresh_token.newest_by_shape([text])
-    refresh_token.newest_of_each_line(SCOPE, MAC_KEY, [text, MINTED.text])
+    refresh_token.newest_of_each_family(SCOPE, MAC_KEY, [text, MINTED.text])
 
 
 def wrapped_again(native: str) -> set[str]:

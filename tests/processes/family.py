@@ -25,14 +25,14 @@ PATIENCE = 180
 """Seconds after which a process that waits for ever is killed."""
 
 
-def sessions_of(colour: str, place: str) -> Any:
-    """Make the sessions of a colour; they are not open yet."""
+def sessions_of(variant: str, place: str) -> Any:
+    """Make async or sync sessions; they are not open yet."""
     kind: Any
     if place.startswith("http"):
         settings = Settings(api_domain=API, database_uri="memory:")
-        kind = {"async": AsyncRemote, "sync": Remote}[colour]
+        kind = {"async": AsyncRemote, "sync": Remote}[variant]
         return kind(settings, place, api_key=os.environ["KEY"], timeout_s=PATIENCE)
-    kind = {"async": AsyncReseal, "sync": Reseal}[colour]
+    kind = {"async": AsyncReseal, "sync": Reseal}[variant]
     return kind(Settings(api_domain=API, database_uri=place)).backend
 
 
@@ -155,5 +155,5 @@ async def main_async(place: str) -> int:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
     signal.alarm(2 * PATIENCE)
-    _, colour, place = sys.argv
-    raise SystemExit(main_sync(place) if colour == "sync" else asyncio.run(main_async(place)))
+    _, variant, place = sys.argv
+    raise SystemExit(main_sync(place) if variant == "sync" else asyncio.run(main_async(place)))

@@ -13,7 +13,7 @@ from tests.server.running import running
 
 KEY = "a-key-of-twenty-characters"
 FAMILY = Path(__file__).with_name("family.py")
-COLOURS = ["async", "sync"]
+VARIANTS = ["async", "sync"]
 PATIENCE = 400
 
 
@@ -37,19 +37,19 @@ def run(*command, cwd=None, **variables):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-def test_parent_children_and_grandchildren_share_a_sqlite_file(colour, tmp_path):
-    assert run(FAMILY, colour, f"sqlite:///{tmp_path}/sessions.db") == (0, "")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_parent_children_and_grandchildren_share_a_sqlite_file(variant, tmp_path):
+    assert run(FAMILY, variant, f"sqlite:///{tmp_path}/sessions.db") == (0, "")
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-def test_parent_children_and_grandchildren_share_a_postgresql_database(colour, postgres_uri):
-    assert run(FAMILY, colour, postgres_uri) == (0, "")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_parent_children_and_grandchildren_share_a_postgresql_database(variant, postgres_uri):
+    assert run(FAMILY, variant, postgres_uri) == (0, "")
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-def test_parent_children_and_grandchildren_share_a_service(colour, service):
-    assert run(FAMILY, colour, service) == (0, "")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_parent_children_and_grandchildren_share_a_service(variant, service):
+    assert run(FAMILY, variant, service) == (0, "")
 
 
 MEMORY = """

@@ -22,7 +22,7 @@ def minted(engine: Engine, count: int) -> str:
     """Mint by the engine's own steps; signing 25,000 access tokens would add nothing but time."""
     refresh, csrf, handles = [], [], []
     for _ in range(count):
-        token = engine._line.new_token()
+        token = engine._families.new_token()
         refresh.append(unb64(token.text.split(".")[3]))
         csrf.append(unb64(engine._anti_csrf(token) or ""))
         handles.append(token.handle.replace("-", ""))

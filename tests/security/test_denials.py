@@ -26,30 +26,30 @@ def rows(app):
 
 def test_a_listener_that_raises_denies_a_new_session():
     app = App()
-    app.engine._line._emitter._listener = breaking
+    app.engine._families._emitter._listener = breaking
     with pytest.raises(Broken):
         app.engine.create("user-2")
 
 
 def test_a_listener_that_raises_denies_a_refresh_and_the_line_goes_on_after():
     app = App()
-    listener, app.engine._line._emitter._listener = app.engine._line._emitter._listener, breaking
+    listener, app.engine._families._emitter._listener = app.engine._families._emitter._listener, breaking
     with pytest.raises(Broken):
         app.engine.refresh(app.pair.refresh_token)
-    app.engine._line._emitter._listener = listener
+    app.engine._families._emitter._listener = listener
     assert app.engine.refresh(app.pair.refresh_token).claims.gen == 1
 
 
 def test_a_listener_that_raises_makes_no_refusal_a_pass():
     app = App()
-    app.engine._line._emitter._listener = breaking
+    app.engine._families._emitter._listener = breaking
     for token in ("garbage", app.pair.access_token, app.pair.claims.sid):
         with pytest.raises(Broken):
             app.engine.refresh(token)
-    app.engine._line._emitter._listener = app.events.append
+    app.engine._families._emitter._listener = app.events.append
     stolen = app.engine.refresh(app.pair.refresh_token)
     app.engine.refresh(stolen.refresh_token)
-    app.engine._line._emitter._listener = breaking
+    app.engine._families._emitter._listener = breaking
     with pytest.raises(Broken):
         app.engine.refresh(app.pair.refresh_token)
     with pytest.raises(Unauthorised, match="theft"):
@@ -68,7 +68,7 @@ def test_a_random_source_that_raises_denies(fails_at):
 
     for call in (lambda: app.engine.create("user-2"), lambda: app.engine.refresh(app.pair.refresh_token)):
         calls = iter(range(10))
-        app.engine._line._random = source
+        app.engine._families._random = source
         with pytest.raises(Broken):
             call()
         assert rows(app) == before
@@ -127,7 +127,7 @@ def test_a_sign_in_that_fails_sets_no_cookie():
     clock = ManualClock()
     reseal = Reseal(settings(), clock=clock, on_event=lambda _: None)
     reseal.open()
-    reseal.backend._line._emitter._listener = breaking
+    reseal.backend._families._emitter._listener = breaking
     headers = SessionHeaders()
     request = RequestFacts.of("POST", "/signin", [("origin", API), ("sec-fetch-site", "same-origin")])
     with pytest.raises(Broken):

@@ -313,7 +313,7 @@ def test_a_line_is_one_json_object_that_parses_back_equal(lines, text):
 
 def test_hostile_ids_and_browsers_give_one_line_each_through_the_engine(lines):
     app = App()
-    app.engine._line._emitter._listener = log_event
+    app.engine._families._emitter._listener = log_event
     ids = [text for text in HOSTILE if text and "\0" not in text]
     for text in ids:
         app.engine.create(text, caller=Caller(Device(text, text), text))
@@ -325,7 +325,7 @@ def test_hostile_ids_and_browsers_give_one_line_each_through_the_engine(lines):
 
 def test_a_garbage_token_is_not_repeated_in_the_log(lines):
     app = App()
-    app.engine._line._emitter._listener = log_event
+    app.engine._families._emitter._listener = log_event
     for text in ("garbage-canary", app.pair.refresh_token[:-3] + "AAA", app.pair.access_token):
         with pytest.raises(Unauthorised):
             app.engine.refresh(text)

@@ -87,7 +87,7 @@ async def test_the_engines_are_bounded_and_sessions_do_not_hang_on_them(client, 
     for n in range(rpc.MOST_ENGINES + 5):
         answer = await client.post("jwks", json={"profile": PROFILE | {"audience": f"audience-{n}"}})
         assert answer.status_code == 200
-    assert len(service._natives._engines) == rpc.MOST_ENGINES
+    assert len(service._rpc_engines._engines) == rpc.MOST_ENGINES
     again = await client.post("get", json={"profile": PROFILE, "handle": first.json()["claims"]["sid"]})
     assert again.json()["user_id"] == "user"
 

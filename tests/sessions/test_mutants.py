@@ -102,7 +102,7 @@ class NewChildPerReplay(Engine):
 
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
-        self._line.__class__ = LineOfNewChildren
+        self._families.__class__ = LineOfNewChildren
 
 
 class StoreFaultIsLogout(Engine):
@@ -120,7 +120,7 @@ class OneRuleLess(Engine):
 
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
-        self._line.__class__ = self.line
+        self._families.__class__ = self.line
 
 
 class NothingCountedLine(TokenFamilies):
@@ -173,13 +173,13 @@ class ReuseKnownInMemoryOnly(Engine):
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
         self._used, self._guard = set(), threading.Lock()
-        self._line.__class__ = ForgetfulLine
+        self._families.__class__ = ForgetfulLine
 
     def refresh(self, presented, **named):
         with self._guard:
             known = presented in self._used
             self._used.add(presented)
-        self._line.known = known
+        self._families.known = known
         return super().refresh(presented, **named)
 
 
@@ -204,7 +204,7 @@ class GarbageIsTheft(Engine):
             record = self._store.get(self.settings.scope, handle).record
             if error.reason is Refusal.MALFORMED and record is not None and record.end_reason is None:
                 verdict = Reuse(rotation.ReuseSubtype.OLDER)
-                raise self._line._respond_to_theft(verdict, record, named["caller"]) from None
+                raise self._families._respond_to_theft(verdict, record, named["caller"]) from None
             raise
 
 
@@ -218,7 +218,7 @@ class TheftIsOnlyRefused(Engine):
 
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
-        self._line.__class__ = RefusingLine
+        self._families.__class__ = RefusingLine
 
 
 STORES = {

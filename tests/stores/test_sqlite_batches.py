@@ -1,4 +1,4 @@
-"""What goes together in SQLite, and what becomes of it when one of them is bad. In either colour."""
+"""What goes together in SQLite, and what becomes of it when one of them is bad. Async and sync."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-OTHER_COLOUR = "tests/_sync/"
+SYNC_TESTS = "tests/_sync/"
 """The generated copy of tests/_async. What it does with a database server, its original has shown."""
 DATABASE_SERVERS = frozenset({"postgres", "own_postgres"})
 LONGEST_FIRST = ("tests/sdk/", "tests/browser/", "tests/server/", "tests/_async/", "tests/sessions/")
@@ -76,7 +76,7 @@ def _left_out(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
             values.setdefault((_function(item), argument), []).append(_params(item)[argument])
 
     def is_taken(item: pytest.Item) -> bool:
-        if item.get_closest_marker("whole") or _is_other_colour_of_a_server(item):
+        if item.get_closest_marker("whole") or _is_sync_test_of_a_server(item):
             return False
         return all(
             _params(item)[argument] in _of_function(values[_function(item), argument], series, seed)
@@ -107,8 +107,8 @@ def _params(item: pytest.Item) -> dict[str, Any]:
     return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
-def _is_other_colour_of_a_server(item: pytest.Item) -> bool:
-    return item.nodeid.startswith(OTHER_COLOUR) and not DATABASE_SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
+def _is_sync_test_of_a_server(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(SYNC_TESTS) and not DATABASE_SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _function(item: pytest.Item) -> str:

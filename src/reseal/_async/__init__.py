@@ -1,1 +1,1 @@
-"""All that waits, written by hand in this colour; the sync colour is generated from it."""
+"""All code that waits, written by hand as async code; the sync code is generated from it."""

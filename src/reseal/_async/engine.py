@@ -68,7 +68,7 @@ class AsyncEngine:
         self._on_event = on_event
         self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event)
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
-        self._line = AsyncTokenFamilies(
+        self._families = AsyncTokenFamilies(
             settings.scope,
             store,
             settings.policy,
@@ -120,10 +120,10 @@ class AsyncEngine:
         user_id = payload.check_user_id(user_id)
         public = payload.encode("jwt_payload", jwt_payload)
         private = payload.encode("session_data", session_data)
-        token = self._line.new_token(suffix_of(self.settings.tenant_id))
+        token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(self._claims(token.handle, user_id, 0, public, self._anti_csrf(token)))
         await self._purger.step_if_due()
-        begun = self._line.begin(token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms)
+        begun = self._families.begin(token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms)
         return self._issue(await begun)
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
@@ -139,7 +139,7 @@ class AsyncEngine:
 
         Raises ``Unauthorised`` if it is not, ``StoreUnavailable`` if the store did not answer.
         """
-        return await self._line.change(claims.sid, lambda record, now: rotation.confirmed(record, claims.gen, now))
+        return await self._families.change(claims.sid, lambda record, now: rotation.confirmed(record, claims.gen, now))
 
     async def refresh(
         self,
@@ -160,28 +160,28 @@ class AsyncEngine:
         """
         await self.keep_fresh()
         caller = caller.bounded()
-        token = self._line.parse(presented, caller)
-        if require_anti_csrf and not _equal(self._line.anti_csrf(token), anti_csrf or ""):
-            raise self._line.refused(Refusal.ANTI_CSRF, token.handle, caller)
+        token = self._families.parse(presented, caller)
+        if require_anti_csrf and not _equal(self._families.anti_csrf(token), anti_csrf or ""):
+            raise self._families.refused(Refusal.ANTI_CSRF, token.handle, caller)
         await self._purger.step_if_due()
-        return self._issue(await self._line.advance(token, caller, attempt_key))
+        return self._issue(await self._families.advance(token, caller, attempt_key))
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
         """Of several refresh tokens that one browser sent, keep the newest genuine one of each session."""
-        return self._line.newest(presented)
+        return self._families.newest(presented)
 
     async def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised`` if there is none, ``StoreUnavailable``."""
-        record, _now = await self._line.live(ids.handle(handle))
+        record, _now = await self._families.live(ids.handle(handle))
         return record
 
     async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Of these sessions, name those that are over, or were never there, each with the reason."""
-        return await self._line.why_ended(ids.handles(handles))
+        return await self._families.why_ended(ids.handles(handles))
 
     async def issue_ticket(self, claims: Claims, purpose: str) -> str:
         """Write a ticket for the session of a verified token: good once, for this purpose, for 30 seconds."""
-        return (await self._line.issue_ticket(claims.sid, claims.gen, purpose)).text
+        return (await self._families.issue_ticket(claims.sid, claims.gen, purpose)).text
 
     async def redeem_ticket(self, ticket: str, purpose: str) -> TokenPair:
         """Exchange a ticket for an access token of its session. Raises ``Unauthorised``, ``StoreUnavailable``.
@@ -190,17 +190,17 @@ class AsyncEngine:
         to confirm that would make its next, honest refresh look like theft.
         """
         await self.keep_fresh()
-        redeemed, record, now = await self._line.redeem_ticket(ticket, purpose)
+        redeemed, record, now = await self._families.redeem_ticket(ticket, purpose)
         claims = self._claims(record.handle, record.user_id, redeemed.generation, record.jwt_payload, None)
         return self._pair(claims, None, self._session_end(record, now))
 
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
-        return await self._line.list_user(ids.user_id(user_id))
+        return await self._families.list_user(ids.user_id(user_id))
 
     async def list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         """Read one page of :meth:`list_user`."""
-        return await self._line.list_some(ids.user_id(user_id), after, limit)
+        return await self._families.list_some(ids.user_id(user_id), after, limit)
 
     async def update(
         self,
@@ -237,7 +237,7 @@ class AsyncEngine:
             )
             return changed if seen is None else rotation.confirmed(changed, seen.gen, now)
 
-        return await self._line.change(handle, change)
+        return await self._families.change(handle, change)
 
     async def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
         """Write a new access token of the same generation, with the payload that ``record`` has now.
@@ -258,7 +258,7 @@ class AsyncEngine:
 
     async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
-        return await self._line.end(ids.handles(handles), reason)
+        return await self._families.end(ids.handles(handles), reason)
 
     async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
         """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
@@ -287,7 +287,7 @@ class AsyncEngine:
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
-        return await self._line.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
+        return await self._families.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
 
     async def backlog(self) -> Backlog:
         """Count the sessions that are due to be looked at and removed: a gauge of how far purging is behind."""
@@ -311,7 +311,7 @@ class AsyncEngine:
     # -- tokens -----------------------------------------------------------------------------------------------------
 
     def _anti_csrf(self, token: RefreshToken) -> str | None:
-        return self._line.anti_csrf(token) if self.settings.enable_anti_csrf else None
+        return self._families.anti_csrf(token) if self.settings.enable_anti_csrf else None
 
     def _issue(self, step: Step) -> TokenPair:
         record, token = step.record, step.token

@@ -64,9 +64,9 @@ def _without_token(sessions: AsyncSessions, context: RequestContext, asked: Refr
         return RefreshElsewhere(elsewhere)
     if asked.trust is Trust.HOSTILE or not token_selection.genuine(sessions, asked.access):
         return Unauthorised(Refusal.NO_TOKEN)
-    told = moves.explain(context.request, context.settings)
-    context.events.emit(EventName.REFRESH_COOKIE_MISSING, context.caller, reason=told)
-    return Unauthorised(Refusal.NO_TOKEN, told)
+    reason = moves.explain(context.request, context.settings)
+    context.events.emit(EventName.REFRESH_COOKIE_MISSING, context.caller, reason=reason)
+    return Unauthorised(Refusal.NO_TOKEN, reason)
 
 
 def _needs_anti_csrf(context: RequestContext, trust: Trust) -> bool:

@@ -72,6 +72,6 @@ def _read(name: str, answer: httpx.Response, outcome: type[T]) -> T:
 
 
 def _followed(answer: httpx.Response) -> str:
-    """Say under which id the service's log tells more."""
+    """Name the id under which the service's log has details."""
     correlation_id = harmless(answer.headers.get(HEADER))
     return "" if correlation_id is None else f" ({HEADER} {correlation_id})"

@@ -20,7 +20,7 @@ from reseal._async import (
     signing_out,
     verification,
 )
-from reseal._async.colour import awaited
+from reseal._async.awaited import awaited
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession

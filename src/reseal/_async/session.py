@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, overload
 
 from reseal._async import changes
-from reseal._async.colour import awaited
+from reseal._async.awaited import awaited
 from reseal._async.ports import AsyncSessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
@@ -34,7 +34,7 @@ class AsyncSession:
         return f"Session(handle={self._claims.sid!r})"
 
     def parts(self) -> tuple[Claims, RequestContext, Transport]:
-        """What it is made of, for a session object of the other colour."""
+        """The parts from which a sync session object of the same session is made."""
         return self._claims, self._context, self._via
 
     def get_user_id(self) -> str:

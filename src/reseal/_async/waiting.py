@@ -1,4 +1,4 @@
-"""How a task waits for a worker thread. Written by hand in either colour: this is where the two differ."""
+"""How a task waits for a worker thread. Written by hand for async and sync, which differ here."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from reseal._sync.colour import awaited
+from reseal._sync.awaited import awaited
 from reseal._sync.impersonation import HALF_AN_HOUR
 from reseal._sync.reseal import Reseal
 from reseal._sync.session import Session

@@ -1,8 +1,9 @@
 # Generated from src/reseal/_async/not_before.py by tools/unasync.py; edit that file instead.
 """Ends everything that was begun or refreshed before a moment for the last time.
 
-For the hour after a backup was restored: what was revoked since the backup is alive again in it, and nothing but this
-tells it from the rest. A session that is ended stays so, whatever token comes for it: also one newer than the store.
+For the hour after a backup was restored: sessions that were revoked after the backup are live again in it, and only the
+time of their last refresh distinguishes them from the rest. An ended session stays ended, whichever token is presented
+for it, even one newer than the store.
 """
 
 from __future__ import annotations

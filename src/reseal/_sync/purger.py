@@ -35,5 +35,5 @@ class Purger:
         if now < self._at and not (self._is_behind and self._calls >= CALLS):
             return
         self._at, self._calls = now + EVERY, 0
-        with suppress(StoreUnavailable):  # purging can wait, and the write that follows tells of a store that is away
+        with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
             self._is_behind = (self._store.purge(ROWS)).looked_at >= ROWS

@@ -21,7 +21,7 @@ from reseal._sync import (
     signing_out,
     verification,
 )
-from reseal._sync.colour import awaited
+from reseal._sync.awaited import awaited
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session

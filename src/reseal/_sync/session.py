@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, overload
 
 from reseal._sync import changes
-from reseal._sync.colour import awaited
+from reseal._sync.awaited import awaited
 from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
@@ -35,7 +35,7 @@ class Session:
         return f"Session(handle={self._claims.sid!r})"
 
     def parts(self) -> tuple[Claims, RequestContext, Transport]:
-        """What it is made of, for a session object of the other colour."""
+        """The parts from which a sync session object of the same session is made."""
         return self._claims, self._context, self._via
 
     def get_user_id(self) -> str:

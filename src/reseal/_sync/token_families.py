@@ -130,7 +130,7 @@ class TokenFamilies:
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
         """Keep the newest genuine token of each session."""
-        return refresh_token.newest_of_each_line(self._scope, self._secrets().refresh_key, presented)
+        return refresh_token.newest_of_each_family(self._scope, self._secrets().refresh_key, presented)
 
     def anti_csrf(self, token: RefreshToken) -> str:
         """Derive the anti-CSRF token of a generation."""

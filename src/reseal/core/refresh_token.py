@@ -71,7 +71,7 @@ def has_shape(text: str) -> bool:
     return _SHAPE.fullmatch(text) is not None
 
 
-def newest_of_each_line(scope: Scope, mac_key: bytes, texts: Iterable[str]) -> tuple[str, ...]:
+def newest_of_each_family(scope: Scope, mac_key: bytes, texts: Iterable[str]) -> tuple[str, ...]:
     """Of several tokens that one browser sent, keep the newest genuine one of each session; none may be left.
 
     After a change of cookie domain a browser sends an old cookie beside the new one. The old one is no reuse.

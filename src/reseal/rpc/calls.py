@@ -195,8 +195,8 @@ def failure_of(error: ResealError) -> Failure | None:
     facts = _FACTS.get(type(error))
     if facts is None:
         return None
-    told = {name: getattr(error, name) for name in facts}
-    return msgspec.convert({"error": type(error).__name__, "code": error.code, **told}, Failure)
+    members = {name: getattr(error, name) for name in facts}
+    return msgspec.convert({"error": type(error).__name__, "code": error.code, **members}, Failure)
 
 
 def error_of(failure: Failure) -> ResealError | None:

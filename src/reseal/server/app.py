@@ -90,9 +90,9 @@ class Service:
         }
         self._on_event = on_event
         watched = TimedStore(store, self.metrics.note_store)
-        self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._tell)
+        self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._note)
         secrets = settings.secret_key, settings.accepted_secret_keys
-        self._natives = rpc.RpcEngines(self.directory, self.clock, *secrets, random, on_event=self._tell)
+        self._rpc_engines = rpc.RpcEngines(self.directory, self.clock, *secrets, random, on_event=self._note)
         keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
         self._proxies = Proxies(settings.trusted_proxies)
@@ -182,16 +182,16 @@ class Service:
         name = rpc.find(path)
         if request.method != "POST":
             raise Problem(405, WRONG_METHOD, (b"allow", b"POST"))
-        request.trace.operation = f"native_{name}"
+        request.trace.operation = f"rpc_{name}"
         permit.check_right(rpc.CALLS[name].right)
-        reply = await self._natives.answer(name, await body_of(request, receive), permit)
+        reply = await self._rpc_engines.answer(name, await body_of(request, receive), permit)
         number = harmless(request.header(rpc.CALL))
         return reply if number is None else msgspec.structs.replace(reply, headers=((rpc.CALL, number.encode()),))
 
     async def _show_metrics(self) -> Reply:
         return Reply(200, (await self.numbers()).encode(), CONTENT_TYPE)
 
-    def _tell(self, event: Event) -> None:
+    def _note(self, event: Event) -> None:
         self.metrics.count_event(event)
         caller = CURRENT.get().name
         self._on_event(replace(event, by=caller) if caller else event)

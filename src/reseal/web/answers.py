@@ -1,7 +1,7 @@
 """Errors as the page sees them: status, body and headers (FDI, section 5.3), and whether cookies are cleared.
 
 Bodies hold fixed texts, and on a developer's own machine a hint. A reason is shown if it helps the user ("you were
-signed out elsewhere") and left out where it would tell an attacker how far a forged credential got.
+signed out elsewhere") and left out where it would show an attacker how far a forged credential got.
 """
 
 from __future__ import annotations

@@ -93,6 +93,6 @@ class RequestContext(Presented, eq=False):
 
     def cross_site(self, reason: str | None = None) -> Unauthorised:
         """Report a request from a foreign page, and return the error to raise."""
-        told = reason or csrf.explain(self.request, self.settings)
-        self.events.emit(EventName.CROSS_SITE_REFUSED, self.caller, reason=told)
-        return Unauthorised(Refusal.CROSS_SITE, told)
+        reason = reason or csrf.explain(self.request, self.settings)
+        self.events.emit(EventName.CROSS_SITE_REFUSED, self.caller, reason=reason)
+        return Unauthorised(Refusal.CROSS_SITE, reason)

@@ -19,7 +19,7 @@ A repeated header is HOSTILE: no browser sends one. "Ours" is an exact member of
 unlisted origin is refused even when the browser calls it same-origin, as happens behind a proxy that serves the
 application under a name nobody configured: :func:`explain` then says what to add. ``Origin: null`` is sent by the
 plain form of a page with ``Referrer-Policy: no-referrer``, by a sandboxed frame, and after a redirect by others.
-``same-origin`` tells them apart: no browser says it of an opaque origin or of such a redirect.
+``same-origin`` distinguishes them: no browser says it of an opaque origin or of such a redirect.
 
 A navigation is judged by :func:`comes_by_itself` instead: it names no origin, and following a foreign link is no crime.
 

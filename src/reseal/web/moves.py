@@ -45,8 +45,8 @@ def other_path(facts: RequestFacts, settings: Settings) -> str | None:
 def explain(facts: RequestFacts, settings: Settings) -> str:
     """Explain to a developer why the access cookie came and the refresh cookie did not. Printable ASCII."""
     path = places.prefix(facts, settings) + settings.refresh_api_path
-    told = facts.header("x-forwarded-prefix")
-    proxy = f"; the proxy speaks of the prefix {told[:_SHOWN]!a}" if told else ""
+    prefix_header = facts.header("x-forwarded-prefix")
+    proxy = f"; the proxy sends the prefix {prefix_header[:_SHOWN]!a}" if prefix_header else ""
     return (
         f"the access cookie came and the refresh cookie did not: browsers send it to {path} alone. If they call this "
         f"endpoint by another path, name what stands before it in public_path_prefix{proxy}; if it was moved, name the "

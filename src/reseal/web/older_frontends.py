@@ -1,6 +1,6 @@
 """Support for frontends of the interface's versions 1.0 to 1.15 (FDI, sections 2.2, 3.2 and 6).
 
-One more response header, ``id-refresh-token``, tells them that there is a session, until when, and that it was
+One more response header, ``id-refresh-token``, informs them that there is a session, until when, and that it was
 refreshed; they keep its text in a cookie of the page. For the end of a session they need it in the place of
 ``front-token: remove``, which they would take for a session's data, and fail on.
 

@@ -8,7 +8,7 @@ from reseal.core.store_time import Times
 
 
 class AsyncStoreTime(Protocol):
-    """What tells the time of a store."""
+    """Reads the time of a store."""
 
     async def times(self) -> Times:
         """Read the store's time, and the clock that it follows."""

@@ -1,4 +1,4 @@
-"""How callers wait for each other. Written by hand in either colour: this is where the two differ.
+"""How callers wait for each other. Written by hand for async and sync, which differ here.
 
 Here calls that come while a batch is under way go together in the next one: that is one turn of the event loop, or
 several. A lone caller waits for nobody.

@@ -9,7 +9,7 @@ from reseal.core.store_time import Times
 
 
 class StoreTime(Protocol):
-    """What tells the time of a store."""
+    """Reads the time of a store."""
 
     def times(self) -> Times:
         """Read the store's time, and the clock that it follows."""

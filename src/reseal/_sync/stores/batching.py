@@ -1,4 +1,4 @@
-"""How callers wait for each other. Written by hand in either colour: this is where the two differ.
+"""How callers wait for each other. Written by hand for async and sync, which differ here.
 
 Here each thread runs its own statement on a connection of its own; the server commits them in groups.
 """

@@ -110,7 +110,7 @@ class CdiSessions:
         check_database: bool,
         stateless: bool = False,
     ) -> Verified:
-        """Verify an access token; asks the store only if told to, or if the token names its parent.
+        """Verify an access token; asks the store only on request, or if the token names its parent.
 
         ``stateless`` (CDI 5.6): never writes, never gives a new token. Raises ``TryRefreshToken``, ``Unauthorised``.
         """
@@ -122,7 +122,7 @@ class CdiSessions:
         record = (await self._lines.of(tenant_id).live(claims.handle))[0] if check_database else None
         stale = record is not None and not _is_same(record.jwt_payload, claims.payload)
         if stateless:
-            if record is not None and not _is_of_line(claims, record):
+            if record is not None and not _is_of_family(claims, record):
                 raise BranchRotatedOut
             return Verified(facts, payload_update_available=stale)
         if claims.parent_hash is None and not stale:
@@ -300,7 +300,7 @@ def _is_current(claims: CdiClaims, record: SessionRecord) -> bool:
     return hmac.compare_digest(claims.refresh_hash, record.current_hash.hex())
 
 
-def _is_of_line(claims: CdiClaims, record: SessionRecord) -> bool:
+def _is_of_family(claims: CdiClaims, record: SessionRecord) -> bool:
     known = [row_hash.hex() for row_hash in (record.current_hash, record.previous_hash) if row_hash is not None]
     said = [token_hash for token_hash in (claims.refresh_hash, claims.parent_hash) if token_hash is not None]
     return any(_equal(token_hash, row_hash) for token_hash in said for row_hash in known)

@@ -78,7 +78,7 @@ def rotate_keys(options: Namespace) -> int:
         return await app.driver.rotate_keys()
 
     kid = in_app(options, run)
-    _tell_key(options, EventName.KEY_PUBLISHED, kid)
+    _emit_key_event(options, EventName.KEY_PUBLISHED, kid)
     show([{"kid": kid}], options)
     return DONE
 
@@ -99,7 +99,7 @@ def remove_keys(options: Namespace) -> int:
 
     in_store(options, run)
     for kid in options.kids:
-        _tell_key(options, EventName.KEY_RETIRED, kid)
+        _emit_key_event(options, EventName.KEY_RETIRED, kid)
     show([{"removed": kid} for kid in options.kids], options)
     return DONE
 
@@ -189,14 +189,14 @@ def end_before(options: Namespace) -> int:
     if options.dry_run:
         show(in_store(options, lambda _, store: at_risk(store, which), looks_only=True), options, empty=_NONE_BEFORE)
         return DONE
-    tell = not_before.emitter(SystemClock(), audit_listener(options))
+    emit = not_before.emitter(SystemClock(), audit_listener(options))
 
     async def run(directory: Directory, store: AsyncStore) -> int:
         await app_of(directory, options.app, options.tenant or DEFAULT_TENANT)
         await not_before.check(store, which)
         sessions, after = 0, not_before.FIRST
         while after is not None:
-            ended = await not_before.step(store, which, after, tell)
+            ended = await not_before.step(store, which, after, emit)
             sessions, after = sessions + ended.sessions, ended.after
         return sessions
 
@@ -218,7 +218,7 @@ def _signing(keys: Iterable[StoredKey], app: App) -> list[StoredKey]:
     return signing(keys, app.driver.app, SystemClock().wall())
 
 
-def _tell_key(options: Namespace, name: EventName, kid: str) -> None:
+def _emit_key_event(options: Namespace, name: EventName, kid: str) -> None:
     audit_listener(options)(
         Event(name=name, at=SystemClock().wall(), scope=Scope(options.app, DEFAULT_TENANT), reason=kid)
     )

@@ -24,7 +24,7 @@ TEXT_TYPE: Final = b"text/html; charset=UTF-8"
 
 
 class Trace(msgspec.Struct):
-    """What the log and the numbers tell of a request: filled in while it is answered."""
+    """The facts of a request for log and metrics, filled in while it is answered."""
 
     correlation_id: str | None = None
     operation: str = "none"

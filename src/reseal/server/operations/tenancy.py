@@ -147,7 +147,7 @@ def _tenants(app: App, version: Version, shown: Shown) -> list[Reply]:
 
 
 def _shown(tenant_id: str, app: App, version: Version) -> Reply:
-    """Show a tenant as interfaces 3.0 to 5.0 do. The public tenant allows everything until it is told not to."""
+    """Show a tenant as interfaces 3.0 to 5.0 do. The public tenant allows everything by default."""
     noted, default = app.sign_in[tenant_id], tenant_id == DEFAULT
     reply: Reply = {"tenantId": tenant_id}
     reply |= {method: {"enabled": noted.get(f"{method}Enabled", default)} for method in _METHODS}

@@ -31,7 +31,7 @@ class AppRows:
         return found
 
     def incarnation(self) -> str:
-        """Return the random text that tells an app from a removed one of the same name."""
+        """Return the random text that distinguishes an app from a removed one of the same name."""
         return str(msgspec.json.decode(self.texts[DEFAULT_TENANT]).get("born", ""))
 
 

@@ -1,7 +1,7 @@
 """Jobs for a worker thread; those of one kind run as one statement.
 
-At each statement, and at each row that it gives, SQLite's thread lets go of the interpreter and has to get it back from
-an event loop that is busy. Colourless, and without threads.
+At each statement and each row of its result, SQLite's thread releases the interpreter lock, and has to get it back from
+a busy event loop. Shared by async and sync, and without threads.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ _MOVED: Final = (
     "or this process is started again"
 )
 _CARRIED: Final = (
-    "{path} was open while this process was forked, and Python was not told of the fork: open the sessions after it "
+    "{path} was open while this process was forked, and Python does not know of the fork: open the sessions after it "
     "(uWSGI: lazy-apps = true)"
 )
-_told: Final[set[str]] = set()
-"""What the log says already, and is still so."""
+_logged: Final[set[str]] = set()
+"""Problems that were logged and still exist."""
 
 
 class FileConnection(sqlite3.Connection):
@@ -71,8 +71,8 @@ class FileConnection(sqlite3.Connection):
         """Make sure that the path still leads to the file that is open. Raises ``StoreUnavailable``."""
         if identity_of(self.path) != self.identity:
             raise _unavailable(_MOVED, self.path)
-        if _told:
-            _told.discard(_MOVED.format(path=self.path))
+        if _logged:
+            _logged.discard(_MOVED.format(path=self.path))
 
     def require_files(self) -> None:
         """Do the same for the files beside it: a write that goes to another log is lost."""
@@ -96,7 +96,7 @@ def identity_of(path: Path) -> Identity:
 
 def _unavailable(problem: str, path: Path) -> StoreUnavailable:
     text = problem.format(path=path)
-    if text not in _told:
-        _told.add(text)
+    if text not in _logged:
+        _logged.add(text)
         LOGGER.error("%s", text)
     return StoreUnavailable(f"SQLite: {text}")

@@ -1,4 +1,4 @@
-"""One SQLite file: opened durably, claimed, its schema brought up to date. Colourless."""
+"""One SQLite file: opened durably, claimed, its schema brought up to date. Shared by async and sync."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def connect_to_look(path: Path, identity: Identity | None = None) -> FileConnect
 
 
 def lock(path: Path) -> IO[bytes] | None:
-    """Claim the file for this process. Another one that writes too is slow, not wrong: it is told so in the log."""
+    """Claim the file for this process. A second process that writes is slow, not wrong: it logs a warning."""
     try:
         import fcntl  # noqa: PLC0415 - not on every platform
     except ImportError:

@@ -1,4 +1,4 @@
-"""The rows of one SQLite file, read and written. Colourless."""
+"""The rows of one SQLite file, read and written. Shared by async and sync."""
 
 from __future__ import annotations
 

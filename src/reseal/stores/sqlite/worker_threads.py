@@ -1,10 +1,11 @@
 """Threads that own one SQLite connection each, and the group commit of the one that writes.
 
-Jobs queue up while the batch before them is under way and then go as one transaction with one ``fsync``: a lone
-writer waits for nobody, thirty-two of them share a commit, and a statement where they can. A job that fails takes only
-itself back; if the commit fails, every job of the batch is told so, because none of them is durable.
+Jobs queue up while a batch is being written and then form the next one, a single transaction with one ``fsync``: a lone
+writer does not wait, thirty-two writers share a commit, and a statement if possible. A job that fails is rolled back
+alone; if the commit fails, every job of the batch fails, because none of them is durable.
 
-Colourless: each outcome goes to the waiter that its colour brought along (``waiting`` in either colour).
+Shared by async and sync: the caller brings the object that waits for the outcome (``waiting`` in ``_async`` and
+``_sync``).
 """
 
 from __future__ import annotations

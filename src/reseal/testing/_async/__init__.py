@@ -1,1 +1,1 @@
-"""The suites and doubles, in the colour that waits with ``await``; the other one is generated."""
+"""The async suites and test doubles; the sync ones are generated from them."""

@@ -1,4 +1,4 @@
-"""How a test does several things at once. Written by hand in either colour: this is where the two differ."""
+"""How a test does several things at once. Written by hand for async and sync, which differ here."""
 
 from __future__ import annotations
 

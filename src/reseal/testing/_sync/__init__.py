@@ -1,2 +1,2 @@
 # Generated from src/reseal/testing/_async/__init__.py by tools/unasync.py; edit that file instead.
-"""The suites and doubles, in the colour that waits with ``await``; the other one is generated."""
+"""The async suites and test doubles; the sync ones are generated from them."""

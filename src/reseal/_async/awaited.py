@@ -1,4 +1,4 @@
-"""Calls that have to be awaited, and say so at once where nobody can. Written by hand in either colour."""
+"""Calls that have to be awaited, and raise an error where no event loop runs. Written by hand for async and sync."""
 
 from __future__ import annotations
 

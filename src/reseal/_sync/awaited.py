@@ -1,4 +1,4 @@
-"""Calls that have to be awaited in the other colour, and not in this one. Written by hand in either colour."""
+"""Calls that have to be awaited in async code, and not here. Written by hand for async and sync."""
 
 from __future__ import annotations
 
