@@ -98,5 +98,5 @@ async def _next(connection: Connection, events: AsyncIterator[Any]) -> Any:
 
 
 def _reason(error: Unauthorised | TokenTheftDetected, settings: Settings) -> str:
-    told = answers.answer(error, settings).body
-    return str(told.get("reason", told["message"]))
+    body = answers.answer(error, settings).body
+    return str(body.get("reason", body["message"]))
