@@ -7,7 +7,7 @@ foreign page from reading the answers. So a handshake that shows a cookie must c
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
@@ -28,6 +28,11 @@ TRY_AGAIN_LATER: Final = 1013
 """Close code (IANA registry): nobody can say whether the session lives; open the WebSocket again later."""
 ENDED_EVENT: Final = "session-ended"
 _END: Final = object()
+
+
+def ended_text(reason: str) -> str:
+    """Write the last event of a stream whose session has ended."""
+    return f"event: {ENDED_EVENT}\ndata: {reason}\n\n"
 
 
 class Socket(Protocol):
@@ -73,9 +78,13 @@ async def guarded(
 
 
 async def guarded_events(
-    watch: Watch, session: AsyncSession, events: AsyncIterator[Any], settings: Settings
+    watch: Watch,
+    session: AsyncSession,
+    events: AsyncIterator[Any],
+    settings: Settings,
+    ended: Callable[[str], object] = ended_text,
 ) -> AsyncGenerator[Any]:
-    """Pass events on for as long as the session lives, then say that it has ended.
+    """Pass events on for as long as the session lives, then say that it has ended: ``ended`` gets the reason.
 
     A stream that ends without saying so was broken off: the page may open it again.
     """
@@ -84,7 +93,7 @@ async def guarded_events(
             while (event := await _next(connection, events)) is not _END:
                 yield event
     except (Unauthorised, TokenTheftDetected) as error:
-        yield f"event: {ENDED_EVENT}\ndata: {_reason(error, settings)}\n\n"
+        yield ended(_reason(error, settings))
     except StoreUnavailable:
         return
     finally:

@@ -26,7 +26,7 @@ GET         ``/page``           ``peek``: the HTML ``Welcome, <user id>``, the p
 
 ``HEAD`` is answered wherever ``GET`` is. With ``"cors"`` among its features a framework answers preflights of the
 settings' origins for all routes; with ``"websocket"`` there is ``/live``, guarded, which sends the user id as text and
-then what it receives.
+then what it receives. ``"replaces-vary"`` excuses a framework whose own CORS overwrites the application's ``Vary``.
 
 Sessions come in the colour that the line names. The adapter opens and closes them, by the application's lifespan or
 before the first request, and :class:`App` is entered and left around each test. Under a prefix every path of the
@@ -101,6 +101,7 @@ FRAMEWORKS: Final = {
         Framework("django", "sync"),
         Framework("django_asgi", "sync"),
         Framework("flask", "sync"),
+        Framework("litestar", "async", frozenset({"cors", "websocket", "replaces-vary"})),
     )
 }
 
