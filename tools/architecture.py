@@ -26,6 +26,8 @@ ENGINE = "_async"
 GENERATED = {"_sync": ENGINE}
 ENTRANCES = {"__main__"}
 """A module that only starts the command line."""
+SHARED_BY_ADAPTERS = {"asgi"}
+"""Packages that stand among the modules above the engine, which import them and are imported."""
 ABOVE, BELOW = "adapters", "foundation"
 """The boxes of modules that belong to no package."""
 WIDTH, MARGIN, ROW, BOX_HEIGHT, GAP, BEND = 960, 20, 120, 56, 40, 24
@@ -87,7 +89,7 @@ def boxes_of(graph: grimp.ImportGraph) -> dict[str, str]:
     boxes = {}
     for child in sorted(graph.find_children(ROOT)):
         name = child.removeprefix(f"{ROOT}.")
-        if graph.find_children(child):
+        if graph.find_children(child) and name not in SHARED_BY_ADAPTERS:
             boxes[child] = GENERATED.get(name, name)
         elif name not in ENTRANCES:
             needed = {child_of_root(each) for each in graph.find_upstream_modules(child)}

@@ -15,17 +15,20 @@ from reseal._async.page_loads import admit
 from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession
 from reseal.core.claims import ClaimCheck
-from reseal.core.errors import StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.core.errors import Refusal, ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.settings import Settings
 from reseal.watch import Connection, Watch
 from reseal.web import answers, ticket
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
+from reseal.web.responses import WebResponse
 
 SESSION_ENDED: Final = 4001
 """Close code: the session is over; the reason says why, as far as a page may know. From the range for applications."""
 TRY_AGAIN_LATER: Final = 1013
 """Close code (IANA registry): nobody can say whether the session lives; open the WebSocket again later."""
+DENIAL: Final = "websocket.http.response"
+"""The extension of ASGI by which a server answers a handshake with a response."""
 ENDED_EVENT: Final = "session-ended"
 _END: Final = object()
 
@@ -99,6 +102,12 @@ async def guarded_events(
     finally:
         if isinstance(events, AsyncGenerator):
             await events.aclose()
+
+
+def refusal(error: ResealError, answer: WebResponse) -> WebResponse:
+    """Turn the answer to an error into that of a handshake. A foreign page need not refresh: it gets status 403."""
+    status = 403 if isinstance(error, Unauthorised) and error.reason is Refusal.CROSS_SITE else answer.status
+    return WebResponse(status, (*answer.headers, ("cache-control", "no-store")), answer.body)
 
 
 async def _next(connection: Connection, events: AsyncIterator[Any]) -> Any:

@@ -8,15 +8,14 @@ from typing import Final
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from reseal.core.errors import Refusal, ResealError, Unauthorised
-from reseal.guards import Socket
+from reseal import guards
+from reseal.core.errors import ResealError
 from reseal.web.responses import WebResponse
 
-_DENIAL: Final = "websocket.http.response"
 _OPEN: Final = "reseal.open"
 
 
-class StarletteSocket(Socket):
+class StarletteSocket(guards.Socket):
     """How a WebSocket of Starlette is opened and closed."""
 
     def __init__(self, websocket: WebSocket) -> None:
@@ -41,9 +40,8 @@ async def refuse(websocket: WebSocket, error: ResealError, answer: WebResponse) 
     if websocket.application_state is not WebSocketState.CONNECTING or _OPEN in websocket.scope:
         websocket.scope[_OPEN] = True  # the next handler gets a new WebSocket object: the scope remembers
         raise error
-    if _DENIAL not in websocket.scope.get("extensions", {}):
+    if guards.DENIAL not in websocket.scope.get("extensions", {}):
         await websocket.close()
         return
-    status = 403 if isinstance(error, Unauthorised) and error.reason is Refusal.CROSS_SITE else answer.status
-    headers = dict(answer.headers) | {"Cache-Control": "no-store"}
-    await websocket.send_denial_response(Response(answer.body, status, headers))
+    refused = guards.refusal(error, answer)
+    await websocket.send_denial_response(Response(refused.body, refused.status, dict(refused.headers)))

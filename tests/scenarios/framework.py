@@ -96,6 +96,7 @@ class Framework:
 FRAMEWORKS: Final = {
     framework.name: framework
     for framework in (
+        Framework("asgi", "async", frozenset({"cors", "websocket"})),
         Framework("fastapi", "async", frozenset({"cors", "websocket"})),
         Framework("starlette", "async", frozenset({"cors", "websocket"})),
         Framework("django", "sync"),
