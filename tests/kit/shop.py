@@ -1,15 +1,20 @@
 """Applications that the kit is tried on: with Reseal, and with refreshes made at home, good and bad."""
 
+import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from starlette.applications import Starlette
 
+from reseal import Reseal as SyncReseal
+from reseal import ResealError, wsgi
 from reseal.clock import Clock
 from reseal.core.events import EventListener
 from reseal.fastapi import Reseal, Session, Settings
 from reseal.log import log_event
 from reseal.testing import Site
+from reseal.web.answers import answer
 
 ORIGIN = "https://shop.example.com"
 SETTINGS = Settings(api_domain=ORIGIN, database_uri="memory:")
@@ -39,3 +44,35 @@ def fastapi_shop(
         return f"{session.get_user_id()}: {(await request.body()).decode()}"
 
     return app, reseal
+
+
+def wsgi_shop(clock: Clock, on_event: EventListener = log_event, **changes: Any) -> Callable[..., Any]:
+    """The same shop without a framework, in sync code. Its sessions open themselves."""
+    given: dict[str, Any] = {"api_domain": ORIGIN, "database_uri": "memory:"}
+    settings = Settings(**(given | changes))
+    reseal = SyncReseal(settings, clock=clock, on_event=on_event)
+    opening = wsgi.Opening(reseal)
+
+    def respond(environ: dict[str, Any]) -> object:
+        request, outbox = wsgi.facts(environ), wsgi.outbox(environ)
+        match request.method, request.path:
+            case "POST", "/login":
+                return reseal.create_new_session(request, outbox, "alice").get_handle()
+            case "POST", settings.refresh_api_path:
+                return reseal.answer_refresh(request, outbox)
+            case "POST", settings.signout_api_path:
+                return reseal.sign_out(request, outbox)
+        return reseal.get_session(request, outbox).get_user_id()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        opening.ensure()
+        status: int = 200
+        try:
+            body = respond(environ)
+        except ResealError as error:
+            told = answer(error, settings)
+            status, body = told.status, told.body
+        start_response(f"{status} -", [("Content-Type", "application/json")])
+        return [json.dumps(body).encode()]
+
+    return wsgi.SessionMiddleware(app)

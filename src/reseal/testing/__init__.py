@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     from reseal.testing.clock import ManualClock
     from reseal.testing.jar import Cookie, CookieJar
     from reseal.testing.recorder import Recorder
+    from reseal.testing.reports import Outcome, Report
+    from reseal.testing.scenarios import SetUpError
+    from reseal.testing.simulators import (
+        assert_catches_thieves,
+        assert_keeps_users_signed_in,
+        async_assert_catches_thieves,
+        async_assert_keeps_users_signed_in,
+        async_honest_user,
+        async_lost_response,
+        async_refresh_race,
+        async_theft,
+        honest_user,
+        lost_response,
+        refresh_race,
+        theft,
+    )
     from reseal.testing.site import BodyTokens, Site
 
 __all__ = [
@@ -33,20 +49,63 @@ __all__ = [
     "CookieJar",
     "FaultyStore",
     "ManualClock",
+    "Outcome",
     "Recorder",
+    "Report",
+    "SetUpError",
     "Site",
     "as_browser",
+    "assert_catches_thieves",
+    "assert_keeps_users_signed_in",
+    "async_assert_catches_thieves",
+    "async_assert_keeps_users_signed_in",
+    "async_honest_user",
+    "async_lost_response",
+    "async_refresh_race",
+    "async_theft",
+    "honest_user",
+    "lost_response",
+    "refresh_race",
+    "theft",
 ]
 
 _HOMES: Final = {
     "_async.faulty": ("AsyncFaultyStore",),
     "_sync.faulty": ("FaultyStore",),
-    "browsers": ("AsyncBrowser", "Browser"),
+    "browsers": (
+        "AsyncBrowser",
+        "Browser",
+    ),
     "clients": ("as_browser",),
     "clock": ("ManualClock",),
-    "jar": ("Cookie", "CookieJar"),
+    "jar": (
+        "Cookie",
+        "CookieJar",
+    ),
     "recorder": ("Recorder",),
-    "site": ("BodyTokens", "Site"),
+    "reports": (
+        "Outcome",
+        "Report",
+    ),
+    "scenarios": ("SetUpError",),
+    "simulators": (
+        "assert_catches_thieves",
+        "assert_keeps_users_signed_in",
+        "async_assert_catches_thieves",
+        "async_assert_keeps_users_signed_in",
+        "async_honest_user",
+        "async_lost_response",
+        "async_refresh_race",
+        "async_theft",
+        "honest_user",
+        "lost_response",
+        "refresh_race",
+        "theft",
+    ),
+    "site": (
+        "BodyTokens",
+        "Site",
+    ),
 }
 _HOME: Final = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -7,76 +7,20 @@ browser SDK does. :class:`AsyncBrowser` has the same calls with ``await``.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncGenerator, Generator, Mapping
 from http import cookiejar
+from types import MappingProxyType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from reseal.clock import Clock
 from reseal.settings import Settings
 from reseal.testing.jar import CookieJar
 from reseal.testing.needs import httpx
+from reseal.testing.pages import USER_AGENT, Page, origin_of, parts, with_headers
 from reseal.testing.site import Call, Site, site_of
 from reseal.testing.transports import Target, async_transport_to, transport_to
 
-_ATTEMPT: Final = "idempotency-key"
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_USER_AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-class Page:
-    """What the pages of one browser share: its cookies and what the page's script keeps."""
-
-    def __init__(self, site: Site, origin: str, jar: CookieJar) -> None:
-        self.site = site
-        self.origin = origin
-        self.jar = jar
-        self.anti_csrf: str | None = None
-        self._attempt: tuple[str | None, str] = None, ""
-
-    def copy(self) -> Page:
-        """Return a page of another browser with the same cookies: what a thief would have."""
-        other = Page(self.site, self.origin, self.jar.copy())
-        other.anti_csrf = self.anti_csrf
-        return other
-
-    def dress(self, request: httpx.Request) -> None:
-        """Add to a request what the browser and the page's script add."""
-        cookies = self.jar.header(str(request.url))
-        if cookies is not None:
-            request.headers["cookie"] = cookies
-        headers = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}
-        if request.method not in _SAFE:
-            headers["origin"] = self.origin
-            if self.anti_csrf is not None:
-                headers["anti-csrf"] = self.anti_csrf
-        for name, value in headers.items():
-            request.headers.setdefault(name, value)
-
-    def keep(self, response: httpx.Response) -> None:
-        """Keep what a response sets."""
-        self.jar.keep(str(response.request.url), response.headers.get_list("set-cookie"))
-        self.anti_csrf = response.headers.get("anti-csrf", self.anti_csrf)
-        if response.headers.get("front-token") == "remove":
-            self.anti_csrf = None
-
-    def refresh_headers(self) -> dict[str, str]:
-        """Return the attempt key of a refresh: the same one until there are new tokens."""
-        begun_with = self.jar.header(self.origin + self.site.refresh[1])
-        if self._attempt[0] != begun_with:
-            self._attempt = begun_with, secrets.token_urlsafe(16)
-        return {_ATTEMPT: self._attempt[1]}
-
-    def asks_for_refresh(self, response: httpx.Response) -> bool:
-        """Return whether a response with the right status, which has been read, asks for a refresh."""
-        if self.site.expired_message is None:
-            return True
-        try:
-            answer = response.json()
-        except ValueError:
-            return False
-        return isinstance(answer, dict) and answer.get("message") == self.site.expired_message
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class _Refreshing(httpx.Auth):
@@ -115,9 +59,8 @@ class _Refreshing(httpx.Auth):
         return response.status_code == site.expired_status and response.request.url.path != site.refresh[1]
 
     def _refresh(self) -> httpx.Request:
-        method, path, options = parts(self._page.site.refresh)
-        headers = {**options.pop("headers", {}), **self._page.refresh_headers(), "user-agent": _USER_AGENT}
-        return httpx.Request(method, self._page.origin + path, headers=headers, **options)
+        method, path, options = parts(self._page.refresh_call())
+        return httpx.Request(method, self._page.origin + path, **with_headers(options, self._page.attempt()))
 
 
 class Browser(httpx.Client):
@@ -143,7 +86,7 @@ class Browser(httpx.Client):
         self.page: Page = page or _page(target, site_of(site), clock)
         self._raise_errors = raise_errors
         super().__init__(transport=transport_to(target, raise_errors=raise_errors), **_options(self.page, options))
-        self.event_hooks = {"request": [self.page.dress], "response": [self.page.keep]}
+        self.event_hooks = {"request": [self.page.dress], "response": [self._keep]}
 
     @property
     def jar(self) -> CookieJar:
@@ -172,11 +115,16 @@ class Browser(httpx.Client):
 
     def refresh(self) -> httpx.Response:
         """Refresh the session now; returns the answer, whatever it is."""
-        return self._call(self.site.refresh, {"headers": self.page.refresh_headers()})
+        return self._call(self.page.refresh_call(), {}, self.page.attempt())
 
-    def _call(self, call: Call, more: Mapping[str, Any]) -> httpx.Response:
+    def _call(self, call: Call, more: Mapping[str, Any], headers: Mapping[str, str] = _NO_HEADERS) -> httpx.Response:
         method, path, options = parts(call)
-        return self.request(method, path, **{**options, **more})
+        return self.request(method, path, **with_headers({**options, **more}, headers))
+
+    def _keep(self, response: httpx.Response) -> None:
+        if self.page.keeps_body(response):
+            response.read()
+        self.page.keep(response)
 
 
 class AsyncBrowser(httpx.AsyncClient):
@@ -226,41 +174,30 @@ class AsyncBrowser(httpx.AsyncClient):
 
     async def refresh(self) -> httpx.Response:
         """Refresh the session now; returns the answer, whatever it is."""
-        return await self._call(self.site.refresh, {"headers": self.page.refresh_headers()})
+        return await self._call(self.page.refresh_call(), {}, self.page.attempt())
 
-    async def _call(self, call: Call, more: Mapping[str, Any]) -> httpx.Response:
+    async def _call(
+        self, call: Call, more: Mapping[str, Any], headers: Mapping[str, str] = _NO_HEADERS
+    ) -> httpx.Response:
         method, path, options = parts(call)
-        return await self.request(method, path, **{**options, **more})
+        return await self.request(method, path, **with_headers({**options, **more}, headers))
 
     async def _dress(self, request: httpx.Request) -> None:
         self.page.dress(request)
 
     async def _keep(self, response: httpx.Response) -> None:
+        if self.page.keeps_body(response):
+            await response.aread()
         self.page.keep(response)
-
-
-def parts(call: Call) -> tuple[str, str, dict[str, Any]]:
-    """Return method, path and further options of a call."""
-    return call[0], call[1], dict(call[2]) if len(call) > 2 else {}  # noqa: PLR2004 - the third is optional
 
 
 def _page(target: Target, site: Site, clock: Clock | None) -> Page:
     return Page(site, origin_of(target, site), CookieJar(clock))
 
 
-def origin_of(target: Target, site: Site) -> str:
-    """Return scheme and host of a target: those of its URL, or those that the site names."""
-    if not isinstance(target, str):
-        return site.origin
-    url = urlsplit(target)
-    if url.scheme not in {"http", "https"} or not url.netloc or url.path not in {"", "/"}:
-        raise ValueError(f"the URL of a server is its scheme and host, https://example.com for instance, not {target}")
-    return f"{url.scheme}://{url.netloc}"
-
-
 def _options(page: Page, given: Mapping[str, Any]) -> dict[str, Any]:
     ours = {"base_url": page.origin, "auth": _Refreshing(page), "cookies": _no_cookies(), "follow_redirects": True}
-    headers = {"user-agent": _USER_AGENT, **dict(given.get("headers", {}))}
+    headers = {"user-agent": USER_AGENT, **dict(given.get("headers", {}))}
     return {**ours, **given, "headers": headers, "trust_env": False}
 
 
