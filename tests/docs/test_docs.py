@@ -187,7 +187,7 @@ def test_the_page_of_errors_lists_every_class_with_its_code():
 def test_the_table_of_the_csrf_page_is_the_one_of_the_code():
     settings = Settings(api_domain="https://api.example.com")
     origins = [None, "https://api.example.com", "https://elsewhere.example", "null"]
-    rows = table_after(DOCS / "how-to/csrf.md", "## What decides")
+    rows = table_after(DOCS / "how-to/csrf.md", "## The check")
     assert len(rows) == 6
     for site, *verdicts in rows:
         sent = {"absent": None, "anything else": "odd"}.get(site, site.strip("`"))
