@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import django
 from django.conf import settings
+from django.db import connection
 
 API = "https://api.example.com"
 
@@ -28,3 +31,9 @@ def configure() -> None:
         USE_TZ=True,
     )
     django.setup()
+
+
+@cache
+def create_tables() -> None:
+    """Create the tables of Django, in memory, once a process."""
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)

@@ -4,42 +4,9 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
-from django.test import AsyncClient, Client
+from django.test import Client
 
-from reseal.django.sessions import overridden
-from reseal.testing import ManualClock
-from tests.django.project import API
-
-OWN_PAGE = {"origin": API, "sec-fetch-site": "same-origin"}
-
-
-class AsyncPage(AsyncClient):
-    """Django's async client keeps no headers for all requests."""
-
-    async def request(self, **request):
-        request["headers"] = [*request["headers"], *((k.encode(), v.encode()) for k, v in OWN_PAGE.items())]
-        return await super().request(**request)
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture(autouse=True)
-def reseal(clock):
-    with overridden(clock=clock) as ours:
-        yield ours
-
-
-@pytest.fixture
-def client():
-    return Client(headers=OWN_PAGE)
-
-
-@pytest.fixture
-def aclient():
-    return AsyncPage()
+from tests.django.pages import OWN_PAGE, AsyncPage
 
 
 @pytest.mark.parametrize("feed", ["/feed", "/afeed"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.signals import setting_changed
 
 from reseal.django import sessions
@@ -20,4 +20,6 @@ class ResealConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks, and follow the settings, which tests change."""
         import_module("reseal.django.checks")  # now, because it reads the URLconf of the endpoints
+        if apps.is_installed("drf_spectacular"):
+            import_module("reseal.django.spectacular")
         setting_changed.connect(sessions.follow, dispatch_uid="reseal.django")

@@ -7,15 +7,17 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from reseal.django.sessions import configured
-from reseal.web.openapi import BEARER_SCHEME, SCHEME
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers its subclasses
     """Either way to show an access token."""
 
     target_class = "reseal.django.rest_framework.SessionAuthentication"
-    name = [SCHEME, BEARER_SCHEME]  # noqa: RUF012 - as its base class has it
+    name = ["sessionCookie", "sessionToken"]  # noqa: RUF012 - as its base class has it
     match_subclasses = True
+
+    def get_security_requirement(self, _auto_schema: Any) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in self.name]
 
     def get_security_definition(self, _auto_schema: Any) -> list[dict[str, Any]]:
         cookie = {"type": "apiKey", "in": "cookie", "name": configured().settings.access_cookie_name}
