@@ -26,7 +26,7 @@ ENGINE = "_async"
 GENERATED = {"_sync": ENGINE}
 ENTRANCES = {"__main__"}
 """A module that only starts the command line."""
-SHARED_BY_ADAPTERS = {"asgi"}
+SHARED_BY_ADAPTERS = {"asgi", "wsgi"}
 """Packages that stand among the modules above the engine, which import them and are imported."""
 ABOVE, BELOW = "adapters", "foundation"
 """The boxes of modules that belong to no package."""

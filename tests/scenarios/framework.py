@@ -97,6 +97,7 @@ FRAMEWORKS: Final = {
     framework.name: framework
     for framework in (
         Framework("asgi", "async", frozenset({"cors", "websocket"})),
+        Framework("wsgi", "sync", frozenset({"cors"})),
         Framework("fastapi", "async", frozenset({"cors", "websocket"})),
         Framework("starlette", "async", frozenset({"cors", "websocket"})),
         Framework("django", "sync"),

@@ -12,7 +12,7 @@ from reseal._async.routing import AsyncRouting
 from reseal.asgi.connection import ASGIApp, Message, Receive, Scope, ScopeOnly, Send, SessionMiddleware, facts, outbox
 from reseal.asgi.opening import LazyOpening
 from reseal.core.errors import ResealError
-from reseal.web import bearer
+from reseal.web import bearer, responses
 from reseal.web.cors import OwnOrigins
 from reseal.web.facts import RequestFacts
 from reseal.web.responses import WebResponse
@@ -66,7 +66,7 @@ class Wrapped:
         except ResealError as error:
             if outbox(request).sent:
                 raise
-            await respond(send, self._endpoints.of_error(facts(request), error))
+            await respond(send, self._endpoints.of_error(facts(request), error), method=scope["method"])
         except Exception:
             headers = outbox(request)
             if headers.touched and not headers.sent:
@@ -82,7 +82,7 @@ class Wrapped:
         if REFUSAL in scope:
             raise scope[REFUSAL]
         read = await _read(endpoint, request, receive)
-        await respond(send, await endpoint.answer(read, outbox(request)))
+        await respond(send, await endpoint.answer(read, outbox(request)), method=scope["method"])
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_answered = False
@@ -113,12 +113,12 @@ class Wrapped:
             await self._opening.close()
 
 
-async def respond(send: Send, answer: WebResponse) -> None:
+async def respond(send: Send, answer: WebResponse, *, method: str = "GET") -> None:
     """Send a response of the session's calls, in an application without a framework."""
-    length = ("content-length", str(len(answer.body)))
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (*answer.headers, length)]
+    said = [*answer.headers, *responses.length(answer)]
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
 
 
 async def refuse(scope: Scope, send: Send, answer: WebResponse) -> None:

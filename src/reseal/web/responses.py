@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reseal.settings import Settings
 
 Headers = tuple[tuple[str, str], ...]
+_WITHOUT_BODY: Final = (204, 304)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,8 @@ def of_error(error: ResealError, settings: Settings) -> WebResponse:
 def redirect(location: str, status: int) -> WebResponse:
     """Send the browser to another path of this host."""
     return WebResponse(status, (("location", quote(location, safe=":/%#?=@[]!$&'()*+,;")),))
+
+
+def length(response: WebResponse) -> Headers:
+    """Say how long the body is, where a response may have one (RFC 9110, 8.6)."""
+    return () if response.status in _WITHOUT_BODY else (("content-length", str(len(response.body))),)

@@ -1,17 +1,14 @@
-"""What any application of WSGI needs: requests as facts, session headers on responses, and an opening (PEP 3333)."""
+"""Requests of WSGI as facts, and the session's headers on their responses (PEP 3333)."""
 
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 
-from reseal._sync.reseal import Reseal as Sessions
-from reseal.forks import PerProcess
 from reseal.web import bearer
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -22,17 +19,20 @@ StartResponse = Callable[..., Write]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _OUTBOX: Final = "reseal.headers"
+_ROOT: Final = "reseal.script_name"
+"""Where the application is whose routes refresh the session. Further in, mounts add to ``SCRIPT_NAME``."""
 _UNPREFIXED: Final = (("CONTENT_TYPE", b"content-type"), ("CONTENT_LENGTH", b"content-length"))
 
 
 def facts(environ: Environ) -> RequestFacts:
     """Read a request, without its body."""
+    root, path = _place(environ)
     return RequestFacts(
         environ["REQUEST_METHOD"].upper(),
-        _text(environ.get("PATH_INFO", "")),
+        _text(path),
         tuple(headers(environ)),
         environ.get("REMOTE_ADDR") or None,
-        root_path=_text(environ.get("SCRIPT_NAME", "")),
+        root_path=_text(root),
         query_string=environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
     )
 
@@ -49,7 +49,7 @@ def facts_with_body(environ: Environ) -> RequestFacts:
 
 def target(environ: Environ) -> str:
     """Return path and query as the application sees them, encoded for a URL."""
-    path = quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
+    path = quote(_place(environ)[1].encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
     query = environ.get("QUERY_STRING", "")
     return f"{path}?{query}" if query else path
 
@@ -59,35 +59,15 @@ def outbox(environ: Environ) -> SessionHeaders:
     headers = environ.get(_OUTBOX)
     if isinstance(headers, SessionHeaders):
         return headers
-    raise RuntimeError("sessions are not installed in this application: wrap it in reseal.wsgi.SessionMiddleware")
+    raise RuntimeError(
+        "sessions are not installed around this code: call app = reseal.wrap(app) after every other middleware, and "
+        "have the server run the result"
+    )
 
 
 def attached(environ: Environ) -> SessionHeaders:
     """Return the headers of the response; for a request without one, as a test makes them, begin them here."""
     return outbox(environ) if _OUTBOX in environ else environ.setdefault(_OUTBOX, SessionHeaders())
-
-
-class Opening:
-    """Opens the sessions before the first request that needs them, in whatever thread that comes."""
-
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
-        self._is_open = False  # a forked child finds the stores open: each resource is one of its own process
-        self._lock = PerProcess(threading.Lock)
-
-    def ensure(self) -> None:
-        """Open the sessions unless they are open. Raises ``ConfigurationError``, ``StoreUnavailable``."""
-        if self._is_open:
-            return
-        with self._lock.here():
-            if not self._is_open:
-                self._sessions.open()
-                self._is_open = True
-
-    def close(self) -> None:
-        """Close the sessions; the next request opens them again."""
-        self._is_open = False
-        self._sessions.close()
 
 
 class SessionMiddleware:
@@ -96,10 +76,13 @@ class SessionMiddleware:
     An error page must carry the cookies of a refresh as well.
     """
 
-    def __init__(self, app: WSGIApp) -> None:
+    def __init__(self, app: WSGIApp, *, has_routes: bool = True) -> None:
         self._app = app
+        self._has_routes = has_routes
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if self._has_routes or _ROOT not in environ:
+            environ[_ROOT] = environ.get("SCRIPT_NAME", "")
         headers = environ[_OUTBOX] = SessionHeaders()
 
         def start(status: str, theirs: list[tuple[str, str]], *exc_info: Any) -> Write:
@@ -124,6 +107,13 @@ def headers(environ: Environ) -> Iterator[tuple[bytes, bytes]]:
     for key, name in _UNPREFIXED:
         if value := environ.get(key):
             yield name, value.encode("latin-1", "replace")
+
+
+def _place(environ: Environ) -> tuple[str, str]:
+    """Return where the application is, and the path of a request within it."""
+    script: str = environ.get("SCRIPT_NAME", "")
+    root: str = environ.get(_ROOT, script)
+    return root, script[len(root) :] + environ.get("PATH_INFO", "")
 
 
 def _text(path: str) -> str:
