@@ -18,7 +18,7 @@ from reseal._async import not_before
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
-from reseal._async.purger import AsyncPurger
+from reseal._async.purger import ROWS, AsyncPurger
 from reseal._async.token_families import AsyncTokenFamilies, Lifetimes, Step
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
@@ -288,6 +288,15 @@ class AsyncEngine:
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
         return await self._families.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
+
+    async def purge(self) -> int:
+        """Remove all sessions that are due; says how many. They go little by little anyway, as others are written."""
+        removed = 0
+        while True:
+            step = await self._store.purge(ROWS)
+            removed += step.removed
+            if step.looked_at < ROWS:
+                return removed
 
     async def backlog(self) -> Backlog:
         """Count the sessions that are due to be looked at and removed: a gauge of how far purging is behind."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from reseal._async import paging
@@ -196,8 +196,10 @@ class AsyncTokenFamilies:
         for _ in range(ATTEMPTS):
             record, now = await self.live(handle)
             changed = change(record, now)
-            if changed is record or await self._store.replace(self._scope, changed):
-                return changed
+            if changed is record:
+                return record
+            if await self._store.replace(self._scope, changed):
+                return replace(changed, version=record.version + 1)
         raise StoreUnavailable
 
     async def end(self, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from reseal._sync import not_before
 from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.not_before import Ended
 from reseal._sync.ports import Store
-from reseal._sync.purger import Purger
+from reseal._sync.purger import ROWS, Purger
 from reseal._sync.token_families import TokenFamilies, Lifetimes, Step
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
@@ -289,6 +289,15 @@ class Engine:
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
         return self._families.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
+
+    def purge(self) -> int:
+        """Remove all sessions that are due; says how many. They go little by little anyway, as others are written."""
+        removed = 0
+        while True:
+            step = self._store.purge(ROWS)
+            removed += step.removed
+            if step.looked_at < ROWS:
+                return removed
 
     def backlog(self) -> Backlog:
         """Count the sessions that are due to be looked at and removed: a gauge of how far purging is behind."""

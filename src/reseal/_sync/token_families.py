@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from reseal._sync import paging
@@ -197,8 +197,10 @@ class TokenFamilies:
         for _ in range(ATTEMPTS):
             record, now = self.live(handle)
             changed = change(record, now)
-            if changed is record or self._store.replace(self._scope, changed):
-                return changed
+            if changed is record:
+                return record
+            if self._store.replace(self._scope, changed):
+                return replace(changed, version=record.version + 1)
         raise StoreUnavailable
 
     def end(self, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:

@@ -22,4 +22,5 @@ class ResealConfig(AppConfig):
         import_module("reseal.django.checks")  # now, because it reads the URLconf of the endpoints
         if apps.is_installed("drf_spectacular"):
             import_module("reseal.django.spectacular")
+        import_module("reseal.django.dropin_checks")
         setting_changed.connect(sessions.follow, dispatch_uid="reseal.django")

@@ -8,20 +8,24 @@ from typing import Any, Final, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
+from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from reseal.core.errors import ConfigurationError, ResealError
-from reseal.django import pages, requests, sessions
+from reseal.django import dropin, pages, requests, sessions
 
 _ERROR: Final = "reseal_error"
 _SERVER_ERROR: Final = 500
 
 
-class SessionMiddleware:
+class SessionMiddleware(DjangosMiddleware):
     """Adds the session's headers to the response, and answers the errors of sessions.
+
+    With ``SESSION_ENGINE = "reseal.django.engine"`` it gives requests the ``session`` of Django as well, in the place
+    of Django's own middleware, from which the system checks of the admin want it to be derived.
 
     It belongs before everything that asks for a session, and before everything that answers in a view's place:
     an error page must carry the cookies of a refresh as well.
@@ -37,6 +41,7 @@ class SessionMiddleware:
             )
         sessions.configured()  # a server with a wrong configuration does not start
         self.get_response = get_response
+        self._serve: Callable[[HttpRequest], Any] = dropin.around(get_response) if dropin.is_on() else get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
             self._answer: Callable[[HttpRequest], Any] = self._answer_async
@@ -52,14 +57,14 @@ class SessionMiddleware:
 
     def _answer_sync(self, request: HttpRequest) -> HttpResponseBase:
         headers = requests.begin(request)
-        response = self.get_response(request)
+        response = self._serve(request)
         response = _instead(request) or response
         requests.deliver(headers, request, response)
         return cast("HttpResponseBase", response)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         headers = requests.begin(request)
-        response = await self.get_response(request)
+        response = await self._serve(request)
         response = _instead(request) or response
         requests.deliver(headers, request, response)
         return cast("HttpResponseBase", response)

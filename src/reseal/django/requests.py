@@ -9,6 +9,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from reseal import wsgi
+from reseal.django.browser_close import ClosingHeaders
 from reseal.web import bearer
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -56,7 +57,7 @@ def outbox(request: HttpRequest) -> SessionHeaders:
 
 def begin(request: HttpRequest) -> SessionHeaders:
     """Give a request the headers of its response."""
-    headers = SessionHeaders()
+    headers = ClosingHeaders()
     setattr(request, _OUTBOX, headers)
     return headers
 

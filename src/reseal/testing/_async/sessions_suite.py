@@ -729,6 +729,14 @@ class AsyncSessionsSuite:
         world.clock.advance(1)
         assert isinstance(await _error(sessions, _token(pair)), TokenTheftDetected)
 
+    async def test_a_write_counts_from_the_record_that_a_check_or_a_change_returned(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        record = await sessions.check((await sessions.create("user")).claims)
+        for count in range(3):
+            data = {"count": count}
+            record = await sessions.update(record.handle, session_data=data, expected_version=record.version)
+        assert (await sessions.get(record.handle)).version == record.version
+
     async def test_an_access_token_of_an_earlier_generation_confirms_nothing(self, world: AsyncWorld) -> None:
         sessions = await world.sessions()
         pair = await sessions.create("user")

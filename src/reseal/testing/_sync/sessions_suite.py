@@ -730,6 +730,14 @@ class SessionsSuite:
         world.clock.advance(1)
         assert isinstance(_error(sessions, _token(pair)), TokenTheftDetected)
 
+    def test_a_write_counts_from_the_record_that_a_check_or_a_change_returned(self, world: World) -> None:
+        sessions = world.sessions()
+        record = sessions.check((sessions.create("user")).claims)
+        for count in range(3):
+            data = {"count": count}
+            record = sessions.update(record.handle, session_data=data, expected_version=record.version)
+        assert (sessions.get(record.handle)).version == record.version
+
     def test_an_access_token_of_an_earlier_generation_confirms_nothing(self, world: World) -> None:
         sessions = world.sessions()
         pair = sessions.create("user")

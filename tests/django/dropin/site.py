@@ -1,0 +1,99 @@
+"""The site of that project. None of its views knows of Reseal."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib import admin, messages
+from django.contrib.auth import aauthenticate, alogin, alogout, authenticate, login, logout
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+
+from tests.django.dropin import project
+
+
+def public(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("public")
+
+
+def whoami(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.user.username or "nobody")
+
+
+async def awhoami(request: HttpRequest) -> HttpResponse:
+    user = await request.auser()
+    return HttpResponse(user.username or "nobody")
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    user = authenticate(request, username=request.POST["username"], password=request.POST["password"])
+    if user is None:
+        return HttpResponse(status=403)
+    login(request, user)
+    return HttpResponse(user.username)
+
+
+async def asign_in(request: HttpRequest) -> HttpResponse:
+    user = await aauthenticate(request, username=request.POST["username"], password=request.POST["password"])
+    await alogin(request, user)
+    return HttpResponse(user.username)
+
+
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return HttpResponse()
+
+
+async def asign_out(request: HttpRequest) -> HttpResponse:
+    await alogout(request)
+    return HttpResponse()
+
+
+def data(request: HttpRequest) -> HttpResponse:
+    """Read the session's data, or write what is posted."""
+    if request.method == "POST":
+        request.session.update(json.loads(request.body))
+    return JsonResponse({key: value for key, value in request.session.items() if not key.startswith("_")})
+
+
+async def adata(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        await request.session.aupdate(json.loads(request.body))
+    return JsonResponse({key: value for key, value in await request.session.aitems() if not key.startswith("_")})
+
+
+def key(request: HttpRequest) -> HttpResponse:
+    if not request.session.session_key:
+        request.session.create()
+    return HttpResponse(request.session.session_key)
+
+
+def note(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        sent = request.FILES.get("file")
+        project.NOTES.append(request.POST["note"] + (f" with {sent.size} bytes" if sent else ""))
+        messages.success(request, "Saved.")
+    return render(request, "note.html")
+
+
+urlpatterns = [
+    path("", include("reseal.django.urls")),
+    path("admin/", admin.site.urls),
+    path("public", public),
+    path("whoami", whoami),
+    path("awhoami", awhoami),
+    path("sign-in", csrf_exempt(sign_in)),
+    path("asign-in", csrf_exempt(asign_in)),
+    path("sign-out", csrf_exempt(sign_out)),
+    path("asign-out", csrf_exempt(asign_out)),
+    path("data", csrf_exempt(data)),
+    path("adata", csrf_exempt(adata)),
+    path("key", key),
+    path("note", note),
+    path("private", login_required(whoami, login_url="/accounts/login")),
+    path("accounts/login", LoginView.as_view(template_name="login.html")),
+]
