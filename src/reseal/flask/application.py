@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -21,7 +21,15 @@ from reseal._sync.reseal import Reseal as CoreReseal
 from reseal._sync.session import Session
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
-from reseal.core.errors import ConfigurationError, Refusal, ResealError, TokenTheftDetected, Unauthorised
+from reseal.core.errors import (
+    ConfigurationError,
+    Conflict,
+    Refusal,
+    ResealError,
+    StoreUnavailable,
+    TokenTheftDetected,
+    Unauthorised,
+)
 from reseal.core.events import Event, EventListener
 from reseal.settings import Settings
 from reseal.settings.fields import EmbeddedFields, rows
@@ -36,6 +44,8 @@ EXTENSION: Final = "reseal"
 """The name of the extension, and of the blueprint with its routes."""
 UNPROTECTED: Final = "__reseal_unprotected__"
 """Names the wrapper of a view that ``session_required`` has wrapped: the application must have that one."""
+KEPT: Final = "reseal.flask.session"
+"""Where a request has Flask's own ``session``, if it is kept here."""
 _CURRENT: Final = "reseal.session"
 _KEY: Final = re.compile(r"'([a-z_]+)'")
 _CHUNK: Final = 65536
@@ -67,17 +77,23 @@ class Demand:
     optional: bool
 
 
-class SessionChanges(Protocol):
-    """Learns of sign-ins and sign-outs: the data in Flask's own ``session`` follow them."""
+class KeptData(Protocol):
+    """Flask's own ``session`` of a request, if it is kept here: it follows sign-ins and sign-outs."""
 
-    def data_for(self, user_id: str, session_data: dict[str, Any]) -> dict[str, Any]:
-        """Return the data with which the new session of a user begins."""
+    is_answered: bool
+    """Whether the response is made."""
 
-    def signed_in(self, session: Session) -> None:
+    def carried_over(self, user_id: str) -> dict[str, Any]:
+        """Return the data that a user takes into a new session."""
+
+    def written(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Write data as JSON."""
+
+    def begin(self, owner: Session, data: dict[str, Any]) -> None:
         """Go on with the data of a new session."""
 
-    def signed_out(self) -> None:
-        """Go on without data."""
+    def leave(self) -> None:
+        """Go on as a visitor."""
 
 
 def settings_of(app: Flask) -> Settings:
@@ -152,8 +168,6 @@ class AppSessions(RequestCalls[Request]):
         self.opening = wsgi.Opening(ours)
         super().__init__(ours, _Requests(self.opening))
         self.settings = settings
-        self.changes: SessionChanges | None = None
-        """Flask's own session, if it is kept here."""
         self._endpoints = Endpoints(ours)
         self._login_view = login_view
         self._has_routes = has_routes
@@ -163,7 +177,7 @@ class AppSessions(RequestCalls[Request]):
     def demand(self, request: Request, demand: Demand) -> None:
         """Verify the session of a request as a view demands it; it is the current one from then on."""
         if demand.optional and not self._is_somebody(request):
-            self._note(request, None)
+            self.forget(request)
             return
         self.verify(request, demand)
 
@@ -175,8 +189,7 @@ class AppSessions(RequestCalls[Request]):
             check_database=demand.check_database,
             claims=demand.claims,
         )
-        self._note(request, session)
-        return session
+        return self._go_on(request, session)
 
     def current(self, request: Request) -> Session | None:
         """Return the session of a request, verified at the first call; ``None`` for a visitor without tokens.
@@ -188,35 +201,50 @@ class AppSessions(RequestCalls[Request]):
         found: Session | None = request.environ[_CURRENT]
         return found
 
-    def begin(self, request: Request, user_id: str, session_data: dict[str, Any] | None, **more: Any) -> Session:
-        """Sign a user in. See :meth:`CoreReseal.create_new_session`."""
-        data = self.changes.data_for(user_id, session_data or {}) if self.changes else session_data
-        session = self.create_new_session(request, user_id, session_data=data, **more)
-        self._note(request, session)
-        if self.changes:
-            self.changes.signed_in(session)
-        return session
+    def begin(
+        self, request: Request, user_id: str, session_data: Mapping[str, object] | None = None, **more: Any
+    ) -> Session:
+        """Sign a user in; the new session is the current one. See :meth:`CoreReseal.create_new_session`."""
+        kept: KeptData | None = request.environ.get(KEPT)
+        if kept is None:
+            return self._go_on(request, self.create_new_session(request, user_id, session_data=session_data, **more))
+        data = kept.carried_over(user_id) | dict(session_data or {})
+        session = self.create_new_session(request, user_id, session_data=kept.written(data), **more)
+        kept.begin(session, data)
+        return self._go_on(request, session)
+
+    def act(self, request: Request, user_id: str, **more: Any) -> Session:
+        """Let the user act as another one; that session is the current one. See :meth:`CoreReseal.impersonate`."""
+        session = self.impersonate(request, user_id, **more)
+        kept: KeptData | None = request.environ.get(KEPT)
+        if kept is not None:
+            kept.begin(session, dict(more["session_data"] or {}))
+        return self._go_on(request, session)
 
     def refresh(self, request: Request) -> Session:
-        """Refresh the session of a request; it is the current one from then on."""
-        session = self.refresh_session(request)
-        self._note(request, session)
-        return session
+        """Refresh the session of a request, which is the current one. See :meth:`CoreReseal.refresh_session`."""
+        return self._go_on(request, self.refresh_session(request))
 
-    def end(self, request: Request) -> None:
-        """Sign the user of a request out."""
-        self.sign_out(request)
-        self._note(request, None)
-        if self.changes:
-            self.changes.signed_out()
+    def end(self, request: Request, call: Callable[[Request], None]) -> None:
+        """End the session of a request by this call; there is no current one then."""
+        call(request)
+        self.forget(request)
+        kept: KeptData | None = request.environ.get(KEPT)
+        if kept is not None:
+            kept.leave()
+
+    def forget(self, request: Request) -> None:
+        """Go on without a current session."""
+        request.environ[_CURRENT] = None
+
+    def _go_on(self, request: Request, session: Session) -> Session:
+        request.environ[_CURRENT] = session
+        return session
 
     def _is_somebody(self, request: Request) -> bool:
         facts, outbox = self._read(request)
         outbox.touch()  # what a visitor sees depends on the token as well
         return bool(Presented(facts, self.settings, *facts.credentials).has_access)
-
-    def _note(self, request: Request, session: Session | None) -> None:
-        request.environ[_CURRENT] = session
 
     # -- routes and errors ------------------------------------------------------------------------------------------
 
@@ -273,6 +301,27 @@ class AppSessions(RequestCalls[Request]):
         return places.public(wsgi.target(request.environ), read, self.settings)
 
 
+def prepare_data() -> None:
+    """Prepare a request for Flask's own ``session`` here: a page, also one that is an error, refreshes first."""
+    ours, of_now = here()
+    hooks = current_app.after_request_funcs[None]
+    if hooks[-1] is not note_answered:  # the last one is called first, whatever was installed after us
+        hooks.append(note_answered)
+    if request.blueprint == EXTENSION:
+        of_now.environ[KEPT].is_answered = True
+    elif rendering.is_page_load(wsgi.facts(of_now.environ)):
+        with suppress(Unauthorised):  # of a visitor, too, there are pages
+            ours.current(of_now)
+
+
+def note_answered(response: Response) -> Response:
+    """Note that the response is made, before other hooks ask for data."""
+    kept: KeptData | None = request.environ.get(KEPT)
+    if kept is not None:
+        kept.is_answered = True
+    return response
+
+
 def check_order() -> None:
     """Refuse a view that stands unprotected below ``session_required``. Raises ``RuntimeError``."""
     endpoint = request.endpoint or ""
@@ -309,10 +358,10 @@ def _explain_order(endpoint: str) -> str:
 
 @contextmanager
 def as_response(response: Response) -> Iterator[None]:
-    """Have an error in the block answered by this response, where no error handler is called any more."""
+    """Have this response say that the store failed in the block, where no error handler is called any more."""
     try:
         yield
-    except ResealError as error:
+    except (Conflict, StoreUnavailable) as error:
         answer = installed(current_app).answer(error)
         response.status_code = answer.status_code
         response.set_data(answer.get_data())

@@ -16,7 +16,18 @@ from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ResealError
 from reseal.core.events import EventListener
-from reseal.flask.application import EXTENSION, AppSessions, Demand, check_order, here, installed, settings_of
+from reseal.flask.application import (
+    EXTENSION,
+    AppSessions,
+    Demand,
+    check_order,
+    here,
+    installed,
+    note_answered,
+    prepare_data,
+    settings_of,
+)
+from reseal.flask.data import DataInterface
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
@@ -29,6 +40,11 @@ class Reseal:
     application. Without ``settings`` they are the ``RESEAL_…`` keys of ``app.config``. Raises ``ConfigurationError``.
 
     The calls concern the current request unless ``request`` names another.
+
+    ``login_view``: the endpoint to which a page load without a session is sent, with the page in ``next``.
+    ``flask_session``: keep Flask's ``session`` here, a user's data in the session data and another visitor's in a
+    signed cookie. ``user_key``: the key in it that names the user, like Flask-Login's ``_user_id``: setting it signs
+    in, removing it signs out. ``routes``: whether to add the ready-made routes, as the blueprint ``reseal``.
     """
 
     def __init__(
@@ -41,6 +57,8 @@ class Reseal:
         on_event: EventListener = log_event,
         login_view: str | None = None,
         routes: bool = True,
+        flask_session: bool = False,
+        user_key: str | None = None,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
@@ -48,14 +66,16 @@ class Reseal:
         self._on_event = on_event
         self._login_view = login_view
         self._routes = routes
+        self._flask_session = flask_session
+        self._user_key = user_key
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Put the sessions into an application: response headers, error answers, routes, commands.
 
-        A handler of your own for one of the errors wins over the one installed here. ``login_view`` is the endpoint to
-        which a page load without a session is sent. Raises ``ConfigurationError``, ``RuntimeError`` the second time.
+        A handler of your own for one of the errors wins over the one installed here. Raises ``ConfigurationError``,
+        ``RuntimeError`` the second time.
         """
         if EXTENSION in app.extensions:
             raise RuntimeError(
@@ -77,6 +97,10 @@ class Reseal:
         app.before_request(check_order)
         if self._routes:
             app.register_blueprint(ours.blueprint())
+        if self._flask_session:
+            app.session_interface = DataInterface(ours, self._user_key)
+            app.before_request(prepare_data)
+            app.after_request(note_answered)
 
     @property
     def settings(self) -> Settings:
@@ -109,8 +133,7 @@ class Reseal:
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`reseal.Reseal.create_new_session`."""
         ours, of_now = _asked(request)
-        data = None if session_data is None else dict(session_data)
-        return ours.begin(of_now, user_id, data, jwt_payload=jwt_payload, allow_cross_site=allow_cross_site)
+        return ours.begin(of_now, user_id, session_data, jwt_payload=jwt_payload, allow_cross_site=allow_cross_site)
 
     def get_session(
         self,
@@ -138,7 +161,7 @@ class Reseal:
     def sign_out(self, *, request: Request | None = None) -> None:
         """End the session, in a route for ``POST``. See :meth:`reseal.Reseal.sign_out`."""
         ours, of_now = _asked(request)
-        ours.end(of_now)
+        ours.end(of_now, ours.sign_out)
 
     def impersonate(
         self,
@@ -152,12 +175,13 @@ class Reseal:
     ) -> Session:
         """Let the user act as another one for a while. See :meth:`reseal.Reseal.impersonate`."""
         ours, of_now = _asked(request)
-        return ours.impersonate(of_now, user_id, jwt_payload, session_data, reason=reason, at_most=at_most)
+        more = {"jwt_payload": jwt_payload, "session_data": session_data, "reason": reason, "at_most": at_most}
+        return ours.act(of_now, user_id, **more)
 
     def stop_impersonating(self, *, request: Request | None = None) -> None:
         """Go back to the user's own session. See :meth:`reseal.Reseal.stop_impersonating`."""
         ours, of_now = _asked(request)
-        ours.stop_impersonating(of_now)
+        ours.end(of_now, ours.stop_impersonating)
 
     def peek(
         self, *, check_database: bool = False, request: Request | None = None
