@@ -15,9 +15,9 @@ from itertools import groupby
 from pathlib import Path
 
 from reseal.server.appconfig import APP_KEYS
+from reseal.server.cdi.config_keys import PARTS
 from reseal.server.cdi.names import IMAGE_FILES, IMAGE_NAMES, NO_EFFECT
 from reseal.server.config import words
-from reseal.server.config_parts import PARTS
 from reseal.server.fields import ServiceFields
 from reseal.settings.fields import EmbeddedFields, Row, rows
 from reseal.settings.foreign import advice_for, embedded_names

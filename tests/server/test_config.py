@@ -13,9 +13,9 @@ from reseal.core.model import TheftResponse
 from reseal.core.secret import Secret
 from reseal.server.api_keys import ApiKey
 from reseal.server.appconfig import APP_KEYS, app_settings, check_tenant
+from reseal.server.cdi.config_keys import PARTS
 from reseal.server.cdi.names import IMAGE_NAMES, NO_EFFECT
 from reseal.server.config import ServiceSettings, words
-from reseal.server.config_parts import PARTS
 from reseal.server.fields import ServiceFields
 from reseal.settings.fields import rows
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncKeyStore
 from reseal._async.token_families import FamilySecrets
 from reseal.clock import Clock
 from reseal.core import keys
@@ -39,7 +39,7 @@ class AsyncKeyRingKeeper:
         self,
         app_id: str,
         policy: RingPolicy,
-        store: AsyncStore,
+        store: AsyncKeyStore,
         wrapping: Wrapping,
         clock: Clock,
         random: Callable[[int], bytes],

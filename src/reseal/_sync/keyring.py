@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from reseal._sync.ports import Store
+from reseal._sync.ports import KeyStore
 from reseal._sync.token_families import FamilySecrets
 from reseal.clock import Clock
 from reseal.core import keys
@@ -40,7 +40,7 @@ class KeyRingKeeper:
         self,
         app_id: str,
         policy: RingPolicy,
-        store: Store,
+        store: KeyStore,
         wrapping: Wrapping,
         clock: Clock,
         random: Callable[[int], bytes],

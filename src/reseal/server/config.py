@@ -14,9 +14,8 @@ from typing import Any, Final, Self
 
 from reseal.cdi.replies import CookieFacts
 from reseal.core.errors import ConfigurationError
-from reseal.server import config_parts
-from reseal.server.cdi import names
-from reseal.server.config_parts import PART_FILES, PARTS
+from reseal.server.cdi import config_keys, names
+from reseal.server.cdi.config_keys import PART_FILES, PARTS
 from reseal.server.config_rules import SERVICE_CROSS_RULES
 from reseal.server.fields import ServiceFields
 from reseal.settings import Secret
@@ -130,7 +129,7 @@ class ServiceSettings(ServiceFields):
 
     @classmethod
     def _from_layers(cls, *layers: Layer, warnings: Iterable[str] = ()) -> Self:
-        joined = config_parts.join(layers)
+        joined = config_keys.join(layers)
         problems = [*joined.problems, *_check(defaults(ServiceFields) | joined.values, joined.places)[1]]
         if problems:
             raise ConfigurationError(tuple(problems))

@@ -8,25 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from reseal.cdi.keys import ALGORITHMS
-from reseal.cdi.versions import SUPPORTED, Bounds, Version
-from reseal.core.secret import Secret
-from reseal.server.api_keys import ALPHABET
+from reseal.cdi.versions import Bounds
 from reseal.settings import rules
 from reseal.settings.checks import CROSS_RULES, CrossRule, outlasts
 from reseal.settings.problems import InvalidValueError
 from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
 
-SAAS_SECRET_MIN: Final = 40
 LOG_LEVELS: Final = ("NONE", "DEBUG", "INFO", "WARN", "ERROR")
 REUSE: Final = ("TOKEN_THEFT", "UNAUTHORISED")
 INTERVAL: Final = "access_token_dynamic_signing_key_update_interval"
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]{1,253}", re.ASCII)
 _BASE_PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", re.ASCII)
-_SEMANTIC: Final = re.compile(r"[0-9]+(\.[0-9]+){1,2}", re.ASCII)
-_BY_TEXT: Final = {str(version): version for version in SUPPORTED}
-_AMBIGUOUS: Final = frozenset({2.1, 2.2})
-"""The numbers as which YAML reads 2.10 and 2.20."""
 PORT_MAX: Final = 65535
 
 
@@ -36,48 +29,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() in {"localhost", "localhost."}
-
-
-def saas_secret(value: object) -> Secret:
-    text = rules.as_text(value)
-    if len(text) < SAAS_SECRET_MIN:
-        why = f"supertokens_saas_secret is too short. Please use at least {SAAS_SECRET_MIN} characters"
-        raise InvalidValueError(why, "make one with: openssl rand -hex 32, or remove it", whole=True)
-    if not ALPHABET.fullmatch(text):
-        raise InvalidValueError(
-            "Invalid characters in supertokens_saas_secret key. Please only use '=', '-' and alpha-numeric "
-            "(including capitals)",
-            "make one with: openssl rand -hex 32",
-            whole=True,
-        )
-    return Secret(text)
-
-
-def cdi_version(key: str) -> Rule:
-    """Make the rule of a bound on the interface's version."""
-
-    def rule(value: object) -> Version:
-        if isinstance(value, float) and value in _AMBIGUOUS:
-            raise InvalidValueError("must be text", f"YAML drops a last zero: put it in quotes, like '{value}0'")
-        text = str(value) if isinstance(value, str | float) else ""
-        if not _SEMANTIC.fullmatch(text):
-            raise InvalidValueError(
-                f"{key} is not a valid semantic version", "write it like '5.4', in quotes", whole=True
-            )
-        if text not in _BY_TEXT:
-            spoken = f"choose one of {', '.join(_BY_TEXT)}"
-            raise InvalidValueError(f"{key} is not a supported version", spoken, whole=True)
-        return _BY_TEXT[text]
-
-    return rule
-
-
-def postgresql(value: object) -> str:
-    """Check an address of PostgreSQL."""
-    text = rules.database(value)
-    if not text.startswith(POSTGRESQL_SCHEMES):
-        raise InvalidValueError("must begin with postgresql://", "use database_uri for another store")
-    return text
 
 
 def host(value: object) -> str:

@@ -14,6 +14,8 @@ NO_EFFECT_FOR_APPS: Final = frozenset(
     key for group in _NAMES["no_effect"] if group.get("for_apps") for key in group["keys"]
 )
 """Those that the configuration of an app may have too."""
+PARTS: Final[list[dict[str, str]]] = _NAMES["part"]
+"""Keys that become part of another key: see :mod:`reseal.server.cdi.config_keys`."""
 OTHER_NAMES: Final[dict[str, str]] = _NAMES["other_names"]
 SECRET: Final = frozenset(_NAMES["secret"]["keys"])
 """Keys without effect whose values nobody else should read."""

@@ -1,66 +1,107 @@
 """Keys of SuperTokens' config.yaml that become part of another key, or that have no effect here.
 
-``postgresql_…`` keys make up ``database_uri``, the bounds of the interface's version become ``bounds``. Known keys
-without effect are accepted, so that a file can be used unchanged, and a note reports each of them.
+Their names are in ``supertokens.toml``: some make up ``database_uri``, the bounds of the interface's version become
+``bounds``. Known keys without effect are accepted, so that a file can be used unchanged; a note reports each of them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from reseal.cdi.versions import SUPPORTED, Bounds
-from reseal.server import config_rules
+from reseal.cdi.versions import SUPPORTED, Bounds, Version
+from reseal.core.secret import Secret
+from reseal.server.api_keys import ALPHABET
+from reseal.server.cdi import names
 from reseal.server.cdi.names import NO_EFFECT
 from reseal.settings import rules
 from reseal.settings.problems import InvalidValueError, hidden, scheme_only, shown
-from reseal.settings.rules import Rule
+from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
 from reseal.settings.sources import Layer
 
-MAX_CDI: Final = "supertokens_max_cdi_version"
-MIN_CDI: Final = "supertokens_min_cdi_version"
-SAAS: Final = "supertokens_saas_secret"
+SAAS_SECRET_MIN: Final = 40
+_SEMANTIC: Final = re.compile(r"[0-9]+(\.[0-9]+){1,2}", re.ASCII)
+_BY_TEXT: Final = {str(version): version for version in SUPPORTED}
+_AMBIGUOUS: Final = frozenset({2.1, 2.2})
+"""The numbers as which YAML reads 2.10 and 2.20."""
 
 
 class Part(NamedTuple):
     """A key that becomes part of another one."""
 
+    part: str
     kind: str
     rule: Rule
     doc: str
-    show: Callable[[object], str] = shown
+    show: Callable[[object], str]
 
 
-def _version_part(key: str, doc: str) -> Part:
-    return Part("str", rules.optional(config_rules.cdi_version(key)), doc)
+def saas_secret(value: object, key: str) -> Secret:
+    text = rules.as_text(value)
+    if len(text) < SAAS_SECRET_MIN:
+        why = f"{key} is too short. Please use at least {SAAS_SECRET_MIN} characters"
+        raise InvalidValueError(why, "make one with: openssl rand -hex 32, or remove it", whole=True)
+    if not ALPHABET.fullmatch(text):
+        raise InvalidValueError(
+            f"Invalid characters in {key} key. Please only use '=', '-' and alpha-numeric (including capitals)",
+            "make one with: openssl rand -hex 32",
+            whole=True,
+        )
+    return Secret(text)
 
 
-_text: Final = rules.optional(rules.as_text)
+def version(value: object, key: str) -> Version:
+    """Check a bound on the interface's version."""
+    if isinstance(value, float) and value in _AMBIGUOUS:
+        raise InvalidValueError("must be text", f"YAML drops a last zero: put it in quotes, like '{value}0'")
+    text = str(value) if isinstance(value, str | float) else ""
+    if not _SEMANTIC.fullmatch(text):
+        raise InvalidValueError(f"{key} is not a valid semantic version", "write it like '5.4', in quotes", whole=True)
+    if text not in _BY_TEXT:
+        spoken = f"choose one of {', '.join(_BY_TEXT)}"
+        raise InvalidValueError(f"{key} is not a supported version", spoken, whole=True)
+    return _BY_TEXT[text]
+
+
+def postgresql(value: object, _key: str) -> str:
+    """Check an address of PostgreSQL."""
+    text = rules.database(value)
+    if not text.startswith(POSTGRESQL_SCHEMES):
+        raise InvalidValueError("must begin with postgresql://", "use database_uri for another store")
+    return text
+
+
 _port: Final = rules.whole(1, 65535, "must be between 1 and 65535", "5432 is usual")
 
-PARTS: Final[dict[str, Part]] = {
-    MAX_CDI: _version_part(MAX_CDI, "Highest version of the interface that is answered; if absent, the newest."),
-    MIN_CDI: _version_part(MIN_CDI, "Lowest version of the interface that is answered; if absent, the oldest."),
-    SAAS: Part(
-        "str", rules.optional(config_rules.saas_secret), "Checked, and without effect. Needs `api_keys`.", hidden
-    ),
-    "postgresql_connection_uri": Part(
-        "str",
-        rules.optional(config_rules.postgresql),
-        "Address of the database; the keys below replace parts of it.",
-        scheme_only,
-    ),
-    "postgresql_host": Part("str", _text, "Host of the database; localhost if absent."),
-    "postgresql_port": Part("int", rules.optional(_port), "Port of the database; 5432 if absent."),
-    "postgresql_user": Part("str", _text, "User; compulsory without `postgresql_connection_uri`."),
-    "postgresql_password": Part("str", _text, "Password; may also be in the file that a variable names.", hidden),
-    "postgresql_database_name": Part("str", _text, "Name of the database; supertokens if absent."),
-    "postgresql_table_schema": Part("str", _text, "Schema that the tables are in; public if absent."),
+_RULES: Final[dict[str, Callable[[object, str], object]]] = {
+    "port": lambda value, _key: _port(value),
+    "saas_secret": saas_secret,
+    "text": lambda value, _key: rules.as_text(value),
+    "uri": postgresql,
+    "version": version,
 }
-DATABASE_PARTS: Final = frozenset(key for key in PARTS if key.startswith("postgresql_"))
+_SHOWN: Final = {"hidden": hidden, "scheme_only": scheme_only, "shown": shown}
 
-PART_FILES: Final = {"RESEAL_POSTGRESQL_PASSWORD_FILE": "postgresql_password"}
+
+def _part(row: Mapping[str, str]) -> Part:
+    key, rule = row["key"], _RULES[row.get("rule", "text")]
+    return Part(
+        row["part"],
+        row.get("kind", "str"),
+        rules.optional(lambda value: rule(value, key)),
+        row["doc"],
+        _SHOWN[row.get("show", "shown")],
+    )
+
+
+PARTS: Final = {row["key"]: _part(row) for row in names.PARTS}
+_KEYS: Final = {part.part: key for key, part in PARTS.items()}
+_DATABASE: Final = frozenset(_KEYS) - {"highest", "lowest", "saas"}
+DATABASE_PARTS: Final = frozenset(_KEYS[part] for part in _DATABASE)
+
+PART_FILES: Final = {f"RESEAL_{name}": key for name, key in names.IMAGE_FILES.items()}
 """Variables that name a file, and the part whose value is in it."""
 
 
@@ -84,7 +125,7 @@ def join(layers: Iterable[Layer]) -> Joined:
     parts = _valid_parts(joined)
     _join_bounds(joined, parts)
     _check_saas(joined, parts)
-    if any(parts.get(key) is not None for key in DATABASE_PARTS):
+    if any(parts.get(part) is not None for part in _DATABASE):
         _join_database(joined, parts)
     return joined
 
@@ -110,7 +151,7 @@ def _valid_parts(joined: Joined) -> dict[str, Any]:
     for key in [key for key in joined.values if key in PARTS]:
         value = joined.values.pop(key)
         try:
-            valid[key] = PARTS[key].rule(value)
+            valid[PARTS[key].part] = PARTS[key].rule(value)
         except InvalidValueError as invalid:
             got = f"{PARTS[key].show(value)} from {joined.places[key]}"
             joined.problems.append(f"{invalid.reason(key)} (got {got}): {invalid.advice}")
@@ -118,28 +159,29 @@ def _valid_parts(joined: Joined) -> dict[str, Any]:
 
 
 def _join_bounds(joined: Joined, parts: Mapping[str, Any]) -> None:
-    lowest, highest = parts.get(MIN_CDI) or SUPPORTED[0], parts.get(MAX_CDI) or SUPPORTED[-1]
+    lowest, highest = parts.get("lowest") or SUPPORTED[0], parts.get("highest") or SUPPORTED[-1]
     if lowest > highest:
         joined.problems.append(
-            f"{MIN_CDI} cannot be greater than {MAX_CDI} (got {lowest} and {highest}): exchange them"
+            f"{_KEYS['lowest']} cannot be greater than {_KEYS['highest']} (got {lowest} and {highest}): exchange them"
         )
-    elif parts.get(MIN_CDI) or parts.get(MAX_CDI):
+    elif parts.get("lowest") or parts.get("highest"):
         joined.values["bounds"] = Bounds(lowest, highest)
 
 
 def _check_saas(joined: Joined, parts: Mapping[str, Any]) -> None:
-    if parts.get(SAAS) is None:
+    key = _KEYS["saas"]
+    if parts.get("saas") is None:
         return
     if not (joined.values.get("api_keys") or joined.values.get("api_keys_file")):
-        joined.problems.append(f"{SAAS} can only be used when api_key is also defined: set api_keys, or remove it")
-    joined.notes.append(f"'{SAAS}' has no effect: no configuration is hidden from anybody with an API key")
+        joined.problems.append(f"{key} can only be used when api_key is also defined: set api_keys, or remove it")
+    joined.notes.append(f"'{key}' has no effect: every holder of an API key can read the configuration")
 
 
 def _join_database(joined: Joined, parts: Mapping[str, Any]) -> None:
-    uri = parts.get("postgresql_connection_uri")
-    if uri is None and parts.get("postgresql_user") is None:
+    uri = parts.get("uri")
+    if uri is None and parts.get("user") is None:
         joined.problems.append(
-            "'postgresql_user' and 'postgresql_connection_uri' are not set. Please set at least one of these values: "
+            f"'{_KEYS['user']}' and '{_KEYS['uri']}' are not set. Please set at least one of these values: "
             "the user and the database's other facts, or all of them in the address"
         )
         return
@@ -152,12 +194,12 @@ def compose(uri: str | None, parts: Mapping[str, Any]) -> str:
     known = urlsplit(uri or "postgresql://localhost:5432/supertokens")
     credentials, _, place = known.netloc.rpartition("@")
     user, colon, password = credentials.partition(":")
-    if parts.get("postgresql_user") is not None:
-        user = quote(parts["postgresql_user"], safe="")
-    if parts.get("postgresql_password") is not None:
-        colon, password = ":", quote(parts["postgresql_password"], safe="")
-    place = _place(place, parts.get("postgresql_host"), parts.get("postgresql_port"))
-    name, schema = parts.get("postgresql_database_name"), parts.get("postgresql_table_schema")
+    if parts.get("user") is not None:
+        user = quote(parts["user"], safe="")
+    if parts.get("password") is not None:
+        colon, password = ":", quote(parts["password"], safe="")
+    place = _place(place, parts.get("host"), parts.get("port"))
+    name, schema = parts.get("name"), parts.get("schema")
     path = known.path if name is None else f"/{quote(name, safe='')}"
     query = parse_qsl(known.query, keep_blank_values=True)
     if schema is not None:
