@@ -1,0 +1,34 @@
+"""A model without a table, so that the admin has a place, and permissions, for the sessions of users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+if TYPE_CHECKING:
+    _Manager = models.Manager["UserSession"]
+else:
+    _Manager = models.Manager  # whose annotations are those of a package beside Django
+
+
+class _NoRows(_Manager):
+    """Finds nothing, for commands that read all models, like ``dumpdata``."""
+
+    def get_queryset(self) -> models.QuerySet[UserSession]:
+        return super().get_queryset().none()
+
+
+class UserSession(models.Model):
+    """A session of a user. What is kept of it is in the store of Reseal."""
+
+    objects = _NoRows()
+
+    class Meta:  # noqa: D106 - Django's
+        managed = False
+        base_manager_name = "objects"
+        default_permissions = ("view", "delete")
+        verbose_name = "session"
+
+    def __str__(self) -> str:
+        return str(self.pk)
