@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
-from django.views.decorators.csrf import csrf_exempt
 
 from reseal.core.errors import StoreUnavailable
 from reseal.django.shortcuts import acreate_new_session, aget_session, create_new_session, get_session, sign_out
+from tests.django.pages import exempt
 
 
-@csrf_exempt
+@exempt
 def login(request: HttpRequest) -> HttpResponse:
     create_new_session(request, "alice")
     return JsonResponse({"status": "OK"})
 
 
-@csrf_exempt
+@exempt
 async def alogin(request: HttpRequest) -> HttpResponse:
     await acreate_new_session(request, "alice")
     return JsonResponse({"status": "OK"})
@@ -38,7 +38,7 @@ async def wrong_colour(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-@csrf_exempt
+@exempt
 def login_and_stream(request: HttpRequest) -> StreamingHttpResponse:
     create_new_session(request, "alice")
 
@@ -49,7 +49,7 @@ def login_and_stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(parts())
 
 
-@csrf_exempt
+@exempt
 def login_and_redirect(request: HttpRequest) -> HttpResponse:
     create_new_session(request, "alice")
     response = HttpResponseRedirect("/feed")
@@ -57,13 +57,13 @@ def login_and_redirect(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@csrf_exempt
+@exempt
 def login_and_fail(request: HttpRequest) -> HttpResponse:
     create_new_session(request, "alice")
     raise ZeroDivisionError
 
 
-@csrf_exempt
+@exempt
 def out(request: HttpRequest) -> HttpResponse:
     sign_out(request)
     return HttpResponse()

@@ -12,13 +12,13 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import include, path
-from django.views.decorators.csrf import csrf_exempt
 
 from reseal import Anonymous, HasClaim, RefreshFirst, SignedIn
 from reseal.django.conf import Config
 from reseal.django.sessions import Reseal, configured, using
 from reseal.django.shortcuts import create_new_session, get_session, peek
 from tests.django import project
+from tests.django.pages import exempt
 from tests.scenarios.framework import OWN, PARTS, App, Given, counted, described
 from tests.scenarios.servers import WsgiApp
 
@@ -118,7 +118,7 @@ NAMES = ("login", "me", "checked", "admin", "count", "grant", "stream", "boom", 
 urlpatterns = [
     path("", include("reseal.django.urls")),
     path("open", open_to_all),
-    *(path(name, csrf_exempt(globals()[name])) for name in NAMES),
+    *(path(name, exempt(globals()[name])) for name in NAMES),
 ]
 
 

@@ -10,10 +10,10 @@ import httpx
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
-from django.views.decorators.csrf import csrf_exempt
 
 from reseal import HasClaim
 from reseal.django.shortcuts import acreate_new_session, aget_session, apeek
+from tests.django.pages import exempt
 from tests.scenarios.apps.django import NAMES, DjangoApp, open_to_all, owned, page_of
 from tests.scenarios.framework import PARTS, App, Given, counted, described
 
@@ -87,7 +87,7 @@ async def granted(request: HttpRequest) -> Any:
 urlpatterns = [
     path("", include("reseal.django.urls")),
     path("open", open_to_all),
-    *(path(name, csrf_exempt(globals()[name])) for name in NAMES),
+    *(path(name, exempt(globals()[name])) for name in NAMES),
 ]
 
 
