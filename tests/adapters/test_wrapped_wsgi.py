@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,6 +93,19 @@ class TestOpening:
             world.reseal.close()
             assert page.post("/login").status_code == 200
         assert world.store.calls["open"] == 2
+
+    def test_the_locks_are_those_of_the_process_that_waits(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As gevent's workers need, which are patched after the fork: a lock of before would stop all of a worker."""
+        made: list[Any] = []
+        original = threading.Lock
+
+        def lock() -> Any:
+            made.append(original())
+            return made[-1]
+
+        monkeypatch.setattr(threading, "Lock", lock)
+        assert client(world.app).post("/login").status_code == 200
+        assert len(made) == 2  # of the opening, and of the keys
 
 
 class TestResponses:

@@ -54,7 +54,7 @@ class AsyncKeyRingKeeper:
         self._report = report
         self._reload_at = 0
         self._read_at = 0
-        self._lock = PerProcess(asyncio.Lock)
+        self._lock = PerProcess(lambda: asyncio.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
         self._loaded: dict[str, tuple[StoredKey, SigningKey]] = {}
         self.ring = KeyRing(policy)
 

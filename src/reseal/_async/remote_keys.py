@@ -33,7 +33,7 @@ class AsyncPublishedKeys:
         self._verifier = Verifier(self._ring, audience)
         self._reload_at = 0
         self._asked_at: int | None = None
-        self._lock = PerProcess(asyncio.Lock)
+        self._lock = PerProcess(lambda: asyncio.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
 
     async def load(self) -> None:
         """Read the keys now. Raises what a call raises."""

@@ -55,7 +55,7 @@ class KeyRingKeeper:
         self._report = report
         self._reload_at = 0
         self._read_at = 0
-        self._lock = PerProcess(threading.Lock)
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
         self._loaded: dict[str, tuple[StoredKey, SigningKey]] = {}
         self.ring = KeyRing(policy)
 

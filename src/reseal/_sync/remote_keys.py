@@ -34,7 +34,7 @@ class PublishedKeys:
         self._verifier = Verifier(self._ring, audience)
         self._reload_at = 0
         self._asked_at: int | None = None
-        self._lock = PerProcess(threading.Lock)
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
 
     def load(self) -> None:
         """Read the keys now. Raises what a call raises."""

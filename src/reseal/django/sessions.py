@@ -288,7 +288,7 @@ class _Current:
 
     def __init__(self) -> None:
         self._reseal: Reseal | None = None
-        self._lock = PerProcess(threading.Lock)
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
 
     def get(self) -> Reseal:
         found = self._reseal

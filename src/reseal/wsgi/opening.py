@@ -16,7 +16,7 @@ class Opening:
     def __init__(self, sessions: Reseal) -> None:
         self._sessions = sessions
         self._is_open = False  # a forked child finds the stores open: each resource is one of its own process
-        self._lock = PerProcess(threading.Lock)
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
 
     def ensure(self) -> None:
         """Open the sessions unless they are open. Raises ``ConfigurationError``, ``StoreUnavailable``."""
