@@ -103,6 +103,8 @@ FRAMEWORKS: Final = {
         Framework("django", "sync"),
         Framework("django_asgi", "sync"),
         Framework("flask", "sync"),
+        Framework("quart", "async", frozenset({"cors", "websocket"})),
+        Framework("aiohttp", "async", frozenset({"cors", "websocket"})),
         Framework("litestar", "async", frozenset({"cors", "websocket", "replaces-vary"})),
     )
 }

@@ -196,7 +196,7 @@ async def test_cookies_leave_with_every_kind_of_response(
         "/boom": b"the handler failed" not in response.content,
         "/redirect": response.headers.get("location") == "/open",
         "/own": response.content == b"own" and kept and ("theme", "/", None) in visitor.jar,
-        "/grant": response.content.startswith(b'{"user_id"'),
+        "/grant": b'"user_id"' in response.content,
     }[path]
 
 

@@ -11,7 +11,7 @@ Its calls take the scope of a request, or any object that has it as ``scope``.
 from __future__ import annotations
 
 from reseal._async.session import AsyncSession as Session
-from reseal.asgi.application import Request, Reseal, Socket
+from reseal.asgi.application import Request, Reseal, Socket, WrappedSessions
 from reseal.asgi.connection import (
     ASGIApp,
     Connection,
@@ -45,6 +45,7 @@ __all__ = [
     "SessionMiddleware",
     "Settings",
     "Socket",
+    "WrappedSessions",
     "facts",
     "outbox",
     "respond",

@@ -77,8 +77,8 @@ class Socket(guards.Socket):
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
 
-class Reseal(ApplicationSessions[Request]):
-    """The sessions of one application. Opened and closed by its lifespan, or opened before the first request."""
+class WrappedSessions(ApplicationSessions[Request]):
+    """The sessions of an application that is wrapped. Opened by its lifespan, or before the first request."""
 
     def __init__(
         self,
@@ -129,6 +129,20 @@ class Reseal(ApplicationSessions[Request]):
         """Close the sessions, where the server knows no lifespan. The next request opens them again."""
         await self._opening.close()
 
+    def answer(self, request: Request, error: ResealError) -> WebResponse:
+        """Answer an error of these calls, where the framework does not let it through to the wrapped application."""
+        return self._endpoints.of_error(facts(scoped(request)), error)
+
+    def page_before(self, request: Request) -> WebResponse:
+        """Make the page that refreshes the session and comes back."""
+        read, headers = self._read(request)
+        public = places.public(target(scoped(request)), read, self.settings)
+        return self._endpoints.page_before(read, headers, public)
+
+
+class Reseal(WrappedSessions):
+    """The sessions of one application, whatever its framework."""
+
     def guard(
         self,
         request: Request,
@@ -154,10 +168,4 @@ class Reseal(ApplicationSessions[Request]):
 
         A visitor who came by a link of another site is asked to press a button.
         """
-        read, headers = self._read(request)
-        public = places.public(target(scoped(request)), read, self.settings)
-        return self._endpoints.page_before(read, headers, public)
-
-    def answer(self, request: Request, error: ResealError) -> WebResponse:
-        """Answer an error of these calls, where the framework does not let it through to the wrapped application."""
-        return self._endpoints.of_error(facts(scoped(request)), error)
+        return self.page_before(request)

@@ -23,7 +23,8 @@ class Connection(Protocol):
     """A request, or a WebSocket, of a framework that is built on ASGI."""
 
     @property
-    def scope(self) -> Scope: ...
+    def scope(self) -> Any:
+        """A :data:`Scope`. Some frameworks declare it as a ``TypedDict``, which is no ``MutableMapping``."""
 
 
 class ScopeOnly(NamedTuple):
