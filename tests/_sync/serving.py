@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import httpx
 
+from reseal._async.ports import AsyncStore
+from reseal._sync.ports import Store
+from reseal.clock import Clock
+from reseal.core.events import EventListener
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 
@@ -16,13 +22,13 @@ API_KEY = "a-key-of-twenty-characters"
 class _Lifted:
     """A sync store as the service wants it: each call in a thread."""
 
-    def __init__(self, store):
+    def __init__(self, store: Store) -> None:
         self._store = store
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         call = getattr(self._store, name)
 
-        async def lifted(*arguments, **named):
+        async def lifted(*arguments: Any, **named: Any) -> Any:
             return await asyncio.to_thread(call, *arguments, **named)
 
         return lifted
@@ -31,26 +37,26 @@ class _Lifted:
 class Served(httpx.BaseTransport):
     """Hosts of one service, of which some may be away. The service has a thread of its own."""
 
-    def __init__(self, store, clock, events):
-        settings = ServiceSettings(database_uri="memory:", api_keys=(API_KEY,))
-        self._inner = httpx.ASGITransport(Service(settings, _Lifted(store), clock=clock, on_event=events))
+    def __init__(self, store: Store, clock: Clock, events: EventListener) -> None:
+        settings = ServiceSettings(database_uri="memory:", api_keys=(API_KEY,))  # type: ignore[arg-type]  # text is accepted
+        self._inner = httpx.ASGITransport(Service(settings, cast("AsyncStore", _Lifted(store)), clock=clock, on_event=events))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.requests = []
-        self.ids = []
+        self.requests: list[tuple[str, str]] = []
+        self.ids: list[str | None] = []
         """What each request said that it was made for."""
-        self.away = set()
-        self.leaving = set()
+        self.away: set[str] = set()
+        self.leaving: set[str] = set()
         self.lose = 0
         """Answers to lose after the service has done its work."""
         self.late = False
         """Whether each call is given the answer to the one before it."""
-        self._before = None
-        self.instead = None
+        self._before: httpx.Response | None = None
+        self.instead: tuple[int, str] | None = None
         """A status and a text to answer instead."""
 
-    def handle_request(self, request):
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append((request.url.host, request.url.path))
         self.ids.append(request.headers.get("x-request-id"))
         if request.url.host in self.away:
@@ -59,7 +65,11 @@ class Served(httpx.BaseTransport):
             said = request.headers.get("x-request-id", "made-up")
             return httpx.Response(self.instead[0], text=self.instead[1], headers={"x-request-id": said})
         response = asyncio.run_coroutine_threadsafe(self._answer(request), self._loop).result()
-        response, self._before = self._before if self.late else response, response
+        if self.late:
+            assert self._before is not None
+            response, self._before = self._before, response
+        else:
+            self._before = response
         if request.url.host in self.leaving:
             response.headers["connection"] = "close"
         if self.lose:
@@ -67,7 +77,7 @@ class Served(httpx.BaseTransport):
             raise httpx.ReadError("lost")
         return response
 
-    def close(self):
+    def close(self) -> None:
         if self._loop.is_closed():
             return
         asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
@@ -75,6 +85,6 @@ class Served(httpx.BaseTransport):
         self._thread.join()
         self._loop.close()
 
-    async def _answer(self, request):
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)
         return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())

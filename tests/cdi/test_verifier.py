@@ -11,12 +11,13 @@ from reseal.cdi.verifier import CdiVerifier
 from reseal.core import keys
 from reseal.core.errors import TryRefreshToken
 from reseal.core.key_ring import KeyRing
+from reseal.core.keys import SigningKey
 from reseal.core.model import StoredKey
 
 HOUR = 3_600_000
 
 
-def signing_key(kid, algorithm="ES256"):
+def signing_key(kid: str, algorithm: str = "ES256") -> SigningKey:
     bits = 2048
     return keys.load(StoredKey(kid, algorithm, b"", 0, 0), keys.generate(algorithm, bits))
 
@@ -24,11 +25,18 @@ def signing_key(kid, algorithm="ES256"):
 DYNAMIC, STATIC, RSA = signing_key("d-0-es256"), signing_key("s-0"), signing_key("d-0", "RS256")
 
 
-def ring_of(*its_keys):
+def ring_of(*its_keys: SigningKey) -> KeyRing:
     return KeyRing(cdi_keys("ES256", interval_ms=24 * HOUR, token_ms=HOUR), its_keys)
 
 
-def token(key, *, version=5, user="user-1", expires_ms=HOUR, payload=b'{"role":"reader"}'):
+def token(
+    key: SigningKey,
+    *,
+    version: int = 5,
+    user: str = "user-1",
+    expires_ms: int = HOUR,
+    payload: bytes = b'{"role":"reader"}',
+) -> str:
     claims = CdiClaims(
         version=version,
         handle="handle",

@@ -1,6 +1,6 @@
 """The same application twice: for FastAPI, and for plain Starlette."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,12 +109,15 @@ class Guarded:
         await self._files(scope, receive, send)
 
 
+Handler = Callable[[Session, Request], Awaitable[Any]]
+
+
 def starlette_app(reseal: StarletteReseal, ran: list[str], **install: Any) -> Starlette:  # noqa: PLR0915 - routes
     app = Starlette()
     reseal.install(app, **install)
 
-    def route(method: str, path: str, **demand: Any):
-        def add(answer: Any) -> Any:
+    def route(method: str, path: str, **demand: Any) -> Callable[[Handler], Handler]:
+        def add(answer: Handler) -> Handler:
             async def endpoint(request: Request) -> Response:
                 session = await reseal.get_session(request, **demand)
                 ran.append(path)

@@ -282,7 +282,11 @@ WRAPPED = tuple(refresh_tokens.write(MINTED.text, anti_csrf=anti_csrf) for anti_
 
 def check_refresh_token(data: bytes) -> None:
     text = text_of(data)
-    for read in (lambda: refresh_token.parse(SCOPE, MAC_KEY, text).text, lambda: refresh_tokens.read(text).native):
+    readers: tuple[Callable[[], str], ...] = (
+        lambda: refresh_token.parse(SCOPE, MAC_KEY, text).text,
+        lambda: refresh_tokens.read(text).native,
+    )
+    for read in readers:
         try:
             found = read()
         except Unauthorised:

@@ -136,7 +136,7 @@ async def _async_sessions(settings: Settings, clock: ManualClock, events: Record
     if not remote:
         return AsyncEngine(settings, store, clock=clock, on_event=events), store, _nothing
     await store.put_tenant(settings.scope, b"{}")
-    served = AsyncServed(store, clock, events)  # type: ignore[no-untyped-call]
+    served = AsyncServed(store, clock, events)
     return AsyncRemote(settings, HOST, api_key=API_KEY, clock=clock, transport=served), store, _nothing
 
 
@@ -145,7 +145,7 @@ async def _sync_sessions(settings: Settings, clock: ManualClock, events: Recorde
     if not remote:
         return Engine(settings, store, clock=clock, on_event=events), store, _nothing
     store.put_tenant(settings.scope, b"{}")
-    served = Served(store, clock, events)  # type: ignore[no-untyped-call]
+    served = Served(store, clock, events)
     return Remote(settings, HOST, api_key=API_KEY, clock=clock, transport=served), store, served.close
 
 

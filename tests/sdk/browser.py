@@ -144,6 +144,7 @@ def _read_cookie(line: str, now: int) -> tuple[str, Cookie]:
     first, *rest = line.split(";")
     name, _, value = first.partition("=")
     attributes = {key.strip().lower(): text.strip() for key, _, text in (part.partition("=") for part in rest)}
+    expires: float
     if "max-age" in attributes:
         expires = now + int(attributes["max-age"]) * 1000
     else:
@@ -157,4 +158,5 @@ def _read_date(text: str) -> float:
     [clock] = [word for word in words if ":" in word]
     [month] = [word[:3].lower() for word in words if word[:3].lower() in _MONTHS]
     day, year = (int(word) for word in words if word.isdecimal())
-    return datetime(year, _MONTHS.index(month) + 1, day, *map(int, clock.split(":")), tzinfo=UTC).timestamp() * 1000
+    hour, minute, second = map(int, clock.split(":"))
+    return datetime(year, _MONTHS.index(month) + 1, day, hour, minute, second, tzinfo=UTC).timestamp() * 1000

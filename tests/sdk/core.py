@@ -28,7 +28,7 @@ ACCESS_TOKEN_LIFE = HOUR
 SESSION_LIFE = DAY
 A_CENTURY_IN_HOURS = 24 * 365 * 100
 SETTINGS = ServiceSettings(
-    api_keys=(API_KEY,),
+    api_keys=(API_KEY,),  # type: ignore[arg-type]  # the settings accept text
     enable_anti_csrf=True,
     access_token_validity=ACCESS_TOKEN_LIFE // 1000,
     refresh_token_validity=SESSION_LIFE // 60_000,
@@ -148,6 +148,7 @@ class Core:
 
         async def rotate() -> None:
             app = await service.directory.find(app_id, "public")
+            assert app is not None
             await app.driver.rotate_keys()
 
         self.run(rotate())

@@ -20,23 +20,23 @@ class NodeSdk(Sdk):
 
     def command(self, order: Mapping[str, Any]) -> Sequence[str]:
         packages = npm_packages("supertokens-node", PACKAGES)  # all versions at once: they share dependencies
-        told = {"packages": str(packages), "version": self.version, "era": self.era, "refreshPath": self.refresh_path}
+        ours = {"packages": str(packages), "version": self.version, "era": self.era, "refreshPath": self.refresh_path}
         return [
             "node",
             "--require",
             str(APPS / "shift_clock.cjs"),
             str(APPS / "app.cjs"),
-            as_argument({**order, **told}),
+            as_argument({**order, **ours}),
         ]
 
 
-_NO_INFO = {"sign_out_path": None, "session_info": False}
-_FIRST = {"refresh_path": "/session/refresh", **_NO_INFO}
-_NO_PATH = {"in_app": False}
-_JWT = {"jwts": "option"}
-_NEW = {"header_mode": True, "check_database": "option", "jwts": "always"}
-_TENANTS = {"tenants": True, **_NEW}
-_COUNTS = {"api_key": False, "changes_payload": False, "revokes_many": False}
+_NO_INFO: dict[str, Any] = {"sign_out_path": None, "session_info": False}
+_FIRST: dict[str, Any] = {"refresh_path": "/session/refresh", **_NO_INFO}
+_NO_PATH: dict[str, Any] = {"in_app": False}
+_JWT: dict[str, Any] = {"jwts": "option"}
+_NEW: dict[str, Any] = {"header_mode": True, "check_database": "option", "jwts": "always"}
+_TENANTS: dict[str, Any] = {"tenants": True, **_NEW}
+_COUNTS: dict[str, Any] = {"api_key": False, "changes_payload": False, "revokes_many": False}
 
 NODE_SDKS = (
     NodeSdk(version="1.0.0", era=1, cdi=None, anti_csrf_on_refresh=False, **_COUNTS, **_NO_PATH, **_FIRST),

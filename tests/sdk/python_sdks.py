@@ -50,9 +50,9 @@ def _python() -> str:
     return PYTHON if _OWN == PYTHON or shutil.which(f"python{PYTHON}") else _OWN
 
 
-_JWT = {"jwts": "option"}
-_NEW = {"header_mode": True, "check_database": "option", "jwts": "always"}
-_TENANTS = {"tenants": True, **_NEW}
+_JWT: dict[str, Any] = {"jwts": "option"}
+_NEW: dict[str, Any] = {"header_mode": True, "check_database": "option", "jwts": "always"}
+_TENANTS: dict[str, Any] = {"tenants": True, **_NEW}
 
 _PACKAGES = (
     PythonSdk(

@@ -110,8 +110,8 @@ class Site:
         if not self.sdk.in_app:
             return
         address = f"http://{HOST}:{self.doors[0].port.number}/recipe/multitenancy/app/v2"
-        told = {"json": {"appId": self.app_id}, "headers": {"api-key": API_KEY}}
-        response = httpx.put(address, timeout=PATIENCE, verify=False, **told)
+        app, key = {"appId": self.app_id}, {"api-key": API_KEY}
+        response = httpx.put(address, json=app, headers=key, timeout=PATIENCE, verify=False)
         assert response.json()["status"] == "OK", response.text
 
     def _addresses(self) -> list[str]:

@@ -11,15 +11,18 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 
 from reseal import AsyncRemote, ResealError, Settings
 from tests.server.history import GONE, OK, THEFT, generation
-from tests.server.load import PACE
-from tests.server.sharing import PATIENCE
+from tests.server.load import PACE, Load
+from tests.server.sharing import PATIENCE, Process, Sharing
 from tests.support.ports import free_port
+from tests.support.postgres import Cluster
 
 CALLERS = 64
 """Callers that present one token."""
@@ -36,32 +39,32 @@ CONNECTIONS = "SELECT state FROM pg_stat_activity WHERE application_name = 'rese
 class Report:
     """What was done, and what came of it."""
 
-    injected: Counter = field(default_factory=Counter)
-    recoveries: list = field(default_factory=list)
+    injected: Counter[str] = field(default_factory=Counter)
+    recoveries: list[float] = field(default_factory=list)
     """Seconds from the end of a fault until nothing failed any more."""
-    usual: list = field(default_factory=list)
+    usual: list[float] = field(default_factory=list)
     """Seconds that the same calls took before there was a fault (E11)."""
-    restarts: list = field(default_factory=list)
+    restarts: list[float] = field(default_factory=list)
     """Seconds from a kill until nothing failed any more, the start of the next process included."""
-    failed_afterwards: Counter = field(default_factory=Counter)
+    failed_afterwards: Counter[int] = field(default_factory=Counter)
     """Statuses of failed calls that began after a fault had ended."""
     refreshes: int = 0
     lost_calls: int = 0
     """Calls for the keys that did not come through (E10)."""
     thefts: int = 0
     """Real ones, all of them found; otherwise there is a violation."""
-    violations: list = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
-    def note_recovery(self, load, ended):
+    def note_recovery(self, load: Load, ended: float) -> None:
         self.recoveries.append(load.recovery(ended))
         self.failed_afterwards += Counter({status: n for status, n in load.since.items() if status != 200})
 
-    def note_load(self, load):
+    def note_load(self, load: Load) -> None:
         self.refreshes += load.seen["refresh"]
         self.violations += load.violations
 
 
-async def kill_processes(sharing, load, left, report, **how):
+async def kill_processes(sharing: Sharing, load: Load, left: Iterable[object], report: Report, **how: str) -> None:
     """E01: a process is killed amid calls, any time, and started again; meanwhile the other one goes on."""
     chance = random.Random(1)
     for _ in left:
@@ -78,10 +81,11 @@ async def kill_processes(sharing, load, left, report, **how):
         report.injected["kill -9 of a process"] += 1
         report.note_recovery(load, ended)
         report.restarts.append(load.recovery(began))
+        assert old.connections is not None
         await old.connections.close()
 
 
-async def crash_postgresql(server, load, left, report):
+async def crash_postgresql(server: Cluster, load: Load, left: Iterable[object], report: Report) -> None:
     """E03: the database crashes amid calls and is started again. Until then it is 503, and tokens are verified."""
     for _ in left:
         await load.more(load.clients)
@@ -103,7 +107,7 @@ async def crash_postgresql(server, load, left, report):
         report.note_recovery(load, ended)
 
 
-async def present_at_once(processes, token, report):
+async def present_at_once(processes: list[Process], token: str, report: Report) -> dict[str, Any]:
     """E06: many present one token, to either process. They get one child, one generation on; gives its reply."""
     answers = await asyncio.gather(*(processes[n % 2].refresh(token) for n in range(CALLERS)))
     report.injected[f"{CALLERS} refreshes at once"] += 1
@@ -123,21 +127,21 @@ async def present_at_once(processes, token, report):
 class Crowd:
     """E11: more callers than connections, one of which is stuck behind a lock."""
 
-    def __init__(self, process, server, pool, report):
+    def __init__(self, process: Process, server: Cluster, pool: int, report: Report) -> None:
         self._process = process
         self._server = server
         self._pool = pool
         self._report = report
-        self._users = []
+        self._users: list[dict[str, Any]] = []
 
-    async def gather(self):
+    async def gather(self) -> None:
         """Sign in, and call once before there is a fault."""
         answers = await asyncio.gather(*(self._process.create(f"user {n}") for n in range(OF_THE_CROWD)))
         self._users = [reply for _, reply in answers]
         await self.is_served()
         self._report.usual.append(self._report.recoveries.pop())
 
-    async def meet_a_lock(self):
+    async def meet_a_lock(self) -> None:
         """Those in excess wait or hear 503, and who needs no connection hears nothing of it."""
         first, before = self._users[0], self._tokens()
         _, known = await self._process.create("bystander")
@@ -158,7 +162,7 @@ class Crowd:
             self._expect(0 < most <= self._pool, f"P14: {most} connections")
         self._report.injected["exhausted pool"] += 1
 
-    async def is_served(self):
+    async def is_served(self) -> None:
         """After the release all are answered, and whatever was answered 503, every session has made one step."""
         before, ended = self._tokens(), time.monotonic()
         answers = await asyncio.gather(*(self._process.refresh(before[n % OF_THE_CROWD]) for n in range(CROWD)))
@@ -176,15 +180,15 @@ class Crowd:
             states = {state for (state,) in watcher.execute(CONNECTIONS)}
         self._expect(states == {"idle"}, f"P14: connections are {states}")
 
-    def _tokens(self):
+    def _tokens(self) -> list[str]:
         return [user["refreshToken"]["token"] for user in self._users]
 
-    def _expect(self, is_so, text):
+    def _expect(self, is_so: bool, text: str) -> None:
         if not is_so:
             self._report.violations.append(text)
 
 
-async def leave_in_turn(sharing, left, report, **how):
+async def leave_in_turn(sharing: Sharing, left: Iterable[object], report: Report, **how: str) -> None:
     """E22: one process after the other is told to leave amid calls of an application, which notices nothing."""
     variables = [{"RESEAL_PORT": str(free_port()), "RESEAL_SHUTDOWN_DELAY": "3", **how} for _ in range(2)]
     processes = [(await sharing.start(1, **each))[0] for each in variables]
@@ -207,12 +211,12 @@ async def leave_in_turn(sharing, left, report, **how):
             done.set()
 
 
-async def _visit(remote, report, done):
+async def _visit(remote: AsyncRemote, report: Report, done: asyncio.Event) -> None:
     """Sign in, refresh once, sign out. A second refresh so soon would no honest browser need."""
     while not done.is_set():
         try:
             pair = await remote.create("visitor")
-            pair = await remote.refresh(pair.refresh_token)
+            pair = await remote.refresh(pair.refresh_token or "")
             await remote.check(pair.claims)
             await remote.revoke([pair.claims.sid])
             report.refreshes += 1
@@ -221,13 +225,13 @@ async def _visit(remote, report, done):
         await asyncio.sleep(PACE)
 
 
-async def _more(report, refreshes):
+async def _more(report: Report, refreshes: int) -> None:
     wanted = report.refreshes + refreshes
     while report.refreshes < wanted:  # noqa: ASYNC110 - looking costs nothing
         await asyncio.sleep(PACE)
 
 
-async def steal(load, stolen, left, report):
+async def steal(load: Load, stolen: set[str], left: Iterable[object], report: Report) -> None:
     """E20: a jar is copied, and used late or first, which is the same: one of the two comes with an older token.
 
     The service says so at the second refresh of the other one at the latest, and the backend ends the session.
@@ -254,16 +258,16 @@ async def steal(load, stolen, left, report):
 class Persistent:
     """A caller that asks until it is answered, whatever call of a process that is."""
 
-    def __init__(self, load, chance):
+    def __init__(self, load: Load, chance: random.Random) -> None:
         self._load = load
         self._chance = chance
 
-    def __getattr__(self, call):
-        async def asked(*arguments):
+    def __getattr__(self, call: str) -> Callable[..., Awaitable[dict[str, Any]]]:
+        async def asked(*arguments: Any) -> dict[str, Any]:
             while True:
                 status, reply = await getattr(self._chance.choice(self._load.processes), call)(*arguments)
                 if status == 200:
-                    return reply
+                    return dict(reply)
                 await asyncio.sleep(0.02)
 
         return asked

@@ -8,6 +8,7 @@ given; nothing of it is read from the service.
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -33,29 +34,29 @@ class Call:
     """The refresh token that was handed out, the number that was read, or whether this call ended the session."""
 
     @property
-    def is_fine(self):
+    def is_fine(self) -> bool:
         return self.outcome == OK
 
 
 class History:
     """The calls for a session that was begun with number 0 in its data, in any order."""
 
-    def __init__(self, handle):
+    def __init__(self, handle: str) -> None:
         self.handle = handle
-        self.calls = []
+        self.calls: list[Call] = []
 
-    def note(self, *call, **more):
-        self.calls.append(Call(*call, **more))
+    def note(self, call: Call) -> None:
+        self.calls.append(call)
 
-    def violations(self):
+    def violations(self) -> list[str]:
         """Say what cannot be, each time with the property that it violates."""
         rules = self._accused(), self._branched(), self._came_back(), self._went_back(), self._forgot()
         return [f"{self.handle}: {text}" for rule in rules for text in rule]
 
-    def _of(self, *names):
+    def _of(self, *names: str) -> list[Call]:
         return [call for call in self.calls if call.name in names]
 
-    def _accused(self):
+    def _accused(self) -> Iterator[str]:
         left = min((call.began for call in self._of("remove")), default=inf)
         for call in self.calls:
             if call.outcome == THEFT:
@@ -65,8 +66,8 @@ class History:
             elif call.outcome not in {OK, GONE, UNKNOWN}:
                 yield f"P10: {call.name} was answered {call.outcome!r}"
 
-    def _branched(self):
-        tokens = {}
+    def _branched(self) -> Iterator[str]:
+        tokens: dict[int, set[str]] = {}
         for call in self._of("refresh"):
             if call.is_fine:
                 parent, child = generation(call.sent), generation(call.got)
@@ -77,7 +78,7 @@ class History:
             if len(different) > 1:
                 yield f"P3, P7: there are {len(different)} tokens of generation {number}"
 
-    def _came_back(self):
+    def _came_back(self) -> Iterator[str]:
         removed = [call for call in self._of("remove") if call.is_fine]
         over = min((call.ended for call in self.calls if call in removed or call.outcome == GONE), default=inf)
         for call in self._of("refresh", "verify", "read", "update"):
@@ -86,21 +87,21 @@ class History:
         if sum(call.got for call in removed) > 1:
             yield "P6: several calls ended the session"
 
-    def _went_back(self):
+    def _went_back(self) -> Iterator[str]:
         refreshed = [call for call in self._of("refresh") if call.is_fine]
         for call in refreshed:
             before = (generation(other.got) for other in refreshed if other.ended < call.began)
             if (newest := max(before, default=0)) > generation(call.got):
                 yield f"P6: generation {generation(call.got)} was handed out after {newest}"
 
-    def _forgot(self):
+    def _forgot(self) -> Iterator[str]:
         written = [Call("update", -inf, -inf, OK, sent=0), *self._of("update")]
         for read in self._of("read"):
             if read.is_fine and not any(_may_be_read(write, read, written) for write in written):
                 yield f"P6, P12: {read.got} was read, which was never written or had been replaced"
 
 
-def _may_be_read(write, read, written):
+def _may_be_read(write: Call, read: Call, written: list[Call]) -> bool:
     """Say whether a read can see what was written: nothing else was certainly written between the two."""
     if write.sent != read.got or write.began > read.ended or write.outcome == GONE:
         return False
@@ -108,6 +109,6 @@ def _may_be_read(write, read, written):
     return not any(other.is_fine and ended < other.began and other.ended < read.began for other in written)
 
 
-def generation(refresh_token):
+def generation(refresh_token: str) -> int:
     """Read the number of a token in its line; the service alone finds out whether it is genuine."""
-    return int(b64decode(refresh_token.split(".")[0]).split(b".")[2])
+    return int(b64decode(refresh_token.split(".", maxsplit=1)[0]).split(b".")[2])

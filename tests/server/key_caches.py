@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from tests.server.experiments import Report
 from tests.server.history import OK
+from tests.server.sharing import Process
 
 QUICK = """
 import reseal.cdi.keys as keys
@@ -43,15 +45,15 @@ class JwksCache:
     COOL_DOWN = 1.5
     """Seconds; a twentieth of what is usual."""
 
-    def __init__(self, chance):
+    def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._keys = {}
-        self._read_at = None
+        self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
+        self._read_at: float | None = None
         self._lock = asyncio.Lock()
         self.lost = 0
         """Calls that did not come through."""
 
-    async def check(self, token, processes):
+    async def check(self, token: str, processes: list[Process]) -> None:
         head, body, signature = token.split(".")
         kid = json.loads(_decoded(head))["kid"]
         async with self._lock:
@@ -67,40 +69,41 @@ class JwksCache:
         r, s = (int.from_bytes(half) for half in (_decoded(signature)[:32], _decoded(signature)[32:]))
         self._keys[kid].verify(encode_dss_signature(r, s), f"{head}.{body}".encode(), ec.ECDSA(SHA256()))
 
-    async def _read(self, processes):
+    async def _read(self, processes: list[Process]) -> list[dict[str, str]]:
         """Ask one host after the other; three calls of ten do not come through."""
         while True:
             process = self._chance.choice(processes)
             if self._chance.random() >= UNLUCKY:
                 _, reply = await process.call("GET", "/.well-known/jwks.json")
-                return reply["keys"]
+                keys: list[dict[str, str]] = reply["keys"]
+                return keys
             self.lost += 1
 
 
 class KeyChanges:
     """Refreshes sessions, and has tokens checked for as long as they live: by the processes and by caches."""
 
-    def __init__(self, processes, report, *, sessions=1):
+    def __init__(self, processes: list[Process], report: Report, *, sessions: int = 1) -> None:
         self._processes = processes
         self._sessions = sessions
         self._report = report
         self._chance = random.Random(1)
         self._caches = [JwksCache(self._chance) for _ in range(2)]
-        self._live = []
-        self._tokens = []
-        self.signed_by = set()
+        self._live: list[tuple[str, float]] = []
+        self._tokens: list[str] = []
+        self.signed_by: set[str] = set()
         self.while_valid = 0
         """Checks that began and ended while the token lived."""
 
-    async def begin(self):
+    async def begin(self) -> None:
         made = await asyncio.gather(*(self._processes[0].create(f"user {n}") for n in range(self._sessions)))
         self._tokens = [reply["refreshToken"]["token"] for _, reply in made]
 
-    async def go_on(self):
+    async def go_on(self) -> None:
         """Refresh each session once; check the new token, and the oldest one that lives."""
         await asyncio.gather(*map(self._advance, range(self._sessions)))
 
-    async def _advance(self, n):
+    async def _advance(self, n: int) -> None:
         began = time.monotonic()
         status, reply = await self._chance.choice(self._processes).refresh(self._tokens[n])
         if (status, reply.get("status")) != (200, OK):
@@ -116,7 +119,7 @@ class KeyChanges:
         await self._check(*self._live[-1])
         await self._check(*self._live[0])
 
-    async def _check(self, token, until):
+    async def _check(self, token: str, until: float) -> None:
         before = time.monotonic()
         cold = JwksCache(self._chance)  # of an application that has just been started
         for cache in (*self._caches, cold):
@@ -134,10 +137,10 @@ class KeyChanges:
         self.while_valid += time.monotonic() < until > before
 
 
-def _decoded(part):
+def _decoded(part: str) -> bytes:
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-def _public(key):
+def _public(key: dict[str, str]) -> ec.EllipticCurvePublicKey:
     x, y = (int.from_bytes(_decoded(key[name])) for name in "xy")
     return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()

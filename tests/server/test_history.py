@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from tests.server.history import GONE, OK, THEFT, UNKNOWN, History
+from tests.server.history import GONE, OK, THEFT, UNKNOWN, Call, History
 
 
 def token(number, of="line"):
@@ -15,17 +15,17 @@ def token(number, of="line"):
 
 def refresh(began, ended, number, *, outcome=OK, child=None):
     got = child or token(number + 1) if outcome == OK else None
-    return ("refresh", began, ended, outcome), {"sent": token(number), "got": got}
+    return Call("refresh", began, ended, outcome, token(number), got)
 
 
 def plain(name, began, ended, outcome=OK, **more):
-    return (name, began, ended, outcome), more
+    return Call(name, began, ended, outcome, **more)
 
 
 def found(*calls):
     history = History("handle")
-    for call, more in calls:
-        history.note(*call, **more)
+    for call in calls:
+        history.note(call)
     return [text.split(": ")[1] for text in history.violations()]
 
 

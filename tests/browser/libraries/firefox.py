@@ -85,7 +85,8 @@ class Context:
         return await self.firefox.new_page(self, url)
 
     async def cookies(self) -> list[dict[str, str]]:
-        return await self.firefox.call("cookies", context=self.number)
+        found: list[dict[str, str]] = await self.firefox.call("cookies", context=self.number)
+        return found
 
     async def close(self) -> None:
         await self.firefox.call("close", context=self.number)

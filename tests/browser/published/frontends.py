@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Frontend:
         return f"{self.version}-{self.mode}"
 
 
-_FETCH_ONLY = {"claims": False, "intercepts_xhr": False}
-_FIRST = {"events": False, "asks_first": False, **_FETCH_ONLY}
+_FETCH_ONLY: dict[str, Any] = {"claims": False, "intercepts_xhr": False}
+_FIRST: dict[str, Any] = {"events": False, "asks_first": False, **_FETCH_ONLY}
 
 OLDER = (
     Frontend("4.2.0", payload=None, anti_csrf_on_refresh=False, **_FIRST),

@@ -44,7 +44,8 @@ class Page(Tab):
     async def payload(self) -> dict[str, Any]:
         """What the frontend reads from the access token, of which it may get a new one before."""
         assert self.frontend.payload is not None
-        return (await self.attempt(self.frontend.payload))["value"]
+        read: dict[str, Any] = (await self.attempt(self.frontend.payload))["value"]
+        return read
 
     async def move_clock(self, milliseconds: int) -> None:
         await self.page.evaluate("moveClock", milliseconds)
