@@ -43,7 +43,7 @@ from reseal.litestar.demands import (
     state,
     subprotocols,
 )
-from reseal.log import log_event
+from reseal.log import LOGGER, log_event
 from reseal.settings import Settings
 from reseal.web import bearer, cors, places
 from reseal.web.facts import RequestFacts
@@ -280,7 +280,7 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
         try:
             await self.sessions.open()
         except ResealError as error:
-            error.add_note(f"Reseal cannot start: {error}")  # the last line of what Litestar reports
+            LOGGER.error("Reseal cannot start: %s", error)  # what Litestar reports is a stack trace
             raise
         yield
 
