@@ -49,6 +49,7 @@ KEPT: Final = "reseal.flask.session"
 _CURRENT: Final = "reseal.session"
 _KEY: Final = re.compile(r"'([a-z_]+)'")
 _CHUNK: Final = 65536
+_SENT_AGAIN: Final = 307
 _BROKEN: Final = 500
 
 session_event = Namespace().signal("reseal-session-event")
@@ -169,7 +170,7 @@ class AppSessions(RequestCalls[Request]):
         super().__init__(ours, _Requests(self.opening))
         self.settings = settings
         self._endpoints = Endpoints(ours)
-        self._login_view = login_view
+        self.login_view: str | None = login_view
         self._has_routes = has_routes
 
     # -- the session of the current request -------------------------------------------------------------------------
@@ -261,7 +262,10 @@ class AppSessions(RequestCalls[Request]):
         def view() -> Response:
             plain = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the proxy's own call
             read = self._requests.facts_with_body(plain) if endpoint.reads_body else self._requests.facts(plain)
-            return _response(endpoint.answer(read, self._requests.outbox(plain)))
+            answer = endpoint.answer(read, self._requests.outbox(plain))
+            if answer.status == _SENT_AGAIN:
+                _read_to_the_end(plain)
+            return _response(answer)
 
         view.__name__ = endpoint.name
         return view
@@ -284,7 +288,7 @@ class AppSessions(RequestCalls[Request]):
             return _response(first)
         if self._wants_login(error, read):
             arguments = {"next": target} if read.method == "GET" else {}
-            return redirect(url_for(self._login_view, **arguments), 303)  # type: ignore[arg-type, return-value]
+            return redirect(url_for(self.login_view, **arguments), 303)  # type: ignore[arg-type, return-value]
         answer = self._endpoints.of_error(read, error)
         if answer.status == _BROKEN:
             raise error  # for the log, or the debugger
@@ -294,7 +298,7 @@ class AppSessions(RequestCalls[Request]):
         has_ended = isinstance(error, TokenTheftDetected) or (
             isinstance(error, Unauthorised) and error.reason not in {Refusal.CROSS_SITE, Refusal.ANTI_CSRF}
         )
-        is_elsewhere = self._login_view not in {None, request.endpoint}
+        is_elsewhere = self.login_view not in {None, request.endpoint}
         return has_ended and is_elsewhere and rendering.is_page_load(read)
 
     def _target(self, request: Request, read: RequestFacts) -> str:

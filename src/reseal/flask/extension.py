@@ -27,6 +27,7 @@ from reseal.flask.application import (
     prepare_data,
     settings_of,
 )
+from reseal.flask.commands import reseal_commands
 from reseal.flask.data import DataInterface
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -92,9 +93,10 @@ class Reseal:
             has_routes=self._routes,
         )
         app.extensions[EXTENSION] = ours
-        app.wsgi_app = wsgi.SessionMiddleware(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way
+        app.wsgi_app = wsgi.SessionMiddleware(app.wsgi_app, has_routes=self._routes)  # type: ignore[method-assign]  # Flask's way
         app.error_handler_spec[None][None].setdefault(ResealError, ours.answer)
         app.before_request(check_order)
+        app.cli.add_command(reseal_commands)
         if self._routes:
             app.register_blueprint(ours.blueprint())
         if self._flask_session:
