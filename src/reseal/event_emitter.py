@@ -19,6 +19,10 @@ class EventEmitter:
         self._clock = clock
         self._listener = listener
 
+    @property
+    def listener(self) -> EventListener:
+        return self._listener
+
     def emit(
         self,
         name: EventName,

@@ -89,7 +89,9 @@ def test_a_request_may_come_from_a_foreign_page():
 
 
 def test_another_kind_of_client_is_refused_by_name():
-    with pytest.raises(TypeError, match="as_browser takes a client of httpx or httpx2, not object"):
+    with pytest.raises(
+        TypeError, match=r"as_browser takes a client of httpx or httpx2 .*of Django, or of Flask, not object"
+    ):
         as_browser(object(), Settings(api_domain="https://shop.example.com"))
 
 

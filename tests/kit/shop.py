@@ -5,6 +5,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
+from flask import Flask, jsonify
+from flask import request as flask_request
+from litestar import Litestar, get, post
+from litestar import Request as LitestarRequest
 from starlette.applications import Starlette
 
 from reseal import Reseal as SyncReseal
@@ -12,6 +16,10 @@ from reseal import ResealError, wsgi
 from reseal.clock import Clock
 from reseal.core.events import EventListener
 from reseal.fastapi import Reseal, Session, Settings
+from reseal.flask import Reseal as FlaskReseal
+from reseal.flask import current_session, session_required
+from reseal.litestar import Injected
+from reseal.litestar import Reseal as LitestarReseal
 from reseal.log import log_event
 from reseal.testing import Site
 from reseal.web.answers import answer
@@ -46,7 +54,9 @@ def fastapi_shop(
     return app, reseal
 
 
-def wsgi_shop(clock: Clock, on_event: EventListener = log_event, **changes: Any) -> Callable[..., Any]:
+def wsgi_shop(
+    clock: Clock, on_event: EventListener = log_event, **changes: Any
+) -> tuple[Callable[..., Any], SyncReseal]:
     """The same shop without a framework, in sync code. Its sessions open themselves."""
     given: dict[str, Any] = {"api_domain": ORIGIN, "database_uri": "memory:"}
     settings = Settings(**(given | changes))
@@ -75,4 +85,46 @@ def wsgi_shop(clock: Clock, on_event: EventListener = log_event, **changes: Any)
         start_response(f"{status} -", [("Content-Type", "application/json")])
         return [json.dumps(body).encode()]
 
-    return wsgi.SessionMiddleware(app)
+    return wsgi.SessionMiddleware(app), reseal
+
+
+def flask_shop(**config: Any) -> Flask:
+    """The shop in Flask, with sessions in a file that nobody may open: a test exchanges them."""
+    app = Flask(__name__)
+    app.config.update({"RESEAL_API_DOMAIN": ORIGIN, "RESEAL_DATABASE_URI": "sqlite:////nowhere/sessions.db"}, **config)
+    reseal = FlaskReseal(app)
+
+    @app.post("/login")
+    def login() -> Any:
+        return jsonify(reseal.create_new_session(flask_request.args.get("user", "alice")).get_handle())
+
+    @app.get("/me")
+    @session_required
+    def me() -> Any:
+        return jsonify(current_session.get_user_id())
+
+    @app.post("/echo")
+    @session_required
+    def echo() -> Any:
+        return jsonify(f"{current_session.get_user_id()}: {flask_request.get_data(as_text=True)}")
+
+    return app
+
+
+def litestar_shop() -> tuple[Litestar, LitestarReseal]:
+    """The shop in Litestar, with sessions in a file that nobody may open."""
+    reseal = LitestarReseal(Settings(api_domain=ORIGIN, database_uri="sqlite:////nowhere/sessions.db"))
+
+    @post("/login", status_code=200)
+    async def login(request: LitestarRequest[Any, Any, Any]) -> None:
+        await reseal.create_new_session(request, request.query_params.get("user", "alice"))
+
+    @get("/me")
+    async def me(session: Injected[Session]) -> str:
+        return session.get_user_id()
+
+    @post("/echo", status_code=200)
+    async def echo(request: LitestarRequest[Any, Any, Any], session: Injected[Session]) -> str:
+        return f"{session.get_user_id()}: {(await request.body()).decode()}"
+
+    return Litestar([login, me, echo], plugins=[reseal]), reseal

@@ -133,7 +133,7 @@ async def test_the_same_in_the_event_loop_of_the_test():
 @pytest.mark.parametrize("policy", ["graceful", "classic"])
 def test_sessions_in_sync_code_keep_users_signed_in_and_catch_the_thief(policy):
     clock, events = ManualClock(), Recorder()
-    app = wsgi_shop(clock, events, rotation_policy=policy, theft_response="revoke_session")
+    app, _ = wsgi_shop(clock, events, rotation_policy=policy, theft_response="revoke_session")
     assert_keeps_users_signed_in(app, SITE, clock=clock)
     assert not [event for event in events.all if event.name == "token_theft"]
     assert_catches_thieves(app, SITE, clock=clock)

@@ -17,13 +17,26 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from reseal.testing._async.faulty import AsyncFaultyStore
     from reseal.testing._sync.faulty import FaultyStore
+    from reseal.testing.assertions import (
+        assert_cookies_within,
+        assert_no_theft,
+        assert_refreshes,
+        assert_signed_in,
+        assert_signed_out,
+        assert_theft_detected,
+        async_assert_refreshes,
+        async_assert_signed_in,
+        async_assert_signed_out,
+    )
     from reseal.testing.browsers import AsyncBrowser, Browser
     from reseal.testing.clients import as_browser
     from reseal.testing.clock import ManualClock
     from reseal.testing.jar import Cookie, CookieJar
+    from reseal.testing.overrides import overridden
     from reseal.testing.recorder import Recorder
     from reseal.testing.reports import Outcome, Report
     from reseal.testing.scenarios import SetUpError
+    from reseal.testing.signing_in import async_signed_in, signed_in
     from reseal.testing.simulators import (
         assert_catches_thieves,
         assert_keeps_users_signed_in,
@@ -56,22 +69,45 @@ __all__ = [
     "Site",
     "as_browser",
     "assert_catches_thieves",
+    "assert_cookies_within",
     "assert_keeps_users_signed_in",
+    "assert_no_theft",
+    "assert_refreshes",
+    "assert_signed_in",
+    "assert_signed_out",
+    "assert_theft_detected",
     "async_assert_catches_thieves",
     "async_assert_keeps_users_signed_in",
+    "async_assert_refreshes",
+    "async_assert_signed_in",
+    "async_assert_signed_out",
     "async_honest_user",
     "async_lost_response",
     "async_refresh_race",
+    "async_signed_in",
     "async_theft",
     "honest_user",
     "lost_response",
+    "overridden",
     "refresh_race",
+    "signed_in",
     "theft",
 ]
 
 _HOMES: Final = {
     "_async.faulty": ("AsyncFaultyStore",),
     "_sync.faulty": ("FaultyStore",),
+    "assertions": (
+        "assert_cookies_within",
+        "assert_no_theft",
+        "assert_refreshes",
+        "assert_signed_in",
+        "assert_signed_out",
+        "assert_theft_detected",
+        "async_assert_refreshes",
+        "async_assert_signed_in",
+        "async_assert_signed_out",
+    ),
     "browsers": (
         "AsyncBrowser",
         "Browser",
@@ -82,12 +118,17 @@ _HOMES: Final = {
         "Cookie",
         "CookieJar",
     ),
+    "overrides": ("overridden",),
     "recorder": ("Recorder",),
     "reports": (
         "Outcome",
         "Report",
     ),
     "scenarios": ("SetUpError",),
+    "signing_in": (
+        "async_signed_in",
+        "signed_in",
+    ),
     "simulators": (
         "assert_catches_thieves",
         "assert_keeps_users_signed_in",

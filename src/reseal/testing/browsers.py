@@ -18,7 +18,7 @@ from reseal.testing.jar import CookieJar
 from reseal.testing.needs import httpx
 from reseal.testing.pages import USER_AGENT, Page, origin_of, parts, with_headers
 from reseal.testing.site import Call, Site, site_of
-from reseal.testing.transports import Target, async_transport_to, transport_to
+from reseal.testing.transports import Target, async_borrowed, async_transport_to, borrowed, transport_to
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -84,8 +84,8 @@ class Browser(httpx.Client):
     ) -> None:
         self.target: Target = target
         self.page: Page = page or _page(target, site_of(site), clock)
-        self._raise_errors = raise_errors
-        super().__init__(transport=transport_to(target, raise_errors=raise_errors), **_options(self.page, options))
+        transport = options.pop("transport", None) or transport_to(target, raise_errors=raise_errors)
+        super().__init__(transport=transport, **_options(self.page, options))
         self.event_hooks = {"request": [self.page.dress], "response": [self._keep]}
 
     @property
@@ -98,12 +98,12 @@ class Browser(httpx.Client):
         return self.page.site
 
     def tab(self) -> Self:
-        """Open another tab: the same cookies, requests of its own."""
-        return type(self)(self.target, page=self.page, raise_errors=self._raise_errors)
+        """Open another tab: the same cookies, requests of its own. It is closed with this browser."""
+        return type(self)(self.target, page=self.page, transport=borrowed(self._transport))
 
     def thief(self) -> Self:
-        """Return the browser of a thief, who copies the cookies now and goes his own way."""
-        return type(self)(self.target, page=self.page.copy(), raise_errors=self._raise_errors)
+        """Return the browser of a thief with a copy of the cookies of now. It is closed with this browser."""
+        return type(self)(self.target, page=self.page.copy(), transport=borrowed(self._transport))
 
     def sign_in(self, **options: Any) -> httpx.Response:
         """Send the site's sign-in call, with these options of httpx in addition. Raises ``HTTPStatusError``."""
@@ -142,8 +142,7 @@ class AsyncBrowser(httpx.AsyncClient):
     ) -> None:
         self.target: Target = target
         self.page: Page = page or _page(target, site_of(site), clock)
-        self._raise_errors = raise_errors
-        transport = async_transport_to(target, raise_errors=raise_errors)
+        transport = options.pop("transport", None) or async_transport_to(target, raise_errors=raise_errors)
         super().__init__(transport=transport, **_options(self.page, options))
         self.event_hooks = {"request": [self._dress], "response": [self._keep]}
 
@@ -157,12 +156,12 @@ class AsyncBrowser(httpx.AsyncClient):
         return self.page.site
 
     def tab(self) -> Self:
-        """Open another tab: the same cookies, requests of its own."""
-        return type(self)(self.target, page=self.page, raise_errors=self._raise_errors)
+        """Open another tab: the same cookies, requests of its own. It is closed with this browser."""
+        return type(self)(self.target, page=self.page, transport=async_borrowed(self._transport))
 
     def thief(self) -> Self:
-        """Return the browser of a thief, who copies the cookies now and goes his own way."""
-        return type(self)(self.target, page=self.page.copy(), raise_errors=self._raise_errors)
+        """Return the browser of a thief with a copy of the cookies of now. It is closed with this browser."""
+        return type(self)(self.target, page=self.page.copy(), transport=async_borrowed(self._transport))
 
     async def sign_in(self, **options: Any) -> httpx.Response:
         """Send the site's sign-in call, with these options of httpx in addition. Raises ``HTTPStatusError``."""

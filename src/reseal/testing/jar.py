@@ -74,7 +74,7 @@ class CookieJar:
     def keep(self, url: str, lines: Iterable[str]) -> None:
         """Keep what the ``Set-Cookie`` lines of a response of ``url`` say, and delete what they say is over."""
         for line in lines:
-            cookie = _parsed(line, url, self._clock.wall())
+            cookie = parsed(line, url, self._clock.wall())
             problem = _problem(cookie, url)
             if problem is not None:
                 self.dropped.append(f"{cookie.name}: {problem}")
@@ -89,7 +89,8 @@ class CookieJar:
         return "; ".join(f"{each.name}={each.value}" for each in sent) or None
 
 
-def _parsed(line: str, url: str, now: int) -> Cookie:
+def parsed(line: str, url: str, now: int) -> Cookie:
+    """Read a ``Set-Cookie`` line of a response of ``url``, which came at ``now`` (ms since the epoch)."""
     first, *rest = (part.strip() for part in line.split(";"))
     name, _, value = first.partition("=")
     said = {key.strip().lower(): text.strip() for key, _, text in (part.partition("=") for part in rest)}

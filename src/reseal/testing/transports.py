@@ -40,6 +40,16 @@ def async_transport_to(target: Target, *, raise_errors: bool = True) -> httpx.As
     return _ThreadedWSGI(target, raise_errors=raise_errors)
 
 
+def borrowed(transport: httpx.BaseTransport) -> httpx.BaseTransport:
+    """Return a transport that sends by another one, and does not close it."""
+    return _Borrowed(transport)
+
+
+def async_borrowed(transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+    """Return an async transport that sends by another one, and does not close it."""
+    return _AsyncBorrowed(transport)
+
+
 def is_asgi(app: Callable[..., Any]) -> bool:
     """Return whether an application is one of ASGI, by the arguments of its call. Raises ``TypeError`` for neither."""
     try:
@@ -57,6 +67,22 @@ def is_asgi(app: Callable[..., Any]) -> bool:
             "WSGI, called with environ and start_response; pass the URL of a running server instead"
         )
     return len(demanded) == _ASGI_ARGUMENTS
+
+
+class _Borrowed(httpx.BaseTransport):
+    def __init__(self, lender: httpx.BaseTransport) -> None:
+        self._lender = lender
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._lender.handle_request(request)
+
+
+class _AsyncBorrowed(httpx.AsyncBaseTransport):
+    def __init__(self, lender: httpx.AsyncBaseTransport) -> None:
+        self._lender = lender
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._lender.handle_async_request(request)
 
 
 class _Lifespan:
