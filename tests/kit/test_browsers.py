@@ -193,3 +193,15 @@ def test_the_origin_of_a_url_is_the_one_of_its_pages():
 def test_a_site_without_sign_out_is_asked_for_it():
     with Browser(wsgi) as alice, pytest.raises(ValueError, match=r'Site\(sign_out=\("POST", "/signout"\)\)'):
         alice.sign_out()
+
+
+async def test_a_transport_of_httpx_is_a_target_as_well():
+    def answer(request):
+        return httpx.Response(200, text=request.headers["sec-fetch-site"])
+
+    with Browser(httpx.MockTransport(answer)) as alice:
+        assert alice.get("/").text == "same-origin"
+    with pytest.raises(TypeError, match="an async transport needs an AsyncBrowser"):
+        Browser(httpx.AsyncHTTPTransport())
+    with pytest.raises(TypeError, match="a sync transport needs a Browser"):
+        AsyncBrowser(httpx.HTTPTransport())

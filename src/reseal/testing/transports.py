@@ -14,8 +14,8 @@ from typing import Any, Final, Self, TypeAlias
 
 from reseal.testing.needs import httpx
 
-Target: TypeAlias = str | Callable[..., Any]
-"""The URL of a server, or an application of ASGI or WSGI."""
+Target: TypeAlias = str | Callable[..., Any] | httpx.BaseTransport | httpx.AsyncBaseTransport
+"""The URL of a server, an application of ASGI or WSGI, or a transport of httpx to anything else."""
 
 _ASGI_ARGUMENTS: Final = 3
 _WSGI_ARGUMENTS: Final = 2
@@ -26,6 +26,10 @@ def transport_to(target: Target, *, raise_errors: bool = True) -> httpx.BaseTran
     """Make the transport of a sync client. ``raise_errors``: exceptions of an application reach the caller."""
     if isinstance(target, str):
         return httpx.HTTPTransport()
+    if isinstance(target, httpx.BaseTransport):
+        return borrowed(target)
+    if isinstance(target, httpx.AsyncBaseTransport):
+        raise TypeError("an async transport needs an AsyncBrowser, or the simulators that begin with async_")
     if is_asgi(target):
         return _ThreadedASGI(target, raise_errors=raise_errors)
     return httpx.WSGITransport(target, raise_app_exceptions=raise_errors)
@@ -35,6 +39,10 @@ def async_transport_to(target: Target, *, raise_errors: bool = True) -> httpx.As
     """Make the transport of an async client."""
     if isinstance(target, str):
         return httpx.AsyncHTTPTransport()
+    if isinstance(target, httpx.AsyncBaseTransport):
+        return async_borrowed(target)
+    if isinstance(target, httpx.BaseTransport):
+        raise TypeError("a sync transport needs a Browser, or the simulators without async_")
     if is_asgi(target):
         return _LoopASGI(target, raise_errors=raise_errors)
     return _ThreadedWSGI(target, raise_errors=raise_errors)
