@@ -21,6 +21,7 @@ APPS = Path(__file__).with_name("apps")
 KEY = "a-key-of-twenty-characters"
 PATIENCE = 60
 AT_ONCE = 64
+USERS = 24
 
 GUNICORN = "gunicorn --bind 127.0.0.1:{port} --no-control-socket --log-level warning --workers 2 --graceful-timeout 5"
 WSGI = {
@@ -42,14 +43,14 @@ ASGI = {
 
 
 @contextmanager
-def run(server: str, folder: Path, **variables: str) -> Iterator[str]:
-    """Run a server over an application; give the address of its site."""
+def run(server: str, folder: Path, app: str | None = None, **variables: str) -> Iterator[str]:
+    """Run a server over an application, ours without a framework or FastAPI's; give the address of its site."""
     port = free_port()
     site = f"http://localhost:{port}"
-    command = (WSGI | ASGI)[server].format(port=port).split()
+    *command, usual = (WSGI | ASGI)[server].format(port=port).split()
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [sys.executable, "-m", *command, app or usual],
             env=os.environ
             | {"API": site, "KEY": KEY, "PYTHONPATH": os.pathsep.join([*sys.path, str(APPS)])}
             | variables,
@@ -121,3 +122,19 @@ def refresh_at_once(site: str) -> None:
 def _refresh(site: str, token: str) -> httpx.Response:
     with browser(site, cookie=f"sRefreshToken={token}") as client:
         return client.post("/session/refresh")
+
+
+def crowd(site: str) -> None:
+    """Have many users live at once: nobody meets somebody else, and nobody is signed out."""
+
+    def live_as(name: str) -> None:
+        with browser(site) as user:
+            assert user.post(f"/login?{name}").status_code == 200
+            for _ in range(3):
+                seen = user.get("/feed", headers={"connection": "close"})
+                assert (seen.status_code, seen.json().get("user")) == (200, name)
+                assert user.post("/session/refresh").status_code == 200
+            assert user.get("/feed").json()["user"] == name
+
+    with ThreadPoolExecutor(USERS) as threads:
+        list(threads.map(live_as, [f"user-{n}" for n in range(USERS)]))
