@@ -231,6 +231,14 @@ def test_the_middleware_demands_claims_and_goes_by_another_key_of_opt() -> None:
         assert client.post("/session/refresh").json()["reason"] == "no_token"
 
 
+def test_the_middleware_may_stand_on_a_router() -> None:
+    reseal = Reseal(settings())
+    members = Router("/members", route_handlers=[user, free], middleware=[reseal.authentication()])
+    with visiting(Litestar([members, open_], plugins=[reseal], logging_config=None)) as client:
+        found = [client.get(path).status_code for path in ("/members/user", "/members/free", "/open")]
+    assert found == [401, 200, 200]
+
+
 def test_files_can_be_guarded(tmp_path: Any) -> None:
     (tmp_path / "report.txt").write_text("secret")
     files = create_static_files_router("/files", directories=[tmp_path], guards=[session_guard()])

@@ -106,7 +106,7 @@ def test_a_websocket_is_open_for_as_long_as_its_session_lives(
 
 
 def test_streams_end_with_the_session_as_well() -> None:
-    if not hasattr(handlers, "websocket_stream"):  # Litestar before 2.13
+    if not hasattr(handlers, "websocket_stream"):  # Litestar before 2.14
         return
 
     @handlers.websocket_stream("/stream")

@@ -77,7 +77,7 @@ class Provided(Provide):
 
     def __init__(self, dependency: Callable[[Scope], Awaitable[object]], demand: Demand | None) -> None:
         super().__init__(dependency)
-        self.demand = demand
+        self.demand: Demand | None = demand
         """``None`` where a visitor without a session is welcome as well."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
@@ -14,7 +14,6 @@ from litestar.config.app import AppConfig
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
-from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.base import InitPluginProtocol, ReceiveRoutePlugin
 from litestar.response import ServerSentEventMessage
@@ -154,7 +153,7 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
         app_config.exception_handlers = {ResealError: self._answer, **app_config.exception_handlers}
         app_config.dependencies = {**self._dependencies(), **app_config.dependencies}
         app_config.response_cache_config = _cached_for_all_only(app_config.response_cache_config)
-        if app_config.logging_config:
+        if app_config.logging_config and hasattr(app_config.logging_config, "disable_stack_trace"):  # Litestar 2.16
             app_config.logging_config.disable_stack_trace |= _EXPECTED
         self._describe(app_config)
         if self._has_routes:
@@ -213,21 +212,26 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
         enable_csrf_protection: bool | None = None,
         check_database: bool = False,
         claims: Iterable[ClaimCheck] = (),
-    ) -> DefineMiddleware:
+    ) -> Callable[[ASGIApp], ASGIApp]:
         """Make a middleware that demands a session of every request that is not excluded, by path or by ``opt``.
 
         ``connection.auth`` is the session, ``connection.user`` what ``retrieve_user(session, connection)`` returns
         (without it, the user's id). If that is ``None``, the user no longer exists, and the answer is 403.
         """
-        return DefineMiddleware(
-            Authentication,
-            reseal=self,
-            demand=Demand(enable_csrf_protection, check_database, tuple(claims)),
-            retrieve_user=retrieve_user,
-            exclude=exclude,
-            exclude_from_auth_key=exclude_opt_key,
-            exclude_http_methods=tuple(exclude_http_methods),
-        )
+        demand = Demand(enable_csrf_protection, check_database, tuple(claims))
+
+        def middleware(app: ASGIApp) -> ASGIApp:  # a function: Litestar copies other objects with their parts
+            return Authentication(
+                app,
+                reseal=self,
+                demand=demand,
+                retrieve_user=retrieve_user,
+                exclude=exclude,
+                exclude_from_auth_key=exclude_opt_key,
+                exclude_http_methods=tuple(exclude_http_methods),
+            )
+
+        return middleware
 
     async def verified(self, connection: Connection, demand: Demand) -> Session:
         """Return the session as a guard or middleware of the same request verified it, or verify it now."""
