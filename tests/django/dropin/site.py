@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from django.contrib import admin, messages
-from django.contrib.auth import aauthenticate, alogin, alogout, authenticate, login, logout
+from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import include, path
@@ -24,11 +26,6 @@ def whoami(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.user.username or "nobody")
 
 
-async def awhoami(request: HttpRequest) -> HttpResponse:
-    user = await request.auser()
-    return HttpResponse(user.username or "nobody")
-
-
 def sign_in(request: HttpRequest) -> HttpResponse:
     user = authenticate(request, username=request.POST["username"], password=request.POST["password"])
     if user is None:
@@ -37,19 +34,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return HttpResponse(user.username)
 
 
-async def asign_in(request: HttpRequest) -> HttpResponse:
-    user = await aauthenticate(request, username=request.POST["username"], password=request.POST["password"])
-    await alogin(request, user)
-    return HttpResponse(user.username)
-
-
 def sign_out(request: HttpRequest) -> HttpResponse:
     logout(request)
-    return HttpResponse()
-
-
-async def asign_out(request: HttpRequest) -> HttpResponse:
-    await alogout(request)
     return HttpResponse()
 
 
@@ -58,12 +44,6 @@ def data(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         request.session.update(json.loads(request.body))
     return JsonResponse({key: value for key, value in request.session.items() if not key.startswith("_")})
-
-
-async def adata(request: HttpRequest) -> HttpResponse:
-    if request.method == "POST":
-        await request.session.aupdate(json.loads(request.body))
-    return JsonResponse({key: value for key, value in await request.session.aitems() if not key.startswith("_")})
 
 
 def key(request: HttpRequest) -> HttpResponse:
@@ -80,18 +60,23 @@ def note(request: HttpRequest) -> HttpResponse:
     return render(request, "note.html")
 
 
+if hasattr(SessionBase, "aget"):
+    from tests.django.dropin import async_views as again
+else:
+    again = sys.modules[__name__]
+
 urlpatterns = [
     path("", include("reseal.django.urls")),
     path("admin/", admin.site.urls),
     path("public", public),
     path("whoami", whoami),
-    path("awhoami", awhoami),
+    path("awhoami", again.whoami),
     path("sign-in", csrf_exempt(sign_in)),
-    path("asign-in", csrf_exempt(asign_in)),
+    path("asign-in", csrf_exempt(again.sign_in)),
     path("sign-out", csrf_exempt(sign_out)),
-    path("asign-out", csrf_exempt(asign_out)),
+    path("asign-out", csrf_exempt(again.sign_out)),
     path("data", csrf_exempt(data)),
-    path("adata", csrf_exempt(adata)),
+    path("adata", csrf_exempt(again.data)),
     path("key", key),
     path("note", note),
     path("private", login_required(whoami, login_url="/accounts/login")),

@@ -33,10 +33,9 @@ class Browser:
         self._is_async = kind is AsyncClient
 
     def _send(self, method, path, *args, headers, **more):
+        response = getattr(self.client, method)(path, *args, headers=headers, **more)
         if self._is_async:
-            response = async_to_sync(getattr(self.client, method))(path, *args, headers=headers, **more)
-        else:
-            response = getattr(self.client, method)(path, *args, headers=headers, **more)
+            response = _awaited(response)
         for name in [name for name, each in self.client.cookies.items() if each["max-age"] == 0 or not each.value]:
             del self.client.cookies[name]
         return response
@@ -62,6 +61,11 @@ class Browser:
     @property
     def token(self):
         return self.cookies().get(ACCESS)
+
+
+@async_to_sync
+async def _awaited(response):
+    return await response
 
 
 @pytest.fixture(scope="module")

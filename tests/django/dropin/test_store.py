@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
@@ -50,7 +50,11 @@ class Async(Sync):
         async_to_sync(self.store.aset)(key, value)
 
 
-@pytest.fixture(params=[Sync, Async])
+COLOURS = [Sync, Async] if hasattr(SessionBase, "aget") else [Sync]
+"""Sessions have async methods since Django 5.1."""
+
+
+@pytest.fixture(params=COLOURS)
 def open_session(request, reseal):
     return request.param
 
