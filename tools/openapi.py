@@ -379,7 +379,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     ]
     if not operation.versioned:
         return asked
-    versions = [str(Version(5, minor)) for minor in range(OLDEST_ALIKE.minor, CURRENT.minor + 1)]
+    oldest = max(OLDEST_ALIKE, operation.since)
+    versions = [str(Version(5, minor)) for minor in range(oldest.minor, CURRENT.minor + 1)]
     return [*asked, {"name": "cdi-version", "in": "header", "required": True, "schema": {"enum": versions}}]
 
 
