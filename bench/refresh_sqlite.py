@@ -28,6 +28,7 @@ from measure import Variant, median, micro, print_machine, ratio, take_turns
 from stored import SCOPE, Line
 
 from reseal import AsyncEngine, AsyncSQLiteStore, Engine, Settings, SQLiteStore
+from reseal.clock import Mark
 from reseal.core import refresh_token
 from reseal.core.model import Device, NewSession
 from reseal.stores import rows
@@ -224,10 +225,10 @@ def _fill(engine: Any, path: Path, size: int) -> list[str]:
     connection.execute("BEGIN IMMEDIATE")
     for n in range(size):
         token = refresh_token.mint(scope, mac_key, str(uuid.uuid4()), 0, os.urandom(refresh_token.SECRET_BYTES))
-        tables.insert(connection, rows.of_new(scope, _new(token, n)), engine._clock.wall())
+        tables.insert(connection, rows.of_new(scope, _new(token, n)), engine._clock.wall(), ())
         if n in wanted:
             tokens.append(token.text)
-    tables.raise_high_water(connection, engine._clock.wall())
+    tables.raise_high_water(connection, Mark(engine._clock.wall()))
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

@@ -32,6 +32,7 @@ TYPES = {
     "TransferMethod": "text",
     "TheftResponse": "text",
     "Rollback": "text",
+    "EventOutbox": "text",
     "Secret": "secret text",
     "int": "whole number",
     "float": "number",

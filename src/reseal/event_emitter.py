@@ -5,19 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reseal.clock import Clock
-from reseal.core.events import NOBODY, Caller, Event, EventListener, EventName
+from reseal.core.events import NOBODY, OUTBOX_EVENTS, Caller, Event, EventListener, EventName, EventOutbox
 from reseal.core.model import Device, EndReason, Scope, SessionRecord
+from reseal.core.outbox import Report, Reports
 
 
 class EventEmitter:
-    """Emits the events of one scope to one listener. An exception in the listener fails the request."""
+    """Emits the events of one scope to one listener. An exception in the listener fails the request.
 
-    __slots__ = ("_clock", "_listener", "_scope")
+    It also drafts those that the store keeps in its outbox, with the change that they report.
+    """
 
-    def __init__(self, scope: Scope, clock: Clock, listener: EventListener) -> None:
+    __slots__ = ("_clock", "_kept", "_listener", "_scope")
+
+    def __init__(
+        self, scope: Scope, clock: Clock, listener: EventListener, outbox: EventOutbox = EventOutbox.OFF
+    ) -> None:
         self._scope = scope
         self._clock = clock
         self._listener = listener
+        self._kept = OUTBOX_EVENTS[outbox]
+
+    def draft(
+        self, name: EventName, caller: Caller = NOBODY, *, reason: str | None = None, other: Device | None = None
+    ) -> Reports:
+        """Draft an event for the outbox; empty if that does not take it."""
+        if name not in self._kept:
+            return ()
+        return (
+            Report(
+                name=name,
+                reason=reason,
+                device=caller.device,
+                other_device=other,
+                correlation_id=caller.correlation_id,
+            ),
+        )
+
+    def draft_ended(self, reason: EndReason) -> Reports:
+        """Draft the event of each session that is ended."""
+        return self.draft(EventName.SESSION_REVOKED, reason=reason.value)
 
     @property
     def listener(self) -> EventListener:

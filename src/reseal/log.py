@@ -57,6 +57,7 @@ def as_json(event: Event) -> str:
     other = event.other_device or NO_DEVICE
     members = {
         "event": event.name.value,
+        "id": event.id,
         "time": utc(event.at),
         "app_id": event.scope.app_id,
         "tenant_id": event.scope.tenant_id,

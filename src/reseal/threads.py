@@ -118,6 +118,8 @@ class _LoopSessions:
     revoke = _in_loop(AsyncSessions.revoke)
     revoke_user = _in_loop(AsyncSessions.revoke_user)
     end_before = _in_loop(AsyncSessions.end_before)
+    read_events = _in_loop(AsyncSessions.read_events)
+    acknowledge_events = _in_loop(AsyncSessions.acknowledge_events)
 
 
 class _LoopRequests(Generic[R_contra]):

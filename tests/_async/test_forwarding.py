@@ -21,7 +21,7 @@ CALLS = [
 async def test_a_call_is_passed_on_with_all_its_arguments(port, forwarding, name):
     inner = Mock(port)
     parameters = list(inspect.signature(getattr(port, name)).parameters.values())[1:]
-    arguments = [object() for each in parameters if each.kind is not each.KEYWORD_ONLY]
+    arguments = [Mock() for each in parameters if each.kind is not each.KEYWORD_ONLY]
     named = {each.name: object() for each in parameters if each.kind is each.KEYWORD_ONLY}
     result = getattr(forwarding(inner), name)(*arguments, **named)
     result = await result if inspect.iscoroutinefunction(getattr(port, name)) else result

@@ -21,17 +21,17 @@ class PartlyEnding(AsyncForwardingStore):
 
     has_failed = False
 
-    async def end(self, scope, handles, reason):
+    async def end(self, scope, handles, reason, reports=()):
         handles = list(handles)
         await self._fail_after(handles[:2], reason, several=len(handles) > 2)
-        return await super().end(scope, handles, reason)
+        return await super().end(scope, handles, reason, reports)
 
-    async def end_user(self, scope, user_id, reason, keep=None):
+    async def end_user(self, scope, user_id, reason, keep=None, reports=()):
         theirs = [
             record.handle for record in await self.list_user(scope, user_id, UserPlace(), PAGE) if record.handle != keep
         ]
         await self._fail_after(theirs[:2], reason, several=len(theirs) > 2)
-        return await super().end_user(scope, user_id, reason, keep)
+        return await super().end_user(scope, user_id, reason, keep, reports)
 
     async def _fail_after(self, handles, reason, *, several):
         if several and not self.has_failed:

@@ -22,17 +22,17 @@ class PartlyEnding(ForwardingStore):
 
     has_failed = False
 
-    def end(self, scope, handles, reason):
+    def end(self, scope, handles, reason, reports=()):
         handles = list(handles)
         self._fail_after(handles[:2], reason, several=len(handles) > 2)
-        return super().end(scope, handles, reason)
+        return super().end(scope, handles, reason, reports)
 
-    def end_user(self, scope, user_id, reason, keep=None):
+    def end_user(self, scope, user_id, reason, keep=None, reports=()):
         theirs = [
             record.handle for record in self.list_user(scope, user_id, UserPlace(), PAGE) if record.handle != keep
         ]
         self._fail_after(theirs[:2], reason, several=len(theirs) > 2)
-        return super().end_user(scope, user_id, reason, keep)
+        return super().end_user(scope, user_id, reason, keep, reports)
 
     def _fail_after(self, handles, reason, *, several):
         if several and not self.has_failed:

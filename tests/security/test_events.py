@@ -23,7 +23,7 @@ from reseal import (
     log_event,
 )
 from reseal.core import refresh_token
-from reseal.core.events import CORRELATION_ID_MAX, Caller
+from reseal.core.events import CORRELATION_ID_MAX, OUTBOX_EVENTS, Caller, EventOutbox
 from reseal.core.model import Device, EndReason, Scope
 from reseal.log import LOGGER, as_json
 from reseal.testing import ManualClock
@@ -37,9 +37,8 @@ HOUR = 3_600_000
 
 
 def inventory():
-    rows = [
-        line.split("|")[1:-1] for line in INVENTORY.read_text(encoding="utf-8").splitlines() if line.startswith("| ")
-    ]
+    text = INVENTORY.read_text(encoding="utf-8").partition("\n## ")[0]
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
     table = {}
     for event, level, always, known, meaning in rows[1:]:
         assert meaning.strip()
@@ -261,8 +260,16 @@ def test_every_event_that_has_members_has_fields_for_them():
     names = {field.name for field in dataclasses.fields(Event)}
     assert names == {
         *("name", "at", "scope", "session_handle", "user_id", "reason", "device", "other_device", "correlation_id"),
-        *("by", "note"),
+        *("by", "note", "id"),
     }
+
+
+def test_the_inventory_says_which_events_the_outbox_keeps():
+    text = INVENTORY.read_text(encoding="utf-8").partition("## Events in the outbox\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:4]] for line in text.splitlines() if line.startswith("| `")]
+    assert {event for event, security, _ in rows if security} == OUTBOX_EVENTS[EventOutbox.SECURITY]
+    assert {event for event, _, everything in rows if everything} == OUTBOX_EVENTS[EventOutbox.ALL]
+    assert OUTBOX_EVENTS[EventOutbox.OFF] == frozenset()
 
 
 # -- S94: forging a line --------------------------------------------------------------------------------------------

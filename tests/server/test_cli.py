@@ -75,6 +75,13 @@ def sessions(home):
     return asyncio.run(begin())
 
 
+def raising(error):
+    def fail():
+        raise error
+
+    return fail
+
+
 def rows(output):
     return json.loads(output)
 
@@ -621,6 +628,35 @@ def test_a_moment_has_passed_and_has_a_time_zone(run, sessions, moment):
     assert (code, out) == (REFUSED, "")
     assert "moment" in err
     assert len(rows(run("sessions", "list", "--user=u1", "--json")[1])) == 2
+
+
+def test_events_are_printed_once_to_each_consumer(run, sessions, monkeypatch):
+    assert run("events", "read", "audit") == (DONE, "", "")
+    monkeypatch.setenv("RESEAL_EVENT_OUTBOX", "security")
+    assert run("sessions", "revoke", sessions[0])[0] == DONE
+    assert run("sessions", "not-before", "now", "--user=u1")[0] == DONE
+    code, out, err = run("events", "read", "audit")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (DONE, "")
+    assert [(line["session_handle"], line["user_id"], line["reason"]) for line in lines] == [
+        (sessions[0], "u1", "revoked"),
+        (sessions[1], "u1", "not_before"),
+    ]
+    assert len({line["id"] for line in lines}) == 2
+    assert run("events", "read", "audit")[1] == ""
+    assert run("events", "read", "mailer")[1] == out
+    code, _, err = run("events", "read", "no name")
+    assert (code, "consumer: must be a name" in err) == (REFUSED, True)
+
+
+def test_events_that_could_not_be_printed_are_not_acknowledged(run, sessions, monkeypatch):
+    monkeypatch.setenv("RESEAL_EVENT_OUTBOX", "security")
+    assert run("sessions", "revoke", sessions[0])[0] == DONE
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.stdout, "flush", raising(OSError("no space left on the device")))
+        with pytest.raises(OSError, match="no space"):
+            main(("events", "read", "audit"))
+    assert sessions[0] in run("events", "read", "audit")[1]
 
 
 def test_check_after_a_restore_lists_the_sessions_at_risk(run, home, sessions):

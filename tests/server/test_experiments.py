@@ -13,7 +13,7 @@ from reseal._async.stores.postgres import AsyncPostgresStore as Store
 SIGNS_NOBODY_OUT = (
     STORE
     + """
-async def end(self, scope, handles, reason):
+async def end(self, scope, handles, reason, reports=()):
     return tuple(handles)
 Store.end = end
 """
@@ -22,7 +22,7 @@ FORGETS = (
     STORE
     + """
 replace = Store.replace
-async def forget(self, scope, record):
+async def forget(self, scope, record, reports=()):
     return True
 Store.replace = forget
 """
@@ -39,9 +39,9 @@ TAKES_A_FAULT_FOR_AN_END = (
     + """
 from reseal.core.errors import Refusal, StoreUnavailable, Unauthorised
 rotate = Store.rotate
-async def refuse(self, scope, rotation):
+async def refuse(self, scope, rotation, reports=()):
     try:
-        return await rotate(self, scope, rotation)
+        return await rotate(self, scope, rotation, reports)
     except StoreUnavailable:
         raise Unauthorised(Refusal.EXPIRED) from None
 Store.rotate = refuse

@@ -29,7 +29,7 @@ from reseal.testing._sync.world import World
 class NonAtomicRotate(MemoryStore):
     """Reads, lets others go first, and then writes whatever it decided."""
 
-    def rotate(self, scope, rotation):
+    def rotate(self, scope, rotation, reports=()):
         record, now = self.get(scope, rotation.handle)
         if record is None or why_ended(record, now) or record.current_hash != rotation.presented_hash:
             return None
@@ -65,8 +65,8 @@ class WallClock(MemoryStore):
 class EndsWithoutVersion(MemoryStore):
     """Ends a session without counting its version up, so that an old reader writes it alive again."""
 
-    def _end(self, scope, handle, reason):
-        done = super()._end(scope, handle, reason)
+    def _end(self, scope, handle, reason, reports):
+        done = super()._end(scope, handle, reason, reports)
         if done:
             record = self._sessions[scope][handle]
             self._sessions[scope][handle] = replace(record, version=record.version - 1)
@@ -161,9 +161,9 @@ class TakesAnyKey(OneRuleLess):
 class ForgetfulLine(TokenFamilies):
     known = False
 
-    def _respond_to_theft(self, verdict, record, caller):
+    def _respond_to_theft(self, verdict, record, token, caller):
         if self.known:
-            return super()._respond_to_theft(verdict, record, caller)
+            return super()._respond_to_theft(verdict, record, token, caller)
         return self.refused(Refusal.UNKNOWN_SESSION, record.handle, caller)
 
 
@@ -204,12 +204,12 @@ class GarbageIsTheft(Engine):
             record = self._store.get(self.settings.scope, handle).record
             if error.reason is Refusal.MALFORMED and record is not None and record.end_reason is None:
                 verdict = Reuse(rotation.ReuseSubtype.OLDER)
-                raise self._families._respond_to_theft(verdict, record, named["caller"]) from None
+                raise self._families._respond_to_theft(verdict, record, None, named["caller"]) from None
             raise
 
 
 class RefusingLine(TokenFamilies):
-    def _respond_to_theft(self, verdict, record, caller):
+    def _respond_to_theft(self, verdict, record, token, caller):
         return self.refused(Refusal.THEFT, record.handle, caller)
 
 

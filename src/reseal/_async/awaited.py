@@ -6,11 +6,15 @@ import asyncio
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
+
+from reseal.core.events import Event
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Handler = Callable[[Event], Awaitable[object] | None]
+"""Handles an event: a function, or a coroutine function."""
 
 
 def awaited(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -32,6 +36,13 @@ def awaited(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[
         return call(*args, **named)
 
     return _marked(checked)
+
+
+async def handle(handler: Handler, event: Event) -> None:
+    """Have an event handled."""
+    handled = handler(event)
+    if inspect.isawaitable(handled):
+        await handled
 
 
 def _owner(args: tuple[object, ...]) -> str:

@@ -18,7 +18,7 @@ from reseal._async import not_before
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
-from reseal._async.purger import ROWS, AsyncPurger
+from reseal._async.purger import ROWS, AsyncPurger, purge_events
 from reseal._async.token_families import AsyncTokenFamilies, Lifetimes, Step
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
@@ -28,6 +28,7 @@ from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
+from reseal.core.outbox import EventPage
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
@@ -65,8 +66,8 @@ class AsyncEngine:
         self._store = store
         self._owns_store = owns_store
         self._clock = clock or SystemClock()
-        self._on_event = on_event
-        self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event)
+        self._emitters = not_before.emitters(self._clock, on_event, settings.event_outbox)
+        self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event, settings.event_outbox)
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
         self._families = AsyncTokenFamilies(
             settings.scope,
@@ -283,20 +284,31 @@ class AsyncEngine:
             moment=moment,
         )
         await not_before.check(self._store, which)
-        return await not_before.step(self._store, which, after, not_before.emitter(self._clock, self._on_event))
+        return await not_before.step(self._store, which, after, self._emitters)
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
         return await self._families.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
 
     async def purge(self) -> int:
-        """Remove all sessions that are due; says how many. They go little by little anyway, as others are written."""
+        """Remove all sessions that are due; says how many. They go little by little anyway, as others are written.
+
+        Events of the outbox that are not kept any longer go as well.
+        """
         removed = 0
         while True:
             step = await self._store.purge(ROWS)
             removed += step.removed
-            if step.looked_at < ROWS:
+            if not await purge_events(self._store) and step.looked_at < ROWS:
                 return removed
+
+    async def read_events(self, consumer: str, limit: int) -> EventPage:
+        """Read up to ``limit`` events that a consumer has not acknowledged, of all apps and tenants of the store."""
+        return await self._store.read_events(ids.consumer(consumer), limit)
+
+    async def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        """Note that a consumer has handled everything up to a cursor. Idempotent."""
+        await self._store.acknowledge_events(ids.consumer(consumer), cursor)
 
     async def backlog(self) -> Backlog:
         """Count the sessions that are due to be looked at and removed: a gauge of how far purging is behind."""

@@ -13,6 +13,7 @@ from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
@@ -38,8 +39,8 @@ class AsyncForwardingStore:
     async def close(self) -> None:
         await self.inner.close()
 
-    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
-        return await self._call("insert", scope, lambda: self.inner.insert(scope, new))
+    async def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
+        return await self._call("insert", scope, lambda: self.inner.insert(scope, new, reports))
 
     async def get(self, scope: Scope, handle: str) -> Found:
         return await self._call("get", scope, lambda: self.inner.get(scope, handle))
@@ -47,17 +48,33 @@ class AsyncForwardingStore:
     async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         return await self._call("get_many", scope, lambda: self.inner.get_many(scope, handles))
 
-    async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
-        return await self._call("rotate", scope, lambda: self.inner.rotate(scope, rotation))
+    async def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
+        return await self._call("rotate", scope, lambda: self.inner.rotate(scope, rotation, reports))
 
-    async def replace(self, scope: Scope, record: SessionRecord) -> bool:
-        return await self._call("replace", scope, lambda: self.inner.replace(scope, record))
+    async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
+        return await self._call("replace", scope, lambda: self.inner.replace(scope, record, reports))
 
-    async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
-        return await self._call("end", scope, lambda: self.inner.end(scope, handles, reason))
+    async def end(
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+    ) -> tuple[str, ...]:
+        return await self._call("end", scope, lambda: self.inner.end(scope, handles, reason, reports))
 
-    async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
-        return await self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep))
+    async def end_user(
+        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
+    ) -> tuple[str, ...]:
+        return await self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep, reports))
+
+    async def append_event(self, occurrence: Occurrence) -> bool:
+        return await self._call("append_event", occurrence.scope, lambda: self.inner.append_event(occurrence))
+
+    async def read_events(self, consumer: str, limit: int) -> EventPage:
+        return await self._call("read_events", None, lambda: self.inner.read_events(consumer, limit))
+
+    async def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        await self._call("acknowledge_events", None, lambda: self.inner.acknowledge_events(consumer, cursor))
+
+    async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
+        return await self._call("purge_events", None, lambda: self.inner.purge_events(limit, retention))
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         return await self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))
@@ -205,3 +222,9 @@ class AsyncForwardingSessions:
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         return await self.inner.revoke_user(user_id, keep=keep)
+
+    async def read_events(self, consumer: str, limit: int) -> EventPage:
+        return await self.inner.read_events(consumer, limit)
+
+    async def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        await self.inner.acknowledge_events(consumer, cursor)

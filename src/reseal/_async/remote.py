@@ -23,6 +23,7 @@ from reseal.core.access_token import Audience, Claims
 from reseal.core.errors import ConfigurationError, Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import Device, EndReason, SessionRecord
+from reseal.core.outbox import EventPage
 from reseal.core.secret import Secret
 from reseal.core.selection import UserPlace
 from reseal.core.tokens import TokenPair
@@ -33,6 +34,10 @@ from reseal.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
+_NO_EVENTS: Final = (
+    "events are read where their store is: call deliver_events in a process that embeds the sessions, or run "
+    "reseal events read beside the service; Remote passes none on"
+)
 HANDLES_AT_ONCE: Final = 1_000
 
 
@@ -288,6 +293,14 @@ class AsyncRemote:
             return ()
         kept = None if keep is None else _text(keep)
         return await self._calls.call("revoke_user", tuple[str, ...], repeatable=False, user_id=user_id, keep=kept)
+
+    async def read_events(self, consumer: str, limit: int) -> EventPage:  # noqa: ARG002
+        """Raise ``ConfigurationError``: the service does not pass events on."""
+        raise ConfigurationError((_NO_EVENTS,))
+
+    async def acknowledge_events(self, consumer: str, cursor: int) -> None:  # noqa: ARG002
+        """Raise ``ConfigurationError``: the service does not pass events on."""
+        raise ConfigurationError((_NO_EVENTS,))
 
     async def _list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         return await self._calls.call(

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar, overload
 
 from reseal._async import (
     changes,
+    delivery,
     impersonation,
     page_loads,
     refreshing,
@@ -20,7 +21,7 @@ from reseal._async import (
     signing_out,
     verification,
 )
-from reseal._async.awaited import awaited
+from reseal._async.awaited import Handler, awaited
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
@@ -31,6 +32,7 @@ from reseal.core.claims import ClaimCheck
 from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.core.events import Caller, EventListener, EventName
 from reseal.core.model import SessionRecord
+from reseal.core.outbox import Delivered
 from reseal.event_emitter import EventEmitter
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -318,6 +320,17 @@ class AsyncReseal:
     async def rotate_keys(self) -> str:
         """Publish a new signing key now; it signs two minutes later. Returns its ``kid``."""
         return await self.backend.rotate_keys()
+
+    @awaited
+    async def deliver_events(self, consumer: str, handler: Handler, *, limit: int = 100) -> Delivered:
+        """Pass up to ``limit`` events of the outbox to ``handler``, oldest first, and acknowledge them.
+
+        These are the events of all apps and tenants of the store that ``event_outbox`` has it keep. Each is delivered
+        at least once, and again with the same ``id`` if the process ended before it was acknowledged. An exception in
+        the handler is raised here after the events before it were acknowledged. One process at a time should deliver
+        to a consumer. Raises ``InvalidInput``, ``StoreUnavailable``, ``ConfigurationError`` with ``Remote`` sessions.
+        """
+        return await delivery.deliver(self.backend, consumer, handler, limit)
 
     # -- for adapters -----------------------------------------------------------------------------------------------
 

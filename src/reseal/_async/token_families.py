@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from reseal._async import paging
 from reseal._async.ports import AsyncSessionStore
-from reseal.core import attempt, refresh_token, rotation, ticket
+from reseal.core import attempt, outbox, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, EventName
 from reseal.core.model import (
@@ -27,6 +27,7 @@ from reseal.core.model import (
     SessionRecord,
     TheftResponse,
 )
+from reseal.core.outbox import Occurrence
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.selection import UserPlace
 from reseal.core.ticket import Ticket
@@ -114,6 +115,7 @@ class AsyncTokenFamilies:
                 device=caller.device,
                 use_static_key=use_static_key,
             ),
+            self._emitter.draft(EventName.SESSION_CREATED, caller),
         )
         if record is None:
             raise StoreUnavailable("the random source gave a session handle twice")
@@ -148,6 +150,8 @@ class AsyncTokenFamilies:
             found = await self._store.get(self._scope, token.handle)
             verdict = rotation.decide(found.record, token, found.now, self._policy, attempt_hash)
             if isinstance(verdict, rotation.Refuse):
+                if verdict.reason is Refusal.NEWER_THAN_STORE:
+                    await self._append(EventName.STORE_ROLLED_BACK, token, found.record, caller, verdict.reason.value)
                 raise self.refused(verdict.reason, token.handle, caller)
             if found.record is None:
                 continue
@@ -204,14 +208,15 @@ class AsyncTokenFamilies:
 
     async def end(self, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
         """End sessions; names those that this call ended."""
-        ended = await self._store.end(self._scope, handles, reason)
+        ended = await self._store.end(self._scope, handles, reason, self._emitter.draft_ended(reason))
         self._emitter.emit_ended(ended, None, reason)
         return ended
 
     async def end_user(self, user_id: str, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user but ``keep``; names those that this call ended."""
-        ended = await self._store.end_user(self._scope, user_id, EndReason.USER_REVOKED, keep)
-        self._emitter.emit_ended(ended, user_id, EndReason.USER_REVOKED)
+        reason = EndReason.USER_REVOKED
+        ended = await self._store.end_user(self._scope, user_id, reason, keep, self._emitter.draft_ended(reason))
+        self._emitter.emit_ended(ended, user_id, reason)
         return ended
 
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
@@ -230,7 +235,7 @@ class AsyncTokenFamilies:
 
     async def _rotate(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
         successor, step = self._next(token, caller, attempt_hash)
-        record = await self._store.rotate(self._scope, step)
+        record = await self._store.rotate(self._scope, step, self._emitter.draft(EventName.SESSION_REFRESHED, caller))
         if record is None:
             return None
         self._emitter.emit_for(EventName.SESSION_REFRESHED, record, caller)
@@ -265,11 +270,14 @@ class AsyncTokenFamilies:
             case rotation.Replay():
                 return await self._replay(verdict, Found(record, now), token, caller)
             case rotation.Reuse():
-                raise await self._respond_to_theft(verdict, record, caller)
+                raise await self._respond_to_theft(verdict, record, token, caller)
             case rotation.Adopt():
                 return await self._adopt(record, now, token, caller, attempt_hash)
             case rotation.Fork() if await self._store.replace(
-                self._scope, rotation.ended(record, EndReason.FORKED, now)
+                self._scope,
+                rotation.ended(record, EndReason.FORKED, now),
+                self._emitter.draft(EventName.STORE_ROLLED_BACK, caller, reason=Refusal.FORKED.value)
+                + self._emitter.draft_ended(EndReason.FORKED),
             ):
                 self._emitter.emit_for(EventName.STORE_ROLLED_BACK, record, caller, reason=Refusal.FORKED.value)
                 self._emitter.emit_ended((record.handle,), record.user_id, EndReason.FORKED)
@@ -282,7 +290,9 @@ class AsyncTokenFamilies:
         """Let the line go on from a token that is newer than its row."""
         successor, step = self._next(token, caller, attempt_hash)
         adopted = rotation.adopted(record, token, step, now)
-        if not await self._store.replace(self._scope, adopted):
+        reports = self._emitter.draft(EventName.STORE_ROLLED_BACK, caller, reason=ADOPTED)
+        reports += self._emitter.draft(EventName.SESSION_REFRESHED, caller)
+        if not await self._store.replace(self._scope, adopted, reports):
             return None
         self._emitter.emit_for(EventName.STORE_ROLLED_BACK, adopted, caller, reason=ADOPTED)
         self._emitter.emit_for(EventName.SESSION_REFRESHED, adopted, caller)
@@ -298,7 +308,10 @@ class AsyncTokenFamilies:
         successor = next((each for each in opened if each is not None), None)
         if successor is None or not hmac.compare_digest(successor.hash, record.current_hash):
             raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller)
-        if record is not found.record and not await self._store.replace(self._scope, record):
+        reports = self._emitter.draft(EventName.SESSION_REPLAYED, caller)
+        if verdict.in_step:
+            reports += self._emitter.draft(EventName.SESSION_IN_STEP, caller, other=record.device)
+        if record is not found.record and not await self._store.replace(self._scope, record, reports):
             return None
         self._emitter.emit_for(EventName.SESSION_REPLAYED, record, caller)
         if verdict.in_step:
@@ -306,16 +319,14 @@ class AsyncTokenFamilies:
         return Step(record, successor, found.now)
 
     async def _respond_to_theft(
-        self, verdict: rotation.Reuse, record: SessionRecord, caller: Caller
+        self, verdict: rotation.Reuse, record: SessionRecord, token: RefreshToken, caller: Caller
     ) -> TokenTheftDetected:
         subtype, response = verdict.subtype.value, self._policy.theft_response
         if response is TheftResponse.REVOKE_USER:
             # The others first: if the store fails here, the next try finds this session live and begins again.
             await self.end_user(record.user_id, keep=record.handle)
         try:
-            told = response is not TheftResponse.REPORT and not await self._store.end(
-                self._scope, (record.handle,), EndReason.THEFT
-            )
+            told = not await self._end_stolen(subtype, record, token, caller)
         except StoreUnavailable:
             # It may have ended all the same, and then nobody meets this theft again.
             self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
@@ -323,6 +334,23 @@ class AsyncTokenFamilies:
         if not told:
             self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
         return TokenTheftDetected(record.user_id, record.handle, subtype)
+
+    async def _end_stolen(self, subtype: str, record: SessionRecord, token: RefreshToken, caller: Caller) -> bool:
+        """End a session as stolen, unless a theft is only reported; ``False`` if somebody else has ended it."""
+        if self._policy.theft_response is TheftResponse.REPORT:
+            await self._append(EventName.TOKEN_THEFT, token, record, caller, subtype)
+            return True
+        reports = self._emitter.draft(EventName.TOKEN_THEFT, caller, reason=subtype, other=record.device)
+        return bool(await self._store.end(self._scope, (record.handle,), EndReason.THEFT, reports))
+
+    async def _append(
+        self, name: EventName, token: RefreshToken, record: SessionRecord | None, caller: Caller, reason: str
+    ) -> None:
+        """Put an event without a change of a row into the outbox, once for each token that is presented."""
+        user_id, other = (None, None) if record is None else (record.user_id, record.device)
+        event_id = outbox.id_of(self._scope, name, token.handle, token.hash)
+        for report in self._emitter.draft(name, caller, reason=reason, other=other):
+            await self._store.append_event(Occurrence(self._scope, token.handle, user_id, report, event_id))
 
     def _mint(self, handle: str, generation: int) -> RefreshToken:
         secret = self._random(refresh_token.SECRET_BYTES)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from reseal.core.events import Event
+
 P = ParamSpec("P")
 T = TypeVar("T")
+Handler = Callable[[Event], object]
+"""Handles an event."""
 
 
 def awaited(call: Callable[P, T]) -> Callable[P, T]:
     """Return the function as it is."""
     return call
+
+
+def handle(handler: Handler, event: Event) -> None:
+    """Have an event handled."""
+    handler(event)

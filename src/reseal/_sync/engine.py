@@ -19,7 +19,7 @@ from reseal._sync import not_before
 from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.not_before import Ended
 from reseal._sync.ports import Store
-from reseal._sync.purger import ROWS, Purger
+from reseal._sync.purger import ROWS, Purger, purge_events
 from reseal._sync.token_families import TokenFamilies, Lifetimes, Step
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
@@ -29,6 +29,7 @@ from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
+from reseal.core.outbox import EventPage
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
@@ -66,8 +67,8 @@ class Engine:
         self._store = store
         self._owns_store = owns_store
         self._clock = clock or SystemClock()
-        self._on_event = on_event
-        self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event)
+        self._emitters = not_before.emitters(self._clock, on_event, settings.event_outbox)
+        self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event, settings.event_outbox)
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
         self._families = TokenFamilies(
             settings.scope,
@@ -284,20 +285,31 @@ class Engine:
             moment=moment,
         )
         not_before.check(self._store, which)
-        return not_before.step(self._store, which, after, not_before.emitter(self._clock, self._on_event))
+        return not_before.step(self._store, which, after, self._emitters)
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""
         return self._families.end_user(ids.user_id(user_id), ids.handle_or_none(keep, "keep"))
 
     def purge(self) -> int:
-        """Remove all sessions that are due; says how many. They go little by little anyway, as others are written."""
+        """Remove all sessions that are due; says how many. They go little by little anyway, as others are written.
+
+        Events of the outbox that are not kept any longer go as well.
+        """
         removed = 0
         while True:
             step = self._store.purge(ROWS)
             removed += step.removed
-            if step.looked_at < ROWS:
+            if not purge_events(self._store) and step.looked_at < ROWS:
                 return removed
+
+    def read_events(self, consumer: str, limit: int) -> EventPage:
+        """Read up to ``limit`` events that a consumer has not acknowledged, of all apps and tenants of the store."""
+        return self._store.read_events(ids.consumer(consumer), limit)
+
+    def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        """Note that a consumer has handled everything up to a cursor. Idempotent."""
+        self._store.acknowledge_events(ids.consumer(consumer), cursor)
 
     def backlog(self) -> Backlog:
         """Count the sessions that are due to be looked at and removed: a gauge of how far purging is behind."""

@@ -14,6 +14,7 @@ from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
@@ -39,8 +40,8 @@ class ForwardingStore:
     def close(self) -> None:
         self.inner.close()
 
-    def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
-        return self._call("insert", scope, lambda: self.inner.insert(scope, new))
+    def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
+        return self._call("insert", scope, lambda: self.inner.insert(scope, new, reports))
 
     def get(self, scope: Scope, handle: str) -> Found:
         return self._call("get", scope, lambda: self.inner.get(scope, handle))
@@ -48,17 +49,33 @@ class ForwardingStore:
     def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         return self._call("get_many", scope, lambda: self.inner.get_many(scope, handles))
 
-    def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
-        return self._call("rotate", scope, lambda: self.inner.rotate(scope, rotation))
+    def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
+        return self._call("rotate", scope, lambda: self.inner.rotate(scope, rotation, reports))
 
-    def replace(self, scope: Scope, record: SessionRecord) -> bool:
-        return self._call("replace", scope, lambda: self.inner.replace(scope, record))
+    def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
+        return self._call("replace", scope, lambda: self.inner.replace(scope, record, reports))
 
-    def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
-        return self._call("end", scope, lambda: self.inner.end(scope, handles, reason))
+    def end(
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+    ) -> tuple[str, ...]:
+        return self._call("end", scope, lambda: self.inner.end(scope, handles, reason, reports))
 
-    def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
-        return self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep))
+    def end_user(
+        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
+    ) -> tuple[str, ...]:
+        return self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep, reports))
+
+    def append_event(self, occurrence: Occurrence) -> bool:
+        return self._call("append_event", occurrence.scope, lambda: self.inner.append_event(occurrence))
+
+    def read_events(self, consumer: str, limit: int) -> EventPage:
+        return self._call("read_events", None, lambda: self.inner.read_events(consumer, limit))
+
+    def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        self._call("acknowledge_events", None, lambda: self.inner.acknowledge_events(consumer, cursor))
+
+    def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
+        return self._call("purge_events", None, lambda: self.inner.purge_events(limit, retention))
 
     def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         return self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))
@@ -206,3 +223,9 @@ class ForwardingSessions:
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         return self.inner.revoke_user(user_id, keep=keep)
+
+    def read_events(self, consumer: str, limit: int) -> EventPage:
+        return self.inner.read_events(consumer, limit)
+
+    def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        self.inner.acknowledge_events(consumer, cursor)

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from reseal._sync.ports import SessionStore
 from reseal.clock import Clock
 from reseal.core.errors import InvalidInput
-from reseal.core.events import EventListener
-from reseal.core.model import EndReason, Scope, SessionRecord
+from reseal.core.events import EventListener, EventOutbox
+from reseal.core.model import EndReason, Scope
 from reseal.core.selection import Before, Place
 from reseal.event_emitter import EventEmitter
 
@@ -26,7 +26,7 @@ AHEAD: Final = 60_000
 """Milliseconds by which the caller's clock may be ahead of the store's time."""
 FIRST: Final[Place | None] = Place()
 """Where the first step begins."""
-Emit = Callable[[Scope, SessionRecord], None]
+Emitters = Callable[[Scope], EventEmitter]
 
 
 class Ended(NamedTuple):
@@ -36,13 +36,9 @@ class Ended(NamedTuple):
     after: Place | None
 
 
-def emitter(clock: Clock, on_event: EventListener) -> Emit:
-    """Return a function that emits an event for each ended session, in its scope."""
-
-    def emit(scope: Scope, record: SessionRecord) -> None:
-        EventEmitter(scope, clock, on_event).emit_ended((record.handle,), record.user_id, EndReason.NOT_BEFORE)
-
-    return emit
+def emitters(clock: Clock, on_event: EventListener, outbox: EventOutbox) -> Emitters:
+    """Return a function that makes the emitter of a scope."""
+    return lambda scope: EventEmitter(scope, clock, on_event, outbox)
 
 
 def check(store: SessionStore, which: Before) -> None:
@@ -51,14 +47,15 @@ def check(store: SessionStore, which: Before) -> None:
         raise InvalidInput("moment", "is still to come: name one that has passed, now at the latest")
 
 
-def step(store: SessionStore, which: Before, after: Place, emit: Emit) -> Ended:
-    """End some of these sessions, those behind ``after``; ``emit`` is called for each. Raises ``StoreUnavailable``."""
+def step(store: SessionStore, which: Before, after: Place, emitters: Emitters) -> Ended:
+    """End some of these sessions, those behind ``after``, with an event for each. Raises ``StoreUnavailable``."""
     found = store.list_before(which, after, AT_ONCE)
     sessions = 0
     for scope, some in groupby(found, key=lambda each: each[0]):
         records = {record.handle: record for _, record in some}
-        for handle in store.end(scope, records, EndReason.NOT_BEFORE):
-            emit(scope, records[handle])
+        emitter, reason = emitters(scope), EndReason.NOT_BEFORE
+        for handle in store.end(scope, records, reason, emitter.draft_ended(reason)):
+            emitter.emit_ended((handle,), records[handle].user_id, reason)
             sessions += 1
     if len(found) < AT_ONCE:
         return Ended(sessions, None)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from reseal._sync.ports import SessionStore
+from reseal._sync.ports import EventStore, SessionStore
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
+from reseal.log import LOGGER
 
 EVERY: Final = 10_000
 """Milliseconds between two steps while there is little to do."""
@@ -37,3 +38,12 @@ class Purger:
         self._at, self._calls = now + EVERY, 0
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
             self._is_behind = (self._store.purge(ROWS)).looked_at >= ROWS
+            self._is_behind |= purge_events(self._store)
+
+
+def purge_events(store: EventStore) -> bool:
+    """Purge the outbox a little; returns whether there is more to do. Raises ``StoreUnavailable``."""
+    purged = store.purge_events(ROWS)
+    if purged.unread:
+        LOGGER.warning("%d events were removed from the outbox before every consumer had read them", purged.unread)
+    return purged.more

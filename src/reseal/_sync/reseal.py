@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, overload
 
 from reseal._sync import (
     changes,
+    delivery,
     impersonation,
     page_loads,
     refreshing,
@@ -21,7 +22,7 @@ from reseal._sync import (
     signing_out,
     verification,
 )
-from reseal._sync.awaited import awaited
+from reseal._sync.awaited import Handler, awaited
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
@@ -32,6 +33,7 @@ from reseal.core.claims import ClaimCheck
 from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.core.events import Caller, EventListener, EventName
 from reseal.core.model import SessionRecord
+from reseal.core.outbox import Delivered
 from reseal.event_emitter import EventEmitter
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -319,6 +321,17 @@ class Reseal:
     def rotate_keys(self) -> str:
         """Publish a new signing key now; it signs two minutes later. Returns its ``kid``."""
         return self.backend.rotate_keys()
+
+    @awaited
+    def deliver_events(self, consumer: str, handler: Handler, *, limit: int = 100) -> Delivered:
+        """Pass up to ``limit`` events of the outbox to ``handler``, oldest first, and acknowledge them.
+
+        These are the events of all apps and tenants of the store that ``event_outbox`` has it keep. Each is delivered
+        at least once, and again with the same ``id`` if the process ended before it was acknowledged. An exception in
+        the handler is raised here after the events before it were acknowledged. One process at a time should deliver
+        to a consumer. Raises ``InvalidInput``, ``StoreUnavailable``, ``ConfigurationError`` with ``Remote`` sessions.
+        """
+        return delivery.deliver(self.backend, consumer, handler, limit)
 
     # -- for adapters -----------------------------------------------------------------------------------------------
 

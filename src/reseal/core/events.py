@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -41,6 +41,26 @@ class EventName(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
 
 
+class EventOutbox(StrEnum):
+    """Which events are kept in the store until they were read: see :data:`OUTBOX_EVENTS`."""
+
+    OFF = "off"
+    SECURITY = "security"
+    ALL = "all"
+
+
+_SECURITY: Final = frozenset(
+    {EventName.SESSION_REVOKED, EventName.TOKEN_THEFT, EventName.SESSION_IN_STEP, EventName.STORE_ROLLED_BACK}
+)
+OUTBOX_EVENTS: Final[Mapping[EventOutbox, frozenset[EventName]]] = {
+    EventOutbox.OFF: frozenset(),
+    EventOutbox.SECURITY: _SECURITY,
+    EventOutbox.ALL: _SECURITY | {EventName.SESSION_CREATED, EventName.SESSION_REFRESHED, EventName.SESSION_REPLAYED},
+}
+"""The events of each setting. None of them can be caused without a genuine token or a call of the application: a
+stranger cannot fill the outbox."""
+
+
 class Caller(NamedTuple):
     """The caller as described by the request: evidence for events, never a reason to trust."""
 
@@ -75,6 +95,8 @@ class Event:
     """Who caused it, if known: the name of an API key, or of the operator who ran a command."""
     note: str | None = None
     """Their reason, in their own words."""
+    id: str | None = None
+    """Of an event from the outbox: 32 hexadecimal digits, the same at every delivery."""
 
 
 EventListener = Callable[[Event], None]

@@ -6,9 +6,13 @@ store and some user in another. An instance of a subclass of ``str`` becomes the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from reseal.core.errors import InvalidInput
+
+_CONSUMER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 def user_id(given: str) -> str:
@@ -31,6 +35,13 @@ def handles(given: Iterable[str]) -> tuple[str, ...]:
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise InvalidInput("session_handles", f"must be several handles, not one {_kind(given)}: pass [session_handle]")
     return tuple(_plain("session_handles", each, "str(session_handle) for each") for each in given)
+
+
+def consumer(given: str) -> str:
+    """Return the name of a consumer of events. Raises ``InvalidInput``."""
+    if isinstance(given, str) and _CONSUMER.fullmatch(given):
+        return str.__str__(given)
+    raise InvalidInput("consumer", 'must be a name of 1 to 64 letters, digits and ._- like "mailer"')
 
 
 def _plain(argument: str, given: object, advice: str) -> str:

@@ -187,5 +187,10 @@ class StoredKey(NamedTuple):
         return f"StoredKey(kid={self.kid!r}, algorithm={self.algorithm!r})"
 
 
+def printable(text: str) -> str:
+    """Return text without the characters that could break a log line or cannot be stored."""
+    return _UNPRINTABLE.sub("", text)
+
+
 def _evidence(text: str | None, longest: int) -> str | None:
-    return None if text is None else _UNPRINTABLE.sub("", text[: 2 * longest])[:longest] or None
+    return None if text is None else printable(text[: 2 * longest])[:longest] or None

@@ -96,3 +96,5 @@ class ThreadSessions:
     revoke = _waiting(Sessions.revoke)
     revoke_user = _waiting(Sessions.revoke_user)
     end_before = _waiting(Sessions.end_before)
+    read_events = _waiting(Sessions.read_events)
+    acknowledge_events = _waiting(Sessions.acknowledge_events)

@@ -22,7 +22,7 @@ from reseal.core.errors import (
     TokenTheftDetected,
     Unauthorised,
 )
-from reseal.core.events import Caller
+from reseal.core.events import Caller, EventOutbox
 from reseal.core.model import EndReason
 from reseal.core.secret import Secret
 from reseal.core.selection import PAGE, Place, UserPlace
@@ -183,10 +183,15 @@ def profile_of(settings: Settings) -> Profile:
     return Profile(**{name: getattr(settings, name) for name in Profile.__struct_fields__})
 
 
-def settings_of(profile: Profile, secret_key: Secret | None, accepted_secret_keys: Secret | None = None) -> Settings:
+def settings_of(
+    profile: Profile,
+    secret_key: Secret | None,
+    accepted_secret_keys: Secret | None = None,
+    event_outbox: EventOutbox = EventOutbox.OFF,
+) -> Settings:
     """Write the configuration of an engine for a profile. Raises ``ConfigurationError``."""
     values: dict[str, object] = {name: getattr(profile, name) for name in Profile.__struct_fields__}
-    values |= {"secret_key": secret_key, "accepted_secret_keys": accepted_secret_keys}
+    values |= {"secret_key": secret_key, "accepted_secret_keys": accepted_secret_keys, "event_outbox": event_outbox}
     return Settings(**values, database_uri="memory:")  # type: ignore[arg-type]  # Settings checks
 
 

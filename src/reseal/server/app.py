@@ -92,7 +92,9 @@ class Service:
         watched = TimedStore(store, self.metrics.note_store)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._note)
         secrets = settings.secret_key, settings.accepted_secret_keys
-        self._rpc_engines = rpc.RpcEngines(self.directory, self.clock, *secrets, random, on_event=self._note)
+        self._rpc_engines = rpc.RpcEngines(
+            self.directory, self.clock, *secrets, random, self._note, settings.event_outbox
+        )
         keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
         self._proxies = Proxies(settings.trusted_proxies)

@@ -25,6 +25,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from reseal._async.ports import AsyncStore
+from reseal._async.purger import purge_events
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
 from reseal.server import request_log, tls
@@ -162,7 +164,7 @@ class Application:
         store, note = self.service.store, self.service.metrics.note_backlog
         while True:
             with suppress(StoreUnavailable):  # requests report an unavailable store
-                while (await store.purge(PURGE_ROWS)).looked_at >= PURGE_ROWS:
+                while await _purge_some(store):
                     note(await store.backlog())
                     await asyncio.sleep(PURGE_PAUSE)
                 note(await store.backlog())
@@ -182,6 +184,12 @@ class Application:
                 )
                 await writer.drain()
         writer.close()
+
+
+async def _purge_some(store: AsyncStore) -> bool:
+    """Take one step of purging; returns whether there is more to do."""
+    is_behind = (await store.purge(PURGE_ROWS)).looked_at >= PURGE_ROWS
+    return await purge_events(store) or is_behind
 
 
 def worker() -> Application:

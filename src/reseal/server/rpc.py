@@ -21,7 +21,7 @@ from reseal.cdi.paths import DEFAULT, Right
 from reseal.cdi.problem import INVALID_JSON, INVALID_KEY, NOT_FOUND, Problem
 from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError, Refusal, ResealError
-from reseal.core.events import EventListener
+from reseal.core.events import EventListener, EventOutbox
 from reseal.core.model import SessionRecord
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
@@ -58,12 +58,14 @@ class RpcEngines:
         accepted_secret_keys: Secret | None,
         random: Callable[[int], bytes],
         on_event: EventListener,
+        event_outbox: EventOutbox,
     ) -> None:
         self._directory = directory
         self._clock = clock
         self._secret_keys = secret_key, accepted_secret_keys
         self._random = random
         self._on_event = on_event
+        self._event_outbox = event_outbox
         self._engines: dict[Key, AsyncEngine] = {}
         self._lock = asyncio.Lock()
 
@@ -114,7 +116,7 @@ class RpcEngines:
         async with self._lock:
             if key in self._engines:
                 return self._engines[key]
-            settings = calls.settings_of(key[0], *self._secret_keys)
+            settings = calls.settings_of(key[0], *self._secret_keys, self._event_outbox)
             engine = AsyncEngine(
                 settings,
                 store,

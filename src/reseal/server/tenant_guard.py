@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable
 from reseal._async.forwarding import AsyncForwardingStore, T
 from reseal._async.ports import AsyncStore
 from reseal.cdi.problem import unknown_tenant
+from reseal.core.events import EventName
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
+from reseal.core.outbox import Report, Reports
 from reseal.server.permits import CURRENT
 
 StillThere = Callable[[Scope], Awaitable[bool]]
@@ -30,12 +32,13 @@ class GuardedStore(AsyncForwardingStore):
         super().__init__(inner)
         self._still_there = still_there
 
-    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+    async def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
         """Begin a session. Raises ``Problem`` if its tenant is gone; then the session has ended."""
-        record = await super().insert(scope, new)
+        record = await super().insert(scope, new, reports)
         if record is None or scope == Scope() or await self._still_there(scope):  # the default tenant cannot be removed
             return record
-        await self.end(scope, [record.handle], EndReason.REVOKED)
+        told = (Report(name=EventName.SESSION_REVOKED, reason=EndReason.REVOKED.value),) if reports else ()
+        await self.end(scope, [record.handle], EndReason.REVOKED, told)
         raise unknown_tenant(scope.app_id, scope.tenant_id)
 
     async def _call(self, method: str, scope: Scope | None, call: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002

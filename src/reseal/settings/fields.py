@@ -14,6 +14,7 @@ from enum import Enum, Flag, auto
 from functools import cache
 from typing import Any, Final, Literal, TypeVar
 
+from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
 from reseal.settings import rules
@@ -227,6 +228,14 @@ class SharedFields:
         "How a genuine refresh token is treated that is newer than the store, after a backup was restored or a "
         "fail-over lost writes: adopt continues its session, refuse ends it for this caller.",
         where=PROFILE,
+    )
+    event_outbox: EventOutbox = key(
+        EventOutbox.OFF,
+        Chapter.STORE,
+        rules.event_outbox,
+        "Which events are kept in the store, written with the change that they report, until they have been read: off, "
+        "security (theft, ended sessions, roll-backs of the store, parties in step) or all (creations, refreshes and "
+        "replays as well).",
     )
     enable_anti_csrf: bool = key(
         False,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from reseal.core import guessable
+from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
 from reseal.settings.origins import cookie_domain, origin, path
@@ -217,6 +218,15 @@ def rollback(value: object) -> Rollback:
     if isinstance(value, str) and value in names:
         return Rollback(value)
     raise InvalidValueError("must be adopt or refuse", _other_case(value, names) or "adopt signs nobody out")
+
+
+def event_outbox(value: object) -> EventOutbox:
+    names = tuple(member.value for member in EventOutbox)
+    if isinstance(value, str) and value in names:
+        return EventOutbox(value)
+    if value is False:  # YAML 1.1 reads off as false
+        return EventOutbox.OFF
+    raise InvalidValueError("must be off, security or all", _other_case(value, names) or "security suits most")
 
 
 def _other_case(value: object, names: tuple[str, ...]) -> str | None:

@@ -42,8 +42,8 @@ class Settings(EmbeddedFields):
     """Hold the configuration, normalised and checked.
 
     Raises one ``ConfigurationError`` that lists every problem. Besides their types, ``secret_key``,
-    ``theft_response`` and ``rollback`` also accept text, and ``trusted_origins`` a list. An absent value (``None``)
-    stays absent, so that ``dataclasses.replace`` derives it anew; read the derived value instead.
+    ``theft_response``, ``rollback`` and ``event_outbox`` also accept text, and ``trusted_origins`` a list. An absent
+    value (``None``) stays absent, so that ``dataclasses.replace`` derives it anew; read the derived value instead.
     """
 
     website_origin: str = field(init=False, repr=False, compare=False)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from reseal.core.model import NewSession, Rotation, Scope, SessionRecord
+from reseal.core.outbox import Reports
 from reseal.stores.rows import Key
 
-Insert = tuple[Scope, NewSession]
-Rotate = tuple[Scope, Rotation]
+Insert = tuple[Scope, NewSession, Reports]
+Rotate = tuple[Scope, Rotation, Reports]
 Result = SessionRecord | Exception | None
 
 
@@ -21,11 +22,11 @@ def first_of_each(keys: Iterable[Key]) -> dict[Key, int]:
 
 
 def keys_of_inserts(batch: Iterable[Insert]) -> list[Key]:
-    return [(*scope, new.handle) for scope, new in batch]
+    return [(*scope, new.handle) for scope, new, _ in batch]
 
 
 def keys_of_rotations(batch: Iterable[Rotate]) -> list[Key]:
-    return [(*scope, rotation.handle) for scope, rotation in batch]
+    return [(*scope, rotation.handle) for scope, rotation, _ in batch]
 
 
 def unsettled(batch: Sequence[Rotate], results: Sequence[Result]) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
-from reseal.core import purging
+from reseal.core import outbox, purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import (
     Device,
@@ -18,6 +18,7 @@ from reseal.core.model import (
     StoredTenant,
     TenantChanges,
 )
+from reseal.core.outbox import Reports
 from reseal.core.selection import Before, Place, UserPlace
 
 Values = dict[str, Any]
@@ -122,6 +123,16 @@ def of_rotation(scope: Scope, rotation: Rotation) -> Values:
     }
 
 
+def reported(values: Values, reports: Reports) -> Values:
+    """Add the events of a change to the parameters of its statement."""
+    return values | {"reports": outbox.as_json(reports)} if reports else values
+
+
+def query(name: str, values: Values) -> str:
+    """Name the form of a query that writes the events among its parameters, if there are any."""
+    return f"{name}_reported" if "reports" in values else name
+
+
 def of_record(scope: Scope, record: SessionRecord) -> Values:
     """Return every column: the parameters of ``replace``."""
     values = scoped(scope) | {column: getattr(record, column) for column in _AS_THEY_ARE} | _of_device(record.device)
@@ -156,9 +167,10 @@ def with_scopes(which: Before, found: Iterable[Sequence[Any]]) -> tuple[tuple[Sc
 
 
 def as_arrays(rows: Iterable[Values]) -> Values:
-    """Turn the parameters of several statements into those of one: an array for each."""
+    """Turn the parameters of several statements into those of one: an array for each. Not all need have ``reports``."""
     several = list(rows)
-    return {name: [row[name] for row in several] for name in several[0]}
+    names = dict.fromkeys(name for row in several for name in row)
+    return {name: [row.get(name) for row in several] for name in names}
 
 
 def by_key(found: Iterable[Sequence[Any]], asked: Container[Key]) -> dict[Key, Any]:

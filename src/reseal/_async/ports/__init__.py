@@ -1,8 +1,9 @@
 """The ports: what stores promise, and what sessions promise to the frameworks."""
 
+from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
 from reseal._async.ports.sessions import AsyncSessions
 from reseal._async.ports.stores import AsyncSessionStore, AsyncStore
 from reseal._async.ports.tenants import AsyncTenantStore
 
-__all__ = ["AsyncKeyStore", "AsyncSessionStore", "AsyncSessions", "AsyncStore", "AsyncTenantStore"]
+__all__ = ["AsyncEventStore", "AsyncKeyStore", "AsyncSessionStore", "AsyncSessions", "AsyncStore", "AsyncTenantStore"]

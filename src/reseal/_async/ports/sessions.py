@@ -9,6 +9,7 @@ from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, SessionRecord
+from reseal.core.outbox import EventPage
 from reseal.core.tokens import TokenPair
 from reseal.settings import Settings
 
@@ -127,3 +128,12 @@ class AsyncSessions(Protocol):
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but ``keep``; names those that this call ended."""
+
+    async def read_events(self, consumer: str, limit: int) -> EventPage:
+        """Read up to ``limit`` events of the outbox that a consumer has not acknowledged, oldest first.
+
+        Raises ``InvalidInput``, and ``ConfigurationError`` where the store is another process's.
+        """
+
+    async def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        """Note that a consumer has handled everything up to a cursor. Idempotent."""

@@ -13,19 +13,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
 from reseal._async.ports.tenants import AsyncTenantStore
-from reseal._async.ports.time import AsyncStoreTime
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
+from reseal.core.outbox import Reports
 from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
 
 
-class AsyncSessionStore(AsyncStoreTime, Protocol):
-    """Where sessions live. Times are the store's own, in ms, and never go back."""
+class AsyncSessionStore(AsyncEventStore, Protocol):
+    """Where sessions live. Times are the store's own, in ms, and never go back.
 
-    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+    ``reports`` are events to be written for each session that a call changes: both are done, or neither. What changes
+    nothing writes no event.
+    """
+
+    async def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
         """Begin a session of generation 0. ``None`` if the handle is taken: nothing was changed."""
 
     async def get(self, scope: Scope, handle: str) -> Found:
@@ -34,23 +39,27 @@ class AsyncSessionStore(AsyncStoreTime, Protocol):
     async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         """Read several sessions at once. Every handle is in the answer, an absent session as ``Found(None, now)``."""
 
-    async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+    async def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         """Advance the token family by one generation if the session is live and ``presented_hash`` is still current.
 
         The idle end moves to now + ``idle_ms``, not past the absolute end; the successor is unconfirmed. Of any
         number of callers with the same token exactly one gets the new row; the others get ``None``.
         """
 
-    async def replace(self, scope: Scope, record: SessionRecord) -> bool:
+    async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         """Write a changed row if its ``version`` is still the one that was read, and count the version up.
 
         ``False`` if somebody else has written since, or the row is gone: nothing was changed.
         """
 
-    async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+    async def end(
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+    ) -> tuple[str, ...]:
         """End these sessions and name those that this call ended; absent and ended ones are left out."""
 
-    async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+    async def end_user(
+        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
+    ) -> tuple[str, ...]:
         """End all sessions of a user but ``keep``, and name those that this call ended."""
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:

@@ -1,7 +1,8 @@
 """Batches of inserts and rotations on a server, each in one statement. Knows no driver.
 
 The database has to have the queries ``insert``, ``insert_many``, ``rotate`` and ``rotate_many``, whose rows begin with
-app, tenant and handle; those of ``insert`` go on with the time at which the session begins.
+app, tenant and handle; those of ``insert`` go on with the time at which the session begins. Each has a second form,
+``..._reported``, that writes events too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import SessionRecord
+from reseal.core.model import NewSession, Rotation, Scope, SessionRecord
+from reseal.core.outbox import Reports
 from reseal.core.rotation import begun
 from reseal.stores import batching, rows
 from reseal.stores.batching import Insert, Result, Rotate
@@ -40,7 +42,7 @@ class AsyncBatchedWrites:
     async def insert(self, batch: Sequence[Insert]) -> list[Result]:
         """Of several that want one handle the first gets it, if any of them does."""
         first = batching.first_of_each(batching.keys_of_inserts(batch))
-        written = await self._write("insert", {key: rows.of_new(*batch[n]) for key, n in first.items()})
+        written = await self._write("insert", {key: _of_insert(*batch[n]) for key, n in first.items()})
         results: list[Result] = [None] * len(batch)
         for key, row in written.items():
             n = first[key]
@@ -50,7 +52,7 @@ class AsyncBatchedWrites:
     async def rotate(self, batch: Sequence[Rotate]) -> list[Result]:
         """Advance the first one of each session, then those that are not settled by it."""
         first = batching.first_of_each(batching.keys_of_rotations(batch))
-        written = await self._write("rotate", {key: rows.of_rotation(*batch[n]) for key, n in first.items()})
+        written = await self._write("rotate", {key: _of_rotate(*batch[n]) for key, n in first.items()})
         results: list[Result] = [None] * len(batch)
         for key, row in written.items():
             results[first[key]] = row if isinstance(row, Exception) else self._read(row)
@@ -68,16 +70,24 @@ class AsyncBatchedWrites:
         if len(wanted) > 1:
             together = rows.as_arrays(wanted[key] for key in sorted(wanted))
             try:
-                return rows.by_key(await self._fetch(f"{name}_many", together), wanted)
+                return rows.by_key(await self._fetch(rows.query(f"{name}_many", together), together), wanted)
             except StoreUnavailable as error:
                 if not self._is_of_one_row(error):
                     raise
         written: dict[Key, Row | StoreUnavailable] = {}
         for key, values in wanted.items():
             try:
-                written |= rows.by_key(await self._fetch(name, values), wanted)
+                written |= rows.by_key(await self._fetch(rows.query(name, values), values), wanted)
             except StoreUnavailable as error:
                 if not self._is_of_one_row(error):
                     raise
                 written[key] = error
         return written
+
+
+def _of_insert(scope: Scope, new: NewSession, reports: Reports) -> Values:
+    return rows.reported(rows.of_new(scope, new), reports)
+
+
+def _of_rotate(scope: Scope, rotation: Rotation, reports: Reports) -> Values:
+    return rows.reported(rows.of_rotation(scope, rotation), reports)

@@ -11,11 +11,13 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from reseal._async.stores.batched_writes import AsyncBatchedWrites
 from reseal._async.stores.batching import Batches
+from reseal._async.stores.postgres_events import AsyncPostgresEvents
 from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.secret import Secret
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
@@ -69,6 +71,7 @@ class AsyncPostgresStore:
             queries=QUERIES if clock is None else CLOCKED_QUERIES,
         )
         self._time = ServerTime(clock)
+        self._events = AsyncPostgresEvents(self._server, self._timed)
         writes = AsyncBatchedWrites(self._fetch, _is_of_one_row, self._rotated)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(writes.insert)
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(writes.rotate)
@@ -88,8 +91,8 @@ class AsyncPostgresStore:
                 await self._note_time()
         await self._server.close()
 
-    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
-        record = await self._inserts.submit((scope, new))
+    async def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
+        record = await self._inserts.submit((scope, new, reports))
         await self._written()
         return record
 
@@ -114,37 +117,42 @@ class AsyncPostgresStore:
             rows.require_asked(handle, meant)
         return {handle: Found(records.get(handle), now) for handle in meant}
 
-    async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+    async def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         if not rows.storable(rotation.handle):
             return None
-        record = await self._rotations.submit((scope, rotation))
+        record = await self._rotations.submit((scope, rotation, reports))
         await self._written()
         return record
 
-    async def replace(self, scope: Scope, record: SessionRecord) -> bool:
+    async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         if not rows.storable(record.handle):
             return False
-        done = await self._server.fetch("replace", rows.of_record(scope, record))
+        values = rows.of_record(scope, record)
+        done = await self._write("replace", self._timed(values) if reports else values, reports)
         await self._written()
         return bool(done)
 
-    async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+    async def end(
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+    ) -> tuple[str, ...]:
         meant = [handle for handle in dict.fromkeys(handles) if rows.storable(handle)]
         if not meant:
             return ()
         values = rows.scoped(scope) | {"handles": meant, "reason": reason.value}
-        ended = {row[0] for row in await self._server.fetch("end", self._timed(values))}
+        ended = {row[0] for row in await self._write("end", self._timed(values), reports)}
         for handle in ended:
             rows.require_asked(handle, meant)
         await self._written()
         return tuple(handle for handle in meant if handle in ended)
 
-    async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+    async def end_user(
+        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
+    ) -> tuple[str, ...]:
         if not rows.storable(user_id):
             return ()
         kept = keep if keep is not None and rows.storable(keep) else None
         values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": kept}
-        ended = await self._server.fetch("end_user", self._timed(values))
+        ended = await self._write("end_user", self._timed(values), reports)
         for _, its_user in ended:
             rows.require_asked(its_user, (user_id,))
         await self._written()
@@ -196,6 +204,20 @@ class AsyncPostgresStore:
         await self._note_time()
         return repaired
 
+    async def append_event(self, occurrence: Occurrence) -> bool:
+        done = await self._events.append(occurrence)
+        await self._written()
+        return done
+
+    async def read_events(self, consumer: str, limit: int) -> EventPage:
+        return await self._events.read(consumer, limit)
+
+    async def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        await self._events.acknowledge(consumer, cursor)
+
+    async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
+        return await self._events.purge(limit, retention)
+
     async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         [(revision,)] = await self._server.fetch("tenant_revision", {})
         if revision == since:
@@ -227,6 +249,10 @@ class AsyncPostgresStore:
     async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         await self._server.fetch("remove_keys", {"app_id": app_id, "kids": list(kids)})
 
+    async def _write(self, name: str, values: Values, reports: Reports) -> list[Row]:
+        values = rows.reported(values, reports)
+        return await self._server.fetch(rows.query(name, values), values)
+
     # -- batches ----------------------------------------------------------------------------------------------------
 
     async def _fetch(self, name: str, values: Values) -> list[Row]:
@@ -256,6 +282,7 @@ async def _repair_clock(link: AsyncLink, values: Values) -> Repaired:
     """Begin an era, and leave nothing in the future."""
     [(before, now)] = await link.fetch("begin_era", values)
     sessions = await link.write("redate_sessions", {"now": now})
+    await link.write("redate_events", {"now": now})
     return Repaired(before, now, sessions, await link.write("redate_keys", {"now": now}))
 
 

@@ -15,17 +15,19 @@ from reseal._async.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
-from reseal.stores.rows import Key, Values
+from reseal.stores.rows import Key
 from reseal.stores.sqlite import connection as sqlite_connection
+from reseal.stores.sqlite import event_tables
 from reseal.stores.sqlite import file as sqlite_file
 from reseal.stores.sqlite.batch_jobs import Job, Kind, T
 from reseal.stores.sqlite.connection import FileConnection, Identity
-from reseal.stores.sqlite.tables import Row, Tables
+from reseal.stores.sqlite.tables import Ending, Reported, Row, Tables
 from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
@@ -43,7 +45,7 @@ class AsyncSQLiteStore:
         self._steady = SteadyClock(self._clock)
         self._era = 0
         self._tables = Tables()
-        self._rotations = Kind(rows.key, self._rotate, self._rotate_many)
+        self._rotations = Kind(_row_of, self._rotate, self._rotate_many)
         self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
         self._writer: WorkerThread | None = None
         self._finder: WorkerThread | None = None
@@ -73,9 +75,9 @@ class AsyncSQLiteStore:
         if lock is not None:
             lock.close()
 
-    async def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+    async def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
         values = rows.of_new(scope, new)
-        now = await self._write(lambda db: self._tables.insert(db, values, self._now_in(db)))
+        now = await self._write(lambda db: self._tables.insert(db, values, self._now_in(db), reports))
         return None if now is None else begun(new, now)
 
     async def get(self, scope: Scope, handle: str) -> Found:
@@ -89,22 +91,26 @@ class AsyncSQLiteStore:
         now = self._now(*(row[:2] for row in found))
         return {handle: _found(row, now) for handle, row in zip(each_once, found, strict=True)}
 
-    async def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
-        row = await self._write(self._rotations.job(rows.of_rotation(scope, rotation)))
+    async def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
+        row = await self._write(self._rotations.job((rows.of_rotation(scope, rotation), reports)))
         return None if row is None else rows.to_record(row)
 
-    async def replace(self, scope: Scope, record: SessionRecord) -> bool:
-        return await self._write(lambda db: self._tables.replace(db, scope, record))
+    async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
+        return await self._write(lambda db: self._replace(db, scope, record, reports))
 
-    async def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
-        each_once = tuple(filter(rows.encodable, dict.fromkeys(handles)))
-        return await self._write(lambda db: self._tables.end(db, scope, each_once, reason, self._now_in(db)))
+    async def end(
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+    ) -> tuple[str, ...]:
+        each_once, ending = tuple(filter(rows.encodable, dict.fromkeys(handles))), Ending(scope, reason)
+        return await self._write(lambda db: self._tables.end(db, ending, each_once, reports, self._now_in(db)))
 
-    async def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+    async def end_user(
+        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
+    ) -> tuple[str, ...]:
         if not rows.encodable(user_id):
             return ()
-        kept = keep if keep is not None and rows.encodable(keep) else None
-        return await self._write(lambda db: self._tables.end_user(db, scope, user_id, reason, kept, self._now_in(db)))
+        kept, ending = keep if keep is not None and rows.encodable(keep) else None, Ending(scope, reason)
+        return await self._write(lambda db: self._tables.end_user(db, ending, user_id, kept, reports, self._now_in(db)))
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         if not rows.encodable(user_id):
@@ -134,6 +140,21 @@ class AsyncSQLiteStore:
 
     async def repair_clock(self) -> Repaired:
         return await self._write(self._repair_clock)
+
+    async def append_event(self, occurrence: Occurrence) -> bool:
+        return await self._write(lambda db: event_tables.append(db, occurrence, self._now_in(db)))
+
+    async def read_events(self, consumer: str, limit: int) -> EventPage:
+        acknowledged = await self._read(lambda db: event_tables.find_consumer(db, consumer, self._now_in(db)))
+        if acknowledged is None:
+            acknowledged = await self._write(lambda db: event_tables.note_consumer(db, consumer, self._now_in(db)))
+        return await self._read(lambda db: event_tables.read(db, acknowledged, limit))
+
+    async def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        await self._write(lambda db: event_tables.acknowledge(db, consumer, cursor))
+
+    async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
+        return await self._write(lambda db: event_tables.purge(db, limit, retention, self._now_in(db)))
 
     async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         return await self._read(lambda db: self._tables.changed_tenants(db, since, limit))
@@ -184,11 +205,14 @@ class AsyncSQLiteStore:
 
     # -- on a worker thread -----------------------------------------------------------------------------------------
 
-    def _rotate(self, db: sqlite3.Connection, rotation: Values) -> Row | None:
-        return self._tables.rotate(db, rotation, self._now_in(db))
+    def _rotate(self, db: sqlite3.Connection, step: Reported) -> Row | None:
+        return self._tables.rotate(db, step, self._now_in(db))
 
-    def _rotate_many(self, db: sqlite3.Connection, rotations: Sequence[Values]) -> Sequence[Row | None]:
-        return self._tables.rotate_many(db, rotations, self._now_in(db))
+    def _rotate_many(self, db: sqlite3.Connection, steps: Sequence[Reported]) -> Sequence[Row | None]:
+        return self._tables.rotate_many(db, steps, self._now_in(db))
+
+    def _replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord, reports: Reports) -> bool:
+        return self._tables.replace(db, scope, record, reports, self._now_in(db) if reports else 0)
 
     def _now_in(self, db: sqlite3.Connection) -> int:
         return self._now(self._tables.high_water(db))
@@ -210,6 +234,10 @@ async def _on(thread: WorkerThread | None, job: Job[T]) -> T:
     if thread is None:
         raise StoreUnavailable("the store is not open")
     return await run_on(thread, job)
+
+
+def _row_of(step: Reported) -> Key:
+    return rows.key(step[0])
 
 
 def _key(scope: Scope, handle: str) -> Key:

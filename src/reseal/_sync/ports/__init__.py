@@ -1,9 +1,10 @@
 # Generated from src/reseal/_async/ports/__init__.py by tools/unasync.py; edit that file instead.
 """The ports: what stores promise, and what sessions promise to the frameworks."""
 
+from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
 from reseal._sync.ports.sessions import Sessions
 from reseal._sync.ports.stores import SessionStore, Store
 from reseal._sync.ports.tenants import TenantStore
 
-__all__ = ["KeyStore", "SessionStore", "Sessions", "Store", "TenantStore"]
+__all__ = ["EventStore", "KeyStore", "SessionStore", "Sessions", "Store", "TenantStore"]

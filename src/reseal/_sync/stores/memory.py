@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import heapq
 import hmac
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
@@ -22,11 +23,21 @@ from reseal.core.model import (
     StoredTenant,
     TenantChanges,
 )
+from reseal.core.outbox import (
+    ID_BYTES,
+    RETENTION,
+    EventPage,
+    Occurrence,
+    PurgedEvents,
+    Reports,
+    Retention,
+)
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.forks import OwnLock
+from reseal.stores.event_queue import EventQueue
 
 _FOREIGN: Final = (
     "sessions in memory are those of the process that opened them, and this one was forked from it: neither would know "
@@ -50,6 +61,7 @@ class MemoryStore:
         self._tenants: dict[Scope, tuple[StoredTenant, int]] = {}
         """Tenants, oldest first, and their revisions."""
         self._gone: dict[Scope, int] = {}
+        self._events = EventQueue()
         self._revision = 1
 
     def open(self) -> None:
@@ -62,13 +74,14 @@ class MemoryStore:
         """Keeps everything, so that a test can open it again."""
         self._lock.give_up()
 
-    def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
+    def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
         with self._lock:
             sessions = self._sessions.setdefault(scope, {})
             if new.handle in sessions:
                 return None
             sessions[new.handle] = record = begun(new, self._steady.now())
             heapq.heappush(self._due, (record.created_at + first_look(new), scope, new.handle))
+            self._report(scope, record, reports, record.created_at)
             return record
 
     def get(self, scope: Scope, handle: str) -> Found:
@@ -80,7 +93,7 @@ class MemoryStore:
             sessions, now = self._sessions.get(scope, {}), self._steady.now()
             return {handle: Found(sessions.get(handle), now) for handle in handles}
 
-    def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+    def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         with self._lock:
             record, now = self._sessions.get(scope, {}).get(rotation.handle), self._steady.now()
             if record is None or why_ended(record, now):
@@ -89,9 +102,10 @@ class MemoryStore:
                 return None
             rotated = advanced(record, rotation, now)
             self._sessions[scope][rotation.handle] = rotated
+            self._report(scope, rotated, reports, now)
             return rotated
 
-    def replace(self, scope: Scope, record: SessionRecord) -> bool:
+    def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         with self._lock:
             current = self._sessions.get(scope, {}).get(record.handle)
             if current is None or current.version != record.version:
@@ -99,16 +113,21 @@ class MemoryStore:
             self._sessions[scope][record.handle] = replace(record, version=record.version + 1)
             if record.generation > current.generation:
                 self._adopted_at[scope, record.handle] = record.rotated_at
+            self._report(scope, record, reports, self._steady.now())
             return True
 
-    def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+    def end(
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+    ) -> tuple[str, ...]:
         with self._lock:
-            return tuple(handle for handle in dict.fromkeys(handles) if self._end(scope, handle, reason))
+            return tuple(handle for handle in dict.fromkeys(handles) if self._end(scope, handle, reason, reports))
 
-    def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+    def end_user(
+        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
+    ) -> tuple[str, ...]:
         with self._lock:
             of_user = [r.handle for r in self._sessions.get(scope, {}).values() if r.user_id == user_id]
-            return tuple(h for h in of_user if h != keep and self._end(scope, h, reason))
+            return tuple(h for h in of_user if h != keep and self._end(scope, h, reason, reports))
 
     def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         with self._lock:
@@ -166,6 +185,7 @@ class MemoryStore:
             self._steady.begin_again(now)
             sessions = [(scope, record) for scope, its in self._sessions.items() for record in its.values()]
             keys = [(app_id, key) for app_id, its in self._keys.items() for key in its.values()]
+            self._events.redate(now)
             return Repaired(
                 before,
                 now,
@@ -230,6 +250,22 @@ class MemoryStore:
             for kid in kids:
                 self._keys.get(app_id, {}).pop(kid, None)
 
+    def append_event(self, occurrence: Occurrence) -> bool:
+        with self._lock:
+            return self._events.append(occurrence, self._steady.now())
+
+    def read_events(self, consumer: str, limit: int) -> EventPage:
+        with self._lock:
+            return self._events.read(consumer, limit)
+
+    def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        with self._lock:
+            self._events.acknowledge(consumer, cursor)
+
+    def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
+        with self._lock:
+            return self._events.purge(limit, retention, self._steady.now())
+
     def _look(self, scope: Scope, handle: str, now: int) -> bool:
         """Remove a session that is due, or put it off; says whether it is gone by this."""
         record = self._sessions.get(scope, {}).get(handle)
@@ -268,10 +304,15 @@ class MemoryStore:
         self._keys[app_id][key.kid] = key._replace(created_at=now, signs_from=min(key.signs_from, now))
         return True
 
-    def _end(self, scope: Scope, handle: str, reason: EndReason) -> bool:
-        record = self._sessions.get(scope, {}).get(handle)
+    def _end(self, scope: Scope, handle: str, reason: EndReason, reports: Reports) -> bool:
+        record, now = self._sessions.get(scope, {}).get(handle), self._steady.now()
         if record is None or record.ended_at is not None:
             return False
-        changed = ended(record, reason, self._steady.now())
+        changed = ended(record, reason, now)
         self._sessions[scope][handle] = replace(changed, version=record.version + 1)
+        self._report(scope, record, reports, now)
         return True
+
+    def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None:
+        for report in reports:
+            self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)

@@ -12,11 +12,13 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from reseal._sync.stores.batched_writes import BatchedWrites
 from reseal._sync.stores.batching import Batches
+from reseal._sync.stores.postgres_events import PostgresEvents
 from reseal._sync.stores.postgres_server import Link, Server, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.secret import Secret
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
@@ -70,6 +72,7 @@ class PostgresStore:
             queries=QUERIES if clock is None else CLOCKED_QUERIES,
         )
         self._time = ServerTime(clock)
+        self._events = PostgresEvents(self._server, self._timed)
         writes = BatchedWrites(self._fetch, _is_of_one_row, self._rotated)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(writes.insert)
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(writes.rotate)
@@ -89,8 +92,8 @@ class PostgresStore:
                 self._note_time()
         self._server.close()
 
-    def insert(self, scope: Scope, new: NewSession) -> SessionRecord | None:
-        record = self._inserts.submit((scope, new))
+    def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
+        record = self._inserts.submit((scope, new, reports))
         self._written()
         return record
 
@@ -115,37 +118,42 @@ class PostgresStore:
             rows.require_asked(handle, meant)
         return {handle: Found(records.get(handle), now) for handle in meant}
 
-    def rotate(self, scope: Scope, rotation: Rotation) -> SessionRecord | None:
+    def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         if not rows.storable(rotation.handle):
             return None
-        record = self._rotations.submit((scope, rotation))
+        record = self._rotations.submit((scope, rotation, reports))
         self._written()
         return record
 
-    def replace(self, scope: Scope, record: SessionRecord) -> bool:
+    def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         if not rows.storable(record.handle):
             return False
-        done = self._server.fetch("replace", rows.of_record(scope, record))
+        values = rows.of_record(scope, record)
+        done = self._write("replace", self._timed(values) if reports else values, reports)
         self._written()
         return bool(done)
 
-    def end(self, scope: Scope, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+    def end(
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+    ) -> tuple[str, ...]:
         meant = [handle for handle in dict.fromkeys(handles) if rows.storable(handle)]
         if not meant:
             return ()
         values = rows.scoped(scope) | {"handles": meant, "reason": reason.value}
-        ended = {row[0] for row in self._server.fetch("end", self._timed(values))}
+        ended = {row[0] for row in self._write("end", self._timed(values), reports)}
         for handle in ended:
             rows.require_asked(handle, meant)
         self._written()
         return tuple(handle for handle in meant if handle in ended)
 
-    def end_user(self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None) -> tuple[str, ...]:
+    def end_user(
+        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
+    ) -> tuple[str, ...]:
         if not rows.storable(user_id):
             return ()
         kept = keep if keep is not None and rows.storable(keep) else None
         values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": kept}
-        ended = self._server.fetch("end_user", self._timed(values))
+        ended = self._write("end_user", self._timed(values), reports)
         for _, its_user in ended:
             rows.require_asked(its_user, (user_id,))
         self._written()
@@ -197,6 +205,20 @@ class PostgresStore:
         self._note_time()
         return repaired
 
+    def append_event(self, occurrence: Occurrence) -> bool:
+        done = self._events.append(occurrence)
+        self._written()
+        return done
+
+    def read_events(self, consumer: str, limit: int) -> EventPage:
+        return self._events.read(consumer, limit)
+
+    def acknowledge_events(self, consumer: str, cursor: int) -> None:
+        self._events.acknowledge(consumer, cursor)
+
+    def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
+        return self._events.purge(limit, retention)
+
     def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         [(revision,)] = self._server.fetch("tenant_revision", {})
         if revision == since:
@@ -228,6 +250,10 @@ class PostgresStore:
     def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
         self._server.fetch("remove_keys", {"app_id": app_id, "kids": list(kids)})
 
+    def _write(self, name: str, values: Values, reports: Reports) -> list[Row]:
+        values = rows.reported(values, reports)
+        return self._server.fetch(rows.query(name, values), values)
+
     # -- batches ----------------------------------------------------------------------------------------------------
 
     def _fetch(self, name: str, values: Values) -> list[Row]:
@@ -257,6 +283,7 @@ def _repair_clock(link: Link, values: Values) -> Repaired:
     """Begin an era, and leave nothing in the future."""
     [(before, now)] = link.fetch("begin_era", values)
     sessions = link.write("redate_sessions", {"now": now})
+    link.write("redate_events", {"now": now})
     return Repaired(before, now, sessions, link.write("redate_keys", {"now": now}))
 
 

@@ -11,7 +11,7 @@ from reseal._async.token_families import AsyncTokenFamilies, FamilySecrets, Life
 from reseal.cdi.model import AppSettings
 from reseal.clock import Clock
 from reseal.core.errors import Refusal, Unauthorised
-from reseal.core.events import EventListener
+from reseal.core.events import EventListener, EventOutbox
 from reseal.core.handles import is_handle, tenant_of
 from reseal.core.model import Scope
 from reseal.event_emitter import EventEmitter
@@ -30,6 +30,7 @@ class CdiTokenFamilies:
         secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
         on_event: EventListener,
+        event_outbox: EventOutbox,
     ) -> None:
         self._app_id = app.app_id
         self._store = store
@@ -37,6 +38,7 @@ class CdiTokenFamilies:
         self._secrets = secrets
         self._random = random
         self._on_event = on_event
+        self._event_outbox = event_outbox
         self._lifetimes = Lifetimes(app.refresh_token_ms, app.absolute_ms)
         self._policies = {graceful: app.policy(graceful=graceful) for graceful in (True, False)}
         self._kept = lru_cache(KEPT)(self._make)
@@ -60,5 +62,5 @@ class CdiTokenFamilies:
             self._lifetimes,
             self._secrets,
             self._random,
-            EventEmitter(scope, self._clock, self._on_event),
+            EventEmitter(scope, self._clock, self._on_event, self._event_outbox),
         )

@@ -28,7 +28,7 @@ from reseal.cdi.verifier import CdiVerifier
 from reseal.clock import Clock
 from reseal.core import payload, rotation
 from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthorised
-from reseal.core.events import NOBODY, Caller, EventListener
+from reseal.core.events import NOBODY, Caller, EventListener, EventOutbox
 from reseal.core.handles import suffix_of, tenant_of
 from reseal.core.key_ring import KeyRing
 from reseal.core.keys import Wrapping
@@ -51,6 +51,7 @@ class CdiSessions:
         *,
         random: Callable[[int], bytes] = os.urandom,
         on_event: EventListener,
+        event_outbox: EventOutbox,
         verifier: CdiVerifier,
     ) -> None:
         """``verifier``: one for all apps of a process, which bounds its memory."""
@@ -60,7 +61,7 @@ class CdiSessions:
         self._random = random
         policy = cdi_keys(app.signing_algorithm, interval_ms=app.key_interval_ms, token_ms=app.access_token_ms)
         self._keeper = AsyncKeyRingKeeper(app.app_id, policy, store, wrapping, clock, random)
-        self._lines = CdiTokenFamilies(app, store, clock, self._keeper.secrets, random, on_event)
+        self._lines = CdiTokenFamilies(app, store, clock, self._keeper.secrets, random, on_event, event_outbox)
         self.records: CdiRecords = CdiRecords(self._lines)
 
     async def ring(self) -> KeyRing:

@@ -189,14 +189,15 @@ def end_before(options: Namespace) -> int:
     if options.dry_run:
         show(in_store(options, lambda _, store: at_risk(store, which), looks_only=True), options, empty=_NONE_BEFORE)
         return DONE
-    emit = not_before.emitter(SystemClock(), audit_listener(options))
+    outbox = settings_of(options).event_outbox
+    emitters = not_before.emitters(SystemClock(), audit_listener(options), outbox)
 
     async def run(directory: Directory, store: AsyncStore) -> int:
         await app_of(directory, options.app, options.tenant or DEFAULT_TENANT)
         await not_before.check(store, which)
         sessions, after = 0, not_before.FIRST
         while after is not None:
-            ended = await not_before.step(store, which, after, emit)
+            ended = await not_before.step(store, which, after, emitters)
             sessions, after = sessions + ended.sessions, ended.after
         return sessions
 

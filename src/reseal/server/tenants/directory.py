@@ -264,6 +264,7 @@ class Directory:
             self._wrapping,
             random=self._random,
             on_event=self._on_event,
+            event_outbox=self._settings.event_outbox,
             verifier=self._verifier,
         )
         app = App(driver, TenantParts(rows, "coreConfig"), TenantParts(rows, "signIn"), store, incarnation, api_keys)

@@ -4,6 +4,9 @@
 -- Time is taken in the statement itself, as t.now of {time} (reseal_now): the server's clock {wall}, but never less than what
 -- was noted for all (reseal_time) or seen by this process (floor), nor far beyond what this process expects (ceiling).
 --
+-- Where a change is reported, the events are written in the same statement: ..._reported. "changed" are the sessions, each
+-- with the statement's time and its reports, a JSON array.
+--
 -- Who locks several rows locks them in the order of the primary key, so that nobody waits in a circle: _many by the
 -- order of its arrays (see settle), the others by ORDER BY ... FOR UPDATE.
 --
@@ -17,6 +20,15 @@
         {wall}, noted, era, %(expected)s::bigint, %(ceiling)s::bigint, %(floor)s::bigint, %(era)s::bigint
     ) AS now, {wall} AS wall, era
     FROM reseal_clock
+)
+
+-- fragment: reported
+reported AS (
+    INSERT INTO reseal_event (id, at, app_id, tenant_id, name, session_handle, user_id, body)
+    SELECT
+        uuid_send(gen_random_uuid()), c.now, c.app_id, c.tenant_id, e.value ->> 'name', c.handle, c.user_id,
+        (e.value -> 'body')::text
+    FROM changed AS c, json_array_elements(c.reports::json) AS e (value)
 )
 
 -- name: greet
@@ -107,7 +119,7 @@ WHERE created_at > %(now)s OR rotated_at > %(now)s OR confirmed_at > %(now)s OR 
 -- name: redate_keys
 UPDATE reseal_key SET created_at = %(now)s, signs_from = least(signs_from, %(now)s) WHERE created_at > %(now)s
 
--- name: insert
+-- fragment: insertion
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
@@ -120,9 +132,19 @@ SELECT
     %(ip)s::text, %(user_agent)s::text, t.now, 1, t.now + %(due_ms)s::bigint
 FROM {time} AS t
 ON CONFLICT DO NOTHING
+
+-- name: insert
+{insertion}
 RETURNING app_id, tenant_id, handle, created_at
 
--- name: insert_many
+-- name: insert_reported
+WITH changed AS (
+    {insertion}
+    RETURNING app_id, tenant_id, handle, user_id, created_at, created_at AS now, %(reports)s::text AS reports
+), {reported}
+SELECT app_id, tenant_id, handle, created_at FROM changed
+
+-- fragment: insertions
 WITH t AS MATERIALIZED {time}
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
@@ -142,7 +164,22 @@ FROM t, unnest(
     ip, user_agent, due_ms
 )
 ON CONFLICT DO NOTHING
+
+-- name: insert_many
+{insertions}
 RETURNING app_id, tenant_id, handle, created_at
+
+-- name: insert_many_reported
+WITH inserted AS (
+    {insertions}
+    RETURNING app_id, tenant_id, handle, user_id, created_at
+), changed AS (
+    SELECT inserted.*, created_at AS now, w.reports
+    FROM inserted JOIN unnest(
+        %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(reports)b::text[]
+    ) AS w (app_id, tenant_id, handle, reports) USING (app_id, tenant_id, handle)
+), {reported}
+SELECT app_id, tenant_id, handle, created_at FROM changed
 
 -- name: get
 SELECT
@@ -161,7 +198,7 @@ LEFT JOIN (
     JOIN reseal_session AS s USING (app_id, tenant_id, handle)
 ) ON true
 
--- name: rotate
+-- fragment: rotation
 UPDATE reseal_session AS s SET
     expires_at = least(t.now + %(idle_ms)s, s.absolute_expires_at),
     generation = s.generation + 1,
@@ -181,12 +218,31 @@ UPDATE reseal_session AS s SET
 FROM {time} AS t
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s
     AND s.current_hash = %(presented_hash)s AND s.ended_at IS NULL AND s.expires_at > t.now
-RETURNING
-    s.app_id, s.tenant_id,
+
+-- fragment: rotated
+s.app_id, s.tenant_id,
     {s.columns},
     t.now, t.wall
 
--- name: rotate_many
+-- name: rotate
+{rotation}
+RETURNING
+    {rotated}
+
+-- name: rotate_reported
+WITH changed AS (
+    {rotation}
+    RETURNING
+        {rotated},
+        %(reports)s::text AS reports
+), {reported}
+SELECT
+    app_id, tenant_id,
+    {columns},
+    now, wall
+FROM changed
+
+-- fragment: rotations
 WITH t AS MATERIALIZED {time}
 UPDATE reseal_session AS s SET
     expires_at = least(t.now + w.idle_ms, s.absolute_expires_at),
@@ -208,26 +264,63 @@ FROM t, unnest(
     %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(presented_hash)b::bytea[],
     %(successor_hash)b::bytea[], %(successor_sealed)b::bytea[], %(attempt_hash)b::bytea[], %(idle_ms)b::bigint[],
     %(ip)b::text[], %(user_agent)b::text[]
-) AS w (
+
+-- fragment: rotations_given
     app_id, tenant_id, handle, presented_hash, successor_hash, successor_sealed, attempt_hash, idle_ms, ip, user_agent
-)
+
+-- fragment: rotations_met
 WHERE s.app_id = w.app_id AND s.tenant_id = w.tenant_id AND s.handle = w.handle
     AND s.current_hash = w.presented_hash AND s.ended_at IS NULL AND s.expires_at > t.now
-RETURNING
-    s.app_id, s.tenant_id,
-    {s.columns},
-    t.now, t.wall
 
--- name: replace
+-- name: rotate_many
+{rotations}
+) AS w (
+    {rotations_given}
+)
+{rotations_met}
+RETURNING
+    {rotated}
+
+-- name: rotate_many_reported
+WITH changed AS (
+    {rotations},
+    %(reports)b::text[]
+    ) AS w (
+        {rotations_given}, reports
+    )
+    {rotations_met}
+    RETURNING
+        {rotated},
+        w.reports
+), {reported}
+SELECT
+    app_id, tenant_id,
+    {columns},
+    now, wall
+FROM changed
+
+-- fragment: replacement
 -- Only an adopted token moves the generation on here.
 UPDATE reseal_session AS s SET
     adopted_at = CASE WHEN %(generation)s > s.generation THEN %(rotated_at)s ELSE s.adopted_at END,
     {assignments},
     version = s.version + 1
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s AND s.version = %(version)s
+
+-- name: replace
+{replacement}
 RETURNING 1
 
--- name: end
+-- name: replace_reported
+WITH replaced AS (
+    {replacement}
+    RETURNING s.app_id, s.tenant_id, s.handle, s.user_id
+), changed AS (
+    SELECT replaced.*, t.now, %(reports)s::text AS reports FROM replaced, {time} AS t
+), {reported}
+SELECT 1 FROM changed
+
+-- fragment: ending
 UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
 FROM {time} AS t, (
     SELECT m.app_id, m.tenant_id, m.handle
@@ -237,9 +330,22 @@ FROM {time} AS t, (
     ORDER BY m.handle FOR UPDATE OF m
 ) AS meant
 WHERE s.app_id = meant.app_id AND s.tenant_id = meant.tenant_id AND s.handle = meant.handle AND s.ended_at IS NULL
+
+-- fragment: ended
+s.app_id, s.tenant_id, s.handle, s.user_id, t.now, %(reports)s::text AS reports
+
+-- name: end
+{ending}
 RETURNING s.handle
 
--- name: end_user
+-- name: end_reported
+WITH changed AS (
+    {ending}
+    RETURNING {ended}
+), {reported}
+SELECT handle FROM changed
+
+-- fragment: ending_of_user
 UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
 FROM {time} AS t, (
     SELECT m.app_id, m.tenant_id, m.handle FROM reseal_session AS m
@@ -248,7 +354,17 @@ FROM {time} AS t, (
     ORDER BY m.handle || '' FOR UPDATE
 ) AS meant
 WHERE s.app_id = meant.app_id AND s.tenant_id = meant.tenant_id AND s.handle = meant.handle AND s.ended_at IS NULL
+
+-- name: end_user
+{ending_of_user}
 RETURNING s.handle, s.user_id
+
+-- name: end_user_reported
+WITH changed AS (
+    {ending_of_user}
+    RETURNING {ended}
+), {reported}
+SELECT handle, user_id FROM changed
 
 -- name: list_user
 SELECT
@@ -393,3 +509,74 @@ SELECT count(*) FROM gone
 
 -- name: remove_app_keys
 DELETE FROM reseal_key WHERE app_id = %(app_id)s RETURNING 1
+
+-- name: append_event
+INSERT INTO reseal_event (id, at, app_id, tenant_id, name, session_handle, user_id, body)
+SELECT
+    %(id)s::bytea, t.now, %(app_id)s::text, %(tenant_id)s::text, %(name)s::text, %(handle)s::text, %(user_id)s::text,
+    %(body)s::text
+FROM {time} AS t
+ON CONFLICT DO NOTHING
+RETURNING 1
+
+-- name: has_unnumbered_events
+SELECT EXISTS (SELECT FROM reseal_event WHERE seq IS NULL)
+
+-- name: lock_event_number
+-- Whoever numbers events locks this first, in a statement of its own: the next one sees all that was committed before.
+SELECT last FROM reseal_event_number WHERE only_row = 1 FOR UPDATE
+
+-- name: number_events
+WITH pending AS MATERIALIZED (
+    SELECT id, written FROM reseal_event WHERE seq IS NULL ORDER BY written LIMIT %(limit)s
+), numbered AS (
+    UPDATE reseal_event AS e SET seq = n.last + s.place
+    FROM reseal_event_number AS n, (SELECT id, row_number() OVER (ORDER BY written) AS place FROM pending) AS s
+    WHERE n.only_row = 1 AND e.id = s.id
+    RETURNING 1
+)
+UPDATE reseal_event_number SET last = last + (SELECT count(*) FROM numbered)
+WHERE only_row = 1
+RETURNING (SELECT count(*) FROM numbered)
+
+-- name: consumer
+SELECT c.acknowledged, c.seen_at > t.now - %(seen_every)s::bigint
+FROM {time} AS t, reseal_consumer AS c
+WHERE c.name = %(consumer)s::text
+
+-- name: note_consumer
+INSERT INTO reseal_consumer AS c (name, acknowledged, seen_at)
+SELECT
+    %(consumer)s::text,
+    coalesce((SELECT e.seq - 1 FROM reseal_event AS e WHERE e.seq IS NOT NULL ORDER BY e.seq LIMIT 1), n.last), t.now
+FROM {time} AS t, reseal_event_number AS n
+ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at
+RETURNING c.acknowledged
+
+-- name: events
+SELECT n.last, e.id, e.at, e.app_id, e.tenant_id, e.name, e.session_handle, e.user_id, e.body, e.seq
+FROM reseal_event_number AS n
+LEFT JOIN (
+    SELECT * FROM reseal_event WHERE seq > %(acknowledged)s::bigint ORDER BY seq LIMIT %(limit)s
+) AS e ON true
+ORDER BY e.seq
+
+-- name: acknowledge
+UPDATE reseal_consumer AS c SET acknowledged = least(%(cursor)s::bigint, n.last)
+FROM reseal_event_number AS n
+WHERE c.name = %(consumer)s::text AND c.acknowledged < least(%(cursor)s::bigint, n.last)
+RETURNING 1
+
+-- name: oldest_events
+SELECT n.last, t.now, coalesce((SELECT min(acknowledged) FROM reseal_consumer), 0), e.seq, e.at
+FROM {time} AS t, reseal_event_number AS n
+LEFT JOIN (
+    SELECT seq, at FROM reseal_event WHERE seq IS NOT NULL ORDER BY seq LIMIT %(limit)s
+) AS e ON true
+ORDER BY e.seq
+
+-- name: remove_events
+DELETE FROM reseal_event WHERE seq <= %(seq)s::bigint RETURNING seq
+
+-- name: redate_events
+UPDATE reseal_event SET at = %(now)s WHERE at > %(now)s

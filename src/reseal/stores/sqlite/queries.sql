@@ -89,12 +89,12 @@ WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle AND versi
 -- name: end
 UPDATE session SET ended_at = :now, end_reason = :reason, successor_sealed = NULL, version = version + 1
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle AND ended_at IS NULL
-RETURNING handle
+RETURNING handle, user_id
 
 -- name: end_user
 UPDATE session SET ended_at = :now, end_reason = :reason, successor_sealed = NULL, version = version + 1
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND handle IS NOT :keep
-RETURNING handle
+RETURNING handle, user_id
 
 -- name: list_user
 SELECT
@@ -222,3 +222,43 @@ DELETE FROM session WHERE app_id = ? AND tenant_id = ?
 
 -- name: remove_keys
 DELETE FROM app_key WHERE app_id = ?
+
+-- name: report
+INSERT INTO event (id, at, app_id, tenant_id, name, session_handle, user_id, body)
+VALUES (randomblob(16), :now, :app_id, :tenant_id, :event, :handle, :user_id, :body)
+
+-- name: append_event
+-- An insert that failed, or did nothing for a conflict, could use up a number.
+INSERT INTO event (id, at, app_id, tenant_id, name, session_handle, user_id, body)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+WHERE NOT EXISTS (SELECT 1 FROM event WHERE id = ?1)
+
+-- name: last_event
+SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
+
+-- name: consumer
+SELECT acknowledged, seen_at FROM consumer WHERE name = ?
+
+-- name: note_consumer
+INSERT INTO consumer (name, acknowledged, seen_at)
+VALUES (:name, ifnull((SELECT min(seq) - 1 FROM event), :last), :now)
+ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at
+RETURNING acknowledged
+
+-- name: events
+SELECT id, at, app_id, tenant_id, name, session_handle, user_id, body, seq FROM event WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- name: acknowledge
+UPDATE consumer SET acknowledged = min(:cursor, :last) WHERE name = :name AND acknowledged < min(:cursor, :last)
+
+-- name: oldest_events
+SELECT seq, at FROM event ORDER BY seq LIMIT ?
+
+-- name: least_acknowledged
+SELECT min(acknowledged) FROM consumer
+
+-- name: remove_events
+DELETE FROM event WHERE seq <= ?
+
+-- name: redate_events
+UPDATE event SET at = :now WHERE at > :now

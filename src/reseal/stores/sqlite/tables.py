@@ -7,18 +7,32 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from reseal.clock import Mark
 from reseal.core import purging
 from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.outbox import Reports
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged
 from reseal.core.selection import Adopted, Before, Place
 from reseal.stores import rows
 from reseal.stores.rows import Key, Values
-from reseal.stores.sqlite import QUERIES
+from reseal.stores.sqlite import QUERIES, event_tables
 
 Row = tuple[Any, ...]
+Reported = tuple[Values, Reports]
+"""The parameters of a step, and the events that go with it."""
+_USER_ID: Final = rows.COLUMNS.index("user_id")
+
+
+class Ending(NamedTuple):
+    """Where sessions are ended, and why."""
+
+    scope: Scope
+    reason: EndReason
+
+    def values(self) -> Values:
+        return rows.scoped(self.scope) | {"reason": self.reason.value}
 
 
 class Tables:
@@ -30,9 +44,13 @@ class Tables:
     def __init__(self) -> None:
         self._sql = QUERIES
 
-    def insert(self, db: sqlite3.Connection, new: Values, now: int) -> int | None:
+    def insert(self, db: sqlite3.Connection, new: Values, now: int, reports: Reports) -> int | None:
         """Return the time at which the session begins."""
-        return now if db.execute(self._sql["insert"], new | {"now": now}).rowcount else None
+        with event_tables.together(db, reports):
+            if not db.execute(self._sql["insert"], new | {"now": now}).rowcount:
+                return None
+            event_tables.report(db, new, reports, now)
+        return now
 
     def get(self, db: sqlite3.Connection, key: Key) -> Row:
         """Return the latest time that any process has noted (ms), its era, and the columns of a session or NULLs."""
@@ -43,31 +61,45 @@ class Tables:
         found = {row[:3]: row[3:] for row in self._many(db, "get_many", keys)}
         return [found[key] for key in keys]
 
-    def rotate(self, db: sqlite3.Connection, rotation: Values, now: int) -> Row | None:
+    def rotate(self, db: sqlite3.Connection, step: Reported, now: int) -> Row | None:
         """Return the columns of the session after the step."""
-        row: Row | None = db.execute(self._sql["rotate"], rotation | {"now": now}).fetchone()
+        rotation, reports = step
+        with event_tables.together(db, reports):
+            row: Row | None = db.execute(self._sql["rotate"], rotation | {"now": now}).fetchone()
+            self._report(db, rotation, row, reports, now)
         return row
 
-    def rotate_many(self, db: sqlite3.Connection, rotations: Sequence[Values], now: int) -> list[Row | None]:
-        rotated = self._many(db, "rotate_many", [(*values.values(), now) for values in rotations])
-        found = {row[:3]: row[2:] for row in rotated}
-        return [found.get(rows.key(values)) for values in rotations]
+    def rotate_many(self, db: sqlite3.Connection, steps: Sequence[Reported], now: int) -> list[Row | None]:
+        with event_tables.together(db, any(reports for _, reports in steps)):
+            rotated = self._many(db, "rotate_many", [(*values.values(), now) for values, _ in steps])
+            found = {row[:3]: row[2:] for row in rotated}
+            outcomes = [found.get(rows.key(values)) for values, _ in steps]
+            for (values, reports), row in zip(steps, outcomes, strict=True):
+                self._report(db, values, row, reports, now)
+        return outcomes
 
-    def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord) -> bool:
-        return db.execute(self._sql["replace"], rows.of_record(scope, record)).rowcount == 1
+    def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> bool:
+        values = rows.of_record(scope, record)
+        with event_tables.together(db, reports):
+            is_done = db.execute(self._sql["replace"], values).rowcount == 1
+            if is_done:
+                event_tables.report(db, values, reports, now)
+        return is_done
 
     def end(
-        self, db: sqlite3.Connection, scope: Scope, handles: Iterable[str], reason: EndReason, now: int
+        self, db: sqlite3.Connection, ending: Ending, handles: Iterable[str], reports: Reports, now: int
     ) -> tuple[str, ...]:
-        values = rows.scoped(scope) | {"reason": reason.value, "now": now}
-        ended = (db.execute(self._sql["end"], values | {"handle": handle}).fetchone() for handle in handles)
-        return tuple(row[0] for row in ended if row is not None)
+        values = ending.values() | {"now": now}
+        with event_tables.together(db, reports):
+            ended = (db.execute(self._sql["end"], values | {"handle": handle}).fetchone() for handle in handles)
+            return self._ended(db, values, [row for row in ended if row is not None], reports, now)
 
     def end_user(
-        self, db: sqlite3.Connection, scope: Scope, user_id: str, reason: EndReason, keep: str | None, now: int
+        self, db: sqlite3.Connection, ending: Ending, user_id: str, keep: str | None, reports: Reports, now: int
     ) -> tuple[str, ...]:
-        values = rows.scoped(scope) | {"user_id": user_id, "reason": reason.value, "keep": keep, "now": now}
-        return tuple(row[0] for row in db.execute(self._sql["end_user"], values).fetchall())
+        values = ending.values() | {"user_id": user_id, "keep": keep, "now": now}
+        with event_tables.together(db, reports):
+            return self._ended(db, values, db.execute(self._sql["end_user"], values).fetchall(), reports, now)
 
     def list_user(self, db: sqlite3.Connection, values: Values, now: int) -> tuple[SessionRecord, ...]:
         found = db.execute(self._sql["list_user"], values | {"now": now})
@@ -151,8 +183,22 @@ class Tables:
     def begin_era(self, db: sqlite3.Connection, now: int) -> tuple[int, int]:
         """Set the time, also back, and with it what is dated later; give the numbers of sessions and keys."""
         db.execute(self._sql["begin_era"], (now,))
+        db.execute(self._sql["redate_events"], {"now": now})
         sessions = db.execute(self._sql["redate_sessions"], {"now": now}).rowcount
         return sessions, db.execute(self._sql["redate_keys"], {"now": now}).rowcount
+
+    def _report(self, db: sqlite3.Connection, session: Values, row: Row | None, reports: Reports, now: int) -> None:
+        if reports and row is not None:
+            event_tables.report(db, session | {"user_id": row[_USER_ID]}, reports, now)
+
+    def _ended(
+        self, db: sqlite3.Connection, scope: Values, ended: Iterable[Row], reports: Reports, now: int
+    ) -> tuple[str, ...]:
+        handles = []
+        for handle, user_id in ended:
+            event_tables.report(db, scope | {"handle": handle, "user_id": user_id}, reports, now)
+            handles.append(handle)
+        return tuple(handles)
 
     def _next_revision(self, db: sqlite3.Connection) -> int:
         return int(db.execute(self._sql["next_tenant_revision"]).fetchone()[0])

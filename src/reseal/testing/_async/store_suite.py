@@ -13,7 +13,6 @@ Subclass it, give it a fixture ``make_store`` and let pytest collect the subclas
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 from itertools import count, product
@@ -25,17 +24,17 @@ from hypothesis import strategies as st
 
 from reseal._async.paging import changed_tenants
 from reseal._async.ports import AsyncStore
-from reseal.clock import BELIEVED_AFTER, BELIEVED_AHEAD, Clock
+from reseal.clock import BELIEVED_AFTER, BELIEVED_AHEAD
 from reseal.core.model import Device, EndReason, Scope, SessionRecord, TenantChanges
 from reseal.core.purging import KEPT, LOOK_AGAIN, Backlog, Purged
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
+from reseal.testing._async.event_suite import AsyncEventSuite, MakeStore
 from reseal.testing._async.waiting import together
 from reseal.testing.clock import ManualClock
 from reseal.testing.material import DAY, HOUR, USER_IDS, hash_of, new_session, step, stored_key
 
 PUBLIC: Final = Scope()
-MakeStore = Callable[[Clock], AsyncStore]
 
 _TEXT: Final = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=512)
 _EXAMPLES: Final = count()
@@ -49,22 +48,7 @@ _JSON: Final = (
 )
 
 
-class AsyncStoreSuite:
-    @pytest.fixture
-    def make_store(self) -> MakeStore:
-        raise NotImplementedError("the subclass says how its store is made")
-
-    @pytest.fixture
-    def clock(self) -> ManualClock:
-        return ManualClock()
-
-    @pytest.fixture
-    async def store(self, make_store: MakeStore, clock: ManualClock) -> AsyncIterator[AsyncStore]:
-        store = make_store(clock)
-        await store.open()
-        yield store
-        await store.close()
-
+class AsyncStoreSuite(AsyncEventSuite):
     # -- insert and get ---------------------------------------------------------------------------------------------
 
     async def test_a_session_begins_with_generation_0_at_the_store_s_time(

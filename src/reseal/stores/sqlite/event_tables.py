@@ -1,0 +1,95 @@
+"""The event outbox of one SQLite file. Colourless.
+
+There is one writer at a time, and a number is given as the event is written: numbers are in the order of the commits.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from reseal.core.outbox import (
+    SEEN_EVERY,
+    EventPage,
+    Occurrence,
+    PurgedEvents,
+    Reports,
+    Retention,
+    over,
+    page_of,
+)
+from reseal.stores.rows import Values
+from reseal.stores.sqlite import QUERIES
+
+_SAVEPOINT: Final = "reported"
+
+
+@contextmanager
+def together(db: sqlite3.Connection, reports: object) -> Iterator[None]:
+    """Have all statements of a block done, or none of them. Without ``reports`` there is one statement: then nothing.
+
+    SQLite takes back a failed statement alone, and the batch around it would be committed with the others.
+    """
+    if not reports:
+        yield
+        return
+    db.execute(f"SAVEPOINT {_SAVEPOINT}")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:  # otherwise all of it was taken back
+            db.execute(f"ROLLBACK TO {_SAVEPOINT}")
+            db.execute(f"RELEASE {_SAVEPOINT}")
+        raise
+    db.execute(f"RELEASE {_SAVEPOINT}")
+
+
+def report(db: sqlite3.Connection, session: Values, reports: Reports, now: int) -> None:
+    """Write the events of a change. ``session`` has ``app_id``, ``tenant_id``, ``handle`` and ``user_id``."""
+    for each in reports:
+        event = {"event": each.name.value, "body": each.body(), "now": now}
+        db.execute(QUERIES["report"], session | event)
+
+
+def append(db: sqlite3.Connection, occurrence: Occurrence, now: int) -> bool:
+    return db.execute(QUERIES["append_event"], occurrence.row(now)).rowcount == 1
+
+
+def find_consumer(db: sqlite3.Connection, consumer: str, now: int) -> int | None:
+    """Return what a consumer has acknowledged; ``None`` if there is something to note of it first."""
+    found = db.execute(QUERIES["consumer"], (consumer,)).fetchone()
+    return None if found is None or found[1] <= now - SEEN_EVERY else int(found[0])
+
+
+def note_consumer(db: sqlite3.Connection, consumer: str, now: int) -> int:
+    """Note that a consumer was here; returns what it has acknowledged."""
+    values = {"name": consumer, "last": _last(db), "now": now}
+    return int(db.execute(QUERIES["note_consumer"], values).fetchone()[0])
+
+
+def read(db: sqlite3.Connection, acknowledged: int, limit: int) -> EventPage:
+    """Return what comes after a number."""
+    db.execute("BEGIN")  # one snapshot
+    try:
+        return page_of(db.execute(QUERIES["events"], (acknowledged, limit)).fetchall(), acknowledged, _last(db))
+    finally:
+        db.execute("COMMIT")
+
+
+def acknowledge(db: sqlite3.Connection, consumer: str, cursor: int) -> None:
+    db.execute(QUERIES["acknowledge"], {"name": consumer, "cursor": cursor, "last": _last(db)})
+
+
+def purge(db: sqlite3.Connection, limit: int, retention: Retention, now: int) -> PurgedEvents:
+    (read_up_to,) = db.execute(QUERIES["least_acknowledged"]).fetchone()
+    oldest: Iterable[tuple[int, int]] = db.execute(QUERIES["oldest_events"], (limit,)).fetchall()
+    gone = over(oldest, read_up_to or 0, _last(db) - retention.events, now - retention.ms)
+    if gone:
+        db.execute(QUERIES["remove_events"], (gone[-1],))
+    return PurgedEvents(len(gone), sum(seq > (read_up_to or 0) for seq in gone), more=len(gone) == limit)
+
+
+def _last(db: sqlite3.Connection) -> int:
+    return int(db.execute(QUERIES["last_event"]).fetchone()[0])
