@@ -18,9 +18,11 @@ class Outcome:
     tabs: int = 1
     signed_out: int = 0
     """How many of the tabs lost their session."""
+    praise: str = "nobody was signed out"
+    """What there is to say if nothing went wrong."""
 
     def __str__(self) -> str:
-        return self.problem or f"nothing went wrong when {self.story}"
+        return self.problem or f"{self.praise} when {self.story}"
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,8 @@ def sign_out_during_refresh(page: Page, sign_out: Call) -> Flow[Outcome]:
     late = yield [page.request(page.refresh_call())]
     page.keep((yield [leaving])[0])
     page.keep(late[0])
-    outcome = Outcome("sign_out_during_refresh", "the user signed out while a tab refreshed")
+    story, praise = "the user signed out while a tab refreshed", "the sign-out held"
+    outcome = Outcome("sign_out_during_refresh", story, praise=praise)
     if (yield from _lives(page)):
         return replace(outcome, problem="A refresh that was under way during the sign-out signed the user in again")
     return outcome
@@ -135,14 +136,18 @@ def thief_first(page: Page, clock: Clock | None) -> Flow[Outcome]:
     """A thief copies the cookies and refreshes before his victim does, again and again."""
     yield from _sign_in(page)
     thief = page.copy()
-    return (yield from _theft(thief, page, thief, Outcome("thief_first", "a thief refreshed before the user"), clock))
+    return (
+        yield from _theft(thief, page, thief, _of_thief("thief_first", "the thief refreshed before the user"), clock)
+    )
 
 
 def victim_first(page: Page, clock: Clock | None) -> Flow[Outcome]:
     """The thief refreshes after his victim."""
     yield from _sign_in(page)
     thief = page.copy()
-    return (yield from _theft(page, thief, thief, Outcome("victim_first", "a thief refreshed after the user"), clock))
+    return (
+        yield from _theft(page, thief, thief, _of_thief("victim_first", "the thief refreshed after the user"), clock)
+    )
 
 
 def old_token(page: Page, clock: Clock | None) -> Flow[Outcome]:
@@ -152,7 +157,7 @@ def old_token(page: Page, clock: Clock | None) -> Flow[Outcome]:
     for _ in range(3):
         page.keep((yield [page.request(page.refresh_call())])[0])
         _pass(clock, _BETWEEN)
-    return (yield from _theft(thief, page, thief, Outcome("old_token", "a thief used an old token"), clock))
+    return (yield from _theft(thief, page, thief, _of_thief("old_token", "the thief used an old token"), clock))
 
 
 def probe(page: Page) -> Flow[None]:
@@ -233,6 +238,10 @@ def _of(some: int, tabs: int, parties: str) -> str:
     return f"{some} of {tabs} {parties}"
 
 
+def _of_thief(scenario: str, story: str) -> Outcome:
+    return Outcome(scenario, story, praise="the thief was signed out")
+
+
 def _theft(first: Page, second: Page, thief: Page, outcome: Outcome, clock: Clock | None) -> Flow[Outcome]:
     """Have two refresh in turns until one is refused, and find out who is signed in after that."""
     for _ in range(_ROUNDS):
@@ -250,9 +259,9 @@ def _theft(first: Page, second: Page, thief: Page, outcome: Outcome, clock: Cloc
     if not stays:
         return outcome
     if owner_stays:
-        problem = f"The thief went unseen when {outcome.story}: he and the user are both signed in"
+        problem = f"The theft went unnoticed when {outcome.story}: both are signed in"
     else:
-        problem = f"The thief stayed signed in, and the user was signed out, when {outcome.story}"
+        problem = f"The user was signed out, and the thief was not, when {outcome.story}"
     return replace(outcome, problem=problem + ("" if clock else " (no time passed between their requests)"))
 
 
