@@ -102,7 +102,7 @@ FRAMEWORKS: Final = {
         Framework("starlette", "async", frozenset({"cors", "websocket"})),
         Framework("django", "sync"),
         Framework("django_asgi", "sync"),
-        Framework("flask", "sync"),
+        Framework("flask", "sync", frozenset({"cors"})),
         Framework("sanic", "async", frozenset({"cors"})),
         Framework("falcon_asgi", "async", frozenset({"cors", "websocket"})),
         Framework("falcon_wsgi", "sync", frozenset({"cors"})),

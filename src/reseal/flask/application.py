@@ -184,12 +184,12 @@ class AppSessions(RequestCalls[Request]):
 
     def verify(self, request: Request, demand: Demand) -> Session:
         """Verify the session of a request; it is the current one from then on."""
-        session = self.get_session(
-            request,
-            demand.enable_csrf_protection,
-            check_database=demand.check_database,
-            claims=demand.claims,
-        )
+        csrf, check_database = demand.enable_csrf_protection, demand.check_database
+        try:
+            session = self.get_session(request, csrf, check_database=check_database, claims=demand.claims)
+        except Unauthorised:
+            self.forget(request)  # a milder demand may have found one
+            raise
         return self._go_on(request, session)
 
     def current(self, request: Request) -> Session | None:

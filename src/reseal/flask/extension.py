@@ -31,6 +31,7 @@ from reseal.flask.commands import reseal_commands
 from reseal.flask.data import DataInterface
 from reseal.log import log_event
 from reseal.settings import Settings
+from reseal.web.cors import OwnOrigins
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
 
@@ -103,6 +104,17 @@ class Reseal:
             app.session_interface = DataInterface(ours, self._user_key)
             app.before_request(prepare_data)
             app.after_request(note_answered)
+
+    def install_cors(
+        self, app: Flask, *, allow_headers: Iterable[str] = (), expose_headers: Iterable[str] = ()
+    ) -> None:
+        """Let the pages of ``settings.origins``, and no others, call an application with their session.
+
+        ``allow_headers`` and ``expose_headers`` are those of your own, beside what sessions need. Call it after
+        :meth:`init_app`, and use no other extension for CORS.
+        """
+        origins = OwnOrigins(installed(app).settings, allow_headers, expose_headers)
+        app.wsgi_app = wsgi.with_origins(app.wsgi_app, origins)  # type: ignore[method-assign, assignment]  # as above
 
     @property
     def settings(self) -> Settings:

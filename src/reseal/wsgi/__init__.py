@@ -28,7 +28,7 @@ from reseal.wsgi.environ import (
     target,
 )
 from reseal.wsgi.opening import Opening
-from reseal.wsgi.wrapping import respond
+from reseal.wsgi.wrapping import respond, with_origins
 
 __all__ = [
     "Environ",
@@ -49,4 +49,5 @@ __all__ = [
     "outbox",
     "respond",
     "target",
+    "with_origins",
 ]

@@ -46,7 +46,7 @@ class Wrapped:
         self._opening = opening
         self._endpoints = endpoints
         self._routing = routing
-        inner = _with_origins(self._answered, origins) if origins else self._answered
+        inner = with_origins(self._answered, origins) if origins else self._answered
         self._with_headers = SessionMiddleware(inner, has_routes=routing is not None)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -126,7 +126,9 @@ def _sent(environ: Environ, start_response: StartResponse, answer: WebResponse, 
     return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
 
-def _with_origins(app: WSGIApp, origins: OwnOrigins) -> WSGIApp:
+def with_origins(app: WSGIApp, origins: OwnOrigins) -> WSGIApp:
+    """Let pages of other origins call an application: it belongs around the headers of sessions."""
+
     def call(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request = facts(environ)
         added = origins.headers(request)

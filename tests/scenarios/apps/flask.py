@@ -86,6 +86,7 @@ def make(given: Given) -> App:
     app = Flask(__name__)
     app.json = Json(app)
     reseal = Reseal(app, settings=given.settings, **given.parts)
+    reseal.install_cors(app)
     views = Views(reseal)
     for name in ("checked", "admin", "open", "page"):
         app.add_url_rule(f"/{name}", name, getattr(views, name))
