@@ -12,7 +12,7 @@ from tests.processes import serving
 FLASK = [(server, "flask_app:app") for server in ("sync", "gthread", "sync-preload", "gthread-preload", "gevent")]
 DJANGO = [(server, "django_app:app") for server in ("sync", "gthread", "gevent", "sync-preload", "gthread-preload")]
 DJANGO_ASGI = [(server, "django_app:asgi") for server in ("hypercorn", "uvicorn")]
-LITESTAR = [(server, "litestar_app:app") for server in ("hypercorn", "uvicorn")]
+LITESTAR = [(server, "litestar_app:app") for server in ("hypercorn", "granian", "uvicorn")]
 QUART = [(server, "quart_app:app") for server in ("uvicorn", "hypercorn")]
 SERIES = (FLASK, DJANGO, DJANGO_ASGI, LITESTAR, QUART)
 
