@@ -223,6 +223,19 @@ def test_litestars_own_csrf_protection_leaves_our_routes_alone() -> None:
         assert client.post("/signout").status_code == 200
 
 
+def test_our_cookies_and_others_of_the_same_response_are_all_kept() -> None:
+    @get("/enter")
+    async def enter(request: AnyRequest) -> Response[str]:
+        request.session["seen"] = True
+        await sessions(app).create_new_session(request, "alice")
+        return Response("in", cookies={"theme": "dark"})
+
+    app = make(enter, csrf_config=CSRFConfig("secret"), middleware=[ServerSideSessionConfig().middleware])
+    with visiting(app) as client:
+        client.get("/enter")
+        assert set(paths(client)) == {ACCESS, REFRESH, "csrftoken", "session", "theme"}
+
+
 def test_litestars_own_sessions_may_run_beside() -> None:
     @get("/visits")
     async def visits(request: AnyRequest, session: Injected[Session]) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
-from litestar import Controller, Litestar, Request, Router, get, post
+from litestar import Controller, Litestar, Request, Router, get, post, route
 from litestar.datastructures import State
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.openapi import OpenAPIConfig
@@ -134,6 +134,16 @@ def test_a_guard_of_the_whole_application_leaves_the_ready_made_routes_open() ->
         assert client.get("/.well-known/jwks.json").status_code == 200
         assert client.post("/session/refresh").json()["reason"] == "no_token"
         assert client.post("/login").status_code == 401  # it is the application's own to leave open
+
+
+def test_preflights_pass_a_guard_and_the_applications_own_handlers_of_options_do_not() -> None:
+    @route("/own", http_method=["OPTIONS"])
+    async def own() -> str:
+        return "own"
+
+    with visiting(make(open_, own, guards=[session_guard()])) as client:
+        assert client.options("/open").status_code == 204
+        assert client.options("/own").status_code == 401
 
 
 def test_demands_of_a_dependency_beside_a_guard_add_up() -> None:

@@ -21,6 +21,8 @@ Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 OWN: Final = "reseal_own"
 """In ``opt`` of the ready-made routes: who refreshes or signs out has no session yet that could be demanded."""
 PLUGIN: Final = "reseal.plugin"
+_OPTIONS: Final = "litestar.routes.http"
+"""Where Litestar's own handlers of ``OPTIONS`` are from: a preflight comes without cookies."""
 NOT_INSTALLED: Final = "sessions are not installed in this application: add plugins=[Reseal(settings)] to Litestar(…)"
 
 
@@ -89,7 +91,7 @@ class SessionGuard:
         self.subprotocols: tuple[str, ...] = subprotocols
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
-        if OWN in handler.opt:
+        if OWN in handler.opt or handler.fn.__module__ == _OPTIONS:
             return
         verifier: Verifier | None = state(connection.scope).get(PLUGIN)
         if verifier is None:
