@@ -97,8 +97,8 @@ def test_a_row_that_relies_on_the_table_of_attacks_has_attacks_there():
 
 
 def test_the_search_finds_tests_of_every_kind():
-    suite = python_tests("src/reseal/testing/_async/store_suite.py")
-    assert "AsyncStoreSuite::test_apps_and_tenants_never_meet" in suite
+    suite = python_tests("src/reseal/testing/_async/store_suites/isolation.py")
+    assert "AsyncIsolationSuite::test_apps_and_tenants_never_meet" in suite
     assert "test_no_single_flipped_bit_survives" in python_tests("tests/core/test_access_token.py")
     refresh = node_tests("browser/test/refresh.test.mjs")
     assert {"a valid session is never refreshed", "a client clock wrong by ${hours} hours changes nothing"} <= refresh

@@ -1,28 +1,22 @@
 # ruff: noqa: PLR2004 - the numbers of a test stand where they are meant
-"""What the event outbox of every store has to pass: one test per promise of ``ports.AsyncEventStore``.
-
-It is part of the suite of stores, which a store's tests subclass.
-"""
+"""What the event outbox of every store has to pass: one test per promise of ``ports.AsyncEventStore``."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
 
 import pytest
 
 from reseal._async.ports import AsyncStore
-from reseal.clock import Clock
 from reseal.core.events import Event, EventName
 from reseal.core.model import Device, EndReason, Scope, SessionRecord
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Report, Retention
+from reseal.testing._async.store_suites.base import PUBLIC, AsyncStoreTests, MakeStore
 from reseal.testing._async.waiting import together
 from reseal.testing.clock import ManualClock
 from reseal.testing.material import hash_of, new_session, step
 
-PUBLIC: Final = Scope()
-MakeStore = Callable[[Clock], AsyncStore]
 CREATED: Final = (Report(name=EventName.SESSION_CREATED),)
 REFRESHED: Final = (Report(name=EventName.SESSION_REFRESHED, device=Device("192.0.2.2", 'A "browser"/\u4e2d')),)
 ENDED: Final = (Report(name=EventName.SESSION_REVOKED, reason="revoked"),)
@@ -38,22 +32,7 @@ THEFT: Final = (
 ROLLED_BACK: Final = (Report(name=EventName.STORE_ROLLED_BACK, reason="adopted"), *REFRESHED)
 
 
-class AsyncEventSuite:
-    @pytest.fixture
-    def make_store(self) -> MakeStore:
-        raise NotImplementedError("the subclass says how its store is made")
-
-    @pytest.fixture
-    def clock(self) -> ManualClock:
-        return ManualClock()
-
-    @pytest.fixture
-    async def store(self, make_store: MakeStore, clock: ManualClock) -> AsyncIterator[AsyncStore]:
-        store = make_store(clock)
-        await store.open()
-        yield store
-        await store.close()
-
+class AsyncEventSuite(AsyncStoreTests):
     # -- writing ----------------------------------------------------------------------------------------------------
 
     async def test_each_change_writes_its_events_with_session_user_and_time(

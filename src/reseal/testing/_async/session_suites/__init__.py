@@ -1,0 +1,1 @@
+"""The promises of sessions, a module for each group."""

@@ -1,0 +1,100 @@
+# ruff: noqa: PLR2004 - the numbers of a test stand where they are meant
+"""Purge."""
+
+from __future__ import annotations
+
+from reseal._async.ports import AsyncStore
+from reseal.core.model import EndReason, Scope
+from reseal.core.purging import KEPT, LOOK_AGAIN, Backlog, Purged
+from reseal.testing._async.store_suites.base import PUBLIC, AsyncStoreTests
+from reseal.testing.clock import ManualClock
+from reseal.testing.material import DAY, HOUR, new_session, step
+
+
+class AsyncPurgeSuite(AsyncStoreTests):
+    async def test_small_steps_look_at_all_that_is_due_and_remove_what_is_long_past_its_end(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        for n in range(30):
+            await store.insert(PUBLIC, new_session(f"h-{n}", idle_ms=HOUR if n % 3 else 30 * DAY))
+        await store.end(PUBLIC, ["h-0", "h-1"], EndReason.REVOKED)
+        clock.advance(HOUR + KEPT)
+        await store.insert(PUBLIC, new_session("young", idle_ms=HOUR))
+        assert [await store.purge(4) for _ in range(6)] == [Purged(4, 4)] * 5 + [Purged(0, 0)]
+        for n in range(30):
+            assert ((await store.get(PUBLIC, f"h-{n}")).record is None) is bool(n % 3)
+        assert (await store.get(PUBLIC, "young")).record is not None
+
+    async def test_an_expired_session_is_kept_for_a_while_to_tell_why_it_ended(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.insert(PUBLIC, new_session())
+        clock.advance(HOUR + KEPT - 1)
+        assert await store.purge(10) == Purged(0, 0)
+        clock.advance(1)
+        assert await store.purge(10) == Purged(1, 1)
+        assert (await store.get(PUBLIC, "h")).record is None
+
+    async def test_what_is_due_goes_whatever_comes_meanwhile(self, store: AsyncStore, clock: ManualClock) -> None:
+        for n in range(20):
+            await store.insert(PUBLIC, new_session(f"old-{n}"))
+        clock.advance(HOUR + KEPT)
+        for n in range(5):
+            for m in range(6):
+                await store.insert(PUBLIC, new_session(f"new-{n}-{m}"))
+            assert (await store.purge(4)).removed == 4
+        assert await store.backlog() == Backlog(0, 0)
+
+    async def test_a_session_that_was_refreshed_is_put_off_until_its_new_end(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.insert(PUBLIC, new_session())
+        clock.advance(HOUR - 1)
+        assert await store.rotate(PUBLIC, step()) is not None
+        clock.advance(KEPT + 1)
+        assert await store.purge(10) == Purged(1, 0)
+        assert await store.purge(10) == Purged(0, 0)
+        clock.advance(HOUR - 2)
+        assert await store.purge(10) == Purged(0, 0)
+        clock.advance(1)
+        assert await store.purge(10) == Purged(1, 1)
+
+    async def test_an_end_that_was_moved_nearer_is_noticed_within_a_week(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.insert(PUBLIC, new_session(idle_ms=300 * DAY))
+        await store.rotate(PUBLIC, step(idle_ms=HOUR))
+        clock.advance(LOOK_AGAIN + KEPT)
+        assert await store.purge(10) == Purged(1, 1)
+        await store.insert(PUBLIC, new_session("long", idle_ms=300 * DAY))
+        for _ in range(4):
+            clock.advance(LOOK_AGAIN + KEPT)
+            assert await store.purge(10) == Purged(1, 0)
+
+    async def test_the_backlog_says_how_many_are_due_and_for_how_long(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        assert await store.backlog() == Backlog(0, 0)
+        for n in range(3):
+            await store.insert(PUBLIC, new_session(f"h-{n}"))
+            clock.advance(1000)
+        assert await store.backlog() == Backlog(0, 0)
+        clock.advance(HOUR + KEPT - 2000)
+        assert await store.backlog() == Backlog(2, 1000)
+        await store.purge(1)
+        assert await store.backlog() == Backlog(1, 0)
+        await store.purge(9)
+        assert await store.backlog() == Backlog(0, 0)
+
+    async def test_purging_an_empty_store_removes_nothing(self, store: AsyncStore) -> None:
+        assert [await store.purge(1) for _ in range(3)] == [Purged(0, 0)] * 3
+
+    async def test_sessions_that_went_with_their_tenant_are_not_due(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await store.put_tenant(Scope("app", "one"), b"{}")
+        await store.insert(Scope("app", "one"), new_session())
+        await store.remove_tenant(Scope("app", "one"))
+        clock.advance(DAY + KEPT)
+        assert (await store.purge(10)).removed == 0
+        assert await store.backlog() == Backlog(0, 0)

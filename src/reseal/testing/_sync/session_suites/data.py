@@ -1,0 +1,128 @@
+# Generated from src/reseal/testing/_async/session_suites/data.py by tools/unasync.py; edit that file instead.
+"""Payload and data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from reseal._sync.changes import change_session_data
+from reseal.core.errors import (
+    AccessTokenTooLarge,
+    Conflict,
+    Refusal,
+    Unauthorised,
+)
+from reseal.core.payload import decode
+from reseal.testing._sync.session_suites.base import SessionTests, errors_in, token_of
+from reseal.testing._sync.waiting import together
+from reseal.testing._sync.world import World
+
+
+class DataSuite(SessionTests):
+    def test_what_is_updated_reaches_the_next_access_token_and_no_other_session(self, world: World) -> None:
+        sessions = world.sessions()
+        pair, other = sessions.create("user", {"a": 1}), sessions.create("user", {"a": 1}, {"b": 1})
+        before = sessions.get(other.claims.sid)
+        record = sessions.update(pair.claims.sid, jwt_payload={"a": 2})
+        assert sessions.verify(pair.access_token).jwt_payload() == {"a": 1}
+        reissued = sessions.reissue(pair.claims, record)
+        assert reissued.refresh_token is None
+        assert sessions.verify(reissued.access_token).jwt_payload() == {"a": 2}
+        sessions.update(pair.claims.sid, session_data={"b": 2})
+        assert (sessions.get(pair.claims.sid)).jwt_payload == b'{"a":2}'
+        assert sessions.get(other.claims.sid) == before
+
+    def test_an_oversized_payload_is_refused_and_the_old_one_stays(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", {"a": 1})
+        with pytest.raises(AccessTokenTooLarge):
+            sessions.update(pair.claims.sid, jwt_payload={"long": "x" * 5000})
+        assert (sessions.get(pair.claims.sid)).jwt_payload == b'{"a":1}'
+        sessions.update(pair.claims.sid, session_data={"long": "x" * 5000})
+
+    def test_updates_at_once_are_all_carried_out(self, world: World) -> None:
+        sessions = world.sessions()
+        for _ in range(5):
+            pair = sessions.create("user")
+            sid = pair.claims.sid
+            results = together(
+                [partial(sessions.update, sid, session_data={"n": n}) for n in range(3)]
+                + [partial(sessions.update, sid, jwt_payload={"n": n}) for n in range(3)]
+            )
+            assert errors_in(results) == []
+            record = sessions.get(sid)
+            assert record.session_data in {b'{"n":%d}' % n for n in range(3)}
+            assert record.jwt_payload in {b'{"n":%d}' % n for n in range(3)}
+            assert record.version == 1 + len(results)
+
+    def test_an_update_between_reading_and_writing_is_not_overwritten(self, world: World) -> None:
+        sessions = world.sessions()
+        sid = (sessions.create("user")).claims.sid
+        world.store.before("replace", partial(sessions.update, sid, jwt_payload={"by": "another"}))
+        sessions.update(sid, session_data={"by": "me"})
+        record = sessions.get(sid)
+        assert (record.jwt_payload, record.session_data) == (b'{"by":"another"}', b'{"by":"me"}')
+
+    def test_a_refresh_and_an_update_at_once_both_happen(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user")
+        world.store.before("replace", partial(sessions.refresh, token_of(pair)))
+        sessions.update(pair.claims.sid, session_data={"n": 1})
+        record = sessions.get(pair.claims.sid)
+        assert (record.generation, record.session_data) == (1, b'{"n":1}')
+
+    def test_an_update_does_not_revive_a_session_that_ends_meanwhile(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user")
+        world.store.before("replace", partial(sessions.revoke, [pair.claims.sid]))
+        with pytest.raises(Unauthorised) as error:
+            sessions.update(pair.claims.sid, session_data={"n": 1})
+        assert error.value.reason is Refusal.REVOKED
+
+    def test_an_update_that_expects_an_older_version_changes_nothing(self, world: World) -> None:
+        sessions = world.sessions()
+        sid = (sessions.create("user", session_data={"n": 0})).claims.sid
+        version = (sessions.get(sid)).version
+        sessions.update(sid, session_data={"n": 1}, expected_version=version)
+        with pytest.raises(Conflict):
+            sessions.update(sid, session_data={"n": 2}, expected_version=version)
+        assert (sessions.get(sid)).session_data == b'{"n":1}'
+
+    def test_an_expected_version_that_changes_before_the_write_changes_nothing(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", session_data={"n": 0})
+        version = (sessions.get(pair.claims.sid)).version
+        world.store.before("replace", partial(sessions.update, pair.claims.sid, session_data={"n": 1}))
+        with pytest.raises(Conflict):
+            sessions.update(pair.claims.sid, session_data={"n": 2}, expected_version=version)
+        assert (sessions.get(pair.claims.sid)).session_data == b'{"n":1}'
+
+    def test_a_change_that_lost_a_race_is_made_again_from_what_the_other_wrote(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", session_data={"n": 1})
+        sid, seen = pair.claims.sid, list[int]()
+
+        def double(data: dict[str, Any]) -> dict[str, Any]:
+            seen.append(data["n"])
+            return {"n": data["n"] * 2}
+
+        world.store.before("replace", partial(sessions.update, sid, session_data={"n": 10}))
+        assert change_session_data(sessions, partial(sessions.get, sid), double) == {"n": 20}
+        assert seen == [1, 10]
+
+    def test_of_ten_changes_at_once_none_is_lost(self, world: World) -> None:
+        sessions = world.sessions()
+        sid = (sessions.create("user", session_data={"cart": []})).claims.sid
+
+        def add(item: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+            return lambda data: {"cart": [*data["cart"], item]}
+
+        results = together(
+            [partial(change_session_data, sessions, partial(sessions.get, sid), add(item)) for item in range(10)]
+        )
+        assert errors_in(results) == []
+        assert sorted(decode((sessions.get(sid)).session_data)["cart"]) == list(range(10))

@@ -1,0 +1,141 @@
+# Generated from src/reseal/testing/_async/session_suites/ending.py by tools/unasync.py; edit that file instead.
+# ruff: noqa: PLR2004 - the numbers of a test stand where they are meant
+"""Ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+
+from reseal._sync.not_before import AT_ONCE
+from reseal.core.errors import (
+    InvalidInput,
+    Refusal,
+    Unauthorised,
+)
+from reseal.core.events import EventName
+from reseal.core.model import EndReason
+from reseal.testing._sync.session_suites.base import SECOND, SessionTests, family_of, refusal_of, token_of
+from reseal.testing._sync.waiting import together
+from reseal.testing._sync.world import World
+from reseal.testing.material import HOUR, MINUTE
+
+
+class EndingSuite(SessionTests):
+    def test_after_an_acknowledged_revoke_nothing_succeeds(self, world: World) -> None:
+        sessions, elsewhere = world.sessions(), world.sessions()
+        pair = sessions.create("user")
+        line = family_of(sessions, pair, 2)
+        other = sessions.create("user")
+        assert sessions.revoke([pair.claims.sid], EndReason.SIGNED_OUT) == (pair.claims.sid,)
+        assert sessions.revoke([pair.claims.sid]) == ()
+        for side in (sessions, elsewhere):
+            for token in line:
+                assert refusal_of(side, token) is Refusal.SIGNED_OUT
+            with pytest.raises(Unauthorised):
+                side.check(pair.claims)
+            with pytest.raises(Unauthorised):
+                side.update(pair.claims.sid, session_data={})
+        sessions.check(other.claims)
+        world.clock.advance(HOUR)
+        assert refusal_of(sessions, line[-1]) is Refusal.SIGNED_OUT
+        assert len(world.events.named(EventName.SESSION_REVOKED)) == 1
+        assert world.events.named(EventName.TOKEN_THEFT) == []
+
+    def test_revoking_a_user_names_exactly_the_sessions_that_it_ended(self, world: World) -> None:
+        sessions = world.sessions()
+        pairs = {user: [sessions.create(user) for _ in range(5)] for user in "abc"}
+        handles = {user: {pair.claims.sid for pair in of_user} for user, of_user in pairs.items()}
+        keep = pairs["b"][2].claims.sid
+        sessions.revoke([pairs["b"][0].claims.sid])
+        assert set(sessions.revoke_user("b", keep=keep)) == handles["b"] - {keep, pairs["b"][0].claims.sid}
+        assert [r.handle for r in sessions.list_user("b")] == [keep]
+        assert sessions.revoke_user("b") == (keep,)
+        assert sessions.revoke_user("b") == ()
+        assert refusal_of(sessions, token_of(pairs["b"][2])) is Refusal.USER_REVOKED
+        for user in "ac":
+            assert {r.handle for r in sessions.list_user(user)} == handles[user]
+
+    def test_everything_begun_or_refreshed_before_a_moment_ends_and_stays_so(self, world: World) -> None:
+        sessions = world.sessions()
+        old, refreshed, other = [sessions.create(user) for user in ("alice", "alice", "bob")]
+        world.clock.advance(MINUTE)
+        moment = world.clock.wall()
+        refreshed = sessions.refresh(token_of(refreshed))
+        new = sessions.create("alice")
+        assert sessions.end_before(moment, user_id="alice") == 1
+        ended = world.events.named(EventName.SESSION_REVOKED)
+        assert [(e.session_handle, e.user_id, e.reason) for e in ended] == [(old.claims.sid, "alice", "not_before")]
+        with pytest.raises(Unauthorised) as error:
+            sessions.refresh(token_of(old))
+        assert error.value.reason is Refusal.NOT_BEFORE
+        assert sessions.why_ended([old.claims.sid]) == {old.claims.sid: Refusal.NOT_BEFORE}
+        for pair in (refreshed, new, other):
+            sessions.check(pair.claims)
+        assert sessions.end_before(moment) == 1
+        assert sessions.end_before(moment) == 0
+        with pytest.raises(InvalidInput, match="moment: is still to come"):
+            sessions.end_before(world.clock.wall() + HOUR)
+        assert sessions.end_before(world.clock.wall() + SECOND, all_tenants=True) == 2
+        assert sessions.list_user("alice") == ()
+
+    def test_more_sessions_than_go_at_once_end_before_a_moment(self, world: World) -> None:
+        sessions = world.sessions()
+        for n in range(AT_ONCE + 1):
+            sessions.create(f"user {n % 3}")
+        world.clock.advance(SECOND)
+        assert sessions.end_before(world.clock.wall()) == AT_ONCE + 1
+
+    def test_only_the_tenants_that_are_meant_lose_their_sessions(self, world: World) -> None:
+        one = world.sessions(app_id="a", tenant_id="public")
+        two = world.sessions(app_id="a", tenant_id="b")
+        other = world.sessions(app_id="b", tenant_id="public")
+        for sessions in (one, two, other):
+            sessions.create("user")
+        world.clock.advance(SECOND)
+        assert one.end_before(world.clock.wall()) == 1
+        assert one.end_before(world.clock.wall(), user_id="user", all_tenants=True) == 1
+        assert len(other.list_user("user")) == 1
+
+    def test_a_revoke_that_meets_a_refresh_wins(self, world: World) -> None:
+        sessions = world.sessions()
+        for _ in range(20):
+            pair = sessions.create("user")
+            calls: list[Callable[[], object]] = [
+                partial(sessions.refresh, token_of(pair)),
+                partial(sessions.revoke, [pair.claims.sid]),
+            ]
+            _, ended = together(calls)
+            assert ended == (pair.claims.sid,)
+            assert refusal_of(sessions, token_of(pair)) is Refusal.REVOKED
+
+    def test_refreshing_does_not_move_the_absolute_end(self, world: World) -> None:
+        sessions = world.sessions(access_token_validity=10, session_absolute_timeout=1)
+        pair = sessions.create("user")
+        end = world.clock.wall() + MINUTE
+        for _ in range(11):
+            world.clock.advance(5 * SECOND)
+            pair = sessions.refresh(token_of(pair))
+            assert pair.session_expires_at == end
+            assert (sessions.get(pair.claims.sid)).expires_at == end
+        world.clock.advance(5 * SECOND - 1)
+        pair = sessions.refresh(token_of(pair))
+        world.clock.advance(1)
+        assert refusal_of(sessions, token_of(pair)) is Refusal.ABSOLUTE_TIMEOUT
+        with pytest.raises(Unauthorised):
+            sessions.check(pair.claims)
+
+    def test_an_idle_session_ends_and_a_refreshed_one_lives_on(self, world: World) -> None:
+        sessions = world.sessions(access_token_validity=5, refresh_token_validity=1)
+        pair = sessions.create("user")
+        for _ in range(5):
+            world.clock.advance(MINUTE - 1)
+            pair = sessions.refresh(token_of(pair))
+            assert pair.session_expires_at == world.clock.wall() + MINUTE
+        world.clock.advance(MINUTE)
+        assert refusal_of(sessions, token_of(pair)) is Refusal.EXPIRED
+        assert sessions.list_user("user") == ()
+        world.clock.jump(-HOUR)
+        assert refusal_of(sessions, token_of(pair)) is Refusal.EXPIRED

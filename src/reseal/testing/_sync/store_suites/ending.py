@@ -1,0 +1,78 @@
+# Generated from src/reseal/testing/_async/store_suites/ending.py by tools/unasync.py; edit that file instead.
+"""End."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from reseal._sync.ports import Store
+from reseal.core.model import EndReason
+from reseal.testing._sync.store_suites.base import PUBLIC, StoreTests, sessions_of, three_users_with_five_sessions
+from reseal.testing._sync.waiting import together
+from reseal.testing.clock import ManualClock
+from reseal.testing.material import new_session, step
+
+
+class EndSuite(StoreTests):
+    def test_end_names_exactly_those_that_it_ended(self, store: Store) -> None:
+        for handle in ("a", "b", "c", "d"):
+            store.insert(PUBLIC, new_session(handle))
+        store.end(PUBLIC, ["a"], EndReason.SIGNED_OUT)
+        named = store.end(PUBLIC, ["a", "b", "absent", "c", "b"], EndReason.REVOKED)
+        assert sorted(named) == ["b", "c"]
+        assert [r.handle for r in sessions_of(store, PUBLIC, "user")] == ["d"]
+        assert store.end(PUBLIC, [], EndReason.REVOKED) == ()
+
+    def test_ending_again_changes_nothing_and_keeps_the_first_reason(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        store.insert(PUBLIC, new_session())
+        store.end(PUBLIC, ["h"], EndReason.THEFT)
+        clock.advance(1)
+        before = (store.get(PUBLIC, "h")).record
+        assert store.end(PUBLIC, ["h"], EndReason.REVOKED) == ()
+        assert store.end_user(PUBLIC, "user", EndReason.USER_REVOKED) == ()
+        assert (store.get(PUBLIC, "h")).record == before
+        assert before is not None
+        assert before.end_reason is EndReason.THEFT
+
+    def test_an_ended_session_keeps_its_hashes_and_loses_its_seal(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        store.insert(PUBLIC, new_session())
+        rotated = store.rotate(PUBLIC, step())
+        assert rotated is not None
+        store.end(PUBLIC, ["h"], EndReason.REVOKED)
+        assert (store.get(PUBLIC, "h")).record == replace(
+            rotated,
+            ended_at=clock.wall(),
+            end_reason=EndReason.REVOKED,
+            successor_sealed=None,
+            version=rotated.version + 1,
+        )
+
+    @pytest.mark.parametrize("reason", list(EndReason))
+    def test_every_reason_is_kept(self, store: Store, reason: EndReason) -> None:
+        store.insert(PUBLIC, new_session())
+        assert store.end(PUBLIC, iter(["h"]), reason) == ("h",)
+        record = (store.get(PUBLIC, "h")).record
+        assert record is not None
+        assert record.end_reason is reason
+
+    def test_of_many_who_end_one_session_one_is_named_as_the_one(self, store: Store) -> None:
+        store.insert(PUBLIC, new_session())
+        results = together([partial(store.end, PUBLIC, ["h"], EndReason.REVOKED)] * 16)
+        assert sorted(map(repr, results)) == ["('h',)"] + ["()"] * 15
+
+    @pytest.mark.parametrize("keep", [None, "b-2", "absent", "a-0"])
+    def test_end_user_ends_all_sessions_of_that_user_but_one(self, store: Store, keep: str | None) -> None:
+        three_users_with_five_sessions(store)
+        named = store.end_user(PUBLIC, "b", EndReason.USER_REVOKED, keep)
+        expected = {f"b-{n}" for n in range(5)} - {keep}
+        assert len(named) == len(expected)
+        assert set(named) == expected
+        left = {r.handle for user in "abc" for r in sessions_of(store, PUBLIC, user)}
+        assert left == {f"{user}-{n}" for user in "abc" for n in range(5)} - expected

@@ -1,0 +1,74 @@
+# Generated from src/reseal/testing/_async/store_suites/replacing.py by tools/unasync.py; edit that file instead.
+"""Replace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from reseal._sync.ports import Store
+from reseal.core.model import Device, EndReason
+from reseal.testing._sync.store_suites.base import PUBLIC, StoreTests
+from reseal.testing._sync.waiting import together
+from reseal.testing.material import hash_of, new_session, step
+
+
+class ReplaceSuite(StoreTests):
+    def test_replace_writes_what_it_is_given_and_counts_the_version_up(self, store: Store) -> None:
+        record = store.insert(PUBLIC, new_session())
+        assert record is not None
+        changed = replace(
+            record,
+            confirmed_at=5,
+            attempt_hash=hash_of("key"),
+            replayed=2**32 - 1,
+            collided=2,
+            estranged=3,
+            jwt_payload=b'{"a":1}',
+            session_data=b'{"b":2}',
+            use_static_key=not record.use_static_key,
+            last_seen_at=8,
+            device=Device(None, None),
+        )
+        assert store.replace(PUBLIC, changed)
+        assert (store.get(PUBLIC, "h")).record == replace(changed, version=record.version + 1)
+
+    def test_replace_happens_only_on_the_version_that_was_read(self, store: Store) -> None:
+        record = store.insert(PUBLIC, new_session())
+        assert record is not None
+        assert store.replace(PUBLIC, replace(record, session_data=b'{"n":1}'))
+        before = store.get(PUBLIC, "h")
+        assert not store.replace(PUBLIC, replace(record, session_data=b'{"n":2}'))
+        assert store.get(PUBLIC, "h") == before
+
+    def test_replace_of_an_absent_session_writes_nothing(self, store: Store) -> None:
+        record = store.insert(PUBLIC, new_session())
+        assert record is not None
+        assert not store.replace(PUBLIC, replace(record, handle="absent"))
+        assert (store.get(PUBLIC, "absent")).record is None
+
+    def test_a_step_of_the_line_outdates_what_was_read_before_it(self, store: Store) -> None:
+        record = store.insert(PUBLIC, new_session())
+        assert record is not None
+        rotated = store.rotate(PUBLIC, step())
+        assert not store.replace(PUBLIC, record)
+        assert (store.get(PUBLIC, "h")).record == rotated
+
+    def test_what_was_read_before_the_end_does_not_revive_a_session(self, store: Store) -> None:
+        record = store.insert(PUBLIC, new_session())
+        assert record is not None
+        store.end(PUBLIC, ["h"], EndReason.REVOKED)
+        assert not store.replace(PUBLIC, record)
+        ended = (store.get(PUBLIC, "h")).record
+        assert ended is not None
+        assert ended.end_reason is EndReason.REVOKED
+
+    def test_of_many_who_replace_one_version_one_does(self, store: Store) -> None:
+        record = store.insert(PUBLIC, new_session())
+        assert record is not None
+        texts = [f'{{"n":{n}}}'.encode() for n in range(32)]
+        results = together(partial(store.replace, PUBLIC, replace(record, session_data=t)) for t in texts)
+        assert results.count(True) == 1
+        assert results.count(False) == len(texts) - 1
+        written = (store.get(PUBLIC, "h")).record
+        assert written == replace(record, session_data=texts[results.index(True)], version=record.version + 1)
