@@ -117,6 +117,7 @@ class Reseal(ApplicationSessions[web.Request]):
         app.middlewares.insert(0, self._around)
         app.cleanup_ctx.insert(0, self._opened)
         app.on_response_prepare.append(self._add_headers)
+        self._has_routes = routes
         for endpoint in self._endpoints.table() if routes else ():
             self._add_route(app, endpoint)
 
@@ -158,7 +159,7 @@ class Reseal(ApplicationSessions[web.Request]):
         try:
             return await handler(request)
         except ResealError as error:
-            return _response(self._endpoints.of_error(self._read_as.facts(request), error))
+            return _response(self._answer_to(request, error, request.rel_url.raw_path_qs))
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         if self._origins is not None:

@@ -122,6 +122,7 @@ class Reseal(ApplicationSessions[AnyRequest]):
         app.register_listener(self._close, "after_server_stop")
         app.register_middleware(self._add_headers, "response", priority=_LAST)
         app.exception(ResealError)(self._answer)
+        self._has_routes = routes
         for endpoint in self._endpoints.table() if routes else ():
             name = f"reseal_{endpoint.name}_{endpoint.method}"
             path = url_prefix + endpoint.path
@@ -163,7 +164,7 @@ class Reseal(ApplicationSessions[AnyRequest]):
 
     async def _answer(self, request: AnyRequest, error: Exception) -> HTTPResponse:
         assert isinstance(error, ResealError)  # it is registered for these only
-        return _response(self._endpoints.of_error(self._read_as.facts(request), error))
+        return _response(self._answer_to(request, error, request.raw_url.decode("latin-1")))
 
 
 def _bytes(value: Any) -> bytes:

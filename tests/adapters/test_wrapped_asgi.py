@@ -276,6 +276,8 @@ class TestSockets:
         assert foreign[0]["status"] == 403
         stranger = await self.converse(world, {"origin": WEBSITE}, denial=True)
         assert (stranger[0]["type"], stranger[0]["status"]) == ("websocket.http.response.start", 401)
+        expired = await self.converse(world, {"origin": WEBSITE, "cookie": "__Host-sAccessToken=x"}, denial=True)
+        assert b"try refresh token" in expired[1]["body"]
         assert await self.converse(world, {"origin": WEBSITE}, denial=False) == [{"type": "websocket.close"}]
         await world.reseal.close()
 

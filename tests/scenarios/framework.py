@@ -25,7 +25,8 @@ GET         ``/page``           ``peek``: the HTML ``Welcome, <user id>``, the p
 =========== =================== =====================================================================================
 
 ``HEAD`` is answered wherever ``GET`` is. With ``"cors"`` among its features a framework answers preflights of the
-settings' origins for all routes; with ``"websocket"`` there is ``/live``, guarded, which sends the user id as text and
+settings' origins for all routes; with ``"page-loads"`` it answers the load of a page whose access token has ended by
+refreshing first; with ``"websocket"`` there is ``/live``, guarded, which sends the user id as text and
 then what it receives. ``"replaces-vary"`` excuses a framework whose own CORS overwrites the application's ``Vary``.
 
 Sessions come in the colour that the line names. The adapter opens and closes them, by the application's lifespan or
@@ -96,20 +97,20 @@ class Framework:
 FRAMEWORKS: Final = {
     framework.name: framework
     for framework in (
-        Framework("asgi", "async", frozenset({"cors", "websocket"})),
-        Framework("wsgi", "sync", frozenset({"cors"})),
+        Framework("asgi", "async", frozenset({"cors", "page-loads", "websocket"})),
+        Framework("wsgi", "sync", frozenset({"cors", "page-loads"})),
         Framework("fastapi", "async", frozenset({"cors", "websocket"})),
         Framework("starlette", "async", frozenset({"cors", "websocket"})),
         Framework("django", "sync"),
         Framework("django_asgi", "sync"),
-        Framework("flask", "sync", frozenset({"cors"})),
-        Framework("sanic", "async", frozenset({"cors"})),
-        Framework("falcon_asgi", "async", frozenset({"cors", "websocket"})),
-        Framework("falcon_wsgi", "sync", frozenset({"cors"})),
-        Framework("bottle", "sync", frozenset({"cors"})),
-        Framework("pyramid", "sync", frozenset({"cors"})),
-        Framework("quart", "async", frozenset({"cors", "websocket"})),
-        Framework("aiohttp", "async", frozenset({"cors", "websocket"})),
+        Framework("flask", "sync", frozenset({"cors", "page-loads"})),
+        Framework("sanic", "async", frozenset({"cors", "page-loads"})),
+        Framework("falcon_asgi", "async", frozenset({"cors", "page-loads", "websocket"})),
+        Framework("falcon_wsgi", "sync", frozenset({"cors", "page-loads"})),
+        Framework("bottle", "sync", frozenset({"cors", "page-loads"})),
+        Framework("pyramid", "sync", frozenset({"cors", "page-loads"})),
+        Framework("quart", "async", frozenset({"cors", "page-loads", "websocket"})),
+        Framework("aiohttp", "async", frozenset({"cors", "page-loads", "websocket"})),
         Framework("litestar", "async", frozenset({"cors", "websocket", "replaces-vary"})),
     )
 }

@@ -157,6 +157,22 @@ async def test_rendered_pages_refresh_first_under_a_prefix(open_site: OpenSite) 
     assert (await visitor.followed(waiting)).text == "Welcome, alice"
 
 
+@pytest.mark.parametrize("framework", having("page-loads"), indirect=True)
+@pytest.mark.parametrize("prefix", ["", "/app"])
+async def test_page_loads_refresh_first_by_themselves_and_calls_of_scripts_do_not(
+    open_site: OpenSite, prefix: str
+) -> None:
+    site = await open_site(prefix=prefix)
+    visitor = await site.signed_in()
+    site.clock.advance(HOUR)
+    opened = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("accept", "text/html")]
+    waiting = await visitor.send("GET", "/me?n=1", opened)
+    assert waiting.status_code == 200
+    assert said(await visitor.followed(waiting)) == (200, {"user_id": "alice", "payload": {}})
+    site.clock.advance(HOUR)
+    assert said(await visitor.send("GET", "/me", [("sec-fetch-mode", "cors")])) == TRY_REFRESH
+
+
 async def test_the_way_to_the_page_that_refreshes_first_is_a_route(site: Site) -> None:
     visitor = await site.signed_in()
     site.clock.advance(HOUR)

@@ -110,10 +110,11 @@ class WrappedSessions(ApplicationSessions[Request]):
         if isinstance(app, Wrapped):
             raise TypeError("this application is wrapped already: call reseal.wrap(app) once, after other middleware")
         interfaces.demand(app, 3, "ASGI")
+        self._has_routes = routes
         return Wrapped(
             app,
             self._opening,
-            self._endpoints,
+            self.answer,
             AsyncRouting(self._endpoints) if routes else None,
             OwnOrigins(self.settings, allow_headers, expose_headers) if cors else None,
         )
@@ -130,8 +131,14 @@ class WrappedSessions(ApplicationSessions[Request]):
         await self._opening.close()
 
     def answer(self, request: Request, error: ResealError) -> WebResponse:
-        """Answer an error of these calls, where the framework does not let it through to the wrapped application."""
-        return self._endpoints.of_error(facts(scoped(request)), error)
+        """Answer an error of these calls, where the framework does not let it through to the wrapped application.
+
+        The load of a page whose access token has ended is answered by refreshing first.
+        """
+        found = scoped(request)
+        if found.scope["type"] == "websocket":
+            return self._endpoints.of_error(facts(found), error)
+        return self._answer_to(request, error, target(found))
 
     def page_before(self, request: Request) -> WebResponse:
         """Make the page that refreshes the session and comes back."""

@@ -14,11 +14,14 @@ from reseal._async.reseal import AsyncReseal, embedded
 from reseal._async.session import AsyncSession
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
+from reseal.core.errors import ResealError, TryRefreshToken
 from reseal.core.events import EventListener
 from reseal.settings import Settings
 from reseal.threads import ApplicationLoop, SyncCalls
 from reseal.watch import Watch
+from reseal.web import places
 from reseal.web.facts import RequestFacts
+from reseal.web.responses import WebResponse
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -47,6 +50,7 @@ class ApplicationSessions(AsyncRequestCalls[R]):
         )
         """The same calls for code in other threads, such as ``def`` routes."""
         self._endpoints = AsyncEndpoints(observed)
+        self._has_routes = True
 
     def guard_events(self, session: AsyncSession, events: AsyncIterable[T]) -> AsyncIterator[T | str]:
         """Pass on the events of a stream (SSE, or any other text) for as long as the session lives.
@@ -66,3 +70,13 @@ class ApplicationSessions(AsyncRequestCalls[R]):
         return guards.guarded(
             self.sessions, self.watch, socket, request, subprotocols=subprotocols, claims=claims, gone=gone
         )
+
+    def _answer_to(self, request: R, error: ResealError, target: str) -> WebResponse:
+        """Answer an error: the load of a page, whose path and query are ``target``, by refreshing first."""
+        read = self._requests.facts(request)
+        if self._has_routes and isinstance(error, TryRefreshToken):
+            outbox = self._requests.outbox(request)
+            public = places.public(target, read, self.settings)
+            if (first := self._endpoints.before_page_load(read, outbox, error, public)) is not None:
+                return first
+        return self._endpoints.of_error(read, error)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from reseal import guards
-from reseal._async.endpoints import AsyncEndpoint, AsyncEndpoints
+from reseal._async.endpoints import AsyncEndpoint
 from reseal._async.routing import AsyncRouting
 from reseal.asgi.connection import ASGIApp, Message, Receive, Scope, ScopeOnly, Send, SessionMiddleware, facts, outbox
 from reseal.asgi.opening import LazyOpening
@@ -29,13 +30,13 @@ class Wrapped:
         self,
         app: ASGIApp,
         opening: LazyOpening,
-        endpoints: AsyncEndpoints,
+        answer: Callable[[Scope, ResealError], WebResponse],
         routing: AsyncRouting | None,
         origins: OwnOrigins | None,
     ) -> None:
         self._app = app
         self._opening = opening
-        self._endpoints = endpoints
+        self._answer_to = answer
         self._routing = routing
         inner: ASGIApp = self._with_errors
         if origins is not None:
@@ -66,7 +67,7 @@ class Wrapped:
         except ResealError as error:
             if outbox(request).sent:
                 raise
-            await respond(send, self._endpoints.of_error(facts(request), error), method=scope["method"])
+            await respond(send, self._answer_to(scope, error), method=scope["method"])
         except Exception:
             headers = outbox(request)
             if headers.touched and not headers.sent:
@@ -97,8 +98,7 @@ class Wrapped:
         except ResealError as error:
             if is_answered:
                 raise
-            answer = self._endpoints.of_error(facts(ScopeOnly(scope)), error)
-            await refuse(scope, send, guards.refusal(error, answer))
+            await refuse(scope, send, guards.refusal(error, self._answer_to(scope, error)))
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -12,7 +12,7 @@ from reseal._sync.ports import Sessions
 from reseal._sync.reseal import Reseal as CoreReseal
 from reseal._sync.routing import Routing
 from reseal.clock import Clock
-from reseal.core.errors import ResealError
+from reseal.core.errors import ResealError, TryRefreshToken
 from reseal.core.events import EventListener
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -78,6 +78,7 @@ class Reseal(RequestCalls[Request]):
         super().__init__(CoreReseal(settings, sessions=sessions, clock=clock, on_event=on_event), Requests())
         self._opening = Opening(self.sessions)
         self._endpoints = Endpoints(self.sessions)
+        self._has_routes = True
 
     def wrap(
         self,
@@ -98,10 +99,11 @@ class Reseal(RequestCalls[Request]):
         if isinstance(app, Wrapped):
             raise TypeError("this application is wrapped already: call reseal.wrap(app) once, after other middleware")
         interfaces.demand(app, 2, "WSGI")
+        self._has_routes = routes
         return Wrapped(
             app,
             self._opening,
-            self._endpoints,
+            self.answer,
             Routing(self._endpoints) if routes else None,
             OwnOrigins(self.settings, allow_headers, expose_headers) if cors else None,
         )
@@ -127,5 +129,14 @@ class Reseal(RequestCalls[Request]):
         return self._endpoints.page_before(read, headers, public)
 
     def answer(self, request: Request, error: ResealError) -> WebResponse:
-        """Answer an error of these calls, where the framework does not let it through to the wrapped application."""
-        return self._endpoints.of_error(facts(environ_of(request)), error)
+        """Answer an error of these calls, where the framework does not let it through to the wrapped application.
+
+        The load of a page whose access token has ended is answered by refreshing first.
+        """
+        read = self._requests.facts(request)
+        if self._has_routes and isinstance(error, TryRefreshToken):
+            outbox = self._requests.outbox(request)
+            public = places.public(target(environ_of(request)), read, self.settings)
+            if (first := self._endpoints.before_page_load(read, outbox, error, public)) is not None:
+                return first
+        return self._endpoints.of_error(read, error)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
-from reseal._sync.endpoints import Endpoints
 from reseal._sync.routing import Routing
 from reseal.core.errors import ResealError
 from reseal.web import responses
@@ -38,13 +37,13 @@ class Wrapped:
         self,
         app: WSGIApp,
         opening: Opening,
-        endpoints: Endpoints,
+        answer: Callable[[Environ, ResealError], WebResponse],
         routing: Routing | None,
         origins: OwnOrigins | None,
     ) -> None:
         self._app = app
         self._opening = opening
-        self._endpoints = endpoints
+        self._answer_to = answer
         self._routing = routing
         inner = with_origins(self._answered, origins) if origins else self._answered
         self._with_headers = SessionMiddleware(inner, has_routes=routing is not None)
@@ -61,7 +60,7 @@ class Wrapped:
 
     def _answer(self, environ: Environ, error: Exception) -> WebResponse:
         if isinstance(error, ResealError):
-            return self._endpoints.of_error(facts(environ), error)
+            return self._answer_to(environ, error)
         if not outbox(environ).touched:
             raise error
         traceback.print_exception(error, file=environ["wsgi.errors"])
