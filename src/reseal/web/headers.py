@@ -20,6 +20,7 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _VARY: Final = ("Cookie", "Authorization")
 _TOUCH: Final = ((b"cache-control", b"no-store"), (b"vary", b"Cookie, Authorization"))
+_TOUCH_TEXT: Final = tuple([(name.decode(), value.decode()) for name, value in _TOUCH])
 _TOUCHED_NAMES: Final = frozenset(name for name, _ in _TOUCH)
 _FOR_ONE_CACHE: Final = (b"-cache-control", b"surrogate-control", b"edge-control", b"x-accel-expires")
 """Ends of the names by which one kind of cache is addressed: it then ignores ``Cache-Control`` (RFC 9213, 2.2)."""
@@ -90,7 +91,7 @@ class SessionHeaders:
 
     def items(self) -> list[tuple[str, str]]:
         """List the headers as text, for a response that has none of its own, which begins with them."""
-        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.merge_into(())]
+        return self.merge_into_text([])
 
     def merge_into(self, existing: RawHeaders) -> list[tuple[bytes, bytes]]:
         """Return the final headers of a response. Untouched, that is exactly what it had.
@@ -105,8 +106,7 @@ class SessionHeaders:
         theirs = list(existing)
         if not self.touched:
             return theirs
-        says_more = self._cookies or self._headers or self._exposed
-        if not says_more and not any(_matters(name.lower()) for name, _ in theirs):
+        if self._says_nothing_more and not any(_matters(name.lower()) for name, _ in theirs):
             return [*theirs, *_TOUCH]  # the same as below, for what nearly every response is
         cookies = [(b"set-cookie", text.encode("ascii")) for text in self._cookies.values()]
         fields = self._fields(theirs)
@@ -117,6 +117,21 @@ class SessionHeaders:
             if name.lower() not in fields and (name.lower(), value) not in already_said
         ]
         return [*kept, *cookies, *fields.items()]
+
+    def merge_into_text(self, existing: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Do the same for headers as text (Latin-1, as in WSGI)."""
+        self.sent = True
+        if not self.touched:
+            return existing
+        if self._says_nothing_more and not any(_matters(name.lower().encode("latin-1")) for name, _ in existing):
+            return [*existing, *_TOUCH_TEXT]
+        merged = self.merge_into([(name.encode("latin-1"), value.encode("latin-1")) for name, value in existing])
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in merged]
+
+    @property
+    def _says_nothing_more(self) -> bool:
+        """Whether the session is only read, as by most requests."""
+        return not (self._cookies or self._headers or self._exposed)
 
     def _fields(self, theirs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         fields = {name.encode("ascii"): value.encode("ascii") for name, value in self._headers.items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
@@ -21,7 +22,8 @@ WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 _OUTBOX: Final = "reseal.headers"
 _ROOT: Final = "reseal.script_name"
 """Where the application is whose routes refresh the session. Further in, mounts add to ``SCRIPT_NAME``."""
-_UNPREFIXED: Final = (("CONTENT_TYPE", b"content-type"), ("CONTENT_LENGTH", b"content-length"))
+_UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
+"""Headers whose keys have no prefix. WSGI may give them empty where the client sent none."""
 
 
 def facts(environ: Environ) -> RequestFacts:
@@ -93,20 +95,26 @@ class SessionMiddleware:
 
 def merged(headers: SessionHeaders, theirs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the final headers of a response that has these of its own."""
-    if not headers.touched:
-        headers.sent = True
-        return theirs
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in theirs]
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.merge_into(raw)]
+    return headers.merge_into_text(theirs)
 
 
-def headers(environ: Environ) -> Iterator[tuple[bytes, bytes]]:
-    for key, value in environ.items():
-        if key.startswith("HTTP_"):
-            yield key[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1", "replace")
-    for key, name in _UNPREFIXED:
-        if value := environ.get(key):
-            yield name, value.encode("latin-1", "replace")
+def headers(environ: Environ) -> list[tuple[bytes, bytes]]:
+    """List the headers of a request, in the form of ASGI. WSGI has joined those of one name."""
+    return [
+        (name, value.encode("latin-1", "replace"))
+        for key, value in environ.items()
+        if (name := _header(key)) is not None and (value or key not in _UNPREFIXED)
+    ]
+
+
+@lru_cache(maxsize=512)
+def _header(key: str) -> bytes | None:
+    """Return the name of a header by its key in the environ; ``None`` for a key of another kind."""
+    if key.startswith("HTTP_"):
+        key = key.removeprefix("HTTP_")
+    elif key not in _UNPREFIXED:
+        return None
+    return key.replace("_", "-").lower().encode("latin-1", "replace")
 
 
 def _place(environ: Environ) -> tuple[str, str]:

@@ -80,7 +80,7 @@ def _revoke(options: dict[str, Any]) -> list[Row]:
 def _not_before(options: dict[str, Any]) -> list[Row]:
     """End what was begun or refreshed before a moment for the last time: of a user, or of everybody."""
     text = options["moment"]
-    moment = datetime.now(UTC) if text == "now" else parse_datetime(text)
+    moment = datetime.fromtimestamp(get_reseal().sessions.now() / 1000, UTC) if text == "now" else parse_datetime(text)
     if moment is None or moment.tzinfo is None:
         raise CommandError("MOMENT must be now, or a date and time with its zone, like 2026-11-29T10:00Z")
     user_id = _user(options) if options["user"] or options["username"] else None
