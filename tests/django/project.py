@@ -36,4 +36,4 @@ def configure() -> None:
 @cache
 def create_tables() -> None:
     """Create the tables of Django, in memory, once a process."""
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)

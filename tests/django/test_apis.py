@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import override_settings
 from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_page
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.validation import validate_schema
@@ -20,6 +23,7 @@ from rest_framework.views import APIView
 from reseal import HasClaim
 from reseal.django import spectacular
 from reseal.django.ninja import SessionAuth
+from reseal.django.protection import session_required
 from reseal.django.rest_framework import SessionAuthentication
 from reseal.django.shortcuts import create_new_session
 from tests.django.pages import OPENED
@@ -47,8 +51,30 @@ class Open(APIView):
         return Response({"anonymous": request.user.is_anonymous})
 
 
+def permissions() -> list[str]:
+    """What Django's database says, which may not be asked in an event loop."""
+    return [user.username for user in get_user_model().objects.all()]
+
+
 class Empty(Serializer):
     pass
+
+
+class SignIn(APIView):
+    authentication_classes = ()
+
+    def post(self, request) -> Response:
+        session = create_new_session(request, "alice", {"permissions": permissions()})
+        session.update_jwt_payload({"changed": True})
+        return Response({})
+
+
+class Protected(APIView):
+    authentication_classes = ()
+
+    @method_decorator(session_required(refresh_pages=False))
+    def get(self, request) -> Response:
+        return Response(request.reseal_session.get_jwt_payload())
 
 
 class Described(Me):
@@ -94,6 +120,8 @@ urlpatterns = [
     path("", include("reseal.django.urls")),
     path("login", login),
     path("drf/me", Me.as_view()),
+    path("drf/sign-in", SignIn.as_view()),
+    path("drf/protected", cache_page(60)(Protected.as_view())),
     path("drf/open", Open.as_view()),
     path("drf/elsewhere", MeElsewhere.as_view()),
     path("ninja/", ninja.urls),
@@ -190,6 +218,21 @@ class TestRestFramework:
             {"sessionToken": []},
             {"basicAuth": []},
         ]
+
+    def test_the_request_of_the_framework_will_do(self, client, user, clock, reseal):
+        assert "__Host-sAccessToken" in client.post("/drf/sign-in").cookies
+        assert client.get("/drf/protected").json() == {"changed": True}
+        client.cookies.clear()
+        assert client.get("/drf/protected").status_code == 401  # it was not cached
+
+    def test_a_view_of_the_framework_can_choose_not_to_refresh(self, client, user, clock, reseal):
+        client.post("/drf/sign-in")
+        clock.advance(reseal.settings.access_token_ms)
+        assert client.get("/drf/protected", headers=OPENED).json() == {"message": "try refresh token"}
+
+    async def test_the_database_of_django_is_asked_under_asgi(self, aclient, user):
+        assert (await aclient.post("/drf/sign-in")).status_code == 200
+        assert (await aclient.get("/drf/protected")).json() == {"changed": True}
 
 
 class TestNinja:

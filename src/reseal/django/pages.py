@@ -7,6 +7,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 
 from reseal.core.errors import ResealError, TryRefreshToken
+from reseal.django import requests
 from reseal.django.sessions import configured
 
 _CHOICE: Final = "reseal_refresh_pages"
@@ -22,7 +23,7 @@ def is_navigation(request: HttpRequest) -> bool:
 
 def choose(request: HttpRequest, *, refresh: bool) -> None:
     """Choose for one request whether its page refreshes first, in place of the setting ``refresh_pages``."""
-    setattr(request, _CHOICE, refresh)
+    setattr(requests.plain(request), _CHOICE, refresh)
 
 
 def instead_of(request: HttpRequest, error: ResealError) -> HttpResponse | None:

@@ -51,8 +51,14 @@ def outbox(request: HttpRequest) -> SessionHeaders:
             "this request did not pass through Reseal's middleware: "
             'put "reseal.django.middleware.SessionMiddleware" into MIDDLEWARE'
         )
-    request._cache_update_cache = False  # type: ignore[attr-defined]  # noqa: SLF001 - what Django's cache asks
+    plain(request)._cache_update_cache = False  # type: ignore[attr-defined]  # noqa: SLF001 - what Django's cache asks
     return headers
+
+
+def plain(request: HttpRequest) -> HttpRequest:
+    """Return Django's own request where a framework has wrapped it, as Django REST framework does."""
+    found: HttpRequest = getattr(request, "_request", request)
+    return found
 
 
 def begin(request: HttpRequest) -> SessionHeaders:

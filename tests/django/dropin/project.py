@@ -75,7 +75,7 @@ def running(clock: ManualClock | None, **changes: object) -> Iterator[Reseal]:
 def create_tables() -> str:
     """Create the tables of Django. They are in memory, and all threads of this process see them."""
     with override_settings(**SETTINGS):
-        return str(connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False))
+        return str(connection.creation.create_test_db(verbosity=0, autoclobber=True))
 
 
 def _forget_routes() -> None:
