@@ -78,10 +78,13 @@ def opened(request: HttpRequest) -> HttpResponse | None:
     reseal = get_reseal()
     read = requests.facts(request)
     presented = Presented(read, reseal.settings, *read.credentials)
-    store = SessionStore(None if presented.has_access else _of_test_client(request))
+    store = SessionStore(_of_test_client(request))
     store.caller = Caller(read.device, read.correlation_id)
     request.session = store
-    if not presented.has_access:
+    if read.path in reseal.paths:
+        store.detach()
+        return None
+    if store.session_key is not None or not presented.has_access:
         return None
     reseal.sessions.backend.keep_fresh()
     try:
@@ -129,9 +132,9 @@ async def aclosed(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _store(request: HttpRequest) -> SessionStore | None:
-    """Return the session of a request; ``None`` if it has none of ours, or one that has to be refreshed first."""
+    """Return the session of a request, if it is to be saved."""
     store = getattr(request, "session", None)
-    return store if isinstance(store, SessionStore) and not store.is_refused else None
+    return store if isinstance(store, SessionStore) and store.is_writable else None
 
 
 def _answer(request: HttpRequest, error: ResealError) -> HttpResponse:
@@ -188,7 +191,7 @@ def _expired(
     """
     store: SessionStore = request.session  # type: ignore[assignment]
     store.refuse(error)
-    if presented.access_tokens[0] is Transport.HEADER or _is_own_endpoint(reseal, read):
+    if presented.access_tokens[0] is Transport.HEADER:
         return None
     if not csrf.is_state_changing(read.method):
         return pages.instead_of(request, error)
@@ -214,10 +217,6 @@ def _repeated(reseal: Reseal, request: HttpRequest, read: RequestFacts) -> HttpR
     return requests.response_of(redirect)
 
 
-def _is_own_endpoint(reseal: Reseal, read: RequestFacts) -> bool:
-    return any(places.is_under(endpoint.path, read, reseal.settings) for endpoint in reseal.endpoints())
-
-
 def _of_test_client(request: HttpRequest) -> str | None:
     """Return the session key that Django's test client shows, which signs in without a response and so has no tokens.
 
@@ -226,7 +225,8 @@ def _of_test_client(request: HttpRequest) -> str | None:
     testing: Any = sys.modules.get("django.test.client")
     if testing is None or not isinstance(_innermost(request), testing.FakePayload):
         return None
-    return request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)
+    key = request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)
+    return key if SessionStore().exists(key) else None  # after it has ended, the tokens of the client count
 
 
 def _innermost(request: HttpRequest) -> object:

@@ -56,7 +56,7 @@ class SessionStore(SessionBase):
         self._base: dict[str, Any] | None = None
         self._public: dict[str, Any] = {}
         self._version: int | None = None
-        self._is_new = False
+        self._is_new = self._is_detached = False
         self._replaced: list[str] = []
 
     def hold(self, claims: Claims) -> None:
@@ -67,10 +67,17 @@ class SessionStore(SessionBase):
         """Raise this error for whoever asks for the session: it has to be refreshed first."""
         self._refusal = error
 
+    def detach(self) -> None:
+        """Be an empty session that is never saved: the endpoints of Reseal answer for themselves.
+
+        What other middleware reads or writes there must neither fail for an expired token nor begin a session.
+        """
+        self._is_detached, self._session_key = True, None
+
     @property
-    def is_refused(self) -> bool:
-        """Whether the session has to be refreshed before it is used."""
-        return self._refusal is not None
+    def is_writable(self) -> bool:
+        """Whether the middleware saves it: not if it has to be refreshed before it is used."""
+        return self._refusal is None and not self._is_detached
 
     # -- the interface of Django's engines --------------------------------------------------------------------------
 

@@ -115,6 +115,8 @@ class Reseal(RequestCalls[HttpRequest]):
         """Whether a page that is opened with an expired access token is answered by refreshing first."""
         self._opening = Opening(ours)
         self._endpoints = Endpoints(ours)
+        self.paths: frozenset[str] = frozenset(endpoint.path for endpoint in self._endpoints.table())
+        """The paths of the ready-made endpoints within the application."""
         self._by_place = {
             (method, endpoint.path): endpoint for endpoint in self._endpoints.table() for method in endpoint.methods
         }

@@ -34,6 +34,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return HttpResponse(user.username)
 
 
+sign_in.login_required = False  # for LoginRequiredMiddleware
+
+
 def sign_out(request: HttpRequest) -> HttpResponse:
     logout(request)
     return HttpResponse()

@@ -10,6 +10,7 @@ from io import BytesIO
 
 import pytest
 from asgiref.sync import async_to_sync
+from django import VERSION as DJANGO
 from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import AsyncClient, Client
@@ -23,6 +24,7 @@ ACCESS, REFRESH = "__Host-sAccessToken", "__Secure-sRefreshToken"
 OWN = {"origin": project.SITE, "sec-fetch-site": "same-origin"}
 PAGE = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "accept": "text/html"}
 JSON = "application/json"
+DEMANDING = ["django.contrib.auth.middleware.LoginRequiredMiddleware"] if DJANGO >= (5, 1) else []
 
 
 class Browser:
@@ -186,8 +188,12 @@ class TestSigningIn:
         session["a"] = 1
         session.save()
         assert browser.open("/data").json() == {"a": 1}
+        browser.sign_in("bob")
+        assert browser.open("/whoami").content == b"bob"
+        client.force_login(user)
+        assert browser.open("/whoami").content == b"alice"
         browser.post("/sign-out")
-        assert browser.open("/whoami").content == b"nobody"
+        assert browser.open("/whoami").content != b"alice"
 
     def test_a_session_key_is_no_credential(self, browser, reseal):
         browser.sign_in()
@@ -348,6 +354,32 @@ class TestPastTheAccessToken:
 
     def test_the_script_of_a_page_signs_out(self, browser, reseal):
         assert browser.post("/signout").json() == {"status": "OK"}
+        assert handles(reseal, "alice") == ()
+
+
+class TestMiddlewareThatUsesTheSession:
+    @pytest.fixture(autouse=True)
+    def tracked(self, reseal, settings_with):
+        names = [*project.SETTINGS["MIDDLEWARE"], "tests.django.dropin.middleware.Tracker", *DEMANDING]
+        with settings_with(MIDDLEWARE=names):
+            yield
+
+    def test_it_is_no_obstacle_to_a_refresh_or_a_sign_out(self, make, clock, reseal):
+        browser = make()
+        page = browser.open("/public")
+        assert (page.status_code, page["Location"]) == (302, "/accounts/login/?next=/public") if DEMANDING else 200
+        browser.sign_in()
+        assert browser.put_data().json()["seen"] == 3
+        clock.advance(reseal.settings.access_token_ms)
+        assert browser.post("/session/refresh").status_code == 200
+        assert browser.open("/data").json() == {"seen": 4, "name": "alice"}
+        clock.advance(reseal.settings.access_token_ms)
+        assert (
+            browser.post(re.search(r'action="([^"]+)"', browser.open("/data").content.decode())[1]).status_code == 303
+        )
+        assert browser.open("/data").json() == {"seen": 5, "name": "alice"}
+        assert browser.post("/signout").json() == {"status": "OK"}
+        assert not {ACCESS, REFRESH} & set(browser.cookies())
         assert handles(reseal, "alice") == ()
 
 
