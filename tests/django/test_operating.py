@@ -43,8 +43,9 @@ def test_a_user_has_a_name(manage, client, user, rf):
     assert len(manage("list", "--user", str(user.pk))) == 1
 
 
-def test_everybody_is_signed_out_as_of_now(manage, client):
+def test_everybody_is_signed_out_as_of_now(manage, client, clock):
     client.post("/login")
+    clock.advance(1)
     assert manage("not-before", "now") == [{"ended": 1}]
     assert manage("not-before", "2020-01-01T00:00Z", "--user", "alice") == [{"ended": 0}]
 
