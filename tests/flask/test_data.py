@@ -248,10 +248,20 @@ def test_a_store_that_is_away_is_a_503_and_signs_nobody_out(open_site):
     clock, store = ManualClock(), FaultyStore(MemoryStore())
     engine = Engine(Settings(api_domain=API, database_uri="memory:"), store, clock=clock)
     site = with_views(open_site(flask_session=True, sessions=engine))
+
+    @site.app.post("/late")
+    def late() -> str:
+        session["colour"] = "red"
+        store.down = True
+        return "done"
+
     alice = site.signed_in()
     store.down = True
     answer = alice.post("/set/colour/red")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    store.down = False
+    unsaved = alice.post("/late")
+    assert (unsaved.status_code, unsaved.json) == (503, {"message": "session store unavailable, try again"})
     store.down = False
     assert alice.holds()
     assert alice.get("/all").json == {}

@@ -92,6 +92,13 @@ def test_a_form_of_a_foreign_page_is_not_sent_again(site):
     assert alice.holds()
 
 
+def test_a_form_whose_way_back_is_too_long_is_not_sent_somewhere_else(site):
+    alice = site.signed_in()
+    site.expire()
+    answer = alice.visit(f"/orders?q={'x' * 5000}", "POST", headers=OURS, data={"item": "tea"})
+    assert (answer.status_code, answer.json) == (401, {"message": "try refresh token"})
+
+
 @pytest.mark.parametrize("target", ["//evil.example.net", "https://evil.example.net/", "/\\evil.example.net"])
 def test_a_form_is_sent_nowhere_else(site, target):
     alice = site.signed_in()
