@@ -4,6 +4,8 @@
 ``reseal.fastapi`` put them where a web application expects them.
 
 A name is imported when it is first used: code that needs only the sync calls, or an error, does not import the rest.
+
+PYTEST_DONT_REWRITE: a program may import this before it starts pytest, which would warn about it.
 """
 
 from __future__ import annotations

@@ -65,15 +65,15 @@ def run(tmp_path, monkeypatch):
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: found\nVersion: 1.0\n")
     lines = "".join(f"{name} = {module}\n" for name, module in points.items())
     (metadata / "entry_points.txt").write_text(f"[pytest11]\n{lines}")
-    (metadata / "RECORD").write_text("found-1.0.dist-info/METADATA,,\n")
+    (metadata / "RECORD").write_text("reseal/__init__.py,,\nreseal/testing/plugin.py,,\n")
     tests = tmp_path / "tests"
     tests.mkdir()
     path = os.pathsep.join([str(tmp_path / "site"), str(ROOT / "src")])
 
-    def started(files, *options):
+    def started(files, *options, start=("-m", "pytest")):
         for name, text in files.items():
             (tests / name).write_text(text)
-        command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", *options]
+        command = [sys.executable, *start, "-W", "error", "-p", "no:cacheprovider", *options]
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             command, cwd=tests, check=False, env=environment, capture_output=True, text=True, timeout=120
@@ -108,6 +108,12 @@ def test_nothing_is_imported():
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"1 passed in", done.stdout)
     assert "warning" not in done.stdout + done.stderr
+
+
+def test_a_program_may_import_the_package_before_it_starts_pytest(run):
+    start = "-c", "import reseal, sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    done = run({"test_nothing.py": "def test_nothing(signed_in): pass"}, *ALONE, "-p", "no:randomly", start=start)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_fixtures_are_listed_with_what_they_are_for(run):

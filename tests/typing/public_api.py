@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, assert_type
 
 from fastapi import Depends, FastAPI, Request, WebSocket
+from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -31,7 +32,20 @@ from reseal import (
 )
 from reseal.fastapi import Reseal, Session
 from reseal.starlette import Reseal as StarletteReseal
-from reseal.testing import ManualClock
+from reseal.testing import (
+    AsyncBrowser,
+    Browser,
+    ManualClock,
+    Recorder,
+    Report,
+    Site,
+    as_browser,
+    assert_theft_detected,
+    async_honest_user,
+    honest_user,
+    overridden,
+    signed_in,
+)
 
 settings = Settings(api_domain="https://api.example.com", trusted_origins=("https://www.example.com",))
 assert_type(settings.access_token_ms, int)
@@ -190,3 +204,21 @@ def in_a_thread(request: RequestFacts, response: SessionHeaders) -> None:
         assert_type(synchronous.get_session(request, response, True), reseal.Session)
         assert_type(synchronous.refresh_session(request, response), reseal.Session)
         assert_type(response.items(), list[tuple[str, str]])
+
+
+async def tested(app: FastAPI, sessions: Reseal, client: TestClient) -> None:
+    clock, events = ManualClock(), Recorder()
+    site = Site.of(settings, sign_in=("POST", "/login", {"json": {"user": "alice"}}), protected=("GET", "/me"))
+    with overridden(sessions, clock=clock, on_event=events, database_uri="memory:") as same:
+        assert_type(same, Reseal)
+    assert_type(as_browser(client, settings), TestClient)
+    assert_type(signed_in(client, sessions, "alice", {"role": "admin"}), TestClient)
+    with Browser(app, site, clock=clock) as alice:
+        assert_type(alice.thief(), Browser)
+        assert_type(alice.get("/me").status_code, int)
+    async with AsyncBrowser("https://staging.example.com", settings) as bob:
+        assert_type(bob.tab(), AsyncBrowser)
+    report = honest_user(app, site, tabs=4, clock=clock)
+    assert_type(report, Report)
+    assert_type(str(await async_honest_user(app, settings)), str)
+    assert_type(assert_theft_detected(events, "alice"), Event)
