@@ -27,7 +27,7 @@ from reseal.fastapi import Reseal, Settings
 
 SOURCE = Path(reseal.__file__).parent
 INLINE = {"<genexpr>", "<lambda>", "<listcomp>", "<dictcomp>", "<setcomp>"}
-TARGET, LIMIT = 50, 84
+TARGET, LIMIT = 50, 85
 API = "http://localhost:8000"
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 

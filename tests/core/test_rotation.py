@@ -283,7 +283,7 @@ def test_a_replay_is_worth_two_where_keys_say_that_it_is_another_client(of_rotat
     assert isinstance(decide(confirmed_row, token(1), NOW + WINDOW - 1, GRACEFUL, shown), Replay)
 
 
-@pytest.mark.parametrize("key", [None, "", "k" * 257, "a b", "\x7f", "\u00e9", "key\n", "\ud800"])
+@pytest.mark.parametrize("key", ["", "k" * 257, "a b", "\x7f", "\u00e9", "key\n", "\ud800"])
 def test_what_cannot_be_an_attempt_key_has_no_hash(key):
     assert attempt.hash_of(token(1), key) is None
 

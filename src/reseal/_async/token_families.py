@@ -142,7 +142,7 @@ class AsyncTokenFamilies:
 
         ``attempt_key``: what the client sent to show that it is the same if it asks again; see ``attempt``.
         """
-        attempt_hash = attempt.hash_of(token, attempt_key)
+        attempt_hash = None if attempt_key is None else attempt.hash_of(token, attempt_key)
         for _ in range(ATTEMPTS):
             rotated = await self._rotate(token, caller, attempt_hash)
             if rotated is not None:
@@ -326,12 +326,12 @@ class AsyncTokenFamilies:
             # The others first: if the store fails here, the next try finds this session live and begins again.
             await self.end_user(record.user_id, keep=record.handle)
         try:
-            told = not await self._end_stolen(subtype, record, token, caller)
+            is_first = await self._end_stolen(subtype, record, token, caller)
         except StoreUnavailable:
-            # It may have ended all the same, and then nobody meets this theft again.
+            # The session may have been ended, and then this theft is not detected again.
             self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
             raise
-        if not told:
+        if is_first:
             self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
         return TokenTheftDetected(record.user_id, record.handle, subtype)
 

@@ -21,8 +21,8 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-def hash_of(token: RefreshToken, key: str | None) -> bytes | None:
-    """Return the stored hash of an attempt key; ``None`` if there is no key, or it is malformed."""
-    if key is None or not is_key(key):
+def hash_of(token: RefreshToken, key: str) -> bytes | None:
+    """Return the stored hash of an attempt key; ``None`` if it is malformed."""
+    if not is_key(key):
         return None
     return hashlib.sha256(b"reseal attempt\0" + token.hash + key.encode()).digest()
