@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
-from blinker import Namespace
+from blinker import NamedSignal, Namespace
 from flask import Blueprint, Flask, Request, Response, current_app, has_request_context, redirect, request, url_for
 from werkzeug.exceptions import HTTPException
 
@@ -52,7 +52,7 @@ _CHUNK: Final = 65536
 _SENT_AGAIN: Final = 307
 _BROKEN: Final = 500
 
-session_event = Namespace().signal("reseal-session-event")
+session_event: NamedSignal = Namespace().signal("reseal-session-event")
 """Sent with each security event, as ``event``; the sender is the application. See :class:`reseal.Event`."""
 
 
@@ -166,7 +166,7 @@ class AppSessions(RequestCalls[Request]):
             session_event.send(app, event=event)
 
         ours = CoreReseal(settings, sessions=sessions, clock=clock, on_event=listener)
-        self.opening = wsgi.Opening(ours)
+        self.opening: wsgi.Opening = wsgi.Opening(ours)
         super().__init__(ours, _Requests(self.opening))
         self.settings = settings
         self._endpoints = Endpoints(ours)

@@ -17,7 +17,7 @@ from reseal.core.model import SessionRecord
 from reseal.flask.application import AppSessions, bare_views, installed
 from reseal.settings import Settings
 
-reseal_commands = AppGroup("reseal", help="List and revoke sessions, rotate keys, check the configuration.")
+reseal_commands: AppGroup = AppGroup("reseal", help="List and revoke sessions, rotate keys, check the configuration.")
 
 
 @reseal_commands.command("sessions")

@@ -127,7 +127,9 @@ class UserData(SessionMixin):
             data = self._read()
         return dict(data) if self.owner is None or self.owner.get_user_id() == user_id else self._changed()
 
-    written = staticmethod(to_json)
+    def written(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Write data as JSON."""
+        return to_json(data)
 
     def begin(self, owner: Session, data: dict[str, Any]) -> None:
         """Go on with the data of a new session, which has them already."""
