@@ -41,13 +41,20 @@ ASGI = {
     "granian": "granian --host 127.0.0.1 --port {port} --workers 2 --interface asgi asgi_app:app",
 }
 
+OWN = {
+    "sanic": "sanic --host 127.0.0.1 --port {port} --workers 2 --no-motd sanic_app:app",
+    "aiohttp": "aiohttp.web --hostname 127.0.0.1 --port {port} aiohttp_app:make",
+    "gunicorn-aiohttp": f"{GUNICORN} --worker-class aiohttp.GunicornWebWorker aiohttp_app:app",
+}
+"""Those that serve one framework only."""
+
 
 @contextmanager
 def run(server: str, folder: Path, app: str | None = None, **variables: str) -> Iterator[str]:
     """Run a server over an application, ours without a framework or FastAPI's; give the address of its site."""
     port = free_port()
     site = f"http://localhost:{port}"
-    *command, usual = (WSGI | ASGI)[server].format(port=port).split()
+    *command, usual = (WSGI | ASGI | OWN)[server].format(port=port).split()
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", *command, app or usual],

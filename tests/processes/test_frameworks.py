@@ -14,7 +14,14 @@ DJANGO = [(server, "django_app:app") for server in ("sync", "gthread", "gevent",
 DJANGO_ASGI = [(server, "django_app:asgi") for server in ("hypercorn", "uvicorn")]
 LITESTAR = [(server, "litestar_app:app") for server in ("hypercorn", "granian", "uvicorn")]
 QUART = [(server, "quart_app:app") for server in ("uvicorn", "hypercorn")]
-SERIES = (FLASK, DJANGO, DJANGO_ASGI, LITESTAR, QUART)
+WRAPPED = [
+    *((server, "bottle_app:app") for server in ("sync", "gthread", "gevent", "gthread-preload")),
+    *((server, "pyramid_app:app") for server in ("sync", "gthread", "granian-wsgi")),
+    *((server, "falcon_app:app") for server in ("uvicorn", "gunicorn-uvicorn-preload", "granian", "hypercorn")),
+    ("sync-preload", "pyramid_app:app"),
+]
+OWN_SERVERS = [("aiohttp", "aiohttp_app:make"), ("gunicorn-aiohttp", "aiohttp_app:app"), ("sanic", "sanic_app:app")]
+SERIES = (FLASK, DJANGO, DJANGO_ASGI, LITESTAR, QUART, WRAPPED, OWN_SERVERS)
 
 
 @pytest.fixture(scope="module", params=[case for series in SERIES for case in series], ids="-".join)
