@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ PATIENCE = 60
 @contextmanager
 def started(*command):
     """Start an example over a store in memory; gives its address once it answers."""
-    environ = {"PATH": os.environ["PATH"], "RESEAL_DATABASE_URI": "memory:"}
+    kept = {name: os.environ[name] for name in ("PATH", "DATABASE") if name in os.environ}
+    environ = {"RESEAL_DATABASE_URI": "memory:", **kept}
     whole = [sys.executable, "-m", *command, "--port", str(free_port())]
     with subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as example:
         try:
@@ -49,3 +51,29 @@ def test_the_feed_is_there_in_each_framework(framework):
         assert alice.get("/getHomeFeed").status_code == 200
         assert alice.post("/signout").json() == {"status": "OK"}
         assert not alice.cookies
+
+
+def test_the_site_of_django_is_there_with_login_form_and_admin(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE", f"{tmp_path}/site.db")
+    page_of_ours = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "accept": "text/html"}
+    with (
+        started("examples.django_site") as site,
+        httpx.Client(base_url=site, headers=page_of_ours, timeout=PATIENCE, trust_env=False) as admin,
+    ):
+
+        def send(path, page=None, **fields):
+            form = admin.get(page or path)
+            assert form.status_code == 200
+            token = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', form.text)[1]
+            origin = {"origin": site, "referer": f"{site}{path}"}
+            return admin.post(
+                path, data={"csrfmiddlewaretoken": token, **fields}, headers=origin, follow_redirects=True
+            )
+
+        assert admin.get("/").headers["location"] == "/login/?next=/"
+        assert "Signed in as" in send("/login/", username="admin", password="reseal").text
+        assert "Your posts in this session: 1" in send("/", text="The first post").text
+        assert "The first post" in admin.get("/").text
+        assert "Site administration" in admin.get("/admin/").text
+        assert admin.get("/static/admin/css/base.css").status_code == 200
+        assert "<h1>Sign in</h1>" in send("/logout/", page="/").text
