@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from reseal._sync import token_selection
-from reseal.core.errors import ResealError, StoreUnavailable, TryRefreshToken
+from reseal.core.errors import ResealError, StoreUnavailable, TryRefreshToken, Unauthorised
 from reseal.core.events import Caller
 from reseal.core.model import EndReason
 from reseal.django import pages, requests
@@ -173,7 +173,7 @@ def _hand_over(request: HttpRequest, store: SessionStore, *, is_failure: bool) -
 
 def _forget(request: HttpRequest, store: SessionStore) -> None:
     """Have the browser forget a session that is over, unless it holds a newer one already."""
-    if not store.accessed or (store.over is not None and not answers.clears_session(store.over)):
+    if not store.accessed if store.over is None else not answers.clears_session(store.over):
         return
     context = get_reseal().sessions.context(requests.facts(request), requests.outbox(request))
     via = context.access_tokens[0]
@@ -190,6 +190,9 @@ def _expired(
     changes something is not begun at all, unless a foreign page sent it, which Django's own check is for.
     """
     store: SessionStore = request.session  # type: ignore[assignment]
+    store.over = _why_over(reseal, presented)
+    if store.over is not None:
+        return None
     store.refuse(error)
     if presented.access_tokens[0] is Transport.HEADER:
         return None
@@ -199,6 +202,14 @@ def _expired(
         return None
     requests.outbox(request).touch()
     return _repeated(reseal, request, read) or _answer(request, error)
+
+
+def _why_over(reseal: Reseal, presented: Presented) -> Unauthorised | None:
+    """Ask the store whether there is a session to refresh: none, and the visitor would be sent back and forth."""
+    backend = reseal.sessions.backend
+    handles = set(token_selection.involved(token_selection.genuine(backend, presented.all_access)))
+    ended = backend.why_ended(handles)
+    return Unauthorised(next(iter(ended.values()))) if handles and ended.keys() == handles else None
 
 
 def _repeated(reseal: Reseal, request: HttpRequest, read: RequestFacts) -> HttpResponse | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from django.contrib.auth import SESSION_KEY as USER_KEY
@@ -227,6 +228,11 @@ class SessionStore(SessionBase):
         self.hold(tokens.claims)
         self._owner, self._base = user, plain
 
+    def _reissue(self, claims: Claims, record: SessionRecord) -> None:
+        """Have the browser get an access token with the payload of the record, beside a new refresh token if any."""
+        begun, fresh = self.tokens, _backend().reissue(claims, record)
+        self.tokens = fresh if begun is None else replace(fresh, refresh_token=begun.refresh_token)
+
     def _wanted_payload(self, public: Mapping[str, Any]) -> dict[str, Any]:
         """Return the payload of the tokens: it says for each refresh to come how long their cookies live."""
         kept = {key: value for key, value in public.items() if key != SESSION_COOKIES}
@@ -240,7 +246,8 @@ class SessionStore(SessionBase):
                 key, session_data=plain, jwt_payload=changed, seen=claims, expected_version=self._version
             )
             if changed is not None and claims is not None:
-                self.tokens, self._public = _backend().reissue(claims, record), changed
+                self._reissue(claims, record)
+                self._public = changed
         except Conflict:
             plain = self._merged(plain)
             self._session_cache = self._unpacked(plain)
@@ -284,7 +291,7 @@ class SessionStore(SessionBase):
         self._public = payload.decode(record.jwt_payload)
         claims = self._claims
         if claims is not None and (claims.unconfirmed or bytes(claims.payload) != record.jwt_payload):
-            self.tokens = _backend().reissue(claims, record)
+            self._reissue(claims, record)
         return self._unpacked(plain)
 
     def _known_owner(self) -> str:

@@ -293,6 +293,12 @@ class TestBrowserClose:
         assert self.ends(browser.put_data(_session_expiry=None)) == {ACCESS: True}
         assert self.ends(browser.post("/session/refresh")) == {ACCESS: True, REFRESH: True}
 
+    def test_a_session_can_want_it_after_its_key_was_read(self, browser):
+        signed_in = browser.post("/sign-in?remember=", {"username": "alice", "password": project.PASSWORD})
+        assert self.ends(signed_in) == {ACCESS: False, REFRESH: False}
+        assert self.ends(browser.post("/session/refresh")) == {ACCESS: False, REFRESH: False}
+        assert browser.open("/whoami").content == b"alice"
+
 
 class TestPastTheAccessToken:
     @pytest.fixture(autouse=True)
@@ -338,19 +344,34 @@ class TestPastTheAccessToken:
         response = browser.post("/data", "{}", content_type=JSON, headers=foreign)
         assert response.status_code == 401
 
-    def test_a_session_that_has_ended_is_none_after_that(self, browser, reseal):
+    @pytest.mark.parametrize("path", ["/whoami", "/public"])
+    def test_a_session_that_has_ended_is_not_refreshed(self, browser, reseal, path):
         reseal.sessions.revoke_multiple_sessions(handles(reseal, "alice"))
+        assert browser.open(path).content in {b"nobody", b"public"}
+        assert ACCESS not in browser.cookies()
+
+    def test_a_session_that_ends_before_the_refresh_is_none_after_it(self, browser, reseal):
         action = re.search(r'action="([^"]+)"', browser.open("/whoami").content.decode())[1]
-        back = browser.post(action)
-        assert browser.open(back["Location"]).content == b"nobody"
+        reseal.sessions.revoke_multiple_sessions(handles(reseal, "alice"))
+        assert browser.open(browser.post(action)["Location"]).content == b"nobody"
         assert not {ACCESS, REFRESH} & set(browser.cookies())
 
-    def test_a_form_of_a_session_that_has_ended_arrives_as_a_visitors(self, browser, reseal):
-        reseal.sessions.revoke_multiple_sessions(handles(reseal, "alice"))
+    def test_a_form_of_a_session_that_ends_before_the_refresh_arrives_as_a_visitors(self, browser, reseal):
         sent = {"username": "bob", "password": project.PASSWORD}
         away = browser.post("/sign-in", sent)
+        reseal.sessions.revoke_multiple_sessions(handles(reseal, "alice"))
         back = browser.post(away["Location"], sent)
         assert browser.post(back["Location"], sent).content == b"bob"
+
+    def test_a_browser_that_lost_the_answer_of_its_sign_in_can_sign_in_again(self, browser, make, clock, reseal):
+        visitor, lost = make(), make()
+        visitor.put_data(cart=[1])
+        lost.client.cookies = SimpleCookie(visitor.cookies())
+        visitor.sign_in()  # the answer never arrives
+        clock.advance(reseal.settings.access_token_ms)
+        assert lost.open("/whoami").content == b"nobody"
+        assert lost.sign_in().content == b"alice"
+        assert lost.open("/whoami").content == b"alice"
 
     def test_the_script_of_a_page_signs_out(self, browser, reseal):
         assert browser.post("/signout").json() == {"status": "OK"}
