@@ -1,5 +1,6 @@
 """The test clients of frameworks: as pages, with users who are signed in, over sessions of the test's own."""
 
+import asyncio
 from contextlib import contextmanager
 
 import httpx
@@ -147,6 +148,16 @@ async def test_an_async_client_of_django():
             assert response.json() == "alice: x"
             await client.post("/signout")
             await async_assert_signed_out(client, "/me")
+
+
+@pytest.mark.parametrize(("allowed", "host"), [(["*"], "shop.example.com"), (["testserver"], "testserver")])
+async def test_clients_of_django_visit_the_host_of_the_application_if_it_is_allowed(allowed, host):
+    given = {"api_domain": ORIGIN, **MEMORY}
+    with override_settings(ROOT_URLCONF=django_shop.__name__, RESEAL=given, ALLOWED_HOSTS=allowed):
+        response = await as_browser(AsyncClient(), SETTINGS).get("/me")
+        assert response.asgi_request.build_absolute_uri("/") == f"https://{host}/"
+        response = await asyncio.to_thread(as_browser(Client(), SETTINGS).get, "/me")
+        assert response.wsgi_request.build_absolute_uri("/") == f"https://{host}/"
 
 
 async def test_async_clients_of_httpx_and_litestar_and_the_browser():

@@ -117,6 +117,8 @@ class _Django:
     def have_as_page(client: Any, settings: Settings) -> None:
         names = _from_page(settings)
         is_async = iscoroutinefunction(client.request)
+        if not is_async and (host := _django_host(settings)):
+            names["host"] = host
         client.defaults.update(names if is_async else _as_environ(names))
         client.request = (_async_steps if is_async else _steps)(client, client.request, settings)
 
@@ -162,8 +164,13 @@ class _Sent:
     """A request of Django's clients that can be sent more than once, over https if the application is visited so."""
 
     def __init__(self, given: Mapping[str, Any], settings: Settings) -> None:
-        scheme = urlsplit(settings.api_domain).scheme
-        self._given = {**given, ("scheme" if "scheme" in given else "wsgi.url_scheme"): scheme}
+        scheme, host = urlsplit(settings.api_domain).scheme, _django_host(settings)
+        port = "443" if scheme == "https" else "80"
+        where = {"scheme": scheme} if "scheme" in given else {"wsgi.url_scheme": scheme, "SERVER_PORT": port}
+        self._given = {**given, **where}
+        if host and "headers" in given:
+            others = [(name, value) for name, value in given["headers"] if name != b"host"]
+            self._given["headers"] = [(b"host", host.encode()), *others]
         self._payload = next((key for key in ("wsgi.input", "_body_file") if key in given), None)
         self._body = given[self._payload].read() if self._payload else b""
 
@@ -174,6 +181,15 @@ class _Sent:
         if "headers" in sent:
             sent["headers"] = list(sent["headers"])  # the client adds its cookies to it
         return sent
+
+
+def _django_host(settings: Settings) -> str | None:
+    """Return the host of the application, by which Django compares origins, if ``ALLOWED_HOSTS`` has it."""
+    host, port = urlsplit(settings.api_domain).hostname or "", urlsplit(settings.api_domain).port
+    allowed = sys.modules["django.conf"].settings.ALLOWED_HOSTS
+    if not sys.modules["django.http.request"].validate_host(host, allowed):
+        return None
+    return host if port is None else f"{host}:{port}"
 
 
 def _without_deleted_cookies(client: Any, response: C) -> C:

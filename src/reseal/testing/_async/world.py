@@ -27,8 +27,8 @@ class AsyncWorld:
     """Rounds of a test that tries many tokens. Fewer where each is a request."""
 
     def __init__(self, make_store: Callable[[Clock], AsyncStore]) -> None:
-        self.clock = ManualClock()
-        self.events = Recorder()
+        self.clock: ManualClock = ManualClock()
+        self.events: Recorder = Recorder()
         self.stores: list[AsyncFaultyStore] = []
         self._make_store = make_store
         self._open: list[AsyncSessions] = []

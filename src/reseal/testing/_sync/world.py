@@ -28,8 +28,8 @@ class World:
     """Rounds of a test that tries many tokens. Fewer where each is a request."""
 
     def __init__(self, make_store: Callable[[Clock], Store]) -> None:
-        self.clock = ManualClock()
-        self.events = Recorder()
+        self.clock: ManualClock = ManualClock()
+        self.events: Recorder = Recorder()
         self.stores: list[FaultyStore] = []
         self._make_store = make_store
         self._open: list[Sessions] = []
