@@ -1,9 +1,10 @@
 """The price of the event outbox for a refresh, with each setting, and for ``off`` against a commit before it.
 
-python -m bench.outbox [--before FOLDER] [--rounds 15] [--callers 32] [--uri postgresql://…]
+python -m bench.outbox [--before FOLDER] [--rounds 60] [--callers 32] [--store sqlite] [--uri postgresql://…]
 
 ``--before`` names a checkout of another commit: it refreshes in the same rounds, in a process of its own, as every
-variant does. Without ``--uri`` a PostgreSQL server is started. The ratios to the first variant are the claim.
+variant does, and twice, which shows how much is chance. Without ``--uri`` a PostgreSQL server is started. The ratios
+to the first variant are the claim.
 """
 
 from __future__ import annotations
@@ -22,55 +23,62 @@ from pathlib import Path
 from bench.measure import median, micro, print_machine, ratio
 
 HERE = Path(__file__).resolve().parents[1]
-EACH = 30
-"""Refreshes of each caller in one turn."""
+ONE_TURN = 320
+"""Refreshes in one turn. Turns are short, so that a load that comes and goes meets all variants."""
 MODES = ("off", "security", "all")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--callers", type=int, default=32)
+    parser.add_argument("--store", action="append", choices=("sqlite", "postgres"))
     parser.add_argument("--uri")
     options = parser.parse_args()
     print_machine()
     with tempfile.TemporaryDirectory(prefix="reseal-bench-") as folder, _server(options.uri) as base:
         for callers in sorted({options.callers, 1}, reverse=True):
-            for name in ("sqlite", "postgres"):
+            for name in options.store or ("sqlite", "postgres"):
                 _compare(name, Path(folder), base, options, callers)
 
 
 def _compare(store: str, folder: Path, base: str, options: argparse.Namespace, callers: int) -> None:
     variants = {mode: (HERE, mode) for mode in MODES}
     if options.before:
-        variants = {"before": (options.before.resolve(), ""), **variants}
+        before = options.before.resolve(), ""
+        variants = {"before": before, "the same": before, **variants}
     with ExitStack() as stack:
         workers = {}
         for name, (source, mode) in variants.items():
             uri = f"sqlite:///{folder}/{name}-{callers}.db" if store == "sqlite" else _schema(base, f"{name}{callers}")
             workers[name] = stack.enter_context(_worker(source, uri, mode, callers))
-        order, seconds = list(workers), {name: [] for name in workers}
+        order, turns = list(workers), {name: [] for name in workers}
         for _ in range(options.rounds + 1):
             for name in order:
-                seconds[name].append(_turn(workers[name]))
+                turns[name].append(_turn(workers[name]))
             order.append(order.pop(0))
-    first = seconds[next(iter(variants))][1:]
-    print(f"{store}, {callers} callers: time of a refresh, rate, ratio")
+    seconds, cpu = ({name: [turn[n] for turn in its[1:]] for name, its in turns.items()} for n in (0, 1))
+    first = next(iter(variants))
+    print(f"{store}, {callers} callers: time of a refresh, rate, ratio; our own CPU, ratio")
     for name, each in seconds.items():
-        print(f"  {name:10}{micro(median(each[1:]))} {1 / median(each[1:]):8.0f}/s {ratio(each[1:], first):6.3f} x")
+        print(
+            f"  {name:10}{micro(median(each))} {1 / median(each):8.0f}/s {ratio(each, seconds[first]):6.3f} x", end=""
+        )
+        print(f" {micro(median(cpu[name]))} {ratio(cpu[name], cpu[first]):6.3f} x")
 
 
-def _turn(worker: subprocess.Popen[str]) -> float:
+def _turn(worker: subprocess.Popen[str]) -> tuple[float, float]:
     assert worker.stdin
     assert worker.stdout
     print("go", file=worker.stdin, flush=True)
-    return float(worker.stdout.readline())
+    seconds, cpu = map(float, worker.stdout.readline().split())
+    return seconds, cpu
 
 
 @contextmanager
 def _worker(source: Path, uri: str, mode: str, callers: int) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "PYTHONPATH": str(source / "src")}
+    environment = {**os.environ, "PYTHONPATH": f"{source / 'src'}{os.pathsep}{HERE}"}
     command = [sys.executable, __file__, "--worker", uri, mode, str(callers)]
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -91,13 +99,14 @@ async def _work(uri: str, mode: str, callers: int) -> None:
         tokens = [(await engine.create(f"user {n}")).refresh_token for n in range(callers)]
 
         async def refresh(n: int) -> None:
-            for _ in range(EACH):
+            for _ in range(ONE_TURN // callers):
                 tokens[n] = (await engine.refresh(tokens[n])).refresh_token
 
         while await asyncio.to_thread(sys.stdin.readline):
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             await asyncio.gather(*map(refresh, range(callers)))
-            print((time.perf_counter() - began) / EACH / callers, flush=True)
+            ended, cpu_ended = time.perf_counter(), time.process_time()
+            print((ended - began) / ONE_TURN, (cpu_ended - cpu) / ONE_TURN, flush=True)
 
 
 def _schema(base: str, name: str) -> str:

@@ -19,6 +19,7 @@ from reseal.core.model import Device, Scope, printable
 ID_BYTES: Final = 16
 SEEN_EVERY: Final = 60_000
 """Milliseconds between two notes of when a consumer last read."""
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Report:
         }
         # Unprintable characters would become escapes that a database's JSON functions refuse.
         kept = {name: printable(value) for name, value in members.items() if value is not None}
-        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        return _encode(kept)
 
 
 Row = tuple[bytes, int, str, str, str, str | None, str | None, str]

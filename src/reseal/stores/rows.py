@@ -169,8 +169,7 @@ def with_scopes(which: Before, found: Iterable[Sequence[Any]]) -> tuple[tuple[Sc
 def as_arrays(rows: Iterable[Values]) -> Values:
     """Turn the parameters of several statements into those of one: an array for each. Not all need have ``reports``."""
     several = list(rows)
-    names = dict.fromkeys(name for row in several for name in row)
-    return {name: [row.get(name) for row in several] for name in names}
+    return {name: [row.get(name) for row in several] for name in max(several, key=len)}
 
 
 def by_key(found: Iterable[Sequence[Any]], asked: Container[Key]) -> dict[Key, Any]:
