@@ -1,7 +1,7 @@
 # Generated from src/reseal/_async/keyring.py by tools/unasync.py; edit that file instead.
 """Keeps the key ring of an app in step with the store: loads it, publishes the keys that are due, retires old ones.
 
-It waits only when it must. While the store is silent the ring that is there goes on verifying and signing.
+It waits for the store only if it must: without the store the current ring still verifies and signs.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from reseal.core.model import StoredKey
 from reseal.forks import PerProcess
 
 LOOK_AGAIN_AFTER: Final = 100
-"""Milliseconds between two readings because of a token whose key is unknown: anybody can send one."""
+"""Minimum milliseconds between two reloads for tokens with an unknown key: anybody can send one."""
 
 
 def report_nothing(_name: EventName, _reason: str) -> None:
-    """Ignore what happens to keys."""
+    """Ignore events of keys."""
 
 
 class KeyRingKeeper:
     """The ring of one app. ``ring`` is the current one; :meth:`keep_fresh` is called before it is used.
 
-    ``report`` is called with what happened, and the id of the key or why the store could not be read.
+    ``report`` is called with the event, and with the id of the key or the reason why the store could not be read.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class KeyRingKeeper:
             return self._open()
 
     def open_once(self) -> None:
-        """Load the ring unless it is there, for apps that their first request opens. Raises what :meth:`open` does."""
+        """Load the ring unless it is loaded, for apps that their first request opens. Raises like :meth:`open`."""
         if not self.ring.keys:
             with self._lock.here():
                 if not self.ring.keys:  # another task may have opened it
@@ -81,15 +81,15 @@ class KeyRingKeeper:
         return self.ring
 
     def is_due(self) -> bool:
-        """Return whether to read the ring again: asked on every request, where an ``await`` would cost more."""
+        """Return whether a reload is due. Not a coroutine: every request calls it, and an ``await`` would cost more."""
         return self._clock.monotonic() >= self._reload_at
 
     def keep_fresh(self) -> bool:
-        """Read the ring again if it is time to. Returns whether it changed; never fails for a silent store."""
+        """Reload the ring if that is due. Returns whether it changed; an unavailable store is no error."""
         if not self.ring.keys:
             raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
         if self._lock.here().locked():
-            return False  # another task is reading it: nobody waits for that
+            return False  # another task is reading it: the present ring will do
         with self._lock.here():
             if not self.is_due():
                 return False  # another thread has read it
@@ -102,7 +102,7 @@ class KeyRingKeeper:
             return self.ring.kids != before.kids
 
     def look_again(self) -> KeyRing:
-        """Read the keys once more, for a token whose key is not among them; it may be another process's."""
+        """Reload the keys for a token with an unknown key, which another process may have created."""
         with self._lock.here():
             if self._clock.monotonic() - self._read_at >= LOOK_AGAIN_AFTER:
                 with suppress(StoreUnavailable):
@@ -129,7 +129,7 @@ class KeyRingKeeper:
         self._retire(now)
 
     def _begin(self, now: int, *, creates: bool) -> KeyRing:
-        """Create the key for refresh tokens: of all that are offered at the same moment, the store takes one."""
+        """Create the key for refresh tokens; if several processes offer one at once, the store accepts one."""
         if not creates:
             raise ConfigurationError(("the store holds no refresh key: was it emptied, or never opened?",))
         self._add(NewKey(REFRESH_KID, "HS256", now, now), self._random(32))

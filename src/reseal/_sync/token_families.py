@@ -1,8 +1,8 @@
 # Generated from src/reseal/_async/token_families.py by tools/unasync.py; edit that file instead.
-"""The line of refresh tokens of the sessions of one app and tenant: begin, advance, look, end.
+"""The token families of the sessions of one app and tenant: create, rotate, read, end.
 
-Load, decide, write, and again if another writer won. What access token goes with a step is the caller's business:
-the native engine and the wire's driver differ in nothing else.
+Each call loads, decides and writes, and retries if another writer was first. Access tokens are the caller's: the engine
+and the sessions of the SuperTokens interface differ in nothing else.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from reseal.event_emitter import EventEmitter
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
 ADOPTED: Final = "adopted"
-"""The reason in the event of a roll-back after which a line went on."""
+"""The reason in the event of a roll-back after which a family continued."""
 
 
 class FamilySecrets(NamedTuple):
-    """What the tokens of an app are made with."""
+    """The secrets from which an app's refresh tokens are made."""
 
     refresh_key: bytes
     pepper: bytes
     further_peppers: tuple[bytes, ...] = ()
-    """Those with which successors may have been sealed before."""
+    """Earlier peppers, with which successors may have been sealed."""
 
 
 class Lifetimes(NamedTuple):
-    """How long a session lives without and despite refreshing, in ms."""
+    """The idle limit and the absolute limit of a session, in ms."""
 
     idle_ms: int
     absolute_ms: int | None
@@ -58,7 +58,7 @@ class Lifetimes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a line: the row after it, the token that is current now, and the store's time (ms)."""
+    """One step of a family: the new row, the current token, and the store's time (ms)."""
 
     record: SessionRecord
     token: RefreshToken
@@ -66,7 +66,7 @@ class Step:
 
 
 class TokenFamilies:
-    """The lines of one scope under one policy."""
+    """The token families of one scope under one policy."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class TokenFamilies:
     def advance(self, token: RefreshToken, caller: Caller, attempt_key: str | None = None) -> Step:
         """Exchange a token for its successor. Raises ``Unauthorised``, ``TokenTheftDetected``, ``StoreUnavailable``.
 
-        ``attempt_key``: what the client sent to show that it is the same if it asks again; see ``attempt``.
+        ``attempt_key``: proof that a retry comes from the same client; see ``attempt``.
         """
         attempt_hash = None if attempt_key is None else attempt.hash_of(token, attempt_key)
         for _ in range(ATTEMPTS):
@@ -172,7 +172,7 @@ class TokenFamilies:
         return record, now
 
     def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
-        """Of these sessions, name those that are over, or were never there, each with the reason."""
+        """Return the reason for each of these sessions that has ended or never existed."""
         found = self._store.get_many(self._scope, handles)
         reasons = {
             handle: Refusal.UNKNOWN_SESSION if record is None else rotation.why_ended(record, now)
@@ -187,17 +187,19 @@ class TokenFamilies:
         return ticket.write(self._scope, key, handle, generation, purpose, nonce, until=now + ticket.LIFE)
 
     def redeem_ticket(self, text: str, purpose: str) -> tuple[Ticket, SessionRecord, int]:
-        """Use a ticket up; gives it with its live session and the store's time. Raises ``Unauthorised``."""
+        """Redeem a ticket; returns it with its live session and the store's time. Raises ``Unauthorised``."""
         redeemed = ticket.parse(self._scope, self._secrets().refresh_key, purpose, text)
         record, now = self.live(redeemed.handle)
-        if redeemed.until > now + ticket.LIFE:  # written while the store's time was wrong, which was put right since
+        if (
+            redeemed.until > now + ticket.LIFE
+        ):  # written while the store's time was wrong; the time has been repaired since
             raise Unauthorised(Refusal.TICKET)
         if not self._store.claim(self._scope, redeemed.claim, redeemed.until):
             raise Unauthorised(Refusal.TICKET)
         return redeemed, record, now
 
     def change(self, handle: str, change: Callable[[SessionRecord, int], SessionRecord]) -> SessionRecord:
-        """Write what ``change`` makes of the live row and the store's time; nothing if it gives the row back."""
+        """Write what ``change`` returns for the live row and the store's time; nothing if it returns the row itself."""
         for _ in range(ATTEMPTS):
             record, now = self.live(handle)
             changed = change(record, now)
@@ -266,7 +268,7 @@ class TokenFamilies:
         caller: Caller,
         attempt_hash: bytes | None,
     ) -> Step | None:
-        """Carry out a verdict; ``None`` if the row was written meanwhile, or the token is current by now."""
+        """Carry out a verdict; ``None`` if another writer changed the row, or the token is now the current one."""
         match verdict:
             case rotation.Replay():
                 return self._replay(verdict, Found(record, now), token, caller)
@@ -288,7 +290,7 @@ class TokenFamilies:
     def _adopt(
         self, record: SessionRecord, now: int, token: RefreshToken, caller: Caller, attempt_hash: bytes | None
     ) -> Step | None:
-        """Let the line go on from a token that is newer than its row."""
+        """Continue the family from a token that is newer than its row."""
         successor, step = self._next(token, caller, attempt_hash)
         adopted = rotation.adopted(record, token, step, now)
         reports = self._emitter.draft(EventName.STORE_ROLLED_BACK, caller, reason=ADOPTED)

@@ -1,9 +1,8 @@
-"""The key ring of an app: which keys sign and verify, which ones are due, which ones have retired. JWKS for others.
+"""The key ring of an app: which keys sign and verify, which are due, which are retired. Also the JWKS.
 
 A key is *published* the moment it exists, *signs* from ``signs_from`` on until a newer key does, then only *verifies*
-until every token that it signed has ended, and is *retired* after that. All of it follows from the stored times, so
-nothing has to happen on time: a ring that is read late still returns the right answer. How long each of these takes,
-and what the keys are called, is the :class:`RingPolicy` of a product.
+until every token that it signed has expired, and is *retired* after that. All states follow from the stored times, so
+a ring that is read late is still right. The :class:`RingPolicy` of a product sets the durations and the names of keys.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Final
 from reseal.core.keys import SigningKey, jwk, read_jwk
 
 NEVER: Final = 2**63 - 1
-"""A time (ms) that does not come."""
+"""A time (ms) that is never reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +32,32 @@ class NewKey:
 class RingPolicy(ABC):
     """How the keys of a product follow one another. Times in ms.
 
-    Whoever names a key does it by what all processes know: of processes that notice at once that a key is due, one
-    adds it, because the others offer one of the same name.
+    The name of a new key depends only on data that all processes share. If several processes notice that a key is due,
+    they all offer the same name, and the store accepts one key.
     """
 
     prefixes: tuple[str, ...]
     """How the ids of the product's keys begin. Keys of another product, which begin otherwise, may lie beside them."""
     algorithms: tuple[str, ...]
-    """Those that sign. The last one is used as soon as it has a key that signs; until then, the first one."""
+    """The algorithms that sign. The last one is used as soon as one of its keys may sign; until then, the first one."""
     lead_ms: int
-    """Between publishing a key and signing with it: longer than a JWKS is cached, and than ``reload_ms``."""
+    """Delay between publishing a key and signing with it: longer than caches keep a JWKS, and than ``reload_ms``."""
     reload_ms: int
-    """After which another process's new key is looked for."""
+    """Interval at which keys of other processes are read."""
     rsa_bits: int
     interval_ms: int
-    """For which a key signs; :data:`NEVER` if keys are not replaced."""
+    """How long a key signs; :data:`NEVER` if keys are not replaced."""
     tail_ms: int
-    """For which a key verifies after the last moment at which it may have signed."""
+    """How long a key verifies after the last moment at which it may have signed."""
     fixed_life: bool = False
     """``True``: the interval is counted from a key's publication, and the key verifies for all of it, even if it is
     replaced early. ``False``: the interval is counted from the first signature, and ends when the next key signs."""
     separate: tuple[str, ...] = ()
     """Each of these algorithms has keys of its own, published in this order. Empty: all keys follow one another."""
     static_prefix: str | None = None
-    """How the ids of keys begin that are never replaced and lie beside the others, one for each algorithm."""
+    """Prefix of the ids of static keys, which are never replaced; one for each algorithm."""
     recreates: bool = False
-    """Whether keys that vanish under an open ring are created anew: an app may be removed and created again."""
+    """Whether keys that disappear while a ring is open are created again: an app may be removed and recreated."""
 
     @abstractmethod
     def first_name(self, refresh_key: bytes, algorithm: str, moment: int) -> str:
@@ -97,7 +96,7 @@ class KeySeries:
         return next((key for key in self._of_kind(dynamic=dynamic) if key.signs_from <= now), None)
 
     def signing_or_oldest(self, now: int, *, dynamic: bool = True) -> SigningKey:
-        """Return the key that signs, and the oldest one if the clock is behind them all."""
+        """Return the key that signs; if the clock is earlier than all keys, the oldest one."""
         return self.signing(now, dynamic=dynamic) or self._of_kind(dynamic=dynamic)[-1]
 
     def _of_kind(self, *, dynamic: bool) -> tuple[SigningKey, ...]:
@@ -110,7 +109,7 @@ class KeySeries:
     def due_at(self, algorithm: str) -> int:
         """Return when the next key is to be published (ms), given that there is one.
 
-        The same for all who read the same keys, whenever they do: it is fit to name the next key by.
+        Every process that reads the same keys gets the same time, at any moment, so the next key can be named by it.
         """
         newest = self.dynamic[0]
         return newest.created_at if self.changes_to(algorithm) else self.replaced_at(newest) - self._policy.lead_ms
@@ -120,7 +119,7 @@ class KeySeries:
         return (key.created_at if self._policy.fixed_life else key.signs_from) + self._policy.interval_ms
 
     def verifies_until(self, key: SigningKey) -> int:
-        """Return when the last token of a key has ended that is replaced, or will be on time (ms)."""
+        """Return when the last token of a key expires, if the key is replaced on time or was replaced (ms)."""
         place = self.dynamic.index(key)
         newer = self.dynamic[place - 1].signs_from if place else 0
         last = max(self.replaced_at(key), newer) if self._policy.fixed_life or not place else newer
@@ -177,7 +176,7 @@ class KeyRing:
         """Return the key whose tokens begin with exactly this segment.
 
         The comparison pins ``alg``, ``kid`` and ``typ`` at once and leaves no room for ``crit``, ``jwk``, ``jku``,
-        ``zip``, repeated members or another encoding: a header that we did not write is no header.
+        ``zip``, repeated members or another encoding: a header that we did not write matches no key.
         """
         return self._by_header.get(header)
 

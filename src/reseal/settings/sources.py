@@ -40,12 +40,12 @@ class Vocabulary(NamedTuple):
     kinds: Mapping[str, str]
     """Every key with its type."""
     foreign: Callable[[str, str], str | None]
-    """The text that follows the name of a known key without a meaning here: takes the key and its place."""
+    """Returns the advice for a known key that has no meaning here, given the key and its place."""
     aliases: Mapping[str, str]
     files: Mapping[str, str]
     """Variables that name a file, and the key whose value is in it."""
     reserved: frozenset[str] = frozenset({CONFIG_VARIABLE})
-    """Variables with the prefix that are no keys."""
+    """Variables with the prefix that are not keys."""
 
 
 def vocabulary(rows: Mapping[str, Row], foreign: Callable[[str, str], str | None]) -> Vocabulary:
@@ -62,7 +62,7 @@ def vocabulary(rows: Mapping[str, Row], foreign: Callable[[str, str], str | None
 class _Entry(NamedTuple):
     key: str
     name: str
-    """The key as its source spells it."""
+    """The key as spelled in its source."""
     value: object
 
 
@@ -155,7 +155,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def _unknown(entry: _Entry, place: str, words: Vocabulary, *, are_variables: bool) -> str:
-    """Return the advice for a name that is not a key. The value is not shown: the name may be a secret's, mistyped."""
+    """Return the advice for an unknown name. The value is not shown: the name may be a mistyped one of a secret."""
     known = words.foreign(entry.key, place)
     if known is not None:
         return f"{entry.name} {known}"
@@ -209,7 +209,7 @@ def _add_file(layer: Layer, name: str, key: str, path: str) -> None:
 
 
 def _read_text(path: Path) -> tuple[str | None, str]:
-    """Return the text of a file, or ``None`` and the fault."""
+    """Return the text of a file, or ``None`` and the error."""
     try:
         return path.read_text("utf-8-sig"), ""
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The outbox of one response: what the session wants to say to the browser, and to every cache on the way.
+"""The outbox of one response: the session's headers for the browser and for caches.
 
-It collects while a request is served and is merged into the response once, at the end, so that a refresh
-reaches the browser however the response came about: streamed, redirected, not modified or raised (S59).
+It collects them while a request is served, and is merged into the response once, at the end, so that a refresh reaches
+the browser with every kind of response: streamed, redirected, not modified or an error page (S59).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _TOUCH: Final = ((b"cache-control", b"no-store"), (b"vary", b"Cookie, Authorizat
 _TOUCH_TEXT: Final = tuple([(name.decode(), value.decode()) for name, value in _TOUCH])
 _TOUCHED_NAMES: Final = frozenset(name for name, _ in _TOUCH)
 _FOR_ONE_CACHE: Final = (b"-cache-control", b"surrogate-control", b"edge-control", b"x-accel-expires")
-"""Ends of the names by which one kind of cache is addressed: it then ignores ``Cache-Control`` (RFC 9213, 2.2)."""
+"""Suffixes of headers for one kind of cache, which then ignores ``Cache-Control`` (RFC 9213, 2.2)."""
 
 
 class SessionHeaders:
-    """Headers waiting for a response. Whatever is set also counts as a touch."""
+    """Headers waiting for a response. Setting one also marks the response as dependent on the session."""
 
     __slots__ = ("_cookies", "_exposed", "_headers", "for_older_frontend", "path_prefix", "sent", "touched")
 
@@ -38,14 +38,14 @@ class SessionHeaders:
         self.touched: bool = False
         """Whether the response depends on, or changes, a session."""
         self.sent: bool = False
-        """Whether the response has begun: what is said from then on reaches nobody."""
+        """Whether the response has begun: later headers are lost."""
         self.path_prefix: str = ""
-        """What stands before the application's paths, for the paths of cookies: see :mod:`reseal.web.places`."""
+        """The prefix of the application's paths, for the paths of cookies: see :mod:`reseal.web.places`."""
         self.for_older_frontend: bool = False
-        """Whether what scripts are to read must suit :mod:`reseal.web.older_frontends`."""
+        """Whether headers for scripts must suit :mod:`reseal.web.older_frontends`."""
 
     def touch(self) -> None:
-        """Mark session state as read, set or cleared, so that no cache keeps the response (S57)."""
+        """Mark the response as dependent on the session, so that no cache stores it (S57)."""
         self.touched = True
 
     def demand_unsent(self, call: str, instead: str = "") -> None:
@@ -80,27 +80,26 @@ class SessionHeaders:
         self.touch()
 
     def publish(self, name: str, value: str) -> None:
-        """Put a header in for scripts to read, whatever their origin."""
+        """Set a header that scripts of every allowed origin may read."""
         self.set(name, value)
         self.expose(name)
 
     def discard(self, name: str) -> None:
-        """Take a header back, and its exposure; nothing happens if it is not there."""
+        """Remove a header and its exposure, if it was set."""
         self._headers.pop(name.lower(), None)
         self._exposed.pop(name.lower(), None)
 
     def items(self) -> list[tuple[str, str]]:
-        """List the headers as text, for a response that has none of its own, which begins with them."""
+        """List the headers as text, for a new response."""
         return self.merge_into_text([])
 
     def merge_into(self, existing: RawHeaders) -> list[tuple[bytes, bytes]]:
-        """Return the final headers of a response. Untouched, that is exactly what it had.
+        """Return the final headers of a response; the given ones if the response does not depend on the session.
 
-        ``Vary`` and ``Access-Control-Expose-Headers`` are united; replaced are ``Cache-Control``, what is said to one
-        cache alone (``CDN-Cache-Control``, ``Surrogate-Control``, ``X-Accel-Expires``) and our own headers.
-        ``Set-Cookie`` lines of the application stay as they are, even one that names a cookie of ours: ours come after
-        it, and the last line wins in a browser. Merging twice adds nothing. The response counts as begun
-        from here on.
+        ``Vary`` and ``Access-Control-Expose-Headers`` are merged. ``Cache-Control``, headers for one kind of cache
+        (``CDN-Cache-Control``, ``Surrogate-Control``, ``X-Accel-Expires``) and our own headers are replaced. The
+        application's ``Set-Cookie`` lines are kept, even one for a cookie of ours: ours come later, and browsers use
+        the last one. Idempotent. Afterwards the response counts as begun.
         """
         self.sent = True
         theirs = list(existing)
@@ -158,7 +157,7 @@ def _never_kept(name: bytes) -> bytes:
 
 
 def _united(headers: RawHeaders, name: bytes, added: Iterable[str]) -> list[str]:
-    """Collect the members of a list header and ours, the first spelling of each."""
+    """Merge the members of a list header with ours, keeping the first spelling of each."""
     lines = [value.decode("latin-1") for key, value in headers if key.lower() == name]
     members: dict[str, str] = {}
     for member in [*",".join(lines).split(","), *added]:

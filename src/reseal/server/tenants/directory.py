@@ -1,8 +1,8 @@
 """The apps and tenants of a service, and the sessions of each app.
 
-Rows live in the store, so that several processes agree; each process keeps them for a moment and then asks for what has
-changed, beside the requests that go on at the same time. It looks again at once when it meets a name that it does not
-know. An app's sessions are made when they are first wanted; how a tenant is removed is said in ``removal``.
+The store has the rows, so that several processes agree. Each process caches them and polls for changes in the
+background; an unknown name makes it read them at once. The sessions of an app are created on first use. The removal of
+a tenant is described in ``removal``.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from reseal.server.tenants.removal import Removal
 from reseal.server.tenants.rows import DEFAULT_APP, TenantParts, TenantRows
 
 LOOK_AGAIN_AFTER: Final = 500
-"""Milliseconds for which an unknown name stays unknown, and after which a request asks for changes."""
+"""Milliseconds for which an unknown name is cached, and after which a request starts a reload."""
 WAIT_AFTER: Final = 1_000
-"""Milliseconds after which it waits for them; before that it goes on with what is known."""
+"""Milliseconds after which a request waits for the reload; before that it uses the cached rows."""
 _MANY: Final = 200
-"""Apps that are made before other requests have their turn."""
+"""Apps that are built before the event loop runs other requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class App:
     tenants: Mapping[str, Mapping[str, Any]]
     """The configuration of each tenant, by its id."""
     sign_in: Mapping[str, Mapping[str, Any]]
-    """What each tenant's SDK noted about ways to sign in: kept and shown, never acted on."""
+    """The sign-in methods that each tenant's SDK stored: kept and shown, without effect."""
     store: AsyncStore
-    """The store, in which no session of this app begins once it or the tenant is gone."""
+    """The store; it refuses new sessions of this app after the app or the tenant was removed."""
     incarnation: str
-    """Tells an app from a removed one of the same name: it has other keys."""
+    """Distinguishes an app from a removed one of the same name, which had other keys."""
     api_keys: tuple[ApiKey, ...]
     """The app's own keys. If there are any, every call needs a key."""
 
@@ -83,7 +83,7 @@ class Directory:
         self._rows = TenantRows()
         self._removal = Removal(store, self._rows)
         self._made: dict[str, App] = {}
-        """The apps that were asked for."""
+        """The apps in use."""
         self._with_keys: dict[str, tuple[ApiKey, ...]] = {}
         """The apps that have API keys of their own."""
         self._all_keys: Mapping[bytes, ApiKey] | None = None
@@ -92,11 +92,11 @@ class Directory:
         self._reloading: asyncio.Task[None] | None = None
         self._reloads_started = 0
         self._last_reload_finished = 0
-        """Its number, as ``_reloads_started`` counts; one goes on at a time."""
+        """Number of the last reload that finished; reloads do not overlap."""
         self._lock = asyncio.Lock()
 
     async def close(self) -> None:
-        """Cancel a reading in the background."""
+        """Cancel a reload in the background."""
         if self._reloading is not None:
             self._reloading.cancel()
             await asyncio.gather(self._reloading, return_exceptions=True)
@@ -104,8 +104,8 @@ class Directory:
     async def find(self, app_id: str, tenant_id: str, *, insist: bool = False) -> App | None:
         """Return an app if it and its tenant exist. A known one stays known while the store is unavailable.
 
-        ``insist``: ask the store at once for an unknown name, which may be another process's newest. Not for
-        callers without a key: they could make the store busy.
+        ``insist``: read the store at once for an unknown name, which another process may just have created. Not for
+        callers without a key: they could overload the store.
         """
         app = self._known(app_id, tenant_id)
         if app is not None and (self._lock.locked() or not self._is_older_than(WAIT_AFTER)):
@@ -120,12 +120,12 @@ class Directory:
         return self._known(app_id, tenant_id)
 
     async def api_keys_of(self, app_id: str) -> tuple[ApiKey, ...]:
-        """Return the API keys that an app has of its own; none if it is not known. For callers without a key, too."""
+        """Return the app's own API keys; none if the app is unknown. Callable for callers without a key."""
         app = None if app_id == DEFAULT_APP else await self.find(app_id, DEFAULT_TENANT)
         return () if app is None else app.api_keys
 
     async def api_keys(self) -> Mapping[bytes, ApiKey]:
-        """Return the API keys that apps have of their own, by hash; one of several apps is valid for each of them."""
+        """Return the API keys of individual apps, by hash; a key of several apps is valid for each of them."""
         await self.find(DEFAULT_APP, DEFAULT_TENANT)
         if self._all_keys is None:
             apps: dict[bytes, set[str]] = {}
@@ -191,7 +191,7 @@ class Directory:
             return existed
 
     async def _still_has(self, scope: Scope, incarnation: str) -> bool:
-        """Say whether a tenant is there, by a reading that began after the question; callers share one."""
+        """Return whether a tenant exists, after a reload that began after this call; concurrent callers share one."""
         asked = self._reloads_started
         async with self._lock:
             if self._last_reload_finished <= asked:
@@ -205,12 +205,12 @@ class Directory:
         return self._made.get(app_id) or self._make(app_id)
 
     def _reload_in_background(self) -> None:
-        """Read what has changed while requests go on, if it is due."""
+        """Start a reload in the background if one is due."""
         if self._is_older_than(LOOK_AGAIN_AFTER) and (self._reloading is None or self._reloading.done()):
             self._reloading = asyncio.get_running_loop().create_task(self._reload_or_keep())
 
     async def _reload_or_keep(self) -> None:
-        """Read what has changed; known apps stay known while the store is unavailable."""
+        """Read the changes; without the store the cached apps remain."""
         try:
             await self._reload_if_due(now=False)
         except StoreUnavailable:
@@ -222,7 +222,7 @@ class Directory:
                 await self._read()
 
     async def _read(self) -> None:
-        """Read what has changed; one reading at a time, under the lock."""
+        """Read the changes; one reload at a time, under the lock."""
         self._reloads_started += 1
         changes = await paging.changed_tenants(self._store, self._revision)
         changed = self._rows.keep_only({row.scope for row in changes.there}) if changes.since == 0 else set()
@@ -248,7 +248,7 @@ class Directory:
             self._make(app_id)
 
     def _make(self, app_id: str) -> App:
-        """Make an app of its rows; what did not change stays as it was made before."""
+        """Build an app from its rows, keeping unchanged parts of the previous one."""
         rows, known = self._rows.apps[app_id], self._made.get(app_id)
         incarnation = rows.incarnation() if app_id != DEFAULT_APP else ""
         wanted = self._settings_of(app_id, rows.part(DEFAULT_TENANT, "coreConfig"), known)
@@ -282,7 +282,7 @@ class Directory:
                 check_tenant(self._settings, config, tenant_id, its_config)
 
     def _settings_of(self, app_id: str, config: Mapping[str, Any], known: App | None) -> AppSettings:
-        """Work out what holds for an app; what the service's own configuration no longer allows counts as absent."""
+        """Derive the settings of an app; values that the service's configuration no longer allows count as absent."""
         try:
             return app_settings(app_id, self._settings, config)
         except Problem as problem:
