@@ -76,7 +76,10 @@ def test_data_of_a_visitor_are_in_a_signed_cookie(site):
     visitor = site.browser()
     visitor.post("/set/colour/red")
     assert visitor.get("/all").json == {"colour": "red"}
-    assert visitor.holds(COOKIE)
+    said = visitor.post("/set/colour/green").headers["set-cookie"]
+    assert said.startswith("session=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax"} <= {part.strip() for part in said.split(";")}
+    assert visitor.get("/all").json == {"colour": "green"}
     assert site.browser().get("/all").json == {}
 
 

@@ -146,6 +146,11 @@ def test_a_view_registered_below_the_decorator_is_refused(*, bare: bool):
         app.test_client().get("/secret")
 
 
+def test_arguments_of_the_decorator_have_names():
+    with pytest.raises(TypeError, match="takes its arguments by name"):
+        session_required(["admin"])
+
+
 def test_a_blueprint_is_protected_as_a_whole():
     app, admin = an_app(), Blueprint("admin", __name__, url_prefix="/admin")
     reseal = Reseal(app)

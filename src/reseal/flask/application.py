@@ -125,7 +125,7 @@ def here() -> tuple[AppSessions, Request]:
             "this is used outside of a request: there is no browser whose session it could be. For the calls by handle "
             "and by user use reseal.sessions; in a test open app.test_request_context()"
         )
-    return installed(current_app), request
+    return installed(current_app), request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - its own
 
 
 class _Requests:
@@ -260,11 +260,11 @@ class AppSessions(RequestCalls[Request]):
 
     def _view(self, endpoint: Endpoint) -> Any:
         def view() -> Response:
-            plain = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the proxy's own call
-            read = self._requests.facts_with_body(plain) if endpoint.reads_body else self._requests.facts(plain)
-            answer = endpoint.answer(read, self._requests.outbox(plain))
+            _, of_now = here()
+            read = self._requests.facts_with_body(of_now) if endpoint.reads_body else self._requests.facts(of_now)
+            answer = endpoint.answer(read, self._requests.outbox(of_now))
             if answer.status == _SENT_AGAIN:
-                _read_to_the_end(plain)
+                _read_to_the_end(of_now)
             return _response(answer)
 
         view.__name__ = endpoint.name

@@ -64,6 +64,8 @@ def session_required(
     A script is refused by a status (see docs/reference/http.md). A browser that opens a page, or sends a form, is made
     to refresh first, and comes back; without a session it is sent to the ``login_view`` of :class:`Reseal`, if any.
     """
+    if view is not None and not callable(view):
+        raise TypeError("session_required takes its arguments by name: @session_required(claims=[HasClaim(…)])")
     demand = Demand(enable_csrf_protection, check_database, tuple(claims), optional)
 
     def decorate(view: Callable[..., object]) -> Callable[..., object]:

@@ -214,6 +214,14 @@ class DataInterface(SecureCookieSessionInterface):
         data = request.environ[KEPT] = UserData(self, app, request, self._ours)
         return data
 
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Return whether a visitor's cookie is for https alone: as the configuration says, or the session's cookies."""
+        return super().get_cookie_secure(app) or self._ours.settings.secure_cookies
+
+    def get_cookie_samesite(self, app: Flask) -> str | None:
+        """Return where a visitor's cookie is sent to: as the configuration says, or lax."""
+        return super().get_cookie_samesite(app) or "Lax"
+
     def of_visitor(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Read the cookie of a visitor."""
         return super().open_session(app, request)
