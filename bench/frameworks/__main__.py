@@ -24,8 +24,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from measure import difference, median, micro, print_machine, take_turns  # noqa: E402
 
-ASGI = ("starlette", "fastapi", "litestar")
+ASGI = ("starlette", "fastapi", "litestar", "supertokens")
 FRAMEWORKS = (*ASGI, "flask", "django")
+ELSEWHERE = {"supertokens"}
+"""Measured in an environment of its own: see supertokens.py."""
 BARE = "bare"
 T = TypeVar("T")
 
@@ -40,7 +42,10 @@ def main() -> None:
         print_machine()
         for framework in FRAMEWORKS:  # a process for each: Django is configured once in a process
             rest = [f"--rounds={options.rounds}", f"--calls={options.calls}"]
-            subprocess.run([sys.executable, str(HERE), "--framework", framework, *rest], check=True)
+            script = (
+                [str(HERE / f"{framework}.py")] if framework in ELSEWHERE else [str(HERE), "--framework", framework]
+            )
+            subprocess.run([sys.executable, *script, *rest], check=True)
         return
     clients = import_module(f"{options.framework}_apps").clients()
     variants = {name: client.variant(options.calls) for name, client in clients.items()}

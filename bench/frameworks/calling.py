@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import SimpleCookie
 from typing import Any
 
-from reseal import Settings
-
 HOST = "api.example.com"
 ORIGIN = f"https://{HOST}"
 HEADERS = {
@@ -23,6 +21,7 @@ HEADERS = {
     "sec-fetch-mode": "cors",
     "sec-fetch-dest": "empty",
 }
+OF_A_PAGE = {"origin": ORIGIN, "st-auth-mode": "cookie"}
 Variant = Callable[[], Awaitable[int]]
 
 
@@ -49,7 +48,7 @@ class Wsgi(Client):
         super().__init__()
         self._app, self._path = app, path
         if sign_in is not None:
-            status, found, _ = self.call("POST", sign_in, {"origin": ORIGIN})
+            status, found, _ = self.call("POST", sign_in, OF_A_PAGE)
             assert status == 200, status
             self.keep(found)
         self.headers |= headers
@@ -170,7 +169,7 @@ class Asgi(Client):
         if self._sign_in is None:
             return
         await self._start()
-        status = await self.call("POST", self._sign_in, {"origin": ORIGIN})
+        status = await self.call("POST", self._sign_in, OF_A_PAGE)
         assert status == 200, status
         self.keep([(name.decode(), value.decode()) for name, value in self._started["headers"]])
         self._sign_in = None
@@ -190,6 +189,8 @@ class Asgi(Client):
         return repeat
 
 
-def settings(**changes: Any) -> Settings:
-    """Make settings whose sessions are verified in memory, as by default."""
+def settings(**changes: Any) -> Any:
+    """Make settings of Reseal, for sessions in memory."""
+    from reseal import Settings  # it is not there where another package is measured
+
     return Settings(api_domain=ORIGIN, database_uri="memory:", **changes)
