@@ -138,7 +138,7 @@ def _store(request: HttpRequest) -> SessionStore | None:
 
 
 def _answer(request: HttpRequest, error: ResealError) -> HttpResponse:
-    return requests.response_of(configured().answer_error(request, error))
+    return requests.response_of(configured().answer_error(requests.facts(request), error))
 
 
 def _wants_saving(store: SessionStore) -> bool:

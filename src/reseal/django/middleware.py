@@ -77,7 +77,7 @@ def answer_of(request: HttpRequest, error: BaseException | None) -> HttpResponse
     page = pages.instead_of(request, error)
     if page is not None:
         return page
-    answer = sessions.configured().answer_error(request, error)
+    answer = sessions.configured().answer_error(requests.facts(request), error)
     return None if answer.status == _SERVER_ERROR else requests.response_of(answer)
 
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from reseal._sync.adapter import RequestCalls
 from reseal._sync.endpoints import Endpoint, Endpoints
+from reseal._sync.page_loads import admit
 from reseal._sync.ports import Sessions
 from reseal._sync.reseal import Reseal as SyncReseal
 from reseal._sync.reseal import embedded
@@ -27,6 +28,8 @@ from reseal.django.waiting import ThreadSessions, WouldWait, in_thread
 from reseal.forks import PerProcess
 from reseal.settings import Settings
 from reseal.web import places
+from reseal.web.facts import RequestFacts
+from reseal.web.headers import SessionHeaders
 from reseal.web.presented import Presented
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 from reseal.web.responses import WebResponse
@@ -142,9 +145,17 @@ class Reseal(RequestCalls[HttpRequest]):
         read = requests.facts_with_body(request) if endpoint.reads_body else requests.facts(request)
         return requests.response_of(endpoint.answer(read, requests.outbox(request)))
 
-    def answer_error(self, request: HttpRequest, error: ResealError) -> WebResponse:
+    def answer_error(self, read: RequestFacts, error: ResealError) -> WebResponse:
         """Return what answers an error; that the store was unavailable is reported."""
-        return self._endpoints.of_error(requests.facts(request), error)
+        return self._endpoints.of_error(read, error)
+
+    def admit(self, read: RequestFacts, claims: Iterable[ClaimCheck]) -> Session:
+        """Find the session of a WebSocket's handshake, which sets no cookies. Raises what a refusal raises."""
+        self.open()
+        outbox = SessionHeaders()
+        session = admit(self.sessions.backend, self.sessions.context(read, outbox), claims)
+        outbox.sent = True
+        return self._own(session)
 
     def shows_token(self, request: HttpRequest) -> bool:
         """Return whether a request shows an access token at all. What it is answered depends on that from now on."""
