@@ -373,6 +373,25 @@ def test_a_page_refreshes_first_and_comes_back(tmp_path: Any) -> None:
         assert client.get("/shop/home").text == "Welcome, alice"
 
 
+def test_a_page_that_only_demands_a_session_refreshes_first_by_itself() -> None:
+    clock = ManualClock()
+    loads = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": "same-origin"}
+    with visiting(make(renamed, clock=clock, path="/shop")) as client:
+        client.post("/shop/login")
+        clock.advance(HOUR)
+        assert client.get("/shop/me").json()["message"] == "try refresh token"
+        page = client.get("/shop/me?tab=1", headers=loads | {"accept": "text/html"})
+        assert "/shop/session/refresh/continue?target=/shop/me%3Ftab%3D1" in page.text
+        form = client.post("/shop/renamed", headers=loads | {"accept": "text/html"}, follow_redirects=False)
+        assert (form.status_code, form.headers["location"]) == (
+            307,
+            "/shop/session/refresh/repeat?target=/shop/renamed",
+        )
+        again = client.post(form.headers["location"], headers=loads, follow_redirects=False)
+        assert (again.status_code, again.headers["location"]) == (307, "/shop/renamed")
+        assert client.post("/shop/renamed").status_code == 200
+
+
 def test_applications_of_one_process_know_nothing_of_one_another() -> None:
     one, other = make(), make(changes={"cookie_suffix": "other"})
     with visiting(one) as client, visiting(other) as other_client:

@@ -262,9 +262,9 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
         A visitor who came by a link of another site is asked to press a button.
         """
         facts, outbox = self._read(request)
-        path = quote(facts.path, safe=_PATH_SAFE)
-        target = places.public(f"{path}?{facts.query}" if facts.query else path, facts, self.settings)
-        return _response(self._endpoints.page_before(facts, outbox, target))
+        return _response(
+            self._endpoints.page_before(facts, outbox, places.public(_target(facts), facts, self.settings))
+        )
 
     async def follow(self, app: ASGIApp, demands: list[Demand], scope: Scope, receive: Receive, send: Send) -> None:
         """Admit a WebSocket, and run an application for as long as its session lives."""
@@ -346,15 +346,13 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
             try:
                 await (self.follow(app, wanted, scope, receive, send) if wanted else app(scope, receive, send))
             except ResealError as error:
-                await sockets.refuse(scope, send, error, self._of_error(Connection(scope), error))
+                answer = self._endpoints.of_error(self._requests.facts(Connection(scope)), error)
+                await sockets.refuse(scope, send, error, answer)
 
         return call
 
     def _answer(self, request: Request[Any, Any, Any], error: ResealError) -> Response[bytes]:
-        return _response(self._of_error(request, error))
-
-    def _of_error(self, connection: Connection, error: ResealError) -> WebResponse:
-        return self._endpoints.of_error(self._requests.facts(connection), error)
+        return _response(self._answer_to(request, error, _target(self._requests.facts(request))))
 
 
 async def _tell_own_origins_only(message: Message, _scope: Scope) -> None:
@@ -386,6 +384,12 @@ def _cached_for_all_only(config: Any) -> Any:
     kept = copy.copy(config)
     kept.cache_response_filter = may_keep
     return kept
+
+
+def _target(facts: RequestFacts) -> str:
+    """Write path and query for a URL."""
+    path = quote(facts.path, safe=_PATH_SAFE)
+    return f"{path}?{facts.query}" if facts.query else path
 
 
 def _ended(reason: str) -> ServerSentEventMessage:
