@@ -32,7 +32,7 @@ async def afeed(request: HttpRequest) -> HttpResponse:
     return JsonResponse([f"Welcome, {(await aget_session(request)).get_user_id()}"], safe=False)
 
 
-async def wrong_colour(request: HttpRequest) -> HttpResponse:
+async def sync_call_in_async_view(request: HttpRequest) -> HttpResponse:
     session = await aget_session(request)
     session.update_session_data({"cart": []})
     return HttpResponse()
@@ -83,7 +83,7 @@ urlpatterns = [
     path("alogin", alogin),
     path("feed", feed),
     path("afeed", afeed),
-    path("wrong-colour", wrong_colour),
+    path("sync-call-in-async-view", sync_call_in_async_view),
     path("login-and-stream", login_and_stream),
     path("login-and-redirect", login_and_redirect),
     path("login-and-fail", login_and_fail),

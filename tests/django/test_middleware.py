@@ -79,7 +79,7 @@ def test_a_store_that_is_away_is_no_sign_out(client):
 async def test_a_sync_call_in_an_async_view_is_told_what_to_await(aclient):
     await aclient.post("/login")
     with pytest.raises(SynchronousOnlyOperation, match="await its twin"):
-        await aclient.get("/wrong-colour")
+        await aclient.get("/sync-call-in-async-view")
 
 
 def test_endpoints_say_which_method_they_want(client):

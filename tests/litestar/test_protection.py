@@ -324,7 +324,7 @@ def test_what_is_forgotten_is_said_in_one_sentence() -> None:
     assert failures == [missing, missing]
 
 
-def test_calls_of_the_wrong_colour_are_said_in_one_sentence() -> None:
+def test_async_calls_in_def_handlers_are_refused_in_one_sentence() -> None:
     failures: list[str] = []
 
     async def note(error: Exception, scope: Any) -> None:

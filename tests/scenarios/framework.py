@@ -29,7 +29,7 @@ settings' origins for all routes; with ``"page-loads"`` it answers the load of a
 refreshing first; with ``"websocket"`` there is ``/live``, guarded, which sends the user id as text and
 then what it receives. ``"replaces-vary"`` excuses a framework whose own CORS overwrites the application's ``Vary``.
 
-Sessions come in the colour that the line names. The adapter opens and closes them, by the application's lifespan or
+The line says whether the sessions are async or sync. The adapter opens and closes them, by the application's lifespan or
 before the first request, and :class:`App` is entered and left around each test. Under a prefix every path of the
 application begins with it; how it is mounted there is for the file to decide.
 """
@@ -57,7 +57,7 @@ class Given:
 
     settings: Settings
     sessions: Any
-    """``AsyncSessions`` or ``Sessions``, according to the colour. They are not open yet."""
+    """``AsyncSessions`` or ``Sessions``, as the line says. They are not open yet."""
     clock: ManualClock
     on_event: EventListener
     prefix: str = ""
@@ -85,7 +85,7 @@ class Framework:
     """One line of the list."""
 
     name: str
-    colour: Literal["async", "sync"]
+    engine: Literal["async", "sync"]
     """Of the sessions that its adapter embeds."""
     features: frozenset[str] = frozenset()
 
@@ -122,7 +122,7 @@ def having(feature: str) -> list[str]:
 
 
 def described(session: Any) -> dict[str, Any]:
-    """Describe a session of either colour."""
+    """Describe a session, async or sync."""
     return {"user_id": session.get_user_id(), "payload": session.get_jwt_payload()}
 
 

@@ -121,7 +121,7 @@ async def running(framework: Framework, *, remote: bool, prefix: str = "", **cha
     """Run the application of a framework, with sessions of its own or those of a service."""
     settings = Settings(**({"api_domain": API, "website_domain": WEBSITE, "database_uri": "memory:"} | changes))
     clock, events = ManualClock(), Recorder()
-    make = _async_sessions if framework.colour == "async" else _sync_sessions
+    make = _async_sessions if framework.engine == "async" else _sync_sessions
     sessions, store, close = await make(settings, clock, events, remote=remote)
     app = framework.make(Given(settings, sessions, clock, events, prefix))
     try:

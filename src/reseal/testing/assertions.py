@@ -57,7 +57,7 @@ def assert_theft_detected(recorder: Recorder, user_id: str | None = None) -> Eve
     thefts = [each for each in recorder.named(EventName.TOKEN_THEFT) if user_id in {None, each.user_id}]
     if not thefts:
         of_whom = "" if user_id is None else f" of {user_id!r}"
-        raise AssertionError(f"no theft{of_whom} was detected; events so far: {_told(recorder)}")
+        raise AssertionError(f"no theft{of_whom} was detected; events so far: {_listed(recorder)}")
     return thefts[-1]
 
 
@@ -66,7 +66,7 @@ def assert_no_theft(recorder: Recorder) -> None:
     thefts = recorder.named(EventName.TOKEN_THEFT)
     if thefts:
         whose = ", ".join(f"{each.user_id} ({each.reason})" for each in thefts)
-        raise AssertionError(f"a theft was detected, of: {whose}; events so far: {_told(recorder)}")
+        raise AssertionError(f"a theft was detected, of: {whose}; events so far: {_listed(recorder)}")
 
 
 def assert_cookies_within(client: Any, limit: int = LARGEST, *, total: int | None = None) -> None:
@@ -128,5 +128,5 @@ def _described(client: Any, place: tuple[str, str], response: Any) -> str:
     return f"{place[0]} {place[1]} answered {response.status_code} ({shown or 'empty'}); cookies: {names}"
 
 
-def _told(recorder: Recorder) -> str:
+def _listed(recorder: Recorder) -> str:
     return ", ".join(each.name for each in recorder.all) or "none"

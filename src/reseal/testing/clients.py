@@ -49,7 +49,7 @@ def cookies_of(client: object) -> dict[str, str]:
 
 
 class _Httpx:
-    """Clients of httpx and httpx2: an ``Auth`` runs the steps, whatever the colour of the client."""
+    """Clients of httpx and httpx2: an ``Auth`` runs the steps, for async and sync clients."""
 
     @staticmethod
     def have_as_page(client: Any, settings: Settings) -> None:

@@ -55,7 +55,7 @@ def answers_in_reverse(page: Page, tabs: int) -> Flow[Outcome]:
 
 
 def refusals_last(page: Page, tabs: int) -> Flow[Outcome]:
-    """Who was refused is told last: that must not delete the cookies of who was not."""
+    """The refusals arrive last: they must not delete the cookies of the tabs that succeeded."""
     story = f"{tabs} tabs refreshed at once, and refusals arrived last"
     return _race(page, tabs, Outcome("refusals_last", story), lambda answers: sorted(answers, key=_is_refusal))
 
@@ -296,8 +296,8 @@ def _pass(clock: Clock | None, milliseconds: int) -> None:
 
 def _unfit(name: str, call: Call, answer: httpx.Response, whose: str) -> SetUpError:
     """Return what is wrong with a description, and where to change it."""
-    told = " ".join(answer.text.split())[:200]
+    shown = " ".join(answer.text.split())[:200]
     return SetUpError(
         f"{call[0]} {call[1]} answered {whose} with {answer.status_code}: describe the application by "
-        f'Site({name}=("{call[0]}", …)); the answer was: {told or "empty"}'
+        f'Site({name}=("{call[0]}", …)); the answer was: {shown or "empty"}'
     )

@@ -99,7 +99,7 @@ class _Lifespan:
     def __init__(self, app: Callable[..., Any]) -> None:
         self._app = app
         self._events: asyncio.Queue[str] = asyncio.Queue()
-        self._told: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        self._messages: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._reads_events = False
         self.state: dict[str, Any] = {}
@@ -121,18 +121,18 @@ class _Lifespan:
 
     async def _step(self, event: str) -> MutableMapping[str, Any]:
         self._events.put_nowait(event)
-        return await self._told.get()
+        return await self._messages.get()
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self._app(scope, self._receive, self._told.put)
+            await self._app(scope, self._receive, self._messages.put)
         except Exception as error:
             if self._reads_events:
-                self._told.put_nowait({"type": "lifespan.startup.failed", "message": repr(error)})
+                self._messages.put_nowait({"type": "lifespan.startup.failed", "message": repr(error)})
                 raise
             # Without reading an event it has no lifespan: what it raises then is up to it (ASGI, lifespan protocol).
-        self._told.put_nowait({"type": "lifespan.over"})
+        self._messages.put_nowait({"type": "lifespan.over"})
 
     async def _receive(self) -> dict[str, str]:
         self._reads_events = True

@@ -50,11 +50,11 @@ class Async(Sync):
         async_to_sync(self.store.aset)(key, value)
 
 
-COLOURS = [Sync, Async] if hasattr(SessionBase, "aget") else [Sync]
+VARIANTS = [Sync, Async] if hasattr(SessionBase, "aget") else [Sync]
 """Sessions have async methods since Django 5.1."""
 
 
-@pytest.fixture(params=COLOURS)
+@pytest.fixture(params=VARIANTS)
 def open_session(request, reseal):
     return request.param
 

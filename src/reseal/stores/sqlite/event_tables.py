@@ -1,6 +1,6 @@
-"""The event outbox of one SQLite file. Colourless.
+"""The event outbox of one SQLite file. Shared by async and sync.
 
-There is one writer at a time, and a number is given as the event is written: numbers are in the order of the commits.
+There is one writer at a time, and an event is numbered when it is written, so numbers are in the order of the commits.
 """
 
 from __future__ import annotations
