@@ -189,7 +189,7 @@ class StoredKey(NamedTuple):
 
 def printable(text: str) -> str:
     """Return text without the characters that could break a log line or cannot be stored."""
-    return _UNPRINTABLE.sub("", text)
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub("", text)
 
 
 def _evidence(text: str | None, longest: int) -> str | None:
