@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from flask import flash, get_flashed_messages, redirect, session
 from flask.sessions import SecureCookieSessionInterface
-from flask_login import LoginManager, UserMixin, current_user, login_required, login_user, logout_user
+from flask_login import FlaskLoginClient, LoginManager, UserMixin, current_user, login_required, login_user, logout_user
 from markupsafe import Markup
 
 from reseal import Engine, Settings
@@ -382,6 +382,13 @@ def test_login_user_begins_a_session_and_logout_user_ends_it(shop):
     for name, value in kept.items():
         thief.set_cookie(name, value, domain=API.partition("//")[2])
     assert thief.get("/me").status_code == 302
+
+
+def test_the_test_client_of_flask_login_signs_in(shop):
+    shop.app.test_client_class = FlaskLoginClient
+    alice = shop.app.test_client(user=User("alice"))
+    assert alice.get("/me").text == "alice, alice"
+    assert len(handles(shop, "alice")) == 1
 
 
 def test_another_login_in_the_same_browser_is_another_session(shop):

@@ -176,6 +176,15 @@ def test_the_routes_are_those_of_a_blueprint():
     assert app.blueprints["reseal"].name == "reseal"
 
 
+def test_in_an_application_that_matches_hosts_the_routes_have_the_host_of_the_api():
+    app = Flask("shop", host_matching=True, static_host="cdn.example.com")
+    app.test_client_class = Browser
+    app.config.update(RESEAL_API_DOMAIN=API, RESEAL_DATABASE_URI="memory:")
+    Reseal(app)
+    assert app.test_client().post("/session/refresh").json == SIGNED_OUT
+    assert app.test_client().post("/session/refresh", base_url="https://cdn.example.com").status_code == 404
+
+
 def test_routes_of_your_own_take_their_place():
     app = an_app()
     reseal = Reseal(app, routes=False)

@@ -46,6 +46,8 @@ UNPROTECTED: Final = "__reseal_unprotected__"
 """Names the wrapper of a view that ``session_required`` has wrapped: the application must have that one."""
 KEPT: Final = "reseal.flask.session"
 """Where a request has Flask's own ``session``, if it is kept here."""
+COLLECTED: Final = "reseal.flask.headers"
+"""Where a request has the headers of its response, if no server will send them."""
 _CURRENT: Final = "reseal.session"
 _KEY: Final = re.compile(r"'([a-z_]+)'")
 _CHUNK: Final = 65536
@@ -144,7 +146,12 @@ class _Requests:
 
     def outbox(self, request: Request) -> SessionHeaders:
         """Return the headers of the response. In a request context of a test, which has none, they only collect."""
-        return wsgi.attached(request.environ)
+        environ = request.environ
+        try:
+            return wsgi.outbox(environ)
+        except RuntimeError:
+            headers = environ[COLLECTED] = wsgi.attached(environ)
+            return headers
 
 
 class AppSessions(RequestCalls[Request]):
@@ -249,13 +256,14 @@ class AppSessions(RequestCalls[Request]):
 
     # -- routes and errors ------------------------------------------------------------------------------------------
 
-    def blueprint(self) -> Blueprint:
+    def blueprint(self, app: Flask) -> Blueprint:
         """Make the blueprint of the ready-made routes."""
         routes = Blueprint(EXTENSION, __name__)
+        host = self.settings.api_domain.partition("://")[2] if app.url_map.host_matching else None
         views: dict[str, Any] = {}
         for endpoint in self._endpoints.table():
             view = views.setdefault(endpoint.name, self._view(endpoint))
-            routes.add_url_rule(endpoint.path, endpoint.name, view, methods=endpoint.methods)
+            routes.add_url_rule(endpoint.path, endpoint.name, view, methods=endpoint.methods, host=host)
         return routes
 
     def _view(self, endpoint: Endpoint) -> Any:

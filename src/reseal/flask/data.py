@@ -17,7 +17,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 
 from reseal._sync.session import Session
 from reseal.core.errors import Refusal, ResealError, Unauthorised
-from reseal.flask.application import KEPT, AppSessions, as_response
+from reseal.flask.application import COLLECTED, KEPT, AppSessions, as_response
 
 _FOREIGN: Final = frozenset({Refusal.CROSS_SITE, Refusal.ANTI_CSRF})
 
@@ -183,6 +183,12 @@ class UserData(SessionMixin):
             return self._cookie({}) if self._has_cookie else None
         return self._cookie(self._data) if self._data or self._has_cookie else None
 
+    def send(self, response: Response) -> None:
+        """Put the headers of the session into a response that no server sends: that of a test's session_transaction."""
+        headers = self._request.environ.get(COLLECTED)
+        if headers is not None:
+            response.headers.extend(headers.items())
+
     def _write(self, owner: Session) -> None:
         now = _frozen(self._data)
         removed = self._stored.keys() - now.keys()
@@ -232,3 +238,4 @@ class DataInterface(SecureCookieSessionInterface):
             cookie = session.save()
             if cookie is not None:
                 super().save_session(app, cookie, response)
+        session.send(response)

@@ -99,7 +99,7 @@ class Reseal:
         app.before_request(check_order)
         app.cli.add_command(reseal_commands)
         if self._routes:
-            app.register_blueprint(ours.blueprint())
+            app.register_blueprint(ours.blueprint(app))
         if self._flask_session:
             app.session_interface = DataInterface(ours, self._user_key)
             app.before_request(prepare_data)
