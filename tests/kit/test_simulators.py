@@ -36,7 +36,7 @@ def names(report):
 
 
 RACES = {"tabs_at_once", "answers_in_reverse", "refusals_last", "one_after_another", "late_tab"}
-LOSSES = {"lost_response", "lost_twice", "lost_for_tabs", "reload_during_refresh"}
+LOSSES = {"lost_response", "lost_twice", "lost_for_tabs", "reload_during_refresh", "restored_cookies"}
 
 
 @EACH_INTERFACE
@@ -93,7 +93,7 @@ def test_a_sign_out_that_a_late_refresh_undoes_is_noticed():
 @EACH_INTERFACE
 def test_an_implementation_that_repeats_the_successor_keeps_users_signed_in(interface):
     report = assert_keeps_users_signed_in(interface(HomeMade("same")), HOME)
-    assert str(report) == "Tabs, retries and lost responses keep users signed in (10 scenarios)"
+    assert str(report) == "Tabs, retries and lost responses keep users signed in (11 scenarios)"
     assert all(line.startswith("- ") for line in report.details().splitlines())
 
 
@@ -102,7 +102,7 @@ def test_the_assertion_shows_every_scenario():
         assert_keeps_users_signed_in(asgi(HomeMade("strict")), HOME, tabs=2)
     told = str(failure.value).splitlines()
     assert told[0].startswith("1 of 2 tabs was signed out when 2 tabs refreshed at once")
-    assert len(told) == 11
+    assert len(told) == 12
     assert told[1].startswith("! tabs_at_once: 1 of 2 tabs was signed out")
     assert told[-1] == "- sign_out_during_refresh: the sign-out held when the user signed out while a tab refreshed"
 
@@ -111,7 +111,7 @@ def test_fastapi_keeps_users_signed_in_and_catches_the_thief():
     clock, events = ManualClock(), Recorder()
     app, _ = fastapi_shop(clock, events)
     report = assert_keeps_users_signed_in(app, SETTINGS, clock=clock)
-    assert str(report) == "Tabs, retries and lost responses keep users signed in (11 scenarios)"
+    assert str(report) == "Tabs, retries and lost responses keep users signed in (12 scenarios)"
     assert not [event for event in events.all if event.name == "token_theft"]
     assert str(assert_catches_thieves(app, SITE, clock=clock)) == (
         "A thief with a copy of the cookies was signed out (3 scenarios)"

@@ -28,7 +28,7 @@ class Through(httpx.AsyncBaseTransport):
 async def test_tabs_retries_and_lost_responses_keep_users_signed_in(site):
     described = Site.of(site.settings, sign_in=SIGN_IN)
     report = await async_assert_keeps_users_signed_in(Through(site), described, tabs=4, clock=site.clock)
-    assert len(report.outcomes) == 11
+    assert len(report.outcomes) == 12
     assert_no_theft(site.events)
 
 

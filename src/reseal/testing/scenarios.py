@@ -118,6 +118,17 @@ def reload_during_refresh(page: Page) -> Flow[Outcome]:
     return (yield from _judged(page, outcome, [kept], "pages"))
 
 
+def restored_cookies(page: Page) -> Flow[Outcome]:
+    """The browser crashes after it has used its new tokens, and starts with the cookies of before the refresh."""
+    yield from _sign_in(page)
+    before = page.copy()
+    page.keep((yield [page.request(page.refresh_call())])[0])
+    yield [page.request(page.site.protected)]
+    answer = yield [before.request(before.refresh_call())]
+    outcome = Outcome("restored_cookies", "a browser crashed and started with the cookies of before its last refresh")
+    return (yield from _judged(before, outcome, answer, "users"))
+
+
 def sign_out_during_refresh(page: Page, sign_out: Call) -> Flow[Outcome]:
     """The answer of a refresh arrives after that of the sign-out: it must not sign the user in again."""
     yield from _sign_in(page)

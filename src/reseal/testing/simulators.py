@@ -118,7 +118,8 @@ def _races(tabs: int) -> list[_Scenario]:
 def _losses(tabs: int, clock: Clock | None) -> list[_Scenario]:
     late: list[_Scenario] = [] if clock is None else [partial(scenarios.lost_and_late, clock=clock)]
     for_tabs = partial(scenarios.lost_for_tabs, tabs=tabs)
-    return [scenarios.lost_response, scenarios.lost_twice, for_tabs, scenarios.reload_during_refresh, *late]
+    interrupted = scenarios.reload_during_refresh, scenarios.restored_cookies
+    return [scenarios.lost_response, scenarios.lost_twice, for_tabs, *interrupted, *late]
 
 
 def _honest(site: Described, tabs: int, clock: Clock | None) -> list[_Scenario]:
