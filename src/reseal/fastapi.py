@@ -14,7 +14,7 @@
         return [f"Welcome, {session.get_user_id()}"]
 """
 
-from __future__ import annotations
+# Annotations are no strings here: older versions of FastAPI cannot look up the names in those of objects and methods.
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import cast
@@ -57,7 +57,7 @@ class Reseal(StarletteReseal):
         enable_csrf_protection: bool | None = None,
         check_database: bool = False,
         claims: Iterable[ClaimCheck] = (),
-    ) -> SessionDependency:
+    ) -> "SessionDependency":
         """Make a dependency that gives the session of the request, or has the request answered with the refusal.
 
         ``check_database``: also notice at once that the session was revoked. ``claims``: what else is demanded.
@@ -70,7 +70,7 @@ class Reseal(StarletteReseal):
         enable_csrf_protection: bool | None = None,
         check_database: bool = False,
         claims: Iterable[ClaimCheck] = (),
-    ) -> SyncSessionDependency:
+    ) -> "SyncSessionDependency":
         """Make the same dependency for ``def`` routes: a session whose calls are not awaited."""
         return SyncSessionDependency(self, enable_csrf_protection, tuple(claims), check_database=check_database)
 

@@ -54,7 +54,8 @@ def report(db: sqlite3.Connection, session: Values, reports: Reports, now: int) 
 
 
 def append(db: sqlite3.Connection, occurrence: Occurrence, now: int) -> bool:
-    return db.execute(QUERIES["append_event"], occurrence.row(now)).rowcount == 1
+    row = occurrence.row(now)
+    return db.execute(QUERIES["append_event"], (*row, row[0])).rowcount == 1
 
 
 def find_consumer(db: sqlite3.Connection, consumer: str, now: int) -> int | None:

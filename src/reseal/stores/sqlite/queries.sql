@@ -230,8 +230,8 @@ VALUES (randomblob(16), :now, :app_id, :tenant_id, :event, :handle, :user_id, :b
 -- name: append_event
 -- An insert that failed, or did nothing for a conflict, could use up a number.
 INSERT INTO event (id, at, app_id, tenant_id, name, session_handle, user_id, body)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-WHERE NOT EXISTS (SELECT 1 FROM event WHERE id = ?1)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?
+WHERE NOT EXISTS (SELECT 1 FROM event WHERE id = ?)
 
 -- name: last_event
 SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
