@@ -159,7 +159,9 @@ class Reseal(ApplicationSessions[web.Request]):
         try:
             return await handler(request)
         except ResealError as error:
-            return _response(self._answer_to(request, error, request.rel_url.raw_path_qs))
+            answer = self._answer_to(request, error, request.rel_url.raw_path_qs)
+            is_handshake = request.headers.get("upgrade", "").lower() == "websocket"
+            return _response(guards.refusal(error, answer) if is_handshake else answer)
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         if self._origins is not None:

@@ -37,6 +37,7 @@ application begins with it; how it is mounted there is for the file to decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, Literal, Protocol, Self, cast
@@ -78,6 +79,25 @@ class App(Protocol):
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Answer a request whose URL begins with the prefix. The response has been read."""
+
+
+class Socket(Protocol):
+    """The page's end of a WebSocket."""
+
+    status: int
+    """Of the response to the handshake."""
+
+    async def send(self, text: str) -> None: ...
+
+    async def receive(self) -> str | int:
+        """Wait for a text, or for the code with which the application closes it."""
+
+
+class SocketApp(App, Protocol):
+    """What an application with the feature ``"websocket"`` offers as well."""
+
+    def socket(self, request: httpx.Request) -> AbstractAsyncContextManager[Socket]:
+        """Open a WebSocket by this handshake, and leave it."""
 
 
 @dataclass(frozen=True)

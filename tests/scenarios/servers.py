@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 
@@ -17,6 +18,7 @@ class AsgiApp:
 
     def __init__(self, app: Any, prefix: str = "") -> None:
         self._app = app
+        self._prefix = prefix
         self._transport = httpx.ASGITransport(app, raise_app_exceptions=False, root_path=prefix)
         self._received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -39,6 +41,33 @@ class AsgiApp:
         response.request = request
         return response
 
+    @asynccontextmanager
+    async def socket(self, request: httpx.Request) -> AsyncIterator[AsgiSocket]:
+        path = request.url.path
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "scheme": "wss",
+            "server": (request.url.host, 443),
+            "client": ("127.0.0.1", 1),
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": self._prefix,
+            "query_string": b"",
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "subprotocols": [],
+            "extensions": {"websocket.http.response": {}},
+            "state": {},
+        }
+        socket = AsgiSocket()
+        running = asyncio.create_task(self._app(scope, socket.received.get, socket.sent.put))
+        await socket.open()
+        yield socket
+        await socket.received.put({"type": "websocket.disconnect", "code": 1001})
+        running.cancel()  # where the application waits for something else
+        await asyncio.wait({running})
+
     async def _lifespan_event(self, name: str) -> None:
         assert self._lifespan is not None
         await self._received.put({"type": f"lifespan.{name}"})
@@ -49,6 +78,29 @@ class AsgiApp:
             self._lifespan.result()  # raises what the application raised
             raise RuntimeError(f"the application left the lifespan without an answer to {name}")
         assert told.result()["type"] == f"lifespan.{name}.complete", told.result()
+
+
+class AsgiSocket:
+    """The page's end of a WebSocket, and the server between."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def open(self) -> None:
+        await self.received.put({"type": "websocket.connect"})
+        answer = await self.sent.get()
+        refused = {"websocket.close": 403, "websocket.accept": 101}
+        self.status = refused.get(answer["type"]) or answer["status"]
+
+    async def send(self, text: str) -> None:
+        await self.received.put({"type": "websocket.receive", "text": text})
+
+    async def receive(self) -> str | int:
+        message = await self.sent.get()
+        found: str | int = message["text"] if message["type"] == "websocket.send" else message["code"]
+        return found
 
 
 class WsgiApp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from html import unescape
 from typing import Any, Final, Self, cast
@@ -20,7 +20,7 @@ from reseal.testing import AsyncFaultyStore, FaultyStore, ManualClock, Recorder
 from tests._async.serving import API_KEY, AsyncServed
 from tests._sync.serving import Served
 from tests.frameworks.site import API, WEBSITE, Browser, Lines
-from tests.scenarios.framework import App, Framework, Given
+from tests.scenarios.framework import App, Framework, Given, Socket, SocketApp
 
 HOST: Final = "https://service:3567"
 
@@ -56,6 +56,12 @@ class Site:
         sent: list[Any] = [("host", httpx.URL(API).host), *headers]
         return await self.app.send(httpx.Request(method, API + self.prefix + path, headers=sent, **body))
 
+    def socket(self, headers: Lines) -> AbstractAsyncContextManager[Socket]:
+        """Open a WebSocket on ``/live``."""
+        sent: list[Any] = [("host", httpx.URL(API).host), *headers]
+        request = httpx.Request("GET", f"{API}{self.prefix}/live", headers=sent)
+        return cast("SocketApp", self.app).socket(request)
+
 
 class Visitor(Browser):
     """A browser whose paths are those within the application."""
@@ -76,6 +82,11 @@ class Visitor(Browser):
 
     async def head(self, path: str) -> httpx.Response:
         return await self.send("HEAD", path)
+
+    def socket(self, origin: str = WEBSITE) -> AbstractAsyncContextManager[Socket]:
+        """Open a WebSocket on ``/live`` as a page of this origin does."""
+        cookies = self.cookies_for("/live")
+        return self.site.socket([("origin", origin), *([("cookie", "; ".join(cookies))] if cookies else [])])
 
     async def followed(self, page: httpx.Response) -> httpx.Response:
         """Do what the page that refreshes first does: send its form, and go where that leads."""

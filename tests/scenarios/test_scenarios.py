@@ -327,3 +327,28 @@ async def test_each_of_many_users_is_who_they_are(site: Site) -> None:
     site.clock.advance(HOUR)
     for n, visitor in enumerate(visitors):
         assert (await visitor.fetch("GET", "/me")).json()["user_id"] == f"user-{n}"
+
+
+@pytest.mark.parametrize("framework", having("websocket"), indirect=True)
+class TestWebSockets:
+    async def test_one_is_open_for_as_long_as_its_session_lives(self, site: Site) -> None:
+        visitor = await site.signed_in()
+        async with visitor.socket() as socket:
+            assert socket.status == 101
+            assert await socket.receive() == "alice"
+            await socket.send("hello")
+            assert await socket.receive() == "hello"
+            await visitor.sign_out()
+            assert await socket.receive() == 4001
+
+    async def test_nobody_else_opens_one(self, site: Site) -> None:
+        visitor = await site.signed_in()
+        async with visitor.socket(EVIL) as foreign, site.visitor().socket() as of_a_stranger:
+            assert (foreign.status, of_a_stranger.status) == (403, 401)
+        site.clock.advance(HOUR)
+        async with visitor.socket() as expired:
+            assert expired.status == 401
+        await visitor.refresh()
+        site.store.down = True
+        async with visitor.socket() as unknown:
+            assert unknown.status == 503

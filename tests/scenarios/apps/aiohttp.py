@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import httpx
-from aiohttp import web
+from aiohttp import ClientWebSocketResponse, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
@@ -115,6 +117,36 @@ class Served:
         )
         headers = [line for line in answer.raw_headers if line[0].lower() != b"transfer-encoding"]
         return httpx.Response(answer.status, headers=headers, content=await answer.read(), request=request)
+
+    @asynccontextmanager
+    async def socket(self, request: httpx.Request) -> AsyncIterator[PageSocket]:
+        headers = [line for line in request.headers.multi_items() if line[0] != "host"]
+        try:
+            async with self._client.ws_connect(request.url.path, headers=headers) as connection:
+                yield PageSocket(101, connection)
+        except WSServerHandshakeError as error:
+            yield PageSocket(error.status)
+
+
+class PageSocket:
+    """The page's end of a WebSocket."""
+
+    def __init__(self, status: int, connection: ClientWebSocketResponse[Any] | None = None) -> None:
+        self.status = status
+        self._connection = connection
+
+    @property
+    def connection(self) -> ClientWebSocketResponse[Any]:
+        assert self._connection is not None, self.status
+        return self._connection
+
+    async def send(self, text: str) -> None:
+        await self.connection.send_str(text)
+
+    async def receive(self) -> str | int:
+        message = await self.connection.receive()
+        found: str | int = message.data
+        return found
 
 
 def make(given: Given) -> App:
