@@ -51,7 +51,11 @@ def _compare(store: str, folder: Path, base: str, options: argparse.Namespace, c
     with ExitStack() as stack:
         workers = {}
         for name, (source, mode) in variants.items():
-            uri = f"sqlite:///{folder}/{name}-{callers}.db" if store == "sqlite" else _schema(base, f"{name}{callers}")
+            uri = (
+                f"sqlite:///{folder}/{name}-{callers}.db"
+                if store == "sqlite"
+                else _schema(base, f"{name}{callers}".replace(" ", ""))
+            )
             workers[name] = stack.enter_context(_worker(source, uri, mode, callers))
         order, turns = list(workers), {name: [] for name in workers}
         for _ in range(options.rounds + 1):

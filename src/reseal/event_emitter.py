@@ -30,7 +30,7 @@ class EventEmitter:
         self, name: EventName, caller: Caller = NOBODY, *, reason: str | None = None, other: Device | None = None
     ) -> Reports:
         """Draft an event for the outbox; empty if that does not take it."""
-        if name not in self._kept:
+        if not self._kept or name not in self._kept:  # where nothing is kept, no name has to be hashed
             return ()
         return (
             Report(

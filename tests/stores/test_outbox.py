@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import sqlite3
+import sys
 from dataclasses import replace
 
 import psycopg
@@ -47,9 +49,40 @@ async def use(store, created=(), refreshed=(), ended=()):
 
 # -- PostgreSQL -----------------------------------------------------------------------------------------------------
 
+DIES = """
+import os, signal, sys
+from reseal import Engine, Settings, TokenTheftDetected
+from reseal._sync.stores import make_store
+
+settings = Settings(api_domain="https://api.example.com", database_uri=sys.argv[1], event_outbox="security")
+
+def die(event):
+    if event.name == "token_theft":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with Engine(settings, make_store(settings), on_event=die) as engine:
+    stolen = token = engine.create("alice").refresh_token
+    for _ in range(3):
+        token = engine.refresh(token).refresh_token
+    engine.refresh(stolen)
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_a_theft_survives_a_process_that_is_killed_before_its_listener_ran(kind, tmp_path, request):
+    uri = f"sqlite:///{tmp_path}/r.db" if kind == "sqlite" else request.getfixturevalue("postgres_uri")
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES, uri)
+    assert await process.wait() == -signal.SIGKILL
+    store = AsyncSQLiteStore(tmp_path / "r.db") if kind == "sqlite" else AsyncPostgresStore(uri)
+    await store.open()
+    [theft] = (await store.read_events("after the kill", 10)).events
+    assert (theft.name, theft.user_id, theft.reason) == ("token_theft", "alice", "older")
+    assert (await store.get(PUBLIC, theft.session_handle)).record.end_reason is EndReason.THEFT
+    await store.close()
+
 
 @pytest.fixture
-async def postgres(postgres_uri):
+async def on_postgres(postgres_uri):
     store = AsyncPostgresStore(postgres_uri)
     await store.open()
     yield store
@@ -70,14 +103,14 @@ def fetched(monkeypatch):
     return names
 
 
-async def test_without_reports_postgres_gets_the_statements_of_before(postgres, fetched):
-    await use(postgres)
+async def test_without_reports_postgres_gets_the_statements_of_before(on_postgres, fetched):
+    await use(on_postgres)
     assert fetched == ["insert_many", "rotate_many", "insert", "rotate", "replace", "end", "end_user"]
     assert not [name for name in fetched if "reseal_event" in QUERIES[name]]
 
 
-async def test_with_reports_postgres_gets_as_many_statements(postgres, fetched):
-    await use(postgres, CREATED, REFRESHED, ENDED)
+async def test_with_reports_postgres_gets_as_many_statements(on_postgres, fetched):
+    await use(on_postgres, CREATED, REFRESHED, ENDED)
     assert fetched == [
         f"{name}_reported" for name in ("insert_many", "rotate_many", "insert", "rotate", "replace", "end", "end_user")
     ]
@@ -95,7 +128,7 @@ def test_each_reported_statement_of_postgres_is_the_plain_one_and_the_events():
         assert QUERIES[name].count("INSERT INTO reseal_event") == 1
 
 
-async def test_a_batch_that_is_tried_again_after_a_deadlock_writes_once(postgres, monkeypatch):
+async def test_a_batch_that_is_tried_again_after_a_deadlock_writes_once(on_postgres, monkeypatch):
     execute, failures = AsyncLink.execute, []
 
     async def deadlocked(link, query, *args, **named):
@@ -112,67 +145,67 @@ async def test_a_batch_that_is_tried_again_after_a_deadlock_writes_once(postgres
 
     monkeypatch.setattr(AsyncLink, "execute", deadlocked)
     monkeypatch.setattr(AsyncLink, "_fetch", in_transaction)
-    assert all(await asyncio.gather(*(postgres.insert(PUBLIC, new_session(name), CREATED) for name in NAMES)))
+    assert all(await asyncio.gather(*(on_postgres.insert(PUBLIC, new_session(name), CREATED) for name in NAMES)))
     assert failures == [1]
-    assert sorted(await everything(postgres)) == sorted(("session_created", name) for name in NAMES)
+    assert sorted(await everything(on_postgres)) == sorted(("session_created", name) for name in NAMES)
 
 
-async def test_a_batch_with_a_bad_row_is_tried_row_by_row_and_writes_once(postgres, fetched):
-    await asyncio.gather(*(postgres.insert(PUBLIC, new_session(name)) for name in NAMES))
+async def test_a_batch_with_a_bad_row_is_tried_row_by_row_and_writes_once(on_postgres, fetched):
+    await asyncio.gather(*(on_postgres.insert(PUBLIC, new_session(name)) for name in NAMES))
     fetched.clear()
     steps = [step(name) for name in NAMES]
     steps[7] = replace(steps[7], successor_hash="\ud800")
     results = await asyncio.gather(
-        *(postgres.rotate(PUBLIC, each, REFRESHED) for each in steps), return_exceptions=True
+        *(on_postgres.rotate(PUBLIC, each, REFRESHED) for each in steps), return_exceptions=True
     )
     assert [n for n, each in enumerate(results) if isinstance(each, StoreUnavailable)] == [7]
     assert fetched == ["rotate_many_reported"] + 20 * ["rotate_reported"]
     wanted = sorted(("session_refreshed", name) for n, name in enumerate(NAMES) if n != 7)
-    assert sorted(await everything(postgres)) == wanted
+    assert sorted(await everything(on_postgres)) == wanted
 
 
-async def test_what_commits_later_is_read_later_and_not_lost(postgres, postgres_uri):
+async def test_what_commits_later_is_read_later_and_not_lost(on_postgres, postgres_uri):
     """The case of a sequence: 1 is taken, 2 is taken and committed, a reader comes, 1 is committed."""
     insert = re.sub(r"%\((\w+)\)s::\w+", "%s", QUERIES["append_event"].partition("SELECT")[0])
     async with await psycopg.AsyncConnection.connect(postgres_uri) as slow:
         values = "SELECT %s, 1, 'public', 'public', 'session_revoked', 'slow', NULL, '{}'"
         await slow.execute(insert + values, (bytes(16),))
-        await postgres.append_event(Occurrence(PUBLIC, "fast", None, ENDED[0], bytes(range(16))))
-        page = await postgres.read_events("reader", 10)
+        await on_postgres.append_event(Occurrence(PUBLIC, "fast", None, ENDED[0], bytes(range(16))))
+        page = await on_postgres.read_events("reader", 10)
         assert [each.session_handle for each in page.events] == ["fast"]
-        await postgres.acknowledge_events("reader", page.cursor)
-        assert (await postgres.purge_events(10)).removed == 1
+        await on_postgres.acknowledge_events("reader", page.cursor)
+        assert (await on_postgres.purge_events(10)).removed == 1
         await slow.commit()
-    page = await postgres.read_events("reader", 10)
+    page = await on_postgres.read_events("reader", 10)
     assert [each.session_handle for each in page.events] == ["slow"]
     assert page.lost == 0
 
 
-async def test_readers_that_number_at_once_leave_no_gap(postgres, postgres_uri):
+async def test_readers_that_number_at_once_leave_no_gap(on_postgres, postgres_uri):
     others = [AsyncPostgresStore(postgres_uri) for _ in range(3)]
     for other in others:
         await other.open()
     seen = []
     for n in range(10):
         await asyncio.gather(
-            *(postgres.insert(PUBLIC, new_session(f"{n}-{name}"), CREATED) for name in NAMES),
+            *(on_postgres.insert(PUBLIC, new_session(f"{n}-{name}"), CREATED) for name in NAMES),
             *(other.read_events(f"reader {m}", 5) for m, other in enumerate(others)),
         )
-    while (page := await postgres.read_events("all", 64)).events:
+    while (page := await on_postgres.read_events("all", 64)).events:
         assert page.lost == 0
         seen += [each.session_handle for each in page.events]
-        await postgres.acknowledge_events("all", page.cursor)
+        await on_postgres.acknowledge_events("all", page.cursor)
     assert page.cursor == 200
     assert sorted(seen) == sorted(f"{n}-{name}" for n in range(10) for name in NAMES)
     for other in others:
         await other.close()
 
 
-async def test_a_writer_does_not_wait_for_a_reader(postgres, postgres_uri):
+async def test_a_writer_does_not_wait_for_a_reader(on_postgres, postgres_uri):
     async with await psycopg.AsyncConnection.connect(postgres_uri) as reader:
-        await postgres.insert(PUBLIC, new_session(), CREATED)
+        await on_postgres.insert(PUBLIC, new_session(), CREATED)
         await reader.execute(QUERIES["lock_event_number"])
-        await asyncio.wait_for(postgres.rotate(PUBLIC, step(), REFRESHED), timeout=4)
+        await asyncio.wait_for(on_postgres.rotate(PUBLIC, step(), REFRESHED), timeout=4)
 
 
 # -- SQLite ---------------------------------------------------------------------------------------------------------

@@ -70,11 +70,12 @@ class Tables:
         return row
 
     def rotate_many(self, db: sqlite3.Connection, steps: Sequence[Reported], now: int) -> list[Row | None]:
-        with event_tables.together(db, any(reports for _, reports in steps)):
+        are_reported = any(reports for _, reports in steps)
+        with event_tables.together(db, are_reported):
             rotated = self._many(db, "rotate_many", [(*values.values(), now) for values, _ in steps])
             found = {row[:3]: row[2:] for row in rotated}
             outcomes = [found.get(rows.key(values)) for values, _ in steps]
-            for (values, reports), row in zip(steps, outcomes, strict=True):
+            for (values, reports), row in zip(steps, outcomes, strict=True) if are_reported else ():
                 self._report(db, values, row, reports, now)
         return outcomes
 
