@@ -173,6 +173,26 @@ async def test_page_loads_refresh_first_by_themselves_and_calls_of_scripts_do_no
     assert said(await visitor.send("GET", "/me", [("sec-fetch-mode", "cors")])) == TRY_REFRESH
 
 
+@pytest.mark.parametrize("framework", having("page-loads"), indirect=True)
+@pytest.mark.parametrize("prefix", ["", "/app"])
+async def test_a_form_is_sent_again_by_way_of_the_refresh_path(open_site: OpenSite, prefix: str) -> None:
+    site = await open_site(prefix=prefix)
+    visitor = await site.signed_in()
+    opened = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("accept", "text/html")]
+    site.clock.advance(site.settings.access_token_ms)
+    path, ways = "/count?n=1", []
+    for _ in range(2):
+        by_way = await visitor.send("POST", path, opened, data={"item": "tea & milk"})
+        assert by_way.status_code == 307, by_way.text
+        ways.append(by_way.headers["location"])
+        path = ways[-1].removeprefix(prefix)
+    assert ways == [f"{prefix}/session/refresh/repeat?target={prefix}/count%3Fn%3D1", f"{prefix}/count?n=1"]
+    assert (await visitor.send("POST", path, opened, data={"item": "tea & milk"})).json() == {"count": 1}
+    foreign = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("accept", "text/html")]
+    site.clock.advance(site.settings.access_token_ms)
+    assert (await visitor.send("POST", path, foreign, origin=EVIL, data={"item": "x"})).status_code == 401
+
+
 async def test_the_way_to_the_page_that_refreshes_first_is_a_route(site: Site) -> None:
     visitor = await site.signed_in()
     site.clock.advance(HOUR)
@@ -225,7 +245,10 @@ async def test_what_no_session_touched_stays_as_it_is(site: Site) -> None:
     assert keeps_cookies(response)
 
 
-@pytest.mark.parametrize("path", ["/session/refresh", "/signout", "/me", "/grant", "/session/refresh/continue"])
+@pytest.mark.parametrize(
+    "path",
+    ["/session/refresh", "/signout", "/me", "/grant", "/session/refresh/continue", "/session/refresh/repeat"],
+)
 async def test_a_foreign_page_changes_nothing(site: Site, path: str) -> None:
     visitor = await site.signed_in()
     cookies = ("cookie", "; ".join(visitor.cookies_for(path)))
