@@ -8,7 +8,7 @@ from typing import Final
 from reseal._async import token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
-from reseal.core import actor
+from reseal.core import actor, ids
 from reseal.core.model import EndReason
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
@@ -37,7 +37,7 @@ async def sign_in(
     is_foreign = not allow_cross_site and context.trust is Trust.HOSTILE
     if is_foreign and via is Transport.COOKIE:
         raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
-    tokens = await sessions.create(user_id, jwt_payload, session_data, caller=context.caller)
+    tokens = await sessions.create(ids.user_to_sign_in(user_id), jwt_payload, session_data, caller=context.caller)
     if response.sent:  # while the store worked: no client would ever hold the new session
         await sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")

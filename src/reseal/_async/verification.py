@@ -9,7 +9,8 @@ from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
-from reseal.core.errors import TryRefreshToken, Unauthorised
+from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
+from reseal.core.ids import ANONYMOUS
 from reseal.web import csrf
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -27,6 +28,8 @@ async def verify(
     """Verify the session of a request. See :meth:`AsyncReseal.get_session`."""
     await sessions.keep_fresh()
     via, verified = token_selection.verified(sessions, context)
+    if verified.sub == ANONYMOUS:
+        raise Unauthorised(Refusal.NO_TOKEN)
     if via is Transport.COOKIE and _wants_csrf_check(context, csrf_protection):
         check_csrf(sessions, context, verified)
     if check_database or verified.unconfirmed:

@@ -9,7 +9,7 @@ from typing import Final
 from reseal._sync import token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
-from reseal.core import actor
+from reseal.core import actor, ids
 from reseal.core.model import EndReason
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
@@ -38,7 +38,7 @@ def sign_in(
     is_foreign = not allow_cross_site and context.trust is Trust.HOSTILE
     if is_foreign and via is Transport.COOKIE:
         raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
-    tokens = sessions.create(user_id, jwt_payload, session_data, caller=context.caller)
+    tokens = sessions.create(ids.user_to_sign_in(user_id), jwt_payload, session_data, caller=context.caller)
     if response.sent:  # while the store worked: no client would ever hold the new session
         sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")

@@ -10,7 +10,8 @@ from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
-from reseal.core.errors import TryRefreshToken, Unauthorised
+from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
+from reseal.core.ids import ANONYMOUS
 from reseal.web import csrf
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -28,6 +29,8 @@ def verify(
     """Verify the session of a request. See :meth:`Reseal.get_session`."""
     sessions.keep_fresh()
     via, verified = token_selection.verified(sessions, context)
+    if verified.sub == ANONYMOUS:
+        raise Unauthorised(Refusal.NO_TOKEN)
     if via is Transport.COOKIE and _wants_csrf_check(context, csrf_protection):
         check_csrf(sessions, context, verified)
     if check_database or verified.unconfirmed:

@@ -12,12 +12,25 @@ from typing import Final
 
 from reseal.core.errors import InvalidInput
 
+ANONYMOUS: Final = "reseal:anonymous"
+"""The user id of visitors who are not signed in, where a framework keeps sessions for them too, as Django does.
+
+Such a session holds data and identifies nobody: whoever verifies one finds no session.
+"""
 _CONSUMER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 def user_id(given: str) -> str:
     """Return a user id as plain text. Raises ``InvalidInput``."""
     return _plain("user_id", given, "str(user.pk)")
+
+
+def user_to_sign_in(given: str) -> str:
+    """Do the same for a sign-in. Raises ``InvalidInput`` for :data:`ANONYMOUS` as well."""
+    text = user_id(given)
+    if text == ANONYMOUS:
+        raise InvalidInput("user_id", f"{ANONYMOUS} stands for visitors who are not signed in")
+    return text
 
 
 def handle(given: str, argument: str = "session_handle") -> str:

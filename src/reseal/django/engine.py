@@ -4,7 +4,7 @@
 worthless as a credential. The credentials are the tokens, which Reseal's middleware reads and sends.
 
 A session of Reseal belongs to one user from its beginning to its end; that of a visitor who is not signed in belongs to
-:data:`reseal.django.sessions.ANONYMOUS`. Whenever the user in the data changes, a new session takes the place of the
+:data:`reseal.core.ids.ANONYMOUS`. Whenever the user in the data changes, a new session takes the place of the
 old one: a session key, or a token, from before a sign-in opens nothing afterwards.
 """
 
@@ -24,10 +24,11 @@ from reseal.core import payload
 from reseal.core.access_token import Claims
 from reseal.core.errors import Conflict, InvalidInput, TryRefreshToken, Unauthorised
 from reseal.core.events import NOBODY, Caller
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.tokens import TokenPair
 from reseal.django.browser_close import SESSION_COOKIES
-from reseal.django.sessions import ANONYMOUS, configured, get_reseal
+from reseal.django.sessions import configured, get_reseal
 from reseal.django.waiting import ThreadSessions, in_thread
 
 NAME: Final = "reseal.django.engine"

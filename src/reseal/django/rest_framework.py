@@ -12,6 +12,7 @@ except ModuleNotFoundError as _error:
     ) from None
 from rest_framework.exceptions import AuthenticationFailed
 
+from reseal.core.errors import Refusal, Unauthorised
 from reseal.django.sessions import Session, configured
 from reseal.django.users import find_user
 
@@ -34,7 +35,12 @@ class SessionAuthentication(BaseAuthentication):
         reseal = configured()
         if not reseal.shows_token(request._request):  # noqa: SLF001 - the documented way to Django's request
             return None
-        session = reseal.get_session(request._request, check_database=self.check_database)  # noqa: SLF001
+        try:
+            session = reseal.get_session(request._request, check_database=self.check_database)  # noqa: SLF001
+        except Unauthorised as error:
+            if error.reason is Refusal.NO_TOKEN:  # a session that Django keeps for a visitor
+                return None
+            raise
         return self.get_user(session), session
 
     def get_user(self, session: Session) -> Any:

@@ -19,7 +19,7 @@ from reseal._sync.reseal import embedded
 from reseal._sync.session import Session as SyncSession
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
-from reseal.core.errors import Refusal, ResealError, Unauthorised
+from reseal.core.errors import ResealError
 from reseal.core.events import EventListener
 from reseal.django import conf, requests
 from reseal.django.conf import Config
@@ -36,9 +36,6 @@ from reseal.web.responses import WebResponse
 from reseal.wsgi import Opening
 
 T = TypeVar("T")
-
-ANONYMOUS: Final = "django:anonymous"
-"""The user id of visitors who have a session of Django's and are not signed in: for every other call they have none."""
 
 
 class Session(SyncSession):
@@ -202,10 +199,9 @@ class Reseal(RequestCalls[HttpRequest]):
     ) -> Session:
         """Verify the session of a request. See :meth:`reseal.Reseal.get_session`."""
         self.open()
-        session = super().get_session(request, enable_csrf_protection, check_database=check_database, claims=claims)
-        if session.get_user_id() == ANONYMOUS:
-            raise Unauthorised(Refusal.NO_TOKEN)
-        return self._own(session)
+        return self._own(
+            super().get_session(request, enable_csrf_protection, check_database=check_database, claims=claims)
+        )
 
     def refresh_session(self, request: HttpRequest) -> Session:
         """Exchange the refresh token of a request, in a view of your own. See :meth:`reseal.Reseal.refresh_session`."""
@@ -223,9 +219,7 @@ class Reseal(RequestCalls[HttpRequest]):
         """Find out whose page is being rendered. See :meth:`reseal.Reseal.peek`."""
         self.open()
         found = super().peek(request, check_database=check_database)
-        if not isinstance(found, SignedIn):
-            return found
-        return Anonymous() if found.session.get_user_id() == ANONYMOUS else SignedIn(self._own(found.session))
+        return SignedIn(self._own(found.session)) if isinstance(found, SignedIn) else found
 
     async def acreate_new_session(
         self,

@@ -1,4 +1,4 @@
-"""The site of that project. None of its views knows of Reseal."""
+"""The site of that project. Its views know nothing of Reseal, except for three that use both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
+from reseal.django.protection import session_required
+from reseal.django.rest_framework import SessionAuthentication
+from reseal.django.shortcuts import peek
 from tests.django.dropin import project
 
 
@@ -66,6 +72,22 @@ def note(request: HttpRequest) -> HttpResponse:
     return render(request, "note.html")
 
 
+@session_required
+def session(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.reseal_session.get_user_id())
+
+
+def look(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(type(peek(request)).__name__)
+
+
+class Rest(APIView):
+    authentication_classes = (SessionAuthentication,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"user": request.user.get_username() if request.auth else None})
+
+
 if hasattr(SessionBase, "aget"):
     from tests.django.dropin import async_views as again
 else:
@@ -74,6 +96,9 @@ else:
 urlpatterns = [
     path("", include("reseal.django.urls")),
     path("admin/", admin.site.urls),
+    path("session", session),
+    path("peek", look),
+    path("rest", Rest.as_view()),
     path("public", public),
     path("whoami", whoami),
     path("awhoami", again.whoami),

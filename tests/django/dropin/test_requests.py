@@ -13,11 +13,11 @@ from asgiref.sync import async_to_sync
 from django import VERSION as DJANGO
 from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIRequest
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 
-from reseal.core.errors import StoreUnavailable
+from reseal.core.errors import InvalidInput, StoreUnavailable
+from reseal.core.ids import ANONYMOUS
 from reseal.django import dropin, requests
-from reseal.django.sessions import ANONYMOUS
 from tests.django.dropin import project
 
 ACCESS, REFRESH = "__Host-sAccessToken", "__Secure-sRefreshToken"
@@ -171,6 +171,23 @@ class TestSigningIn:
         assert len(handles(reseal, "alice")) == 1
         user.set_password(project.PASSWORD)
         user.save()
+
+    def test_a_visitors_session_is_none_for_the_calls_of_reseal(self, browser, reseal):
+        browser.put_data(cart=[1])
+        assert browser.get("/session").json() == {"message": "unauthorised", "reason": "no_token"}
+        assert browser.get("/peek").content == b"Anonymous"
+        assert browser.get("/rest").json() == {"user": None}
+        assert browser.open("/data").json() == {"cart": [1]}
+        browser.sign_in()
+        assert browser.get("/session").content == str(get_user_model().objects.get(username="alice").pk).encode()
+        assert browser.get("/peek").content == b"SignedIn"
+        assert browser.get("/rest").json() == {"user": "alice"}
+
+    def test_nobody_can_be_signed_in_as_a_visitor(self, reseal, users):
+        request = RequestFactory().post("/")
+        requests.begin(request)
+        with pytest.raises(InvalidInput, match="not signed in"):
+            reseal.create_new_session(request, ANONYMOUS)
 
     def test_a_page_that_demands_a_user_sends_visitors_to_the_sign_in(self, browser):
         assert browser.open("/private")["Location"] == "/accounts/login?next=/private"

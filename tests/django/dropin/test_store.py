@@ -16,8 +16,8 @@ from django.test import override_settings
 from django.utils import timezone
 
 from reseal.core.errors import InvalidInput, StoreUnavailable
+from reseal.core.ids import ANONYMOUS
 from reseal.django.engine import SessionStore
-from reseal.django.sessions import ANONYMOUS
 
 
 class Sync:
