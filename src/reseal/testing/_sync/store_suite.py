@@ -8,7 +8,11 @@ Subclass it, give it a fixture ``make_store`` and let pytest collect the subclas
         def make_store(self, tmp_path):
             return lambda clock: MyStore(tmp_path / "data", clock)
 
-``make_store(clock)`` gives a further way to the same data each time; it is not open yet.
+``make_store(clock)`` returns another store over the same data each time, not yet open.
+
+A store whose database has no clock takes its time from :class:`reseal.clock.SteadyClock`. It records the clock's
+``mark`` with the data and passes the last one when it is opened; it follows the times that other processes have
+recorded; and after a repair every process takes the recorded time, which may be earlier.
 """
 
 from __future__ import annotations
