@@ -248,3 +248,42 @@ def test_what_has_no_sessions_is_refused():
     _, reseal = fastapi_shop(token_transfer_method="header")
     with pytest.raises(ValueError, match="token_transfer_method is 'header'"):
         signed_in(httpx.Client(), reseal)
+
+
+def pages_of(app, clock):
+    with Browser(app, Site.of(SETTINGS), clock=clock) as alice:
+        alice.sign_in()
+        clock.advance(2 * HOUR)
+        page = alice.open("/me")
+        assert (page.status_code, page.url.path, "alice" in page.text) == (200, "/me", True)
+        clock.advance(2 * HOUR)
+        assert "alice: " in alice.submit("/echo", data={"text": "x"}).text
+        clock.advance(400 * 24 * HOUR)
+        assert alice.open("/me").status_code == 401
+
+
+def test_pages_of_flask_refresh_first_and_forms_are_sent_again():
+    clock, app = ManualClock(), flask_shop()
+    with overridden(app, clock=clock, **MEMORY):
+        pages_of(app, clock)
+
+
+def test_pages_of_django_refresh_first_and_forms_are_sent_again():
+    clock = ManualClock()
+    with (
+        override_settings(ROOT_URLCONF=django_shop.__name__, RESEAL={"api_domain": ORIGIN, **NOWHERE}),
+        overridden(configured(), clock=clock, **MEMORY),
+    ):
+        pages_of(WSGIHandler(), clock)
+
+
+async def test_a_page_of_django_refreshes_first_in_async_code():
+    clock = ManualClock()
+    with (
+        override_settings(ROOT_URLCONF=django_shop.__name__, RESEAL={"api_domain": ORIGIN, **NOWHERE}),
+        overridden(configured(), clock=clock, **MEMORY),
+    ):
+        async with AsyncBrowser(ASGIHandler(), SITE, clock=clock) as alice:
+            await alice.sign_in()
+            clock.advance(2 * HOUR)
+            assert (await alice.open("/me/async")).json() == "alice"

@@ -16,7 +16,7 @@ from reseal.clock import Clock
 from reseal.settings import Settings
 from reseal.testing.jar import CookieJar
 from reseal.testing.needs import httpx
-from reseal.testing.pages import USER_AGENT, Page, origin_of, parts, with_headers
+from reseal.testing.pages import NAVIGATION, USER_AGENT, Page, origin_of, parts, with_headers
 from reseal.testing.site import Call, Site, site_of
 from reseal.testing.transports import Target, async_borrowed, async_transport_to, borrowed, transport_to
 
@@ -105,6 +105,17 @@ class Browser(httpx.Client):
         """Return the browser of a thief with a copy of the cookies of now. It is closed with this browser."""
         return type(self)(self.target, page=self.page.copy(), transport=borrowed(self._transport))
 
+    def open(self, path: str, **options: Any) -> httpx.Response:
+        """Open a page, as by a bookmark; a page that refreshes the session first is followed to its end."""
+        headers = {**NAVIGATION, "sec-fetch-site": "none"}
+        page = self.request("GET", path, **with_headers(options, headers))
+        form = self.page.form_of(page)
+        return page if form is None else self.submit(form)
+
+    def submit(self, path: str, **options: Any) -> httpx.Response:
+        """Send a form of a page of the application; ``data`` are its fields."""
+        return self.request("POST", path, **with_headers(options, NAVIGATION))
+
     def sign_in(self, **options: Any) -> httpx.Response:
         """Send the site's sign-in call, with these options of httpx in addition. Raises ``HTTPStatusError``."""
         return self._call(self.site.sign_in, options).raise_for_status()
@@ -162,6 +173,17 @@ class AsyncBrowser(httpx.AsyncClient):
     def thief(self) -> Self:
         """Return the browser of a thief with a copy of the cookies of now. It is closed with this browser."""
         return type(self)(self.target, page=self.page.copy(), transport=async_borrowed(self._transport))
+
+    async def open(self, path: str, **options: Any) -> httpx.Response:
+        """Open a page, as by a bookmark; a page that refreshes the session first is followed to its end."""
+        headers = {**NAVIGATION, "sec-fetch-site": "none"}
+        page = await self.request("GET", path, **with_headers(options, headers))
+        form = self.page.form_of(page)
+        return page if form is None else await self.submit(form)
+
+    async def submit(self, path: str, **options: Any) -> httpx.Response:
+        """Send a form of a page of the application; ``data`` are its fields."""
+        return await self.request("POST", path, **with_headers(options, NAVIGATION))
 
     async def sign_in(self, **options: Any) -> httpx.Response:
         """Send the site's sign-in call, with these options of httpx in addition. Raises ``HTTPStatusError``."""

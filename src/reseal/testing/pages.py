@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
+from html import unescape
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +16,15 @@ from reseal.testing.site import Call, Site
 
 ATTEMPT: Final = "idempotency-key"
 USER_AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+NAVIGATION: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "document",
+        "sec-fetch-user": "?1",
+    }
+)
+"""What a browser adds to a request that opens a page or sends a form."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -89,6 +101,13 @@ class Page:
             body = response.json()
             self.access = body.get(self.site.tokens.access, self.access)
             self.refresh = body.get(self.site.tokens.refresh, self.refresh)
+
+    def form_of(self, response: httpx.Response) -> str | None:
+        """Return where the form of a page goes that refreshes the session first, as its script would send it."""
+        if "text/html" not in response.headers.get("content-type", ""):
+            return None
+        found = re.search(rf'action="([^"]*{re.escape(self.site.refresh[1])}/continue[^"]*)"', response.text)
+        return None if found is None else unescape(found[1])
 
     def asks_for_refresh(self, response: httpx.Response) -> bool:
         """Return whether a response with the right status, which has been read, asks for a refresh."""
