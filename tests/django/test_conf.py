@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from reseal.core.errors import ConfigurationError
 from reseal.django import conf
-from reseal.django.sessions import configured
+from reseal.django.sessions import configured, get_reseal
 
 API = {"api_domain": "https://api.example.com"}
 
@@ -96,6 +96,16 @@ class TestSecrets:
         former, _ = self.secrets(SECRET_KEY="one")
         _, accepted = self.secrets(SECRET_KEY="two", SECRET_KEY_FALLBACKS=["one", "zero"])
         assert accepted.reveal().splitlines()[0] == former
+
+    def test_a_changed_one_is_told_where_to_keep_the_former(self, tmp_path):
+        file = {"database_uri": f"sqlite:///{tmp_path}/sessions.db"}
+        with override_settings(RESEAL=API | file):
+            with override_settings(SECRET_KEY="one"):
+                get_reseal()
+            with override_settings(SECRET_KEY="two", SECRET_KEY_FALLBACKS=["one"]):
+                get_reseal()
+            with override_settings(SECRET_KEY="two"), pytest.raises(ConfigurationError, match="SECRET_KEY_FALLBACKS"):
+                get_reseal()
 
     def test_a_secret_of_its_own_wins(self):
         secret = "M3hxkq0Tt2vVb9yZ8r5w1nJd7sLc4gQpXeUa"

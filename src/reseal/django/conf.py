@@ -18,7 +18,7 @@ from reseal.core.errors import ConfigurationError
 from reseal.settings import Settings
 
 NAME: Final = "RESEAL"
-FOLLOWED: Final = frozenset({NAME, "DATABASES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
+FOLLOWED: Final[frozenset[str]] = frozenset({NAME, "DATABASES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
 """Settings of Django that the configuration is made of."""
 _DEFAULT_DATABASE: Final = "default"
 _SQLITE: Final = frozenset({"sqlite3", "spatialite"})
@@ -46,6 +46,9 @@ _LIBPQ: Final = frozenset(
     }
 )
 """Entries of a database's ``OPTIONS`` that describe the connection, as opposed to Django's use of it."""
+
+
+_CHANGED: Final = ": it is derived from SECRET_KEY; if that was changed, put its former value into SECRET_KEY_FALLBACKS"
 
 
 class Config(NamedTuple):
@@ -77,6 +80,15 @@ def load(**changes: object) -> Config:
     if problems:
         raise ConfigurationError(tuple(problems))
     return Config(settings, refresh_pages)
+
+
+def explained(error: ConfigurationError) -> ConfigurationError:
+    """Say of a secret that opens nothing where it came from, if it is derived."""
+    if "secret_key" in getattr(django_settings, NAME):
+        return error
+    return ConfigurationError(
+        tuple(each + _CHANGED if each.startswith("secret_key") else each for each in error.problems)
+    )
 
 
 def _add_database(values: dict[str, Any], problems: list[str]) -> None:

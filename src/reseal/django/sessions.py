@@ -19,7 +19,7 @@ from reseal._sync.reseal import embedded
 from reseal._sync.session import Session as SyncSession
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
-from reseal.core.errors import ResealError
+from reseal.core.errors import ConfigurationError, ResealError
 from reseal.core.events import EventListener
 from reseal.django import conf, requests
 from reseal.django.conf import Config
@@ -123,7 +123,10 @@ class Reseal(RequestCalls[HttpRequest]):
 
     def open(self) -> None:
         """Open the store unless it is open. Raises ``ConfigurationError``, ``StoreUnavailable``."""
-        self._opening.ensure()
+        try:
+            self._opening.ensure()
+        except ConfigurationError as error:
+            raise conf.explained(error) from None
 
     def close(self) -> None:
         """Close the store; the next call opens it again."""
@@ -286,7 +289,7 @@ async def _without_waiting(call: Callable[[], T]) -> T:
         return await wait()
 
 
-exchanged: Final = Signal()
+exchanged: Final[Signal] = Signal()
 """Sent when other sessions have taken the place of the project's, as in tests."""
 
 

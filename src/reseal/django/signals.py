@@ -9,7 +9,7 @@ from django.dispatch import Signal
 from reseal.core.events import Event
 from reseal.log import log_event
 
-session_event: Final = Signal()
+session_event: Final[Signal] = Signal()
 """Sent for each security event, in the thread of the request, after it was logged.
 
 Arguments: ``event`` (:class:`reseal.Event`), and of it ``name``, ``user_id``, ``handle`` and ``reason``. The sender is

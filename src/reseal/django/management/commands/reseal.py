@@ -44,7 +44,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(rows))
             return
-        for row in rows:
+        for row in rows or [{"found": "none"}]:
             self.stdout.write("  ".join(f"{name}={value}" for name, value in row.items() if value is not None))
 
 
