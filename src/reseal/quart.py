@@ -129,7 +129,7 @@ def _session() -> Session:
     )
 
 
-current_session = cast("Session", LocalProxy(_session))
+current_session: Session = cast("Session", LocalProxy(_session))
 """The session of the view that is running. Raises ``RuntimeError`` outside of views with ``session_required``."""
 
 

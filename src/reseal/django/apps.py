@@ -15,7 +15,7 @@ class ResealConfig(AppConfig):
 
     name = "reseal.django"
     label = "reseal"
-    verbose_name = "Reseal"
+    verbose_name: str = "Reseal"
 
     def ready(self) -> None:
         """Register the checks, and follow the settings, which tests change."""

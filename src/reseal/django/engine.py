@@ -29,7 +29,7 @@ from reseal.core.model import EndReason, SessionRecord
 from reseal.core.tokens import TokenPair
 from reseal.django.browser_close import SESSION_COOKIES
 from reseal.django.sessions import configured, get_reseal
-from reseal.django.waiting import ThreadSessions, in_thread
+from reseal.django.waiting import anywhere, in_thread
 
 NAME: Final = "reseal.django.engine"
 """The value of ``SESSION_ENGINE``."""
@@ -43,6 +43,8 @@ class SessionStore(SessionBase):
 
     Raises ``StoreUnavailable`` where the store did not answer: that is no empty session.
     """
+
+    modified: bool
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
@@ -161,10 +163,9 @@ class SessionStore(SessionBase):
     @classmethod
     def clear_expired(cls) -> None:
         """Remove from the store what ended more than a day ago. A service that keeps the sessions does so itself."""
-        backend = _backend()
-        inner = backend.inner if isinstance(backend, ThreadSessions) else backend
-        if isinstance(inner, Engine):
-            inner.purge()
+        sessions = anywhere(_backend())
+        if isinstance(sessions, Engine):
+            sessions.purge()
 
     # -- the same in async code -------------------------------------------------------------------------------------
 

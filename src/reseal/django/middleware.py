@@ -40,7 +40,7 @@ class SessionMiddleware(DjangosMiddleware):
                 'Reseal\'s middleware is in MIDDLEWARE, but "reseal.django" is not in INSTALLED_APPS: add it'
             )
         sessions.configured()  # a server with a wrong configuration does not start
-        self.get_response = get_response
+        self.get_response: Callable[[HttpRequest], Any] = get_response
         self._serve: Callable[[HttpRequest], Any] = dropin.around(get_response) if dropin.is_on() else get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)

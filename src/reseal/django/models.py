@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 
@@ -22,12 +22,12 @@ class _NoRows(_Manager):
 class UserSession(models.Model):
     """A session of a user. What is kept of it is in the store of Reseal."""
 
-    objects = _NoRows()
+    objects: ClassVar[_NoRows] = _NoRows()
 
     class Meta:  # noqa: D106 - Django's
         managed = False
         base_manager_name = "objects"
-        default_permissions = ("view", "delete")
+        default_permissions: tuple[str, ...] = ("view", "delete")
         verbose_name = "session"
 
     def __str__(self) -> str:

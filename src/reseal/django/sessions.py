@@ -24,7 +24,7 @@ from reseal.core.events import EventListener
 from reseal.django import conf, requests
 from reseal.django.conf import Config
 from reseal.django.signals import announce
-from reseal.django.waiting import ThreadSessions, WouldWait, in_thread
+from reseal.django.waiting import WouldWait, in_thread, outside_loops
 from reseal.forks import PerProcess
 from reseal.settings import Settings
 from reseal.web import places
@@ -107,7 +107,7 @@ class Reseal(RequestCalls[HttpRequest]):
         on_event: EventListener = announce,
     ) -> None:
         settings = config.settings
-        backend = ThreadSessions(sessions or embedded(settings, clock, on_event))
+        backend = outside_loops(sessions or embedded(settings, clock, on_event))
         ours = SyncReseal(settings, sessions=backend, clock=clock, on_event=on_event)
         super().__init__(ours, _Requests())
         self.settings: Settings = settings

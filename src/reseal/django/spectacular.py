@@ -12,8 +12,8 @@ from reseal.django.sessions import configured
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers its subclasses
     """Either way to show an access token."""
 
-    target_class = "reseal.django.rest_framework.SessionAuthentication"
-    name = ["sessionCookie", "sessionToken"]  # noqa: RUF012 - as its base class has it
+    target_class: str = "reseal.django.rest_framework.SessionAuthentication"
+    name: list[str] = ["sessionCookie", "sessionToken"]  # noqa: RUF012 - as its base class has it
     match_subclasses = True
 
     def get_security_requirement(self, _auto_schema: Any) -> list[dict[str, list[Any]]]:

@@ -32,16 +32,16 @@ def in_thread(call: Callable[P, T]) -> Callable[P, Awaitable[T]]:
 
 def _waiting(
     call: Callable[Concatenate[Sessions, P], T],
-) -> Callable[Concatenate[ThreadSessions, P], T]:
+) -> Callable[Concatenate[_ThreadSessions, P], T]:
     name = call.__name__
 
-    def outside_loops(sessions: ThreadSessions, /, *args: P.args, **named: P.kwargs) -> T:
+    def refusing(sessions: _ThreadSessions, /, *args: P.args, **named: P.kwargs) -> T:
         if is_in_loop():
             raise WouldWait(_REFUSAL)
         result: T = getattr(sessions.inner, name)(*args, **named)
         return result
 
-    return outside_loops
+    return refusing
 
 
 def is_in_loop() -> bool:
@@ -53,7 +53,17 @@ def is_in_loop() -> bool:
     return True
 
 
-class ThreadSessions:
+def outside_loops(inner: Sessions) -> Sessions:
+    """Return sessions of which only what does not wait may be called in an event loop."""
+    return _ThreadSessions(inner)
+
+
+def anywhere(sessions: Sessions) -> Sessions:
+    """Return the same sessions for a caller that is in no event loop, or has looked."""
+    return sessions.inner if isinstance(sessions, _ThreadSessions) else sessions
+
+
+class _ThreadSessions:
     """Sessions of which only what does not wait may be called in an event loop."""
 
     def __init__(self, inner: Sessions) -> None:

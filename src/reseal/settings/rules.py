@@ -234,7 +234,7 @@ def _other_case(value: object, names: tuple[str, ...]) -> str | None:
     return f"write {same[0]}" if same else None
 
 
-identifier = matching(_NAME, "must be 1 to 64 characters of a-z, 0-9 and -", "choose a short lower-case name")
-suffix = matching(_SUFFIX, "must be up to 32 characters of A-Z, a-z, 0-9, - and _", "write it like -shop")
-claim = optional(matching(_CLAIM, "must be 1 to 255 printable ASCII characters", "remove the key for api_domain"))
-same_site = choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"')
+identifier: Rule = matching(_NAME, "must be 1 to 64 characters of a-z, 0-9 and -", "choose a short lower-case name")
+suffix: Rule = matching(_SUFFIX, "must be up to 32 characters of A-Z, a-z, 0-9, - and _", "write it like -shop")
+claim: Rule = optional(matching(_CLAIM, "must be 1 to 255 printable ASCII characters", "remove the key for api_domain"))
+same_site: Rule = choice(("none", "strict", "lax"), 'must be either "none", "strict" or "lax"')

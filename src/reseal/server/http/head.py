@@ -28,11 +28,11 @@ class Head:
     __slots__ = ("_hosts", "_is_whole", "_size", "expects", "headers", "received", "url")
 
     def __init__(self) -> None:
-        self.url = b""
+        self.url: bytes = b""
         self.headers: list[Header] = []
-        self.expects = False
+        self.expects: bool = False
         """Whether the client waits for ``100 Continue`` before it sends the body (RFC 9110, section 10.1.1)."""
-        self.received = 0
+        self.received: int = 0
         """Bytes of the pieces that held nothing else, as long as it is not whole."""
         self._hosts = 0
         self._size = 0
