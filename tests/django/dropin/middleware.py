@@ -15,3 +15,10 @@ class Tracker:
         request.session["seen"] = request.session.get("seen", 0) + 1
         request.session["name"] = request.user.get_username()
         return self._get_response(request)
+
+
+class Afterwards(Tracker):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self._get_response(request)
+        request.session["last"] = request.path
+        return response

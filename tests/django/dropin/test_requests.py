@@ -18,6 +18,7 @@ from django.test import AsyncClient, Client, RequestFactory
 from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.core.ids import ANONYMOUS
 from reseal.django import dropin, requests
+from reseal.django.engine import SessionStore
 from tests.django.dropin import project
 
 ACCESS, REFRESH = "__Host-sAccessToken", "__Secure-sRefreshToken"
@@ -448,6 +449,44 @@ class TestEnds:
         response = late.open("/whoami")
         assert response.content == b"nobody"
         assert ACCESS not in response.cookies
+
+
+class TestReported:
+    """What was reported of other session packages: docs/reports.md."""
+
+    def test_a_long_request_keeps_what_shorter_ones_have_written(self, browser, make, reseal, monkeypatch):
+        browser.put_data(activity=1)
+        other = make()
+        other.client.cookies = SimpleCookie(browser.cookies())
+        save = SessionStore.save
+
+        def late(store, must_create=False):
+            monkeypatch.setattr(SessionStore, "save", save)
+            assert other.put_data(activity=2).status_code == 200
+            save(store, must_create)
+
+        monkeypatch.setattr(SessionStore, "save", late)
+        assert browser.put_data(report="ready").status_code == 200
+        assert browser.open("/data").json() == {"activity": 2, "report": "ready"}
+
+    def test_middleware_that_writes_after_the_sign_out_finds_a_visitors_session(self, make, reseal, settings_with):
+        names = [*project.SETTINGS["MIDDLEWARE"], "tests.django.dropin.middleware.Afterwards"]
+        with settings_with(MIDDLEWARE=names):
+            browser = make()
+            browser.sign_in()
+            token = browser.token
+            assert browser.post("/sign-out").status_code == 200
+            assert browser.token not in {None, token}
+            assert handles(reseal, "alice") == ()
+            assert browser.open("/whoami").content == b"nobody"
+
+    def test_writing_extends_no_session(self, browser, reseal, clock):
+        browser.sign_in()
+        [handle] = handles(reseal, "alice")
+        ends = reseal.sessions.backend.get(handle).expires_at
+        clock.advance(reseal.settings.access_token_ms // 2)
+        browser.put_data(a=1)
+        assert reseal.sessions.backend.get(handle).expires_at == ends
 
 
 class TestStoreAway:
