@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
 from reseal.core.outbox import (
@@ -24,22 +24,22 @@ from reseal.stores.rows import Values
 from reseal.stores.sqlite import QUERIES
 
 _SAVEPOINT: Final = "reported"
+_ONE_STATEMENT: Final = nullcontext()
+
+
+def together(db: sqlite3.Connection, reports: object) -> AbstractContextManager[None]:
+    """Make a block atomic if it writes ``reports``; otherwise it has one statement, which is atomic anyway."""
+    return _savepoint(db) if reports else _ONE_STATEMENT
 
 
 @contextmanager
-def together(db: sqlite3.Connection, reports: object) -> Iterator[None]:
-    """Have all statements of a block done, or none of them. Without ``reports`` there is one statement: then nothing.
-
-    SQLite takes back a failed statement alone, and the batch around it would be committed with the others.
-    """
-    if not reports:
-        yield
-        return
+def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
+    """Roll the whole block back if it fails: SQLite rolls back the failed statement only, and the batch goes on."""
     db.execute(f"SAVEPOINT {_SAVEPOINT}")
     try:
         yield
     except BaseException:
-        if db.in_transaction:  # otherwise all of it was taken back
+        if db.in_transaction:  # otherwise the transaction was rolled back
             db.execute(f"ROLLBACK TO {_SAVEPOINT}")
             db.execute(f"RELEASE {_SAVEPOINT}")
         raise
