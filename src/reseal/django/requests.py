@@ -76,6 +76,8 @@ def deliver(headers: SessionHeaders, request: HttpRequest, response: HttpRespons
     request._cache_update_cache = False  # type: ignore[attr-defined]  # noqa: SLF001 - as above
     theirs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     for name, value in headers.merge_into(theirs):
+        if (name, value) in theirs:
+            continue  # it is there already
         if name == _SET_COOKIE:
             _add_cookie(response, value.decode("latin-1"))
         else:
