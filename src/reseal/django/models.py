@@ -23,6 +23,8 @@ class UserSession(models.Model):
     """A session of a user. What is kept of it is in the store of Reseal."""
 
     objects: ClassVar[_NoRows] = _NoRows()
+    handle: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True)
+    """The primary key: a project without ``DEFAULT_AUTO_FIELD`` is not warned of one that was not chosen."""
 
     class Meta:  # noqa: D106 - Django's
         managed = False

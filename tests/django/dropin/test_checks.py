@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.test import override_settings
 
@@ -16,6 +17,11 @@ def found(**changes):
 
 def test_the_project_is_right(reseal):
     assert found() == {}
+
+
+def test_a_project_that_names_no_kind_of_primary_keys_gets_no_warning_of_ours(reseal):
+    assert [m for m in run_checks() if m.id == "models.W042" and "reseal" in str(m.obj)] == []
+    assert apps.get_model("reseal", "UserSession")._meta.pk.name == "handle"
 
 
 def test_djangos_own_middleware_is_in_the_way(reseal):
