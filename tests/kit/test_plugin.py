@@ -74,7 +74,7 @@ def run(tmp_path, monkeypatch):
         for name, text in files.items():
             (tests / name).write_text(text)
         command = [sys.executable, *start, "-W", "error", "-p", "no:cacheprovider", *options]
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "PYTHONPATH": path}
         return subprocess.run(
             command, cwd=tests, check=False, env=environment, capture_output=True, text=True, timeout=120
         )
@@ -89,7 +89,15 @@ def test_the_fixtures_give_an_application_memory_a_clock_and_users(run):
 
 
 def test_they_work_in_any_order_and_in_several_processes(run):
-    done = run({"shop.py": APPLICATION, "test_shop.py": TESTS}, *ALONE, "-n", "2")
+    light = """
+import pytest
+
+@pytest.mark.parametrize("hours", range(4))
+def test_a_clock_is_that_of_one_test(reseal_clock, reseal_events, hours):
+    reseal_clock.advance(hours)
+    assert (reseal_clock.monotonic(), reseal_events.all) == (hours, [])
+"""
+    done = run({"test_light.py": light}, *ALONE, "-n", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"4 passed in", done.stdout)
 
