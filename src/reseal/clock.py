@@ -10,13 +10,12 @@ All times and durations are in milliseconds.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from reseal.forks import PerProcess
+from reseal.forks import PerProcess, new_lock
 
 BELIEVED_AHEAD: Final = 60_000
 """Largest lead of the wall clock over the monotonic one that is accepted at once."""
@@ -114,7 +113,7 @@ class SteadyClock:
     def __init__(self, clock: Clock, mark: Mark | None = None) -> None:
         self._clock = clock
         self._doubt = Doubt("this machine's clock")
-        self._lock = PerProcess(threading.Lock)
+        self._lock = PerProcess(new_lock)
         expected = None if mark is None else mark.expected(clock)
         self._now = clock.wall() if expected is None else expected
         self._at = clock.monotonic()

@@ -51,6 +51,11 @@ class PerProcess(Generic[T]):
         return self._made.get(os.getpid())
 
 
+def new_lock() -> threading.Lock:
+    """Make a lock of the kind that this process uses now: gevent patches a forked worker after the modules' import."""
+    return threading.Lock()
+
+
 class OwnLock:
     """A lock for a resource that cannot be re-created: it refuses children of the process that called :meth:`own`."""
 

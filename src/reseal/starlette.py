@@ -89,6 +89,7 @@ class Reseal(asgi.ApplicationSessions[Request]):
         app.build_middleware_stack = lambda: self._opening.explained(  # type: ignore[method-assign]
             asgi.SessionMiddleware(build(), has_routes=routes)
         )
+        self._has_routes = routes
         for endpoint in self._endpoints.table() if routes else ():
             self.add_route(app, endpoint, self._handler(endpoint))
 
@@ -143,10 +144,10 @@ class Reseal(asgi.ApplicationSessions[Request]):
 
     async def _answer(self, request: HTTPConnection, error: Exception) -> Response | None:
         assert isinstance(error, ResealError)  # it is installed for these only
-        answer = self._endpoints.of_error(facts(request), error)
-        if not isinstance(request, WebSocket):
-            return _response(answer)
-        await sockets.refuse(request, error, answer)
+        if isinstance(request, Request):
+            return _response(self._answer_to(request, error, asgi.target(request)))
+        assert isinstance(request, WebSocket)  # there is no third kind
+        await sockets.refuse(request, error, self._endpoints.of_error(facts(request), error))
         return None
 
 

@@ -119,8 +119,8 @@ FRAMEWORKS: Final = {
     for framework in (
         Framework("asgi", "async", frozenset({"cors", "page-loads", "websocket"})),
         Framework("wsgi", "sync", frozenset({"cors", "page-loads"})),
-        Framework("fastapi", "async", frozenset({"cors", "websocket"})),
-        Framework("starlette", "async", frozenset({"cors", "websocket"})),
+        Framework("fastapi", "async", frozenset({"cors", "page-loads", "websocket"})),
+        Framework("starlette", "async", frozenset({"cors", "page-loads", "websocket"})),
         Framework("django", "sync"),
         Framework("django_asgi", "sync"),
         Framework("flask", "sync", frozenset({"cors", "page-loads"})),

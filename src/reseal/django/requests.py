@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 _OUTBOX: Final = "reseal_headers"
-_SET_COOKIE: Final = b"set-cookie"
+_SET_COOKIE: Final = "set-cookie"
 
 
 def facts(request: HttpRequest) -> RequestFacts:
@@ -74,14 +74,12 @@ def deliver(headers: SessionHeaders, request: HttpRequest, response: HttpRespons
         headers.sent = True
         return
     request._cache_update_cache = False  # type: ignore[attr-defined]  # noqa: SLF001 - as above
-    theirs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    for name, value in headers.merge_into(theirs):
-        if (name, value) in theirs:
-            continue  # it is there already
+    theirs = dict(response.items())
+    for name, value in headers.merge_into_text(list(theirs.items())):
         if name == _SET_COOKIE:
-            _add_cookie(response, value.decode("latin-1"))
-        else:
-            response.headers[name.decode("latin-1")] = value.decode("latin-1")
+            _add_cookie(response, value)
+        elif theirs.get(name) != value:
+            response.headers[name] = value
 
 
 def response_of(answer: WebResponse) -> HttpResponse:

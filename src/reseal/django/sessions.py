@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar, overload
@@ -25,7 +24,7 @@ from reseal.django import conf, requests
 from reseal.django.conf import Config
 from reseal.django.signals import announce
 from reseal.django.waiting import WouldWait, in_thread, outside_loops
-from reseal.forks import PerProcess
+from reseal.forks import PerProcess, new_lock
 from reseal.settings import Settings
 from reseal.web import places
 from reseal.web.facts import RequestFacts
@@ -298,7 +297,7 @@ class _Current:
 
     def __init__(self) -> None:
         self._reseal: Reseal | None = None
-        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
+        self._lock = PerProcess(new_lock)
 
     def get(self) -> Reseal:
         found = self._reseal

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Final
 
 from reseal.clock import BELIEVED_AHEAD, Clock, Doubt, Mark, SystemClock, run_of
-from reseal.forks import PerProcess
+from reseal.forks import PerProcess, new_lock
 
 NOTE_EVERY: Final = 1000
 """Milliseconds between two notes of the time, and the least lead over the server's clock that is paced."""
@@ -29,7 +28,7 @@ class ServerTime:
     def __init__(self, clock: Clock | None = None) -> None:
         self._stand_in = clock
         self._clock = clock or SystemClock()
-        self._lock = PerProcess(threading.Lock)
+        self._lock = PerProcess(new_lock)
         self._doubt = Doubt("the database server's clock")
         self._era = -1
         self._seen = 0

@@ -22,6 +22,7 @@ WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 _OUTBOX: Final = "reseal.headers"
 _ROOT: Final = "reseal.script_name"
 """Where the application is whose routes refresh the session. Further in, mounts add to ``SCRIPT_NAME``."""
+_CHUNK: Final = 1 << 16
 _UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 """Headers whose keys have no prefix. WSGI may give them empty where the client sent none."""
 
@@ -47,6 +48,15 @@ def facts_with_body(environ: Environ) -> RequestFacts:
     body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))  # of limited length: see may_have_body
     environ["wsgi.input"] = io.BytesIO(body)
     return msgspec.structs.replace(head, body=body)
+
+
+def read_to_the_end(environ: Environ) -> None:
+    """Read what is left of the body: a connection closed while the browser still sends has no answer for it.
+
+    Only where the server marks the end, or reading could wait for ever.
+    """
+    while environ.get("wsgi.input_terminated") and environ["wsgi.input"].read(_CHUNK):
+        pass
 
 
 def target(environ: Environ) -> str:

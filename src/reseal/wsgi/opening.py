@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 from reseal._sync.reseal import Reseal
 from reseal.core.errors import ResealError
-from reseal.forks import PerProcess
+from reseal.forks import PerProcess, new_lock
 from reseal.log import LOGGER
 
 
@@ -16,7 +14,7 @@ class Opening:
     def __init__(self, sessions: Reseal) -> None:
         self._sessions = sessions
         self._is_open = False  # a forked child finds the stores open: each resource is one of its own process
-        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
+        self._lock = PerProcess(new_lock)
 
     def ensure(self) -> None:
         """Open the sessions unless they are open. Raises ``ConfigurationError``, ``StoreUnavailable``."""

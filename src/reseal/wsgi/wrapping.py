@@ -22,6 +22,7 @@ from reseal.wsgi.environ import (
     facts,
     facts_with_body,
     outbox,
+    read_to_the_end,
 )
 from reseal.wsgi.opening import Opening
 
@@ -121,6 +122,8 @@ def respond(start_response: StartResponse, answer: WebResponse, exc_info: Any = 
 
 
 def _sent(environ: Environ, start_response: StartResponse, answer: WebResponse, exc_info: Any = None) -> list[bytes]:
+    if answer.status == HTTPStatus.TEMPORARY_REDIRECT:
+        read_to_the_end(environ)
     body = respond(start_response, answer, exc_info)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
