@@ -49,8 +49,9 @@ if TYPE_CHECKING:
         WrongMethod,
         is_error_from_auth,
     )
-    from reseal.core.events import Event, EventListener, EventName
+    from reseal.core.events import Event, EventListener, EventName, EventOutbox
     from reseal.core.model import TheftResponse
+    from reseal.core.outbox import Delivered
     from reseal.correlation import correlated
     from reseal.log import log_event
     from reseal.settings import Settings
@@ -76,10 +77,12 @@ __all__ = [
     "ClaimCheck",
     "ConfigurationError",
     "Conflict",
+    "Delivered",
     "Engine",
     "Event",
     "EventListener",
     "EventName",
+    "EventOutbox",
     "FreshClaim",
     "GeneralError",
     "HasClaim",
@@ -150,7 +153,9 @@ _HOMES: Final = {
     "Event": "reseal.core.events",
     "EventListener": "reseal.core.events",
     "EventName": "reseal.core.events",
+    "EventOutbox": "reseal.core.events",
     "TheftResponse": "reseal.core.model",
+    "Delivered": "reseal.core.outbox",
     "correlated": "reseal.correlation",
     "log_event": "reseal.log",
     "Settings": "reseal.settings",

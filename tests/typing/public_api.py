@@ -172,6 +172,12 @@ class Adult:
 own_check: ClaimCheck = Adult()
 
 
+async def deliver() -> None:
+    delivered = await sessions.sessions.deliver_events("mailer", listen)
+    assert_type(delivered.events, int)
+    assert_type(delivered.lost, int)
+
+
 async def anywhere(request: RequestFacts, response: SessionHeaders) -> None:
     async with AsyncReseal(settings, sessions=AsyncEngine(settings, AsyncSQLiteStore("sessions.db"))) as asynchronous:
         assert_type(asynchronous, AsyncReseal)
