@@ -285,3 +285,17 @@ class TestSockets:
         world.store.down = True
         sent = await self.converse(world, {"origin": WEBSITE}, denial=True)
         assert sent[0]["status"] == 503
+
+
+async def test_with_cors_our_pages_are_answered_and_others_are_not(world: World) -> None:
+    preflight = {"access-control-request-method": "POST", "access-control-request-headers": "x-own"}
+    wrapped = world.reseal.wrap(nothing, cors=True, allow_headers=["X-Own"], expose_headers=["X-Told"])
+    async with client(wrapped) as page:
+        ours = await page.options("/", headers=preflight)
+        assert ours.headers["access-control-allow-origin"] == WEBSITE
+        assert ours.headers["access-control-allow-headers"].endswith(", X-Own")
+        assert (await page.get("/")).headers["access-control-expose-headers"].endswith(", X-Told")
+        foreign = await page.get("/", headers={"origin": EVIL})
+    assert not [name for name in foreign.headers if name.startswith("access-control-")]
+    assert foreign.headers["vary"] == "Origin"
+    await world.reseal.close()
