@@ -34,6 +34,11 @@ def configure() -> None:
 
 
 @cache
-def create_tables() -> None:
-    """Create the tables of Django, in memory, once a process."""
+def create_tables() -> object:
+    """Create the tables of Django, in memory, once a process.
+
+    Returns a connection, which the cache keeps: with its last connection, that of a thread for instance, the database
+    in memory would be gone.
+    """
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    return connection.connection

@@ -269,8 +269,8 @@ class TestFastAPI:
         page = (await site.send("GET", "/openapi.json")).json()
         scheme = {"type": "apiKey", "in": "cookie", "name": ACCESS}
         bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        assert page["components"]["securitySchemes"] == {"session cookie": scheme, "session token": bearer}
-        either = [{"session cookie": []}, {"session token": []}]
+        assert page["components"]["securitySchemes"] == {"sessionCookie": scheme, "sessionToken": bearer}
+        either = [{"sessionCookie": []}, {"sessionToken": []}]
         assert page["paths"]["/me"]["get"]["security"] == either
         assert page["paths"]["/mfa"]["get"]["security"] == either
         assert (await site.send("GET", "/openapi.json")).json() == page

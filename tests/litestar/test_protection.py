@@ -17,7 +17,7 @@ from reseal.litestar import Injected, Reseal, Session, SyncSession, session_guar
 from tests.litestar.site import AnyRequest, Client, cookies, make, sessions, settings, visiting
 
 ADMIN = session_guard(claims=[HasClaim("admin")])
-LOCK = [{"session cookie": []}, {"session token": []}]
+LOCK = [{"sessionCookie": []}, {"sessionToken": []}]
 
 
 @get("/open")
@@ -275,7 +275,7 @@ def test_the_api_page_shows_a_lock_on_what_demands_a_session(client: Client) -> 
     assert {"/login", "/open", "/visitor", "/sync-visitor", "/session/refresh", "/signout"} <= unlocked
     assert not {"/.well-known/jwks.json", "/reseal-browser.js"} & set(locks)
     assert page["paths"]["/session/refresh"]["post"]["tags"] == ["session"]
-    assert set(page["components"]["securitySchemes"]) == {"session cookie", "session token"}
+    assert set(page["components"]["securitySchemes"]) == {"sessionCookie", "sessionToken"}
 
 
 def test_security_schemes_of_the_application_stay_beside_ours() -> None:
@@ -283,7 +283,7 @@ def test_security_schemes_of_the_application_stay_beside_ours() -> None:
     config = OpenAPIConfig("Shop", "1.0", components=key)
     with visiting(make(guarded, openapi_config=config)) as client:
         schemes = client.get("/schema/openapi.json").json()["components"]["securitySchemes"]
-    assert set(schemes) == {"key", "session cookie", "session token"}
+    assert set(schemes) == {"key", "sessionCookie", "sessionToken"}
     assert config.components is key
     assert make(openapi_config=None).openapi_config is None
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SCHEME: Final = "session cookie"
-BEARER_SCHEME: Final = "session token"
+SCHEME: Final = "sessionCookie"
+BEARER_SCHEME: Final = "sessionToken"
 """The names under which the API page shows the lock, and what opens it: either will do."""
 
 
