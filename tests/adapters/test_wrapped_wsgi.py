@@ -105,7 +105,7 @@ class TestOpening:
 
         monkeypatch.setattr(threading, "Lock", lock)
         assert client(world.app).post("/login").status_code == 200
-        assert len(made) == 2  # of the opening, and of the keys
+        assert len(made) == 3  # of the opening, of the keys, and of the clock of the store in memory
 
 
 class TestResponses:
