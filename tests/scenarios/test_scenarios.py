@@ -260,6 +260,15 @@ async def test_a_foreign_page_changes_nothing(site: Site, path: str) -> None:
     assert (await visitor.refresh()).status_code == 200
 
 
+async def test_a_foreign_page_opens_no_websocket_with_cookies_where_handshakes_are_requests(site: Site) -> None:
+    visitor = await site.signed_in()
+    cookies = ("cookie", "; ".join(visitor.cookies_for("/me")))
+    handshake = [cookies, ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), ("sec-websocket-version", "13")]
+    assert (await site.send("GET", "/me", [*handshake, ("origin", EVIL)])).status_code == 401
+    assert (await site.send("GET", "/me", handshake)).status_code == 401
+    assert (await site.send("GET", "/me", [*handshake, ("origin", WEBSITE)])).status_code == 200
+
+
 async def test_a_foreign_page_signs_nobody_in(site: Site) -> None:
     response = await site.visitor().send("POST", "/login", origin=EVIL, json={"user_id": "mallory"})
     assert response.status_code == 401

@@ -71,4 +71,6 @@ def _current(sessions: Sessions, claims: Claims, context: RequestContext, via: T
 
 
 def _wants_csrf_check(context: RequestContext, asked: bool | None) -> bool:  # noqa: FBT001 - the argument of get_session
-    return csrf.is_state_changing(context.request.method) if asked is None else asked
+    if asked is not None:
+        return asked
+    return csrf.is_state_changing(context.request.method) or csrf.is_handshake(context.request)

@@ -67,6 +67,11 @@ def is_state_changing(method: str) -> bool:
     return method not in _SAFE_METHODS
 
 
+def is_handshake(facts: RequestFacts) -> bool:
+    """Return whether a request opens a WebSocket (RFC 6455, 4.1), as a foreign page may with our cookies."""
+    return facts.header("sec-websocket-key") is not None
+
+
 def allows(trust: Trust, facts: RequestFacts, settings: Settings, token_ok: Callable[[], bool]) -> bool:
     """Decide on a state-changing request that carries a session cookie. The method is *not* checked.
 
