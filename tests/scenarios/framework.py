@@ -121,8 +121,8 @@ FRAMEWORKS: Final = {
         Framework("wsgi", "sync", frozenset({"cors", "page-loads"})),
         Framework("fastapi", "async", frozenset({"cors", "page-loads", "websocket"})),
         Framework("starlette", "async", frozenset({"cors", "page-loads", "websocket"})),
-        Framework("django", "sync"),
-        Framework("django_asgi", "sync"),
+        Framework("django", "sync", frozenset({"page-loads"})),
+        Framework("django_asgi", "sync", frozenset({"page-loads"})),
         Framework("flask", "sync", frozenset({"cors", "page-loads"})),
         Framework("sanic", "async", frozenset({"cors", "page-loads"})),
         Framework("falcon_asgi", "async", frozenset({"cors", "page-loads", "websocket"})),
@@ -131,7 +131,7 @@ FRAMEWORKS: Final = {
         Framework("pyramid", "sync", frozenset({"cors", "page-loads"})),
         Framework("quart", "async", frozenset({"cors", "page-loads", "websocket"})),
         Framework("aiohttp", "async", frozenset({"cors", "page-loads", "websocket"})),
-        Framework("litestar", "async", frozenset({"cors", "websocket", "replaces-vary"})),
+        Framework("litestar", "async", frozenset({"cors", "page-loads", "websocket", "replaces-vary"})),
     )
 }
 

@@ -27,8 +27,8 @@ def choose(request: HttpRequest, *, refresh: bool) -> None:
 
 
 def instead_of(request: HttpRequest, error: ResealError) -> HttpResponse | None:
-    """Answer a page that was opened with an expired access token: with the page that refreshes, and comes back."""
-    if not isinstance(error, TryRefreshToken) or not is_navigation(request):
+    """Answer a page that was opened, or a form that was sent, with an expired access token: by refreshing first."""
+    if not isinstance(error, TryRefreshToken):
         return None
     reseal = configured()
-    return reseal.refresh_first(request) if getattr(request, _CHOICE, reseal.refresh_pages) else None
+    return reseal.before_page_load(request, error) if getattr(request, _CHOICE, reseal.refresh_pages) else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 from reseal import wsgi
 from reseal.django.browser_close import ClosingHeaders
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _OUTBOX: Final = "reseal_headers"
 _SET_COOKIE: Final = "set-cookie"
+_CHUNK: Final = 1 << 16
 
 
 def facts(request: HttpRequest) -> RequestFacts:
@@ -38,6 +40,13 @@ def facts_with_body(request: HttpRequest) -> RequestFacts:
     """Read a request with its body, where that may hold a token."""
     head = facts(request)
     return msgspec.structs.replace(head, body=request.body) if bearer.may_have_body(head) else head
+
+
+def read_to_the_end(request: HttpRequest) -> None:
+    """Read what is left of the body: a connection closed while the browser still sends has no answer for it."""
+    with suppress(UnreadablePostError):  # the browser has gone
+        while request.read(_CHUNK):
+            pass
 
 
 def outbox(request: HttpRequest) -> SessionHeaders:

@@ -171,6 +171,19 @@ class Reseal(RequestCalls[HttpRequest]):
         target = places.public(request.get_full_path_info(), read, self.settings)
         return requests.response_of(self._endpoints.page_before(read, requests.outbox(request), target))
 
+    def before_page_load(self, request: HttpRequest, error: ResealError) -> HttpResponse | None:
+        """Answer a page load whose access token has ended: a page by :meth:`refresh_first`, a form by repeating it.
+
+        Returns ``None`` for a script's call and for another error. Needs the ready-made endpoints.
+        """
+        read = requests.facts(request)
+        target = places.public(request.get_full_path_info(), read, self.settings)
+        first = self._endpoints.before_page_load(read, requests.outbox(request), error, target)
+        if first is None:
+            return None
+        requests.read_to_the_end(request)
+        return requests.response_of(first)
+
     def create_new_session(
         self,
         request: HttpRequest,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.db import connection
 from django.test import override_settings
+from django.test.utils import setup_test_environment, teardown_test_environment
 from django.urls import clear_url_caches, set_urlconf
 
 from reseal.django.sessions import Reseal, overridden
@@ -63,13 +64,23 @@ SETTINGS: Final[dict[str, Any]] = {
 @contextmanager
 def running(clock: ManualClock | None, **changes: object) -> Iterator[Reseal]:
     """Run the project, with empty tables."""
-    with override_settings(**SETTINGS | changes):
+    with override_settings(**SETTINGS | changes), environment():
         _forget_routes()
         try:
             with overridden(clock=clock) as reseal:
                 yield reseal
         finally:
             _forget_routes()
+
+
+@contextmanager
+def environment() -> Iterator[None]:
+    """Do what Django's test runner does before the first test and after the last."""
+    setup_test_environment()
+    try:
+        yield
+    finally:
+        teardown_test_environment()
 
 
 def create_tables() -> str:

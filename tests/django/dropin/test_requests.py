@@ -14,6 +14,7 @@ from django import VERSION as DJANGO
 from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import AsyncClient, Client, RequestFactory
+from django.test.utils import setup_test_environment, teardown_test_environment
 
 from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.core.ids import ANONYMOUS
@@ -221,6 +222,23 @@ class TestSigningIn:
         requests.begin(request)
         dropin.opened(request)
         assert request.session.session_key is None
+
+    def test_a_session_key_counts_in_the_test_environment_only(self, browser, reseal):
+        browser.sign_in()
+        [handle] = handles(reseal, "alice")
+
+        def key_of_a_request_made_here():
+            request = RequestFactory(headers={"cookie": f"sessionid={handle}"}).get("/whoami")
+            requests.begin(request)
+            dropin.opened(request)
+            return request.session.session_key
+
+        assert key_of_a_request_made_here() == handle
+        teardown_test_environment()
+        try:
+            assert key_of_a_request_made_here() is None
+        finally:
+            setup_test_environment()
 
 
 class TestData:
