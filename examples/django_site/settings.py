@@ -56,3 +56,4 @@ STATIC_URL = "static/"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "feed"
 USE_TZ = True
+TIME_ZONE = "UTC"
