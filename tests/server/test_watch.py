@@ -5,7 +5,7 @@ import json
 import logging
 import re
 from inspect import getmembers, iscoroutinefunction, signature
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, MagicMock
 
 import httpx
 import pytest
@@ -167,7 +167,7 @@ async def test_every_call_of_the_store_is_timed_whichever_the_port_has():
     calls = [name for name, call in getmembers(AsyncStore, iscoroutinefunction) if name not in {"open", "close"}]
     for name in calls:
         await getattr(store, name)(
-            *(None for each in signature(getattr(AsyncStore, name)).parameters if each != "self")
+            *(MagicMock() for each in signature(getattr(AsyncStore, name)).parameters if each != "self")
         )
         getattr(inner, name).assert_awaited_once()
     assert len(spent) == len(calls)
