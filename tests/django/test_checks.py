@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
@@ -37,6 +39,13 @@ def told(*, deploy: bool = False) -> dict[str, str]:
 def problems(reseal) -> list[str]:
     with override_settings(RESEAL=reseal):
         return [message.msg for message in run_checks() if message.id == "reseal.E001"]
+
+
+def test_a_driver_that_is_missing_is_the_only_problem(monkeypatch):
+    monkeypatch.setitem(sys.modules, "reseal._sync.stores.postgres", None)
+    with override_settings(RESEAL=GOOD | {"database_uri": "postgresql://me@localhost/shop"}):
+        assert list(told()) == ["reseal.E001"]
+        assert 'pip install "reseal[postgres]"' in told()["reseal.E001"]
 
 
 def test_nothing_is_said_of_what_works():

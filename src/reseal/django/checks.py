@@ -12,7 +12,7 @@ from django.urls import Resolver404, get_resolver
 from django.utils.module_loading import import_string
 
 from reseal.core.errors import ConfigurationError
-from reseal.django import conf, urls
+from reseal.django import conf, sessions, urls
 from reseal.django.middleware import SessionMiddleware
 from reseal.settings import Settings
 from reseal.settings.origins import host_of
@@ -32,7 +32,7 @@ _INSECURE: Final = "django-insecure-"
 def check_configuration(**_: object) -> list[CheckMessage]:
     """Check the dictionary ``RESEAL``: an error for each problem."""
     try:
-        conf.load()
+        sessions.configured()  # reads the settings, and looks for the driver of the store
     except ConfigurationError as error:
         return [Error(f"{conf.NAME}: {problem}", id="reseal.E001") for problem in error.problems]
     return []
@@ -67,7 +67,7 @@ def check_middleware(**_: object) -> list[CheckMessage]:
 def check_urls(**_: object) -> list[CheckMessage]:
     """Check that the URLconf leads to the endpoint that refreshes."""
     try:
-        path = conf.load().settings.refresh_api_path
+        path = sessions.configured().settings.refresh_api_path
     except ConfigurationError:
         return []  # said already
     if not getattr(django_settings, "ROOT_URLCONF", None):
