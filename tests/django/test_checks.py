@@ -48,6 +48,10 @@ def test_a_driver_that_is_missing_is_the_only_problem(monkeypatch):
         assert 'pip install "reseal[postgres]"' in told()["reseal.E001"]
 
 
+def test_the_name_of_the_setting_is_said_once():
+    assert problems(None) == ['RESEAL is missing: write RESEAL = {"api_domain": "https://www.example.com"}']
+
+
 def test_nothing_is_said_of_what_works():
     assert told() == {}
 

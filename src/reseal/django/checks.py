@@ -34,7 +34,8 @@ def check_configuration(**_: object) -> list[CheckMessage]:
     try:
         sessions.configured()  # reads the settings, and looks for the driver of the store
     except ConfigurationError as error:
-        return [Error(f"{conf.NAME}: {problem}", id="reseal.E001") for problem in error.problems]
+        told = [each if each.startswith(conf.NAME) else f"{conf.NAME}: {each}" for each in error.problems]
+        return [Error(each, id="reseal.E001") for each in told]
     return []
 
 

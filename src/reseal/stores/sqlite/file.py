@@ -107,7 +107,9 @@ def lock(path: Path) -> IO[bytes] | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
-        LOGGER.warning("another process writes to %s as well; both will wait for each other's commits", path.name)
+        LOGGER.warning(
+            "%s is open in another process as well: that works, but they wait for each other's commits", path.name
+        )
         return None
     return handle
 
