@@ -123,7 +123,7 @@ async def respond(send: Send, answer: WebResponse, *, method: str = "GET") -> No
 
 async def refuse(scope: Scope, send: Send, answer: WebResponse) -> None:
     """Refuse a handshake, with a response if the server can send one."""
-    if guards.DENIAL not in scope.get("extensions", {}):
+    if guards.DENIAL not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close"})
         return
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]

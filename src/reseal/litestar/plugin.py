@@ -24,6 +24,7 @@ from reseal import asgi, guards
 from reseal._async.endpoints import AsyncEndpoint
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession as Session
+from reseal.asgi.wrapping import refuse
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ResealError, TokenTheftDetected, TryRefreshToken, Unauthorised
@@ -347,7 +348,7 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
                 await (self.follow(app, wanted, scope, receive, send) if wanted else app(scope, receive, send))
             except ResealError as error:
                 answer = self._endpoints.of_error(self._requests.facts(Connection(scope)), error)
-                await sockets.refuse(scope, send, error, answer)
+                await refuse(state(scope), cast("Any", send), guards.refusal(error, answer))
 
         return call
 
