@@ -160,6 +160,7 @@ class TestPages:
         clock.advance(reseal.settings.access_token_ms)
         assert (await aclient.get("/bare", headers={"accept": "text/html"})).status_code == 200
         assert (await aclient.get("/no-page", headers={"accept": "text/html"})).status_code == 401
+        assert (await aclient.post("/no-page", headers={"accept": "text/html"})).status_code == 401
 
 
 def test_a_request_that_passed_by_the_middleware_is_told_so(reseal):
