@@ -26,14 +26,7 @@ _CHUNK: Final = 1 << 16
 
 def facts(request: HttpRequest) -> RequestFacts:
     """Read a request, without its body. Under ASGI as well, Django gives the headers in the form of WSGI."""
-    return RequestFacts(
-        (request.method or "GET").upper(),
-        request.path_info,
-        tuple(wsgi.headers(request.META)),
-        request.META.get("REMOTE_ADDR") or None,
-        root_path=request.META.get("SCRIPT_NAME", ""),
-        query_string=request.META.get("QUERY_STRING", "").encode("latin-1", "replace"),
-    )
+    return wsgi.facts_of(request.META, request.method or "GET", request.path_info, request.META.get("SCRIPT_NAME", ""))
 
 
 def facts_with_body(request: HttpRequest) -> RequestFacts:

@@ -27,16 +27,43 @@ _UNPREFIXED: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 """Headers whose keys have no prefix. WSGI may give them empty where the client sent none."""
 
 
+class EnvironFacts(RequestFacts, frozen=True):
+    """A request of WSGI, whose headers are read one by one: most requests need two of them."""
+
+    environ: Environ = msgspec.field(default_factory=dict)
+
+    @property  # type: ignore[misc]  # in place of the field, which holds what ASGI gives
+    def raw(self) -> tuple[tuple[bytes, bytes], ...]:
+        return tuple(headers(self.environ))
+
+    @property
+    def credentials(self) -> tuple[list[bytes], list[bytes]]:
+        authorization, cookie = self.environ.get("HTTP_AUTHORIZATION"), self.environ.get("HTTP_COOKIE")
+        return [] if authorization is None else [_bytes(authorization)], [] if cookie is None else [_bytes(cookie)]
+
+    def all(self, name: str) -> tuple[str, ...]:
+        key = _key(name)
+        value = self.environ.get(key)
+        return () if value is None or (not value and key in _UNPREFIXED) else (value,)
+
+
 def facts(environ: Environ) -> RequestFacts:
     """Read a request, without its body."""
     root, path = _place(environ)
-    return RequestFacts(
-        environ["REQUEST_METHOD"].upper(),
-        _text(path),
-        tuple(headers(environ)),
+    return facts_of(environ, environ["REQUEST_METHOD"], _text(path), _text(root))
+
+
+def facts_of(environ: Environ, method: str, path: str, root_path: str) -> RequestFacts:
+    """Join an environ and what a framework has read from it."""
+    query = environ.get("QUERY_STRING")
+    return EnvironFacts(
+        method.upper(),
+        path,
+        (),
         environ.get("REMOTE_ADDR") or None,
-        root_path=_text(root),
-        query_string=environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
+        root_path=root_path,
+        query_string=_bytes(query) if query else b"",
+        environ=environ,
     )
 
 
@@ -111,7 +138,7 @@ def merged(headers: SessionHeaders, theirs: list[tuple[str, str]]) -> list[tuple
 def headers(environ: Environ) -> list[tuple[bytes, bytes]]:
     """List the headers of a request, in the form of ASGI. WSGI has joined those of one name."""
     return [
-        (name, value.encode("latin-1", "replace"))
+        (name, _bytes(value))
         for key, value in environ.items()
         if (name := _header(key)) is not None and (value or key not in _UNPREFIXED)
     ]
@@ -125,6 +152,17 @@ def _header(key: str) -> bytes | None:
     elif key not in _UNPREFIXED:
         return None
     return key.replace("_", "-").lower().encode("latin-1", "replace")
+
+
+@lru_cache(maxsize=64)
+def _key(name: str) -> str:
+    """Return the key of a header by its name. The names are ours."""
+    key = name.upper().replace("-", "_")
+    return key if key in _UNPREFIXED else f"HTTP_{key}"
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("latin-1", "replace")
 
 
 def _place(environ: Environ) -> tuple[str, str]:
