@@ -190,9 +190,7 @@ class TokenFamilies:
         """Redeem a ticket; returns it with its live session and the store's time. Raises ``Unauthorised``."""
         redeemed = ticket.parse(self._scope, self._secrets().refresh_key, purpose, text)
         record, now = self.live(redeemed.handle)
-        if (
-            redeemed.until > now + ticket.LIFE
-        ):  # written while the store's time was wrong; the time has been repaired since
+        if redeemed.until > now + ticket.LIFE:  # written while the store's time, repaired since, was wrong
             raise Unauthorised(Refusal.TICKET)
         if not self._store.claim(self._scope, redeemed.claim, redeemed.until):
             raise Unauthorised(Refusal.TICKET)
