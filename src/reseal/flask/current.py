@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
 from types import FunctionType
 from typing import ParamSpec, TypeVar, overload
 
@@ -69,11 +70,13 @@ def session_required(
     demand = Demand(enable_csrf_protection, check_database, tuple(claims), optional)
 
     def decorate(view: Callable[..., object]) -> Callable[..., object]:
+        is_async = iscoroutinefunction(view)
+
         @functools.wraps(view)
         def protected(*args: object, **named: object) -> object:
             sessions, of_now = here()
             sessions.demand(of_now, demand)
-            return current_app.ensure_sync(view)(*args, **named)
+            return current_app.ensure_sync(view)(*args, **named) if is_async else view(*args, **named)
 
         if isinstance(view, FunctionType):
             vars(protected).pop(UNPROTECTED, None)  # copied with the rest
