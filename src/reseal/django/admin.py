@@ -106,7 +106,7 @@ def _user(text: str) -> tuple[str, str]:
 
 
 def _rows(records: Iterable[SessionRecord], session: Any) -> list[_Row]:
-    own = getattr(session, "session_key", None)
+    own = getattr(session, "handle", None)
     return [
         _Row(
             record.handle,

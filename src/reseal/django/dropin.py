@@ -83,7 +83,7 @@ def opened(request: HttpRequest) -> HttpResponse | None:
     if read.path in reseal.paths:
         store.detach()
         return None
-    if store.session_key is not None or not presented.has_access:
+    if store.handle is not None or not presented.has_access:
         return None
     reseal.sessions.backend.keep_fresh()
     try:
@@ -229,7 +229,7 @@ def _repeated(reseal: Reseal, request: HttpRequest, read: RequestFacts) -> HttpR
 def _of_test_client(request: HttpRequest) -> str | None:
     """Return the session key that Django's test client shows, which signs in without a response and so has no tokens.
 
-    A session key is no credential: it counts only in Django's test environment, and where the body is that of a test
+    It counts only in Django's test environment, and where the body is that of a test
     client of this process. Applications make such requests outside of tests as well, to answer several in one, and
     copy the cookies of the browser into them.
     """

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from reseal.django import dropin, headless
+from reseal.django import dropin
 
 _DJANGOS: Final = "django.contrib.sessions.middleware.SessionMiddleware"
 _OURS: Final = "reseal.django.middleware.SessionMiddleware"
@@ -41,8 +41,6 @@ def _errors() -> Iterator[CheckMessage]:
             hint=f'Put "{_OURS}" in its place.',
             id="reseal.E010",
         )
-    if headless.takes_handles():
-        yield Error(headless.PROBLEM, hint=headless.HINT, id="reseal.E012")
     if not _writes_json(django_settings.SESSION_SERIALIZER):
         yield Error(
             f"SESSION_SERIALIZER: {django_settings.SESSION_SERIALIZER} does not write JSON objects, as Reseal keeps.",

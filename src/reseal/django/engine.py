@@ -1,7 +1,7 @@
 """Django's sessions, kept as sessions of Reseal: ``SESSION_ENGINE = "reseal.django.engine"``.
 
-``request.session`` is the data of one session of Reseal, and its ``session_key`` is the handle of that session: a name,
-worthless as a credential. The credentials are the tokens, which Reseal's middleware reads and sends.
+``request.session`` is the data of one session of Reseal, and its ``session_key`` is the handle of that session, signed:
+see :mod:`reseal.django.session_keys`. Browsers have tokens instead, which Reseal's middleware reads and sends.
 
 A session of Reseal belongs to one user from its beginning to its end; that of a visitor who is not signed in belongs to
 :data:`reseal.core.ids.ANONYMOUS`. Whenever the user in the data changes, a new session takes the place of the
@@ -28,6 +28,7 @@ from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.tokens import TokenPair
 from reseal.django.browser_close import SESSION_COOKIES
+from reseal.django.session_keys import handle_of, key_of
 from reseal.django.sessions import configured, get_reseal
 from reseal.django.waiting import anywhere, in_thread
 
@@ -47,7 +48,7 @@ class SessionStore(SessionBase):
     modified: bool
 
     def __init__(self, session_key: str | None = None) -> None:
-        super().__init__(session_key)
+        super().__init__(handle_of(session_key))  # within, the key is the handle
         self.caller: Caller = NOBODY
         """Who is on the other side, for the list of devices."""
         self.tokens: TokenPair | None = None
@@ -87,6 +88,12 @@ class SessionStore(SessionBase):
 
     @property
     def session_key(self) -> str | None:
+        """The signed handle of the session: whoever has it can open the session by this class."""
+        handle = self.handle
+        return None if handle is None else key_of(handle)
+
+    @property
+    def handle(self) -> str | None:
         """The handle of the session. A session that has none yet, since it has just been replaced, begins here."""
         if self._refusal is not None:
             raise self._refusal
@@ -102,7 +109,8 @@ class SessionStore(SessionBase):
         return configured().settings.idle_ms // 1000
 
     def exists(self, session_key: str | None) -> bool:
-        return bool(session_key) and session_key not in _backend().why_ended((str(session_key),))
+        handle = handle_of(session_key)
+        return handle is not None and _is_live(handle)
 
     def create(self) -> None:
         """Begin a session, with the data that is there."""
@@ -124,7 +132,7 @@ class SessionStore(SessionBase):
         Raises ``CreateError`` if there is such a session and ``must_create`` is set, ``UpdateError`` if it is over.
         """
         data = self._get_session(no_load=must_create)
-        if must_create and self._session_key is not None and self.exists(self._session_key):
+        if must_create and self._session_key is not None and _is_live(self._session_key):
             raise CreateError
         if must_create or self._session_key is None or self._user(data) != self._known_owner():
             self._leave()
@@ -137,8 +145,8 @@ class SessionStore(SessionBase):
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session: that of this key, else this one and those whose place it has taken."""
-        ended = [session_key] if session_key else [*self._replaced, *filter(None, [self._session_key])]
-        if ended:
+        named = [handle_of(session_key)] if session_key else [*self._replaced, self._session_key]
+        if ended := [handle for handle in named if handle is not None]:
             _backend().revoke(ended, EndReason.SIGNED_OUT)
         if session_key is None:
             self._refusal = self.tokens = None
@@ -322,6 +330,10 @@ class SessionStore(SessionBase):
         kept = {key: value for key, value in plain.items() if key != _ENDS}
         data: dict[str, Any] = self.serializer().loads(json.dumps(kept).encode("latin-1"))
         return data
+
+
+def _is_live(handle: str) -> bool:
+    return handle not in _backend().why_ended((handle,))
 
 
 def _backend() -> Sessions:

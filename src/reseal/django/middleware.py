@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from reseal.core.errors import ConfigurationError, ResealError
-from reseal.django import dropin, headless, pages, requests, sessions
+from reseal.django import dropin, pages, requests, sessions
 
 _ERROR: Final = "reseal_error"
 _SERVER_ERROR: Final = 500
@@ -40,8 +40,6 @@ class SessionMiddleware(DjangosMiddleware):
                 'Reseal\'s middleware is in MIDDLEWARE, but "reseal.django" is not in INSTALLED_APPS: add it'
             )
         sessions.configured()  # a server with a wrong configuration does not start
-        if headless.takes_handles():
-            raise ImproperlyConfigured(f"{headless.PROBLEM} {headless.HINT}")
         self.get_response: Callable[[HttpRequest], Any] = get_response
         self._serve: Callable[[HttpRequest], Any] = dropin.around(get_response) if dropin.is_on() else get_response
         if iscoroutinefunction(get_response):

@@ -20,6 +20,7 @@ from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.core.ids import ANONYMOUS
 from reseal.django import dropin, requests
 from reseal.django.engine import SessionStore
+from reseal.django.session_keys import handle_of, key_of
 from tests.django.dropin import project
 
 ACCESS, REFRESH = "__Host-sAccessToken", "__Secure-sRefreshToken"
@@ -126,8 +127,8 @@ class TestSigningIn:
 
     def test_what_a_visitor_had_stays_at_sign_in_and_the_token_changes(self, browser, reseal):
         browser.put_data(cart=[1])
-        before, handle = browser.token, browser.get("/key").content.decode()
-        assert reseal.sessions.backend.get(handle).user_id == ANONYMOUS
+        before, key = browser.token, browser.get("/key").content.decode()
+        assert reseal.sessions.backend.get(handle_of(key)).user_id == ANONYMOUS
         browser.sign_in()
         assert browser.token != before
         assert browser.open("/data").json() == {"cart": [1]}
@@ -217,21 +218,22 @@ class TestSigningIn:
     def test_a_session_key_is_no_credential(self, browser, reseal):
         browser.sign_in()
         [handle] = handles(reseal, "alice")
-        environ = {"REQUEST_METHOD": "GET", "wsgi.input": BytesIO(), "HTTP_COOKIE": f"sessionid={handle}"}
-        request = WSGIRequest(environ)  # as any server makes it
-        requests.begin(request)
-        dropin.opened(request)
-        assert request.session.session_key is None
+        for shown in (handle, key_of(handle)):
+            environ = {"REQUEST_METHOD": "GET", "wsgi.input": BytesIO(), "HTTP_COOKIE": f"sessionid={shown}"}
+            request = WSGIRequest(environ)  # as any server makes it
+            requests.begin(request)
+            dropin.opened(request)
+            assert request.session.session_key is None
 
     def test_a_session_key_counts_in_the_test_environment_only(self, browser, reseal):
         browser.sign_in()
         [handle] = handles(reseal, "alice")
 
         def key_of_a_request_made_here():
-            request = RequestFactory(headers={"cookie": f"sessionid={handle}"}).get("/whoami")
+            request = RequestFactory(headers={"cookie": f"sessionid={key_of(handle)}"}).get("/whoami")
             requests.begin(request)
             dropin.opened(request)
-            return request.session.session_key
+            return request.session.handle
 
         assert key_of_a_request_made_here() == handle
         teardown_test_environment()

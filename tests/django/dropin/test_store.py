@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.management import call_command
@@ -18,6 +19,7 @@ from django.utils import timezone
 from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.core.ids import ANONYMOUS
 from reseal.django.engine import SessionStore
+from reseal.django.session_keys import handle_of, key_of
 
 
 class Sync:
@@ -234,6 +236,36 @@ class TestLife:
         assert dict(session.again().items()) == {}
 
 
+class TestKey:
+    def test_a_key_opens_the_session_and_its_handle_does_not(self, open_session):
+        session = stored(open_session, a=1)
+        assert dict(session.again().items()) == {"a": 1}
+        for known in (session.store.handle, session.store.handle.replace("-", "")):
+            assert dict(open_session(known).items()) == {}
+            assert not session.exists(known)
+            session.delete(known)
+        assert session.exists(session.store.session_key)
+
+    def test_no_character_of_a_key_can_be_changed(self, open_session):
+        key = stored(open_session, a=1).store.session_key
+        assert len(key) == 40  # for which packages keep room
+        for place in range(len(key)):
+            for other in "-0Az_":
+                changed = key[:place] + other + key[place + 1 :]
+                assert changed == key or handle_of(changed) is None
+
+    def test_a_key_outlives_a_change_of_the_secret_that_keeps_the_former(self, open_session):
+        key = stored(open_session, a=1).store.session_key
+        with override_settings(SECRET_KEY="another", SECRET_KEY_FALLBACKS=[settings.SECRET_KEY]):
+            assert handle_of(key)
+        with override_settings(SECRET_KEY="another"):
+            assert handle_of(key) is None
+
+    def test_the_session_of_a_tenant_has_a_key_as_well(self):
+        handle = "0813041f-6814-433e-923a-4d6c7a68e4d8_t1"
+        assert handle_of(key_of(handle)) == handle
+
+
 class TestExpiry:
     def test_a_session_lives_as_long_as_reseal_says(self, session, reseal):
         assert session.get_expiry_age() == reseal.settings.idle_ms // 1000
@@ -289,7 +321,7 @@ class TestExpiry:
         session = stored(open_session, a=1)
         clock.advance(reseal.settings.idle_ms + 25 * 3600 * 1000)
         call_command("clearsessions")
-        assert "unknown_session" in str(reseal.sessions.backend.why_ended([session.store.session_key]))
+        assert "unknown_session" in str(reseal.sessions.backend.why_ended([session.store.handle]))
 
     def test_expired_sessions_are_removed_in_async_code(self, open_session):
         open_session().clear_expired()
@@ -298,14 +330,14 @@ class TestExpiry:
 class TestUser:
     def test_a_visitor_has_a_session_of_nobody(self, open_session, reseal):
         session = stored(open_session, cart=[1])
-        assert reseal.sessions.backend.get(session.store.session_key).user_id == ANONYMOUS
+        assert reseal.sessions.backend.get(session.store.handle).user_id == ANONYMOUS
 
     def test_a_session_is_that_of_the_user_in_it(self, open_session, reseal):
         session = open_session()
         session.cycle_key()
         session.set(SESSION_KEY, "7")
         session.save()
-        assert reseal.sessions.get_all_session_handles_for_user("7") == (session.store.session_key,)
+        assert reseal.sessions.get_all_session_handles_for_user("7") == (session.store.handle,)
 
     @pytest.mark.parametrize("users", [(None, "7"), ("7", "8"), ("7", None)])
     def test_another_user_gets_another_session(self, open_session, reseal, users):
@@ -325,20 +357,20 @@ class TestUser:
         again.store.clear()
         again.save()
         assert reseal.sessions.get_all_session_handles_for_user("7") == ()
-        assert reseal.sessions.backend.get(again.store.session_key).user_id == ANONYMOUS
+        assert reseal.sessions.backend.get(again.store.handle).user_id == ANONYMOUS
 
     def test_data_that_names_another_user_than_the_session_opens_nothing(self, open_session, reseal):
         session = stored(open_session, **{SESSION_KEY: "7"})
-        reseal.sessions.update_session_data(session.store.session_key, {SESSION_KEY: "8"})
+        reseal.sessions.update_session_data(session.store.handle, {SESSION_KEY: "8"})
         assert dict(session.again().items()) == {}
         assert not session.exists(session.store.session_key)
 
     def test_a_session_that_was_begun_by_hand_stays(self, open_session, reseal):
         handle = reseal.sessions.backend.create("7", None, {"a": 1}).claims.sid
-        session = open_session(handle)
+        session = open_session(key_of(handle))
         session.set("b", 2)
         session.save()
-        assert session.store.session_key == handle
+        assert session.store.handle == handle
         assert reseal.sessions.get_session_data(handle) == {"a": 1, "b": 2}
 
 
@@ -368,7 +400,7 @@ class TestTwoRequests:
 
     def test_a_refresh_between_them_loses_nothing(self, open_session, reseal):
         tokens = reseal.sessions.backend.create(ANONYMOUS, None, {"a": 1})
-        session = open_session(tokens.claims.sid)
+        session = open_session(key_of(tokens.claims.sid))
         session.set("b", 2)
         reseal.sessions.backend.refresh(tokens.refresh_token)
         session.save()
