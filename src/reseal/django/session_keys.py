@@ -6,11 +6,10 @@ allauth's headless API does. A handle is no secret, since scripts can read it an
 
 from __future__ import annotations
 
+import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
 from collections.abc import Iterator
 from typing import Final
-from uuid import UUID
 
 from django.conf import settings as django_settings
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -47,13 +46,13 @@ def _key(handle: str, secret: str | bytes) -> str:
 def _short(handle: str) -> str:
     """Write the UUID that most handles are in 22 characters; that of a tenant has more in it, and stays as it is."""
     try:
-        return urlsafe_b64encode(UUID(handle).bytes).decode().rstrip("=")
+        return urlsafe_b64encode(uuid.UUID(handle).bytes).decode().rstrip("=")
     except ValueError:
         return handle
 
 
 def _long(text: str) -> str:
     try:
-        return str(UUID(bytes=urlsafe_b64decode(f"{text}==")))
-    except (ValueError, Error):  # other characters, or another length
+        return str(uuid.UUID(bytes=urlsafe_b64decode(f"{text}==")))
+    except ValueError:  # other characters, or another length
         return text
