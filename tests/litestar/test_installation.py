@@ -190,20 +190,20 @@ def test_the_applications_own_answer_to_an_error_wins() -> None:
     assert answer.headers["front-token"] == "remove"
 
 
-def test_what_visitors_cause_leaves_no_stack_trace_in_the_log(caplog: Any) -> None:
-    @get("/broken")
-    async def broken() -> None:
-        raise RuntimeError("a mistake")
+if hasattr(LoggingConfig(), "disable_stack_trace"):  # since Litestar 2.16
 
-    config = LoggingConfig(log_exceptions="always", configure_root_logger=False)
-    if not hasattr(config, "disable_stack_trace"):  # Litestar before 2.16
-        return
-    with visiting(make(broken, logging_config=config)) as client, caplog.at_level(logging.ERROR):
-        logging.getLogger("litestar").propagate = True
-        client.get("/me")
-        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
-        client.get("/broken")
-        assert [record.name for record in caplog.records if record.levelno >= logging.ERROR] == ["litestar"]
+    def test_what_visitors_cause_leaves_no_stack_trace_in_the_log(caplog: Any) -> None:
+        @get("/broken")
+        async def broken() -> None:
+            raise RuntimeError("a mistake")
+
+        config = LoggingConfig(log_exceptions="always", configure_root_logger=False)
+        with visiting(make(broken, logging_config=config)) as client, caplog.at_level(logging.ERROR):
+            logging.getLogger("litestar").propagate = True
+            client.get("/me")
+            assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+            client.get("/broken")
+            assert [record.name for record in caplog.records if record.levelno >= logging.ERROR] == ["litestar"]
 
 
 def test_litestars_own_csrf_protection_leaves_our_routes_alone() -> None:

@@ -105,21 +105,20 @@ def test_a_websocket_is_open_for_as_long_as_its_session_lives(
         assert closed(socket) == (4001, "user_revoked")
 
 
-def test_streams_end_with_the_session_as_well() -> None:
-    if not hasattr(handlers, "websocket_stream"):  # Litestar before 2.14
-        return
+if hasattr(handlers, "websocket_stream"):  # since Litestar 2.14
 
-    @handlers.websocket_stream("/stream")
-    async def stream(session: Injected[Session]) -> AsyncGenerator[str, None]:
-        yield session.get_user_id()
-        await asyncio.Event().wait()
+    def test_streams_end_with_the_session_as_well() -> None:
+        @handlers.websocket_stream("/stream")
+        async def stream(session: Injected[Session]) -> AsyncGenerator[str, None]:
+            yield session.get_user_id()
+            await asyncio.Event().wait()
 
-    with visiting(make(stream)) as client:
-        client.post("/login")
-        with client.websocket_connect("/stream", headers=from_page(client)) as socket:
-            assert socket.receive_text(timeout=10) == "alice"
-            end_sessions(client)
-            assert closed(socket) == (4001, "user_revoked")
+        with visiting(make(stream)) as client:
+            client.post("/login")
+            with client.websocket_connect("/stream", headers=from_page(client)) as socket:
+                assert socket.receive_text(timeout=10) == "alice"
+                end_sessions(client)
+                assert closed(socket) == (4001, "user_revoked")
 
 
 @pytest.mark.parametrize("path", ["/echo", "/injected", "/listener", "/listener-class"])

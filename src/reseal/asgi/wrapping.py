@@ -181,7 +181,7 @@ async def _with_lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
     try:
         await app(scope, receive_and_note, send)
     except Exception:
-        if was_asked:
+        if was_asked:  # otherwise it refused the lifespan itself, as an application may
             raise
     for event in () if was_asked else ("startup", "shutdown"):
         await receive()

@@ -172,7 +172,8 @@ def _hand_over(request: HttpRequest, store: SessionStore, *, is_failure: bool) -
 
 def _forget(request: HttpRequest, store: SessionStore) -> None:
     """Have the browser forget a session that is over, unless it holds a newer one already."""
-    if not store.accessed if store.over is None else not answers.clears_session(store.over):
+    is_over = store.accessed if store.over is None else answers.clears_session(store.over)
+    if not is_over:
         return
     context = get_reseal().sessions.context(requests.facts(request), requests.outbox(request))
     via = context.access_tokens[0]
@@ -229,9 +230,9 @@ def _repeated(reseal: Reseal, request: HttpRequest, read: RequestFacts) -> HttpR
 def _of_test_client(request: HttpRequest) -> str | None:
     """Return the session key that Django's test client shows, which signs in without a response and so has no tokens.
 
-    It counts only in Django's test environment, and where the body is that of a test
-    client of this process. Applications make such requests outside of tests as well, to answer several in one, and
-    copy the cookies of the browser into them.
+    It counts only in Django's test environment, and where the body is that of a test client of this process.
+    Applications make such requests outside of tests as well, to answer several in one, and copy the cookies of the
+    browser into them.
     """
     testing: Any = sys.modules.get("django.test.client")
     if testing is None or not isinstance(_innermost(request), testing.FakePayload):
