@@ -35,8 +35,8 @@ export function createLookAhead({ environment, settings, state, refresher }: Par
 
   /** The access token's remaining lifetime in milliseconds; NaN if it is unknown. */
   function remaining({ headers }: Reply, now: number): number {
-    const { endsAt = NaN, payload } = state.frontToken();
-    const sinceIssued = now - Number(state.snapshot().marker);
+    const { endsAt = NaN, payload, marker } = state.snapshot();
+    const sinceIssued = now - Number(marker);
     return endsAt - (Date.parse(headers.get("date") ?? "") || Number(payload?.["iat"]) * 1000 + sinceIssued);
   }
 

@@ -6,7 +6,7 @@
 
 import type { Environment, SessionStorage } from "./contract.js";
 import type { Settings } from "./options.js";
-import type { ReadableState, Snapshot } from "./state.js";
+import type { Snapshot } from "./state.js";
 
 const ATTEMPT = "st-attempt";
 const HEADER = "idempotency-key";
@@ -25,10 +25,9 @@ export interface Attempts {
 interface Parts {
   readonly environment: Environment;
   readonly settings: Settings;
-  readonly state: ReadableState;
 }
 
-export function createAttempts({ environment, settings, state }: Parts): Attempts {
+export function createAttempts({ environment, settings }: Parts): Attempts {
   const isSameOrigin = settings.apiOrigin === new URL(environment.pageUrl()).origin;
 
   /**
@@ -61,7 +60,7 @@ export function createAttempts({ environment, settings, state }: Parts): Attempt
   function headers(now: Snapshot): Record<string, string> {
     const key = known(now) ?? begin(now);
     // Another origin may not allow a header that it has not announced.
-    const isWelcome = isSameOrigin || state.frontToken().knowsAttempts;
+    const isWelcome = isSameOrigin || now.knowsAttempts;
     return key !== undefined && isWelcome ? { [HEADER]: key } : {};
   }
 

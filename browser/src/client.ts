@@ -36,7 +36,7 @@ function createPageClient(options: SessionClientOptions): SessionClient {
   const tokens = createTokens(storage, settings.transfer);
   const texts = settings.transfer === "header" ? storage : createCookieTextStorage(environment, settings);
   const state = createState(environment, texts, tokens);
-  const attempts = createAttempts({ environment, settings, state });
+  const attempts = createAttempts({ environment, settings });
   const announce = environment.openChannel(`reseal ${settings.apiOrigin}`, () => void session.observe());
   const session = createSession({ state, tokens, attempts, events, announce: () => announce() });
   const gate = createGate(environment, settings);
@@ -88,8 +88,8 @@ function createPageClient(options: SessionClientOptions): SessionClient {
   return {
     fetch: onlyOnce(isOurs, through(environment.fetch, below), below),
     doesSessionExist,
-    getUserId: () => state.frontToken().userId,
-    getAccessTokenPayload: () => state.frontToken().payload,
+    getUserId: () => state.snapshot().userId,
+    getAccessTokenPayload: () => state.snapshot().payload,
     attemptRefreshingSession,
     signOut,
     on: events.on,

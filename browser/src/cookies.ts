@@ -16,7 +16,10 @@ export function createCookieTextStorage(environment: Environment, { cookieSameSi
     environment.writeCookie(`${name}${suffix}=${value};max-age=${maxAge};path=/;samesite=${sameSite}${secure}`);
   }
   const cookies: TextStorage = {
-    read: (name) => find(environment.readCookies(), name + suffix),
+    view() {
+      const cookies = environment.readCookies();
+      return (name) => find(cookies, name + suffix);
+    },
     // Written as received where possible, because other SDKs of this family neither escape nor unescape.
     write: (name, value) => assign(name, PLAIN_VALUE.test(value) ? value : encodeURIComponent(value), FOR_EVER),
     erase: (name) => assign(name, "", 0),

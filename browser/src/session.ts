@@ -42,28 +42,22 @@ interface KnownSession {
 }
 
 export function createSession({ state, tokens, attempts, events, announce }: Parts): Session {
-  let known = state.snapshot().status === "exists" ? readSession() : undefined;
+  const first = state.snapshot();
+  let known = first.status === "exists" ? knownFrom(first) : undefined;
 
   function observe(): Snapshot {
     const seen = state.snapshot();
-    if (seen.status === "exists") notice();
-    if (seen.status === "none" && known) expired("elsewhere");
+    if (seen.status !== "unknown") notice(seen);
     return seen;
   }
 
-  function readSession(): KnownSession {
-    const { userId, payload } = state.frontToken();
-    return { userId, handle: payload?.["sessionHandle"], payload: JSON.stringify(payload, withoutTimes) };
-  }
-
-  /** Read the stored session, and report what has changed. */
-  function notice(before = known): void {
-    const now = (known = readSession());
-    const { userId } = now;
-    if (!before || before.userId !== userId || before.handle !== now.handle) events.emit("SESSION_CREATED", { userId });
-    else if (before.payload !== now.payload) {
-      events.emit("PAYLOAD_UPDATED", { userId, payload: state.frontToken().payload });
-    }
+  /** Report what has changed in the session since it was last seen, which may be its end. */
+  function notice(seen: Snapshot, before = known): void {
+    if (seen.status === "none") return known && expired("elsewhere");
+    const now = (known = knownFrom(seen));
+    const { userId, payload } = seen;
+    if (!before || !isSameSession(before, now)) events.emit("SESSION_CREATED", { userId });
+    else if (before.payload !== now.payload) events.emit("PAYLOAD_UPDATED", { userId, payload });
   }
 
   /** Clear the session; return what this page knew of it, or undefined. */
@@ -111,7 +105,7 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
         store(reply);
         const now = state.snapshot();
         if (isSameSession(last, now)) attempts.move(last, now); // A new access token, and the refresh token of before.
-        notice();
+        notice(now);
         announce();
       } else if (antiCsrf !== undefined) state.storeAntiCsrf(antiCsrf);
     }
@@ -136,12 +130,17 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     if (header(reply, "front-token") === "remove") return expired("refused");
     tokens.take(reply.headers);
     store(reply);
-    notice(known ?? readSession()); // A session found again by asking for it is not a new one.
+    const now = state.snapshot();
+    notice(now, known ?? knownFrom(now)); // A session found again by asking for it is not a new one.
     events.emit("REFRESH_SESSION", { userId: known?.userId });
     announce();
   }
 
   return { observe, absorb, named, refreshed, signedOut, expired };
+}
+
+function knownFrom({ userId, handle, payload }: Snapshot): KnownSession {
+  return { userId, handle, payload: JSON.stringify(payload, withoutTimes) };
 }
 
 /** Leave out what is new in each token. */

@@ -7,7 +7,7 @@
  *   present  absent        none      (signed out, or refused)
  *   absent   -             unknown   (never asked, or the browser dropped script-written cookies)
  *
- * Nothing is cached: another tab may have written since.
+ * Nothing is cached: another tab may have written since, or between two readings, so that one decision takes one snapshot.
  */
 
 import type { Environment } from "./contract.js";
@@ -22,9 +22,8 @@ const MARKER = "st-last-access-token-update";
 export type SessionStatus = "exists" | "none" | "unknown";
 
 /** The state at one moment, to be compared with a later one. */
-export interface Snapshot {
+export interface Snapshot extends FrontToken {
   readonly status: SessionStatus;
-  readonly userId: string | undefined;
   readonly handle: unknown;
   readonly marker: string | undefined;
   /** The refresh token of header mode, which reaches other tabs a little before the marker. */
@@ -34,7 +33,6 @@ export interface Snapshot {
 
 export interface ReadableState {
   snapshot(): Snapshot;
-  frontToken(): FrontToken;
   antiCsrf(): string | undefined;
   /** Record that the server issued tokens. Values that it did not send are written again, so that all expire together. */
   store(received: { frontToken: string | undefined; antiCsrf: string | undefined }): void;
@@ -72,41 +70,33 @@ export function isAnotherUser(before: Snapshot, after: Snapshot): boolean {
 export function createState(environment: Environment, texts: TextStorage, tokens: Tokens): ReadableState {
   let generation = 0; // Changes also where nothing can be written.
 
-  function status(): SessionStatus {
-    if (texts.read(MARKER) === undefined) return "unknown";
-    return texts.read(FRONT_TOKEN) === undefined ? "none" : "exists";
-  }
-
-  function frontToken(): FrontToken {
-    return decodeFrontToken(texts.read(FRONT_TOKEN));
+  function snapshot(): Snapshot {
+    const read = texts.view();
+    const [marker, text] = [read(MARKER), read(FRONT_TOKEN)];
+    const frontToken = decodeFrontToken(text);
+    const status = marker === undefined ? "unknown" : text === undefined ? "none" : "exists";
+    return { ...frontToken, ...sessionOf(frontToken), status, marker, token: tokens.refresh(), generation };
   }
 
   function rewrite(name: string, value: string | undefined): void {
-    const current = value ?? texts.read(name);
+    const current = value ?? texts.view()(name);
     if (current !== undefined) texts.write(name, current);
   }
 
   /** Is a front token there, and is it the received one, if any was received? */
   function isKept(frontToken: string | undefined): boolean {
-    const current = texts.read(FRONT_TOKEN);
+    const current = texts.view()(FRONT_TOKEN);
     return current !== undefined && current === (frontToken ?? current);
   }
 
   function mark(): void {
     const now = environment.now();
-    texts.write(MARKER, String(texts.read(MARKER) === String(now) ? now + 1 : now));
+    texts.write(MARKER, String(texts.view()(MARKER) === String(now) ? now + 1 : now));
   }
 
   return {
-    snapshot: () => ({
-      status: status(),
-      ...sessionOf(frontToken()),
-      marker: texts.read(MARKER),
-      token: tokens.refresh(),
-      generation,
-    }),
-    frontToken,
-    antiCsrf: () => texts.read(ANTI_CSRF),
+    snapshot,
+    antiCsrf: () => texts.view()(ANTI_CSRF),
     store({ frontToken, antiCsrf }) {
       generation += 1;
       rewrite(FRONT_TOKEN, frontToken);

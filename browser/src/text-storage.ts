@@ -3,16 +3,19 @@
 import type { Environment } from "./contract.js";
 
 export interface TextStorage {
-  /** An empty text counts as absent. */
-  read(name: string): string | undefined;
+  /** The texts of this moment, by one reading: between two readings another tab may write. */
+  view(): TextView;
   write(name: string, value: string): void;
   erase(name: string): void;
 }
 
+/** One text by its name. An empty text counts as absent. */
+export type TextView = (name: string) => string | undefined;
+
 /** The browser's local storage, with this tab's memory as a fallback. */
 export function createLocalTextStorage({ storage }: Environment): TextStorage {
   const area: TextStorage = {
-    read: (name) => storage().getItem(name) ?? undefined,
+    view: () => (name) => storage().getItem(name) ?? undefined,
     write: (name, value) => storage().setItem(name, value),
     erase: (name) => storage().removeItem(name),
   };
@@ -34,7 +37,10 @@ export function backed(texts: TextStorage, isExpected: (error: unknown) => boole
   }
 
   return {
-    read: (name) => memory.get(name) || attempt(() => texts.read(name)) || undefined,
+    view() {
+      const seen = attempt(() => texts.view());
+      return (name) => memory.get(name) || attempt(() => seen?.(name)) || undefined;
+    },
     write(name, value) {
       memory.delete(name);
       attempt(() => texts.write(name, value), () => memory.set(name, value));

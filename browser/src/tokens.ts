@@ -18,8 +18,8 @@ export interface Tokens {
 }
 
 export function createTokens(texts: TextStorage, transfer: TokenTransferMethod): Tokens {
-  const access = () => texts.read(ACCESS_TOKEN);
-  const refresh = () => texts.read(REFRESH_TOKEN);
+  const access = () => texts.view()(ACCESS_TOKEN);
+  const refresh = () => texts.view()(REFRESH_TOKEN);
 
   /** In cookie mode only a session already in headers may store tokens here: a live session keeps its transport. */
   function isAtHome(): boolean {

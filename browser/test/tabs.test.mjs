@@ -41,6 +41,29 @@ test("ten tabs whose calls fail together need one refresh", async () => {
   assert.equal(world.server.refreshes, 1);
 });
 
+for (const moment of [1, 2, 3, 4, 5, 6]) {
+  test(`a session ended elsewhere between two readings of the cookies is not reported as a new one (${moment})`, async () => {
+    const world = new World();
+    let readings = 0;
+    const readCookies = () => {
+      const cookies = world.jar.read();
+      if ((readings += 1) === moment) endElsewhere(world);
+      return cookies;
+    };
+    const tab = world.tab({}, { readCookies });
+    await world.settle(tab.fetch("/login", { method: "POST" }));
+    [readings, tab.told.length] = [0, 0];
+    for (let calls = 0; calls < 6; calls += 1) await world.settle(tab.fetch("/feed"));
+    assert.deepEqual(tab.told, ELSEWHERE);
+  });
+}
+
+/** What another tab writes when its session ends. */
+function endElsewhere({ jar, clock }) {
+  for (const name of ["sFrontToken", "sAntiCsrf"]) jar.write(`${name}=;max-age=0;path=/`);
+  jar.write(`st-last-access-token-update=${clock.now};path=/`);
+}
+
 test("a call refused after another tab has refreshed is only repeated", async () => {
   const world = new World();
   const [slow, quick] = [await world.expiredTab(), world.tab()];
