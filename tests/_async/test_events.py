@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import pickle
 import sqlite3
-from dataclasses import replace
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from reseal._async.remote import AsyncRemote
 from reseal._async.reseal import AsyncReseal

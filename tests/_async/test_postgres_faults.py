@@ -6,11 +6,11 @@ import os
 import signal
 import threading
 import time
-from dataclasses import replace
 from functools import partial
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from reseal import Settings
 from reseal._async.engine import AsyncEngine

@@ -6,10 +6,10 @@ from __future__ import annotations
 import logging
 import pickle
 import sqlite3
-from dataclasses import replace
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from reseal._sync.remote import Remote
 from reseal._sync.reseal import Reseal

@@ -7,11 +7,11 @@ import os
 import signal
 import threading
 import time
-from dataclasses import replace
 from functools import partial
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from reseal import Settings
 from reseal._sync.engine import Engine

@@ -6,7 +6,9 @@ Those are the caller's own variables. It must show nothing else: no key and no c
 
 from __future__ import annotations
 
+import copy
 import logging
+import pickle
 import traceback
 from base64 import b64encode, urlsafe_b64encode
 
@@ -31,6 +33,7 @@ from reseal import (
 from reseal.core.keys import Wrapping
 from reseal.core.model import NewSession, Rotation
 from reseal.core.refresh_token import parse
+from reseal.core.rotation import advanced, begun
 from reseal.testing import ManualClock
 from reseal.web.facts import RequestFacts
 from tests.security.material import API, SECRET_KEY, refresh_key, secret_of, settings, stored_keys
@@ -238,9 +241,11 @@ def test_rows_and_steps_show_neither_hashes_nor_payloads(world):
         idle_ms=1,
         device=None,
     )
-    for each in (new, step):
+    row = advanced(begun(new, 0), step, 1)
+    for each in (new, step, row):
         assert "handle='h'" in repr(each)
-        assert hits(repr(each), {PAYLOAD, DATA, r"\xab\xab"}) == []
+        assert hits(f"{each!r} {each} {each.__rich_repr__()}", {PAYLOAD, DATA, r"\xab\xab"}) == []
+        assert pickle.loads(pickle.dumps(each)) == copy.deepcopy(each) == each
 
 
 def chain(error):

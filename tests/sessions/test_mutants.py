@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from reseal import Engine, MemoryStore, SQLiteStore
 from reseal._sync.token_families import Step, TokenFamilies

@@ -7,10 +7,10 @@ import re
 import signal
 import sqlite3
 import sys
-from dataclasses import replace
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg.errors import DeadlockDetected
 
 from reseal._async.stores.postgres import AsyncPostgresStore

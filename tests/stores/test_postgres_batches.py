@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from dataclasses import replace
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from reseal._async.stores import postgres
 from reseal._async.stores.postgres import AsyncPostgresStore

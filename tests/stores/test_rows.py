@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from dataclasses import fields
 
 import pytest
 
@@ -42,7 +41,7 @@ RECORD = SessionRecord(
 
 @pytest.mark.parametrize("changes", [{}, {"device": Device(), "end_reason": None, "use_static_key": False}], ids=str)
 def test_a_record_that_becomes_a_row_is_the_same_record_afterwards(changes):
-    record = SessionRecord(**{each.name: getattr(RECORD, each.name) for each in fields(RECORD)} | changes)
+    record = SessionRecord(**{each: getattr(RECORD, each) for each in RECORD.__struct_fields__} | changes)
     values = rows.of_record(Scope(), record)
     assert rows.to_record([values[column] for column in rows.COLUMNS]) == record
 

@@ -6,9 +6,9 @@ import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from reseal import SQLiteStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from itertools import product
 
 import pytest
+from msgspec.structs import replace
 
 from reseal.core.errors import InvalidInput
 from reseal.web import front_token, transport

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Final, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from reseal._async import not_before
 from reseal._async.keyring import AsyncKeyRingKeeper

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hmac
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from reseal._async import paging
 from reseal._async.ports import AsyncSessionStore
@@ -55,8 +57,7 @@ class Lifetimes(NamedTuple):
     absolute_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One step of a family: the new row, the current token, and the store's time (ms)."""
 
     record: SessionRecord

@@ -8,8 +8,9 @@ impersonation that could be stolen, it ends with its access token, and a refresh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hmac
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from reseal._sync import paging
 from reseal._sync.ports import SessionStore
@@ -56,8 +58,7 @@ class Lifetimes(NamedTuple):
     absolute_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One step of a family: the new row, the current token, and the store's time (ms)."""
 
     record: SessionRecord

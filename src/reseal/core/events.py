@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+import msgspec
 
 from reseal.core.model import Device, Scope
 
@@ -76,8 +77,7 @@ class Caller(NamedTuple):
 NOBODY: Final = Caller()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event: its name, time (ms), session, origin and reason."""
 
     name: EventName

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
+
+import msgspec
 
 USER_ID_MAX: Final = 512
 """Longest user id, in characters."""
@@ -63,8 +64,19 @@ class Rollback(StrEnum):
     REFUSE = "refuse"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Discreet(msgspec.Struct, frozen=True, gc=False):
+    """A value whose ``repr`` leaves out the fields in ``HIDDEN``. Holds no cycles, so the collector need not look."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.HIDDEN]
+
+
+class Policy(msgspec.Struct, frozen=True, gc=False):
     """How the previous refresh token is treated (the table of ``rotation``). Milliseconds."""
 
     race_window: int
@@ -76,39 +88,44 @@ class Policy:
     rollback: Rollback = Rollback.ADOPT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSession:
+class NewSession(Discreet, frozen=True, kw_only=True, gc=False):
     """The input to a store that creates a session. The store adds the times by its own clock."""
+
+    HIDDEN = frozenset({"token_hash", "jwt_payload", "session_data"})
 
     handle: str
     user_id: str
-    token_hash: bytes = field(repr=False)
+    token_hash: bytes
     idle_ms: int
     absolute_ms: int | None
-    jwt_payload: bytes = field(repr=False)
+    jwt_payload: bytes
     """A JSON object as UTF-8 text, stored and signed byte for byte."""
-    session_data: bytes = field(repr=False)
+    session_data: bytes
     device: Device
     use_static_key: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rotation:
+class Rotation(Discreet, frozen=True, kw_only=True, gc=False):
     """One rotation of the token family. It happens only if the presented token's hash is still current."""
 
+    HIDDEN = frozenset({"presented_hash", "successor_hash", "successor_sealed", "attempt_hash"})
+
     handle: str
-    presented_hash: bytes = field(repr=False)
-    successor_hash: bytes = field(repr=False)
-    successor_sealed: bytes = field(repr=False)
-    attempt_hash: bytes | None = field(default=None, repr=False)
+    presented_hash: bytes
+    successor_hash: bytes
+    successor_sealed: bytes
+    attempt_hash: bytes | None = None
     """Hash of the attempt key that came with the presented token (see ``attempt``)."""
     idle_ms: int
     device: Device
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRecord:
+class SessionRecord(Discreet, frozen=True, kw_only=True, gc=False):
     """A session as stored. Nothing in it can be presented as a credential."""
+
+    HIDDEN = frozenset(
+        {"current_hash", "previous_hash", "successor_sealed", "attempt_hash", "jwt_payload", "session_data"}
+    )
 
     handle: str
     user_id: str
@@ -117,13 +134,13 @@ class SessionRecord:
     """The idle expiry: moves with each rotation, never past ``absolute_expires_at``."""
     absolute_expires_at: int | None
     generation: int
-    current_hash: bytes = field(repr=False)
-    previous_hash: bytes | None = field(repr=False)
-    successor_sealed: bytes | None = field(repr=False)
+    current_hash: bytes
+    previous_hash: bytes | None
+    successor_sealed: bytes | None
     rotated_at: int
     confirmed_at: int | None
     """When the current generation was first seen in use."""
-    attempt_hash: bytes | None = field(repr=False)
+    attempt_hash: bytes | None
     """Hash of the attempt key with which the current generation was made."""
     replayed: int
     """Register (see ``register``) of the generations that were replayed, for any reason."""
@@ -131,8 +148,8 @@ class SessionRecord:
     """Register of those replayed outside the race window to a client without the matching attempt key."""
     estranged: int
     """Those of ``collided`` in which the attempt keys showed a different client."""
-    jwt_payload: bytes = field(repr=False)
-    session_data: bytes = field(repr=False)
+    jwt_payload: bytes
+    session_data: bytes
     use_static_key: bool
     device: Device
     last_seen_at: int

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from reseal.core.events import NO_DEVICE, Event, EventName
 from reseal.core.model import Device, Scope, printable
@@ -22,8 +23,7 @@ SEEN_EVERY: Final = 60_000
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event to be written in the same transaction as the change that it reports."""
 
     name: EventName

@@ -37,9 +37,11 @@ Time is the store's, in milliseconds, and is an argument.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from reseal.core import register
 from reseal.core.errors import Refusal
@@ -57,13 +59,11 @@ class ReuseSubtype(StrEnum):
     OLDER = "older"
 
 
-@dataclass(frozen=True, slots=True)
-class Rotate:
+class Rotate(msgspec.Struct, frozen=True):
     """The token is current: rotate it, if its hash is still current at the time of the write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True):
     """Return the same successor again. ``record`` is the same object that was read if nothing needs writing."""
 
     record: SessionRecord
@@ -71,25 +71,21 @@ class Replay:
     """Two parties seem to refresh in step: report it once per generation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reuse:
+class Reuse(msgspec.Struct, frozen=True):
     """Two parties hold this session."""
 
     subtype: ReuseSubtype
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(msgspec.Struct, frozen=True):
     """The store was rolled back: continue from the presented token, if the row is unchanged when it is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(msgspec.Struct, frozen=True):
     """The family forked after a roll-back: end the session, if the row is unchanged when it is written. Not theft."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(msgspec.Struct, frozen=True):
     """The session cannot be refreshed. Not theft."""
 
     reason: Refusal

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from reseal.core.access_token import Claims
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPair:
+class TokenPair(msgspec.Struct, frozen=True, gc=False):
     """The credentials of one generation. Its ``repr`` shows none of them."""
 
     claims: Claims
@@ -21,3 +22,6 @@ class TokenPair:
 
     def __repr__(self) -> str:
         return f"TokenPair({self.claims!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("claims", self.claims)]

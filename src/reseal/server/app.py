@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -196,7 +195,7 @@ class Service:
     def _note(self, event: Event) -> None:
         self.metrics.count_event(event)
         caller = CURRENT.get().name
-        self._on_event(replace(event, by=caller) if caller else event)
+        self._on_event(msgspec.structs.replace(event, by=caller) if caller else event)
 
     def _version(self, request: Request, operation: Operation) -> Version:
         if not operation.versioned:

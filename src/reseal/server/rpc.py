@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import structs
+from msgspec.structs import replace
 
 from reseal._async.engine import AsyncEngine
 from reseal._async.not_before import Ended

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from itertools import islice
+
+from msgspec.structs import replace
 
 from reseal.core.events import Event
 from reseal.core.outbox import EventPage, Occurrence, PurgedEvents, Retention, to_event

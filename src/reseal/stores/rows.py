@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from reseal.core import outbox, purging
@@ -28,7 +27,7 @@ Key = tuple[str, str, str]
 _BROKEN: Final = "\ufffd"
 _NO_END: Final = 2**63 - 1
 
-_FIELDS: Final = tuple(field.name for field in fields(SessionRecord))
+_FIELDS: Final = SessionRecord.__struct_fields__
 COLUMNS: Final = tuple(column for name in _FIELDS for column in (Device._fields if name == "device" else (name,)))
 """The columns of a session, in the order of the fields of its record: what a query selects as ``{columns}``."""
 _FIXED: Final = frozenset({"handle", "user_id", "created_at", "absolute_expires_at", "version"})
@@ -54,7 +53,7 @@ def fragments(table: str, parameter: str) -> dict[str, str]:
 
 
 def _compiled_reader() -> Callable[[Sequence[Any]], SessionRecord]:
-    """Write the function that reads a row, as ``dataclass`` writes ``__init__``.
+    """Write the function that reads a row, as a dataclass's ``__init__`` is written.
 
     A session is read at each refresh, and a loop over its columns takes half as long again.
     """

@@ -7,8 +7,9 @@ import heapq
 import hmac
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import ConfigurationError

@@ -12,10 +12,10 @@ import os
 import uuid
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.ports import AsyncStore

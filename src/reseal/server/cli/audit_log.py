@@ -12,9 +12,10 @@ import socket
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from reseal.core.errors import ConfigurationError
 from reseal.core.events import Event, EventListener, EventName

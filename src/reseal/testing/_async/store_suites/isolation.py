@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
+
+from msgspec.structs import replace
 
 from reseal._async.ports import AsyncStore
 from reseal.core.model import EndReason, Scope

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from reseal._async.ports import AsyncStore
 from reseal.core.model import Device, EndReason, SessionRecord

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
+
+from msgspec.structs import replace
 
 from reseal._sync.ports import Store
 from reseal.core.model import EndReason, Scope

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from reseal._sync.ports import Store
 from reseal.core.model import Device, EndReason

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from reseal._sync.ports import Store
 from reseal.core.model import Device, EndReason, SessionRecord
