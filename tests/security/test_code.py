@@ -35,8 +35,10 @@ CHANCE = {
     ("random.uniform", "_async/stores/postgres_server.py"): "spreads retries in time; nobody gains by guessing it",
 }
 """Where chance is no secret, so that any generator will do; each with its reason."""
-NO_ALGORITHM = re.compile(r"Invalid(Tag|Signature)|serialization\..*|(ec|rsa|ed25519)\.\w*(PrivateKey|PublicKey)")
-"""Exceptions, file formats and types."""
+NO_ALGORITHM = re.compile(
+    r"[ab]2[ab]_base64|Invalid(Tag|Signature)|serialization\..*|(ec|rsa|ed25519)\.\w*(PrivateKey|PublicKey)"
+)
+"""Encodings, exceptions, file formats and types."""
 
 
 def where(path):

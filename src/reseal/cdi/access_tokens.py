@@ -11,10 +11,11 @@ names no version: each kind of token is valid for its own purpose only.
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode, urlsafe_b64decode
+from base64 import b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Container
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
@@ -22,7 +23,7 @@ from reseal.cdi.keys import verifying_old
 from reseal.core.access_token import LEEWAY
 from reseal.core.errors import GeneralError, InvalidInput, TryRefreshToken
 from reseal.core.key_ring import KeyRing
-from reseal.core.keys import SigningKey, b64url, signature_is_good
+from reseal.core.keys import SigningKey, signature_is_good
 
 MAX_LENGTH: Final = 65536
 """Characters; longer text is rejected unread."""
@@ -40,7 +41,7 @@ EARLY: Final = "Access token is not valid yet"
 OTHER_FORM: Final = f"{_INVALID}: not in the form in which it was written"
 
 _FIXED_HEADERS: Final = {
-    version: b64encode(f'{{"alg":"RS256","typ":"JWT","version":"{version}"}}'.encode()).decode() for version in (1, 2)
+    version: b64encode(f'{{"alg":"RS256","typ":"JWT","version":"{version}"}}'.encode()) for version in (1, 2)
 }
 _JWT_VERSIONS: Final = {"3": 3, "4": 4, "5": 5}
 _OLD: Final = {header: version for version, header in _FIXED_HEADERS.items()}
@@ -50,7 +51,29 @@ _V3: Final = frozenset({
 PROTECTED: Final = {1: frozenset[str](), 2: frozenset[str](), 3: _V3, 4: _V3 | {"tId"}, 5: _V3 | {"tId", "rsub"}}
 """Names that an application's payload may not use, by token version."""
 
-_SEGMENTS: Final = re.compile(r"[A-Za-z0-9_=+/-]+(\.[A-Za-z0-9_=+/-]+){2}", re.ASCII)
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_MEMBERS: Final[dict[str, Any]] = {
+    "iat": _Whole,
+    "exp": _Whole,
+    "sub": str,  # may be empty: the interface allows users without an id
+    "tId": _Text,
+    "rsub": str,
+    "sessionHandle": _Text,
+    "refreshTokenHash1": _Text,
+    "parentRefreshTokenHash1": _Text | None,
+    "antiCsrfToken": _Text | None,
+}
+_FORMS: Final[dict[int, Any]] = {
+    version: msgspec.defstruct(f"Form{version}", [each for each in _MEMBERS.items() if each[0] in PROTECTED[version]])
+    for version in _JWT_VERSIONS.values()
+}
+"""A JWT's own members, in the order in which they are written; the application's payload follows them."""
+_READERS: Final = {version: msgspec.json.Decoder(form) for version, form in _FORMS.items()}
+
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/="
+_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_TO_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
 _ENCODER: Final = msgspec.json.Encoder()
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 
@@ -113,10 +136,12 @@ def mint(claims: CdiClaims, key: SigningKey) -> str:
     Raises ``ProtectedClaim`` if the application's payload would overwrite the token's own members.
     """
     if claims.version < OLDEST_JWT:
-        message = f"{_FIXED_HEADERS[claims.version]}.{b64encode(_ENCODER.encode(_old_body(claims))).decode()}"
-        return f"{message}.{b64encode(key.sign(message.encode())).decode()}"
-    message = f"{_header(key.kid, key.algorithm, claims.version)}.{b64url(_ENCODER.encode(_jwt_body(claims)))}"
-    return f"{message}.{b64url(key.sign(message.encode()))}"
+        message = b"%b.%b" % (_FIXED_HEADERS[claims.version], b64encode(_ENCODER.encode(_old_body(claims))))
+        return (b"%b.%b" % (message, b64encode(key.sign(message)))).decode()
+    payload = _ENCODER.encode(_unprotected(claims.version, claims.payload))
+    body = _joined(_ENCODER.encode(_own_members(claims)), payload)
+    message = b"%b.%b" % (_header(key.kid, key.algorithm, claims.version), _b64url(body))
+    return (b"%b.%b" % (message, _b64url(key.sign(message)))).decode()
 
 
 def verify(token: str, ring: KeyRing, now: int, *, expired_too: bool = False) -> CdiClaims:
@@ -132,19 +157,19 @@ def verify(token: str, ring: KeyRing, now: int, *, expired_too: bool = False) ->
 
 def check(token: str, ring: KeyRing, now: int) -> tuple[CdiClaims, SigningKey]:
     """Verify a token, which may have expired; return its claims and its key. Raises ``TryRefreshToken``."""
-    header, body, text = _split(token)
-    message = token[: len(header) + 1 + len(body)].encode()
+    header, body, signature = _split(token)
+    message = b"%b.%b" % (header, body)
     if header in _OLD:
-        claims, key = _check_old(header, body, text, message, ring, now)
+        claims, key = _check_old(header, body, signature, message, ring, now)
     else:
-        claims, key = _check_jwt(header, body, text, message, ring, now)
+        claims, key = _check_jwt(header, body, signature, message, ring, now)
     if claims.issued_ms > now + LEEWAY * 1000:
         raise TryRefreshToken(EARLY)
     return claims, key
 
 
 def _check_old(
-    header: str, body: str, text: str, message: bytes, ring: KeyRing, now: int
+    header: bytes, body: bytes, text: bytes, message: bytes, ring: KeyRing, now: int
 ) -> tuple[CdiClaims, SigningKey]:
     signature = _standard(text)
     key = next((key for key in verifying_old(ring, now) if signature_is_good(key.public, message, signature)), None)
@@ -152,37 +177,63 @@ def _check_old(
         raise TryRefreshToken(UNVERIFIED)
     raw = _standard(body)
     claims = _from_old(_OLD[header], _object(raw))
-    _same_form(_old_body(claims), raw)
+    if _ENCODER.encode(_old_body(claims)) != raw:
+        raise TryRefreshToken(OTHER_FORM)
     return claims, key
 
 
 def _check_jwt(
-    header: str, body: str, text: str, message: bytes, ring: KeyRing, now: int
+    header: bytes, body: bytes, text: bytes, message: bytes, ring: KeyRing, now: int
 ) -> tuple[CdiClaims, SigningKey]:
-    names = _jwt_header(header)
-    key = ring.by_kid(names["kid"], now)
+    said = _read_header(header)
+    key = ring.by_kid(said.kid, now)
     if key is None:
         raise TryRefreshToken(NO_KEY)
-    if names["alg"] != key.algorithm:
+    if said.algorithm != key.algorithm:
         raise TryRefreshToken(f"{_JWT}JWT header mismatch - alg")
-    version = _JWT_VERSIONS.get(names.get("version", ""))
+    version = _JWT_VERSIONS.get(said.version)
     if version is None:
         raise TryRefreshToken(f"{_JWT}JWT header mismatch - version")
     if header != _header(key.kid, key.algorithm, version):
         raise TryRefreshToken(OTHER_FORM)
     if not signature_is_good(key.public, message, _urlsafe(text)):
         raise TryRefreshToken(UNVERIFIED)
-    raw = _urlsafe(body)
-    members = _object(raw)
-    claims = _from_jwt(version, members)
-    _same_form(_jwt_body(claims), raw)
-    _check_begun(members, now)
-    return claims, key
+    return _read_jwt(version, _urlsafe(body), now), key
 
 
-def _same_form(body: dict[str, Any], raw: bytes) -> None:
-    if _ENCODER.encode(body) != raw:
+def _read_jwt(version: int, raw: bytes, now: int) -> CdiClaims:
+    """Read the claims of a token whose signature is good. Its own members come first, then those of the payload."""
+    try:
+        own = _READERS[version].decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise TryRefreshToken(_fault(version, raw, error)) from error
+    start = _ENCODER.encode(own)[:-1]
+    payload = b"{" + raw[len(start) :].removeprefix(b",")
+    members = _object(payload) if raw.startswith(start) else {}
+    if _joined(start + b"}", _ENCODER.encode(members)) != raw or not PROTECTED[version].isdisjoint(members):
         raise TryRefreshToken(OTHER_FORM)
+    _check_begun(members, now)
+    return CdiClaims(
+        version=version,
+        handle=own.sessionHandle,
+        user_id=own.sub,
+        recipe_user_id=own.rsub if version >= NEWEST else own.sub,
+        tenant_id=own.tId if version > OLDEST_JWT else "public",
+        refresh_hash=own.refreshTokenHash1,
+        parent_hash=own.parentRefreshTokenHash1,
+        anti_csrf=own.antiCsrfToken,
+        payload=payload,
+        issued_ms=own.iat * 1000,
+        expires_ms=own.exp * 1000,
+    )
+
+
+def _fault(version: int, raw: bytes, error: Exception) -> str:
+    """Name the member without which a token is none."""
+    members = _object(raw)
+    missing = [name for name in _CLAIM_ORDER if name in PROTECTED[version] and name not in members]
+    wrong = _LAST_NAME.search(str(error))
+    return f"{INCOMPLETE} {missing[0]}" if missing else f"{INCOMPLETE} {wrong[1]}" if wrong else _INVALID
 
 
 def _check_begun(members: dict[str, Any], now: int) -> None:
@@ -193,8 +244,8 @@ def _check_begun(members: dict[str, Any], now: int) -> None:
 
 
 @lru_cache(maxsize=64)
-def _header(kid: str, algorithm: str, version: int) -> str:
-    return b64url(_ENCODER.encode({"kid": kid, "typ": "JWT", "version": str(version), "alg": algorithm}))
+def _header(kid: str, algorithm: str, version: int) -> bytes:
+    return _b64url(_ENCODER.encode({"kid": kid, "typ": "JWT", "version": str(version), "alg": algorithm}))
 
 
 def _old_body(claims: CdiClaims) -> dict[str, Any]:
@@ -211,23 +262,24 @@ def _old_body(claims: CdiClaims) -> dict[str, Any]:
     return body | {"expiryTime": claims.expires_ms, "timeCreated": claims.issued_ms}
 
 
-def _jwt_body(claims: CdiClaims) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "iat": claims.issued_ms // 1000,
-        "exp": claims.expires_ms // 1000,
-        "sub": claims.user_id,
-    }
-    if claims.version >= OLDEST_JWT + 1:
-        body["tId"] = claims.tenant_id
-    if claims.version >= NEWEST:
-        body["rsub"] = claims.recipe_user_id
-    body |= {
-        "sessionHandle": claims.handle,
-        "refreshTokenHash1": claims.refresh_hash,
-        "parentRefreshTokenHash1": claims.parent_hash,
-        "antiCsrfToken": claims.anti_csrf,
-    }
-    return body | _unprotected(claims.version, claims.payload)
+def _own_members(claims: CdiClaims) -> Any:
+    version, user_id = claims.version, claims.user_id
+    place = () if version == OLDEST_JWT else (claims.tenant_id,)
+    return _FORMS[version](
+        claims.issued_ms // 1000,
+        claims.expires_ms // 1000,
+        user_id,
+        *(place if version < NEWEST else (*place, claims.recipe_user_id)),
+        claims.handle,
+        claims.refresh_hash,
+        claims.parent_hash,
+        claims.anti_csrf,
+    )
+
+
+def _joined(first: bytes, second: bytes) -> bytes:
+    """Write the members of two JSON objects, the first of which is not empty, as one."""
+    return first if second == b"{}" else b"%b,%b" % (first[:-1], second[1:])
 
 
 def _unprotected(version: int, payload: bytes) -> dict[str, Any]:
@@ -257,46 +309,42 @@ def _from_old(version: int, body: dict[str, Any]) -> CdiClaims:
     )
 
 
-def _from_jwt(version: int, body: dict[str, Any]) -> CdiClaims:
-    missing = next((name for name in _CLAIM_ORDER if name in PROTECTED[version] and name not in body), None)
-    if missing is not None:
-        raise TryRefreshToken(f"{INCOMPLETE} {missing}")
-    user_id = _user_id(body, "sub")
-    return CdiClaims(
-        version=version,
-        handle=_text(body, "sessionHandle"),
-        user_id=user_id,
-        recipe_user_id=_user_id(body, "rsub") if version >= NEWEST else user_id,
-        tenant_id=_text(body, "tId") if version > OLDEST_JWT else "public",
-        refresh_hash=_text(body, "refreshTokenHash1"),
-        parent_hash=_text_or_none(body, "parentRefreshTokenHash1"),
-        anti_csrf=_text_or_none(body, "antiCsrfToken"),
-        payload=_ENCODER.encode({name: value for name, value in body.items() if name not in PROTECTED[version]}),
-        issued_ms=_whole(body, "iat") * 1000,
-        expires_ms=_whole(body, "exp") * 1000,
-    )
-
-
 _CLAIM_ORDER: Final = (
     "sub", "exp", "iat", "sessionHandle", "refreshTokenHash1", "parentRefreshTokenHash1", "antiCsrfToken", "tId",
     "rsub",
 )  # fmt: skip
 
 
-def _split(token: str) -> list[str]:
-    if len(token) > MAX_LENGTH or _SEGMENTS.fullmatch(token) is None:
+_LAST_NAME: Final = re.compile(r"`(?:\$\.)?(\w+)`$")
+"""The member at the end of a message about what does not fit."""
+
+
+def _split(token: str) -> list[bytes]:
+    if len(token) > MAX_LENGTH or not token.isascii():
         raise TryRefreshToken(_INVALID)
-    return token.split(".")
+    text = token.encode()
+    parts = text.split(b".")
+    if text.translate(None, _ALPHABET) != b".." or not all(parts):
+        raise TryRefreshToken(_INVALID)
+    return parts
 
 
-def _jwt_header(segment: str) -> dict[str, str]:
+class _Header(NamedTuple):
+    kid: str
+    algorithm: str
+    version: str
+
+
+@lru_cache(maxsize=64)
+def _read_header(segment: bytes) -> _Header:
+    """Read a header, which nobody has to have signed; there are as many genuine ones as keys."""
     header = _object(_urlsafe(segment))
     for name in ("typ", "alg", "kid", *(("version",) if "version" in header else ())):
         if not isinstance(header.get(name), str):
             raise TryRefreshToken(f"{_JWT}JWT header missing - {name}")
     if header["typ"] != "JWT" or header.keys() - {"typ", "alg", "kid", "version"}:
         raise TryRefreshToken(f"{_JWT}JWT header mismatch - typ")
-    return header
+    return _Header(header["kid"], header["alg"], header.get("version", ""))
 
 
 def _object(raw: bytes) -> dict[str, Any]:
@@ -332,20 +380,27 @@ def _whole(body: dict[str, Any], name: str) -> int:
     return value
 
 
-def _standard(text: str) -> bytes:
-    return _canonical(text, b64decode, lambda raw: b64encode(raw).decode())
-
-
-def _urlsafe(text: str) -> bytes:
-    return _canonical(text, lambda t: urlsafe_b64decode(t + "=" * (-len(t) % 4)), b64url)
-
-
-def _canonical(text: str, decode: Any, encode: Any) -> bytes:
-    """Decode, and accept only the canonical encoding."""
+def _standard(text: bytes) -> bytes:
+    """Decode padded base64, and accept only the canonical encoding."""
     try:
-        raw: bytes = decode(text)
+        raw = a2b_base64(text)
     except ValueError as error:
         raise TryRefreshToken(_INVALID) from error
-    if encode(raw) != text:
+    if b2a_base64(raw, newline=False) != text:
         raise TryRefreshToken(_INVALID)
     return raw
+
+
+def _urlsafe(text: bytes) -> bytes:
+    """Decode what :func:`_b64url` writes, and accept nothing else."""
+    try:
+        raw = a2b_base64(text.translate(_TO_STANDARD) + b"==")
+    except ValueError as error:
+        raise TryRefreshToken(_INVALID) from error
+    if _b64url(raw) != text:
+        raise TryRefreshToken(_INVALID)
+    return raw
+
+
+def _b64url(raw: bytes) -> bytes:
+    return b2a_base64(raw, newline=False).translate(_TO_URLSAFE).rstrip(b"=")
