@@ -30,6 +30,8 @@ FRAMEWORKS = ("aiohttp", "django", "fastapi", "flask", "litestar", "quart", "san
 SHARED = ("asgi", "guards", "interfaces", "sockets", "threads", "wsgi")
 ADAPTERS = {f"{name}{end}" for name in FRAMEWORKS + SHARED for end in ("", ".py")}
 """The frameworks that have a form of their own for requests, and what their adapters share."""
+WAYS_OUT = {"metrics"}
+"""What reports to other systems: packages, and modules of others by their path."""
 REPEATED_LINES = 6
 """So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""
 DEEPEST = 3
@@ -60,7 +62,11 @@ class Module:
 
     @property
     def is_embedded(self) -> bool:
-        return not self.is_service and not self.is_adapter
+        return not (self.is_service or self.is_adapter or self.is_way_out)
+
+    @property
+    def is_way_out(self) -> bool:
+        return self.package in WAYS_OUT or self.path.relative_to(SOURCE).as_posix() in WAYS_OUT
 
     @property
     def is_adapter(self) -> bool:
@@ -125,6 +131,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 9000, 9200),
         Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 6500, 6500),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4800),
+        Figure("lines of the ways out", size(modules, lambda module: module.is_way_out), 1500, 1500),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),

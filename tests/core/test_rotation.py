@@ -16,6 +16,7 @@ from reseal.core.rotation import (
     Fork,
     Refuse,
     Replay,
+    ReplayCause,
     Reuse,
     ReuseSubtype,
     Rotate,
@@ -250,6 +251,13 @@ def test_only_consecutive_generations_are_in_step(replayed, in_step):
     assert verdict.record.replayed == replayed | 1
 
 
+@pytest.mark.parametrize(("age", "cause"), [(WINDOW - 1, ReplayCause.RACE), (WINDOW, ReplayCause.LOST_RESPONSE)])
+def test_a_replay_after_the_race_window_is_a_lost_response(age, cause):
+    verdict = decide(row(), token(1), NOW + age, GRACEFUL)
+    assert isinstance(verdict, Replay)
+    assert verdict.cause is cause
+
+
 # -- attempt keys ---------------------------------------------------------------------------------------------------
 
 
@@ -258,7 +266,7 @@ def test_only_consecutive_generations_are_in_step(replayed, in_step):
 @pytest.mark.parametrize("age", [0, WINDOW, DAY, 29 * DAY])
 def test_the_attempt_key_of_the_rotation_is_replayed_and_nothing_is_written(policy, confirmed_at, age):
     record = row(confirmed_at=confirmed_at, collided=ALL - 1, attempt_hash=b"key")
-    assert decide(record, token(1), NOW + age, policy, b"key") == Replay(record)
+    assert decide(record, token(1), NOW + age, policy, b"key") == Replay(record, ReplayCause.LOST_RESPONSE)
 
 
 @every_policy

@@ -16,7 +16,7 @@ from reseal.core.model import Scope
 from reseal.server import health, request_log
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
-from reseal.server.metrics import Metrics, TimedStore, text_of
+from reseal.server.metrics import FAMILIES, Metrics, TimedStore
 from reseal.server.scoreboard import Scoreboard
 from reseal.testing import ManualClock
 
@@ -126,7 +126,7 @@ async def test_requests_refreshes_and_failures_are_counted(client, store):
     assert 'operation="refresh",status="200"} 2' in numbers
     assert 'operation="none",status="404"} 1' in numbers
     assert 'outcome="ok",subtype=""} 1' in numbers
-    assert 'outcome="replayed",subtype=""} 1' in numbers
+    assert 'outcome="replayed",subtype="race"} 1' in numbers
     assert "reseal_unavailable_total 1\n" in numbers
     assert "canary" not in numbers
     for line in numbers.splitlines():
@@ -162,23 +162,26 @@ def test_any_other_record_becomes_a_line_too():
 
 
 async def test_every_call_of_the_store_is_timed_whichever_the_port_has():
-    spent, inner = [], AsyncMock(AsyncStore)
-    store = TimedStore(inner, spent.append)
+    metrics, inner = Metrics(), AsyncMock(AsyncStore)
+    store = TimedStore(inner, metrics)
     calls = [name for name, call in getmembers(AsyncStore, iscoroutinefunction) if name not in {"open", "close"}]
     for name in calls:
         await getattr(store, name)(
             *(MagicMock() for each in signature(getattr(AsyncStore, name)).parameters if each != "self")
         )
         getattr(inner, name).assert_awaited_once()
-    assert len(spent) == len(calls)
+    counted = metrics.samples()["reseal_store_seconds_count"]
+    assert counted == {f'{{operation="{name}"}}': 1 for name in calls}
     assert {"claim", "get_many", "rotate"} <= set(calls)
 
 
 async def test_a_call_that_failed_is_timed_too(store):
-    spent, store.away = [], True
+    metrics, store.away = Metrics(), True
     with pytest.raises(StoreUnavailable):
-        await TimedStore(store, spent.append).get(Scope(), "handle")
-    assert len(spent) == 1
+        await TimedStore(store, metrics).get(Scope(), "handle")
+    numbers = metrics.samples()
+    assert numbers["reseal_store_seconds_count"] == {'{operation="get"}': 1}
+    assert numbers["reseal_store_errors_total"] == {'{operation="get",kind="unavailable"}': 1}
 
 
 async def test_the_numbers_of_several_workers_are_added_up_and_outlive_them(tmp_path):
@@ -187,11 +190,11 @@ async def test_the_numbers_of_several_workers_are_added_up_and_outlive_them(tmp_
         metrics = Metrics(board.found())
         for _ in range(times):
             metrics.count_request("hello", 200)
-            metrics.note_store(0.003)
+            metrics.note_store("get", 0.003)
         return board, metrics
 
     async def shown(board, metrics):
-        found = text_of(await board.total(metrics))
+        found = FAMILIES.text_of(await board.total(metrics))
         return {
             line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in found.splitlines() if line[0] != "#"
         }
@@ -201,10 +204,10 @@ async def test_the_numbers_of_several_workers_are_added_up_and_outlive_them(tmp_
     await one.write(its)
     assert (await shown(two, others))[hellos] == 5
     numbers = await shown(one, its)
-    assert numbers[hellos] == numbers["reseal_store_seconds_count"] == 5
-    assert numbers['reseal_store_seconds_bucket{le="0.005"}'] == 5
-    assert numbers['reseal_store_seconds_bucket{le="0.002"}'] == 0
-    assert numbers["reseal_store_seconds_sum"] == pytest.approx(0.015)
+    assert numbers[hellos] == numbers['reseal_store_seconds_count{operation="get"}'] == 5
+    assert numbers['reseal_store_seconds_bucket{operation="get",le="0.005"}'] == 5
+    assert numbers['reseal_store_seconds_bucket{operation="get",le="0.002"}'] == 0
+    assert numbers['reseal_store_seconds_sum{operation="get"}'] == pytest.approx(0.015)
     two.close()  # it died
     assert (await shown(one, its))[hellos] == 5
     third, more = counting(1)

@@ -153,7 +153,7 @@ class AsyncTokenFamilies:
             if isinstance(verdict, rotation.Refuse):
                 if verdict.reason is Refusal.NEWER_THAN_STORE:
                     await self._append(EventName.STORE_ROLLED_BACK, token, found.record, caller, verdict.reason.value)
-                raise self.refused(verdict.reason, token.handle, caller)
+                raise self.refused(verdict.reason, token.handle, caller, found.record)
             if found.record is None:
                 continue
             step = await self._follow(verdict, found.record, found.now, token, caller, attempt_hash)
@@ -228,10 +228,13 @@ class AsyncTokenFamilies:
         """Read one page of :meth:`list_user`."""
         return await self._store.list_user(self._scope, user_id, after, limit)
 
-    def refused(self, reason: Refusal, handle: str | None, caller: Caller) -> Unauthorised:
-        """Emit an event about a refusal, and return the error to raise."""
+    def refused(
+        self, reason: Refusal, handle: str | None, caller: Caller, record: SessionRecord | None = None
+    ) -> Unauthorised:
+        """Emit an event about a refusal, and return the error to raise. ``record``: the session, if it was read."""
+        user_id = None if record is None else record.user_id
         name = EventName.STORE_ROLLED_BACK if reason is Refusal.NEWER_THAN_STORE else EventName.REFRESH_REFUSED
-        self._emitter.emit(name, caller, session_handle=handle, reason=reason.value)
+        self._emitter.emit(name, caller, session_handle=handle, user_id=user_id, reason=reason.value)
         return Unauthorised(reason)
 
     async def _rotate(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
@@ -308,13 +311,13 @@ class AsyncTokenFamilies:
         )
         successor = next((each for each in opened if each is not None), None)
         if successor is None or not hmac.compare_digest(successor.hash, record.current_hash):
-            raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller)
-        reports = self._emitter.draft(EventName.SESSION_REPLAYED, caller)
+            raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller, record)
+        reports = self._emitter.draft(EventName.SESSION_REPLAYED, caller, reason=verdict.cause.value)
         if verdict.in_step:
             reports += self._emitter.draft(EventName.SESSION_IN_STEP, caller, other=record.device)
         if record is not found.record and not await self._store.replace(self._scope, record, reports):
             return None
-        self._emitter.emit_for(EventName.SESSION_REPLAYED, record, caller)
+        self._emitter.emit_for(EventName.SESSION_REPLAYED, record, caller, reason=verdict.cause.value)
         if verdict.in_step:
             self._emitter.emit_for(EventName.SESSION_IN_STEP, record, caller, other=record.device)
         return Step(record, successor, found.now)

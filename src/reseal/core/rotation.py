@@ -59,6 +59,16 @@ class ReuseSubtype(StrEnum):
     OLDER = "older"
 
 
+class ReplayCause(StrEnum):
+    """Why a client presented a previous token: another tab was first, or the response with its successor was lost.
+
+    Within the race window the two cannot be distinguished, except by an attempt key: they count as a race.
+    """
+
+    RACE = "race"
+    LOST_RESPONSE = "lost_response"
+
+
 class Rotate(msgspec.Struct, frozen=True):
     """The token is current: rotate it, if its hash is still current at the time of the write."""
 
@@ -67,6 +77,7 @@ class Replay(msgspec.Struct, frozen=True):
     """Return the same successor again. ``record`` is the same object that was read if nothing needs writing."""
 
     record: SessionRecord
+    cause: ReplayCause
     in_step: bool = False
     """Two parties seem to refresh in step: report it once per generation."""
 
@@ -230,16 +241,16 @@ def redated(record: SessionRecord, now: int) -> SessionRecord:
 
 def _previous_presented(record: SessionRecord, now: int, policy: Policy, attempt_hash: bytes | None) -> Verdict:
     if attempt_hash is not None and record.attempt_hash is not None and _same(attempt_hash, record.attempt_hash):
-        return Replay(record)
+        return Replay(record, ReplayCause.LOST_RESPONSE)
     age = now - record.rotated_at
     if age < policy.race_window:
-        return _replay(record)
+        return _replay(record, ReplayCause.RACE)
     if not _response_may_be_lost(record, age, policy):
         return Reuse(ReuseSubtype.PREVIOUS)
     counted = _count(record, another=attempt_hash is not None or record.attempt_hash is not None)
     if register.is_full(counted.collided, counted.estranged):
         return Reuse(ReuseSubtype.PREVIOUS)
-    return _replay(counted)
+    return _replay(counted, ReplayCause.LOST_RESPONSE)
 
 
 def _response_may_be_lost(record: SessionRecord, age: int, policy: Policy) -> bool:
@@ -256,12 +267,12 @@ def _count(record: SessionRecord, *, another: bool) -> SessionRecord:
     return replace(record, collided=collided, estranged=estranged)
 
 
-def _replay(record: SessionRecord) -> Replay:
+def _replay(record: SessionRecord, cause: ReplayCause) -> Replay:
     """Mark the generation as replayed, once, and detect several in a row."""
     if record.replayed & 1:
-        return Replay(record)
+        return Replay(record, cause)
     noted = replace(record, replayed=record.replayed | 1)
-    return Replay(noted, in_step=register.in_a_row(noted.replayed) >= IN_STEP)
+    return Replay(noted, cause, in_step=register.in_a_row(noted.replayed) >= IN_STEP)
 
 
 def _same(a: bytes, b: bytes) -> bool:

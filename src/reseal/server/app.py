@@ -37,6 +37,7 @@ from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
 from reseal.core.events import Caller, Event, EventListener
 from reseal.correlation import harmless
 from reseal.log import LOGGER, log_event
+from reseal.metrics.exposition import CONTENT_TYPE
 from reseal.server import request_log, rpc
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
@@ -47,7 +48,7 @@ from reseal.server.http.exchange import KNOWN
 from reseal.server.http.messages import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
 from reseal.server.live_keys import LiveKeys
-from reseal.server.metrics import CONTENT_TYPE, Metrics, TimedStore, text_of
+from reseal.server.metrics import FAMILIES, REFRESHES, Metrics, TimedStore
 from reseal.server.operations.call import Call, ServiceFacts
 from reseal.server.permits import CURRENT, check_permit
 from reseal.server.routes import HANDLERS
@@ -88,7 +89,7 @@ class Service:
             "metrics": self._show_metrics,
         }
         self._on_event = on_event
-        watched = TimedStore(store, self.metrics.note_store)
+        watched = TimedStore(store, self.metrics)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._note)
         secrets = settings.secret_key, settings.accepted_secret_keys
         self._rpc_engines = rpc.RpcEngines(
@@ -113,7 +114,7 @@ class Service:
 
     async def numbers(self) -> str:
         """Write the numbers of all workers down for Prometheus."""
-        return text_of(await self.board.total(self.metrics) if self.board else self.metrics.samples())
+        return FAMILIES.text_of(await self.board.total(self.metrics) if self.board else self.metrics.samples())
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -127,8 +128,11 @@ class Service:
                 return
             if request.trace.known:
                 scope[KNOWN] = True
+            seconds = time.perf_counter() - began
             self.metrics.count_request(request.trace.operation, reply.status)
-            request_log.log_request(request, reply.status, time.perf_counter() - began)
+            if request.trace.operation in REFRESHES:
+                self.metrics.note_answered(reply.status, seconds)
+            request_log.log_request(request, reply.status, seconds)
             await send_reply(send, reply, (b"x-request-id", correlation_id.encode()), *self.health.headers())
 
     async def answer(self, request: Request, receive: Any) -> Reply:
@@ -190,7 +194,7 @@ class Service:
         return reply if number is None else msgspec.structs.replace(reply, headers=((rpc.CALL, number.encode()),))
 
     async def _show_metrics(self) -> Reply:
-        return Reply(200, (await self.numbers()).encode(), CONTENT_TYPE)
+        return Reply(200, (await self.numbers()).encode(), CONTENT_TYPE.encode())
 
     def _note(self, event: Event) -> None:
         self.metrics.count_event(event)

@@ -29,6 +29,7 @@ from reseal._async.ports import AsyncStore
 from reseal._async.purger import purge_events
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
+from reseal.metrics.exposition import CONTENT_TYPE
 from reseal.server import request_log, tls
 from reseal.server.address import Proxies
 from reseal.server.app import Service
@@ -37,7 +38,6 @@ from reseal.server.config_rules import is_loopback
 from reseal.server.crowd import Crowd, raise_limit, room_for_connections
 from reseal.server.http.connection import CROWD, REFUSED, TLS, StrictHttp
 from reseal.server.http.messages import send_reply, text_reply, value_of
-from reseal.server.metrics import CONTENT_TYPE
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
 
@@ -180,7 +180,7 @@ class Application:
                 writer.write(
                     (b"HTTP/1.1 200 OK" if found else b"HTTP/1.1 404 Not Found")
                     + b"\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-                    % (CONTENT_TYPE, len(body), body)
+                    % (CONTENT_TYPE.encode(), len(body), body)
                 )
                 await writer.drain()
         writer.close()

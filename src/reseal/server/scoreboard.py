@@ -15,7 +15,8 @@ from typing import IO, Final
 
 import msgspec
 
-from reseal.server.metrics import Metrics, Samples, counted_in, joined
+from reseal.metrics.exposition import Samples
+from reseal.server.metrics import FAMILIES, Metrics
 
 WRITE_EVERY: Final = 1.0
 """Seconds."""
@@ -33,7 +34,7 @@ class Scoreboard:
 
     def found(self) -> Samples:
         """Return the counts left in this slot by its previous owner."""
-        return counted_in(_read(self._path))
+        return FAMILIES.counted_in(_read(self._path))
 
     async def write(self, metrics: Metrics) -> None:
         """Publish this worker's metrics to the others."""
@@ -46,7 +47,7 @@ class Scoreboard:
     async def total(self, metrics: Metrics) -> Samples:
         """Return the totals of all workers. Writes its own metrics first, so that a reported count never decreases."""
         await self.write(metrics)
-        return joined([self._written, *await asyncio.to_thread(self._others)])
+        return FAMILIES.joined([self._written, *await asyncio.to_thread(self._others)])
 
     async def keep_writing(self, metrics: Metrics) -> None:
         """Write until cancelled."""
@@ -66,7 +67,7 @@ class Scoreboard:
 
     def _others(self) -> list[Samples]:
         paths = [path for path in self._folder.glob("*.json") if path != self._path]
-        return [_read(path) if _is_taken(_lock_of(path)) else counted_in(_read(path)) for path in paths]
+        return [_read(path) if _is_taken(_lock_of(path)) else FAMILIES.counted_in(_read(path)) for path in paths]
 
 
 def _place_in(folder: Path) -> tuple[IO[str], Path]:
