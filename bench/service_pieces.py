@@ -83,7 +83,7 @@ def _tokens() -> dict[str, Callable[[], object]]:
 def _requests() -> dict[str, Callable[[], object]]:
     sent = {"userId": "user-1", "userDataInJWT": {"role": "reader"}, "userDataInDatabase": {}, "enableAntiCsrf": False}
     body = json.dumps(sent).encode()
-    request = Request("POST", "/recipe/session", b"", [(b"cdi-version", b"5.4")], "127.0.0.1")
+    request = Request("POST", "/recipe/session", b"", [(b"cdi-version", b"5.4")], {b"cdi-version": b"5.4"}, "127.0.0.1")
     event = Event(
         name=EventName.SESSION_REFRESHED, at=10**12, scope=SCOPE, session_handle=HANDLE, user_id="user-1",
         device=Device("127.0.0.1", None), correlation_id=request_log.correlate(request),

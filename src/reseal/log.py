@@ -45,11 +45,28 @@ class Line(logging.LogRecord):
         }
 
 
+class LineHandler(logging.Handler):
+    """A handler that takes lines as they are. If it is alone on the logger, no record is made, which costs more."""
+
+    def take(self, level: int, text: str) -> None:
+        """Log a line of JSON."""
+        raise NotImplementedError
+
+
+def log_line(level: int, text: str) -> None:
+    """Log a line of JSON, of a level that the logger takes."""
+    handlers = LOGGER.handlers
+    if len(handlers) == 1 and not (LOGGER.propagate or LOGGER.filters) and isinstance(handlers[0], LineHandler):
+        handlers[0].take(level, text)
+    else:
+        LOGGER.handle(Line(level, text))
+
+
 def log_event(event: Event) -> None:
     """Log an event: thefts and failures as warnings, ordinary session events as information."""
     level = logging.WARNING if event.name in _LOUD else logging.INFO
     if LOGGER.isEnabledFor(level):
-        LOGGER.handle(Line(level, as_json(event)))
+        log_line(level, as_json(event))
 
 
 def as_json(event: Event) -> str:

@@ -91,7 +91,9 @@ class Application:
             await self._live(scope, receive, send)
         elif scope["type"] == "http" and self._loopback_only and not _names_loopback(scope):
             # DNS rebinding: a page must not reach an open service on loopback through its own host name
-            await send_reply(send, text_reply(403, "Forbidden: without API keys only loopback hosts are answered"))
+            await send_reply(
+                scope, send, text_reply(403, "Forbidden: without API keys only loopback hosts are answered")
+            )
         else:
             await self.service(scope, receive, send)
 

@@ -17,7 +17,7 @@ from itertools import count
 from typing import Final, TextIO
 
 from reseal.cdi.paths import PROBES
-from reseal.log import LOGGER, Line, utc
+from reseal.log import LOGGER, Line, LineHandler, log_line, utc
 from reseal.server.http.messages import Request
 
 _LEVELS: Final = {
@@ -31,6 +31,7 @@ _TOO_MANY: Final = 429
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _PROCESS: Final = os.urandom(8).hex()
 _NUMBERS: Final = count()
+_quoted: Final = json.encoder.encode_basestring_ascii
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 
 
@@ -46,18 +47,15 @@ def log_request(request: Request, status: int, seconds: float) -> None:
     too_often = request.trace.operation in PROBES or status == _TOO_MANY
     level = logging.DEBUG if too_often else logging.INFO
     if LOGGER.isEnabledFor(level):
-        members = {
-            "event": "request",
-            "time": utc(time.time_ns() // 1_000_000),
-            "operation": request.trace.operation,
-            "method": request.method if request.method in _METHODS else "other",
-            "status": status,
-            "api_key": request.trace.caller or None,
-            "ip": request.client_ip,
-            "ms": round(seconds * 1000, 2),
-            "correlation_id": request.trace.correlation_id,
-        }
-        LOGGER.handle(Line(level, json.dumps(members)))
+        trace, ip = request.trace, request.client_ip
+        log_line(
+            level,
+            f'{{"event": "request", "time": "{utc(time.time_ns() // 1_000_000)}", "operation": "{trace.operation}", '
+            f'"method": "{request.method if request.method in _METHODS else "other"}", "status": {status}, '
+            f'"api_key": {_quoted(trace.caller) if trace.caller else "null"}, '
+            f'"ip": {"null" if ip is None else _quoted(ip)}, "ms": {round(seconds * 1000, 2)}, '
+            f'"correlation_id": {_quoted(trace.correlation_id or "")}}}',
+        )
 
 
 class JsonLines(logging.Formatter):
@@ -78,7 +76,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(members)
 
 
-class OncePerTurn(logging.StreamHandler[TextIO]):
+class OncePerTurn(logging.StreamHandler[TextIO], LineHandler):
     """Batches the log lines of one event-loop turn into one write, because each write releases the interpreter lock.
 
     Warnings and above, and lines logged outside a loop, are written at once.
@@ -86,13 +84,17 @@ class OncePerTurn(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._held: list[logging.LogRecord] = []
+        self._held: list[str] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop that has a flush scheduled."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._held.append(record)
-        if record.levelno >= logging.WARNING:
+        self.take(record.levelno, self.format(record))
+
+    def take(self, level: int, text: str) -> None:
+        """Hold a formatted line."""
+        self._held.append(text)
+        if level >= logging.WARNING:
             self.flush()
         elif self._loop is None or self._loop.is_closed():
             self._flush_soon()
@@ -108,11 +110,11 @@ class OncePerTurn(logging.StreamHandler[TextIO]):
         with self.lock or nullcontext():
             held, self._held, self._loop = self._held, [], None
             try:
-                self.stream.write("".join([f"{self.format(record)}\n" for record in held]))
+                if held:
+                    self.stream.write("\n".join(held) + "\n")
                 super().flush()
             except Exception:  # noqa: BLE001 - as every handler: a failed log write must not fail a request
-                if held:
-                    self.handleError(held[0])
+                self.handleError(Line(logging.ERROR, "log lines could not be written"))
 
 
 def set_up(level: str) -> None:

@@ -33,7 +33,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -309,7 +309,7 @@ class StrictHttp(asyncio.Protocol):
                 if not exchange.done:
                     break
 
-    def default_headers(self) -> Iterable[Header]:
+    def default_headers(self) -> list[Header]:
         return self._server.default_headers
 
     def replied(self) -> None:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 ARRIVED: Final = "reseal.arrived"
 """Key of a scope's extensions for the body, if all of it came with the head."""
+REPLY: Final = "reseal.reply"
+"""Key of a scope's extensions for :meth:`Exchange.reply`: one call where ASGI takes two."""
 KNOWN: Final = "reseal.known"
 """Key of a scope, set once its request has shown a valid API key."""
 HELD_BYTES: Final = 64 * 1024
 """Bytes of a body that wait to be read before nothing more of it is taken from the connection."""
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CLOSE: Final = (b"connection", b"close")
-_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
-_LOGGER: Final = logging.getLogger("uvicorn.error")
-
 Header = tuple[bytes, bytes]
 Application = Callable[[Any, Any, Any], Awaitable[object]]
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE: Final = (b"connection", b"close")
+_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_BEGINNINGS: Final[dict[int, tuple[list[Header], bytes]]] = {}
+_LOGGER: Final = logging.getLogger("uvicorn.error")
 
 
 class Connection(Protocol):
@@ -35,8 +38,8 @@ class Connection(Protocol):
     writable: asyncio.Future[None] | None
     """While the client is slow to read: resolved once it has taken enough of what was written."""
 
-    def default_headers(self) -> Iterable[Header]:
-        """Return the headers of every reply, the date above all."""
+    def default_headers(self) -> list[Header]:
+        """Return the headers of every reply, the date above all: the same list until one of them changes."""
 
     def replied(self) -> None:
         """Go on to the next request."""
@@ -59,6 +62,7 @@ class Exchange:
     def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects: bool) -> None:
         """``expects``: the client waits for ``100 Continue`` before it sends the body (RFC 9110, section 10.1.1)."""
         self.scope: dict[str, Any] = scope
+        scope["extensions"] = {REPLY: self.reply}
         self.keep_alive: bool = keep_alive
         self.done: bool = False
         """Whether the reply is written."""
@@ -88,7 +92,7 @@ class Exchange:
         """Note that the body is whole."""
         self._whole = True
         if not self._is_read:
-            self.scope["extensions"] = {ARRIVED: b"".join(self._arrived)}
+            self.scope["extensions"][ARRIVED] = b"".join(self._arrived)
         self._notify()
 
     def abandon(self) -> None:
@@ -129,7 +133,11 @@ class Exchange:
         """Note how the reply begins; with its body, which comes in one piece, write it."""
         if message["type"] == "http.response.start":
             self._start = message
-            return
+        else:
+            await self.reply(self._start["status"], self._start["headers"], message["body"])
+
+    async def reply(self, status: int, headers: list[Header], body: bytes) -> None:
+        """Write the whole reply."""
         connection = self._connection
         if connection.writable is not None:
             await connection.writable
@@ -137,8 +145,8 @@ class Exchange:
             return
         if not self._whole:
             self.keep_alive = False
-        head = self._head(self._start["status"], self._start["headers"])
-        connection.transport.write(head if self.scope["method"] == "HEAD" else head + message["body"])
+        head = self._head(status, headers)
+        connection.transport.write(head if self.scope["method"] == "HEAD" else head + body)
         self.done, self._arrived = True, []
         if self._held > HELD_BYTES:
             connection.transport.resume_reading()
@@ -149,18 +157,27 @@ class Exchange:
             connection.linger()
 
     def _head(self, status: int, headers: list[Header]) -> bytes:
-        named = [*self._connection.default_headers(), *headers]
-        if _CLOSE in named:
+        if _CLOSE in headers:
             self.keep_alive = False
         elif not self.keep_alive:
-            named.append(_CLOSE)
-        lines = [_LINES[status]]
-        lines += [b"%b: %b" % header for header in named]
-        head = b"\r\n".join(lines)
-        if head.count(b"\n") != len(named) or head.count(b"\r") != len(named):
-            raise ValueError("a line break in a header would be the beginning of another")
-        return head + b"\r\n\r\n"
+            headers = [*headers, _CLOSE]
+        return _beginning(status, self._connection.default_headers()) + _lines(headers) + b"\r\n"
 
     def _notify(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
+
+
+def _beginning(status: int, common: list[Header]) -> bytes:
+    """Return the status line and the headers of every reply, which stay the same for a second."""
+    known = _BEGINNINGS.get(status)
+    if known is None or known[0] is not common:
+        known = _BEGINNINGS[status] = common, _LINES[status] + _lines(common)
+    return known[1]
+
+
+def _lines(headers: list[Header]) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
+        raise ValueError("a line break in a header would be the beginning of another")
+    return lines

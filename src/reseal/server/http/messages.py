@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -10,7 +11,7 @@ import msgspec
 
 from reseal.cdi.problem import Problem
 from reseal.server.address import Proxies
-from reseal.server.http.exchange import ARRIVED
+from reseal.server.http.exchange import ARRIVED, REPLY, Header
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a request body; the largest honest one is a payload of some kilobytes."""
@@ -18,7 +19,7 @@ PATIENCE: Final = 10.0
 """Seconds that a caller may take to send a body."""
 NO_PROXIES: Final = Proxies(())
 _DIGITS: Final = 15
-_NOTHING: Final[dict[str, bytes]] = {}
+_NOTHING: Final[dict[str, Any]] = {}
 JSON_TYPE: Final = b"application/json; charset=UTF-8"
 TEXT_TYPE: Final = b"text/html; charset=UTF-8"
 
@@ -41,7 +42,9 @@ class Request(msgspec.Struct, frozen=True):
     path: str
     query: bytes
     """As it was sent; read only when the caller is known."""
-    headers: list[tuple[bytes, bytes]]
+    headers: list[Header]
+    first: dict[bytes, bytes]
+    """The headers by name; the first one where several have the same."""
     client_ip: str | None
     """In its normal form; ``None`` if it is not known."""
     arrived: bytes | None = None
@@ -50,11 +53,12 @@ class Request(msgspec.Struct, frozen=True):
 
     def header(self, name: bytes) -> str | None:
         """Read a header; the first one if it is repeated."""
-        return value_of(name, self.headers)
+        value = self.first.get(name)
+        return None if value is None else value.decode("latin-1").strip()
 
     def all_of(self, name: bytes) -> list[str]:
         """Read a header as often as it was sent."""
-        return values_of(name, self.headers)
+        return values_of(name, self.headers) if name in self.first else []
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -63,10 +67,10 @@ class Reply(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     content_type: bytes = JSON_TYPE
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: tuple[Header, ...] = ()
 
 
-def text_reply(status: int, text: str, *headers: tuple[bytes, bytes]) -> Reply:
+def text_reply(status: int, text: str, *headers: Header) -> Reply:
     """Write a plain text; like every reply of the interface it ends with a line break."""
     return Reply(status, f"{text}\n".encode(), TEXT_TYPE, headers)
 
@@ -74,14 +78,21 @@ def text_reply(status: int, text: str, *headers: tuple[bytes, bytes]) -> Reply:
 def read_request(scope: dict[str, Any], proxies: Proxies = NO_PROXIES) -> Request:
     """Read everything but the body."""
     client, headers = scope.get("client"), scope["headers"]
-    path = unquote(scope["raw_path"].decode("latin-1")) if scope.get("raw_path") else scope["path"]
+    raw_path = scope.get("raw_path")
+    path = _path_of(raw_path) if raw_path else scope["path"]
     forwarded = values_of(b"x-forwarded-for", headers) if proxies.trusted else ()
     caller = proxies.caller(client and client[0], forwarded)
     arrived = scope.get("extensions", _NOTHING).get(ARRIVED)
-    return Request(scope["method"], path, scope["query_string"], headers, caller, arrived)
+    first = dict(reversed(headers))
+    return Request(scope["method"], path, scope["query_string"], headers, first, caller, arrived)
 
 
-def value_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> str | None:
+@lru_cache(maxsize=64)
+def _path_of(raw: bytes) -> str:
+    return unquote(raw.decode("latin-1"))
+
+
+def value_of(name: bytes, headers: list[Header]) -> str | None:
     """Read a header; the first one if it is repeated."""
     for key, value in headers:
         if key == name:
@@ -89,7 +100,7 @@ def value_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> str | None:
     return None
 
 
-def values_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> list[str]:
+def values_of(name: bytes, headers: list[Header]) -> list[str]:
     """Read a header as often as it was sent."""
     return [value.decode("latin-1").strip() for key, value in headers if key == name]
 
@@ -104,7 +115,7 @@ async def body_of(request: Request, receive: Any) -> bytes:
     return body
 
 
-async def read_body(headers: list[tuple[bytes, bytes]], receive: Any, *, patience: float = PATIENCE) -> bytes:
+async def read_body(headers: list[Header], receive: Any, *, patience: float = PATIENCE) -> bytes:
     """Read the body. Raises ``Problem``: 413 as soon as it is known to be too large, 408 after ``patience`` seconds."""
     try:
         async with asyncio.timeout(patience):
@@ -113,7 +124,7 @@ async def read_body(headers: list[tuple[bytes, bytes]], receive: Any, *, patienc
         raise Problem(408, "Request body took too long") from error
 
 
-async def _whole_body(headers: list[tuple[bytes, bytes]], receive: Any) -> bytes:
+async def _whole_body(headers: list[Header], receive: Any) -> bytes:
     length = next((value for name, value in headers if name == b"content-length"), b"0")
     if length.isdigit() and (len(length) > _DIGITS or int(length) > MAX_BODY):
         raise _too_large()
@@ -135,13 +146,17 @@ def _too_large() -> Problem:
     return Problem(413, "Request body too large")
 
 
-async def send_reply(send: Any, reply: Reply, *more_headers: tuple[bytes, bytes]) -> None:
-    """Send a reply."""
+async def send_reply(scope: dict[str, Any], send: Any, reply: Reply, *more_headers: Header) -> None:
+    """Send a reply, in one call if the server takes that."""
     headers = [
         (b"content-type", reply.content_type),
-        (b"content-length", str(len(reply.body)).encode()),
+        (b"content-length", b"%d" % len(reply.body)),
         *reply.headers,
         *more_headers,
     ]
+    at_once = scope.get("extensions", _NOTHING).get(REPLY)
+    if at_once is not None:
+        await at_once(reply.status, headers, reply.body)
+        return
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
