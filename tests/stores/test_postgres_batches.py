@@ -74,7 +74,32 @@ async def test_what_comes_together_goes_together(store, statements):
 async def test_a_lone_caller_sends_the_plain_statement(store, statements):
     await store.insert(PUBLIC, new_session())
     await store.rotate(PUBLIC, step())
-    assert statements == ["insert", "rotate"]
+    await store.get(PUBLIC, "h")
+    assert statements == ["insert", "rotate", "get"]
+
+
+async def test_sessions_read_together_are_read_in_one_statement(store, statements):
+    scopes = [Scope("a", "b"), Scope("a", "c"), PUBLIC]
+    wanted = [(scope, f"h-{n}") for n in range(5) for scope in scopes]
+    written = await asyncio.gather(*(store.insert(scope, new_session(name, str(scope))) for scope, name in wanted))
+    statements.clear()
+    others = [(Scope("b", "b"), "h-1"), (PUBLIC, "missing"), (PUBLIC, "\ud800"), (PUBLIC, "a\0b"), *wanted[:3]]
+    found = await asyncio.gather(*(store.get(scope, name) for scope, name in wanted + others))
+    assert [each.record for each in found] == [*written, None, None, None, None, *written[:3]]
+    assert statements == ["get_each"]
+
+
+async def test_who_reads_while_others_are_read_sees_what_was_written_before_he_asked(store, statements):
+    for n in range(9):
+        await store.insert(PUBLIC, new_session(f"h-{n}"))
+    statements.clear()
+    earlier = asyncio.gather(*(store.get(PUBLIC, f"h-{n}") for n in range(9)))
+    while not statements:  # noqa: ASYNC110 - a turn of the loop is what is waited for
+        await asyncio.sleep(0)
+    await store.rotate(PUBLIC, step("h-3"))
+    assert (await store.get(PUBLIC, "h-3")).record.generation == 1
+    assert {each.record.generation for each in await earlier} <= {0, 1}
+    assert [each for each in statements if each != "rotate"] == ["get_each", "get"]
 
 
 async def test_what_comes_while_a_batch_is_under_way_is_the_next_one(store, statements):

@@ -1,4 +1,4 @@
-"""Sessions in PostgreSQL: for several processes and machines. Writes that come together go as one statement."""
+"""Sessions in PostgreSQL: for several processes and machines. Calls that come together go as one statement."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
+from reseal._async.stores.batched_reads import AsyncBatchedReads
 from reseal._async.stores.batched_writes import AsyncBatchedWrites
 from reseal._async.stores.batching import Batches
 from reseal._async.stores.postgres_events import AsyncPostgresEvents
@@ -25,7 +26,7 @@ from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
 from reseal.stores.batching import Insert, Rotate
 from reseal.stores.postgres import CLOCKED_QUERIES, QUERIES
-from reseal.stores.rows import Values
+from reseal.stores.rows import Key, Values
 from reseal.stores.server_time import ServerTime
 
 POOL_SIZE: Final = 10
@@ -73,6 +74,7 @@ class AsyncPostgresStore:
         self._time = ServerTime(clock)
         self._events = AsyncPostgresEvents(self._server, self._timed)
         writes = AsyncBatchedWrites(self._fetch, _is_of_one_row, self._rotated)
+        self._gets: Batches[Key, Found] = Batches(AsyncBatchedReads(self._fetch, self._time.see).get)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(writes.insert)
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(writes.rotate)
 
@@ -84,6 +86,7 @@ class AsyncPostgresStore:
             await self._note_time()
 
     async def close(self) -> None:
+        await self._gets.finish()
         await self._inserts.finish()
         await self._rotations.finish()
         if not self._looks_only:
@@ -97,14 +100,7 @@ class AsyncPostgresStore:
         return record
 
     async def get(self, scope: Scope, handle: str) -> Found:
-        values = rows.scoped(scope) | {"handle": handle if rows.storable(handle) else ""}
-        [row] = await self._server.fetch("get", self._timed(values))
-        now, wall = row[:2]
-        self._time.see(now, wall)
-        if row[2] is None:
-            return Found(None, now)
-        rows.require_asked(row[2], (handle,))
-        return Found(rows.to_record(row[2:]), now)
+        return await self._gets.submit((*scope, handle if rows.storable(handle) else ""))
 
     async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         meant = dict.fromkeys(handles)

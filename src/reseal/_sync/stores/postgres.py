@@ -1,5 +1,5 @@
 # Generated from src/reseal/_async/stores/postgres.py by tools/unasync.py; edit that file instead.
-"""Sessions in PostgreSQL: for several processes and machines. Writes that come together go as one statement."""
+"""Sessions in PostgreSQL: for several processes and machines. Calls that come together go as one statement."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
+from reseal._sync.stores.batched_reads import BatchedReads
 from reseal._sync.stores.batched_writes import BatchedWrites
 from reseal._sync.stores.batching import Batches
 from reseal._sync.stores.postgres_events import PostgresEvents
@@ -26,7 +27,7 @@ from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
 from reseal.stores.batching import Insert, Rotate
 from reseal.stores.postgres import CLOCKED_QUERIES, QUERIES
-from reseal.stores.rows import Values
+from reseal.stores.rows import Key, Values
 from reseal.stores.server_time import ServerTime
 
 POOL_SIZE: Final = 10
@@ -74,6 +75,7 @@ class PostgresStore:
         self._time = ServerTime(clock)
         self._events = PostgresEvents(self._server, self._timed)
         writes = BatchedWrites(self._fetch, _is_of_one_row, self._rotated)
+        self._gets: Batches[Key, Found] = Batches(BatchedReads(self._fetch, self._time.see).get)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(writes.insert)
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(writes.rotate)
 
@@ -85,6 +87,7 @@ class PostgresStore:
             self._note_time()
 
     def close(self) -> None:
+        self._gets.finish()
         self._inserts.finish()
         self._rotations.finish()
         if not self._looks_only:
@@ -98,14 +101,7 @@ class PostgresStore:
         return record
 
     def get(self, scope: Scope, handle: str) -> Found:
-        values = rows.scoped(scope) | {"handle": handle if rows.storable(handle) else ""}
-        [row] = self._server.fetch("get", self._timed(values))
-        now, wall = row[:2]
-        self._time.see(now, wall)
-        if row[2] is None:
-            return Found(None, now)
-        rows.require_asked(row[2], (handle,))
-        return Found(rows.to_record(row[2:]), now)
+        return self._gets.submit((*scope, handle if rows.storable(handle) else ""))
 
     def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         meant = dict.fromkeys(handles)

@@ -188,6 +188,17 @@ SELECT
 FROM {time} AS t
 LEFT JOIN reseal_session AS s ON s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s
 
+-- name: get_each
+SELECT
+    t.now, t.wall,
+    {s.columns},
+    s.app_id, s.tenant_id
+FROM {time} AS t
+LEFT JOIN (
+    unnest(%(app_ids)b::text[], %(tenant_ids)b::text[], %(handles)b::text[]) AS w (app_id, tenant_id, handle)
+    JOIN reseal_session AS s USING (app_id, tenant_id, handle)
+) ON true
+
 -- name: get_many
 SELECT
     t.now, t.wall,
