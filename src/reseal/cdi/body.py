@@ -30,7 +30,8 @@ class Body:
             self._fields = _OBJECT.decode(raw)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise Problem(400, INVALID_JSON) from error
-        if _colons(raw) != _members(self._fields):
+        members = _members(self._fields)
+        if raw.count(b":") != members and _colons(raw) != members:  # seldom is there a colon in a text
             raise Problem(400, INVALID_JSON)
 
     def is_null(self, name: str) -> bool:
@@ -38,23 +39,31 @@ class Body:
         return name in self._fields and self._fields[name] is None
 
     def text(self, name: str) -> str:
-        return self._required(name, str)
+        value = self._fields.get(name)
+        if type(value) is str:
+            return value
+        raise _invalid(name)
 
     def text_or_none(self, name: str) -> str | None:
         return self._optional(name, str)
 
     def flag(self, name: str) -> bool:
-        return self._required(name, bool)
+        value = self._fields.get(name)
+        if type(value) is bool:
+            return value
+        raise _invalid(name)
 
     def flag_or(self, name: str, default: bool) -> bool:  # noqa: FBT001 - the default is the flag
-        value = self._optional(name, bool)
-        return default if value is None else value
+        return self.flag(name) if name in self._fields else default
 
     def flag_or_none(self, name: str) -> bool | None:
         return self._optional(name, bool)
 
     def object(self, name: str) -> dict[str, Any]:
-        return self._required(name, dict)
+        value = self._fields.get(name)
+        if type(value) is dict:
+            return value
+        raise _invalid(name)
 
     def object_or_none(self, name: str) -> dict[str, Any] | None:
         return self._optional(name, dict)
@@ -67,7 +76,9 @@ class Body:
         value = self._fields.get(name)
         if type(value) is float and math.isfinite(value):
             return int(value)
-        return self._required(name, int)
+        if type(value) is int:
+            return value
+        raise _invalid(name)
 
     def texts_or_none(self, name: str) -> list[str] | None:
         values = self._optional(name, list)
@@ -75,16 +86,13 @@ class Body:
             raise _invalid(name)
         return values
 
-    def _required(self, name: str, kind: type[T]) -> T:
+    def _optional(self, name: str, kind: type[T]) -> T | None:
         if name not in self._fields:
-            raise _invalid(name)
+            return None
         value = self._fields[name]
         if type(value) is not kind:
             raise _invalid(name)
         return value
-
-    def _optional(self, name: str, kind: type[T]) -> T | None:
-        return self._required(name, kind) if name in self._fields else None
 
 
 class Query:
@@ -112,16 +120,18 @@ class Query:
         return self._pairs[name] == "true" if name in self._pairs else default
 
 
+NO_QUERY: Final = Query(b"")
+
+
 def _members(value: Any) -> int:
     """Count the members of all objects in a parsed document."""
     count, rest = 0, [value]
-    while rest:
-        current = rest.pop()
-        if isinstance(current, dict):
+    for current in rest:  # grows
+        if type(current) is dict:
             count += len(current)
-            rest.extend(current.values())
-        elif isinstance(current, list):
-            rest.extend(current)
+            rest += current.values()
+        elif type(current) is list:
+            rest += current
     return count
 
 

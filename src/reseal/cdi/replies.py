@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reseal.cdi.model import SessionFacts, TokenFacts
 from reseal.cdi.versions import Version
 
 OK: Final = "OK"
@@ -69,21 +70,25 @@ class KeyFacts:
     """Public key, expiry and creation time; newest first."""
 
 
-def session(version: Version, handle: str, user_id: str, tenant_id: str, jwt_payload: bytes) -> dict[str, Any]:
+def session(version: Version, facts: SessionFacts) -> dict[str, Any]:
     """Return the session part of a reply."""
-    shown: dict[str, Any] = {"handle": handle, "userId": user_id}
-    if version >= V4_0:
-        shown["recipeUserId"] = user_id
-    shown["userDataInJWT"] = msgspec.Raw(jwt_payload)
-    if version >= V3_0:
-        shown["tenantId"] = tenant_id
-    return shown
+    payload = msgspec.Raw(facts.jwt_payload)
+    if version < V3_0:
+        return {"handle": facts.handle, "userId": facts.user_id, "userDataInJWT": payload}
+    own = {"recipeUserId": facts.user_id} if version >= V4_0 else {}
+    return {
+        "handle": facts.handle,
+        "userId": facts.user_id,
+        **own,
+        "userDataInJWT": payload,
+        "tenantId": facts.tenant_id,
+    }
 
 
-def token(version: Version, text: str, expiry: int, created: int, cookies: CookieFacts, path: str) -> dict[str, Any]:
+def token(version: Version, facts: TokenFacts, cookies: CookieFacts, path: str) -> dict[str, Any]:
     """Return the token part of a reply, with the cookie attributes of versions below 2.4."""
-    shown: dict[str, Any] = {"token": text, "expiry": expiry, "createdTime": created}
-    return shown | cookie_attributes(version, cookies, path)
+    shown: dict[str, Any] = {"token": facts.token, "expiry": facts.expiry, "createdTime": facts.created}
+    return shown if version >= V2_4 else shown | cookie_attributes(version, cookies, path)
 
 
 def cookie_attributes(version: Version, cookies: CookieFacts, path: str) -> dict[str, Any]:

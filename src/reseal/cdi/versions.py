@@ -69,5 +69,8 @@ def _not_below(bounds: Bounds, version: Version) -> Version:
 
 def token_version(version: Version) -> int:
     """Return the version of newly minted access tokens (section 3.3)."""
-    steps = ((Version(4, 0), 5), (Version(3, 0), 4), (Version(2, 21), 3), (Version(2, 0), 2))
-    return next((form for since, form in steps if version >= since), 1)
+    return _TOKENS[version]
+
+
+_STEPS: Final = ((Version(4, 0), 5), (Version(3, 0), 4), (Version(2, 21), 3), (Version(2, 0), 2), (Version(1, 0), 1))
+_TOKENS: Final = {each: next(form for since, form in _STEPS if each >= since) for each in SUPPORTED}

@@ -16,25 +16,13 @@ import msgspec
 from reseal._async.ports import AsyncStore
 from reseal.cdi import replies
 from reseal.cdi.access_tokens import ProtectedClaim
-from reseal.cdi.body import Query
-from reseal.cdi.paths import (
-    DEFAULT,
-    PROBES,
-    Access,
-    Operation,
-    Reach,
-    check_version,
-    choose,
-    locate,
-    needs_key,
-    without_header,
-)
+from reseal.cdi.body import NO_QUERY, Query
+from reseal.cdi.paths import PROBES
 from reseal.cdi.problem import WRONG_METHOD, Problem, unknown_tenant
 from reseal.cdi.signing import TokenTooLong
-from reseal.cdi.versions import Version, negotiate
 from reseal.clock import Clock, SystemClock
 from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
-from reseal.core.events import Caller, Event, EventListener
+from reseal.core.events import Event, EventListener
 from reseal.correlation import harmless
 from reseal.log import LOGGER, log_event
 from reseal.metrics.exposition import CONTENT_TYPE
@@ -42,7 +30,6 @@ from reseal.server import request_log, rpc
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
-from reseal.server.end_user import device_of
 from reseal.server.health import Health
 from reseal.server.http.exchange import KNOWN
 from reseal.server.http.messages import Reply, Request, body_of, read_request, send_reply, text_reply
@@ -50,12 +37,14 @@ from reseal.server.limits import FailureLimit
 from reseal.server.live_keys import LiveKeys
 from reseal.server.metrics import FAMILIES, REFRESHES, Metrics, TimedStore
 from reseal.server.operations.call import Call, ServiceFacts
-from reseal.server.permits import CURRENT, check_permit
-from reseal.server.routes import HANDLERS
+from reseal.server.permits import CURRENT, EVERYTHING, check_permit
+from reseal.server.routes import HANDLERS, Route, route
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.tenants.directory import App, Directory
 
 _UNAVAILABLE = "Session store unavailable, try again"
+_MOST_ROUTES = 1024
+"""Routes that are kept; only requests that were allowed add one."""
 
 
 class Service:
@@ -74,9 +63,6 @@ class Service:
         board: Scoreboard | None = None,
     ) -> None:
         self.settings = settings
-        self.facts: ServiceFacts = ServiceFacts(
-            settings.bounds.supported(), config_path, os.getpid() if pid is None else pid
-        )
         self.store = store
         self.clock: Clock = clock or SystemClock()
         self.random = random
@@ -91,6 +77,8 @@ class Service:
         self._on_event = on_event
         watched = TimedStore(store, self.metrics)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._note)
+        shown = settings.bounds.supported(), config_path, os.getpid() if pid is None else pid
+        self.facts: ServiceFacts = ServiceFacts(*shown, settings.cookies(), self.clock.wall, random, self.directory)
         secrets = settings.secret_key, settings.accepted_secret_keys
         self._rpc_engines = rpc.RpcEngines(
             self.directory, self.clock, *secrets, random, self._note, settings.event_outbox
@@ -99,7 +87,7 @@ class Service:
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
         self._proxies = Proxies(settings.trusted_proxies)
         self._failures = FailureLimit(settings.failures_per_minute, self.clock)
-        self._cookies = settings.cookies()
+        self._routes: dict[tuple[str, str, str | None], Route] = {}
 
     async def open(self) -> None:
         """Open the store and make sure that there are keys."""
@@ -161,25 +149,34 @@ class Service:
 
     async def _answer(self, request: Request, receive: Any) -> Reply:
         self._gate.check_address(request)
-        path = self._below_base(request.path)
-        if path.startswith(rpc.PREFIX):
-            return await self._answer_native(path, request, receive)
-        found, app_id, tenant_id = locate(path)
-        own = await self.directory.api_keys_of(app_id) if needs_key(found) else None
+        asked = request.method, request.path, request.header(b"cdi-version")
+        found = self._routes.get(asked)
+        if found is None:
+            path = self._below_base(request.path)
+            if path.startswith(rpc.PREFIX):
+                return await self._answer_native(path, request, receive)
+            found = route(request.method, path, asked[2], self.settings.bounds)
+        own = await self.directory.api_keys_of(found.app_id) if found.keyed else None
         permit = None if own is None else await self._gate.check_key(request, own)
-        operation = choose(found, request.method)
+        operation = found.operation
+        if operation is None:
+            raise found.problem or Problem(405, WRONG_METHOD)
         request.trace.operation = operation.name
-        if permit is not None:
-            check_permit(permit, operation, app_id)
+        if permit is not None and permit is not EVERYTHING:
+            check_permit(permit, operation, found.app_id)
         if operation.name in PROBES:
             return await self._probes[operation.name]()
-        version = self._version(request, operation)
-        check_version(operation, version, tenant_id)
-        app = await self._app(operation, app_id, tenant_id)
+        if found.problem is not None:
+            raise found.problem
+        app = await self._app(found)
         if own is not None and app.api_keys != own:  # it was unknown before, or has just changed
-            check_permit(await self._gate.check_key(request, app.api_keys), operation, app_id)
+            check_permit(await self._gate.check_key(request, app.api_keys), operation, found.app_id)
+        if operation.versioned and asked not in self._routes:
+            self._remember(asked, found)
         body = await body_of(request, receive)
-        outcome = await HANDLERS[operation.name](self._call(request, version, tenant_id, app, body))
+        query = Query(request.query) if request.query else NO_QUERY
+        call = Call(found.version, found.tenant_id, request, body, query, app.driver, app.tenants, self.facts)
+        outcome = await HANDLERS[operation.name](call)
         return outcome if isinstance(outcome, Reply) else Reply(200, replies.encode(outcome))
 
     async def _answer_native(self, path: str, request: Request, receive: Any) -> Reply:
@@ -201,35 +198,18 @@ class Service:
         caller = CURRENT.get().name
         self._on_event(msgspec.structs.replace(event, by=caller) if caller else event)
 
-    def _version(self, request: Request, operation: Operation) -> Version:
-        if not operation.versioned:
-            return self.settings.bounds.highest
-        sent = request.header(b"cdi-version")
-        return negotiate(sent, self.settings.bounds, without_header=without_header(operation))
-
-    async def _app(self, operation: Operation, app_id: str, tenant_id: str) -> App:
-        named = DEFAULT if operation.reach is Reach.ANY_TENANT else tenant_id
-        app = await self.directory.find(app_id, named, insist=operation.access is Access.KEYED)
+    async def _app(self, found: Route) -> App:
+        app = self.directory.fresh(found.app_id, found.known_tenant) or await self.directory.find(
+            found.app_id, found.known_tenant, insist=found.insists
+        )
         if app is None:
-            raise unknown_tenant(app_id, tenant_id)
+            raise unknown_tenant(found.app_id, found.tenant_id)
         return app
 
-    def _call(self, request: Request, version: Version, tenant_id: str, app: App, body: bytes) -> Call:
-        return Call(
-            version=version,
-            app_id=app.driver.app.app_id,
-            tenant_id=tenant_id,
-            body=body,
-            query=Query(request.query),
-            driver=app.driver,
-            tenants=app.tenants,
-            cookies=self._cookies,
-            now=self.clock.wall,
-            random=self.random,
-            caller=Caller(device_of(request), request.trace.correlation_id),
-            directory=self.directory,
-            service=self.facts,
-        )
+    def _remember(self, asked: tuple[str, str, str | None], found: Route) -> None:
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        self._routes[asked] = found
 
     def _below_base(self, path: str) -> str:
         base = self.settings.base_path

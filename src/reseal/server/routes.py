@@ -1,10 +1,27 @@
-"""The function behind each operation of ``cdi.paths``. A name without a function, or the reverse, fails at import."""
+"""From method, path and version of a request to the function that answers it.
+
+An operation of ``cdi.paths`` without a function, or the reverse, fails at import.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from reseal.cdi.paths import PROBES, ROUTES
+from reseal.cdi.paths import (
+    DEFAULT,
+    PROBES,
+    ROUTES,
+    Access,
+    Operation,
+    Reach,
+    check_version,
+    choose,
+    locate,
+    needs_key,
+    without_header,
+)
+from reseal.cdi.problem import Problem
+from reseal.cdi.versions import Bounds, Version, negotiate
 from reseal.server.operations import about, sessions, tenancy
 from reseal.server.operations.call import Handler
 
@@ -64,3 +81,45 @@ HANDLERS: Final = joined(
         "openapi": about.openapi,
     }
 )
+
+
+class Route(NamedTuple):
+    """What follows from the method, the path and the version of a request, without a look at anything else."""
+
+    keyed: bool
+    """Whether the path is closed to callers without a key."""
+    operation: Operation | None
+    """``None``: the path knows no such method."""
+    version: Version
+    app_id: str
+    tenant_id: str
+    known_tenant: str
+    """The tenant that has to exist, in that app."""
+    insists: bool
+    """Whether the store is read at once if the tenant is unknown."""
+    problem: Problem | None
+    """What is wrong with the method or the version; a caller has to show its key before it learns that."""
+
+
+def route(method: str, path: str, sent: str | None, bounds: Bounds) -> Route:
+    """Find the route of a request; ``sent``: its version. Raises ``Problem`` 404 for a path that there is not."""
+    operations, app_id, tenant_id = locate(path)
+    operation, version, problem = None, bounds.highest, None
+    try:
+        operation = choose(operations, method)
+        if operation.versioned:
+            version = negotiate(sent, bounds, without_header=without_header(operation))
+        if operation.name not in PROBES:
+            check_version(operation, version, tenant_id)
+    except Problem as error:
+        problem = error
+    return Route(
+        keyed=needs_key(operations),
+        operation=operation,
+        version=version,
+        app_id=app_id,
+        tenant_id=tenant_id,
+        known_tenant=DEFAULT if operation is not None and operation.reach is Reach.ANY_TENANT else tenant_id,
+        insists=operation is not None and operation.access is Access.KEYED,
+        problem=problem,
+    )

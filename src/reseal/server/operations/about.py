@@ -27,9 +27,11 @@ async def apiversion(call: Call) -> Reply:
 
 async def jwks(call: Call) -> http.Reply:
     ring = await call.driver.ring()
-    fresh_for = keys.jwks_max_age(ring, call.driver.app.signing_algorithm, call.now())
+    fresh_for = keys.jwks_max_age(ring, call.driver.app.signing_algorithm, call.service.now())
     cached = f"max-age={fresh_for}, must-revalidate".encode()
-    return http.Reply(200, replies.encode({"keys": keys.jwks(ring, call.now())}), headers=((b"cache-control", cached),))
+    return http.Reply(
+        200, replies.encode({"keys": keys.jwks(ring, call.service.now())}), headers=((b"cache-control", cached),)
+    )
 
 
 async def config(call: Call) -> Reply:
@@ -69,7 +71,7 @@ async def request_stats(call: Call) -> Reply:
     nothing = [NOT_COUNTED] * MINUTES_OF_A_DAY
     return {
         "status": "OK",
-        "atMinute": call.now() // 60_000,
+        "atMinute": call.service.now() // 60_000,
         "averageRequestsPerSecond": nothing,
         "peakRequestsPerSecond": nothing,
     }

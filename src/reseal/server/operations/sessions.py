@@ -7,7 +7,7 @@ from typing import Final
 from reseal.cdi import keys, replies
 from reseal.cdi.access_tokens import ProtectedClaim
 from reseal.cdi.body import Body
-from reseal.cdi.model import BranchRotatedOut, Issued, TokenFacts, Verified
+from reseal.cdi.model import BranchRotatedOut, Issued, Verified
 from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import ONLY_PUBLIC, Problem
 from reseal.cdi.replies import KeyFacts
@@ -46,7 +46,8 @@ async def create(call: Call) -> Reply:
         access_ms=access_ms,
         caller=call.caller,
     )
-    return _issued(call, issued) | await _keys(call)
+    shown = _issued(call, issued)
+    return shown if version >= V2_21 else shown | await _keys(call)
 
 
 async def verify(call: Call) -> Reply:
@@ -67,14 +68,16 @@ async def verify(call: Call) -> Reply:
             stateless=version >= V5_6,
         )
     except TryRefreshToken as error:
-        listed = await _keys(call) if version >= replies.V2_4 else {}
+        listed = await _keys(call) if replies.V2_4 <= version < V2_21 else {}
         return replies.refused("TRY_REFRESH_TOKEN", error.reason) | listed
     except BranchRotatedOut:
         return replies.refused("UNAUTHORISED", replies.ROTATED_OUT)
     except Unauthorised:
         gone = replies.BLACKLISTED if check_database else replies.PROMOTION_GONE
         return replies.refused("UNAUTHORISED", gone)
-    reply = _verified(call, verified) | await _keys(call)
+    reply = _verified(call, verified)
+    if version < V2_21:
+        reply |= await _keys(call)
     if version >= V5_6 and check_database:
         reply["payloadUpdateAvailable"] = verified.payload_update_available
     return reply
@@ -208,8 +211,8 @@ async def handshake(call: Call) -> Reply:
     app, ring = call.driver.app, await call.driver.ring()
     return replies.handshake(
         call.version,
-        _key_facts(ring, call.now(), dynamic=app.dynamic_keys),
-        call.cookies,
+        _key_facts(ring, call.service.now(), dynamic=app.dynamic_keys),
+        call.service.cookies,
         enable_anti_csrf=app.enable_anti_csrf,
         blacklisting=app.blacklisting,
         access_ms=app.access_token_ms,
@@ -233,7 +236,7 @@ async def sign_jwt(call: Call) -> Reply:
 
 async def recipe_jwks(call: Call) -> Reply:
     ring = await call.driver.ring()
-    return {"keys": keys.jwks(ring, call.now()), "status": replies.OK}
+    return {"keys": keys.jwks(ring, call.service.now()), "status": replies.OK}
 
 
 async def get_user(call: Call) -> Reply:
@@ -267,43 +270,35 @@ async def _read(call: Call, name: str) -> Reply:
 
 
 def _issued(call: Call, issued: Issued) -> Reply:
-    version, cookies, session = call.version, call.cookies, issued.session
+    version, cookies, session = call.version, call.service.cookies, issued.session
     refresh_facts = issued.refresh
     shown: Reply = {
         "status": replies.OK,
-        "session": replies.session(version, session.handle, session.user_id, session.tenant_id, session.jwt_payload),
-        "accessToken": _token(call, issued.access, cookies.access_path),
-        "refreshToken": _token(call, refresh_facts, cookies.refresh_path),
+        "session": replies.session(version, session),
+        "accessToken": replies.token(version, issued.access, cookies, cookies.access_path),
+        "refreshToken": replies.token(version, refresh_facts, cookies, cookies.refresh_path),
     }
     if version < V2_21:
         shown["idRefreshToken"] = replies.id_refresh_token(
-            version, call.random(16), refresh_facts.expiry, refresh_facts.created, cookies
+            version, call.service.random(16), refresh_facts.expiry, refresh_facts.created, cookies
         )
-    return shown if issued.anti_csrf is None else shown | {"antiCsrfToken": issued.anti_csrf}
-
-
-def _verified(call: Call, verified: Verified) -> Reply:
-    session = verified.session
-    shown: Reply = {
-        "status": replies.OK,
-        "session": replies.session(
-            call.version, session.handle, session.user_id, session.tenant_id, session.jwt_payload
-        ),
-    }
-    if verified.access is not None:
-        shown["accessToken"] = _token(call, verified.access, call.cookies.access_path)
+    if issued.anti_csrf is not None:
+        shown["antiCsrfToken"] = issued.anti_csrf
     return shown
 
 
-def _token(call: Call, facts: TokenFacts, path: str) -> Reply:
-    return replies.token(call.version, facts.token, facts.expiry, facts.created, call.cookies, path)
+def _verified(call: Call, verified: Verified) -> Reply:
+    version, cookies = call.version, call.service.cookies
+    shown: Reply = {"status": replies.OK, "session": replies.session(version, verified.session)}
+    if verified.access is not None:
+        shown["accessToken"] = replies.token(version, verified.access, cookies, cookies.access_path)
+    return shown
 
 
 async def _keys(call: Call) -> Reply:
-    if call.version >= V2_21:
-        return {}
+    """Show the signing keys, which interfaces below 2.21 do."""
     dynamic = call.driver.app.dynamic_keys
-    return replies.keys(call.version, _key_facts(await call.driver.ring(), call.now(), dynamic=dynamic))
+    return replies.keys(call.version, _key_facts(await call.driver.ring(), call.service.now(), dynamic=dynamic))
 
 
 def _key_facts(ring: KeyRing, now: int, *, dynamic: bool) -> KeyFacts:

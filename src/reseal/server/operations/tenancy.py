@@ -38,10 +38,10 @@ async def remove_app(call: Call) -> Reply:
     _through_public_app(call)
     if app_id == DEFAULT_APP:
         raise Problem(403, "The public app cannot be removed")
-    app = await call.directory.app(app_id)
+    app = await call.service.directory.app(app_id)
     if app is not None and len(app.tenants) > 1:
         raise Problem(403, f"App {app_id} still has tenants besides public; remove them first")
-    return {"status": "OK", "didExist": app is not None and await call.directory.remove(app_id, DEFAULT)}
+    return {"status": "OK", "didExist": app is not None and await call.service.directory.remove(app_id, DEFAULT)}
 
 
 async def list_apps(call: Call) -> Reply:
@@ -73,7 +73,7 @@ async def remove_tenant(call: Call) -> Reply:
     tenant_id = check_tenant_id(Body(call.body).text("tenantId"))
     if tenant_id == DEFAULT:
         raise Problem(403, "The public tenant cannot be removed; remove its app")
-    return {"status": "OK", "didExist": await call.directory.remove(call.app_id, tenant_id)}
+    return {"status": "OK", "didExist": await call.service.directory.remove(call.app_id, tenant_id)}
 
 
 async def list_tenants(call: Call) -> Reply:
@@ -94,7 +94,7 @@ async def _put_app(call: Call, sign_in: SignIn) -> Reply:
     noted, config = sign_in(body, call.version), body.object_or_none("coreConfig") or {}
     if app_id != call.app_id:
         _through_public_app(call)
-    return {"status": "OK", "createdNew": await _put(call.directory, app_id, DEFAULT, config, noted)}
+    return {"status": "OK", "createdNew": await _put(call.service.directory, app_id, DEFAULT, config, noted)}
 
 
 async def _put_tenant(call: Call, sign_in: SignIn) -> Reply:
@@ -103,7 +103,7 @@ async def _put_tenant(call: Call, sign_in: SignIn) -> Reply:
     noted, config = sign_in(body, call.version), body.object_or_none("coreConfig") or {}
     if call.tenant_id not in {DEFAULT, tenant_id}:
         raise Problem(403, "A tenant can only be changed through itself or through the public tenant")
-    return {"status": "OK", "createdNew": await _put(call.directory, call.app_id, tenant_id, config, noted)}
+    return {"status": "OK", "createdNew": await _put(call.service.directory, call.app_id, tenant_id, config, noted)}
 
 
 async def _put(
@@ -120,7 +120,7 @@ async def _put(
 
 async def _list_apps(call: Call, shown: Shown) -> Reply:
     _through_public_app(call)
-    apps = await call.directory.apps()
+    apps = await call.service.directory.apps()
     return {
         "status": "OK",
         "apps": [{"appId": app_id, "tenants": _tenants(app, call.version, shown)} for app_id, app in apps.items()],
@@ -128,7 +128,7 @@ async def _list_apps(call: Call, shown: Shown) -> Reply:
 
 
 async def _list_tenants(call: Call, shown: Shown) -> Reply:
-    app = await call.directory.app(call.app_id)
+    app = await call.service.directory.app(call.app_id)
     if app is None:
         raise unknown_tenant(call.app_id, call.tenant_id)
     return {"status": "OK", "tenants": _tenants(app, call.version, shown)}
@@ -136,7 +136,7 @@ async def _list_tenants(call: Call, shown: Shown) -> Reply:
 
 async def _get_tenant(call: Call, shown: Shown) -> Reply:
     CURRENT.get().check_tenant(call.app_id, call.tenant_id)
-    app = await call.directory.find(call.app_id, call.tenant_id, insist=True)
+    app = await call.service.directory.find(call.app_id, call.tenant_id, insist=True)
     if app is None:
         return {"status": "TENANT_NOT_FOUND_ERROR"}
     return {"status": "OK"} | shown(call.tenant_id, app, call.version)

@@ -101,6 +101,13 @@ class Directory:
             self._reloading.cancel()
             await asyncio.gather(self._reloading, return_exceptions=True)
 
+    def fresh(self, app_id: str, tenant_id: str) -> App | None:
+        """Return an app that exists, with its tenant, by rows that were read a moment ago: nothing has to be done."""
+        app = self._made.get(app_id)
+        if app is None or tenant_id not in app.tenants or self._is_older_than(LOOK_AGAIN_AFTER):
+            return None
+        return app
+
     async def find(self, app_id: str, tenant_id: str, *, insist: bool = False) -> App | None:
         """Return an app if it and its tenant exist. A known one stays known while the store is unavailable.
 
