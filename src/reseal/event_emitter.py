@@ -50,6 +50,16 @@ class EventEmitter:
     def listener(self) -> EventListener:
         return self._listener
 
+    def add_listener(self, listener: EventListener) -> None:
+        """Call another listener for each later event, before the present one."""
+        present = self._listener
+
+        def both(event: Event) -> None:
+            listener(event)
+            present(event)
+
+        self._listener = both
+
     def emit(
         self,
         name: EventName,

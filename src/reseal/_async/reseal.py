@@ -339,6 +339,10 @@ class AsyncReseal:
         response.touched = True
         return RequestContext(request, self.settings, *request.credentials, response, self._now, self._events)
 
+    def observe(self, listener: EventListener) -> None:
+        """Call another listener for each later event of a request, before that of the application."""
+        self._events.add_listener(listener)
+
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Report to the listener that a request could not be served, because the store was unavailable."""
         caller = Caller(request.device, request.correlation_id)

@@ -128,6 +128,16 @@ class Engine:
         begun = self._families.begin(token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms)
         return self._issue(begun)
 
+    def observe(self, listener: EventListener) -> Store:
+        """Call another listener for each later event, before that of the application; returns the store."""
+        self._emitter.add_listener(listener)
+        self._emitters = not_before.emitters(self._clock, self._emitter.listener, self.settings.event_outbox)
+        return self._store
+
+    def signing_since(self) -> int:
+        """Return since when (ms) the present key has been signing access tokens."""
+        return self._keeper.ring.signing(self._clock.wall()).signs_from
+
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
         """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""
         return self._verifier.verify(access_token, self._clock.wall() // 1000, expired_too=expired_too)

@@ -78,7 +78,9 @@ class SessionHealth:
             evidence = self._sign_outs.match(event)
             if evidence is not None:
                 self._spurious[evidence] += 1
-        elif name is not EventName.SESSION_REFRESHED and name in _OUTCOMES:
+        elif name is EventName.SESSION_REFRESHED:
+            OUTCOME.set(OK)
+        elif name in _OUTCOMES:
             self._note_outcome(event)
 
     def _note_outcome(self, event: Event) -> None:

@@ -31,7 +31,8 @@ _DELIBERATE: Final = frozenset(
 )
 """Somebody ended the session, or its time was over: signing in again is what is expected."""
 _ENDED: Final = frozenset({Refusal.THEFT, Refusal.NOT_BEFORE, Refusal.FORKED})
-_FAMILIES: Final = re.compile(r"(Edg|OPR|SamsungBrowser|Firefox|FxiOS|CriOS|Chrome|Safari|MSIE|Trident)")
+_FAMILIES: Final = ("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari")
+"""Each comes before those that it claims to be as well."""
 _OTHER: Final = re.compile(r"[A-Za-z][\w.-]{0,39}", re.ASCII)
 
 
@@ -68,8 +69,9 @@ class SignOuts:
 
 def family_of(user_agent: str) -> str:
     """Return the browser's name, or the name with which another client's user agent begins."""
-    found = _FAMILIES.search(user_agent) or _OTHER.match(user_agent)
-    return found.group() if found else ""
+    known = next((name for name in _FAMILIES if name in user_agent), None)
+    other = _OTHER.match(user_agent)
+    return known or (other.group() if other else "")
 
 
 def network_of(ip: str) -> str:
