@@ -21,6 +21,8 @@ BELIEVED_AHEAD: Final = 60_000
 """Largest lead of the wall clock over the monotonic one that is accepted at once."""
 BELIEVED_AFTER: Final = 24 * 3600 * 1000
 """How long a larger lead must last before it is accepted."""
+_BOOT_TIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+"""The clock that counts suspended time; only Linux has it."""
 _LOGGER: Final = logging.getLogger("reseal")
 
 
@@ -51,7 +53,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> int:
-        return _steady_ns() // 1_000_000
+        return (time.monotonic_ns() if _BOOT_TIME is None else time.clock_gettime_ns(_BOOT_TIME)) // 1_000_000
 
 
 class Mark(NamedTuple):
@@ -148,11 +150,6 @@ class SteadyClock:
         self._now = max(wall, paced) if self._doubt.believes(wall - paced, at) else paced
         self._at = at
         return self._now
-
-
-def _steady_ns() -> int:
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic_ns() if clock is None else time.clock_gettime_ns(clock)
 
 
 @lru_cache(maxsize=1)

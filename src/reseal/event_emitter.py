@@ -73,20 +73,9 @@ class EventEmitter:
         note: str | None = None,
     ) -> None:
         """Emit an event."""
+        at, device, number = self._clock.wall(), caller.device, caller.correlation_id
         self._listener(
-            Event(
-                name=name,
-                at=self._clock.wall(),
-                scope=self._scope,
-                session_handle=session_handle,
-                user_id=user_id,
-                reason=reason,
-                device=caller.device,
-                other_device=other_device,
-                correlation_id=caller.correlation_id,
-                by=by,
-                note=note,
-            )
+            Event(name, at, self._scope, session_handle, user_id, reason, device, other_device, number, by, note)
         )
 
     def emit_for(
@@ -99,7 +88,8 @@ class EventEmitter:
         other: Device | None = None,
     ) -> None:
         """Emit an event about a session."""
-        self.emit(name, caller, session_handle=record.handle, user_id=record.user_id, reason=reason, other_device=other)
+        at, device, number = self._clock.wall(), caller.device, caller.correlation_id
+        self._listener(Event(name, at, self._scope, record.handle, record.user_id, reason, device, other, number))
 
     def emit_ended(self, handles: Iterable[str], user_id: str | None, reason: EndReason) -> None:
         """Emit an event for each session that was ended."""

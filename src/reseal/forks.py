@@ -82,7 +82,7 @@ class OwnLock:
 
     def __enter__(self) -> None:
         """Raise ``StoreUnavailable`` in a child, without waiting: the parent may have held the lock at the fork."""
-        if self.is_foreign:
+        if self._pid is not None and self._pid != os.getpid():
             raise StoreUnavailable(self._refusal)
         self._lock.acquire()
 

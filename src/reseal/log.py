@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 import logging
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
+
+import msgspec
+from msgspec import structs
 
 from reseal.core.events import NO_DEVICE, Event, EventName
 
@@ -62,6 +66,29 @@ def log_line(level: int, text: str) -> None:
         LOGGER.handle(Line(level, text))
 
 
+class _Members(msgspec.Struct, omit_defaults=True, gc=False):
+    """The members of a line, in their order."""
+
+    event: EventName
+    id: str | None = None
+    time: str | None = None
+    app_id: str | None = None
+    tenant_id: str | None = None
+    session_handle: str | None = None
+    user_id: str | None = None
+    reason: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    other_ip: str | None = None
+    other_user_agent: str | None = None
+    correlation_id: str | None = None
+    by: str | None = None
+    note: str | None = None
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
 def log_event(event: Event) -> None:
     """Log an event: thefts and failures as warnings, ordinary session events as information."""
     level = logging.WARNING if event.name in _LOUD else logging.INFO
@@ -71,25 +98,15 @@ def log_event(event: Event) -> None:
 
 def as_json(event: Event) -> str:
     """Return an event as one line of JSON, without empty members."""
-    other = event.other_device or NO_DEVICE
-    members = {
-        "event": event.name.value,
-        "id": event.id,
-        "time": utc(event.at),
-        "app_id": event.scope.app_id,
-        "tenant_id": event.scope.tenant_id,
-        "session_handle": event.session_handle,
-        "user_id": event.user_id,
-        "reason": event.reason,
-        "ip": event.device.ip,
-        "user_agent": event.device.user_agent,
-        "other_ip": other.ip,
-        "other_user_agent": other.user_agent,
-        "correlation_id": event.correlation_id,
-        "by": event.by,
-        "note": event.note,
-    }
-    return json.dumps({name: value for name, value in members.items() if value is not None})
+    session = event.session_handle, event.user_id, event.reason
+    devices = *event.device, *(event.other_device or NO_DEVICE)
+    cause = event.correlation_id, event.by, event.note
+    members = _Members(event.name, event.id, utc(event.at), *event.scope, *session, *devices, *cause)
+    with suppress(UnicodeEncodeError):  # of half a surrogate pair, which a caller sent
+        line = msgspec.json.format(_encode(members), indent=0).decode()
+        if line.isascii() and line.isprintable():
+            return line
+    return json.dumps({name: value for name, value in structs.asdict(members).items() if value is not None})
 
 
 def utc(moment: int) -> str:

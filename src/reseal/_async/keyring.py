@@ -56,11 +56,12 @@ class AsyncKeyRingKeeper:
         self._read_at = 0
         self._lock = PerProcess(lambda: asyncio.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
         self._loaded: dict[str, tuple[StoredKey, SigningKey]] = {}
+        self._secrets = FamilySecrets(b"", wrapping.pepper, wrapping.further_peppers)
         self.ring = KeyRing(policy)
 
     def secrets(self) -> FamilySecrets:
         """Return what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
-        return FamilySecrets(self.ring.refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
+        return self._secrets
 
     async def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
@@ -105,7 +106,7 @@ class AsyncKeyRingKeeper:
         async with self._lock.here():
             if self._clock.monotonic() - self._read_at >= LOOK_AGAIN_AFTER:
                 with suppress(StoreUnavailable):
-                    self.ring = await self._read()
+                    self._use(await self._read())
             return self.ring
 
     async def rotate(self) -> str:
@@ -113,7 +114,7 @@ class AsyncKeyRingKeeper:
         async with self._lock.here():
             added = self.ring.next(await self._now())
             await self._publish(added)
-            self.ring = await self._read()
+            self._use(await self._read())
             return added[-1].kid
 
     async def _reload(self, *, creates: bool) -> None:
@@ -124,8 +125,11 @@ class AsyncKeyRingKeeper:
         if wanted:
             await self._publish(wanted)
             ring = await self._read()
-        self.ring = ring
+        self._use(ring)
         await self._retire(now)
+
+    def _use(self, ring: KeyRing) -> None:
+        self.ring, self._secrets = ring, self._secrets._replace(refresh_key=ring.refresh_key)
 
     async def _begin(self, now: int, *, creates: bool) -> KeyRing:
         """Create the key for refresh tokens; if several processes offer one at once, the store accepts one."""
@@ -138,7 +142,7 @@ class AsyncKeyRingKeeper:
         retired = self.ring.retired(now)
         if retired:
             await self._store.remove_keys(self._app_id, retired)
-            self.ring = self.ring.without(retired)
+            self._use(self.ring.without(retired))
             for kid in retired:
                 self._report(EventName.KEY_RETIRED, kid)
 

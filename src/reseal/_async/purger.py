@@ -28,13 +28,14 @@ class AsyncPurger:
         self._calls = 0
         self._is_behind = False
 
-    async def step_if_due(self) -> None:
-        """Purge a little if it is time to; called wherever a session is written anyway. Raises nothing."""
-        now = self._clock.monotonic()
+    def is_due(self) -> bool:
+        """Count a call, and return whether it is time to purge; called wherever a session is written anyway."""
         self._calls += 1
-        if now < self._at and not (self._is_behind and self._calls >= CALLS):
-            return
-        self._at, self._calls = now + EVERY, 0
+        return self._clock.monotonic() >= self._at or (self._is_behind and self._calls >= CALLS)
+
+    async def step(self) -> None:
+        """Purge a little. Raises nothing."""
+        self._at, self._calls = self._clock.monotonic() + EVERY, 0
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
             self._is_behind = (await self._store.purge(ROWS)).looked_at >= ROWS
             self._is_behind |= await purge_events(self._store)

@@ -23,7 +23,7 @@ from reseal._sync.purger import ROWS, Purger, purge_events
 from reseal._sync.token_families import TokenFamilies, Lifetimes, Step
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
-from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, mint
+from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
@@ -80,6 +80,7 @@ class Engine:
             emitter,
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
+        self._token_limit = access_token_limit(settings)
         self._verifier = Verifier(self._keeper.ring, self._audience)
         self._purger = Purger(store, self._clock)
 
@@ -118,13 +119,15 @@ class Engine:
 
         Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``.
         """
-        self.keep_fresh()
+        if self._keeper.is_due():
+            self.keep_fresh()
         user_id = payload.check_user_id(user_id)
         public = payload.encode("jwt_payload", jwt_payload)
         private = payload.encode("session_data", session_data)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
-        self._check_size(self._claims(token.handle, user_id, 0, public, self._anti_csrf(token)))
-        self._purger.step_if_due()
+        self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token))
+        if self._purger.is_due():
+            self._purger.step()
         begun = self._families.begin(token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms)
         return self._issue(begun)
 
@@ -170,12 +173,14 @@ class Engine:
         Raises ``Unauthorised`` (with the reason), ``TokenTheftDetected`` (after the policy's response was carried
         out) or ``StoreUnavailable`` (nothing is lost: the same token may be presented again).
         """
-        self.keep_fresh()
+        if self._keeper.is_due():
+            self.keep_fresh()
         caller = caller.bounded()
         token = self._families.parse(presented, caller)
         if require_anti_csrf and not _equal(self._families.anti_csrf(token), anti_csrf or ""):
             raise self._families.refused(Refusal.ANTI_CSRF, token.handle, caller)
-        self._purger.step_if_due()
+        if self._purger.is_due():
+            self._purger.step()
         return self._issue(self._families.advance(token, caller, attempt_key))
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
@@ -203,8 +208,9 @@ class Engine:
         """
         self.keep_fresh()
         redeemed, record, now = self._families.redeem_ticket(ticket, purpose)
-        claims = self._claims(record.handle, record.user_id, redeemed.generation, record.jwt_payload, None)
-        return self._pair(claims, None, self._session_end(record, now))
+        wall = self._clock.wall()
+        claims = self._claims(record.handle, record.user_id, redeemed.generation, record.jwt_payload, None, wall)
+        return self._pair(claims, None, _session_end(record, now, wall), wall)
 
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
@@ -241,7 +247,7 @@ class Engine:
                 raise Conflict
             wanted = record.jwt_payload if public is None else actor.kept(record.jwt_payload, public)
             if public is not None:
-                self._check_size(self._claims(handle, record.user_id, record.generation, wanted, csrf))
+                self._check_size(handle, record.user_id, record.generation, wanted, csrf)
             changed = replace(
                 record,
                 session_data=record.session_data if private is None else private,
@@ -263,8 +269,9 @@ class Engine:
         self.keep_fresh()
         csrf = claims.csrf if self.settings.enable_anti_csrf else None
         generation = min(claims.gen, record.generation)
-        fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf)
-        pair = self._pair(fresh, None, self._session_end(record, self._clock.wall()))
+        now = self._clock.wall()
+        fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf, now)
+        pair = self._pair(fresh, None, _session_end(record, now, now), now)
         self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair
 
@@ -346,48 +353,40 @@ class Engine:
         return self._families.anti_csrf(token) if self.settings.enable_anti_csrf else None
 
     def _issue(self, step: Step) -> TokenPair:
-        record, token = step.record, step.token
-        claims = self._claims(
-            record.handle, record.user_id, record.generation, record.jwt_payload, self._anti_csrf(token)
-        )
+        record, csrf, now = step.record, self._anti_csrf(step.token), self._clock.wall()
+        claims = self._claims(record.handle, record.user_id, record.generation, record.jwt_payload, csrf, now)
         if self.settings.policy.confirm_by_verify and record.confirmed_at is None and record.generation > 0:
             claims = msgspec.structs.replace(claims, unconfirmed=True)
-        return self._pair(claims, token.text, self._session_end(record, step.store_now))
+        return self._pair(claims, step.token.text, _session_end(record, step.store_now, now), now)
 
-    def _claims(self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None) -> Claims:
-        now = self._clock.wall() // 1000
-        return Claims(
-            iss=self._audience.issuer,
-            aud=self._audience.audience,
-            sub=user_id,
-            iat=now,
-            exp=now + self.settings.access_token_validity,
-            tid=self._audience.tenant_id,
-            sid=handle,
-            gen=generation,
-            payload=msgspec.Raw(jwt_payload),
-            csrf=csrf,
-        )
+    def _claims(
+        self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None, now: int
+    ) -> Claims:
+        to, iat, raw = self._audience, now // 1000, msgspec.Raw(jwt_payload)
+        exp = iat + self.settings.access_token_validity
+        return Claims(to.issuer, to.audience, user_id, iat, exp, to.tenant_id, handle, generation, raw, csrf)
 
-    def _pair(self, claims: Claims, refresh: str | None, session_expires_at: int) -> TokenPair:
-        if claims.exp > session_expires_at // 1000:  # no token outlives its session
-            claims = msgspec.structs.replace(claims, exp=session_expires_at // 1000)
-        access = mint(claims, self._keeper.ring.signing(self._clock.wall()))
+    def _pair(self, claims: Claims, refresh: str | None, session_end: int, now: int) -> TokenPair:
+        if claims.exp > session_end // 1000:  # no token outlives its session
+            claims = msgspec.structs.replace(claims, exp=session_end // 1000)
+        access = mint(claims, self._keeper.ring.signing(now))
         if len(access) > MAX_LENGTH:  # a payload that was set elsewhere, by rules other than ours
             raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
-        return TokenPair(claims, access, refresh, claims.csrf, session_expires_at)
+        return TokenPair(claims, access, refresh, claims.csrf, session_end)
 
-    def _session_end(self, record: SessionRecord, store_now: int) -> int:
-        """Carry the end of a session from the store's clock to this process's, for the browser."""
-        return self._clock.wall() + max(0, record.expires_at - store_now)
-
-    def _check_size(self, claims: Claims) -> None:
+    def _check_size(self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None) -> None:
+        now = self._clock.wall()
+        claims = self._claims(handle, user_id, generation, jwt_payload, csrf, now)
         if self.settings.policy.confirm_by_verify:
             claims = msgspec.structs.replace(claims, unconfirmed=True)  # as the tokens of its refreshes will say
-        size = len(mint(claims, self._keeper.ring.signing(self._clock.wall()))) + GROWTH
-        limit = access_token_limit(self.settings)
-        if size > limit:
-            raise AccessTokenTooLarge(size, limit, payload.largest_member(bytes(claims.payload)))
+        size = length(claims, self._keeper.ring.signing(now)) + GROWTH
+        if size > self._token_limit:
+            raise AccessTokenTooLarge(size, self._token_limit, payload.largest_member(jwt_payload))
+
+
+def _session_end(record: SessionRecord, store_now: int, now: int) -> int:
+    """Carry the end of a session from the store's clock to this process's, for the browser."""
+    return now + max(0, record.expires_at - store_now)
 
 
 def _equal(a: str, b: str) -> bool:

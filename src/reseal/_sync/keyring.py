@@ -57,11 +57,12 @@ class KeyRingKeeper:
         self._read_at = 0
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108 - looked up late: gevent patches forked workers
         self._loaded: dict[str, tuple[StoredKey, SigningKey]] = {}
+        self._secrets = FamilySecrets(b"", wrapping.pepper, wrapping.further_peppers)
         self.ring = KeyRing(policy)
 
     def secrets(self) -> FamilySecrets:
         """Return what refresh tokens are made with; the pepper comes from ``secret_key`` and is empty without one."""
-        return FamilySecrets(self.ring.refresh_key, self._wrapping.pepper, self._wrapping.further_peppers)
+        return self._secrets
 
     def open(self) -> KeyRing:
         """Load the ring, creating the first keys. Raises ``ConfigurationError`` if ``secret_key`` does not fit."""
@@ -106,7 +107,7 @@ class KeyRingKeeper:
         with self._lock.here():
             if self._clock.monotonic() - self._read_at >= LOOK_AGAIN_AFTER:
                 with suppress(StoreUnavailable):
-                    self.ring = self._read()
+                    self._use(self._read())
             return self.ring
 
     def rotate(self) -> str:
@@ -114,7 +115,7 @@ class KeyRingKeeper:
         with self._lock.here():
             added = self.ring.next(self._now())
             self._publish(added)
-            self.ring = self._read()
+            self._use(self._read())
             return added[-1].kid
 
     def _reload(self, *, creates: bool) -> None:
@@ -125,8 +126,11 @@ class KeyRingKeeper:
         if wanted:
             self._publish(wanted)
             ring = self._read()
-        self.ring = ring
+        self._use(ring)
         self._retire(now)
+
+    def _use(self, ring: KeyRing) -> None:
+        self.ring, self._secrets = ring, self._secrets._replace(refresh_key=ring.refresh_key)
 
     def _begin(self, now: int, *, creates: bool) -> KeyRing:
         """Create the key for refresh tokens; if several processes offer one at once, the store accepts one."""
@@ -139,7 +143,7 @@ class KeyRingKeeper:
         retired = self.ring.retired(now)
         if retired:
             self._store.remove_keys(self._app_id, retired)
-            self.ring = self.ring.without(retired)
+            self._use(self.ring.without(retired))
             for kid in retired:
                 self._report(EventName.KEY_RETIRED, kid)
 

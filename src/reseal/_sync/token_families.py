@@ -8,7 +8,6 @@ and the sessions of the SuperTokens interface differ in nothing else.
 from __future__ import annotations
 
 import hmac
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -20,6 +19,7 @@ from reseal._sync.ports import SessionStore
 from reseal.core import attempt, outbox, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, EventName
+from reseal.core.handles import new_handle
 from reseal.core.model import (
     EndReason,
     Found,
@@ -38,6 +38,8 @@ from reseal.event_emitter import EventEmitter
 
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
+HANDLE_BYTES: Final = 16
+"""Random bytes in a session handle."""
 ADOPTED: Final = "adopted"
 """The reason in the event of a roll-back after which a family continued."""
 
@@ -89,7 +91,8 @@ class TokenFamilies:
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
         """Mint generation 0 of a new session."""
-        return self._mint(f"{uuid.UUID(bytes=self._random(16), version=4)}{handle_suffix}", 0)
+        random = self._draw(HANDLE_BYTES + refresh_token.SECRET_BYTES)
+        return self._mint(new_handle(random[:HANDLE_BYTES], handle_suffix), 0, random[HANDLE_BYTES:])
 
     def begin(
         self,
@@ -146,20 +149,15 @@ class TokenFamilies:
         """
         attempt_hash = None if attempt_key is None else attempt.hash_of(token, attempt_key)
         for _ in range(ATTEMPTS):
-            rotated = self._rotate(token, caller, attempt_hash)
-            if rotated is not None:
-                return rotated
-            found = self._store.get(self._scope, token.handle)
-            verdict = rotation.decide(found.record, token, found.now, self._policy, attempt_hash)
-            if isinstance(verdict, rotation.Refuse):
-                if verdict.reason is Refusal.NEWER_THAN_STORE:
-                    self._append(EventName.STORE_ROLLED_BACK, token, found.record, caller, verdict.reason.value)
-                raise self.refused(verdict.reason, token.handle, caller, found.record)
-            if found.record is None:
-                continue
-            step = self._follow(verdict, found.record, found.now, token, caller, attempt_hash)
-            if step is not None:
-                return step
+            successor, step = self._next(token, caller, attempt_hash)
+            reports = self._emitter.draft(EventName.SESSION_REFRESHED, caller)
+            record = self._store.rotate(self._scope, step, reports)
+            if record is not None:
+                self._emitter.emit_for(EventName.SESSION_REFRESHED, record, caller)
+                return Step(record, successor, record.rotated_at)
+            other = self._decide(token, caller, attempt_hash)
+            if other is not None:
+                return other
         raise StoreUnavailable
 
     def live(self, handle: str) -> tuple[SessionRecord, int]:
@@ -238,18 +236,21 @@ class TokenFamilies:
         self._emitter.emit(name, caller, session_handle=handle, user_id=user_id, reason=reason.value)
         return Unauthorised(reason)
 
-    def _rotate(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
-        successor, step = self._next(token, caller, attempt_hash)
-        record = self._store.rotate(self._scope, step, self._emitter.draft(EventName.SESSION_REFRESHED, caller))
-        if record is None:
-            return None
-        self._emitter.emit_for(EventName.SESSION_REFRESHED, record, caller)
-        return Step(record, successor, record.rotated_at)
+    def _decide(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
+        """Read the row, and carry out the verdict on a token that is not the current one; ``None``: try again."""
+        record, now = self._store.get(self._scope, token.handle)
+        verdict = rotation.decide(record, token, now, self._policy, attempt_hash)
+        if isinstance(verdict, rotation.Refuse):
+            if verdict.reason is Refusal.NEWER_THAN_STORE:
+                self._append(EventName.STORE_ROLLED_BACK, token, record, caller, verdict.reason.value)
+            raise self.refused(verdict.reason, token.handle, caller, record)
+        return None if record is None else self._follow(verdict, record, now, token, caller, attempt_hash)
 
     def _next(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> tuple[RefreshToken, Rotation]:
         """Mint the successor of a token, and describe the step to it."""
-        successor = self._mint(token.handle, token.generation + 1)
-        nonce = self._random(refresh_token.NONCE_BYTES)
+        random = self._draw(refresh_token.SECRET_BYTES + refresh_token.NONCE_BYTES)
+        secret, nonce = random[: refresh_token.SECRET_BYTES], random[refresh_token.SECRET_BYTES :]
+        successor = self._mint(token.handle, token.generation + 1, secret)
         step = Rotation(
             handle=token.handle,
             presented_hash=token.hash,
@@ -357,6 +358,12 @@ class TokenFamilies:
         for report in self._emitter.draft(name, caller, reason=reason, other=other):
             self._store.append_event(Occurrence(self._scope, token.handle, user_id, report, event_id))
 
-    def _mint(self, handle: str, generation: int) -> RefreshToken:
-        secret = self._random(refresh_token.SECRET_BYTES)
+    def _draw(self, size: int) -> bytes:
+        """Draw random bytes; a source that gives fewer is refused."""
+        random = self._random(size)
+        if len(random) != size:
+            raise ValueError(f"the random source gave {len(random)} bytes instead of {size}")
+        return random
+
+    def _mint(self, handle: str, generation: int, secret: bytes) -> RefreshToken:
         return refresh_token.mint(self._scope, self._secrets().refresh_key, handle, generation, secret)

@@ -70,14 +70,16 @@ class Caller(NamedTuple):
 
     def bounded(self) -> Caller:
         """Return it with each field cut to its maximum length: the caller chose the text."""
-        correlation_id = self.correlation_id and self.correlation_id[:CORRELATION_ID_MAX]
-        return Caller(Device.of(*self.device), correlation_id)
+        device, correlation_id = Device.of(*self.device), self.correlation_id
+        if device == self.device and (correlation_id is None or len(correlation_id) <= CORRELATION_ID_MAX):
+            return self
+        return Caller(device, correlation_id and correlation_id[:CORRELATION_ID_MAX])
 
 
 NOBODY: Final = Caller()
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event: its name, time (ms), session, origin and reason."""
 
     name: EventName

@@ -93,14 +93,14 @@ class KeySeries:
 
     def signing(self, now: int, *, dynamic: bool = True) -> SigningKey | None:
         """Return the newest key whose time to sign has come."""
-        return next((key for key in self._of_kind(dynamic=dynamic) if key.signs_from <= now), None)
+        for key in self.dynamic if dynamic else self.static:
+            if key.signs_from <= now:
+                return key
+        return None
 
     def signing_or_oldest(self, now: int, *, dynamic: bool = True) -> SigningKey:
         """Return the key that signs; if the clock is earlier than all keys, the oldest one."""
-        return self.signing(now, dynamic=dynamic) or self._of_kind(dynamic=dynamic)[-1]
-
-    def _of_kind(self, *, dynamic: bool) -> tuple[SigningKey, ...]:
-        return self.dynamic if dynamic else self.static
+        return self.signing(now, dynamic=dynamic) or (self.dynamic if dynamic else self.static)[-1]
 
     def changes_to(self, algorithm: str) -> bool:
         """Return whether the newest key, if there is one, is of another algorithm."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from reseal.core import base64url
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import StoredKey
 
@@ -28,6 +29,7 @@ JWKS_MAX_AGE: Final = 60
 TOKEN_TYPE: Final = "session+jwt"
 """The ``typ`` of our access tokens: no other kind of token carries it, and no verifier of ours takes another."""
 
+b64url: Final = base64url.encode
 _SHA256: Final = SHA256()
 _ECDSA: Final = ec.ECDSA(_SHA256)
 _PKCS1: Final = padding.PKCS1v15()
@@ -55,16 +57,16 @@ class SigningKey:
     def __repr__(self) -> str:
         return f"SigningKey(kid={self.kid!r}, algorithm={self.algorithm!r})"
 
+    @property
+    def signature_bytes(self) -> int:
+        """The length of its signatures."""
+        return self.public.key_size // 8 if isinstance(self.public, rsa.RSAPublicKey) else 2 * _P256_BYTES
+
     def sign(self, message: bytes) -> bytes:
         """Sign as JWS does (RFC 7518 §3.3, §3.4; RFC 8037): raw r‖s for ES256."""
-        if isinstance(self.private, ec.EllipticCurvePrivateKey):
-            r, s = decode_dss_signature(self.private.sign(message, _ECDSA))
-            return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
-        if isinstance(self.private, rsa.RSAPrivateKey):
-            return self.private.sign(message, _PKCS1, _SHA256)
         if self.private is None:
             raise TypeError("only the public half of this key is known")
-        return self.private.sign(message)
+        return _SIGNERS[self.algorithm](self.private, message)
 
 
 def signature_is_good(public: PublicKey, message: bytes, signature: bytes) -> bool:
@@ -191,11 +193,6 @@ def _number(text: str) -> int:
     return int.from_bytes(_bytes(text), "big")
 
 
-def b64url(raw: bytes) -> str:
-    """Encode as JOSE does: URL-safe, unpadded (RFC 7515 §2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def jwk(key: SigningKey) -> dict[str, str]:
     """Write the public half of a key (RFC 7517, RFC 7518 §6, RFC 8037 §2)."""
     name, use = {"kid": key.kid}, {"alg": key.algorithm, "use": "sig"}
@@ -226,6 +223,17 @@ def _key_context(app_id: str, kid: str) -> bytes:
     return f"reseal key\0{app_id}\0{kid}".encode()
 
 
+def _sign_es256(private: Any, message: bytes) -> bytes:
+    r, s = decode_dss_signature(private.sign(message, _ECDSA))
+    return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
+
+
+_SIGNERS: Final[dict[str, Callable[[Any, bytes], bytes]]] = {
+    "ES256": _sign_es256,
+    "RS256": lambda private, message: private.sign(message, _PKCS1, _SHA256),
+    "EdDSA": lambda private, message: private.sign(message),
+}
+"""By name: to ask a key for its kind takes longer than all else around a signature."""
 _GENERATORS: Final[dict[str, Callable[[int], PrivateKey]]] = {
     "ES256": lambda _bits: ec.generate_private_key(ec.SECP256R1()),
     "RS256": lambda bits: rsa.generate_private_key(65537, bits),

@@ -210,4 +210,6 @@ def printable(text: str) -> str:
 
 
 def _evidence(text: str | None, longest: int) -> str | None:
-    return None if text is None else printable(text[: 2 * longest])[:longest] or None
+    if text is None or (0 < len(text) <= longest and text.isascii() and text.isprintable()):
+        return text
+    return printable(text[: 2 * longest])[:longest] or None

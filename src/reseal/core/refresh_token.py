@@ -14,15 +14,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from reseal.core.base64url import decode, encode
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Scope
 
@@ -32,8 +33,12 @@ _B64_32: Final = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 """32 bytes in unpadded base64url, canonical: the last symbol carries four bits."""
 _SHAPE: Final = re.compile(rf"r1\.([A-Za-z0-9_-]{{1,128}})\.(0|[1-9][0-9]{{0,9}})\.({_B64_32})\.({_B64_32})", re.ASCII)
 
+_MAC_FROM: Final = -44
+"""Where the MAC begins, with its dot."""
+_SHA256: Final = SHA256()
 
-class RefreshToken(NamedTuple):
+
+class RefreshToken(msgspec.Struct, frozen=True, gc=False):
     """One refresh token, parsed or minted. Its ``repr`` shows the session and generation only."""
 
     handle: str
@@ -46,11 +51,14 @@ class RefreshToken(NamedTuple):
     def __repr__(self) -> str:
         return f"RefreshToken(handle={self.handle!r}, generation={self.generation})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("handle", self.handle), ("generation", self.generation)]
+
 
 def mint(scope: Scope, mac_key: bytes, handle: str, generation: int, secret: bytes) -> RefreshToken:
     """Mint the token of a generation. ``secret`` is 32 bytes from the system's random source."""
-    body = f"r1.{handle}.{generation}.{_encode(secret)}"
-    text = f"{body}.{_encode(_mac(scope, mac_key, body))}"
+    body = f"r1.{handle}.{generation}.{encode(secret)}"
+    text = f"{body}.{_mac(scope, mac_key, body)}"
     return RefreshToken(handle, generation, secret, text, hashlib.sha256(text.encode()).digest())
 
 
@@ -60,10 +68,9 @@ def parse(scope: Scope, mac_key: bytes, text: str) -> RefreshToken:
     if match is None:
         raise Unauthorised(Refusal.MALFORMED)
     handle, generation, secret, mac = match.groups()
-    body = text[: match.start(4) - 1]
-    if not hmac.compare_digest(_decode(mac), _mac(scope, mac_key, body)):
+    if not hmac.compare_digest(mac, _mac(scope, mac_key, text[:_MAC_FROM])):
         raise Unauthorised(Refusal.MALFORMED)
-    return RefreshToken(handle, int(generation), _decode(secret), text, hashlib.sha256(text.encode()).digest())
+    return RefreshToken(handle, int(generation), decode(secret), text, hashlib.sha256(text.encode()).digest())
 
 
 def has_shape(text: str) -> bool:
@@ -102,7 +109,7 @@ def newest_by_shape(texts: Iterable[str]) -> tuple[str, ...]:
 
 def anti_csrf(mac_key: bytes, token: RefreshToken) -> str:
     """Derive the anti-CSRF token of a generation: 256 bits that reveal nothing about the refresh token."""
-    return _encode(hmac.digest(mac_key, b"anti-csrf\0" + token.text.encode(), "sha256"))
+    return encode(hmac.digest(mac_key, b"anti-csrf\0" + token.text.encode(), "sha256"))
 
 
 def seal(presented: RefreshToken, successor: RefreshToken, pepper: bytes, nonce: bytes) -> bytes:
@@ -125,8 +132,9 @@ def open_seal(
     return mint(scope, mac_key, presented.handle, presented.generation + 1, secret)
 
 
-def _mac(scope: Scope, mac_key: bytes, body: str) -> bytes:
-    return hmac.digest(mac_key, f"{scope.app_id}\0{scope.tenant_id}\0{body}".encode(), "sha256")
+def _mac(scope: Scope, mac_key: bytes, body: str) -> str:
+    """Return the MAC as a token writes it: bytes have one form, so two texts are equal only if the bytes are."""
+    return encode(hmac.digest(mac_key, f"{scope.app_id}\0{scope.tenant_id}\0{body}".encode(), "sha256"))
 
 
 def _context(presented: RefreshToken) -> bytes:
@@ -134,12 +142,4 @@ def _context(presented: RefreshToken) -> bytes:
 
 
 def _seal_key(presented: RefreshToken, pepper: bytes, context: bytes) -> bytes:
-    return HKDF(SHA256(), 32, None, context).derive(presented.text.encode() + pepper)
-
-
-def _encode(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=")
+    return HKDF(_SHA256, 32, None, context).derive(presented.text.encode() + pepper)

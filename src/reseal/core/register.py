@@ -17,7 +17,7 @@ FULL: Final = ((8, 4), (SIZE, 7))
 _ALL: Final = (1 << SIZE) - 1
 
 
-def aged(register: int, generations: int = 1) -> int:
+def aged(register: int, generations: int) -> int:
     """Shift the register for new generations; the oldest drop out."""
     return register << min(generations, SIZE) & _ALL
 

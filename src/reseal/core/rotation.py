@@ -176,6 +176,7 @@ def begun(new: NewSession, now: int) -> SessionRecord:
 def advanced(record: SessionRecord, rotation: Rotation, now: int) -> SessionRecord:
     """Return the row after one rotation. The caller has made sure that the presented hash was current."""
     idle_end, absolute = now + rotation.idle_ms, record.absolute_expires_at
+    record = _aged(record, 1)
     return replace(
         record,
         expires_at=idle_end if absolute is None else min(idle_end, absolute),
@@ -186,9 +187,6 @@ def advanced(record: SessionRecord, rotation: Rotation, now: int) -> SessionReco
         rotated_at=now,
         confirmed_at=None,
         attempt_hash=rotation.attempt_hash,
-        replayed=register.aged(record.replayed),
-        collided=register.aged(record.collided),
-        estranged=register.aged(record.estranged),
         device=rotation.device,
         last_seen_at=now,
         version=record.version + 1,
@@ -197,16 +195,21 @@ def advanced(record: SessionRecord, rotation: Rotation, now: int) -> SessionReco
 
 def adopted(record: SessionRecord, presented: RefreshToken, rotation: Rotation, now: int) -> SessionRecord:
     """Return the row continued from a token newer than it, to be written over ``record``'s version."""
-    lost = presented.generation - record.generation
-    caught_up = replace(
-        record,
-        generation=presented.generation,
-        current_hash=presented.hash,
-        replayed=register.aged(record.replayed, lost),
-        collided=register.aged(record.collided, lost),
-        estranged=register.aged(record.estranged, lost),
-    )
+    aged = _aged(record, presented.generation - record.generation)
+    caught_up = replace(aged, generation=presented.generation, current_hash=presented.hash)
     return replace(advanced(caught_up, rotation, now), version=record.version)
+
+
+def _aged(record: SessionRecord, generations: int) -> SessionRecord:
+    """Shift the registers for new generations; those of most sessions are empty."""
+    if not (record.replayed or record.collided or record.estranged):
+        return record
+    return replace(
+        record,
+        replayed=register.aged(record.replayed, generations),
+        collided=register.aged(record.collided, generations),
+        estranged=register.aged(record.estranged, generations),
+    )
 
 
 def confirmed(record: SessionRecord, generation: int, now: int) -> SessionRecord:
