@@ -9,7 +9,7 @@ nothing by changing this part: to change it, he must already hold the credential
 from __future__ import annotations
 
 import hashlib
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from typing import Final, NamedTuple
 
 from reseal.core.errors import Refusal, Unauthorised
@@ -33,7 +33,7 @@ class Presented(NamedTuple):
 def write(native: str, *, anti_csrf: bool = True) -> str:
     """Wrap the text of a native token."""
     raw = native.encode()
-    return f"{b64encode(raw).decode()}.{_nonce(raw, anti_csrf=anti_csrf)}.{_VERSION}"
+    return f"{b2a_base64(raw, newline=False).decode()}.{_nonce(raw, anti_csrf=anti_csrf)}.{_VERSION}"
 
 
 def read(text: str) -> Presented:
@@ -42,11 +42,11 @@ def read(text: str) -> Presented:
     if len(text) > MAX_LENGTH or len(parts) != _PARTS or parts[-1] != _VERSION:
         raise Unauthorised(Refusal.MALFORMED)
     try:
-        raw = b64decode(parts[0], validate=True)
+        raw = a2b_base64(parts[0])
         native = raw.decode("ascii")
     except ValueError as error:
         raise Unauthorised(Refusal.MALFORMED) from error
-    if b64encode(raw).decode() == parts[0]:
+    if b2a_base64(raw, newline=False).decode() == parts[0]:
         for anti_csrf in (True, False):
             if _nonce(raw, anti_csrf=anti_csrf) == parts[1]:
                 return Presented(native, anti_csrf)

@@ -65,7 +65,6 @@ class Service:
         self.settings = settings
         self.store = store
         self.clock: Clock = clock or SystemClock()
-        self.random = random
         self.metrics: Metrics = Metrics(board.found() if board else None)
         self.board = board
         self.health: Health = Health(store)

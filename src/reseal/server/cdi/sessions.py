@@ -66,10 +66,12 @@ class CdiSessions:
 
     async def ring(self) -> KeyRing:
         """Return the app's signing keys, up to date."""
-        await self._keeper.open_once()
-        if self._keeper.is_due():
-            await self._keeper.keep_fresh()
-        return self._keeper.ring
+        keeper = self._keeper
+        if not keeper.ring.keys:
+            await keeper.open_once()
+        if keeper.is_due():
+            await keeper.keep_fresh()
+        return keeper.ring
 
     async def rotate_keys(self) -> str:
         """Publish a new dynamic key; it signs a minute later. Gives its ``kid``."""
@@ -187,11 +189,11 @@ class CdiSessions:
         record = await line.change(
             claims.handle, lambda r, _now: r if public is None else replace(r, jwt_payload=public)
         )
-        facts = self._facts(record, tenant_of(claims.handle))
+        facts = _facts(record, tenant_of(claims.handle))
         if claims.expires_ms < now:
             return Verified(facts)
         fresh = structs.replace(claims, payload=record.jwt_payload, issued_ms=now)
-        return Verified(facts, self._sign(fresh, static_key=record.use_static_key))
+        return Verified(facts, signing.sign(fresh, self._keeper.ring, now, static_key=record.use_static_key))
 
     async def sign_jwt(self, claims: Mapping[str, Any], issuer: str, validity_s: int, *, dynamic: bool) -> str:
         """Sign an application's own JWT. Raises ``InvalidInput``."""
@@ -232,8 +234,8 @@ class CdiSessions:
             issued_ms=now,
             expires_ms=now + self._access_ms(None, record, store_now),
         )
-        token = self._sign(fresh, static_key=record.use_static_key)
-        return Verified(self._facts(record, facts.tenant_id), token)
+        token = signing.sign(fresh, self._keeper.ring, now, static_key=record.use_static_key)
+        return Verified(_facts(record, facts.tenant_id), token)
 
     def _issue(
         self,
@@ -264,11 +266,8 @@ class CdiSessions:
         refresh = TokenFacts(
             refresh_tokens.write(step.token.text, anti_csrf=anti_csrf), now + record.expires_at - step.store_now, now
         )
-        access = self._sign(claims, static_key=record.use_static_key)
-        return Issued(self._facts(record, tenant_id), access, refresh, csrf)
-
-    def _sign(self, claims: CdiClaims, *, static_key: bool) -> TokenFacts:
-        return signing.sign(claims, self._keeper.ring, self._clock.wall(), static_key=static_key)
+        access = signing.sign(claims, self._keeper.ring, now, static_key=record.use_static_key)
+        return Issued(_facts(record, tenant_id), access, refresh, csrf)
 
     def _access_ms(self, asked: int | None, record: SessionRecord, store_now: int) -> int:
         """Return the lifetime of an access token, which never passes the absolute limit of its session."""
@@ -276,8 +275,9 @@ class CdiSessions:
         end = record.absolute_expires_at
         return full if end is None else min(full, end - store_now)
 
-    def _facts(self, record: SessionRecord, tenant_id: str) -> SessionFacts:
-        return SessionFacts(record.handle, record.user_id, tenant_id, record.jwt_payload)
+
+def _facts(record: SessionRecord, tenant_id: str) -> SessionFacts:
+    return SessionFacts(record.handle, record.user_id, tenant_id, record.jwt_payload)
 
 
 def _is_same(stored: bytes, signed: bytes) -> bool:
