@@ -148,7 +148,7 @@ async def test_what_tabs_and_thieves_of_the_simulators_did(settings, clock):
 
     @app.get("/me")
     async def me(request: Request):
-        return (await reseal.get_session(request)).user_id
+        return (await reseal.get_session(request)).get_user_id()
 
     site = Site.of(settings, sign_in=("POST", "/login"), protected=("GET", "/me"))
     await async_assert_keeps_users_signed_in(app, site, tabs=5, clock=clock)
