@@ -1,6 +1,6 @@
 """What a request costs inside the service: parser, application and log, without sockets, with a store in memory.
 
-python -m bench.service_inside [--tries 60]
+python -m bench.service_inside [--tries 60] [--algorithm ES256]
 
 Processor time of this process, the best of many tries, sixteen connections at a time: steadier than ``bench.service``
 on a machine where others work too. What a request takes besides is the system's, and the database's.
@@ -35,15 +35,22 @@ ROUNDS = 4
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tries", type=int, default=60)
+    parser.add_argument("--algorithm", default="RS256", choices=["RS256", "ES256"], help="of access tokens")
     options = parser.parse_args()
     print_machine()
     request_log.set_up("INFO")
     logging.getLogger("reseal").handlers[0].setStream(Nowhere())
-    application = Application(ServiceSettings(database_uri="memory:"))
+    application = Application(ServiceSettings(database_uri="memory:", access_token_signing_algorithm=options.algorithm))
     await application.service.open()
     clients = Clients(application)
     await clients.create()
-    calls = {"hello": clients.hello, "verify": clients.verify, "create": clients.create, "refresh": clients.refresh}
+    calls = {
+        "hello": clients.hello,
+        "verify, seen before": clients.verify,
+        "verify against the store": clients.verify_with_store,
+        "create": clients.create,
+        "refresh": clients.refresh,
+    }
     print("| request | processor time |\n|---|---|")
     for name, call in calls.items():
         print(f"| {name} | {min([await _timed(call) for _ in range(options.tries)]) * 1e6:.1f} µs |")
@@ -73,7 +80,7 @@ class Wire:
 class Clients:
     """Connections that send a request each at the same time; every call gives the seconds until all are answered."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
         state = ServerState()
         state.default_headers = [(b"date", b"Mon, 23 Nov 2026 10:00:00 GMT")]
         config = uvicorn.Config(application, log_config=None, proxy_headers=False, lifespan="off")
@@ -93,7 +100,13 @@ class Clients:
         return took
 
     async def verify(self) -> float:
-        more = {"doAntiCsrfCheck": False, "checkDatabase": False}
+        return await self._verify(with_store=False)
+
+    async def verify_with_store(self) -> float:
+        return await self._verify(with_store=True)
+
+    async def _verify(self, *, with_store: bool) -> float:
+        more = {"doAntiCsrfCheck": False, "checkDatabase": with_store}
         bodies = [COMMON | more | {"accessToken": token} for token in self._access]
         return await self._send([_post("/recipe/session/verify", body) for body in bodies])
 
@@ -112,6 +125,11 @@ class Clients:
         while not all(wire.reply for wire in self._wires):  # noqa: ASYNC110 - turns of the loop are all it takes
             await asyncio.sleep(0)
         return time.process_time() - began
+
+    @property
+    def replied(self) -> int:
+        """The bytes of the last replies."""
+        return sum(len(wire.reply) for wire in self._wires)
 
     def _tokens(self, name: str) -> list[str]:
         replies = [json.loads(wire.reply.partition(b"\r\n\r\n")[2]) for wire in self._wires]

@@ -1,0 +1,208 @@
+"""What a call costs in things that can be counted: they are the same on every machine, busy or not.
+
+python -m bench.counts            print the counts, beside the recorded ones
+python -m bench.counts --check    fail if a call has become heavier or lighter by more than 3 % than recorded
+python -m bench.counts --record   record the counts of now, in ``bench/counts.json``
+
+For each call: functions of Python and of C that are called, calls of the store, and bytes written (the reply and the
+log). The service runs without sockets and with a store in memory, as in ``service_inside``; the embedded product as a
+backend calls it. Functions are counted for one minor version of Python alone, the one of ``bench/counts.json``: each
+interpreter has its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import uvloop
+
+from bench.service_inside import CONNECTIONS, Clients
+from bench.service_pieces import Nowhere
+from reseal import AsyncReseal, RequestFacts, SessionHeaders, Settings
+from reseal._async.forwarding import AsyncForwardingStore
+from reseal._async.stores.memory import AsyncMemoryStore
+from reseal.server import request_log
+from reseal.server.app import Service
+from reseal.server.config import ServiceSettings
+from reseal.testing import ManualClock
+
+RECORDED: Final = Path(__file__).with_name("counts.json")
+PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+MOST: Final = 0.03
+"""By how much a call may differ from what is recorded."""
+WARM: Final = 4
+"""Rounds before the one that is counted."""
+
+Counts = dict[str, float]
+"""A count, of one call, by its name."""
+Act = Callable[[], Awaitable[object]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--record", action="store_true")
+    options = parser.parse_args()
+    counted = uvloop.run(count_all())
+    recorded = read_recorded()
+    if options.record:
+        RECORDED.write_text(json.dumps({"python": PYTHON, "calls": counted}, indent=2) + "\n")
+    elif options.check:
+        problems = differences(counted, recorded)
+        sys.exit("\n".join(problems) or None)
+    print_table(counted, recorded["calls"])
+
+
+def read_recorded() -> dict[str, Any]:
+    """Return the recorded counts: ``python``, the version that they are of, and ``calls``."""
+    recorded: dict[str, Any] = json.loads(RECORDED.read_text())
+    return recorded
+
+
+def differences(counted: Mapping[str, Counts], recorded: Mapping[str, Any]) -> list[str]:
+    """Say what is heavier or lighter than recorded, in a sentence each."""
+    problems = []
+    for call, counts in counted.items():
+        for name, now in counts.items():
+            before = recorded["calls"].get(call, {}).get(name, 0)
+            if name in {"python", "c"} and recorded["python"] != PYTHON:
+                continue
+            if abs(now - before) > before * MOST:
+                change = f"{now - before:+.1f} ({(now / before - 1) * 100:+.1f} %)" if before else f"{now:.1f}, new"
+                problems.append(f"{call}: {name} {change}; if that is meant, run python -m bench.counts --record")
+    return problems
+
+
+async def count_all() -> dict[str, Counts]:
+    """Count each call of the service and of the embedded product."""
+    return await _count_service() | await _count_embedded()
+
+
+class CountedStore(AsyncForwardingStore):
+    """Counts the calls that reach a store."""
+
+    calls = 0
+
+    async def _call(self, method: str, scope: Any, call: Callable[[], Awaitable[Any]]) -> Any:
+        self.calls += 1
+        return await super()._call(method, scope, call)
+
+
+class CountedLog(Nowhere):
+    """Counts the bytes of the log."""
+
+    written = 0
+
+    def write(self, text: str) -> int:
+        self.written += len(text)
+        return len(text)
+
+
+async def _count_service() -> dict[str, Counts]:
+    logger, log = logging.getLogger("reseal"), CountedLog()
+    before = logger.handlers, logger.propagate, logger.level
+    request_log.set_up("INFO")
+    logger.handlers[0].setStream(log)  # type: ignore[attr-defined]
+    clock = ManualClock()
+    store = CountedStore(AsyncMemoryStore(clock))
+    settings = ServiceSettings(database_uri="memory:", access_token_signing_algorithm="ES256")
+    service = Service(settings, store, clock=clock)
+    await service.open()
+    try:
+        return await _count_requests(Clients(service), store, log)
+    finally:
+        await service.close()
+        logger.handlers, logger.propagate = before[:2]
+        logger.setLevel(before[2])
+
+
+async def _count_requests(clients: Clients, store: CountedStore, log: CountedLog) -> dict[str, Counts]:
+    calls: dict[str, Act] = {
+        "hello": clients.hello,
+        "create": clients.create,
+        "refresh": clients.refresh,
+        "verify, seen before": clients.verify,
+        "verify against the store": clients.verify_with_store,
+    }
+    counted = {}
+    for name, call in calls.items():
+        for _ in range(WARM):
+            await call()
+        stored, logged = store.calls, log.written
+        counts = await _count(call, CONNECTIONS)
+        counts["store"] = (store.calls - stored) / CONNECTIONS
+        counts["bytes"] = round((log.written - logged + clients.replied) / CONNECTIONS, 1)
+        counted[f"service: {name}"] = counts
+    await clients.create()
+    counted["service: verify, not seen before"] = await _count(clients.verify, CONNECTIONS)
+    return counted
+
+
+async def _count_embedded() -> dict[str, Counts]:
+    clock = ManualClock()
+    settings = Settings(api_domain="https://api.example.com", database_uri="memory:")
+    async with AsyncReseal(settings, clock=clock, on_event=lambda _: None) as reseal:
+        latest = [await reseal.backend.create(f"user-{n}") for n in range(WARM + 2)]
+        cookie = f"{settings.access_cookie_name}={latest[0].access_token}".encode()
+        facts = RequestFacts("GET", "/feed", ((b"host", b"api.example.com"), (b"cookie", cookie)))
+
+        async def refresh() -> None:
+            latest.append(await reseal.backend.refresh(latest.pop().refresh_token or ""))
+
+        async def get_session() -> None:
+            await reseal.get_session(facts, SessionHeaders())
+
+        calls: dict[str, Act] = {
+            "create": lambda: reseal.backend.create("user"),
+            "refresh": refresh,
+            "get_session, seen before": get_session,
+        }
+        counted = {}
+        for name, call in calls.items():
+            for _ in range(WARM):
+                await call()
+            counted[f"embedded: {name}"] = await _count(call, 1)
+        return counted
+
+
+async def _count(call: Act, times: int) -> Counts:
+    """Count the functions of one call, which does what it does ``times`` times."""
+    seen: Counter[str] = Counter()
+
+    def note(_frame: FrameType, event: str, _arg: object) -> None:
+        seen[event] += 1
+
+    sys.setprofile(note)
+    try:
+        await call()
+    finally:
+        sys.setprofile(None)
+    return {"python": round(seen["call"] / times, 1), "c": round(seen["c_call"] / times, 1)}
+
+
+def print_table(counted: Mapping[str, Counts], recorded: Mapping[str, Counts]) -> None:
+    """Print the counts, and in brackets those that are recorded where they differ."""
+    names = ("python", "c", "store", "bytes")
+    print("| call | functions of Python | of C | calls of the store | bytes written |\n|---|---|---|---|---|")
+    for call, counts in counted.items():
+        known = recorded.get(call, {})
+        cells = [_cell(counts.get(name), known.get(name)) for name in names]
+        print(f"| {call} | {' | '.join(cells)} |")
+
+
+def _cell(now: float | None, before: float | None) -> str:
+    if now is None:
+        return "–"
+    return f"{now:g}" if before in {None, now} else f"{now:g} ({before:g})"
+
+
+if __name__ == "__main__":
+    main()
