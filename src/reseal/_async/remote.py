@@ -90,6 +90,10 @@ class AsyncRemote:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def send_along(self, inject: Callable[[dict[str, str]], object]) -> None:
+        """Have a function add headers to each call, such as those of a trace."""
+        self._calls.inject = inject
+
     async def open(self) -> None:
         """Get the public keys. Raises ``ConfigurationError``, also for a wrong API key, or ``StoreUnavailable``."""
         self._hosts.open()

@@ -58,13 +58,17 @@ class Metrics:
     def samples(self) -> Samples:
         """Return the values by name and labels; gauges of the store are at most a minute old."""
         self._sample()
-        with self._lock:
-            found = self.health.samples()
+        found = self.counted()
         if self._engine is not None:
             age = self._clock.wall() - self._engine.signing_since()
             found["reseal_signing_key_age_seconds"] = {"": max(0, age) / 1000}
         found["reseal_delivery_lag_seconds"] = {labels({"channel": name}): lag for name, lag in self._lags.items()}
         return found
+
+    def counted(self) -> Samples:
+        """Return what was counted so far, without gauges that need the store."""
+        with self._lock:
+            return self.health.samples()
 
     def _count(self, event: Event) -> None:
         with self._lock:

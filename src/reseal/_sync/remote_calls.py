@@ -40,6 +40,8 @@ class Calls:
         self._profile = profile
         self._hosts = hosts
         self._random = random
+        self.inject: Callable[[dict[str, str]], object] | None = None
+        """Adds headers to each call, such as those of a trace."""
 
     def call(
         self, name: str, outcome: type[T], *, repeatable: bool, correlation_id: str | None = None, **arguments: object
@@ -49,6 +51,8 @@ class Calls:
         followed = harmless(correlation_id) or current_id()
         number = self._random(8).hex()
         headers = {calls.CALL: number} | ({} if followed is None else {HEADER: followed})
+        if self.inject is not None:
+            self.inject(headers)
         answer = self._hosts.post(f"{calls.PREFIX}{name}", body, headers, repeatable=repeatable)
         if answer.status_code in (_OK, calls.REFUSED) and answer.headers.get(calls.CALL) != number:
             raise StoreUnavailable(f"the service gave an answer to {name} that is not one to this call")

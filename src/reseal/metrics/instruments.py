@@ -1,0 +1,36 @@
+"""The counts as observable instruments of OpenTelemetry: read when they are exported, free before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from reseal.metrics.exposition import Samples
+from reseal.metrics.health import FAMILIES
+
+COUNTERS: Final = {
+    "reseal.sessions.created": ("reseal_sessions_created_total", "{session}"),
+    "reseal.sessions.ended": ("reseal_sessions_ended_total", "{session}"),
+    "reseal.session.refreshes": ("reseal_refreshes_total", "{refresh}"),
+    "reseal.refresh.refused": ("reseal_refresh_refused_total", "{refresh}"),
+    "reseal.logouts.spurious_estimate": ("reseal_logouts_spurious_estimate_total", "{logout}"),
+    "reseal.store.errors": ("reseal_store_errors_total", "{error}"),
+}
+"""The name in Prometheus and the unit of each."""
+_LABEL: Final = re.compile(r'(\w+)="([^"]+)"')
+
+
+def publish(meter: Meter, counted: Callable[[], Samples]) -> None:
+    """Register the instruments; ``counted`` is called at each export."""
+    for name, (published, unit) in COUNTERS.items():
+        read = partial(_read, counted, published)
+        meter.create_observable_counter(name, [read], unit, FAMILIES[published].text)
+
+
+def _read(counted: Callable[[], Samples], name: str, _options: CallbackOptions) -> Iterable[Observation]:
+    for labels, value in counted().get(name, {}).items():
+        yield Observation(int(value), {f"reseal.{key}": text for key, text in _LABEL.findall(labels)})
