@@ -89,8 +89,9 @@ class UserIdsWithoutCase(MemoryStore):
 
 class LineOfNewChildren(TokenFamilies):
     def _replay(self, verdict, found, token, caller):
-        successor = self._mint(token.handle, token.generation + 1, self._random(32))
-        sealed = refresh_token.seal(token, successor, self._secrets().pepper, self._random(12))
+        keys, generation = self._secrets(), token.generation + 1
+        successor = refresh_token.mint(self._scope, keys.refresh_key, token.handle, generation, self._random(32))
+        sealed = refresh_token.seal(token, successor, keys.pepper, self._random(12))
         record = replace(verdict.record, current_hash=successor.hash, successor_sealed=sealed)
         if not self._store.replace(self._scope, record):
             return None

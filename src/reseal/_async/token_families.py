@@ -91,7 +91,8 @@ class AsyncTokenFamilies:
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
         """Mint generation 0 of a new session."""
         random = self._draw(HANDLE_BYTES + refresh_token.SECRET_BYTES)
-        return self._mint(new_handle(random[:HANDLE_BYTES], handle_suffix), 0, random[HANDLE_BYTES:])
+        handle, secret = new_handle(random[:HANDLE_BYTES], handle_suffix), random[HANDLE_BYTES:]
+        return refresh_token.mint(self._scope, self._secrets().refresh_key, handle, 0, secret)
 
     async def begin(
         self,
@@ -249,12 +250,13 @@ class AsyncTokenFamilies:
         """Mint the successor of a token, and describe the step to it."""
         random = self._draw(refresh_token.SECRET_BYTES + refresh_token.NONCE_BYTES)
         secret, nonce = random[: refresh_token.SECRET_BYTES], random[refresh_token.SECRET_BYTES :]
-        successor = self._mint(token.handle, token.generation + 1, secret)
+        keys = self._secrets()
+        successor = refresh_token.mint(self._scope, keys.refresh_key, token.handle, token.generation + 1, secret)
         step = Rotation(
             handle=token.handle,
             presented_hash=token.hash,
             successor_hash=successor.hash,
-            successor_sealed=refresh_token.seal(token, successor, self._secrets().pepper, nonce),
+            successor_sealed=refresh_token.seal(token, successor, keys.pepper, nonce),
             attempt_hash=attempt_hash,
             idle_ms=self._lifetimes.idle_ms,
             device=caller.device,
@@ -363,6 +365,3 @@ class AsyncTokenFamilies:
         if len(random) != size:
             raise ValueError(f"the random source gave {len(random)} bytes instead of {size}")
         return random
-
-    def _mint(self, handle: str, generation: int, secret: bytes) -> RefreshToken:
-        return refresh_token.mint(self._scope, self._secrets().refresh_key, handle, generation, secret)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -178,19 +177,15 @@ def _read_rsa(one: Mapping[str, str]) -> PublicKey:
 
 
 def _read_ed25519(one: Mapping[str, str]) -> PublicKey:
-    return ed25519.Ed25519PublicKey.from_public_bytes(_bytes(one["x"]))
+    return ed25519.Ed25519PublicKey.from_public_bytes(base64url.decode(one["x"]))
 
 
 def _header(kid: str, algorithm: str) -> str:
     return b64url(msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": TOKEN_TYPE}))
 
 
-def _bytes(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
 def _number(text: str) -> int:
-    return int.from_bytes(_bytes(text), "big")
+    return int.from_bytes(base64url.decode(text), "big")
 
 
 def jwk(key: SigningKey) -> dict[str, str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
 from typing import Final, NamedTuple
 
+from reseal.core.base64url import encode
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Scope
 
@@ -48,8 +48,8 @@ def write(
     scope: Scope, mac_key: bytes, handle: str, generation: int, purpose: str, nonce: bytes, *, until: int
 ) -> Ticket:
     """Mint a ticket. ``nonce`` is 16 bytes from the system's random source."""
-    body = f"t1.{handle}.{generation}.{until}.{_encode(nonce)}"
-    return Ticket(handle, generation, until, _encode(nonce), f"{body}.{_mac(scope, mac_key, purpose, body)}")
+    body = f"t1.{handle}.{generation}.{until}.{encode(nonce)}"
+    return Ticket(handle, generation, until, encode(nonce), f"{body}.{_mac(scope, mac_key, purpose, body)}")
 
 
 def parse(scope: Scope, mac_key: bytes, purpose: str, text: str) -> Ticket:
@@ -69,8 +69,4 @@ def parse(scope: Scope, mac_key: bytes, purpose: str, text: str) -> Ticket:
 
 def _mac(scope: Scope, mac_key: bytes, purpose: str, body: str) -> str:
     message = "\0".join(("ticket", *scope, purpose, body)).encode("utf-8", "surrogatepass")
-    return _encode(hmac.digest(mac_key, message, "sha256"))
-
-
-def _encode(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return encode(hmac.digest(mac_key, message, "sha256"))
