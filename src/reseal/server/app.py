@@ -167,7 +167,7 @@ class Service:
             return await self._probes[operation.name]()
         if found.problem is not None:
             raise found.problem
-        app = await self._app(found)
+        app = self.directory.fresh(found.app_id, found.known_tenant) or await self._app(found)
         if own is not None and app.api_keys != own:  # it was unknown before, or has just changed
             check_permit(await self._gate.check_key(request, app.api_keys), operation, found.app_id)
         if operation.versioned and asked not in self._routes:
@@ -198,9 +198,7 @@ class Service:
         self._on_event(msgspec.structs.replace(event, by=caller) if caller else event)
 
     async def _app(self, found: Route) -> App:
-        app = self.directory.fresh(found.app_id, found.known_tenant) or await self.directory.find(
-            found.app_id, found.known_tenant, insist=found.insists
-        )
+        app = await self.directory.find(found.app_id, found.known_tenant, insist=found.insists)
         if app is None:
             raise unknown_tenant(found.app_id, found.tenant_id)
         return app

@@ -104,7 +104,7 @@ class Directory:
     def fresh(self, app_id: str, tenant_id: str) -> App | None:
         """Return an app that exists, with its tenant, by rows that were read a moment ago: nothing has to be done."""
         app = self._made.get(app_id)
-        if app is None or tenant_id not in app.tenants or self._is_older_than(LOOK_AGAIN_AFTER):
+        if app is None or self._is_older_than(LOOK_AGAIN_AFTER) or tenant_id not in app.tenants:
             return None
         return app
 
