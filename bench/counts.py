@@ -4,15 +4,16 @@ python -m bench.counts            print the counts, beside the recorded ones
 python -m bench.counts --check    fail if a call has become heavier or lighter by more than 3 % than recorded
 python -m bench.counts --record   record the counts of now, in ``bench/counts.json``
 
-For each call: functions of Python and of C that are called, calls of the store, and bytes written (the reply and the
-log). The service runs without sockets and with a store in memory, as in ``service_inside``; the embedded product as a
-backend calls it. Functions are counted for one minor version of Python alone, the one of ``bench/counts.json``: each
-interpreter has its own.
+For each call: functions of Python and of C that are called, objects that are left to the cyclic collector, calls of the
+store, and bytes written (the reply and the log). The service runs without sockets and with a store in memory, as in
+``service_inside``; the embedded product as a backend calls it. Functions are counted for one minor version of Python
+alone, the one of ``bench/counts.json``: each interpreter has its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import sys
@@ -180,18 +181,24 @@ async def _count(call: Act, times: int) -> Counts:
     def note(_frame: FrameType, event: str, _arg: object) -> None:
         seen[event] += 1
 
+    gc.collect()
+    gc.disable()
     sys.setprofile(note)
     try:
         await call()
     finally:
         sys.setprofile(None)
-    return {"python": round(seen["call"] / times, 1), "c": round(seen["c_call"] / times, 1)}
+        left = gc.collect()
+        gc.enable()
+    counted = {"python": seen["call"], "c": seen["c_call"], "cycles": left}
+    return {name: round(count / times, 1) for name, count in counted.items()}
 
 
 def print_table(counted: Mapping[str, Counts], recorded: Mapping[str, Counts]) -> None:
     """Print the counts, and in brackets those that are recorded where they differ."""
-    names = ("python", "c", "store", "bytes")
-    print("| call | functions of Python | of C | calls of the store | bytes written |\n|---|---|---|---|---|")
+    names = ("python", "c", "cycles", "store", "bytes")
+    print("| call | functions of Python | of C | objects in cycles | calls of the store | bytes written |")
+    print("|---|---|---|---|---|---|")
     for call, counts in counted.items():
         known = recorded.get(call, {})
         cells = [_cell(counts.get(name), known.get(name)) for name in names]

@@ -120,7 +120,7 @@ class Service:
             if request.trace.operation in REFRESHES:
                 self.metrics.note_answered(reply.status, seconds)
             request_log.log_request(request, reply.status, seconds)
-            await send_reply(scope, send, reply, (b"x-request-id", correlation_id.encode()), *self.health.headers())
+            await send_reply(send, reply, (b"x-request-id", correlation_id.encode()), *self.health.headers())
 
     async def answer(self, request: Request, receive: Any) -> Reply:
         """Answer one request; whatever goes wrong becomes a reply."""

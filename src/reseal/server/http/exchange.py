@@ -14,8 +14,6 @@ from typing import Any, Final, Protocol
 
 ARRIVED: Final = "reseal.arrived"
 """Key of a scope's extensions for the body, if all of it came with the head."""
-REPLY: Final = "reseal.reply"
-"""Key of a scope's extensions for :meth:`Exchange.reply`: one call where ASGI takes two."""
 KNOWN: Final = "reseal.known"
 """Key of a scope, set once its request has shown a valid API key."""
 HELD_BYTES: Final = 64 * 1024
@@ -62,7 +60,6 @@ class Exchange:
     def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects: bool) -> None:
         """``expects``: the client waits for ``100 Continue`` before it sends the body (RFC 9110, section 10.1.1)."""
         self.scope: dict[str, Any] = scope
-        scope["extensions"] = {REPLY: self.reply}
         self.keep_alive: bool = keep_alive
         self.done: bool = False
         """Whether the reply is written."""
@@ -92,7 +89,7 @@ class Exchange:
         """Note that the body is whole."""
         self._whole = True
         if not self._is_read:
-            self.scope["extensions"][ARRIVED] = b"".join(self._arrived)
+            self.scope["extensions"] = {ARRIVED: b"".join(self._arrived)}
         self._notify()
 
     def abandon(self) -> None:
@@ -137,7 +134,7 @@ class Exchange:
             await self.reply(self._start["status"], self._start["headers"], message["body"])
 
     async def reply(self, status: int, headers: list[Header], body: bytes) -> None:
-        """Write the whole reply."""
+        """Write the whole reply: one call where ASGI takes two."""
         connection = self._connection
         if connection.writable is not None:
             await connection.writable

@@ -11,7 +11,7 @@ import msgspec
 
 from reseal.cdi.problem import Problem
 from reseal.server.address import Proxies
-from reseal.server.http.exchange import ARRIVED, REPLY, Header
+from reseal.server.http.exchange import ARRIVED, Exchange, Header
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a request body; the largest honest one is a payload of some kilobytes."""
@@ -146,17 +146,17 @@ def _too_large() -> Problem:
     return Problem(413, "Request body too large")
 
 
-async def send_reply(scope: dict[str, Any], send: Any, reply: Reply, *more_headers: Header) -> None:
-    """Send a reply, in one call if the server takes that."""
+async def send_reply(send: Any, reply: Reply, *more_headers: Header) -> None:
+    """Send a reply, in one call if the server is ours."""
     headers = [
         (b"content-type", reply.content_type),
         (b"content-length", b"%d" % len(reply.body)),
         *reply.headers,
         *more_headers,
     ]
-    at_once = scope.get("extensions", _NOTHING).get(REPLY)
-    if at_once is not None:
-        await at_once(reply.status, headers, reply.body)
+    exchange = getattr(send, "__self__", None)
+    if type(exchange) is Exchange:
+        await exchange.reply(reply.status, headers, reply.body)
         return
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
