@@ -19,10 +19,12 @@ from reseal._async.remote import AsyncRemote
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._sync.engine import Engine
 from reseal._sync.stores.memory import MemoryStore
-from reseal.core.errors import InvalidInput, StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.core.errors import ConfigurationError, InvalidInput, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.otel import AsyncOpenTelemetry, OpenTelemetry
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
+from reseal.server.process import Application
+from reseal.server.tracing import TracedService
 from reseal.testing import AsyncFaultyStore, ManualClock, Recorder
 from tests.telemetry.test_week import LABELS, NAMES
 from tests.telemetry.week import SETTINGS, THIEF, Week
@@ -231,6 +233,39 @@ async def test_a_call_to_the_service_carries_the_trace(settings, clock, collecte
         assert collected.last().attributes["reseal.outcome"] == "refused"
 
 
+async def test_the_service_continues_the_trace_of_its_caller(settings, clock, collected):
+    service = TracedService(
+        ServiceSettings(database_uri="memory:", api_keys=(KEY,)),
+        AsyncMemoryStore(clock),
+        clock=clock,
+        on_event=Recorder(),
+    )
+    inside = Collected()
+    service.tracer_provider = inside.tracers
+    transport = httpx.ASGITransport(service)
+    remote = AsyncRemote(settings, "https://core.test", api_key=KEY, clock=clock, transport=transport)
+    async with AsyncReseal(settings, sessions=remote, clock=clock, on_event=Recorder()) as reseal:
+        AsyncOpenTelemetry(reseal, **collected.providers)
+        pair = await remote.create("canary")
+        for _ in range(2):
+            await remote.refresh(pair.refresh_token)
+        await remote.check(pair.claims)
+        await remote.revoke((pair.claims.sid,))
+        with pytest.raises(Unauthorised):
+            await remote.refresh(pair.refresh_token)
+    spans = inside.spans()
+    assert [(span.name, span.attributes["reseal.outcome"]) for span in spans] == [
+        ("reseal.create", "ok"),
+        ("reseal.refresh", "ok"),
+        ("reseal.refresh", "replayed"),
+        ("reseal.revoke", "ok"),
+        ("reseal.refresh", "refused"),
+    ]
+    assert [span.parent.span_id for span in spans] == [span.context.span_id for span in collected.spans()]
+    assert {span.status.status_code for span in spans} == {StatusCode.UNSET}
+    assert "canary" not in inside.everything()
+
+
 def test_nothing_is_imported_unless_it_is_used():
     program = (
         "import sys, reseal, reseal.telemetry, reseal.server.app;"
@@ -239,3 +274,15 @@ def test_nothing_is_imported_unless_it_is_used():
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(("wanted", "kind"), [(True, TracedService), (False, Service)])
+def test_the_service_is_traced_if_it_is_configured(wanted, kind):
+    settings = ServiceSettings(database_uri="memory:", api_keys=(KEY,), opentelemetry=wanted)
+    assert type(Application(settings).service) is kind
+
+
+def test_a_missing_package_is_a_problem_of_the_configuration(monkeypatch):
+    monkeypatch.setitem(sys.modules, "reseal.server.tracing", None)
+    with pytest.raises(ConfigurationError, match="opentelemetry-api"):
+        Application(ServiceSettings(database_uri="memory:", api_keys=(KEY,), opentelemetry=True))

@@ -272,6 +272,12 @@ class ServiceFields(SharedFields):
         optional(whole(1, PORT_MAX, "must be between 1 and 65535", "remove it to serve /metrics behind the API key")),
         "Port for /metrics alone, without API key; if absent, /metrics is on the main port, behind the key.",
     )
+    opentelemetry: bool = key(
+        False,
+        Chapter.OPERATION,
+        boolean,
+        "Whether creations, refreshes and revocations are traced with OpenTelemetry; its SDK must be set up.",
+    )
     shutdown_delay: float = key(
         1,
         Chapter.OPERATION,

@@ -81,7 +81,9 @@ class Application:
         board: Scoreboard | None = None,
     ) -> None:
         pid = supervisor.pid if supervisor is not None else None
-        self.service: Service = Service(settings, make_store(settings), config_path=config_path, pid=pid, board=board)
+        self.service: Service = _service_class(settings)(
+            settings, make_store(settings), config_path=config_path, pid=pid, board=board
+        )
         self._supervisor = supervisor
         self._delay = settings.shutdown_delay
         self._loopback_only = not settings.wants_key and not settings.allow_open_access
@@ -187,6 +189,17 @@ class Application:
                 )
                 await writer.drain()
         writer.close()
+
+
+def _service_class(settings: ServiceSettings) -> type[Service]:
+    """Import what traces only if it is wanted."""
+    if not settings.opentelemetry:
+        return Service
+    try:
+        from reseal.server.tracing import TracedService  # noqa: PLC0415
+    except ImportError:
+        raise ConfigurationError(("opentelemetry: needs the package opentelemetry-api, extra 'otel'",)) from None
+    return TracedService
 
 
 async def _purge_some(store: AsyncStore) -> bool:

@@ -1,0 +1,58 @@
+"""The service under OpenTelemetry: it continues the trace of a caller, with a span for what changes sessions."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from reseal.metrics.health import OUTCOME
+from reseal.server.app import Service
+from reseal.server.http.messages import Reply, Request
+from reseal.server.metrics import REFRESHES
+
+SPANS: Final = {
+    "create": "reseal.create",
+    "refresh": "reseal.refresh",
+    "remove": "reseal.revoke",
+    "delete": "reseal.revoke",
+    "rpc_create": "reseal.create",
+    "rpc_refresh": "reseal.refresh",
+    "rpc_revoke": "reseal.revoke",
+    "rpc_revoke_user": "reseal.revoke",
+}
+"""The span of each operation. Verifying has none: it is too frequent."""
+_INVALID: Final = 400
+_FAILED: Final = 500
+
+
+class TracedService(Service):
+    """A service whose spans go to the tracer provider that the process has set."""
+
+    tracer_provider: trace.TracerProvider | None = None
+
+    async def answer(self, request: Request, receive: Any) -> Reply:
+        carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+        parent, began = propagate.extract(carrier), time.time_ns()
+        token = context.attach(parent)
+        try:
+            reply = await super().answer(request, receive)
+        finally:
+            context.detach(token)
+        name = SPANS.get(request.trace.operation)
+        if name is not None:
+            self._write(name, request.trace.operation, reply.status, parent, began)
+        return reply
+
+    def _write(self, name: str, operation: str, status: int, parent: context.Context, began: int) -> None:
+        tracer = trace.get_tracer("reseal", tracer_provider=self.tracer_provider)
+        span = tracer.start_span(name, parent, SpanKind.INTERNAL, start_time=began)
+        outcome = OUTCOME.get() if operation in REFRESHES else "ok"
+        if status >= _FAILED:
+            outcome = "error"
+            span.set_attribute("error.type", str(status))
+            span.set_status(Status(StatusCode.ERROR))
+        span.set_attribute("reseal.outcome", "invalid" if outcome == "ok" and status >= _INVALID else outcome)
+        span.end()
