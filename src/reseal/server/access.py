@@ -22,11 +22,8 @@ class Gate:
         self._keys = keys
         self._allow = re.compile(allow) if allow else None
         self._deny = re.compile(deny) if deny else None
-
-    @property
-    def before_a_key(self) -> Permit:
-        """The permit before a key has been checked."""
-        return NOTHING if self._keys else EVERYTHING
+        self.before_a_key: Permit = NOTHING if keys else EVERYTHING
+        """The permit before a key has been checked. It never changes: a file of keys that becomes empty is refused."""
 
     def check_address(self, request: Request) -> None:
         """Raise ``Problem`` 403 if the caller's address is denied, not allowed, or unknown."""

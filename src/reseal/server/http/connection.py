@@ -322,7 +322,7 @@ class StrictHttp(asyncio.Protocol):
                 self.transport.resume_reading()
         elif self._last_status is not None:
             self.close_with(self._last_status)
-        else:
+        elif self.state is HEAD:
             self._time_head()
 
     def linger(self) -> None:

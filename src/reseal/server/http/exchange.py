@@ -90,7 +90,8 @@ class Exchange:
         self._whole = True
         if not self._is_read:
             self.scope["extensions"] = {ARRIVED: b"".join(self._arrived)}
-        self._notify()
+        if self._news is not None:
+            self._notify()
 
     def abandon(self) -> None:
         """Note that the client has disconnected."""

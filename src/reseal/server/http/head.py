@@ -17,7 +17,7 @@ HEAD_BYTES: Final = 32 * 1024
 """Most bytes of a request line and headers together."""
 HEAD_FIELDS: Final = 100
 OLD: Final = "1.0"
-_FRAMING: Final = frozenset({b"host", b"transfer-encoding", b"expect"})
+_FRAMING: Final = frozenset({b"transfer-encoding", b"expect"})
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
@@ -53,7 +53,9 @@ class Head:
         self._size += len(name) + len(value)
         if self._size > HEAD_BYTES or len(self.headers) > HEAD_FIELDS:
             raise ValueError("the head is too large")
-        if name in _FRAMING:
+        if name == b"host":
+            self._hosts += 1
+        elif name in _FRAMING:
             self._note(name, value.lower(), parser)
 
     def scope(self, parser: httptools.HttpRequestParser, client: tuple[str, int] | None) -> dict[str, Any]:
@@ -81,9 +83,7 @@ class Head:
 
     def _note(self, name: bytes, value: bytes, parser: httptools.HttpRequestParser) -> None:
         """Look at a header that says where a request ends, or who is to wait for whom."""
-        if name == b"host":
-            self._hosts += 1
-        elif name == b"expect":
+        if name == b"expect":
             self.expects = value == b"100-continue"
         elif value != b"chunked" or parser.get_http_version() == OLD:
             raise ValueError("no other coding is known here, and a guess at the end of the body may be wrong")
