@@ -69,7 +69,7 @@ def is_state_changing(method: str) -> bool:
 
 def is_handshake(facts: RequestFacts) -> bool:
     """Return whether a request opens a WebSocket (RFC 6455, 4.1), as a foreign page may with our cookies."""
-    return facts.header("sec-websocket-key") is not None
+    return b"sec-websocket-key" in dict(facts.raw)
 
 
 def allows(trust: Trust, facts: RequestFacts, settings: Settings, token_ok: Callable[[], bool]) -> bool:

@@ -105,7 +105,7 @@ class SessionHeaders:
         theirs = list(existing)
         if not self.touched:
             return theirs
-        if self._says_nothing_more and not any(_matters(name.lower()) for name, _ in theirs):
+        if self._only_adds(theirs):
             return [*theirs, *_TOUCH]  # the same as below, for what nearly every response is
         cookies = [(b"set-cookie", text.encode("ascii")) for text in self._cookies.values()]
         fields = self._fields(theirs)
@@ -122,15 +122,21 @@ class SessionHeaders:
         self.sent = True
         if not self.touched:
             return existing
-        if self._says_nothing_more and not any(_matters(name.lower().encode("latin-1")) for name, _ in existing):
+        theirs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in existing]
+        if self._only_adds(theirs):
             return [*existing, *_TOUCH_TEXT]
-        merged = self.merge_into([(name.encode("latin-1"), value.encode("latin-1")) for name, value in existing])
+        merged = self.merge_into(theirs)
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in merged]
 
-    @property
-    def _says_nothing_more(self) -> bool:
-        """Whether the session is only read, as by most requests."""
-        return not (self._cookies or self._headers or self._exposed)
+    def _only_adds(self, theirs: list[tuple[bytes, bytes]]) -> bool:
+        """Return whether the session was only read, and nothing of the response's own headers has to change."""
+        if self._cookies or self._headers or self._exposed:
+            return False
+        for name, _ in theirs:
+            lowered = name.lower()
+            if lowered in _TOUCHED_NAMES or lowered.endswith(_FOR_ONE_CACHE):
+                return False
+        return True
 
     def _fields(self, theirs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         fields = {name.encode("ascii"): value.encode("ascii") for name, value in self._headers.items()}
@@ -138,18 +144,11 @@ class SessionHeaders:
             name = b"access-control-expose-headers"
             fields[name] = _listed(_united(theirs, name, self._exposed))
         fields[b"cache-control"] = b"no-store"
-        fields |= {name.lower(): _never_kept(name.lower()) for name, _ in theirs if _is_for_one_cache(name.lower())}
+        for_one_cache = (name.lower() for name, _ in theirs if name.lower().endswith(_FOR_ONE_CACHE))
+        fields |= {name: _never_kept(name) for name in for_one_cache}
         vary = _united(theirs, b"vary", _VARY)
         fields[b"vary"] = b"*" if "*" in vary else _listed(vary)
         return fields
-
-
-def _matters(name: bytes) -> bool:
-    return name in _TOUCHED_NAMES or _is_for_one_cache(name)
-
-
-def _is_for_one_cache(name: bytes) -> bool:
-    return name.endswith(_FOR_ONE_CACHE)
 
 
 def _never_kept(name: bytes) -> bytes:
