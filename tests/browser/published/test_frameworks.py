@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -72,7 +73,20 @@ def wsgi_shop(settings: Settings, notes: list[str], parts: dict[str, Any]) -> Ma
         start("200 OK", [("content-type", "application/json")])
         return [json.dumps(answer).encode()]
 
-    return WsgiToAsgi(reseal.wrap(app)), reseal
+    return in_a_context_of_its_own(WsgiToAsgi(reseal.wrap(app))), reseal
+
+
+def in_a_context_of_its_own(app: Any) -> Any:
+    """Keep a request from running in the thread of the one before it.
+
+    uvicorn begins the next request of a connection in the context of the reply before it, where asgiref finds an
+    executor that may have ended.
+    """
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.create_task(app(scope, receive, send), context=contextvars.Context())
+
+    return call
 
 
 SHOPS: dict[str, Callable[[Settings, list[str], dict[str, Any]], Made]] = {"quart": quart_shop, "wsgi": wsgi_shop}
