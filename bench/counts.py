@@ -4,10 +4,11 @@ python -m bench.counts            print the counts, beside the recorded ones
 python -m bench.counts --check    fail if a call has become heavier or lighter by more than 3 % than recorded
 python -m bench.counts --record   record the counts of now, in ``bench/counts.json``
 
-For each call: functions of Python and of C that are called, objects that are left to the cyclic collector, calls of the
-store, and bytes written (the reply and the log). The service runs without sockets and with a store in memory, as in
-``service_inside``; the embedded product as a backend calls it. Functions are counted for one minor version of Python
-alone, the one of ``bench/counts.json``: each interpreter has its own.
+For each call: functions of Python and of C that are called, instructions of bytecode, objects that are left to the
+cyclic collector, calls of the store, and bytes written (the reply and the log). The service runs without sockets and
+with a store in memory, as in ``service_inside``, and what its clients do is counted with it; the embedded product runs
+as a backend calls it. Functions and instructions are counted for one minor version of Python alone, the one of
+``bench/counts.json``: each interpreter has its own.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ RECORDED: Final = Path(__file__).with_name("counts.json")
 PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 MOST: Final = 0.03
 """By how much a call may differ from what is recorded."""
+OF_ONE_PYTHON: Final = frozenset({"python", "c", "bytecode"})
+"""Counts that only the recorded version of Python has."""
 WARM: Final = 4
 """Rounds before the one that is counted."""
 
@@ -71,12 +74,13 @@ def read_recorded() -> dict[str, Any]:
 def differences(counted: Mapping[str, Counts], recorded: Mapping[str, Any]) -> list[str]:
     """Say what is heavier or lighter than recorded, in a sentence each."""
     problems = []
-    for call, counts in counted.items():
-        for name, now in counts.items():
-            before = recorded["calls"].get(call, {}).get(name, 0)
-            if name in {"python", "c"} and recorded["python"] != PYTHON:
+    for call in {**counted, **recorded["calls"]}:
+        there, known = counted.get(call, {}), recorded["calls"].get(call, {})
+        for name in {**there, **known}:
+            now, before = there.get(name, 0), known.get(name, 0)
+            if name in OF_ONE_PYTHON and recorded["python"] != PYTHON:
                 continue
-            if abs(now - before) > before * MOST:
+            if (name in there) != (name in known) or abs(now - before) > before * MOST:
                 change = f"{now - before:+.1f} ({(now / before - 1) * 100:+.1f} %)" if before else f"{now:.1f}, new"
                 problems.append(f"{call}: {name} {change}; if that is meant, run python -m bench.counts --record")
     return problems
@@ -138,12 +142,23 @@ async def _count_requests(clients: Clients, store: CountedStore, log: CountedLog
         for _ in range(WARM):
             await call()
         stored, logged = store.calls, log.written
-        counts = await _count(call, CONNECTIONS)
-        counts["store"] = (store.calls - stored) / CONNECTIONS
-        counts["bytes"] = round((log.written - logged + clients.replied) / CONNECTIONS, 1)
+        await call()
+        more = {
+            "store": (store.calls - stored) / CONNECTIONS,
+            "bytes": round((log.written - logged + clients.replied) / CONNECTIONS, 1),
+        }
+        counts = await _count(call, CONNECTIONS) | more
         counted[f"service: {name}"] = counts
-    await clients.create()
-    counted["service: verify, not seen before"] = await _count(clients.verify, CONNECTIONS)
+    fresh = []
+    for _ in range(2):  # counted twice: functions, and instructions
+        await clients.create()
+        fresh.append(clients.access)
+
+    async def verify_new() -> None:
+        clients.access = fresh.pop()
+        await clients.verify()
+
+    counted["service: verify, not seen before"] = await _count(verify_new, CONNECTIONS)
     return counted
 
 
@@ -190,15 +205,35 @@ async def _count(call: Act, times: int) -> Counts:
         sys.setprofile(None)
         left = gc.collect()
         gc.enable()
-    counted = {"python": seen["call"], "c": seen["c_call"], "cycles": left}
+    counted = {"python": seen["call"], "c": seen["c_call"], "bytecode": await _instructions(call), "cycles": left}
     return {name: round(count / times, 1) for name, count in counted.items()}
+
+
+async def _instructions(call: Act) -> int:
+    """Count the instructions of one more call: a loop without a call is none to the profiler."""
+    executed = 0
+
+    def note(frame: FrameType, event: str, _arg: object) -> Any:
+        nonlocal executed
+        if event == "opcode":
+            executed += 1
+        else:
+            frame.f_trace_opcodes = True
+        return note
+
+    sys.settrace(note)
+    try:
+        await call()
+    finally:
+        sys.settrace(None)
+    return executed
 
 
 def print_table(counted: Mapping[str, Counts], recorded: Mapping[str, Counts]) -> None:
     """Print the counts, and in brackets those that are recorded where they differ."""
-    names = ("python", "c", "cycles", "store", "bytes")
-    print("| call | functions of Python | of C | objects in cycles | calls of the store | bytes written |")
-    print("|---|---|---|---|---|---|")
+    names = ("python", "c", "bytecode", "cycles", "store", "bytes")
+    print("| call | functions of Python | of C | bytecode | objects in cycles | calls of the store | bytes written |")
+    print("|---|---|---|---|---|---|---|")
     for call, counts in counted.items():
         known = recorded.get(call, {})
         cells = [_cell(counts.get(name), known.get(name)) for name in names]

@@ -86,7 +86,7 @@ class Clients:
         config = uvicorn.Config(application, log_config=None, proxy_headers=False, lifespan="off")
         self._protocols = [StrictHttp(config, state, {}) for _ in range(CONNECTIONS)]
         self._wires = [Wire() for _ in self._protocols]
-        self._access = self._refresh = [""]
+        self.access = self._refresh = [""]
         for protocol, wire in zip(self._protocols, self._wires, strict=True):
             protocol.connection_made(wire)
 
@@ -96,7 +96,7 @@ class Clients:
     async def create(self) -> float:
         sent = _post("/recipe/session", CREATE | COMMON | {"useDynamicSigningKey": True})
         took = await self._send([sent] * CONNECTIONS)
-        self._access, self._refresh = self._tokens("accessToken"), self._tokens("refreshToken")
+        self.access, self._refresh = self._tokens("accessToken"), self._tokens("refreshToken")
         return took
 
     async def verify(self) -> float:
@@ -107,7 +107,7 @@ class Clients:
 
     async def _verify(self, *, with_store: bool) -> float:
         more = {"doAntiCsrfCheck": False, "checkDatabase": with_store}
-        bodies = [COMMON | more | {"accessToken": token} for token in self._access]
+        bodies = [COMMON | more | {"accessToken": token} for token in self.access]
         return await self._send([_post("/recipe/session/verify", body) for body in bodies])
 
     async def refresh(self) -> float:

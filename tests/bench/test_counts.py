@@ -34,6 +34,12 @@ def test_a_call_that_is_not_recorded_is_named():
     ]
 
 
+def test_what_is_no_longer_counted_is_named():
+    recorded = {"python": counts.PYTHON, "calls": {"refresh": {"store": 1.0}, "verify": {"store": 1.0}}}
+    named = [each.partition(";")[0] for each in counts.differences({"refresh": {}}, recorded)]
+    assert named == ["refresh: store -1.0 (-100.0 %)", "verify: store -1.0 (-100.0 %)"]
+
+
 def test_functions_are_compared_on_one_interpreter_and_the_rest_on_each():
     recorded = {"python": "2.7", "calls": {"refresh": {"python": 100.0, "c": 100.0, "store": 1.0}}}
     counted = {"refresh": {"python": 1.0, "c": 1.0, "store": 2.0}}

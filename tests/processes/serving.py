@@ -24,12 +24,14 @@ AT_ONCE = 64
 USERS = 24
 
 GUNICORN = "gunicorn --bind 127.0.0.1:{port} --no-control-socket --log-level warning --workers 2 --graceful-timeout 5"
+# a worker may never end by itself: https://github.com/emmett-framework/granian/issues/875
+GRANIAN = "granian --host 127.0.0.1 --port {port} --workers 2 --workers-kill-timeout 20"
 WSGI = {
     "sync": f"{GUNICORN} wsgi_app:app",
     "sync-preload": f"{GUNICORN} --preload wsgi_app:app",
     "gevent": f"{GUNICORN} --worker-class gevent wsgi_app:app",
     "gevent-preload": f"{GUNICORN} --worker-class gevent --preload wsgi_app:app",
-    "granian-wsgi": "granian --host 127.0.0.1 --port {port} --workers 2 --interface wsgi wsgi_app:app",
+    "granian-wsgi": f"{GRANIAN} --interface wsgi wsgi_app:app",
     "gthread": f"{GUNICORN} --worker-class gthread --threads 8 wsgi_app:app",
     "gthread-preload": f"{GUNICORN} --worker-class gthread --threads 8 --preload wsgi_app:app",
 }
@@ -38,7 +40,7 @@ ASGI = {
     "gunicorn-uvicorn-preload": f"{GUNICORN} --worker-class uvicorn_worker.UvicornWorker --preload asgi_app:app",
     "uvicorn": "uvicorn --host 127.0.0.1 --port {port} --workers 2 --log-level warning asgi_app:app",
     "hypercorn": "hypercorn --bind 127.0.0.1:{port} --workers 2 asgi_app:app",
-    "granian": "granian --host 127.0.0.1 --port {port} --workers 2 --interface asgi asgi_app:app",
+    "granian": f"{GRANIAN} --interface asgi asgi_app:app",
 }
 
 OWN = {
