@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -49,12 +50,12 @@ class Line(logging.LogRecord):
         }
 
 
-class LineHandler(logging.Handler):
+class LineHandler(logging.Handler, ABC):
     """A handler that takes lines as they are. If it is alone on the logger, no record is made, which costs more."""
 
+    @abstractmethod
     def take(self, level: int, text: str) -> None:
         """Log a line of JSON."""
-        raise NotImplementedError
 
 
 def log_line(level: int, text: str) -> None:

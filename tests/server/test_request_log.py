@@ -98,3 +98,12 @@ def test_other_handlers_get_the_line_as_its_message(caplog):
     assert (record.name, record.levelname, record.levelno) == ("reseal", "INFO", logging.INFO)
     assert json.loads(record.getMessage())["event"] == "session_created"
     assert record.created > 0
+
+
+async def test_a_line_that_cannot_be_formatted_fails_no_request_and_takes_no_other_with_it(stream, monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    log_event(EVENT)
+    LOGGER.info("%d of them", "some")
+    LOGGER.info("by hand")
+    await asyncio.sleep(0)
+    assert [line["event"] for line in stream.lines] == ["session_created", "log"]

@@ -89,7 +89,7 @@ async def test_sessions_read_together_are_read_in_one_statement(store, statement
     assert statements == ["get_each"]
 
 
-async def test_who_reads_while_others_are_read_sees_what_was_written_before_he_asked(store, statements):
+async def test_a_read_sees_what_was_written_before_it_was_asked_for(store, statements):
     for n in range(9):
         await store.insert(PUBLIC, new_session(f"h-{n}"))
     statements.clear()

@@ -89,7 +89,10 @@ class OncePerTurn(logging.StreamHandler[TextIO], LineHandler):
         """The loop that has a flush scheduled."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.take(record.levelno, self.format(record))
+        try:
+            self.take(record.levelno, self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler: a line that cannot be formatted must not fail a request
+            self.handleError(record)
 
     def take(self, level: int, text: str) -> None:
         """Hold a formatted line."""
@@ -110,8 +113,7 @@ class OncePerTurn(logging.StreamHandler[TextIO], LineHandler):
         with self.lock or nullcontext():
             held, self._held, self._loop = self._held, [], None
             try:
-                if held:
-                    self.stream.write("\n".join(held) + "\n")
+                self.stream.write("".join([f"{line}\n" for line in held]))
                 super().flush()
             except Exception:  # noqa: BLE001 - as every handler: a failed log write must not fail a request
                 self.handleError(Line(logging.ERROR, "log lines could not be written"))
