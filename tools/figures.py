@@ -37,6 +37,8 @@ WAYS_OUT = {
     "_async/delivery.py",
     "_async/metrics.py",
     "_async/traces.py",
+    "_async/ports/notes.py",
+    "core/notes.py",
     "core/outbox.py",
 }
 """What reports to other systems: packages, and modules of others by their path."""

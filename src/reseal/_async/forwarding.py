@@ -13,6 +13,7 @@ from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
@@ -75,6 +76,12 @@ class AsyncForwardingStore:
 
     async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
         return await self._call("purge_events", None, lambda: self.inner.purge_events(limit, retention))
+
+    async def read_note(self, name: str) -> Note | None:
+        return await self._call("read_note", None, lambda: self.inner.read_note(name))
+
+    async def write_note(self, name: str, version: int, text: str) -> bool:
+        return await self._call("write_note", None, lambda: self.inner.write_note(name, version, text))
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         return await self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))

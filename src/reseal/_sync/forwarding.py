@@ -14,6 +14,7 @@ from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
@@ -76,6 +77,12 @@ class ForwardingStore:
 
     def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
         return self._call("purge_events", None, lambda: self.inner.purge_events(limit, retention))
+
+    def read_note(self, name: str) -> Note | None:
+        return self._call("read_note", None, lambda: self.inner.read_note(name))
+
+    def write_note(self, name: str, version: int, text: str) -> bool:
+        return self._call("write_note", None, lambda: self.inner.write_note(name, version, text))
 
     def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         return self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))

@@ -2,8 +2,17 @@
 
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
+from reseal._async.ports.notes import AsyncNoteStore
 from reseal._async.ports.sessions import AsyncSessions
 from reseal._async.ports.stores import AsyncSessionStore, AsyncStore
 from reseal._async.ports.tenants import AsyncTenantStore
 
-__all__ = ["AsyncEventStore", "AsyncKeyStore", "AsyncSessionStore", "AsyncSessions", "AsyncStore", "AsyncTenantStore"]
+__all__ = [
+    "AsyncEventStore",
+    "AsyncKeyStore",
+    "AsyncNoteStore",
+    "AsyncSessionStore",
+    "AsyncSessions",
+    "AsyncStore",
+    "AsyncTenantStore",
+]

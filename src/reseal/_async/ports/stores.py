@@ -15,6 +15,7 @@ from typing import Protocol
 
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
+from reseal._async.ports.notes import AsyncNoteStore
 from reseal._async.ports.tenants import AsyncTenantStore
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
 from reseal.core.outbox import Reports
@@ -93,8 +94,8 @@ class AsyncSessionStore(AsyncEventStore, Protocol):
         """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
 
-class AsyncStore(AsyncSessionStore, AsyncKeyStore, AsyncTenantStore, Protocol):
-    """A whole store: sessions, keys and tenants, and the life of what keeps them."""
+class AsyncStore(AsyncSessionStore, AsyncKeyStore, AsyncTenantStore, AsyncNoteStore, Protocol):
+    """A whole store: sessions, keys, tenants and notes, and the life of what keeps them."""
 
     async def open(self) -> None:
         """Get ready: connect, check durability, bring the schema up to date.

@@ -23,6 +23,7 @@ from reseal.core.model import (
     StoredTenant,
     TenantChanges,
 )
+from reseal.core.notes import Note
 from reseal.core.outbox import (
     ID_BYTES,
     RETENTION,
@@ -62,6 +63,7 @@ class AsyncMemoryStore:
         """Tenants, oldest first, and their revisions."""
         self._gone: dict[Scope, int] = {}
         self._events = EventQueue()
+        self._notes: dict[str, Note] = {}
         self._revision = 1
 
     async def open(self) -> None:
@@ -265,6 +267,17 @@ class AsyncMemoryStore:
     async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
         with self._lock:
             return self._events.purge(limit, retention, self._steady.now())
+
+    async def read_note(self, name: str) -> Note | None:
+        with self._lock:
+            return self._notes.get(name)
+
+    async def write_note(self, name: str, version: int, text: str) -> bool:
+        with self._lock:
+            if version != self._notes.get(name, Note(0, "")).version:
+                return False
+            self._notes[name] = Note(version + 1, text)
+            return True
 
     def _look(self, scope: Scope, handle: str, now: int) -> bool:
         """Remove a session that is due, or put it off; says whether it is gone by this."""

@@ -18,6 +18,7 @@ from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.secret import Secret
@@ -213,6 +214,14 @@ class AsyncPostgresStore:
 
     async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
         return await self._events.purge(limit, retention)
+
+    async def read_note(self, name: str) -> Note | None:
+        found = await self._server.fetch("note", {"name": name})
+        return Note(*found[0]) if found else None
+
+    async def write_note(self, name: str, version: int, text: str) -> bool:
+        values = {"name": name, "version": version, "text": text}
+        return bool(await self._server.fetch("update_note" if version else "insert_note", values))
 
     async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         [(revision,)] = await self._server.fetch("tenant_revision", {})

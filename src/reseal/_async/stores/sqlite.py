@@ -15,6 +15,7 @@ from reseal._async.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.rotation import begun
@@ -155,6 +156,12 @@ class AsyncSQLiteStore:
 
     async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
         return await self._write(lambda db: event_tables.purge(db, limit, retention, self._now_in(db)))
+
+    async def read_note(self, name: str) -> Note | None:
+        return await self._read(lambda db: event_tables.read_note(db, name))
+
+    async def write_note(self, name: str, version: int, text: str) -> bool:
+        return await self._write(lambda db: event_tables.write_note(db, name, version, text))
 
     async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         return await self._read(lambda db: self._tables.changed_tenants(db, since, limit))

@@ -3,8 +3,17 @@
 
 from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
+from reseal._sync.ports.notes import NoteStore
 from reseal._sync.ports.sessions import Sessions
 from reseal._sync.ports.stores import SessionStore, Store
 from reseal._sync.ports.tenants import TenantStore
 
-__all__ = ["EventStore", "KeyStore", "SessionStore", "Sessions", "Store", "TenantStore"]
+__all__ = [
+    "EventStore",
+    "KeyStore",
+    "NoteStore",
+    "SessionStore",
+    "Sessions",
+    "Store",
+    "TenantStore",
+]

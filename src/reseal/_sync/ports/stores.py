@@ -16,6 +16,7 @@ from typing import Protocol
 
 from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
+from reseal._sync.ports.notes import NoteStore
 from reseal._sync.ports.tenants import TenantStore
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
 from reseal.core.outbox import Reports
@@ -94,8 +95,8 @@ class SessionStore(EventStore, Protocol):
         """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
 
-class Store(SessionStore, KeyStore, TenantStore, Protocol):
-    """A whole store: sessions, keys and tenants, and the life of what keeps them."""
+class Store(SessionStore, KeyStore, TenantStore, NoteStore, Protocol):
+    """A whole store: sessions, keys, tenants and notes, and the life of what keeps them."""
 
     def open(self) -> None:
         """Get ready: connect, check durability, bring the schema up to date.

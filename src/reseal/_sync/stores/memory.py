@@ -24,6 +24,7 @@ from reseal.core.model import (
     StoredTenant,
     TenantChanges,
 )
+from reseal.core.notes import Note
 from reseal.core.outbox import (
     ID_BYTES,
     RETENTION,
@@ -63,6 +64,7 @@ class MemoryStore:
         """Tenants, oldest first, and their revisions."""
         self._gone: dict[Scope, int] = {}
         self._events = EventQueue()
+        self._notes: dict[str, Note] = {}
         self._revision = 1
 
     def open(self) -> None:
@@ -266,6 +268,17 @@ class MemoryStore:
     def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
         with self._lock:
             return self._events.purge(limit, retention, self._steady.now())
+
+    def read_note(self, name: str) -> Note | None:
+        with self._lock:
+            return self._notes.get(name)
+
+    def write_note(self, name: str, version: int, text: str) -> bool:
+        with self._lock:
+            if version != self._notes.get(name, Note(0, "")).version:
+                return False
+            self._notes[name] = Note(version + 1, text)
+            return True
 
     def _look(self, scope: Scope, handle: str, now: int) -> bool:
         """Remove a session that is due, or put it off; says whether it is gone by this."""

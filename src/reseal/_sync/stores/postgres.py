@@ -19,6 +19,7 @@ from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.secret import Secret
@@ -214,6 +215,14 @@ class PostgresStore:
 
     def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
         return self._events.purge(limit, retention)
+
+    def read_note(self, name: str) -> Note | None:
+        found = self._server.fetch("note", {"name": name})
+        return Note(*found[0]) if found else None
+
+    def write_note(self, name: str, version: int, text: str) -> bool:
+        values = {"name": name, "version": version, "text": text}
+        return bool(self._server.fetch("update_note" if version else "insert_note", values))
 
     def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         [(revision,)] = self._server.fetch("tenant_revision", {})

@@ -591,3 +591,16 @@ DELETE FROM reseal_event WHERE seq <= %(seq)s::bigint RETURNING seq
 
 -- name: redate_events
 UPDATE reseal_event SET at = %(now)s WHERE at > %(now)s
+
+-- name: note
+SELECT version, text FROM reseal_note WHERE name = %(name)s::text
+
+-- name: insert_note
+INSERT INTO reseal_note (name, version, text) VALUES (%(name)s::text, 1, %(text)s::text)
+ON CONFLICT DO NOTHING
+RETURNING 1
+
+-- name: update_note
+UPDATE reseal_note SET version = version + 1, text = %(text)s::text
+WHERE name = %(name)s::text AND version = %(version)s::bigint
+RETURNING 1

@@ -1,4 +1,4 @@
-"""The event outbox of one SQLite file. Shared by async and sync.
+"""The event outbox of one SQLite file, and the notes of those that deliver from it. Shared by async and sync.
 
 There is one writer at a time, and an event is numbered when it is written, so numbers are in the order of the commits.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
+from reseal.core.notes import Note
 from reseal.core.outbox import (
     SEEN_EVERY,
     EventPage,
@@ -90,6 +91,15 @@ def purge(db: sqlite3.Connection, limit: int, retention: Retention, now: int) ->
     if gone:
         db.execute(QUERIES["remove_events"], (gone[-1],))
     return PurgedEvents(len(gone), sum(seq > (read_up_to or 0) for seq in gone), more=len(gone) == limit)
+
+
+def read_note(db: sqlite3.Connection, name: str) -> Note | None:
+    found = db.execute(QUERIES["note"], (name,)).fetchone()
+    return None if found is None else Note(*found)
+
+
+def write_note(db: sqlite3.Connection, name: str, version: int, text: str) -> bool:
+    return db.execute(QUERIES["update_note" if version else "insert_note"], (text, name, version)).rowcount == 1
 
 
 def _last(db: sqlite3.Connection) -> int:

@@ -262,3 +262,12 @@ DELETE FROM event WHERE seq <= ?
 
 -- name: redate_events
 UPDATE event SET at = :now WHERE at > :now
+
+-- name: note
+SELECT version, text FROM note WHERE name = ?
+
+-- name: insert_note
+INSERT INTO note (text, name, version) VALUES (?, ?, ? + 1) ON CONFLICT DO NOTHING
+
+-- name: update_note
+UPDATE note SET text = ?, version = version + 1 WHERE name = ? AND version = ?

@@ -24,6 +24,7 @@ from reseal.testing._async.store_suites.isolation import AsyncIsolationSuite
 from reseal.testing._async.store_suites.keys import AsyncKeySuite
 from reseal.testing._async.store_suites.listing import AsyncListSuite
 from reseal.testing._async.store_suites.not_before import AsyncNotBeforeSuite
+from reseal.testing._async.store_suites.notes import AsyncNoteSuite
 from reseal.testing._async.store_suites.purging import AsyncPurgeSuite
 from reseal.testing._async.store_suites.replacing import AsyncReplaceSuite
 from reseal.testing._async.store_suites.rotating import AsyncRotateSuite
@@ -45,5 +46,6 @@ class AsyncStoreSuite(
     AsyncKeySuite,
     AsyncTimeSuite,
     AsyncEventSuite,
+    AsyncNoteSuite,
 ):
     """The tests of all groups."""

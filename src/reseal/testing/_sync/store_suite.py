@@ -25,6 +25,7 @@ from reseal.testing._sync.store_suites.isolation import IsolationSuite
 from reseal.testing._sync.store_suites.keys import KeySuite
 from reseal.testing._sync.store_suites.listing import ListSuite
 from reseal.testing._sync.store_suites.not_before import NotBeforeSuite
+from reseal.testing._sync.store_suites.notes import NoteSuite
 from reseal.testing._sync.store_suites.purging import PurgeSuite
 from reseal.testing._sync.store_suites.replacing import ReplaceSuite
 from reseal.testing._sync.store_suites.rotating import RotateSuite
@@ -46,5 +47,6 @@ class StoreSuite(
     KeySuite,
     TimeSuite,
     EventSuite,
+    NoteSuite,
 ):
     """The tests of all groups."""
