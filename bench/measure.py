@@ -12,7 +12,7 @@ import platform
 import sqlite3
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 Variant = Callable[[], Awaitable[int]]
@@ -28,13 +28,18 @@ async def take_turns(
     processes took in the meantime.
     """
     seconds: dict[str, list[float]] = {name: [] for name in variants}
-    order = list(variants)
-    gc.collect()
-    for _ in range(rounds + 1):
-        for name in order:
-            seconds[name].append(await _timed(variants[name], clock))
-        order.append(order.pop(0))
+    for name in turns(variants, rounds + 1):
+        seconds[name].append(await _timed(variants[name], clock))
     return {name: each[1:] for name, each in seconds.items()}
+
+
+def turns(names: Iterable[str], rounds: int) -> Iterator[str]:
+    """Name who is next: A B C, B C A, …"""
+    order = list(names)
+    gc.collect()
+    for _ in range(rounds):
+        yield from order
+        order.append(order.pop(0))
 
 
 async def _timed(variant: Variant, clock: Callable[[], float]) -> float:
@@ -57,14 +62,25 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median with the quartiles below and above it."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
 def micro(seconds: float) -> str:
     return f"{seconds * 1e6:9.1f} µs"
 
 
 def print_machine() -> None:
+    print(f"{machine()}\n")
+
+
+def machine() -> str:
+    """Describe the machine and what runs on it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    print(f"{_processor()}, {cores} cores · {python} · SQLite {sqlite3.sqlite_version} · {platform.system()}\n")
+    return f"{_processor()}, {cores} cores · {python} · SQLite {sqlite3.sqlite_version} · {platform.system()}"
 
 
 def _processor() -> str:

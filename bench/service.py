@@ -1,10 +1,13 @@
-"""The service over HTTP, against two ceilings of the same run: its HTTP stack alone, and its store alone.
+"""The service over HTTP: its processor time and the database's, each call beside its two ceilings.
 
-python -m bench.service [--postgres] [--workers 1] [--rounds 9] [--connections 1 32] [--algorithm RS256]
+python -m bench.service [--postgres] [--workers 1] [--rounds 15] [--connections 1 32] [--algorithm RS256]
+python -m bench.service --before FOLDER    the same beside another state of the package: a checkout, or what pip
+                                           installed with ``--target FOLDER``
 
 Starts the service and the constant as processes on free loopback ports, SQLite (or a PostgreSQL of its own) in a
-temporary folder, and drives both from this process over connections that are kept. It prints tables for
-``docs/benchmarks.md``; their ratios are the claim. Linux: the resident memory comes from ``/proc``.
+temporary folder, and drives them from this process. Everything alternates in one run, so that the ratios hold on a
+machine whose speed changes. With a core for each worker and one more, the service runs on its own cores; the output
+says on which. Linux only.
 """
 
 from __future__ import annotations
@@ -13,140 +16,235 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import stored
-from bench.measure import median, print_machine, ratio, take_turns
+from bench.client import Connection, Line, ask_constant
+from bench.measure import print_machine, quartiles, ratio, turns
+from bench.processes import Cores, Place, cpu, pinned, resident, server, split_cores
 from reseal._async.ports import AsyncStore
 from reseal.server.config import ServiceSettings
 from reseal.server.stores import make_store
 
-ROOT = Path(__file__).resolve().parents[1]
 CONSTANT = "constant answer"
 ALONE = "store alone: "
-IN_A_TURN = 256
+BEFORE = "before: "
+CALLS = {
+    "verify, seen before": Line.verify,
+    "verify, not seen before": Line.verify_unseen,
+    "verify against the store": Line.verify_stored,
+    "create": Line.create,
+    "refresh": Line.refresh,
+}
+IN_A_TURN = 512
 """Requests in one turn of a variant, whatever the number of connections."""
 IN_A_LONE_TURN = 96
-STOP_SECONDS = 60
-VERSION = "5.4"
-CREATE = {"userId": "user-1", "userDataInJWT": {"role": "reader"}, "userDataInDatabase": {}}
-COMMON = {"enableAntiCsrf": False}
 ANSWER = json.dumps({"status": "OK", "session": {"handle": "x" * 36, "userId": "user-1"}, "filler": "x" * 1400})
+
+Figures = dict[str, Any]
+"""What was measured, in the form in which it is kept as JSON. Times are in microseconds."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure."""
+
+    postgres: bool = False
+    workers: int = 1
+    rounds: int = 15
+    connections: Sequence[int] = (1, 32)
+    algorithm: str = "RS256"
+    before: Path | None = None
+
+    @property
+    def store(self) -> str:
+        return "PostgreSQL" if self.postgres else "SQLite"
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own instead of SQLite")
     parser.add_argument("--workers", type=int, default=1, help="processes of either server")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--algorithm", default="RS256", choices=["RS256", "ES256"], help="of access tokens")
-    options = parser.parse_args()
+    parser.add_argument("--before", type=Path, metavar="FOLDER", help="of another state of the package")
     print_machine()
-    with tempfile.TemporaryDirectory(prefix="reseal-bench-") as folder, _databases(folder, options) as uris:
-        await _compare(Path(folder), *uris, options)
+    figures = await measure(Plan(**vars(parser.parse_args())))
+    print(f"{figures['cores']}\n")
+    print(*tables(figures), sep="\n\n")
 
 
-async def _compare(folder: Path, uri: str, uri_alone: str, options: argparse.Namespace) -> None:
-    environ = {name: text for name, text in os.environ.items() if not name.startswith("RESEAL_")}
-    environ |= {"RESEAL_DATABASE_URI": uri, "RESEAL_STATE_DIR": str(folder / "state"), "RESEAL_SHUTDOWN_DELAY": "0"}
-    environ |= {"RESEAL_ACCESS_TOKEN_SIGNING_ALGORITHM": options.algorithm}
-    service = ["-m", "reseal", "serve", "--port=0", f"--workers={options.workers}"]
-    with _server(service, environ) as first:
-        first_start = await _answers(first)
-    constant = ["-m", "bench.service_ceiling", str(options.workers), ANSWER]
-    store = make_store(ServiceSettings(database_uri=uri_alone))
+async def measure(plan: Plan) -> Figures:
+    if plan.workers > 1 and not plan.postgres:
+        raise SystemExit("more than one worker needs --postgres")
+    cores = split_cores(plan.workers)
+    with (
+        pinned(cores.load),
+        tempfile.TemporaryDirectory(prefix="reseal-bench-") as folder,
+        _databases(folder, plan) as databases,
+    ):
+        return await _measure_on(databases, Path(folder), cores, plan)
+
+
+class Databases(NamedTuple):
+    """Three empty ones: for the service, for the state before, and for the store alone."""
+
+    now: str
+    before: str
+    alone: str
+    pid: int | None
+    """The process of the database, if it has one."""
+
+
+async def _measure_on(databases: Databases, folder: Path, cores: Cores, plan: Plan) -> Figures:
+    command = ["-m", "reseal", "serve", "--port=0", f"--workers={plan.workers}"]
+    environ = _environ(databases.now, folder / "state", plan)
+    with server(command, environ, cores.service) as first:
+        starts = {"service, makes its keys": await _answers(first)}
+    store = make_store(ServiceSettings(database_uri=databases.alone))
     await store.open()
+    constant = server(["-m", "bench.service_ceiling", str(plan.workers), ANSWER], environ, cores.service)
+    old = nullcontext() if plan.before is None else _other(plan, databases, folder, cores)
     try:
-        with _server(service, environ) as ours:
-            starts = {"service, makes its keys": first_start, "service": await _answers(ours)}
-            with _server(constant, environ) as ceiling:
+        with server(command, environ, cores.service) as ours:
+            starts["service"] = await _answers(ours)
+            with constant as ceiling:
                 starts["constant"] = await _answers(ceiling)
-                await _report(ours, ceiling, store, starts, options)
+                with old as before:
+                    places = Places(ours, ceiling, before, store, databases.pid)
+                    measured = await _loads(places, plan)
     finally:
         await store.close()
+    described = {"store": plan.store, "algorithm": plan.algorithm, "workers": plan.workers, "cores": str(cores)}
+    return described | measured | {"start": starts}
 
 
-async def _report(
-    ours: Place, ceiling: Place, store: AsyncStore, starts: Mapping[str, float], options: argparse.Namespace
-) -> None:
-    places = {"service": ours, "constant": ceiling}
-    idle = {name: _resident(place.process.pid) for name, place in places.items()}
-    for many in options.connections:
-        await _at(many, ours, ceiling, store, options)
-    print("| resident, all processes | idle | afterwards |\n|---|---|---|")
-    for name, place in places.items():
-        print(f"| {name} | {idle[name]:.0f} MB | {_resident(place.process.pid):.0f} MB |")
-    print("\n| from the start of the process to the first answer | |\n|---|---|")
-    for name, seconds in starts.items():
-        print(f"| {name} | {seconds:.2f} s |")
+class Places(NamedTuple):
+    """What is measured."""
+
+    ours: Place
+    ceiling: Place
+    before: Place | None
+    store: AsyncStore
+    database: int | None
 
 
-async def _at(many: int, ours: Place, ceiling: Place, store: AsyncStore, options: argparse.Namespace) -> None:
-    """Compare at so many connections."""
-    callers = [await Connection.to(ours.port) for _ in range(many)]
-    plain = [await Connection.to(ceiling.port) for _ in range(many)]
-    lines = [Line(caller) for caller in callers]
-    for line in lines:
-        await line.create()
-    alone = [StoredLine(store, f"{many}-{n}") for n in range(many)]
-    await asyncio.gather(*(line.create() for line in alone))
-    each = max(IN_A_TURN // many, 1) if many > 1 else IN_A_LONE_TURN
-    calls: dict[str, list[Callable[[], Awaitable[None]]]] = {
-        CONSTANT: [partial(_constant, caller) for caller in plain],
-        "verify": [line.verify for line in lines],
-        "verify, asks the store": [partial(line.verify, ask=True) for line in lines],
-        "create": [line.create for line in lines],
-        "refresh": [line.refresh for line in lines],
-        f"{ALONE}verify, asks the store": [line.read for line in alone],
-        f"{ALONE}create": [line.create for line in alone],
-        f"{ALONE}refresh": [line.refresh for line in alone],
+@contextmanager
+def _other(plan: Plan, databases: Databases, folder: Path, cores: Cores) -> Iterator[Place]:
+    """Start the service of another state of the package."""
+    assert plan.before is not None
+    found = plan.before / "src" if (plan.before / "src" / "reseal").is_dir() else plan.before
+    environ = _environ(databases.before, folder / "state-before", plan) | {"PYTHONPATH": str(found.resolve())}
+    where = [sys.executable, "-c", "import reseal; print(reseal.__file__)"]
+    imported = subprocess.run(where, env=environ, cwd=folder, text=True, capture_output=True, check=True).stdout.strip()
+    if not Path(imported).is_relative_to(found.resolve()):
+        raise SystemExit(
+            f"--before: {plan.before} has no package reseal: it is neither a checkout nor a --target of pip"
+        )
+    with server(["-m", "reseal", "serve", "--port=0", f"--workers={plan.workers}"], environ, cores.service) as place:
+        yield place
+
+
+def _environ(uri: str, state: Path, plan: Plan) -> dict[str, str]:
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("RESEAL_")}
+    return environ | {
+        "RESEAL_DATABASE_URI": uri,
+        "RESEAL_STATE_DIR": str(state),
+        "RESEAL_SHUTDOWN_DELAY": "0",
+        "RESEAL_ACCESS_TOKEN_SIGNING_ALGORITHM": plan.algorithm,
     }
-    pids = {name: ours.process.pid for name in calls if not name.startswith(ALONE)} | {CONSTANT: ceiling.process.pid}
-    cpu: dict[str, list[float]] = {name: [] for name in calls}
-    turns = {name: partial(_all, each_of, each) for name, each_of in calls.items()}
-    watched = {name: partial(_with_cpu, cpu[name], pids.get(name), turn) for name, turn in turns.items()}
-    _print(many, await take_turns(watched, options.rounds), cpu, options)
-    for caller in (*callers, *plain):
-        caller.close()
 
 
-def _print(
-    many: int, seconds: Mapping[str, list[float]], cpu: Mapping[str, list[float]], options: argparse.Namespace
-) -> None:
-    store = "PostgreSQL" if options.postgres else "SQLite"
-    print(f"{store}, {options.algorithm}, workers: {options.workers}, connections: {many}\n")
-    print(
-        "| | time | its own CPU | requests a second | of the constant's rate | of the slower ceiling's rate |\n"
-        "|---|---|---|---|---|---|"
-    )
-    constant = seconds[CONSTANT]
-    for name, took in seconds.items():
-        alone = seconds.get(f"{ALONE}{name}", constant)
-        slower = [max(pair) for pair in zip(constant, alone, strict=True)]
-        reached = "" if name == CONSTANT or name.startswith(ALONE) else f"{100 / ratio(took, slower):.0f} %"
-        rate, of_constant = 1 / median(took), f"{100 / ratio(took, constant):.0f} %"
-        own = f"{median(cpu[name]) * 1e6:.0f} µs"
-        print(f"| {name} | {median(took) * 1e6:.0f} µs | {own} | {rate:.0f} | {of_constant} | {reached} |")
-    print()
+async def _loads(places: Places, plan: Plan) -> Figures:
+    """Measure at each number of connections, and the memory before and afterwards."""
+    pids = {"service": places.ours.pid, "constant": places.ceiling.pid}
+    idle = {name: resident(pid) for name, pid in pids.items()}
+    loads = [await _at(many, places, plan) for many in plan.connections]
+    return {"loads": loads, "memory": {name: [idle[name], resident(pid)] for name, pid in pids.items()}}
 
 
-async def _with_cpu(spent: list[float], pid: int | None, turn: Callable[[], Awaitable[int]]) -> int:
-    """Note the processor time of a server, or of this process: it says more than the clock where others work too."""
-    spend = time.process_time if pid is None else partial(_cpu, pid)
-    began = spend()
-    count = await turn()
-    spent.append((spend() - began) / count)
-    return count
+@dataclass(frozen=True)
+class Variant:
+    """What one of the connections, or callers of the store, does, and whose processor time it is."""
+
+    acts: Sequence[Callable[[], Awaitable[None]]]
+    spent: Callable[[], float]
+
+
+class Sample(NamedTuple):
+    """Seconds of one operation."""
+
+    wall: float
+    own: float
+    database: float
+
+
+async def _at(many: int, places: Places, plan: Plan) -> Figures:
+    """Compare at so many connections."""
+    each = IN_A_TURN // many if many > 1 else IN_A_LONE_TURN
+    plain = [await Connection.to(places.ceiling.port) for _ in range(many)]
+    opened = list(plain)
+    variants = {CONSTANT: Variant([partial(ask_constant, caller) for caller in plain], _spent(places.ceiling))}
+    for prefix, place in (("", places.ours), (BEFORE, places.before)):
+        if place is not None:
+            connections = [await Connection.to(place.port) for _ in range(many)]
+            lines = [Line(connection) for connection in connections]
+            await asyncio.gather(*(line.begin(each) for line in lines))
+            opened += connections
+            for name, call in CALLS.items():
+                variants[prefix + name] = Variant([partial(call, line) for line in lines], _spent(place))
+    alone = [StoredLine(places.store, f"{many}-{n}") for n in range(many)]
+    await asyncio.gather(*(line.create() for line in alone))
+    for name, of_store in STORED.items():
+        variants[ALONE + name] = Variant([partial(of_store, line) for line in alone], time.process_time)
+    samples = await _take_samples(variants, each, places.database, plan.rounds)
+    for connection in opened:
+        connection.close()
+    return {"connections": many, "rows": _rows(samples), "against": _against(samples)}
+
+
+def _spent(place: Place) -> Callable[[], float]:
+    return partial(cpu, place.pid)
+
+
+async def _take_samples(
+    variants: Mapping[str, Variant], each: int, database: int | None, rounds: int
+) -> dict[str, list[Sample]]:
+    """Let the variants take turns. The first round warms up and is not counted."""
+    samples: dict[str, list[Sample]] = {name: [] for name in variants}
+    of_database = partial(cpu, database) if database is not None else _nothing
+    for name in turns(variants, rounds + 1):
+        variant = variants[name]
+        if name.endswith("seen before") and "not" not in name:
+            await _all(variant.acts, 1)  # the tokens that were verified meanwhile may have taken their place
+        own, theirs, began = variant.spent(), of_database(), time.perf_counter()
+        await _all(variant.acts, each)
+        wall, count = time.perf_counter() - began, each * len(variant.acts)
+        spent = wall, variant.spent() - own, of_database() - theirs
+        samples[name].append(Sample(*(seconds / count for seconds in spent)))
+    return {name: taken[1:] for name, taken in samples.items()}
+
+
+def _nothing() -> float:
+    return 0
+
+
+async def _all(acts: Iterable[Callable[[], Awaitable[None]]], each: int) -> None:
+    async def one(act: Callable[[], Awaitable[None]]) -> None:
+        for _ in range(each):
+            await act()
+
+    await asyncio.gather(*map(one, acts))
 
 
 class StoredLine:
@@ -170,108 +268,99 @@ class StoredLine:
         assert await self._store.rotate(stored.SCOPE, self._line.step())
 
 
-async def _all(calls: Sequence[Callable[[], Awaitable[None]]], each: int) -> int:
-    async def one(call: Callable[[], Awaitable[None]]) -> None:
-        for _ in range(each):
-            await call()
-
-    await asyncio.gather(*map(one, calls))
-    return each * len(calls)
+STORED = {
+    "verify against the store": StoredLine.read,
+    "create": StoredLine.create,
+    "refresh": StoredLine.refresh,
+}
 
 
-class Connection:
-    """A connection that is kept, for one request at a time."""
+def _rows(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Figures]:
+    constant = _walls(samples[CONSTANT])
+    rows = {}
+    for name, taken in samples.items():
+        wall, ceiling = _walls(taken), _walls(samples.get(ALONE + name, samples[CONSTANT]))
+        slower = [max(pair) for pair in zip(constant, ceiling, strict=True)]
+        rows[name] = {
+            "own": _micros([sample.own for sample in taken]),
+            "database": _micros([sample.database for sample in taken]),
+            "wall": _micros(wall),
+            "of_ceiling": None if name == CONSTANT or name.startswith(ALONE) else round(1 / ratio(wall, slower), 3),
+        }
+    return rows
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._host = f"127.0.0.1:{port}"
 
-    @classmethod
-    async def to(cls, port: int) -> Connection:
-        connection = cls(*await asyncio.open_connection("127.0.0.1", port), port)
-        connection._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+def _against(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Figures]:
+    """Compare with the state before: how often its processor time, and how often its rate."""
+    compared = {}
+    for name in CALLS:
+        if before := samples.get(BEFORE + name):
+            pairs = list(zip(before, samples[name], strict=True))
+            compared[name] = {
+                "cpu": [round(part, 3) for part in quartiles([old.own / new.own for old, new in pairs])],
+                "rate": [round(part, 3) for part in quartiles([old.wall / new.wall for old, new in pairs])],
+            }
+    return compared
 
-    async def call(self, method: str, path: str, value: Mapping[str, Any] | None = None) -> bytes:
-        body = b"" if value is None else json.dumps(value).encode()
-        head = (
-            f"{method} {path} HTTP/1.1\r\nhost: {self._host}\r\ncdi-version: {VERSION}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+
+def _walls(samples: Iterable[Sample]) -> list[float]:
+    return [sample.wall for sample in samples]
+
+
+def _micros(seconds: Sequence[float]) -> list[float]:
+    """Return the quartiles, in microseconds."""
+    return [round(part * 1e6, 2) for part in quartiles(seconds)]
+
+
+def tables(figures: Figures) -> Iterator[str]:
+    """Write what was measured as tables."""
+    for load in figures["loads"]:
+        yield _table(figures, load)
+        if load["against"]:
+            yield _comparison(load)
+    memory = [f"| {name} | {idle:.0f} MB | {after:.0f} MB |" for name, (idle, after) in figures["memory"].items()]
+    yield "\n".join(["| resident, all processes | idle | after the load |", "|---|---|---|", *memory])
+    starts = [f"| {name} | {seconds:.2f} s |" for name, seconds in figures["start"].items()]
+    yield "\n".join(["| from the start of the process to the first answer | |", "|---|---|", *starts])
+
+
+def _table(figures: Figures, load: Figures) -> str:
+    many = "one connection" if load["connections"] == 1 else f"{load['connections']} connections"
+    workers = "one worker" if figures["workers"] == 1 else f"{figures['workers']} workers"
+    title = f"{figures['store']}, {figures['algorithm']}, {workers}, {many}"
+    head = ("own processor time", "of the database", "time", "requests a second", "of the slower ceiling's rate")
+    lines = [f"| {title} | {' | '.join(head)} |", "|---|---|---|---|---|---|"]
+    for name, row in load["rows"].items():
+        if not name.startswith(BEFORE):
+            reached = "" if row["of_ceiling"] is None else f"{100 * row['of_ceiling']:.0f} %"
+            database = f"{row['database'][1]:.0f} µs" if row["database"][1] >= 1 else ""
+            rate = f"{1e6 / row['wall'][1]:,.0f}"
+            lines.append(
+                f"| {name} | {spread(row['own'])} µs | {database} | {row['wall'][1]:.0f} µs | {rate} | {reached} |"
+            )
+    return "\n".join(lines)
+
+
+def _comparison(load: Figures) -> str:
+    lines = [
+        "| own processor time; requests a second | before | now | processor time, before ÷ now | rate, now ÷ before |",
+        "|---|---|---|---|---|",
+    ]
+    for name, compared in load["against"].items():
+        before, now = (
+            f"{row['own'][1]:.0f} µs; {1e6 / row['wall'][1]:,.0f}"
+            for row in (load["rows"][BEFORE + name], load["rows"][name])
         )
-        self._writer.write(head.encode() + body)
-        answer = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(answer.split(b"\r\ncontent-length:", 1)[1].split(b"\r\n", 1)[0])
-        found = await self._reader.readexactly(length)
-        if not answer.startswith(b"http/1.1 200"):
-            raise RuntimeError(f"{method} {path}: {answer.split(b' ', 2)[1].decode()} {found.decode()}")
-        return found
-
-    def close(self) -> None:
-        self._writer.close()
+        lines.append(
+            f"| {name} | {before} | {now} | {spread(compared['cpu'], 2)} × | {spread(compared['rate'], 2)} × |"
+        )
+    return "\n".join(lines)
 
 
-class Line:
-    """A session of one connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._access = self._refresh = ""
-
-    async def create(self) -> None:
-        found = await self._post("/recipe/session", CREATE | COMMON | {"useDynamicSigningKey": True})
-        self._access, self._refresh = found["accessToken"]["token"], found["refreshToken"]["token"]
-
-    async def verify(self, *, ask: bool = False) -> None:
-        more = {"accessToken": self._access, "doAntiCsrfCheck": False, "checkDatabase": ask}
-        await self._post("/recipe/session/verify", COMMON | more)
-
-    async def refresh(self) -> None:
-        """Go on with the refresh token only: the access token of ``create`` stays the one that is verified."""
-        more = {"refreshToken": self._refresh, "useDynamicSigningKey": True}
-        found = await self._post("/recipe/session/refresh", COMMON | more)
-        self._refresh = found["refreshToken"]["token"]
-
-    async def _post(self, path: str, value: Mapping[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(await self._connection.call("POST", path, value))
-        if found["status"] != "OK":
-            raise RuntimeError(f"{path}: {found['status']}")
-        return found
-
-
-async def _constant(connection: Connection) -> None:
-    """Send as much as a refresh does, and read the answer as it is read."""
-    json.loads(await connection.call("POST", "/", COMMON | {"refreshToken": "x" * 400}))
-
-
-class Place(NamedTuple):
-    """A running server."""
-
-    process: subprocess.Popen[str]
-    port: int
-    began: float
-
-
-@contextmanager
-def _server(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[Place]:
-    """Start a server that says ``… <host>:<port> with PID: …`` once it answers; stop it by its pid."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *arguments], env=dict(environ), cwd=ROOT, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if " with PID: " not in line:
-            raise RuntimeError(f"did not start: {' '.join(arguments[:3])}")
-        yield Place(process, int(line.partition(" with PID: ")[0].rpartition(":")[2]), began)
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def spread(parts: Sequence[float], digits: int = 0) -> str:
+    """Write a median with the quartiles below and above it."""
+    low, middle, high = (f"{part:.{digits}f}" for part in parts)
+    return middle if low == middle == high else f"{middle} ({low}–{high})"
 
 
 async def _answers(place: Place) -> float:
@@ -279,39 +368,20 @@ async def _answers(place: Place) -> float:
     connection = await Connection.to(place.port)
     await connection.call("GET", "/hello")
     connection.close()
-    return time.perf_counter() - place.began
-
-
-def _cpu(pid: int) -> float:
-    """Return the seconds of processor time of a process and its children, all threads."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    own = sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
-    return own + sum(map(_cpu, _children(pid)))
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
-
-
-def _resident(pid: int) -> float:
-    """Return the resident megabytes of a process and its children."""
-    lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
-    own = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
-    return own + sum(map(_resident, _children(pid)))
+    return round(time.perf_counter() - place.began, 3)
 
 
 @contextmanager
-def _databases(folder: str, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Return two empty ones: for the service, and for the store alone."""
-    if options.workers > 1 and not options.postgres:
-        raise SystemExit("more than one worker needs --postgres")
-    if not options.postgres:
-        yield f"sqlite:///{folder}/reseal.db", f"sqlite:///{folder}/alone.db"
+def _databases(folder: str, plan: Plan) -> Iterator[Databases]:
+    if not plan.postgres:
+        now, before, alone = (f"sqlite:///{folder}/{name}.db" for name in ("now", "before", "alone"))
+        yield Databases(now, before, alone, None)
         return
     from tests.support.postgres import cluster
 
-    with cluster() as server:
-        yield server.uri(server.schema()), server.uri(server.schema())
+    with cluster() as own:
+        now, before, alone = (own.uri(own.schema()) for _ in range(3))
+        yield Databases(now, before, alone, own.pid)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
+from bench.client import COMMON, CREATE, VERSION
 from bench.measure import print_machine
-from bench.service import COMMON, CREATE, VERSION
 from bench.service_pieces import Nowhere
 from reseal.server import request_log
 from reseal.server.config import ServiceSettings
