@@ -33,6 +33,7 @@ TYPES = {
     "TheftResponse": "text",
     "Rollback": "text",
     "EventOutbox": "text",
+    "ClientDetails": "text",
     "Secret": "secret text",
     "int": "whole number",
     "float": "number",

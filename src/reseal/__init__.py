@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reseal._sync.stores.memory import MemoryStore
     from reseal._sync.stores.sqlite import SQLiteStore
     from reseal.core.claims import ClaimCheck, FreshClaim, HasClaim
+    from reseal.core.client_details import ClientDetails
     from reseal.core.errors import (
         GENERAL_ERROR,
         INVALID_CLAIMS,
@@ -75,6 +76,7 @@ __all__ = [
     "AsyncSQLiteStore",
     "AsyncSession",
     "ClaimCheck",
+    "ClientDetails",
     "ConfigurationError",
     "Conflict",
     "Delivered",
@@ -128,6 +130,7 @@ _HOMES: Final = {
     "MemoryStore": "reseal._sync.stores.memory",
     "SQLiteStore": "reseal._sync.stores.sqlite",
     "ClaimCheck": "reseal.core.claims",
+    "ClientDetails": "reseal.core.client_details",
     "FreshClaim": "reseal.core.claims",
     "HasClaim": "reseal.core.claims",
     "GENERAL_ERROR": "reseal.core.errors",

@@ -264,6 +264,12 @@ def test_what_precedes_an_at_sign_is_not_shown():
             "'refresh_token_rotation_grace_period' must be between 0 and 300 seconds inclusive. (got ",
         ),
         ("lost_response_window", [None, 0, 86400], [-1, float("inf"), 1e300], "'lost_response_window' must be between"),
+        (
+            "client_details",
+            ["full", "truncated", "no_address", "none"],
+            ["Full", "off", False, None],
+            "'client_details' must be full, truncated, no_address or none (got ",
+        ),
         ("rollback", ["adopt", "refuse"], ["ADOPT", "", None, True], "'rollback' must be adopt or refuse (got "),
         (
             "refresh_token_validity",

@@ -30,14 +30,14 @@ from reseal.clock import Clock, SystemClock
 from reseal.core import ids, payload
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import InvalidInput, StoreUnavailable
-from reseal.core.events import Caller, EventListener, EventName
+from reseal.core.events import EventListener, EventName
 from reseal.core.model import SessionRecord
 from reseal.core.outbox import Delivered
 from reseal.event_emitter import EventEmitter
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.web import bearer, cors
-from reseal.web.context import RequestContext
+from reseal.web.context import RequestContext, caller_of
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -345,5 +345,4 @@ class AsyncReseal:
 
     def report(self, error: StoreUnavailable, request: RequestFacts) -> None:
         """Report to the listener that a request could not be served, because the store was unavailable."""
-        caller = Caller(request.device, request.correlation_id)
-        self._events.emit(EventName.STORE_UNAVAILABLE, caller, reason=str(error))
+        self._events.emit(EventName.STORE_UNAVAILABLE, caller_of(request, self.settings), reason=str(error))

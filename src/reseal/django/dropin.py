@@ -21,13 +21,13 @@ from django.http.response import HttpResponseBase
 
 from reseal._sync import token_selection
 from reseal.core.errors import ResealError, StoreUnavailable, TryRefreshToken, Unauthorised
-from reseal.core.events import Caller
 from reseal.core.model import EndReason
 from reseal.django import pages, requests
 from reseal.django.engine import NAME, SessionStore
 from reseal.django.sessions import Reseal, configured, get_reseal
 from reseal.django.waiting import WouldWait, in_thread
 from reseal.web import answers, csrf, places, rendering, transport
+from reseal.web.context import caller_of
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
 from reseal.web.presented import Presented
@@ -78,7 +78,7 @@ def opened(request: HttpRequest) -> HttpResponse | None:
     read = requests.facts(request)
     presented = Presented(read, reseal.settings, *read.credentials)
     store = SessionStore(_of_test_client(request))
-    store.caller = Caller(read.device, read.correlation_id)
+    store.caller = caller_of(read, reseal.settings)
     request.session = store
     if read.path in reseal.paths:
         store.detach()

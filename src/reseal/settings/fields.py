@@ -14,6 +14,7 @@ from enum import Enum, Flag, auto
 from functools import cache
 from typing import Any, Final, Literal, TypeVar
 
+from reseal.core.client_details import ClientDetails
 from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
@@ -311,6 +312,13 @@ class EmbeddedFields(SharedFields):
         Chapter.REQUESTS,
         rules.expired_status,
         "Status of the answer that asks the page to refresh or sign in: 400 to 599, not 403 or 503.",
+    )
+    client_details: ClientDetails = key(
+        ClientDetails.FULL,
+        Chapter.REQUESTS,
+        rules.client_details,
+        "How much of a client's address and user agent is kept with its session, reported in events and logged: full, "
+        "truncated (of the address only its network: IPv4 /24, IPv6 /48), no_address (the user agent alone) or none.",
     )
     session_check_interval: float = key(
         10,

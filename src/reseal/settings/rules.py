@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from reseal.core import guessable
+from reseal.core.client_details import ClientDetails
 from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
@@ -218,6 +219,15 @@ def rollback(value: object) -> Rollback:
     if isinstance(value, str) and value in names:
         return Rollback(value)
     raise InvalidValueError("must be adopt or refuse", _other_case(value, names) or "adopt signs nobody out")
+
+
+def client_details(value: object) -> ClientDetails:
+    names = tuple(member.value for member in ClientDetails)
+    if isinstance(value, str) and value in names:
+        return ClientDetails(value)
+    raise InvalidValueError(
+        "must be full, truncated, no_address or none", _other_case(value, names) or "truncated keeps the network"
+    )
 
 
 def event_outbox(value: object) -> EventOutbox:

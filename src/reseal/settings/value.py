@@ -41,8 +41,8 @@ _WORDS: Final = vocabulary(_ROWS, advice_for)
 class Settings(EmbeddedFields):
     """Hold the configuration, normalised and checked.
 
-    Raises one ``ConfigurationError`` that lists every problem. Besides their types, ``secret_key``,
-    ``theft_response``, ``rollback`` and ``event_outbox`` also accept text, and ``trusted_origins`` a list. An absent
+    Raises one ``ConfigurationError`` that lists every problem. Besides their types, ``secret_key``, ``theft_response``,
+    ``rollback``, ``event_outbox`` and ``client_details`` also accept text, and ``trusted_origins`` a list. An absent
     value (``None``) stays absent, so that ``dataclasses.replace`` derives it anew; read the derived value instead.
     """
 

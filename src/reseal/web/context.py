@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from reseal.core.claims import check_claims
+from reseal.core.client_details import ClientDetails, kept
 from reseal.core.errors import Refusal, ResealError, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventName
 from reseal.web import answers, csrf, older_frontends, places, transport
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from reseal.core.access_token import Claims
     from reseal.core.claims import ClaimCheck
     from reseal.core.tokens import TokenPair
+    from reseal.settings import Settings
+    from reseal.web.facts import RequestFacts
     from reseal.web.headers import SessionHeaders
     from reseal.web.transport import Transport
 
@@ -37,6 +40,12 @@ class Events(Protocol):
         note: str | None = None,
     ) -> None:
         """Report an event."""
+
+
+def caller_of(request: RequestFacts, settings: Settings) -> Caller:
+    """Describe the origin of a request, as far as ``client_details`` lets it be known."""
+    device, details = request.device, settings.client_details
+    return Caller(device if details is ClientDetails.FULL else kept(device, details), request.correlation_id)
 
 
 class RequestContext(Presented, eq=False):
@@ -61,7 +70,7 @@ class RequestContext(Presented, eq=False):
     @once
     def caller(self) -> Caller:
         """The origin of the request, for sessions and events."""
-        return Caller(self.request.device, self.request.correlation_id)
+        return caller_of(self.request, self.settings)
 
     def attach(self, tokens: TokenPair, via: Transport) -> None:
         """Put tokens into the response."""
