@@ -6,9 +6,9 @@ python -m bench.counts --record   record the counts of now, in ``bench/counts.js
 
 For each call: functions of Python and of C that are called, instructions of bytecode, objects that are left to the
 cyclic collector, calls of the store, and bytes written (the reply and the log). The service runs without sockets and
-with a store in memory, as in ``service_inside``, and what its clients do is counted with it; the embedded product runs
-as a backend calls it. Functions and instructions are counted for one minor version of Python alone, the one of
-``bench/counts.json``: each interpreter has its own.
+with a store in memory, as in ``service_inside``, and what its clients do is counted with it. The embedded product runs
+as a backend calls it, and in an application of FastAPI, whose own share is taken off. Functions and instructions are
+counted for one minor version of Python alone, the one of ``bench/counts.json``: each interpreter has its own.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from types import FrameType
 from typing import Any, Final
 
 import uvloop
+from fastapi import Depends, FastAPI, Request
 
 from bench.service_inside import CONNECTIONS, Clients
 from bench.service_pieces import Nowhere
 from reseal import AsyncReseal, RequestFacts, SessionHeaders, Settings
 from reseal._async.forwarding import AsyncForwardingStore
 from reseal._async.stores.memory import AsyncMemoryStore
+from reseal.fastapi import Reseal
 from reseal.server import request_log
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
@@ -88,7 +90,7 @@ def differences(counted: Mapping[str, Counts], recorded: Mapping[str, Any]) -> l
 
 async def count_all() -> dict[str, Counts]:
     """Count each call of the service and of the embedded product."""
-    return await _count_service() | await _count_embedded()
+    return await _count_service() | await _count_embedded() | await _count_fastapi()
 
 
 class CountedStore(AsyncForwardingStore):
@@ -166,27 +168,80 @@ async def _count_embedded() -> dict[str, Counts]:
     clock = ManualClock()
     settings = Settings(api_domain="https://api.example.com", database_uri="memory:")
     async with AsyncReseal(settings, clock=clock, on_event=lambda _: None) as reseal:
-        latest = [await reseal.backend.create(f"user-{n}") for n in range(WARM + 2)]
-        cookie = f"{settings.access_cookie_name}={latest[0].access_token}".encode()
-        facts = RequestFacts("GET", "/feed", ((b"host", b"api.example.com"), (b"cookie", cookie)))
+        latest = [await reseal.backend.create(f"user-{n}") for n in range(WARM + 3)]
+        requests = [RequestFacts("GET", "/feed", _headers(settings, tokens.access_token)) for tokens in latest]
 
         async def refresh() -> None:
             latest.append(await reseal.backend.refresh(latest.pop().refresh_token or ""))
 
         async def get_session() -> None:
-            await reseal.get_session(facts, SessionHeaders())
+            await reseal.get_session(requests[0], SessionHeaders())
+
+        async def get_session_first_time() -> None:
+            await reseal.get_session(requests.pop(), SessionHeaders())
 
         calls: dict[str, Act] = {
             "create": lambda: reseal.backend.create("user"),
             "refresh": refresh,
             "get_session, seen before": get_session,
+            "get_session, first time": get_session_first_time,
         }
-        counted = {}
-        for name, call in calls.items():
-            for _ in range(WARM):
-                await call()
-            counted[f"embedded: {name}"] = await _count(call, 1)
-        return counted
+        return {f"embedded: {name}": await _count_warm(call) for name, call in calls.items()}
+
+
+async def _count_fastapi() -> dict[str, Counts]:
+    """Count what a session costs a route of FastAPI, beyond what any dependency on the request costs it."""
+    settings = Settings(api_domain="https://api.example.com", database_uri="memory:")
+    reseal, bare, app = Reseal(settings, clock=ManualClock()), FastAPI(), FastAPI()
+    reseal.install(app)
+    bare.get("/feed", dependencies=[Depends(_take)])(_feed)
+    app.get("/feed", dependencies=[Depends(reseal.session())])(_feed)
+    async with reseal.sessions:
+        headers = _headers(settings, (await reseal.sessions.backend.create("user")).access_token)
+        ours, theirs = [await _count_warm(lambda each=each: _request(each, headers)) for each in (app, bare)]
+    return {"FastAPI: Depends(session), seen before": {name: count - theirs[name] for name, count in ours.items()}}
+
+
+async def _take(request: Request) -> Request:
+    return request
+
+
+async def _feed() -> str:
+    return "Welcome"
+
+
+async def _request(app: FastAPI, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "https",
+        "path": "/feed",
+        "query_string": b"",
+        "headers": list(headers),
+    }
+    await app(scope, _receive, _send)
+
+
+async def _receive() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _send(message: Mapping[str, Any]) -> None:
+    if message.get("status", 200) != 200:
+        raise RuntimeError(f"the application answered {message['status']}")
+
+
+def _headers(settings: Settings, access_token: str) -> tuple[tuple[bytes, bytes], ...]:
+    cookie = f"theme=dark; {settings.access_cookie_name}={access_token}".encode()
+    return ((b"host", b"api.example.com"), (b"accept", b"application/json"), (b"cookie", cookie))
+
+
+async def _count_warm(call: Act) -> Counts:
+    for _ in range(WARM):
+        await call()
+    return await _count(call, 1)
 
 
 async def _count(call: Act, times: int) -> Counts:
