@@ -129,6 +129,19 @@ def test_a_link_that_leads_elsewhere_meanwhile_is_noticed(tmp_path, path):
     store.close()
 
 
+def test_a_link_that_follows_the_file_to_another_folder_is_followed(tmp_path, path):
+    (tmp_path / "one").mkdir()
+    path.symlink_to(tmp_path / "one" / "real.db")
+    store = SQLiteStore(path)
+    store.open()
+    store.insert(PUBLIC, new_session("h"))
+    (tmp_path / "one").rename(tmp_path / "two")
+    path.unlink()
+    path.symlink_to(tmp_path / "two" / "real.db")
+    assert store.insert(PUBLIC, new_session("i")) is not None
+    store.close()
+
+
 def test_nothing_beside_the_file_is_for_others_to_read(store, path, monkeypatch):
     old = os.umask(0)
     try:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
+from reseal.core.errors import StoreUnavailable
 from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
-from reseal.stores.sqlite.worker_threads import WorkerThread
+from reseal.stores.sqlite.worker_threads import CLOSED, WorkerThread
 
 
-class _Waiter(NamedTuple):
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
-
-
-async def run_on(thread: WorkerThread, job: Job[T]) -> T:
-    """Run a job on a worker thread and wait for its outcome.
+async def run_on(thread: WorkerThread | None, job: Job[T]) -> T:
+    """Run a job on the worker thread of an open store and wait for its outcome.
 
     The jobs of one iteration of the event loop are submitted together. A thread that starts on the first of them would
     commit it alone, and compete with this one for the interpreter while the others are still being made.
     """
-    loop = asyncio.get_running_loop()
-    waiter = _Waiter(loop, loop.create_future())
-    if loop not in thread.pending:
-        thread.pending[loop] = []
+    if thread is None:
+        raise StoreUnavailable(CLOSED)
+    loop, pending = asyncio.get_running_loop(), thread.pending
+    if loop not in pending:
+        pending[loop] = []
         loop.call_soon(_hand_over, thread, loop)
-    thread.pending[loop].append((waiter, job))
-    return await waiter.future  # type: ignore[no-any-return]  # threads carry outcomes of every type
+    future: asyncio.Future[T] = loop.create_future()
+    pending[loop].append((future, job))
+    return await future
 
 
 async def close_thread(thread: WorkerThread) -> None:
@@ -38,9 +36,9 @@ async def close_thread(thread: WorkerThread) -> None:
 
 def resolve(outcomes: Iterable[Outcome]) -> None:
     """Wake the waiters, with one call into each loop however many of its tasks wait."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        by_loop.setdefault(outcome[0].loop, []).append(outcome)
+        by_loop[outcome[0].get_loop()].append(outcome)
     for loop, its_outcomes in by_loop.items():
         if not loop.is_closed():
             loop.call_soon_threadsafe(_settle, its_outcomes)
@@ -51,13 +49,13 @@ def _hand_over(thread: WorkerThread, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _settle(outcomes: list[Outcome]) -> None:
-    for waiter, result, error in outcomes:
-        if waiter.future.done():
+    for future, result, error in outcomes:
+        if future.done():
             continue  # cancelled: the write stands, its response is lost, and a repeat gets the same successor
         if error is not None:
-            waiter.future.set_exception(error)
+            future.set_exception(error)
         else:
-            waiter.future.set_result(result)
+            future.set_result(result)
 
 
 async def pause(seconds: float) -> None:

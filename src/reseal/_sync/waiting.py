@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
+from reseal.core.errors import StoreUnavailable
 from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
-from reseal.stores.sqlite.worker_threads import WorkerThread
+from reseal.stores.sqlite.worker_threads import CLOSED, WorkerThread
 
 
-def run_on(thread: WorkerThread, job: Job[T]) -> T:
-    """Run a job on a worker thread and wait for its outcome."""
+def run_on(thread: WorkerThread | None, job: Job[T]) -> T:
+    """Run a job on the worker thread of an open store and wait for its outcome."""
+    if thread is None:
+        raise StoreUnavailable(CLOSED)
     waiter: Future[T] = Future()
     thread.submit((waiter, job))
     return waiter.result()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
@@ -47,7 +48,7 @@ class SQLiteStore:
         self._steady = SteadyClock(self._clock)
         self._era = 0
         self._tables = Tables()
-        self._rotations = Kind(_row_of, self._rotate, self._rotate_many)
+        self._rotations: Kind[Reported, Row | None] = Kind(itemgetter(0), self._rotate, self._rotate_many)
         self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
         self._writer: WorkerThread | None = None
         self._finder: WorkerThread | None = None
@@ -83,7 +84,7 @@ class SQLiteStore:
         return None if now is None else begun(new, now)
 
     def get(self, scope: Scope, handle: str) -> Found:
-        row = _on(self._finder, self._lookups.job(_key(scope, handle)))
+        row = run_on(self._finder, self._lookups.job(_key(scope, handle)))
         return _found(row, self._now(row[:2]))
 
     def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
@@ -94,7 +95,8 @@ class SQLiteStore:
         return {handle: _found(row, now) for handle, row in zip(each_once, found, strict=True)}
 
     def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
-        row = self._write(self._rotations.job((rows.of_rotation(scope, rotation), reports)))
+        step = (*scope, rotation.handle), rows.of_rotation(scope, rotation), reports
+        row = self._write(self._rotations.job(step))
         return None if row is None else rows.to_record(row)
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
@@ -188,11 +190,11 @@ class SQLiteStore:
         self._write(lambda db: self._tables.remove_keys(db, app_id, gone))
 
     def _write(self, job: Job[T]) -> T:
-        return _on(self._writer, job)
+        return run_on(self._writer, job)
 
     def _read(self, job: Job[T]) -> T:
         """Run a read of many rows, on a thread of its own so that reads of one session do not wait for it."""
-        return _on(self._lister, job)
+        return run_on(self._lister, job)
 
     def _leave(self) -> None:
         threads = (self._finder, self._lister, self._writer)
@@ -236,16 +238,6 @@ class SQLiteStore:
     def _connect(self) -> FileConnection:
         connect = sqlite_file.connect_to_look if self._looks_only else sqlite_file.connect
         return connect(self._path, self._identity)
-
-
-def _on(thread: WorkerThread | None, job: Job[T]) -> T:
-    if thread is None:
-        raise StoreUnavailable("the store is not open")
-    return run_on(thread, job)
-
-
-def _row_of(step: Reported) -> Key:
-    return rows.key(step[0])
 
 
 def _key(scope: Scope, handle: str) -> Key:

@@ -7,9 +7,12 @@ a busy event loop. Shared by async and sync, and without threads.
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
+
+import msgspec
 
 from reseal.core.errors import StoreUnavailable
 
@@ -40,8 +43,7 @@ class Kind(Generic[Item, T]):
         return _OfKind(self, item)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _OfKind(Generic[Item, T]):
+class _OfKind(msgspec.Struct, Generic[Item, T], frozen=True, eq=False, gc=False):
     kind: Kind[Item, T]
     item: Item
 
@@ -84,15 +86,16 @@ def wrapped(error: Exception) -> Exception:
 
 def _sorted(batch: Iterable[Submission]) -> tuple[list[tuple[Kind[Any, Any], list[_Member]]], list[Submission]]:
     """Return the kinds of which there are several, with one job for each row, and whatever goes alone."""
-    kinds: dict[Kind[Any, Any], dict[Hashable, _Member]] = {}
+    kinds: dict[Kind[Any, Any], dict[Hashable, _Member]] = defaultdict(dict)
     alone: list[Submission] = []
-    for waiter, job in batch:
+    for submission in batch:
+        waiter, job = submission
         if not isinstance(job, _OfKind):
-            alone.append((waiter, job))
+            alone.append(submission)
             continue
-        first_of_row, row = kinds.setdefault(job.kind, {}), job.kind.row(job.item)
+        first_of_row, row = kinds[job.kind], job.kind.row(job.item)
         if row in first_of_row:
-            alone.append((waiter, job))
+            alone.append(submission)
         else:
             first_of_row[row] = (waiter, job)
     several = [(kind, list(members.values())) for kind, members in kinds.items() if len(members) > 1]

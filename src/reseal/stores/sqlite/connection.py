@@ -39,6 +39,8 @@ class FileConnection(sqlite3.Connection):
     beside: tuple[Identity, ...]
     """Those of log and index, which live as long as any connection does."""
     pid: int
+    _real: str
+    """The path without links."""
 
     @classmethod
     def to(cls, path: Path, busy_timeout_s: float) -> Self:
@@ -65,6 +67,7 @@ class FileConnection(sqlite3.Connection):
 
     def note_files(self) -> None:
         """Take note of the files beside the database, once they are there."""
+        self._real = os.path.realpath(self.path)
         self.beside = self._beside()
 
     def require_file(self) -> None:
@@ -74,27 +77,31 @@ class FileConnection(sqlite3.Connection):
         if _logged:
             _logged.discard(_MOVED.format(path=self.path))
 
+    def find_files(self) -> None:
+        """Follow the links of the path, and do :meth:`require_files`."""
+        self._real = os.path.realpath(self.path)  # SQLite follows links before it names the files beside
+        self.require_files()
+
     def require_files(self) -> None:
-        """Do the same for the files beside it: a write that goes to another log is lost."""
+        """Do :meth:`require_file` for the files beside it too: a write that goes to another log is lost."""
         self.require_file()
         if self._beside() != self.beside:
             raise _unavailable(_MOVED, self.path)
 
     def _beside(self) -> tuple[Identity, ...]:
-        real = os.path.realpath(self.path)  # SQLite follows links before it names them
-        return tuple(identity_of(Path(real + suffix)) for suffix in _BESIDE)
+        return tuple([identity_of(self._real + suffix) for suffix in _BESIDE])
 
 
-def identity_of(path: Path) -> Identity:
+def identity_of(path: Path | str) -> Identity:
     """Name the file that a path leads to. Raises ``StoreUnavailable`` if there is none."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - at each commit, and a ``Path`` takes longer to make than to look up
     except OSError:
         raise _unavailable(_MOVED, path) from None
     return found.st_dev, found.st_ino
 
 
-def _unavailable(problem: str, path: Path) -> StoreUnavailable:
+def _unavailable(problem: str, path: Path | str) -> StoreUnavailable:
     text = problem.format(path=path)
     if text not in _logged:
         _logged.add(text)

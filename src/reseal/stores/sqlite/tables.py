@@ -20,8 +20,8 @@ from reseal.stores.rows import Key, Values
 from reseal.stores.sqlite import QUERIES, event_tables
 
 Row = tuple[Any, ...]
-Reported = tuple[Values, Reports]
-"""The parameters of a step, and the events that go with it."""
+Reported = tuple[Key, Values, Reports]
+"""The session that a step is about, its parameters, and the events that go with it."""
 _USER_ID: Final = rows.COLUMNS.index("user_id")
 
 
@@ -63,19 +63,19 @@ class Tables:
 
     def rotate(self, db: sqlite3.Connection, step: Reported, now: int) -> Row | None:
         """Return the columns of the session after the step."""
-        rotation, reports = step
+        _, rotation, reports = step
         with event_tables.together(db, reports):
             row: Row | None = db.execute(self._sql["rotate"], rotation | {"now": now}).fetchone()
             self._report(db, rotation, row, reports, now)
         return row
 
     def rotate_many(self, db: sqlite3.Connection, steps: Sequence[Reported], now: int) -> list[Row | None]:
-        are_reported = any(reports for _, reports in steps)
+        are_reported = any(reports for _, _, reports in steps)
         with event_tables.together(db, are_reported):
-            rotated = self._many(db, "rotate_many", [(*values.values(), now) for values, _ in steps])
+            rotated = self._many(db, "rotate_many", [(*values.values(), now) for _, values, _ in steps])
             found = {row[:3]: row[2:] for row in rotated}
-            outcomes = [found.get(rows.key(values)) for values, _ in steps]
-            for (values, reports), row in zip(steps, outcomes, strict=True) if are_reported else ():
+            outcomes = [found.get(key) for key, _, _ in steps]
+            for (_, values, reports), row in zip(steps, outcomes, strict=True) if are_reported else ():
                 self._report(db, values, row, reports, now)
         return outcomes
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from reseal import forks
@@ -23,10 +23,12 @@ from reseal.stores.sqlite.batch_jobs import Outcome, Submission, attempts, wrapp
 from reseal.stores.sqlite.connection import FileConnection
 
 BATCH: Final = 256
-"""Most jobs in one transaction: bounds how long the first of them waits for its commit."""
+"""A transaction with so many jobs takes no more: bounds how long the first of them waits for its commit."""
 
 REST_PATIENCE: Final = 15.0
 """Seconds that a fork waits for the batches under way; after that the child may not use the file."""
+
+CLOSED: Final = "the store is not open"
 
 Resolve = Callable[[Iterable[Outcome]], None]
 
@@ -59,10 +61,10 @@ class WorkerThread:
                 if worker.thread is None:
                     worker.thread = threading.Thread(target=self._run, args=(worker,), name=self._name, daemon=True)
                     worker.thread.start()
-                for submission in submissions:
-                    worker.queue.put(submission)
+                for first in range(0, len(submissions), BATCH):
+                    worker.queue.put(submissions[first : first + BATCH])
                 return
-        self._resolve([(waiter, None, StoreUnavailable("the store is closed")) for waiter, _ in submissions])
+        self._resolve([(waiter, None, StoreUnavailable(CLOSED)) for waiter, _ in submissions])
 
     def close(self) -> None:
         """Finish what is queued, close the connection and wait for the thread."""
@@ -112,7 +114,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self.gate = threading.Lock()
-        self.queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self.queue: queue.SimpleQueue[Sequence[Submission] | None] = queue.SimpleQueue()
         self.pending: dict[Any, list[Submission]] = {}
         self.thread: threading.Thread | None = None
         self.connection: FileConnection | None = None
@@ -131,16 +133,13 @@ class _Worker:
         first = self.queue.get()
         if first is None:
             return None
-        batch = [first]
-        while len(batch) < BATCH:
-            try:
-                following = self.queue.get_nowait()
-            except queue.Empty:
-                break
+        batch = list(first)
+        while len(batch) < BATCH and not self.queue.empty():
+            following = self.queue.get()
             if following is None:
                 self.queue.put(None)
                 break
-            batch.append(following)
+            batch += following
         return batch
 
 
@@ -163,7 +162,7 @@ class WriterThread(WorkerThread):
     def run_batch(self, connection: FileConnection, batch: list[Submission]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         try:
-            connection.require_files()
+            connection.find_files()
             connection.execute("BEGIN IMMEDIATE")
             for some in attempts(connection, batch):
                 if not connection.in_transaction:
