@@ -21,10 +21,10 @@ class PartlyEnding(AsyncForwardingStore):
 
     has_failed = False
 
-    async def end(self, scope, handles, reason, reports=()):
+    async def end(self, scope, handles, reason, reports=(), note=None):
         handles = list(handles)
         await self._fail_after(handles[:2], reason, several=len(handles) > 2)
-        return await super().end(scope, handles, reason, reports)
+        return await super().end(scope, handles, reason, reports, note)
 
     async def end_user(self, scope, user_id, reason, keep=None, reports=()):
         theirs = [

@@ -22,10 +22,10 @@ class PartlyEnding(ForwardingStore):
 
     has_failed = False
 
-    def end(self, scope, handles, reason, reports=()):
+    def end(self, scope, handles, reason, reports=(), note=None):
         handles = list(handles)
         self._fail_after(handles[:2], reason, several=len(handles) > 2)
-        return super().end(scope, handles, reason, reports)
+        return super().end(scope, handles, reason, reports, note)
 
     def end_user(self, scope, user_id, reason, keep=None, reports=()):
         theirs = [

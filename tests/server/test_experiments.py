@@ -13,7 +13,7 @@ from reseal._async.stores.postgres import AsyncPostgresStore as Store
 SIGNS_NOBODY_OUT = (
     STORE
     + """
-async def end(self, scope, handles, reason, reports=()):
+async def end(self, scope, handles, reason, reports=(), note=None):
     return tuple(handles)
 Store.end = end
 """

@@ -56,9 +56,9 @@ class AsyncForwardingStore:
         return await self._call("replace", scope, lambda: self.inner.replace(scope, record, reports))
 
     async def end(
-        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
     ) -> tuple[str, ...]:
-        return await self._call("end", scope, lambda: self.inner.end(scope, handles, reason, reports))
+        return await self._call("end", scope, lambda: self.inner.end(scope, handles, reason, reports, note))
 
     async def end_user(
         self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
@@ -85,6 +85,9 @@ class AsyncForwardingStore:
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         return await self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))
+
+    async def list_ended(self, scope: Scope, user_id: str, within: int, limit: int) -> tuple[SessionRecord, ...]:
+        return await self._call("list_ended", scope, lambda: self.inner.list_ended(scope, user_id, within, limit))
 
     async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         return await self._call("list_before", None, lambda: self.inner.list_before(which, after, limit))

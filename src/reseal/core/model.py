@@ -103,6 +103,8 @@ class NewSession(Discreet, frozen=True, kw_only=True, gc=False):
     session_data: bytes
     device: Device
     use_static_key: bool = False
+    about: str | None = None
+    """What :mod:`reseal.core.about` keeps of its beginning, if that is wanted."""
 
 
 class Rotation(Discreet, frozen=True, kw_only=True, gc=False):
@@ -157,6 +159,10 @@ class SessionRecord(Discreet, frozen=True, kw_only=True, gc=False):
     end_reason: EndReason | None
     version: int
     """Counts the writes to this row; ``replace`` succeeds only on the version it read."""
+    about: str | None = None
+    """What only the list of devices needs: see :mod:`reseal.core.about`."""
+    end_note: str | None = None
+    """Why it was ended, in the words of whoever did it."""
 
 
 class Found(NamedTuple):

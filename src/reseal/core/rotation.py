@@ -170,6 +170,7 @@ def begun(new: NewSession, now: int) -> SessionRecord:
         ended_at=None,
         end_reason=None,
         version=1,
+        about=new.about,
     )
 
 
@@ -219,9 +220,9 @@ def confirmed(record: SessionRecord, generation: int, now: int) -> SessionRecord
     return replace(record, confirmed_at=now)
 
 
-def ended(record: SessionRecord, reason: EndReason, now: int) -> SessionRecord:
+def ended(record: SessionRecord, reason: EndReason, now: int, note: str | None = None) -> SessionRecord:
     """End a session. The sealed successor is deleted; the hashes stay, so that the end reason can be reported later."""
-    return replace(record, ended_at=now, end_reason=reason, successor_sealed=None)
+    return replace(record, ended_at=now, end_note=note, end_reason=reason, successor_sealed=None)
 
 
 def redated(record: SessionRecord, now: int) -> SessionRecord:

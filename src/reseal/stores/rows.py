@@ -105,6 +105,7 @@ def of_new(scope: Scope, new: NewSession) -> Values:
         "session_data": new.session_data.decode(),
         "use_static_key": new.use_static_key,
         **_of_device(new.device),
+        "about": new.about,
         "due_ms": purging.first_look(new),
     }
 
@@ -145,6 +146,11 @@ def of_user(scope: Scope, user_id: str, after: UserPlace, limit: int) -> Values:
     """Return the parameters of ``list_user``."""
     place = {"after_created_at": after.created_at, "after_handle": after.handle}
     return scoped(scope) | place | {"user_id": user_id, "limit": limit}
+
+
+def of_ended(scope: Scope, user_id: str, within: int, limit: int) -> Values:
+    """Return the parameters of ``list_ended``."""
+    return scoped(scope) | {"user_id": user_id, "within": within, "limit": limit}
 
 
 def of_before(which: Before, after: Place, limit: int) -> Values:

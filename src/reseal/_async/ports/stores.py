@@ -54,9 +54,12 @@ class AsyncSessionStore(AsyncEventStore, Protocol):
         """
 
     async def end(
-        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
     ) -> tuple[str, ...]:
-        """End these sessions and name those that this call ended; absent and ended ones are left out."""
+        """End these sessions and name those that this call ended; absent and ended ones are left out.
+
+        ``note``: the caller's own reason, kept with the row.
+        """
 
     async def end_user(
         self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
@@ -67,6 +70,12 @@ class AsyncSessionStore(AsyncEventStore, Protocol):
         """Read up to ``limit`` live sessions of a user, oldest first, those behind ``after``.
 
         Those of one age are in the order of their handles. User ids match byte for byte.
+        """
+
+    async def list_ended(self, scope: Scope, user_id: str, within: int, limit: int) -> tuple[SessionRecord, ...]:
+        """Read up to ``limit`` sessions of a user that were ended or expired within the last ms, the latest first.
+
+        Only those that :meth:`purge` has not removed.
         """
 
     async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:

@@ -130,12 +130,12 @@ class AsyncPostgresStore:
         return bool(done)
 
     async def end(
-        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
     ) -> tuple[str, ...]:
         meant = [handle for handle in dict.fromkeys(handles) if rows.storable(handle)]
         if not meant:
             return ()
-        values = rows.scoped(scope) | {"handles": meant, "reason": reason.value}
+        values = rows.scoped(scope) | {"handles": meant, "reason": reason.value, "note": note}
         ended = {row[0] for row in await self._write("end", self._timed(values), reports)}
         for handle in ended:
             rows.require_asked(handle, meant)
@@ -160,6 +160,15 @@ class AsyncPostgresStore:
             return ()
         values = self._timed(rows.of_user(scope, user_id, after, limit))
         records = tuple(map(rows.to_record, await self._server.fetch("list_user", values)))
+        for record in records:
+            rows.require_asked(record.user_id, (user_id,))
+        return records
+
+    async def list_ended(self, scope: Scope, user_id: str, within: int, limit: int) -> tuple[SessionRecord, ...]:
+        if not rows.storable(user_id):
+            return ()
+        values = self._timed(rows.of_ended(scope, user_id, within, limit))
+        records = tuple(map(rows.to_record, await self._server.fetch("list_ended", values)))
         for record in records:
             rows.require_asked(record.user_id, (user_id,))
         return records

@@ -102,9 +102,9 @@ class AsyncSQLiteStore:
         return await self._write(lambda db: self._replace(db, scope, record, reports))
 
     async def end(
-        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
     ) -> tuple[str, ...]:
-        each_once, ending = tuple(filter(rows.encodable, dict.fromkeys(handles))), Ending(scope, reason)
+        each_once, ending = tuple(filter(rows.encodable, dict.fromkeys(handles))), Ending(scope, reason, note)
         return await self._write(lambda db: self._tables.end(db, ending, each_once, reports, self._now_in(db)))
 
     async def end_user(
@@ -119,7 +119,13 @@ class AsyncSQLiteStore:
         if not rows.encodable(user_id):
             return ()
         values = rows.of_user(scope, user_id, after, limit)
-        return await self._read(lambda db: self._tables.list_user(db, values, self._now_in(db)))
+        return await self._read(lambda db: self._tables.list_of_user(db, "list_user", values, self._now_in(db)))
+
+    async def list_ended(self, scope: Scope, user_id: str, within: int, limit: int) -> tuple[SessionRecord, ...]:
+        if not rows.encodable(user_id):
+            return ()
+        values = rows.of_ended(scope, user_id, within, limit)
+        return await self._read(lambda db: self._tables.list_of_user(db, "list_ended", values, self._now_in(db)))
 
     async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         if which.user_id is not None and not rows.encodable(which.user_id):

@@ -120,10 +120,10 @@ class MemoryStore:
             return True
 
     def end(
-        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = ()
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
     ) -> tuple[str, ...]:
         with self._lock:
-            return tuple(handle for handle in dict.fromkeys(handles) if self._end(scope, handle, reason, reports))
+            return tuple(h for h in dict.fromkeys(handles) if self._end(scope, h, reason, reports, note))
 
     def end_user(
         self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
@@ -138,6 +138,14 @@ class MemoryStore:
             records = (r for r in self._sessions.get(scope, {}).values() if r.user_id == user_id)
             placed = {UserPlace(r.created_at, r.handle): r for r in records if not why_ended(r, now)}
             return tuple(placed[place] for place in sorted(placed) if place > after)[:limit]
+
+    def list_ended(self, scope: Scope, user_id: str, within: int, limit: int) -> tuple[SessionRecord, ...]:
+        with self._lock:
+            now = self._steady.now()
+            over = [r for r in self._sessions.get(scope, {}).values() if r.user_id == user_id and why_ended(r, now)]
+            dated = [(r.expires_at if r.ended_at is None else r.ended_at, r) for r in over]
+            latest_first = sorted(dated, key=lambda each: (-each[0], each[1].handle))
+            return tuple([record for at, record in latest_first if at > now - within][:limit])
 
     def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
         with self._lock:
@@ -318,11 +326,11 @@ class MemoryStore:
         self._keys[app_id][key.kid] = key._replace(created_at=now, signs_from=min(key.signs_from, now))
         return True
 
-    def _end(self, scope: Scope, handle: str, reason: EndReason, reports: Reports) -> bool:
+    def _end(self, scope: Scope, handle: str, reason: EndReason, reports: Reports, note: str | None = None) -> bool:
         record, now = self._sessions.get(scope, {}).get(handle), self._steady.now()
         if record is None or record.ended_at is not None:
             return False
-        changed = ended(record, reason, now)
+        changed = ended(record, reason, now, note)
         self._sessions[scope][handle] = replace(changed, version=record.version + 1)
         self._report(scope, record, reports, now)
         return True

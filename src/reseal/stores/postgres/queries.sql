@@ -123,13 +123,13 @@ UPDATE reseal_key SET created_at = %(now)s, signs_from = least(signs_from, %(now
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, version, due_at
+    about, last_seen_at, version, due_at
 )
 SELECT
     %(app_id)s::text, %(tenant_id)s::text, %(handle)s::text, %(user_id)s::text, t.now, t.now +
     least(%(idle_ms)s::bigint, %(absolute_ms)s::bigint), t.now + %(absolute_ms)s::bigint, 0, %(token_hash)s::bytea,
     t.now, 0, 0, 0, %(jwt_payload)s::text, %(session_data)s::text, %(use_static_key)s::boolean,
-    %(ip)s::text, %(user_agent)s::text, t.now, 1, t.now + %(due_ms)s::bigint
+    %(ip)s::text, %(user_agent)s::text, %(about)s::text, t.now, 1, t.now + %(due_ms)s::bigint
 FROM {time} AS t
 ON CONFLICT DO NOTHING
 
@@ -149,19 +149,20 @@ WITH t AS MATERIALIZED {time}
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, version, due_at
+    about, last_seen_at, version, due_at
 )
 SELECT
     w.app_id, w.tenant_id, w.handle, w.user_id, t.now, t.now + least(w.idle_ms, w.absolute_ms), t.now +
     w.absolute_ms, 0, w.token_hash, t.now, 0, 0, 0, w.jwt_payload, w.session_data, w.use_static_key,
-    w.ip, w.user_agent, t.now, 1, t.now + w.due_ms
+    w.ip, w.user_agent, w.about, t.now, 1, t.now + w.due_ms
 FROM t, unnest(
     %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(user_id)b::text[], %(token_hash)b::bytea[],
     %(idle_ms)b::bigint[], %(absolute_ms)b::bigint[], %(jwt_payload)b::text[], %(session_data)b::text[],
-    %(use_static_key)b::boolean[], %(ip)b::text[], %(user_agent)b::text[], %(due_ms)b::bigint[]
+    %(use_static_key)b::boolean[], %(ip)b::text[], %(user_agent)b::text[], %(about)b::text[],
+    %(due_ms)b::bigint[]
 ) AS w (
     app_id, tenant_id, handle, user_id, token_hash, idle_ms, absolute_ms, jwt_payload, session_data, use_static_key,
-    ip, user_agent, due_ms
+    ip, user_agent, about, due_ms
 )
 ON CONFLICT DO NOTHING
 
@@ -332,7 +333,8 @@ WITH replaced AS (
 SELECT 1 FROM changed
 
 -- fragment: ending
-UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
+UPDATE reseal_session AS s SET
+    ended_at = t.now, end_reason = %(reason)s, end_note = %(note)s::text, successor_sealed = NULL, version = s.version + 1
 FROM {time} AS t, (
     SELECT m.app_id, m.tenant_id, m.handle
     FROM (SELECT %(app_id)s::text AS app_id, %(tenant_id)s::text AS tenant_id, unnest(%(handles)s::text[]) AS handle) AS w
@@ -384,6 +386,17 @@ FROM {time} AS t, reseal_session AS s
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.expires_at > t.now
     AND (s.created_at, s.handle) > (%(after_created_at)s::bigint, %(after_handle)s::text)
 ORDER BY s.created_at, s.handle LIMIT %(limit)s
+
+-- name: list_ended
+SELECT
+    {s.columns}
+FROM {time} AS t, reseal_session AS s
+WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s
+    AND (
+        s.ended_at > t.now - %(within)s::bigint
+        OR s.ended_at IS NULL AND s.expires_at <= t.now AND s.expires_at > t.now - %(within)s::bigint
+    )
+ORDER BY coalesce(s.ended_at, s.expires_at) DESC, s.handle LIMIT %(limit)s
 
 -- name: before
 SELECT

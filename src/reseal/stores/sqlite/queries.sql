@@ -7,11 +7,11 @@
 INSERT INTO session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
-    last_seen_at, version, due_at
+    about, last_seen_at, version, due_at
 ) VALUES (
     :app_id, :tenant_id, :handle, :user_id, :now, :now + min(:idle_ms, ifnull(:absolute_ms, :idle_ms)),
     :now + :absolute_ms, 0, :token_hash, :now, 0, 0, 0, :jwt_payload, :session_data, :use_static_key, :ip,
-    :user_agent, :now, 1, :now + :due_ms
+    :user_agent, :about, :now, 1, :now + :due_ms
 ) ON CONFLICT DO NOTHING
 
 -- name: get
@@ -87,7 +87,7 @@ UPDATE session SET
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle AND version = :version
 
 -- name: end
-UPDATE session SET ended_at = :now, end_reason = :reason, successor_sealed = NULL, version = version + 1
+UPDATE session SET ended_at = :now, end_reason = :reason, end_note = :note, successor_sealed = NULL, version = version + 1
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle AND ended_at IS NULL
 RETURNING handle, user_id
 
@@ -103,6 +103,14 @@ FROM session
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND expires_at > :now
     AND (created_at, handle) > (:after_created_at, :after_handle)
 ORDER BY created_at, handle LIMIT :limit
+
+-- name: list_ended
+SELECT
+    {columns}
+FROM session
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id
+    AND (ended_at > :now - :within OR ended_at IS NULL AND expires_at <= :now AND expires_at > :now - :within)
+ORDER BY ifnull(ended_at, expires_at) DESC, handle LIMIT :limit
 
 -- name: before
 SELECT

@@ -30,9 +30,10 @@ class Ending(NamedTuple):
 
     scope: Scope
     reason: EndReason
+    note: str | None = None
 
     def values(self) -> Values:
-        return rows.scoped(self.scope) | {"reason": self.reason.value}
+        return rows.scoped(self.scope) | {"reason": self.reason.value, "note": self.note}
 
 
 class Tables:
@@ -102,8 +103,8 @@ class Tables:
         with event_tables.together(db, reports):
             return self._ended(db, values, db.execute(self._sql["end_user"], values).fetchall(), reports, now)
 
-    def list_user(self, db: sqlite3.Connection, values: Values, now: int) -> tuple[SessionRecord, ...]:
-        found = db.execute(self._sql["list_user"], values | {"now": now})
+    def list_of_user(self, db: sqlite3.Connection, name: str, values: Values, now: int) -> tuple[SessionRecord, ...]:
+        found = db.execute(self._sql[name], values | {"now": now})
         return tuple(map(rows.to_record, found.fetchall()))
 
     def before(

@@ -17,6 +17,7 @@ recorded; and after a repair every process takes the recorded time, which may be
 from __future__ import annotations
 
 from reseal.testing._async.store_suites.claims import AsyncClaimSuite
+from reseal.testing._async.store_suites.devices import AsyncDeviceSuite
 from reseal.testing._async.store_suites.ending import AsyncEndSuite
 from reseal.testing._async.store_suites.events import AsyncEventSuite
 from reseal.testing._async.store_suites.inserting import AsyncInsertSuite
@@ -38,6 +39,7 @@ class AsyncStoreSuite(
     AsyncReplaceSuite,
     AsyncEndSuite,
     AsyncListSuite,
+    AsyncDeviceSuite,
     AsyncIsolationSuite,
     AsyncNotBeforeSuite,
     AsyncPurgeSuite,

@@ -18,6 +18,7 @@ recorded; and after a repair every process takes the recorded time, which may be
 from __future__ import annotations
 
 from reseal.testing._sync.store_suites.claims import ClaimSuite
+from reseal.testing._sync.store_suites.devices import DeviceSuite
 from reseal.testing._sync.store_suites.ending import EndSuite
 from reseal.testing._sync.store_suites.events import EventSuite
 from reseal.testing._sync.store_suites.inserting import InsertSuite
@@ -39,6 +40,7 @@ class StoreSuite(
     ReplaceSuite,
     EndSuite,
     ListSuite,
+    DeviceSuite,
     IsolationSuite,
     NotBeforeSuite,
     PurgeSuite,
