@@ -8,7 +8,6 @@ also when a call raises: clearing cookies is part of a refusal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any, Self, TypeVar, overload
 
 from reseal._async import (
@@ -26,10 +25,11 @@ from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.stores import make_store
+from reseal._async.user_sessions import AsyncUserSessions
 from reseal.clock import Clock, SystemClock
-from reseal.core import ids, payload
+from reseal.core import payload
 from reseal.core.claims import ClaimCheck
-from reseal.core.errors import InvalidInput, StoreUnavailable
+from reseal.core.errors import StoreUnavailable
 from reseal.core.events import EventListener, EventName
 from reseal.core.model import SessionRecord
 from reseal.core.outbox import Delivered
@@ -51,7 +51,7 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return AsyncEngine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
-class AsyncReseal:
+class AsyncReseal(AsyncUserSessions):
     """Everything an application calls. Use as ``async with AsyncReseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.
@@ -236,41 +236,6 @@ class AsyncReseal:
         return cors.allow(request, self.settings, response)
 
     # -- any session, by its handle or its user: an id that is not text raises InvalidInput --------------------------
-
-    @awaited
-    async def revoke_session_using_session_handle(self, session_handle: str) -> bool:
-        """End one session. Returns whether this call ended it."""
-        return bool(await self.backend.revoke((ids.handle(session_handle),)))
-
-    @awaited
-    async def revoke_multiple_sessions(self, session_handles: Iterable[str]) -> tuple[str, ...]:
-        """End exactly these sessions; returns those that this call ended."""
-        return await self.backend.revoke(session_handles)
-
-    @awaited
-    async def revoke_all_sessions_for_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
-        """End all sessions of a user, except for the handle ``keep``; returns those that this call ended."""
-        return await self.backend.revoke_user(user_id, keep=keep)
-
-    @awaited
-    async def end_sessions_before(
-        self, moment: datetime, *, user_id: str | None = None, all_tenants: bool = False
-    ) -> int:
-        """End the sessions that were begun or refreshed before a moment for the last time; returns how many.
-
-        For the hour after a backup was restored, in which sessions that were revoked since live again. Of one user, or
-        of all; of this tenant, or of all tenants of the app. Raises ``InvalidInput`` for a moment without time zone or
-        one that is still to come, ``StoreUnavailable`` (then call again).
-        """
-        if not isinstance(moment, datetime) or moment.tzinfo is None:
-            raise InvalidInput("moment", "must be a datetime with a time zone: datetime.now(UTC), for example")
-        at = int(moment.timestamp() * 1000)
-        return await self.backend.end_before(at, user_id=user_id, all_tenants=all_tenants)
-
-    @awaited
-    async def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
-        """Name the live sessions of a user, oldest first."""
-        return tuple(record.handle for record in await self.backend.list_user(user_id))
 
     @overload
     async def get_session_data(self, session_handle: str) -> dict[str, Any]: ...
