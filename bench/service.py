@@ -91,7 +91,7 @@ async def measure(plan: Plan) -> Figures:
     with (
         pinned(cores.load),
         tempfile.TemporaryDirectory(prefix="reseal-bench-") as folder,
-        _databases(folder, plan) as databases,
+        databases_of(folder, plan) as databases,
     ):
         return await _measure_on(databases, Path(folder), cores, plan)
 
@@ -226,9 +226,9 @@ async def _take_samples(
     for name in turns(variants, rounds + 1):
         variant = variants[name]
         if name.endswith("seen before") and "not" not in name:
-            await _all(variant.acts, 1)  # the tokens that were verified meanwhile may have taken their place
+            await all_of(variant.acts, 1)  # the tokens that were verified meanwhile may have taken their place
         own, theirs, began = variant.spent(), of_database(), time.perf_counter()
-        await _all(variant.acts, each)
+        await all_of(variant.acts, each)
         wall, count = time.perf_counter() - began, each * len(variant.acts)
         spent = wall, variant.spent() - own, of_database() - theirs
         samples[name].append(Sample(*(seconds / count for seconds in spent)))
@@ -239,7 +239,7 @@ def _nothing() -> float:
     return 0
 
 
-async def _all(acts: Iterable[Callable[[], Awaitable[None]]], each: int) -> None:
+async def all_of(acts: Iterable[Callable[[], Awaitable[None]]], each: int) -> None:
     async def one(act: Callable[[], Awaitable[None]]) -> None:
         for _ in range(each):
             await act()
@@ -372,7 +372,7 @@ async def _answers(place: Place) -> float:
 
 
 @contextmanager
-def _databases(folder: str, plan: Plan) -> Iterator[Databases]:
+def databases_of(folder: str, plan: Plan) -> Iterator[Databases]:
     if not plan.postgres:
         now, before, alone = (f"sqlite:///{folder}/{name}.db" for name in ("now", "before", "alone"))
         yield Databases(now, before, alone, None)

@@ -1,16 +1,20 @@
-"""What ``bench.service`` measures against: the HTTP stack of the service, answering a constant.
+"""What ``bench.service`` and ``bench.pieces`` measure against: the HTTP stack of the service, answering a constant.
 
 python -m bench.service_ceiling <workers> <answer>
+
+Without workers (0) it is the sockets alone: what arrives is taken for a request, unread.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
 from typing import Any
 
 import uvicorn
+import uvloop
 from uvicorn.supervisors import Multiprocess
 
 from reseal.server.http.connection import StrictHttp
@@ -53,10 +57,27 @@ def main(workers: int, answer: str) -> None:
         listener.listen(2048)
         listener.set_inheritable(True)
         print(f"Started on 127.0.0.1:{listener.getsockname()[1]} with PID: {os.getpid()}", flush=True)
-        if workers > 1:
+        if workers == 0:
+            uvloop.run(_answer_unread(listener, answer.encode()))
+        elif workers > 1:
             Multiprocess(config, [listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
+
+
+async def _answer_unread(listener: socket.socket, answer: bytes) -> None:
+    """Answer whatever arrives, until the process is ended."""
+    reply = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer)
+
+    class Answering(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self._transport = transport
+
+        def data_received(self, _data: bytes) -> None:
+            self._transport.write(reply)
+
+    listening = await asyncio.get_running_loop().create_server(Answering, sock=listener)
+    await listening.serve_forever()
 
 
 if __name__ == "__main__":
