@@ -17,24 +17,25 @@
 # Annotations are no strings here: older versions of FastAPI cannot look up the names in those of objects and methods.
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import cast
+from typing import Any, cast
 
 try:
     from fastapi import FastAPI, Request
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(f'{__name__} needs fastapi: pip install "reseal[fastapi]" ({_error})') from None
 from fastapi.openapi.models import APIKey, APIKeyIn
-from fastapi.routing import APIRoute
+from fastapi.openapi.utils import get_openapi
 from fastapi.security.base import SecurityBase
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Route
 
 from reseal._async.awaited import awaited
 from reseal._async.endpoints import AsyncEndpoint
 from reseal._sync.session import Session as SyncSession
 from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
-from reseal.starlette import Handler, OwnPath, Session, facts, outbox
+from reseal.starlette import Handler, OwnRoutes, Session, facts, outbox
 from reseal.starlette import Reseal as StarletteReseal
 from reseal.web.openapi import SCHEME, with_bearer
 from reseal.web.presented import Presented
@@ -49,7 +50,8 @@ class Reseal(StarletteReseal):
     def install(self, app: Starlette, *, routes: bool = True) -> None:
         super().install(app, routes=routes)
         if isinstance(app, FastAPI):  # a part that is mounted may be plain Starlette
-            app.openapi = with_bearer(app.openapi)  # type: ignore[method-assign]  # FastAPI's way to extend it
+            ours = [route for own in app.routes if isinstance(own, OwnRoutes) for route in own.routes]
+            app.openapi = with_bearer(_with_routes(app.openapi, ours))  # type: ignore[method-assign]  # FastAPI's way
 
     def session(
         self,
@@ -127,19 +129,29 @@ class Reseal(StarletteReseal):
     async def require_own_origin(self, request: Request) -> None:
         await super().require_own_origin(request)
 
-    def add_route(self, app: Starlette, endpoint: AsyncEndpoint, handler: Handler) -> None:
-        cast("FastAPI", app).router.add_api_route(
+    def _route(self, app: Starlette, endpoint: AsyncEndpoint, handler: Handler) -> Route:
+        routes = cast("FastAPI", app).router
+        routes.add_api_route(
             endpoint.path,
             handler,
             methods=endpoint.methods,
             include_in_schema=endpoint.method == "POST",
             tags=["session"],
-            route_class_override=_OwnRoute,
         )
+        return cast("Route", routes.routes.pop())  # it stands among ours
 
 
-class _OwnRoute(OwnPath, APIRoute):
-    pass
+def _with_routes(describe: Callable[[], dict[str, Any]], routes: list[BaseRoute]) -> Callable[[], dict[str, Any]]:
+    """Describe routes that the application does not know of, and what they refer to."""
+
+    def described() -> dict[str, Any]:
+        page, ours = describe(), get_openapi(title="", version="", routes=routes)
+        page["paths"] = ours["paths"] | page["paths"]
+        for kind, named in ours.get("components", {}).items():
+            page.setdefault("components", {}).setdefault(kind, {}).update(named)
+        return page
+
+    return described
 
 
 class SessionDependency(SecurityBase):

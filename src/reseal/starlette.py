@@ -25,7 +25,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import Match, Mount, Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -90,12 +90,13 @@ class Reseal(asgi.ApplicationSessions[Request]):
             asgi.SessionMiddleware(build(), has_routes=routes)
         )
         self._has_routes = routes
-        for endpoint in self._endpoints.table() if routes else ():
-            self.add_route(app, endpoint, self._handler(endpoint))
+        if routes:
+            ours = [self._route(app, endpoint, self._handler(endpoint)) for endpoint in self._endpoints.table()]
+            app.router.routes.append(OwnRoutes(ours))
 
-    def add_route(self, app: Starlette, endpoint: AsyncEndpoint, handler: Handler) -> None:
-        """Add one ready-made route."""
-        app.router.routes.append(_OwnRoute(endpoint.path, handler, methods=endpoint.methods))
+    def _route(self, _app: Starlette, endpoint: AsyncEndpoint, handler: Handler) -> Route:
+        """Make one ready-made route."""
+        return Route(endpoint.path, handler, methods=endpoint.methods)
 
     def guard(
         self, websocket: WebSocket, *, subprotocols: Iterable[str] = (), claims: Iterable[ClaimCheck] = ()
@@ -155,17 +156,17 @@ def _response(answer: WebResponse) -> Response:
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
-class OwnPath(BaseRoute):
-    """A path without parameters. It is compared first: every request of the application passes by our routes."""
+class OwnRoutes(Mount):
+    """Our routes as one. Every request of the application passes by here: a look at its path is enough for most."""
 
-    path: str
+    def __init__(self, routes: list[Route]) -> None:
+        super().__init__("", routes=routes)
+        self._paths = tuple([route.path for route in routes])
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return super().matches(scope) if scope["path"].endswith(self.path) else _ELSEWHERE
-
-
-class _OwnRoute(OwnPath, Route):
-    pass
+        if not scope["path"].endswith(self._paths):
+            return _ELSEWHERE
+        return max([route.matches(scope) for route in self.routes], key=lambda found: found[0].value)
 
 
 class _OwnOriginsOnly(CORSMiddleware):

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from reseal import AsyncEngine, Event, EventName, Settings, StoreUnavailable
 from reseal._async.stores import make_store
-from reseal.starlette import Reseal
+from reseal.starlette import OwnRoutes, Reseal
 from reseal.testing import ManualClock
 
 API = "https://api.example.com"
@@ -99,6 +99,13 @@ class Site:
             found = db.execute("SELECT app_id, tenant_id, handle, session.* FROM session").fetchall()
         db.close()
         return {row[:3]: row[3:] for row in found}
+
+    def paths(self) -> set[str]:
+        """The paths of the application's routes, ours included, which are in a route of their own."""
+        routes = [
+            part for route in self.app.routes for part in (route.routes if isinstance(route, OwnRoutes) else [route])
+        ]
+        return {str(getattr(route, "path", "")) for route in routes}
 
     async def live(self, user_id: str) -> set[str]:
         return set(await self.reseal.sessions.get_all_session_handles_for_user(user_id))

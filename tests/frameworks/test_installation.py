@@ -23,7 +23,7 @@ from reseal.starlette import facts
 from reseal.testing import ManualClock
 from tests.frameworks.apps import Framework
 from tests.frameworks.conftest import OpenSite
-from tests.frameworks.site import ACCESS, API, EVIL, HOUR, WEBSITE, Site, cleared, make_site, set_cookies
+from tests.frameworks.site import ACCESS, API, EVIL, HOUR, REFRESH_PATH, WEBSITE, Site, cleared, make_site, set_cookies
 
 SETTINGS = Settings(api_domain=API, website_domain=WEBSITE, database_uri="memory:")
 
@@ -60,13 +60,27 @@ async def test_an_installed_application_works_as_part_of_another(open_site: Open
         refresh_api_path="/api/session/refresh", signout_api_path="/api/signout", access_token_path="/api"
     )
     assert inner.settings.refresh_api_path.startswith("/api")
-    prefixless = [route for route in inner.app.routes if getattr(route, "path", "") == "/api/session/refresh"]
-    assert prefixless  # the paths in the settings are those that browsers see: mount such an application at /
+    assert (
+        "/api/session/refresh" in inner.paths()
+    )  # the paths in the settings are those that browsers see: mount such an application at /
     outer = Starlette(routes=[Mount("/", app=inner.app)])
     whole = Site(outer, inner.reseal, inner.settings, inner.clock, inner.store, inner.events, inner.ran)
     browser = await whole.signed_in("alice")
     assert (await browser.refresh()).status_code == 200
     assert cleared(await browser.sign_out())
+
+
+async def test_our_routes_leave_all_others_to_the_application(site: Site) -> None:
+    async def answer(request: Request) -> Response:
+        return JSONResponse(request.method)
+
+    under, options = Route(f"/under{REFRESH_PATH}", answer), Route(REFRESH_PATH, answer, methods=["OPTIONS"])
+    site.app.router.routes += [under, options]
+    assert (await site.send("GET", f"/under{REFRESH_PATH}")).json() == "GET"
+    assert (await site.send("OPTIONS", REFRESH_PATH)).json() == "OPTIONS"
+    wrong = await site.send("PUT", REFRESH_PATH)
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert site.app.url_path_for("refresh") == REFRESH_PATH
 
 
 async def test_websockets_pass_through_untouched(site: Site) -> None:
