@@ -1,0 +1,54 @@
+"""Delivery to all endpoints, until it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+from reseal.core.errors import StoreUnavailable
+from reseal.core.webhooks import WebhookEndpoint
+from reseal.log import LOGGER
+from reseal.webhooks.delivering import AccessLifetime, Deliverer, DeliveryStore
+from reseal.webhooks.sending import HttpSender, Sender
+
+RETRY: Final = 5_000
+"""Milliseconds after which a store that did not answer is tried again."""
+MakeSender = Callable[[WebhookEndpoint], Sender]
+
+
+async def deliver_for_ever(
+    store: DeliveryStore,
+    endpoints: Iterable[WebhookEndpoint],
+    access_lifetime: AccessLifetime,
+    make_sender: MakeSender = HttpSender,
+) -> None:
+    """Deliver to these endpoints. Any number of processes may do so: one at a time delivers to an endpoint."""
+    worker = os.urandom(8).hex()
+    async with asyncio.TaskGroup() as tasks:
+        for endpoint in endpoints:
+            sender = make_sender(endpoint)
+            deliverer = Deliverer(store, endpoint, sender, access_lifetime, worker=worker, chance=random.random)
+            tasks.create_task(_deliver(deliverer, sender, endpoint.name))
+
+
+async def _deliver(deliverer: Deliverer, sender: Sender, name: str) -> None:
+    try:
+        while True:
+            wait = await _turn(deliverer, name)
+            await asyncio.sleep(wait / 1000)
+    finally:
+        with suppress(StoreUnavailable):  # another worker delivers a little later
+            await deliverer.release()
+        await sender.close()
+
+
+async def _turn(deliverer: Deliverer, name: str) -> int:
+    try:
+        return await deliverer.turn()
+    except StoreUnavailable as error:
+        LOGGER.warning("webhook %s waits for the store: %s", name, error)
+        return RETRY

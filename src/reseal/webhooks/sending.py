@@ -1,0 +1,99 @@
+"""Sending a message over HTTP. Needs httpx (extra ``webhooks``).
+
+The host's name is resolved here and the addresses are checked; then the connection goes to a checked address, so that
+the name cannot be made to mean another one in between. Redirects are not followed, and no proxy is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+import httpx
+
+from reseal.core.webhooks import WebhookEndpoint
+from reseal.webhooks.addresses import is_public
+from reseal.webhooks.answers import Answer, retry_after
+
+READ_MOST: Final = 65_536
+"""Bytes of an answer that are read, and dropped, so that the connection can be used again."""
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+"""Returns the addresses of a host and port. Raises ``OSError``."""
+
+
+class Sender(Protocol):
+    """Sends messages to one endpoint."""
+
+    async def send(self, body: bytes, headers: Mapping[str, str], now: int) -> Answer:
+        """Make one attempt. Errors become answers. ``now``: milliseconds, for dates in answers."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class HttpSender:
+    """Sends to the URL of an endpoint, on connections of its own."""
+
+    def __init__(self, endpoint: WebhookEndpoint, resolve: Resolve | None = None) -> None:
+        self._endpoint = endpoint
+        self._url = httpx.URL(endpoint.url)
+        self._resolve = resolve or _resolve
+        self._client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=endpoint.timeout)
+
+    async def send(self, body: bytes, headers: Mapping[str, str], now: int) -> Answer:
+        try:
+            async with asyncio.timeout(self._endpoint.timeout):
+                return await self._send(body, headers, now)
+        except TimeoutError:
+            return Answer(problem=f"no answer within {self._endpoint.timeout:g} seconds")
+        except (httpx.HTTPError, OSError) as error:
+            return Answer(problem=f"not reached ({type(error).__name__})")
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _send(self, body: bytes, headers: Mapping[str, str], now: int) -> Answer:
+        port = self._url.port or {"https": 443}.get(self._url.scheme, 80)
+        found = await self._resolve(self._url.host, port)
+        allowed = [each for each in found if self._endpoint.allow_private_addresses or is_public(each)]
+        if not allowed:
+            return Answer(problem="its host has no public address; allow_private_addresses allows others")
+        for address in allowed[:-1]:
+            try:
+                return await self._post(address, body, headers, now)
+            except httpx.ConnectError:
+                continue  # the next address may be reached
+        return await self._post(allowed[-1], body, headers, now)
+
+    async def _post(self, address: str, body: bytes, headers: Mapping[str, str], now: int) -> Answer:
+        own = {
+            "host": self._url.netloc.decode(),
+            "content-type": "application/json",
+            "user-agent": "reseal-webhooks",
+            "accept-encoding": "identity",
+        }
+        async with self._client.stream(
+            "POST",
+            self._url.copy_with(host=address),
+            content=body,
+            headers=own | dict(headers),
+            extensions={"sni_hostname": self._url.raw_host.decode()},
+        ) as response:
+            await _drop(response)
+            return Answer(response.status_code, retry_after(response.headers.get("retry-after"), now))
+
+
+async def _drop(response: httpx.Response) -> None:
+    size = 0
+    async for part in response.aiter_raw():
+        size += len(part)
+        if size > READ_MOST:
+            return
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
