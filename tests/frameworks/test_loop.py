@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from fastapi import Depends, FastAPI, HTTPException
-from fastapi.testclient import TestClient
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -317,15 +317,15 @@ class TestFastAPI:
         assert response.headers["vary"] == "Cookie, Authorization"
 
 
-def test_what_the_application_demands_of_every_request_is_demanded_at_our_routes() -> None:
+async def test_what_the_application_demands_of_every_request_is_demanded_at_our_routes() -> None:
     async def refuse(tenant: str) -> None:
         raise HTTPException(418)
 
     app, settings = FastAPI(dependencies=[Depends(refuse)]), Settings(api_domain=API, database_uri="memory:")
     Reseal(settings).install(app)
-    client = TestClient(app)
-    assert client.post(f"{REFRESH_PATH}?tenant=a").status_code == 418
-    assert client.post(REFRESH_PATH).status_code == 422
-    page = client.get("/openapi.json").json()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=API) as client:
+        assert (await client.post(f"{REFRESH_PATH}?tenant=a")).status_code == 418
+        assert (await client.post(REFRESH_PATH)).status_code == 422
+        page = (await client.get("/openapi.json")).json()
     assert page["paths"][REFRESH_PATH]["post"]["parameters"][0]["name"] == "tenant"
     assert "HTTPValidationError" in page["components"]["schemas"]
