@@ -30,6 +30,7 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 
+from reseal._async import verification
 from reseal._async.awaited import awaited
 from reseal._async.endpoints import AsyncEndpoint
 from reseal._sync.session import Session as SyncSession
@@ -173,9 +174,10 @@ class SessionDependency(SecurityBase):
         self._check_database = check_database
 
     async def __call__(self, request: HTTPConnection) -> Session:
-        return await self._reseal.get_session(
-            cast("Request", request),  # a WebSocket is refused there, and told what to use instead
-            self._enable_csrf_protection,
+        return await verification.verify(
+            self._reseal.sessions.backend,
+            self._reseal.context(request),  # type: ignore[arg-type]  # a WebSocket is refused there, and told why
+            csrf_protection=self._enable_csrf_protection,
             check_database=self._check_database,
             claims=self._claims,
         )

@@ -26,7 +26,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Match, Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from reseal import asgi, sockets
@@ -86,9 +86,12 @@ class Reseal(asgi.ApplicationSessions[Request]):
         app.add_exception_handler(ResealError, self._answer)  # type: ignore[arg-type]  # it answers either kind
         app.router.lifespan_context = self._opening.around(app.router.lifespan_context)
         build = app.build_middleware_stack
-        app.build_middleware_stack = lambda: self._opening.explained(  # type: ignore[method-assign]
-            asgi.SessionMiddleware(build(), has_routes=routes)
-        )
+
+        def build_with_headers() -> ASGIApp:
+            stack = build()
+            return asgi.SessionMiddleware(stack, has_routes=routes, others=self._opening.explained(stack))
+
+        app.build_middleware_stack = build_with_headers  # type: ignore[method-assign]
         self._has_routes = routes
         if routes:
             ours = [self._route(app, endpoint, self._handler(endpoint)) for endpoint in self._endpoints.table()]

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
+from reseal._async import verification
 from reseal._async.awaited import awaited
 from reseal._async.impersonation import HALF_AN_HOUR
 from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession
 from reseal.core.claims import ClaimCheck
+from reseal.web.context import RequestContext
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
@@ -56,9 +58,8 @@ class AsyncRequestCalls(Generic[R_contra]):
         allow_cross_site: bool = False,
     ) -> AsyncSession:
         """Sign a user in, whom the caller has authenticated. See :meth:`AsyncReseal.create_new_session`."""
-        facts, outbox = self._read(request)
         return await self.sessions.create_new_session(
-            facts, outbox, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
+            *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
         )
 
     @awaited
@@ -71,9 +72,12 @@ class AsyncRequestCalls(Generic[R_contra]):
         claims: Iterable[ClaimCheck] = (),
     ) -> AsyncSession:
         """Verify the session of a request. See :meth:`AsyncReseal.get_session`."""
-        facts, outbox = self._read(request)
-        return await self.sessions.get_session(
-            facts, outbox, enable_csrf_protection, check_database=check_database, claims=claims
+        return await verification.verify(
+            self.sessions.backend,
+            self.context(request),
+            csrf_protection=enable_csrf_protection,
+            check_database=check_database,
+            claims=claims,
         )
 
     @awaited
@@ -105,9 +109,8 @@ class AsyncRequestCalls(Generic[R_contra]):
         at_most: int = HALF_AN_HOUR,
     ) -> AsyncSession:
         """Let the user of a request act as another one for a while. See :meth:`AsyncReseal.impersonate`."""
-        facts, outbox = self._read(request)
         return await self.sessions.impersonate(
-            facts, outbox, user_id, jwt_payload, session_data, reason=reason, at_most=at_most
+            *self._read(request), user_id, jwt_payload, session_data, reason=reason, at_most=at_most
         )
 
     @awaited
@@ -130,6 +133,10 @@ class AsyncRequestCalls(Generic[R_contra]):
     def set_relevant_headers_for_options_api(self, request: R_contra) -> bool:
         """Answer a preflight in a handler of your own. See :meth:`AsyncReseal.set_relevant_headers_for_options_api`."""
         return self.sessions.set_relevant_headers_for_options_api(*self._read(request))
+
+    def context(self, request: R_contra) -> RequestContext:
+        """Join a request and the headers of its response. See :meth:`AsyncReseal.context`."""
+        return self.sessions.context(self._requests.facts(request), self._requests.outbox(request))
 
     def _read(self, request: R_contra) -> tuple[RequestFacts, SessionHeaders]:
         return self._requests.facts(request), self._requests.outbox(request)

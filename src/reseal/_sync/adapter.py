@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
+from reseal._sync import verification
 from reseal._sync.awaited import awaited
 from reseal._sync.impersonation import HALF_AN_HOUR
 from reseal._sync.reseal import Reseal
 from reseal._sync.session import Session
 from reseal.core.claims import ClaimCheck
+from reseal.web.context import RequestContext
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
@@ -57,9 +59,8 @@ class RequestCalls(Generic[R_contra]):
         allow_cross_site: bool = False,
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`Reseal.create_new_session`."""
-        facts, outbox = self._read(request)
         return self.sessions.create_new_session(
-            facts, outbox, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
+            *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
         )
 
     @awaited
@@ -72,9 +73,12 @@ class RequestCalls(Generic[R_contra]):
         claims: Iterable[ClaimCheck] = (),
     ) -> Session:
         """Verify the session of a request. See :meth:`Reseal.get_session`."""
-        facts, outbox = self._read(request)
-        return self.sessions.get_session(
-            facts, outbox, enable_csrf_protection, check_database=check_database, claims=claims
+        return verification.verify(
+            self.sessions.backend,
+            self.context(request),
+            csrf_protection=enable_csrf_protection,
+            check_database=check_database,
+            claims=claims,
         )
 
     @awaited
@@ -106,9 +110,8 @@ class RequestCalls(Generic[R_contra]):
         at_most: int = HALF_AN_HOUR,
     ) -> Session:
         """Let the user of a request act as another one for a while. See :meth:`Reseal.impersonate`."""
-        facts, outbox = self._read(request)
         return self.sessions.impersonate(
-            facts, outbox, user_id, jwt_payload, session_data, reason=reason, at_most=at_most
+            *self._read(request), user_id, jwt_payload, session_data, reason=reason, at_most=at_most
         )
 
     @awaited
@@ -131,6 +134,10 @@ class RequestCalls(Generic[R_contra]):
     def set_relevant_headers_for_options_api(self, request: R_contra) -> bool:
         """Answer a preflight in a handler of your own. See :meth:`Reseal.set_relevant_headers_for_options_api`."""
         return self.sessions.set_relevant_headers_for_options_api(*self._read(request))
+
+    def context(self, request: R_contra) -> RequestContext:
+        """Join a request and the headers of its response. See :meth:`Reseal.context`."""
+        return self.sessions.context(self._requests.facts(request), self._requests.outbox(request))
 
     def _read(self, request: R_contra) -> tuple[RequestFacts, SessionHeaders]:
         return self._requests.facts(request), self._requests.outbox(request)

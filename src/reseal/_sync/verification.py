@@ -31,7 +31,9 @@ def verify(
     via, verified = token_selection.verified(sessions, context)
     if verified.sub == ANONYMOUS:
         raise Unauthorised(Refusal.NO_TOKEN)
-    if via is Transport.COOKIE and _wants_csrf_check(context, csrf_protection):
+    if csrf_protection is None:
+        csrf_protection = context.request.method not in csrf.SAFE_METHODS or context.is_handshake
+    if csrf_protection and via is Transport.COOKIE:
         check_csrf(sessions, context, verified)
     if check_database or verified.unconfirmed:
         verified = _current(sessions, verified, context, via)
@@ -68,9 +70,3 @@ def _current(sessions: Sessions, claims: Claims, context: RequestContext, via: T
     if not context.response.sent:  # otherwise the next request gets them
         context.attach(tokens, via)
     return tokens.claims
-
-
-def _wants_csrf_check(context: RequestContext, asked: bool | None) -> bool:  # noqa: FBT001 - the argument of get_session
-    if asked is not None:
-        return asked
-    return csrf.is_state_changing(context.request.method) or csrf.is_handshake(context.request)

@@ -74,13 +74,15 @@ class SessionMiddleware:
     An error page must carry the cookies of a refresh as well.
     """
 
-    def __init__(self, app: ASGIApp, *, has_routes: bool) -> None:
+    def __init__(self, app: ASGIApp, *, has_routes: bool, others: ASGIApp | None = None) -> None:
         self._app = app
         self._has_routes = has_routes
+        self._others = others or app
+        """Answers what is no request: the lifespan, and WebSockets."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            return self._app(scope, receive, send)
+            return self._others(scope, receive, send)
         if self._has_routes or _ROOT not in scope:
             scope[_ROOT] = scope.get("root_path", "")  # further in, mounts add to it
         headers = scope[_OUTBOX] = SessionHeaders()

@@ -196,7 +196,7 @@ def _expired(
     store.refuse(error)
     if presented.access_tokens[0] is Transport.HEADER:
         return None
-    if not csrf.is_state_changing(read.method):
+    if read.method in csrf.SAFE_METHODS:
         return pages.instead_of(request, error)
     if presented.trust is Trust.HOSTILE:
         return None

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from reseal.settings import Settings
     from reseal.web.facts import RequestFacts
 
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Those of RFC 9110, 9.2.1; all others need the check."""
 _OWN_NAVIGATION: Final = frozenset({"same-origin", "none"})
 _CUSTOM_HEADERS: Final = ("rid", "anti-csrf")
 _SHOWN: Final = 200
@@ -60,16 +61,6 @@ _WITHOUT_ORIGIN: Final = {
     "same-site": Trust.HOSTILE,
     "cross-site": Trust.HOSTILE,
 }
-
-
-def is_state_changing(method: str) -> bool:
-    """Return whether a method needs the check: all except for the safe ones of RFC 9110, 9.2.1, in upper case."""
-    return method not in _SAFE_METHODS
-
-
-def is_handshake(facts: RequestFacts) -> bool:
-    """Return whether a request opens a WebSocket (RFC 6455, 4.1), as a foreign page may with our cookies."""
-    return b"sec-websocket-key" in dict(facts.raw)
 
 
 def allows(trust: Trust, facts: RequestFacts, settings: Settings, token_ok: Callable[[], bool]) -> bool:

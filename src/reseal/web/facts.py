@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _AUTHORIZATION: Final = b"authorization"
 _COOKIE: Final = b"cookie"
+_HANDSHAKE: Final = b"sec-websocket-key"
 
 
 class RequestFacts(msgspec.Struct, frozen=True):
@@ -71,16 +72,22 @@ class RequestFacts(msgspec.Struct, frozen=True):
         return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw])
 
     @property
-    def credentials(self) -> tuple[list[bytes], list[bytes]]:
-        """List the lines of ``Authorization`` and of ``Cookie``. In one pass: every request comes through here."""
+    def credentials(self) -> tuple[list[bytes], list[bytes], bool]:
+        """List the lines of ``Authorization`` and of ``Cookie``, and say whether the request opens a WebSocket.
+
+        In one pass: every request comes through here.
+        """
         authorization: list[bytes] = []
         cookie: list[bytes] = []
+        is_handshake = False
         for name, value in self.raw:
             if name == _COOKIE:
                 cookie.append(value)
             elif name == _AUTHORIZATION:
                 authorization.append(value)
-        return authorization, cookie
+            elif name == _HANDSHAKE:
+                is_handshake = True
+        return authorization, cookie, is_handshake
 
     def all(self, name: str) -> tuple[str, ...]:
         """List every value of a header in order. ``name`` is in lower case."""

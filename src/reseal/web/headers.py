@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from reseal.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -26,23 +28,23 @@ _FOR_ONE_CACHE: Final = (b"-cache-control", b"surrogate-control", b"edge-control
 """Suffixes of headers for one kind of cache, which then ignores ``Cache-Control`` (RFC 9213, 2.2)."""
 
 
-class SessionHeaders:
+class SessionHeaders(msgspec.Struct, eq=False):
     """Headers waiting for a response. Setting one also marks the response as dependent on the session."""
 
-    __slots__ = ("_cookies", "_exposed", "_headers", "for_older_frontend", "path_prefix", "sent", "touched")
+    touched: bool = False
+    """Whether the response depends on, or changes, a session."""
+    sent: bool = False
+    """Whether the response has begun: later headers are lost."""
+    path_prefix: str = ""
+    """The prefix of the application's paths, for the paths of cookies: see :mod:`reseal.web.places`."""
+    for_older_frontend: bool = False
+    """Whether headers for scripts must suit :mod:`reseal.web.older_frontends`."""
+    _cookies: dict[tuple[str, ...], str] = {}
+    _headers: dict[str, str] = {}
+    _exposed: dict[str, None] = {}
 
-    def __init__(self) -> None:
-        self._cookies: dict[tuple[str, ...], str] = {}
-        self._headers: dict[str, str] = {}
-        self._exposed: dict[str, None] = {}
-        self.touched: bool = False
-        """Whether the response depends on, or changes, a session."""
-        self.sent: bool = False
-        """Whether the response has begun: later headers are lost."""
-        self.path_prefix: str = ""
-        """The prefix of the application's paths, for the paths of cookies: see :mod:`reseal.web.places`."""
-        self.for_older_frontend: bool = False
-        """Whether headers for scripts must suit :mod:`reseal.web.older_frontends`."""
+    def __repr__(self) -> str:
+        return f"SessionHeaders(touched={self.touched}, sent={self.sent})"
 
     def touch(self) -> None:
         """Mark the response as dependent on the session, so that no cache stores it (S57)."""

@@ -75,8 +75,10 @@ class Presented(msgspec.Struct, dict=True, eq=False):
     request: RequestFacts
     settings: Settings
     authorization_lines: list[bytes]
-    """The lines of ``Authorization``; these and the next are :attr:`RequestFacts.credentials`."""
+    """The lines of ``Authorization``; these and the next two are :attr:`RequestFacts.credentials`."""
     cookie_lines: list[bytes]
+    is_handshake: bool
+    """Whether the request opens a WebSocket (RFC 6455, 4.1), as a foreign page may with our cookies."""
 
     def __repr__(self) -> str:
         return f"Presented({self.request!r})"

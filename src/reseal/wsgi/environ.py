@@ -37,9 +37,13 @@ class EnvironFacts(RequestFacts, frozen=True):
         return tuple(headers(self.environ))
 
     @property
-    def credentials(self) -> tuple[list[bytes], list[bytes]]:
+    def credentials(self) -> tuple[list[bytes], list[bytes], bool]:
         authorization, cookie = self.environ.get("HTTP_AUTHORIZATION"), self.environ.get("HTTP_COOKIE")
-        return [] if authorization is None else [_bytes(authorization)], [] if cookie is None else [_bytes(cookie)]
+        return (
+            [] if authorization is None else [_bytes(authorization)],
+            [] if cookie is None else [_bytes(cookie)],
+            "HTTP_SEC_WEBSOCKET_KEY" in self.environ,
+        )
 
     def all(self, name: str) -> tuple[str, ...]:
         key = _key(name)
