@@ -78,7 +78,7 @@ class Line:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._refresh = ""
+        self._refresh = self._refreshed = ""
         self._seen = ""
         """The token that is verified again and again."""
         self._unseen: list[str] = []
@@ -107,7 +107,12 @@ class Line:
     async def refresh(self) -> None:
         more = {"refreshToken": self._refresh, "useDynamicSigningKey": True}
         found = await self._post("/recipe/session/refresh", COMMON | more)
-        self._refresh = found["refreshToken"]["token"]
+        self._refresh, self._refreshed = found["refreshToken"]["token"], found["accessToken"]["token"]
+
+    async def refresh_and_verify(self) -> None:
+        """Verify the new token too, as SDKs do: that confirms the refresh, and gives a token without its parent."""
+        await self.refresh()
+        await self._verify(self._refreshed)
 
     async def _verify(self, token: str, *, ask: bool = False) -> None:
         more = {"accessToken": token, "doAntiCsrfCheck": False, "checkDatabase": ask}

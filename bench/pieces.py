@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from typing import Any, Final, Self
 from unittest import mock
 
@@ -230,8 +231,8 @@ class Parts:
         assert app is not None
         ring, clients, cases = await app.driver.ring(), Clients(self.service), list[Case]()
         self._key = ring.signing(self.service.clock.wall(), dynamic=True)
-        self._message = bytes(500)
-        self._signature = _sign(self._key, self._message)
+        self._messages = cycle([bytes([number]) * 500 for number in range(CASES)])
+        self._signature = _sign(self._key, bytes(500))
         for _ in range(CASES // CONNECTIONS):
             await clients.create()
             cases += map(Case, clients.access, clients.to_refresh)
@@ -246,10 +247,11 @@ class Parts:
             ENGINE: partial(self._run, self._handlers[operation]),
         }
         if call == "verify, not seen before":
-            key, message, signature = self._key.public, self._message, self._signature
-            found[CHECK] = lambda _case: _signature_is_good(key, message, signature)
+            key = self._key.public
+            signed = cycle([(message, _sign(self._key, message)) for message in islice(self._messages, CASES)])
+            found[CHECK] = lambda _case: _signature_is_good(key, *next(signed))
         if operation != "verify":
-            found |= {WRITE: _write_token, SIGN: lambda _case: _sign(self._key, self._message)}
+            found |= {WRITE: _write_token, SIGN: lambda _case: _sign(self._key, next(self._messages))}
         found[ENCODE] = lambda case: replies.encode(case.outcome)
         if operation != "verify":
             found[EVENT] = lambda _case: log_event(self.events[-1])

@@ -45,6 +45,9 @@ CALLS = {
     "create": Line.create,
     "refresh": Line.refresh,
 }
+PAIR = "refresh and its first verify"
+"""Two requests: what each user causes once in the life of an access token."""
+MEASURED = CALLS | {PAIR: Line.refresh_and_verify}
 IN_A_TURN = 512
 """Requests in one turn of a variant, whatever the number of connections."""
 IN_A_LONE_TURN = 96
@@ -201,7 +204,7 @@ async def _at(many: int, places: Places, plan: Plan) -> Figures:
             lines = [Line(connection) for connection in connections]
             await asyncio.gather(*(line.begin(each) for line in lines))
             opened += connections
-            for name, call in CALLS.items():
+            for name, call in MEASURED.items():
                 variants[prefix + name] = Variant([partial(call, line) for line in lines], _spent(place))
     alone = [StoredLine(places.store, f"{many}-{n}") for n in range(many)]
     await asyncio.gather(*(line.create() for line in alone))
@@ -293,7 +296,7 @@ def _rows(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Figures]:
 def _against(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Figures]:
     """Compare with the state before: how often its processor time, and how often its rate."""
     compared = {}
-    for name in CALLS:
+    for name in MEASURED:
         if before := samples.get(BEFORE + name):
             pairs = list(zip(before, samples[name], strict=True))
             compared[name] = {
@@ -315,7 +318,7 @@ def _micros(seconds: Sequence[float]) -> list[float]:
 def tables(figures: Figures) -> Iterator[str]:
     """Write what was measured as tables."""
     for load in figures["loads"]:
-        yield _table(figures, load)
+        yield load_table(figures, load)
         if load["against"]:
             yield _comparison(load)
     memory = [f"| {name} | {idle:.0f} MB | {after:.0f} MB |" for name, (idle, after) in figures["memory"].items()]
@@ -324,7 +327,7 @@ def tables(figures: Figures) -> Iterator[str]:
     yield "\n".join(["| from the start of the process to the first answer | |", "|---|---|", *starts])
 
 
-def _table(figures: Figures, load: Figures) -> str:
+def load_table(figures: Figures, load: Figures) -> str:
     many = "one connection" if load["connections"] == 1 else f"{load['connections']} connections"
     workers = "one worker" if figures["workers"] == 1 else f"{figures['workers']} workers"
     title = f"{figures['store']}, {figures['algorithm']}, {workers}, {many}"
@@ -334,7 +337,7 @@ def _table(figures: Figures, load: Figures) -> str:
         if not name.startswith(BEFORE):
             reached = "" if row["of_ceiling"] is None else f"{100 * row['of_ceiling']:.0f} %"
             database = f"{row['database'][1]:.0f} µs" if row["database"][1] >= 1 else ""
-            rate = f"{1e6 / row['wall'][1]:,.0f}"
+            rate = f"{1e6 / row['wall'][1]:,.0f}" if name != PAIR else f"{1e6 / row['wall'][1]:,.0f} pairs"
             lines.append(
                 f"| {name} | {spread(row['own'])} µs | {database} | {row['wall'][1]:.0f} µs | {rate} | {reached} |"
             )
