@@ -19,14 +19,10 @@ _JSON_IN_BASE64: Final = "eyJ"
 _ENDS: Final = ("Max-Age=", "Expires=")
 
 
-class ClosingHeaders(SessionHeaders):
+class ClosingHeaders(SessionHeaders, eq=False):
     """Headers that leave the end out of the cookies of such a session."""
 
-    __slots__ = ("_closes",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._closes = False
+    _closes: bool = False
 
     def set_cookie(self, name: str, text: str) -> None:
         value = text.partition(";")[0].partition("=")[2]
