@@ -266,6 +266,8 @@ NATIVE_REPLIES: dict[str, Any] = {
     "issue_ticket": str,
     "redeem_ticket": calls.Tokens,
     "list_user": list[SessionRecord],
+    "list_ended": list[SessionRecord],
+    "rename": SessionRecord,
     "update": SessionRecord,
     "revoke": list[str],
     "revoke_user": list[str],

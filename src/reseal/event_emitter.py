@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from reseal.clock import Clock
 from reseal.core.events import NOBODY, OUTBOX_EVENTS, Caller, Event, EventListener, EventName, EventOutbox
 from reseal.core.model import Device, EndReason, Scope, SessionRecord
@@ -42,9 +44,9 @@ class EventEmitter:
             ),
         )
 
-    def draft_ended(self, reason: EndReason) -> Reports:
+    def draft_ended(self, reason: EndReason, note: str | None = None) -> Reports:
         """Draft the event of each session that is ended."""
-        return self.draft(EventName.SESSION_REVOKED, reason=reason.value)
+        return tuple(replace(each, note=note) for each in self.draft(EventName.SESSION_REVOKED, reason=reason.value))
 
     @property
     def listener(self) -> EventListener:
@@ -91,7 +93,9 @@ class EventEmitter:
         at, device, number = self._clock.wall(), caller.device, caller.correlation_id
         self._listener(Event(name, at, self._scope, record.handle, record.user_id, reason, device, other, number))
 
-    def emit_ended(self, handles: Iterable[str], user_id: str | None, reason: EndReason) -> None:
+    def emit_ended(
+        self, handles: Iterable[str], user_id: str | None, reason: EndReason, note: str | None = None
+    ) -> None:
         """Emit an event for each session that was ended."""
         for handle in handles:
-            self.emit(EventName.SESSION_REVOKED, session_handle=handle, user_id=user_id, reason=reason.value)
+            self.emit(EventName.SESSION_REVOKED, session_handle=handle, user_id=user_id, reason=reason.value, note=note)

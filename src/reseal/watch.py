@@ -162,8 +162,10 @@ class _RevocationObserver(AsyncForwardingSessions):
         self.verify = inner.verify  # type: ignore[method-assign]
         self.newest = inner.newest  # type: ignore[method-assign]
 
-    async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
-        ended = await super().revoke(handles, reason)
+    async def revoke(
+        self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED, note: str | None = None
+    ) -> tuple[str, ...]:
+        ended = await super().revoke(handles, reason, note)
         self._watch.report_ended(ended, Refusal(reason.value))
         return ended
 

@@ -65,8 +65,8 @@ class WallClock(MemoryStore):
 class EndsWithoutVersion(MemoryStore):
     """Ends a session without counting its version up, so that an old reader writes it alive again."""
 
-    def _end(self, scope, handle, reason, reports):
-        done = super()._end(scope, handle, reason, reports)
+    def _end(self, scope, handle, reason, reports, note=None):
+        done = super()._end(scope, handle, reason, reports, note)
         if done:
             record = self._sessions[scope][handle]
             self._sessions[scope][handle] = replace(record, version=record.version - 1)

@@ -32,9 +32,10 @@ from reseal.core.outbox import EventPage
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
-from reseal.core.selection import Before, Place, UserPlace
+from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
 from reseal.core.tokens import TokenPair
+from reseal.devices import about
 from reseal.event_emitter import EventEmitter
 from reseal.log import LOGGER, log_event
 from reseal.settings import Settings
@@ -77,6 +78,7 @@ class AsyncEngine:
             self._keeper.secrets,
             random,
             emitter,
+            keeps_device=settings.device_list,
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._token_limit = access_token_limit(settings)
@@ -215,9 +217,17 @@ class AsyncEngine:
         """Read a user's live sessions, oldest first."""
         return await self._families.list_user(ids.user_id(user_id))
 
+    async def list_ended(self, user_id: str, within: int) -> tuple[SessionRecord, ...]:
+        """Read a user's sessions that ended within the last ms, the latest first; one page at most."""
+        return await self._store.list_ended(self.settings.scope, ids.user_id(user_id), within, PAGE)
+
     async def list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         """Read one page of :meth:`list_user`."""
-        return await self._families.list_some(ids.user_id(user_id), after, limit)
+        return await self._store.list_user(self.settings.scope, ids.user_id(user_id), after, limit)
+
+    async def rename(self, handle: str, name: str) -> SessionRecord:
+        """Name the device of a live session; an empty name takes it away. Raises ``InvalidInput``, ``Unauthorised``."""
+        return await self._families.change(ids.handle(handle), lambda record, _: about.named(record, name))
 
     async def update(
         self,
@@ -274,9 +284,11 @@ class AsyncEngine:
         self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair
 
-    async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
+    async def revoke(
+        self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED, note: str | None = None
+    ) -> tuple[str, ...]:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
-        return await self._families.end(ids.handles(handles), reason)
+        return await self._families.end(ids.handles(handles), reason, about.checked_note(note))
 
     async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
         """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.

@@ -224,8 +224,16 @@ class AsyncForwardingSessions:
             handle, session_data=session_data, jwt_payload=jwt_payload, seen=seen, expected_version=expected_version
         )
 
-    async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
-        return await self.inner.revoke(handles, reason)
+    async def rename(self, handle: str, name: str) -> SessionRecord:
+        return await self.inner.rename(handle, name)
+
+    async def list_ended(self, user_id: str, within: int) -> tuple[SessionRecord, ...]:
+        return await self.inner.list_ended(user_id, within)
+
+    async def revoke(
+        self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED, note: str | None = None
+    ) -> tuple[str, ...]:
+        return await self.inner.revoke(handles, reason, note)
 
     async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
         return await self.inner.end_before(moment, user_id=user_id, all_tenants=all_tenants)

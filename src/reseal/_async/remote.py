@@ -27,6 +27,7 @@ from reseal.core.outbox import EventPage
 from reseal.core.secret import Secret
 from reseal.core.selection import UserPlace
 from reseal.core.tokens import TokenPair
+from reseal.devices import about
 from reseal.rpc import calls
 from reseal.rpc.hosts import Hosts, addresses
 from reseal.settings import Settings
@@ -257,14 +258,31 @@ class AsyncRemote:
             expected_version=expected_version,
         )
 
-    async def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
+    async def rename(self, handle: str, name: str) -> SessionRecord:
+        """Name the device of a live session; an empty name takes it away. Raises ``InvalidInput``, ``Unauthorised``."""
+        handle, name = ids.handle(handle), about.checked("name", name, about.NAME_MAX)
+        return await self._calls.call("rename", SessionRecord, repeatable=True, handle=_text(handle), to=name)
+
+    async def list_ended(self, user_id: str, within: int) -> tuple[SessionRecord, ...]:
+        """Read a user's sessions that ended within the last ms, the latest first; one page at most."""
+        user_id = ids.user_id(user_id)
+        if not _is_sendable(user_id):
+            return ()
+        return await self._calls.call(
+            "list_ended", tuple[SessionRecord, ...], repeatable=True, user_id=user_id, within=within
+        )
+
+    async def revoke(
+        self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED, note: str | None = None
+    ) -> tuple[str, ...]:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
         named = [handle for handle in ids.handles(handles) if _is_sendable(handle)]
         ended: tuple[str, ...] = ()
         for at in range(0, max(1, len(named)), HANDLES_AT_ONCE):
             some = named[at : at + HANDLES_AT_ONCE]
             # not repeated: a repeat would no longer know which sessions it ended
-            ended += await self._calls.call("revoke", tuple[str, ...], repeatable=False, handles=some, reason=reason)
+            of_it = about.told(note) | {"handles": some, "reason": reason}
+            ended += await self._calls.call("revoke", tuple[str, ...], repeatable=False, **of_it)
         return ended
 
     async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:

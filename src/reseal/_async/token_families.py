@@ -31,8 +31,8 @@ from reseal.core.model import (
 )
 from reseal.core.outbox import Occurrence
 from reseal.core.refresh_token import RefreshToken
-from reseal.core.selection import UserPlace
 from reseal.core.ticket import Ticket
+from reseal.devices import about
 from reseal.event_emitter import EventEmitter
 
 ATTEMPTS: Final = 8
@@ -79,6 +79,8 @@ class AsyncTokenFamilies:
         secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
         emitter: EventEmitter,
+        *,
+        keeps_device: bool = False,
     ) -> None:
         self._scope = scope
         self._store = store
@@ -87,6 +89,7 @@ class AsyncTokenFamilies:
         self._secrets = secrets
         self._random = random
         self._emitter = emitter
+        self._keeps_device = keeps_device
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
         """Mint generation 0 of a new session."""
@@ -119,6 +122,7 @@ class AsyncTokenFamilies:
                 session_data=session_data,
                 device=caller.device,
                 use_static_key=use_static_key,
+                about=about.beginning(caller.device) if self._keeps_device else None,
             ),
             self._emitter.draft(EventName.SESSION_CREATED, caller),
         )
@@ -167,7 +171,7 @@ class AsyncTokenFamilies:
             raise Unauthorised(Refusal.UNKNOWN_SESSION)
         ended = rotation.why_ended(record, now)
         if ended is not None:
-            raise Unauthorised(ended)
+            raise Unauthorised(ended, note=record.end_note)
         return record, now
 
     async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
@@ -206,10 +210,10 @@ class AsyncTokenFamilies:
                 return replace(changed, version=record.version + 1)
         raise StoreUnavailable
 
-    async def end(self, handles: Iterable[str], reason: EndReason) -> tuple[str, ...]:
+    async def end(self, handles: Iterable[str], reason: EndReason, note: str | None = None) -> tuple[str, ...]:
         """End sessions; names those that this call ended."""
-        ended = await self._store.end(self._scope, handles, reason, self._emitter.draft_ended(reason))
-        self._emitter.emit_ended(ended, None, reason)
+        ended = await self._store.end(self._scope, handles, reason, self._emitter.draft_ended(reason, note), note)
+        self._emitter.emit_ended(ended, None, reason, note)
         return ended
 
     async def end_user(self, user_id: str, keep: str | None = None) -> tuple[str, ...]:
@@ -221,11 +225,9 @@ class AsyncTokenFamilies:
 
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
-        return await paging.sessions_of_user(lambda after, limit: self.list_some(user_id, after, limit))
-
-    async def list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
-        """Read one page of :meth:`list_user`."""
-        return await self._store.list_user(self._scope, user_id, after, limit)
+        return await paging.sessions_of_user(
+            lambda after, limit: self._store.list_user(self._scope, user_id, after, limit)
+        )
 
     def refused(
         self, reason: Refusal, handle: str | None, caller: Caller, record: SessionRecord | None = None
@@ -234,7 +236,7 @@ class AsyncTokenFamilies:
         user_id = None if record is None else record.user_id
         name = EventName.STORE_ROLLED_BACK if reason is Refusal.NEWER_THAN_STORE else EventName.REFRESH_REFUSED
         self._emitter.emit(name, caller, session_handle=handle, user_id=user_id, reason=reason.value)
-        return Unauthorised(reason)
+        return Unauthorised(reason, note=None if record is None else record.end_note)
 
     async def _decide(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
         """Read the row, and carry out the verdict on a token that is not the current one; ``None``: try again."""

@@ -1,4 +1,4 @@
-"""The calls of an application about the sessions of a user: to list them and to end them."""
+"""The calls of an application about the sessions of a user: to list them, to name them and to end them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,62 @@ from reseal._async.awaited import awaited
 from reseal._async.ports import AsyncSessions
 from reseal.core import ids
 from reseal.core.errors import InvalidInput
+from reseal.core.model import EndReason
+from reseal.devices import SessionInfo, info
 
 
 class AsyncUserSessions:
-    """A part of :class:`reseal.AsyncReseal`. An id that is not text raises ``InvalidInput``."""
+    """A part of :class:`reseal.AsyncReseal`. An id that is not text raises ``InvalidInput``.
+
+    ``note`` is a reason in your own words, of up to 256 printable characters: the user is told, and so are the events
+    and the list of devices.
+    """
 
     backend: AsyncSessions
 
     @awaited
-    async def revoke_session_using_session_handle(self, session_handle: str) -> bool:
+    async def list_sessions(
+        self, user_id: str, *, current: str | None = None, ended_within: int = 0
+    ) -> tuple[SessionInfo, ...]:
+        """List the live sessions of a user, the one that was seen last first, as the user may see them.
+
+        ``current``: the handle of the session that asks. ``ended_within``: list behind them those that ended within the
+        last ms, the latest first; a session is removed a day after it would have expired. Raises ``StoreUnavailable``.
+        """
+        records = sorted(await self.backend.list_user(user_id), key=lambda record: -record.last_seen_at)
+        over = await self.backend.list_ended(user_id, ended_within) if ended_within else ()
+        return (*(info.live(each, current) for each in records), *map(info.ended, over))
+
+    @awaited
+    async def rename_session(self, session_handle: str, name: str) -> None:
+        """Name the device of a session, in up to 64 printable characters; an empty name takes it away.
+
+        Raises ``InvalidInput``, ``Unauthorised`` if there is no such live session, ``StoreUnavailable``.
+        """
+        await self.backend.rename(session_handle, name)
+
+    @awaited
+    async def revoke_session_using_session_handle(self, session_handle: str, *, note: str | None = None) -> bool:
         """End one session. Returns whether this call ended it."""
-        return bool(await self.backend.revoke((ids.handle(session_handle),)))
+        return bool(await self.backend.revoke((ids.handle(session_handle),), note=note))
 
     @awaited
-    async def revoke_multiple_sessions(self, session_handles: Iterable[str]) -> tuple[str, ...]:
+    async def revoke_multiple_sessions(
+        self, session_handles: Iterable[str], *, note: str | None = None
+    ) -> tuple[str, ...]:
         """End exactly these sessions; returns those that this call ended."""
-        return await self.backend.revoke(session_handles)
+        return await self.backend.revoke(session_handles, note=note)
 
     @awaited
-    async def revoke_all_sessions_for_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
+    async def revoke_all_sessions_for_user(
+        self, user_id: str, *, keep: str | None = None, note: str | None = None
+    ) -> tuple[str, ...]:
         """End all sessions of a user, except for the handle ``keep``; returns those that this call ended."""
-        return await self.backend.revoke_user(user_id, keep=keep)
+        if note is None:
+            return await self.backend.revoke_user(user_id, keep=keep)
+        records, kept = await self.backend.list_user(user_id), ids.handle_or_none(keep, "keep")
+        handles = [record.handle for record in records if record.handle != kept]
+        return await self.backend.revoke(handles, EndReason.USER_REVOKED, note)
 
     @awaited
     async def end_sessions_before(

@@ -225,8 +225,16 @@ class ForwardingSessions:
             handle, session_data=session_data, jwt_payload=jwt_payload, seen=seen, expected_version=expected_version
         )
 
-    def revoke(self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED) -> tuple[str, ...]:
-        return self.inner.revoke(handles, reason)
+    def rename(self, handle: str, name: str) -> SessionRecord:
+        return self.inner.rename(handle, name)
+
+    def list_ended(self, user_id: str, within: int) -> tuple[SessionRecord, ...]:
+        return self.inner.list_ended(user_id, within)
+
+    def revoke(
+        self, handles: Iterable[str], reason: EndReason = EndReason.REVOKED, note: str | None = None
+    ) -> tuple[str, ...]:
+        return self.inner.revoke(handles, reason, note)
 
     def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
         return self.inner.end_before(moment, user_id=user_id, all_tenants=all_tenants)

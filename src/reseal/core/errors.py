@@ -119,9 +119,11 @@ class Unauthorised(ResealError):
 
     code = UNAUTHORISED
 
-    def __init__(self, reason: Refusal, hint: str | None = None) -> None:
+    def __init__(self, reason: Refusal, hint: str | None = None, note: str | None = None) -> None:
         super().__init__(f"unauthorised: {reason.value}")
         self.reason = reason
+        self.note = note
+        """Why the session was ended, in the words of whoever did it. The page is told."""
         self.hint = hint
         """Advice to the developer, where the request may have been honest. For logs and loopback only."""
 

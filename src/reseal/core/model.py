@@ -104,7 +104,7 @@ class NewSession(Discreet, frozen=True, kw_only=True, gc=False):
     device: Device
     use_static_key: bool = False
     about: str | None = None
-    """What :mod:`reseal.core.about` keeps of its beginning, if that is wanted."""
+    """What :mod:`reseal.devices.about` keeps of its beginning, if that is wanted."""
 
 
 class Rotation(Discreet, frozen=True, kw_only=True, gc=False):
@@ -160,7 +160,7 @@ class SessionRecord(Discreet, frozen=True, kw_only=True, gc=False):
     version: int
     """Counts the writes to this row; ``replace`` succeeds only on the version it read."""
     about: str | None = None
-    """What only the list of devices needs: see :mod:`reseal.core.about`."""
+    """What only the list of devices needs: see :mod:`reseal.devices.about`."""
     end_note: str | None = None
     """Why it was ended, in the words of whoever did it."""
 

@@ -31,6 +31,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     device: Device = NO_DEVICE
     other_device: Device | None = None
     correlation_id: str | None = None
+    note: str | None = None
 
     def body(self) -> str:
         """Return what is the same for every session that the change is about, as a JSON object."""
@@ -42,6 +43,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             "other_ip": other.ip,
             "other_user_agent": other.user_agent,
             "correlation_id": self.correlation_id,
+            "note": self.note,
         }
         # Unprintable characters would become escapes that a database's JSON functions refuse.
         kept = {name: printable(value) for name, value in members.items() if value is not None}
@@ -154,4 +156,5 @@ def to_event(row: Row) -> Event:
         device=Device(members.get("ip"), members.get("user_agent")),
         other_device=None if other == NO_DEVICE else other,
         correlation_id=members.get("correlation_id"),
+        note=members.get("note"),
     )

@@ -61,6 +61,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     lost_response_window: float | None
     theft_response: str | None
     rollback: str
+    device_list: bool = False
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -122,6 +123,12 @@ class ListUser(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE)] = PAGE
 
 
+class ListEnded(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    user_id: str
+    within: Annotated[int, msgspec.Meta(ge=0)]
+    """In ms."""
+
+
 class Update(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     handle: str
     session_data: dict[str, object] | None = None
@@ -130,9 +137,14 @@ class Update(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     expected_version: int | None = None
 
 
+class Rename(Get, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    to: str
+
+
 class Revoke(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     handles: list[str]
     reason: EndReason
+    note: str | None = None
 
 
 class RevokeUser(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -167,6 +179,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     error: str
     code: int
     reason: str = ""
+    note: str | None = None
     user_id: str = ""
     session_handle: str = ""
     subtype: str = ""
@@ -211,12 +224,12 @@ def error_of(failure: Failure) -> ResealError | None:
         return None
     if kind is Unauthorised:
         known = {reason.value: reason for reason in Refusal}
-        return Unauthorised(known.get(failure.reason, Refusal.UNKNOWN_SESSION))
+        return Unauthorised(known.get(failure.reason, Refusal.UNKNOWN_SESSION), note=failure.note)
     return kind(*[getattr(failure, name) for name in _FACTS[kind]])
 
 
 _FACTS: Final[dict[type[ResealError], tuple[str, ...]]] = {
-    Unauthorised: ("reason",),
+    Unauthorised: ("reason", "note"),
     TokenTheftDetected: ("user_id", "session_handle", "subtype"),
     AccessTokenTooLarge: ("size", "limit", "largest"),
     InvalidInput: ("field", "problem"),

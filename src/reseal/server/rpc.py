@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import structs
-from msgspec.structs import replace
 
 from reseal._async.engine import AsyncEngine
 from reseal._async.not_before import Ended
@@ -194,6 +193,14 @@ async def _list_user(engine: AsyncEngine, call: calls.ListUser, _: Clock) -> Ite
     return [_shown(record) for record in await engine.list_some(call.user_id, call.after, call.limit)]
 
 
+async def _list_ended(engine: AsyncEngine, call: calls.ListEnded, _: Clock) -> Iterable[SessionRecord]:
+    return [_shown(record) for record in await engine.list_ended(call.user_id, call.within)]
+
+
+async def _rename(engine: AsyncEngine, call: calls.Rename, _: Clock) -> SessionRecord:
+    return _shown(await engine.rename(call.handle, call.to))
+
+
 async def _update(engine: AsyncEngine, call: calls.Update, _: Clock) -> SessionRecord:
     record = await engine.update(
         call.handle,
@@ -206,7 +213,7 @@ async def _update(engine: AsyncEngine, call: calls.Update, _: Clock) -> SessionR
 
 
 async def _revoke(engine: AsyncEngine, call: calls.Revoke, _: Clock) -> Iterable[str]:
-    return await engine.revoke(call.handles, call.reason)
+    return await engine.revoke(call.handles, call.reason, call.note)
 
 
 async def _revoke_user(engine: AsyncEngine, call: calls.RevokeUser, _: Clock) -> Iterable[str]:
@@ -227,18 +234,13 @@ async def _jwks(engine: AsyncEngine, _call: calls.Call, _: Clock) -> calls.Jwks:
 
 
 def _tokens(pair: TokenPair, clock: Clock) -> calls.Tokens:
-    return calls.Tokens(
-        claims=pair.claims,
-        access_token=pair.access_token,
-        refresh_token=pair.refresh_token,
-        anti_csrf=pair.anti_csrf,
-        expires_in_ms=max(0, pair.session_expires_at - clock.wall()),
-    )
+    left = max(0, pair.session_expires_at - clock.wall())
+    return calls.Tokens(pair.claims, pair.access_token, pair.refresh_token, pair.anti_csrf, left)
 
 
 def _shown(record: SessionRecord) -> SessionRecord:
     """Leave out what only the store's own work needs: hashes and the sealed successor stay here."""
-    return replace(record, current_hash=b"", previous_hash=None, successor_sealed=None, attempt_hash=None)
+    return structs.replace(record, current_hash=b"", previous_hash=None, successor_sealed=None, attempt_hash=None)
 
 
 def _reading(kind: type[calls.Call], handler: Handler) -> NativeCall:
@@ -259,6 +261,8 @@ CALLS: Final[dict[str, NativeCall]] = {
     "issue_ticket": _writing(calls.IssueTicket, _issue_ticket),
     "redeem_ticket": _writing(calls.RedeemTicket, _redeem_ticket),
     "list_user": _reading(calls.ListUser, _list_user),
+    "list_ended": _reading(calls.ListEnded, _list_ended),
+    "rename": _writing(calls.Rename, _rename),
     "update": _writing(calls.Update, _update),
     "revoke": _writing(calls.Revoke, _revoke),
     "revoke_user": _writing(calls.RevokeUser, _revoke_user),

@@ -313,6 +313,13 @@ class EmbeddedFields(SharedFields):
         rules.expired_status,
         "Status of the answer that asks the page to refresh or sign in: 400 to 599, not 403 or 503.",
     )
+    device_list: bool = key(
+        False,
+        Chapter.REQUESTS,
+        rules.boolean,
+        "Whether new sessions keep the client that signed in, beside that of the last refresh, for lists of devices.",
+        where=PROFILE,
+    )
     client_details: ClientDetails = key(
         ClientDetails.FULL,
         Chapter.REQUESTS,

@@ -98,7 +98,8 @@ def _ended(error: TryRefreshToken | Unauthorised | TokenTheftDetected) -> dict[s
         case TokenTheftDetected():
             return {"message": "token theft detected"}
         case Unauthorised(reason=reason) if reason not in _UNSAID:
-            return {"message": "unauthorised", "reason": reason.value}
+            said = {"message": "unauthorised", "reason": reason.value}
+            return said if error.note is None else said | {"note": error.note}
     return {"message": "unauthorised"}
 
 

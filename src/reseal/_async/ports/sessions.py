@@ -101,6 +101,9 @@ class AsyncSessions(Protocol):
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
 
+    async def list_ended(self, user_id: str, within: int) -> tuple[SessionRecord, ...]:
+        """Read up to a page of a user's sessions that ended within the last ms, the latest first."""
+
     async def update(
         self,
         handle: str,
@@ -116,8 +119,14 @@ class AsyncSessions(Protocol):
         in between, nothing is changed. Raises ``Conflict`` then.
         """
 
-    async def revoke(self, handles: Iterable[str], reason: EndReason = ...) -> tuple[str, ...]:
-        """End sessions; names those that this call ended."""
+    async def rename(self, handle: str, name: str) -> SessionRecord:
+        """Name the device of a live session; an empty name takes it away. Raises ``InvalidInput``, ``Unauthorised``."""
+
+    async def revoke(self, handles: Iterable[str], reason: EndReason = ..., note: str | None = None) -> tuple[str, ...]:
+        """End sessions; names those that this call ended. ``note``: the caller's own reason, which the user is told.
+
+        Raises ``InvalidInput`` for a note that is too long or not printable.
+        """
 
     async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
         """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.

@@ -15,6 +15,7 @@ from reseal.testing._async.session_suites.anti_csrf import AsyncAntiCsrfSuite
 from reseal.testing._async.session_suites.attempt_keys import AsyncAttemptKeySuite
 from reseal.testing._async.session_suites.classic import AsyncClassicSuite
 from reseal.testing._async.session_suites.data import AsyncDataSuite
+from reseal.testing._async.session_suites.devices import AsyncDeviceListSuite
 from reseal.testing._async.session_suites.ending import AsyncEndingSuite
 from reseal.testing._async.session_suites.failures import AsyncFailureSuite
 from reseal.testing._async.session_suites.life import AsyncLifeSuite
@@ -28,6 +29,7 @@ class AsyncSessionsSuite(
     AsyncLifeSuite,
     AsyncDataSuite,
     AsyncEndingSuite,
+    AsyncDeviceListSuite,
     AsyncFailureSuite,
     AsyncAntiCsrfSuite,
     AsyncRotationSuite,

@@ -16,6 +16,7 @@ from reseal.testing._sync.session_suites.anti_csrf import AntiCsrfSuite
 from reseal.testing._sync.session_suites.attempt_keys import AttemptKeySuite
 from reseal.testing._sync.session_suites.classic import ClassicSuite
 from reseal.testing._sync.session_suites.data import DataSuite
+from reseal.testing._sync.session_suites.devices import DeviceListSuite
 from reseal.testing._sync.session_suites.ending import EndingSuite
 from reseal.testing._sync.session_suites.failures import FailureSuite
 from reseal.testing._sync.session_suites.life import LifeSuite
@@ -29,6 +30,7 @@ class SessionsSuite(
     LifeSuite,
     DataSuite,
     EndingSuite,
+    DeviceListSuite,
     FailureSuite,
     AntiCsrfSuite,
     RotationSuite,

@@ -1,0 +1,145 @@
+"""Lists of devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reseal._async.user_sessions import AsyncUserSessions
+from reseal.core.errors import InvalidInput, Refusal, Unauthorised
+from reseal.core.events import Caller, EventName
+from reseal.core.model import Device, EndReason
+from reseal.devices import DeviceKind, SessionInfo
+from reseal.testing._async.session_suites.base import OWNER, THIEF, AsyncSessionTests, caught, reason_of, token_of
+from reseal.testing._async.world import AsyncWorld
+from reseal.testing.material import DAY, HOUR
+
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+NOTE = "you signed in on another phone"
+
+
+class Listed(AsyncUserSessions):
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+
+
+async def opened(world: AsyncWorld, **changes: Any) -> Listed:
+    return Listed(await world.sessions(**changes))
+
+
+async def handles(reseal: Listed, user_id: str = "user", **more: Any) -> list[str]:
+    return [each.handle for each in await reseal.list_sessions(user_id, **more)]
+
+
+async def one(reseal: Listed, user_id: str = "user", **more: Any) -> SessionInfo:
+    [found] = await reseal.list_sessions(user_id, **more)
+    return found
+
+
+class AsyncDeviceListSuite(AsyncSessionTests):
+    async def test_a_list_says_what_a_user_has_to_know_and_nothing_else(self, world: AsyncWorld) -> None:
+        reseal = await opened(world, device_list=True)
+        began = world.clock.wall()
+        payload = {"amr": ["pwd", "otp", 5], "role": "admin"}
+        pair = await reseal.backend.create("user", payload, {"cart": [1]}, caller=OWNER)
+        world.clock.advance(HOUR)
+        await reseal.backend.refresh(token_of(pair), caller=Caller(Device("192.0.2.7", PHONE)))
+        shown = await one(reseal, current=pair.claims.sid)
+        assert (shown.created_at, shown.last_seen_at) == (began, began + HOUR)
+        assert shown.expires_at > world.clock.wall()
+        assert shown.current
+        assert shown.authenticated_by == ("pwd", "otp")
+        assert (shown.device.address, shown.device.user_agent) == ("192.0.2.7", PHONE)
+        assert shown.device.kind is DeviceKind.PHONE
+        assert shown.first_device is not None
+        assert (shown.first_device.address, shown.first_device.user_agent) == OWNER.device
+        assert (shown.name, shown.actor, shown.ended_at, shown.end_reason, shown.end_note) == (None,) * 5
+        assert not {"jwt_payload", "session_data", "current_hash"} & set(shown.__struct_fields__)
+        assert "admin" not in repr(shown)
+
+    async def test_unless_it_is_wanted_no_session_keeps_who_began_it(self, world: AsyncWorld) -> None:
+        reseal = await opened(world)
+        pair = await reseal.backend.create("user", caller=OWNER)
+        assert (await reseal.backend.get(pair.claims.sid)).about is None
+        assert (await one(reseal)).first_device is None
+
+    async def test_the_one_that_was_seen_last_comes_first(self, world: AsyncWorld) -> None:
+        reseal = await opened(world)
+        pairs = []
+        for _ in range(3):
+            pairs.append(await reseal.backend.create("user"))
+            world.clock.advance(HOUR)
+        await reseal.backend.create("another")
+        first, second, third = (pair.claims.sid for pair in pairs)
+        assert await handles(reseal) == [third, second, first]
+        await reseal.backend.refresh(token_of(pairs[0]))
+        assert await handles(reseal) == [first, third, second]
+        assert [each.current for each in await reseal.list_sessions("user", current=second)] == [False, False, True]
+
+    async def test_a_user_names_a_device_and_a_refresh_keeps_the_name(self, world: AsyncWorld) -> None:
+        reseal = await opened(world, device_list=True)
+        pair = await reseal.backend.create("user", caller=OWNER)
+        sid = pair.claims.sid
+        await reseal.rename_session(sid, "  Zoë's laptop ")
+        await reseal.backend.refresh(token_of(pair), caller=THIEF)
+        shown = await one(reseal)
+        assert shown.name == "Zoë's laptop"
+        assert shown.first_device is not None
+        assert shown.first_device.address == "192.0.2.1"
+        await reseal.rename_session(sid, " ")
+        assert (await one(reseal)).name is None
+        for name in ("x" * 65, "two\nlines", "\ud800"):
+            assert isinstance(await caught(reseal.rename_session, sid, name), InvalidInput)
+        for absent in ("absent", "\0"):
+            assert isinstance(await caught(reseal.rename_session, absent, "name"), Unauthorised)
+
+    @pytest.mark.parametrize("outbox", ["off", "security"])
+    async def test_the_callers_own_reason_is_told_beside_ours(self, world: AsyncWorld, outbox: str) -> None:
+        reseal = await opened(world, event_outbox=outbox)
+        pair, other = [await reseal.backend.create("user") for _ in range(2)]
+        assert await reseal.revoke_session_using_session_handle(pair.claims.sid, note=NOTE)
+        for call, argument in ((reseal.backend.get, pair.claims.sid), (reseal.backend.refresh, token_of(pair))):
+            error = await caught(call, argument)
+            assert isinstance(error, Unauthorised)
+            assert (error.reason, error.note) == (Refusal.REVOKED, NOTE)
+        [event] = world.events.named(EventName.SESSION_REVOKED)
+        assert (event.session_handle, event.reason, event.note) == (pair.claims.sid, "revoked", NOTE)
+        assert await reseal.revoke_all_sessions_for_user("user", note="closed") == (other.claims.sid,)
+        assert await reason_of(reseal.backend.get, other.claims.sid) is Refusal.USER_REVOKED
+        for note in ("x" * 257, "two\nlines"):
+            assert isinstance(await caught(reseal.backend.revoke, [], EndReason.REVOKED, note), InvalidInput)
+
+    async def test_all_but_one_end_for_a_reason_in_the_callers_words(self, world: AsyncWorld) -> None:
+        reseal = await opened(world)
+        pairs = [await reseal.backend.create("user") for _ in range(3)]
+        await reseal.backend.create("another")
+        kept, *others = (pair.claims.sid for pair in pairs)
+        assert set(await reseal.revoke_all_sessions_for_user("user", keep=kept, note=NOTE)) == set(others)
+        assert await handles(reseal) == [kept]
+        assert len(await handles(reseal, "another")) == 1
+
+    async def test_what_ended_lately_is_listed_with_the_reason(self, world: AsyncWorld) -> None:
+        reseal = await opened(world, refresh_token_validity=600, session_absolute_timeout=1200)
+        expired, ended, live = [(await reseal.backend.create("user")) for _ in range(3)]
+        world.clock.advance(HOUR)
+        await reseal.backend.refresh(token_of(live))
+        await reseal.revoke_multiple_sessions([ended.claims.sid], note=NOTE)
+        world.clock.advance(9 * HOUR)
+        assert await handles(reseal) == [live.claims.sid]
+        listed = await reseal.list_sessions("user", ended_within=DAY)
+        said = [(each.handle, each.end_reason, each.end_note) for each in listed]
+        assert said == [
+            (live.claims.sid, None, None),
+            (expired.claims.sid, "expired", None),
+            (ended.claims.sid, "revoked", NOTE),
+        ]
+        assert [each.ended_at for each in listed] == [None, world.clock.wall(), world.clock.wall() - 9 * HOUR]
+        assert await handles(reseal, ended_within=HOUR) == [live.claims.sid, expired.claims.sid]
+        assert await handles(reseal, "\ud800", ended_within=HOUR) == []
+
+    async def test_the_absolute_end_is_called_so(self, world: AsyncWorld) -> None:
+        reseal = await opened(world, refresh_token_validity=600, session_absolute_timeout=120)
+        await reseal.backend.create("user")
+        world.clock.advance(2 * HOUR)
+        assert (await one(reseal, ended_within=DAY)).end_reason == "absolute_timeout"
