@@ -41,6 +41,7 @@ TYPES = {
     "tuple[str, ...]": "list of text",
     "tuple[ApiKey, ...]": "secret text",
     "KeyFile": "text",
+    "tuple[WebhookEndpoint, ...]": "list of endpoints",
 }
 
 YAML_HEAD = """\

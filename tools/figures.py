@@ -45,6 +45,9 @@ WAYS_OUT = {
     "core/outbox.py",
     "core/webhook_signatures.py",
     "core/webhooks.py",
+    "server/cli/webhooks.py",
+    "server/webhooks.py",
+    "settings/webhooks.py",
     "stores/event_queue.py",
     "stores/sqlite/event_tables.py",
 }
@@ -84,7 +87,7 @@ class Module:
 
     @property
     def is_service(self) -> bool:
-        return self.package in SERVICE
+        return self.package in SERVICE and not self.is_in(WAYS_OUT)
 
     @property
     def is_embedded(self) -> bool:

@@ -16,8 +16,7 @@ from reseal.core.secret import Secret
 from reseal.core.webhooks import WebhookEndpoint
 from reseal.testing.material import hash_of
 from reseal.webhooks.answers import Answer
-from reseal.webhooks.delivering import Deliverer
-from reseal.webhooks.sending import Sender
+from reseal.webhooks.delivering import Deliverer, Sender
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECOND = 1000

@@ -133,6 +133,11 @@ class Engine:
         begun = self._families.begin(token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms)
         return self._issue(begun)
 
+    @property
+    def store(self) -> Store:
+        """The store that the sessions are in."""
+        return self._store
+
     def observe(self, listener: EventListener) -> Store:
         """Call another listener for each later event, before that of the application; returns the store."""
         self._emitter.add_listener(listener)

@@ -31,7 +31,7 @@ from reseal._async.purger import purge_events
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
 from reseal.metrics.exposition import CONTENT_TYPE
-from reseal.server import request_log, tls
+from reseal.server import request_log, tls, webhooks
 from reseal.server.address import Proxies
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
@@ -125,7 +125,7 @@ class Application:
         return crowd
 
     async def _begin(self) -> None:
-        self._housekeeping = [asyncio.create_task(self._purge())]
+        self._housekeeping = [asyncio.create_task(self._purge()), *webhooks.tasks(self.service)]
         if self.service.board is not None:
             self._housekeeping.append(asyncio.create_task(self.service.board.keep_writing(self.service.metrics)))
             if self.service.settings.metrics_port is not None:
@@ -228,6 +228,7 @@ def serve(settings: ServiceSettings, announce: Announce, *, config_path: str = "
         host, port = settings.host, listener.getsockname()[1]
         check_bound(settings, listener.getsockname()[0])
         tls.context(settings)
+        webhooks.require(settings)
         asyncio.run(open_once(settings))
         signal.signal(signal.SIGTERM, _exit)
         with suppress(KeyboardInterrupt):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from reseal.settings.origins import covers, is_open_http
 from reseal.settings.problems import InvalidValueError
 from reseal.settings.rules import MINUTE, SECOND
+from reseal.settings.webhooks import are_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -91,6 +92,12 @@ _HTTPS: Final = (
 )
 
 CROSS_RULES: Final = (
+    CrossRule(
+        ("webhooks", "event_outbox"),
+        are_kept,
+        "'webhooks' needs an 'event_outbox' that keeps the events which are sent",
+        "set event_outbox: security, or all for session.created and the frequent types",
+    ),
     CrossRule(
         ("refresh_token_validity", "access_token_validity"),
         outlasts,

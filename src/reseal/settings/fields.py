@@ -18,10 +18,12 @@ from reseal.core.client_details import ClientDetails
 from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
+from reseal.core.webhooks import WebhookEndpoint
 from reseal.settings import rules
 from reseal.settings.origins import cookie_domain, origin, path
 from reseal.settings.problems import hidden, scheme_only, shown
 from reseal.settings.rules import MINUTE, SECOND, YEARS_100, Rule, amount, choice, of_text, optional, whole
+from reseal.settings.webhooks import names_of, webhooks
 
 SameSite = Literal["none", "strict", "lax"]
 TransferMethod = Literal["any", "cookie", "header"]
@@ -237,6 +239,14 @@ class SharedFields:
         "Which events are kept in the store, written with the change that they report, until they have been read: off, "
         "security (theft, ended sessions, roll-backs of the store, parties in step) or all (creations, refreshes and "
         "replays as well).",
+    )
+    webhooks: tuple[WebhookEndpoint, ...] = key(
+        (),
+        Chapter.STORE,
+        webhooks,
+        "Endpoints to which events of the outbox are sent: a list whose entries have name, url, secrets_file (or "
+        "secrets), and optionally events, timeout and allow_private_addresses. In a variable it is JSON.",
+        show=names_of,
     )
     enable_anti_csrf: bool = key(
         False,

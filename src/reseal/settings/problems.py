@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import Final
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}):")
@@ -48,6 +49,8 @@ def shown(value: object) -> str:
         return repr(text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…")
     if type(value) is int and value.bit_length() > _SHOWN_BITS:
         return "a huge number"
+    if isinstance(value, Enum):
+        return shown(value.value)
     if value is None or type(value) in {bool, int, float}:
         return repr(value)
     if type(value) is tuple and all(type(entry) is str for entry in value):

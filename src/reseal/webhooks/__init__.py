@@ -1,1 +1,42 @@
 """Delivery of events from the outbox to endpoints, as Standard Webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reseal._async.engine import AsyncEngine
+from reseal._async.metrics import innermost
+from reseal.core.errors import ConfigurationError
+from reseal.core.webhooks import WebhookEndpoint
+
+if TYPE_CHECKING:
+    from reseal._async.reseal import AsyncReseal
+
+__all__ = ["WebhookEndpoint", "deliver_webhooks", "require_client"]
+
+
+async def deliver_webhooks(reseal: AsyncReseal) -> None:
+    """Deliver to the endpoints of an application's settings, until it is cancelled. The sessions have to be open.
+
+    Any number of processes may do so: one at a time delivers to an endpoint. Raises ``ConfigurationError`` if the
+    sessions are those of a service, which delivers itself, or if httpx is missing.
+    """
+    require_client()
+    from reseal.webhooks.running import deliver_for_ever  # noqa: PLC0415 - needs an optional package
+
+    engine = innermost(reseal.backend)
+    if not isinstance(engine, AsyncEngine):
+        raise ConfigurationError(("webhooks: these sessions are a service's: configure webhooks there",))
+
+    async def access_lifetime(_: str) -> int:
+        return reseal.settings.access_token_ms
+
+    await deliver_for_ever(engine.store, reseal.settings.webhooks, access_lifetime)
+
+
+def require_client() -> None:
+    """Raise ``ConfigurationError`` if httpx is missing."""
+    try:
+        import httpx  # noqa: F401, PLC0415 - an optional package
+    except ImportError:
+        raise ConfigurationError(('webhooks: httpx is missing; install it: pip install "reseal[webhooks]"',)) from None

@@ -7,7 +7,7 @@ became of it. It can be abandoned between any two steps: the next turn, of any w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from reseal._async.ports.events import AsyncEventStore
@@ -18,7 +18,6 @@ from reseal.core.webhooks import TYPES, WebhookEndpoint
 from reseal.log import LOGGER
 from reseal.webhooks.answers import Answer
 from reseal.webhooks.messages import Message, message_of
-from reseal.webhooks.sending import Sender
 from reseal.webhooks.state import MOST_FAILED, Chance, State, read, written
 
 AT_ONCE: Final = 16
@@ -32,6 +31,16 @@ AccessLifetime = Callable[[str], Awaitable[int]]
 
 class DeliveryStore(AsyncEventStore, AsyncNoteStore, Protocol):
     """The parts of a store that a delivery needs."""
+
+
+class Sender(Protocol):
+    """Sends messages to one endpoint."""
+
+    async def send(self, body: bytes, headers: Mapping[str, str], now: int) -> Answer:
+        """Make one attempt. Errors become answers. ``now``: milliseconds, for dates in answers."""
+
+    async def close(self) -> None:
+        """Close all connections."""
 
 
 def name_of(endpoint: WebhookEndpoint) -> str:

@@ -12,8 +12,8 @@ from typing import Final
 from reseal.core.errors import StoreUnavailable
 from reseal.core.webhooks import WebhookEndpoint
 from reseal.log import LOGGER
-from reseal.webhooks.delivering import AccessLifetime, Deliverer, DeliveryStore
-from reseal.webhooks.sending import HttpSender, Sender
+from reseal.webhooks.delivering import AccessLifetime, Deliverer, DeliveryStore, Sender
+from reseal.webhooks.sending import HttpSender
 
 RETRY: Final = 5_000
 """Milliseconds after which a store that did not answer is tried again."""
@@ -51,4 +51,6 @@ async def _turn(deliverer: Deliverer, name: str) -> int:
         return await deliverer.turn()
     except StoreUnavailable as error:
         LOGGER.warning("webhook %s waits for the store: %s", name, error)
-        return RETRY
+    except Exception:  # noqa: BLE001 - others are delivered to
+        LOGGER.exception("webhook %s failed", name)
+    return RETRY

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import httpx
 
@@ -22,16 +22,6 @@ READ_MOST: Final = 65_536
 """Bytes of an answer that are read, and dropped, so that the connection can be used again."""
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Returns the addresses of a host and port. Raises ``OSError``."""
-
-
-class Sender(Protocol):
-    """Sends messages to one endpoint."""
-
-    async def send(self, body: bytes, headers: Mapping[str, str], now: int) -> Answer:
-        """Make one attempt. Errors become answers. ``now``: milliseconds, for dates in answers."""
-
-    async def close(self) -> None:
-        """Close all connections."""
 
 
 class HttpSender:

@@ -140,10 +140,8 @@ def list_apps(options: Namespace) -> int:
     async def run(directory: Directory, _store: AsyncStore) -> Mapping[str, App]:
         return await directory.apps()
 
-    rows = [
-        {"app": name, "tenants": list(app.tenants)} for name, app in in_store(options, run, looks_only=True).items()
-    ]
-    show(rows, options)
+    apps = in_store(options, run, looks_only=True)
+    show([{"app": name, "tenants": list(app.tenants)} for name, app in apps.items()], options)
     return DONE
 
 

@@ -1,0 +1,130 @@
+"""The endpoints in a configuration: every fault is reported at once, and no secret with it."""
+
+import json
+
+import pytest
+
+from reseal.core.errors import ConfigurationError
+from reseal.core.secret import Secret
+from reseal.core.webhooks import USUAL_TYPES
+from reseal.server.config import ServiceSettings
+from reseal.settings import Settings
+from tests.webhooks.material import SECRET, endpoint
+
+OTHER = "whsec_" + "QUFB" * 8
+CRM = {"name": "crm", "url": "https://crm.example.com/hooks", "secrets": [SECRET]}
+DOMAIN = {"api_domain": "https://api.example.com"}
+
+
+def problems(*entries, outbox="security", form=Settings):
+    with pytest.raises(ConfigurationError) as refused:
+        load(*entries, outbox=outbox, form=form)
+    assert SECRET not in str(refused.value)
+    return str(refused.value)
+
+
+def load(*entries, outbox="security", form=Settings):
+    own = DOMAIN if form is Settings else {}
+    return form.from_mapping({"webhooks": list(entries), "event_outbox": outbox} | own, source="test").webhooks
+
+
+@pytest.mark.parametrize("form", [Settings, ServiceSettings])
+def test_an_endpoint_needs_name_url_and_secrets(form):
+    assert load(CRM, form=form) == (endpoint(),)
+    assert load(form=form) == ()
+    assert load(CRM)[0].types == USUAL_TYPES
+
+
+def test_an_endpoint_may_have_more():
+    more = {"events": ["session.theft_detected"], "timeout": 5, "allow_private_addresses": True}
+    [found] = load(CRM | more | {"url": "http://10.0.0.1:8080/x?y=z", "secrets": OTHER})
+    assert found.types == ("session.theft_detected",)
+    assert (found.timeout, found.allow_private_addresses, found.secrets) == (5, True, (Secret(OTHER),))
+    assert found.url == "http://10.0.0.1:8080/x?y=z"
+
+
+def test_secrets_may_be_in_a_file_one_a_line(tmp_path):
+    (tmp_path / "secrets").write_text(f"{SECRET}\n\n{OTHER}\n")
+    entry = {"name": "crm", "url": CRM["url"], "secrets_file": str(tmp_path / "secrets")}
+    assert load(entry)[0].secrets == (Secret(SECRET), Secret(OTHER))
+
+
+def test_yaml_and_variables_say_the_same(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "api_domain: https://api.example.com\nevent_outbox: security\nwebhooks:\n"
+        f"  - name: crm\n    url: https://crm.example.com/hooks\n    secrets: [{SECRET}]\n"
+    )
+    variables = {
+        "RESEAL_API_DOMAIN": "https://api.example.com",
+        "RESEAL_EVENT_OUTBOX": "security",
+        "RESEAL_WEBHOOKS": json.dumps([CRM]),
+    }
+    assert Settings.from_yaml(path) == Settings.from_env(variables)
+
+
+def test_settings_can_be_made_in_code_and_are_checked_too():
+    settings = Settings(**DOMAIN, event_outbox="security", webhooks=(endpoint(),))
+    assert settings.webhooks == (endpoint(),)
+    assert SECRET not in repr(settings)
+    with pytest.raises(ConfigurationError, match="'url' must be an address"):
+        Settings(**DOMAIN, event_outbox="security", webhooks=(endpoint(url="ftp://x"),))
+
+
+def test_every_fault_of_every_endpoint_is_reported_at_once():
+    text = problems(
+        CRM | {"url": "http://crm.example.com", "timeout": 31, "evnts": []},
+        {"name": "Billing", "secrets": ["whsec_short"], "events": ["session.ended"]},
+        "mail",
+        CRM,
+        CRM,
+        {"name": "both", "url": CRM["url"], "secrets": [SECRET], "secrets_file": "/nowhere"},
+        {"name": "none", "url": CRM["url"]},
+    )
+    for part in (
+        "'crm': 'evnts' is not a known key",
+        "'crm': 'timeout' must be between 1 and 30 seconds",
+        "'crm': 'url' must be https",
+        "'Billing': 'name' must be 1 to 64 characters",
+        "'Billing': 'url' is missing",
+        "'Billing': 'secrets' has an entry that is not whsec_ with base64",
+        "'Billing': 'events' must be a list of types of messages: choose of session.created",
+        "'mail' is no endpoint",
+        "crm: another endpoint has this name",
+        "'both': 'secrets_file' cannot be read",
+        "'both': either 'secrets' or 'secrets_file' is needed",
+        "'none': either 'secrets' or 'secrets_file' is needed",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x", "https://", "https:///x", "https://user:pw@host/", "https://host/#part", "https://host:port/",
+        "https://host:0/", "https://host:70000/", "https://ho st/", "https://[::1/", "//host/", 7, None,
+    ],
+)  # fmt: skip
+def test_urls_that_cannot_be_used(url):
+    text = problems(CRM | {"url": url})
+    assert "'url' must be an address that messages can be sent to" in text
+    assert "pw" not in text
+
+
+@pytest.mark.parametrize("secrets", [[], 7, [7], None, "", "whpk_" + "QUFB" * 11, [SECRET, "x"]])
+def test_secrets_that_cannot_be_used(secrets):
+    assert "'secrets' " in problems(CRM | {"secrets": secrets})
+
+
+@pytest.mark.parametrize("given", ["nonsense", {"crm": CRM}, 7])
+def test_endpoints_are_a_list(given):
+    with pytest.raises(ConfigurationError, match="'webhooks' must be"):
+        Settings.from_mapping(DOMAIN | {"event_outbox": "security", "webhooks": given}, source="test")
+
+
+@pytest.mark.parametrize("form", [Settings, ServiceSettings])
+def test_the_outbox_has_to_keep_what_is_sent(form):
+    need = "'webhooks' needs an 'event_outbox' that keeps the events which are sent"
+    assert f"{need} (got webhooks 'crm'" in problems(CRM, outbox="off", form=form)
+    assert "event_outbox 'security'" in problems(CRM | {"events": ["session.created"]}, form=form)
+    assert load(CRM | {"events": ["session.created"]}, outbox="all", form=form)
