@@ -3,9 +3,11 @@
 python -m bench.counts            print the counts, beside the recorded ones
 python -m bench.counts --check    fail if a call has become heavier or lighter by more than 3 % than recorded
 python -m bench.counts --record   record the counts of now, in ``bench/counts.json``
+python -m bench.counts --json     print the counts in the form of that file
 
 For each call: functions of Python and of C that are called, instructions of bytecode, objects that are left to the
-cyclic collector, calls of the store, and bytes written (the reply and the log). The service runs without sockets and
+cyclic collector, calls of the store, statements of the driver, and bytes written: the reply and the log, and on SQLite
+the pages of the database. The service runs without sockets and
 with a store in memory, as in ``service_inside``, and what its clients do is counted with it. The embedded product runs
 as a backend calls it, and in an application of FastAPI, whose own share is taken off. Functions and instructions are
 counted for one minor version of Python alone, the one of ``bench/counts.json``: each interpreter has its own.
@@ -29,6 +31,7 @@ from fastapi import Depends, FastAPI, Request
 
 from bench.service_inside import CONNECTIONS, Clients
 from bench.service_pieces import Nowhere
+from bench.statements import count_statements
 from reseal import AsyncReseal, RequestFacts, SessionHeaders, Settings
 from reseal._async.forwarding import AsyncForwardingStore
 from reseal._async.stores.memory import AsyncMemoryStore
@@ -56,11 +59,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     counted = uvloop.run(count_all())
     recorded = read_recorded()
+    text = json.dumps({"python": PYTHON, "calls": counted}, indent=2)
+    if options.json:
+        print(text)
+        return
     if options.record:
-        RECORDED.write_text(json.dumps({"python": PYTHON, "calls": counted}, indent=2) + "\n")
+        RECORDED.write_text(f"{text}\n")
     elif options.check:
         problems = differences(counted, recorded)
         sys.exit("\n".join(problems) or None)
@@ -90,7 +98,7 @@ def differences(counted: Mapping[str, Counts], recorded: Mapping[str, Any]) -> l
 
 async def count_all() -> dict[str, Counts]:
     """Count each call of the service and of the embedded product."""
-    return await _count_service() | await _count_embedded() | await _count_fastapi()
+    return await _count_service() | await _count_embedded() | await _count_fastapi() | await count_statements()
 
 
 class CountedStore(AsyncForwardingStore):
@@ -151,17 +159,27 @@ async def _count_requests(clients: Clients, store: CountedStore, log: CountedLog
         }
         counts = await _count(call, CONNECTIONS) | more
         counted[f"service: {name}"] = counts
-    fresh = []
-    for _ in range(2):  # counted twice: functions, and instructions
-        await clients.create()
-        fresh.append(clients.access)
+    counted["service: verify, not seen before"] = await _count_verify(clients, store, refreshed=False)
+    counted["service: verify, the first after a refresh"] = await _count_verify(clients, store, refreshed=True)
+    return counted
 
-    async def verify_new() -> None:
+
+async def _count_verify(clients: Clients, store: CountedStore, *, refreshed: bool) -> Counts:
+    """Count a verify that is done once with each token: functions, instructions, and calls of the store."""
+    fresh = []
+    for _ in range(3):
+        await clients.create()
+        if refreshed:
+            await clients.refresh()
+        fresh.append(clients.replied_access)
+
+    async def verify() -> None:
         clients.access = fresh.pop()
         await clients.verify()
 
-    counted["service: verify, not seen before"] = await _count(verify_new, CONNECTIONS)
-    return counted
+    counts, stored = await _count(verify, CONNECTIONS), store.calls
+    await verify()
+    return counts | {"store": (store.calls - stored) / CONNECTIONS}
 
 
 async def _count_embedded() -> dict[str, Counts]:
@@ -286,9 +304,12 @@ async def _instructions(call: Act) -> int:
 
 def print_table(counted: Mapping[str, Counts], recorded: Mapping[str, Counts]) -> None:
     """Print the counts, and in brackets those that are recorded where they differ."""
-    names = ("python", "c", "bytecode", "cycles", "store", "bytes")
-    print("| call | functions of Python | of C | bytecode | objects in cycles | calls of the store | bytes written |")
-    print("|---|---|---|---|---|---|---|")
+    names = {
+        "python": "functions of Python", "c": "of C", "bytecode": "bytecode", "cycles": "objects in cycles",
+        "store": "calls of the store", "statements": "statements", "bytes": "bytes written",
+    }  # fmt: skip
+    print(f"| call | {' | '.join(names.values())} |")
+    print(f"|{'---|' * (len(names) + 1)}")
     for call, counts in counted.items():
         known = recorded.get(call, {})
         cells = [_cell(counts.get(name), known.get(name)) for name in names]

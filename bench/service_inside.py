@@ -143,6 +143,11 @@ class Clients:
         """The bytes of the last replies."""
         return sum(len(wire.reply) for wire in self._wires)
 
+    @property
+    def replied_access(self) -> list[str]:
+        """The access tokens of the last replies."""
+        return self._tokens("accessToken")
+
     def _tokens(self, name: str) -> list[str]:
         replies = [json.loads(wire.reply.partition(b"\r\n\r\n")[2]) for wire in self._wires]
         return [reply[name]["token"] for reply in replies]
