@@ -55,6 +55,7 @@ WAYS_OUT = {
 DEVICES = {
     "devices",
     "_async/not_before.py",
+    "_async/own_sessions.py",
     "_async/paging.py",
     "_async/user_sessions.py",
     "core/client_details.py",

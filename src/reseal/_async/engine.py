@@ -36,6 +36,7 @@ from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
+from reseal.devices.selection import Only
 from reseal.event_emitter import EventEmitter
 from reseal.log import LOGGER, log_event
 from reseal.settings import Settings
@@ -295,7 +296,9 @@ class AsyncEngine:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
         return await self._families.end(ids.handles(handles), reason, about.checked_note(note))
 
-    async def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+    async def end_before(
+        self, moment: int, *, user_id: str | None = None, all_tenants: bool = False, only: Only | None = None
+    ) -> int:
         """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
 
         Of one user, or of all; of this tenant, or of all tenants of the app. An ended session stays so, whatever token
@@ -303,12 +306,18 @@ class AsyncEngine:
         """
         sessions, after = 0, not_before.FIRST
         while after is not None:
-            ended = await self.end_some_before(moment, after, user_id=user_id, all_tenants=all_tenants)
+            ended = await self.end_some_before(moment, after, user_id=user_id, all_tenants=all_tenants, only=only)
             sessions, after = sessions + ended.sessions, ended.after
         return sessions
 
     async def end_some_before(
-        self, moment: int, after: Place, *, user_id: str | None = None, all_tenants: bool = False
+        self,
+        moment: int,
+        after: Place,
+        *,
+        user_id: str | None = None,
+        all_tenants: bool = False,
+        only: Only | None = None,
     ) -> Ended:
         """Do one step of :meth:`end_before`."""
         which = Before(
@@ -318,7 +327,7 @@ class AsyncEngine:
             moment=moment,
         )
         await not_before.check(self._store, which)
-        return await not_before.step(self._store, which, after, self._emitters)
+        return await not_before.step(self._store, which, after, self._emitters, only)
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""

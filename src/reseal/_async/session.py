@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar, overload
 
 from reseal._async import changes
 from reseal._async.awaited import awaited
+from reseal._async.own_sessions import AsyncOwnSessions
 from reseal._async.ports import AsyncSessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
@@ -19,7 +20,7 @@ T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
 
 
-class AsyncSession:
+class AsyncSession(AsyncOwnSessions):
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
     __slots__ = ("_claims", "_context", "_sessions", "_via")

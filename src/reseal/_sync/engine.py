@@ -37,6 +37,7 @@ from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
+from reseal.devices.selection import Only
 from reseal.event_emitter import EventEmitter
 from reseal.log import LOGGER, log_event
 from reseal.settings import Settings
@@ -296,7 +297,9 @@ class Engine:
         """End sessions; names those that this call ended. Acknowledged means: in the store."""
         return self._families.end(ids.handles(handles), reason, about.checked_note(note))
 
-    def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+    def end_before(
+        self, moment: int, *, user_id: str | None = None, all_tenants: bool = False, only: Only | None = None
+    ) -> int:
         """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
 
         Of one user, or of all; of this tenant, or of all tenants of the app. An ended session stays so, whatever token
@@ -304,12 +307,18 @@ class Engine:
         """
         sessions, after = 0, not_before.FIRST
         while after is not None:
-            ended = self.end_some_before(moment, after, user_id=user_id, all_tenants=all_tenants)
+            ended = self.end_some_before(moment, after, user_id=user_id, all_tenants=all_tenants, only=only)
             sessions, after = sessions + ended.sessions, ended.after
         return sessions
 
     def end_some_before(
-        self, moment: int, after: Place, *, user_id: str | None = None, all_tenants: bool = False
+        self,
+        moment: int,
+        after: Place,
+        *,
+        user_id: str | None = None,
+        all_tenants: bool = False,
+        only: Only | None = None,
     ) -> Ended:
         """Do one step of :meth:`end_before`."""
         which = Before(
@@ -319,7 +328,7 @@ class Engine:
             moment=moment,
         )
         not_before.check(self._store, which)
-        return not_before.step(self._store, which, after, self._emitters)
+        return not_before.step(self._store, which, after, self._emitters, only)
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         """End all sessions of a user, but the handle ``keep``; names those that this call ended."""

@@ -20,6 +20,7 @@ from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
+from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 T = TypeVar("T")
@@ -236,8 +237,10 @@ class ForwardingSessions:
     ) -> tuple[str, ...]:
         return self.inner.revoke(handles, reason, note)
 
-    def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
-        return self.inner.end_before(moment, user_id=user_id, all_tenants=all_tenants)
+    def end_before(
+        self, moment: int, *, user_id: str | None = None, all_tenants: bool = False, only: Only | None = None
+    ) -> int:
+        return self.inner.end_before(moment, user_id=user_id, all_tenants=all_tenants, only=only)
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:
         return self.inner.revoke_user(user_id, keep=keep)

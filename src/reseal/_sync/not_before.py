@@ -18,6 +18,8 @@ from reseal.core.errors import InvalidInput
 from reseal.core.events import EventListener, EventOutbox
 from reseal.core.model import EndReason, Scope
 from reseal.core.selection import Before, Place
+from reseal.devices import about
+from reseal.devices.selection import Only
 from reseal.event_emitter import EventEmitter
 
 AT_ONCE: Final = 500
@@ -47,15 +49,18 @@ def check(store: SessionStore, which: Before) -> None:
         raise InvalidInput("moment", "is still to come: name one that has passed, now at the latest")
 
 
-def step(store: SessionStore, which: Before, after: Place, emitters: Emitters) -> Ended:
+def step(
+    store: SessionStore, which: Before, after: Place, emitters: Emitters, only: Only | None = None
+) -> Ended:
     """End some of these sessions, those behind ``after``, with an event for each. Raises ``StoreUnavailable``."""
     found = store.list_before(which, after, AT_ONCE)
+    reason, note = (EndReason.NOT_BEFORE, None) if only is None else (EndReason.REVOKED, about.checked_note(only.note))
     sessions = 0
     for scope, some in groupby(found, key=lambda each: each[0]):
-        records = {record.handle: record for _, record in some}
-        emitter, reason = emitters(scope), EndReason.NOT_BEFORE
-        for handle in store.end(scope, records, reason, emitter.draft_ended(reason)):
-            emitter.emit_ended((handle,), records[handle].user_id, reason)
+        records = {record.handle: record for _, record in some if only is None or only.fits(record)}
+        emitter = emitters(scope)
+        for handle in store.end(scope, records, reason, emitter.draft_ended(reason, note), note):
+            emitter.emit_ended((handle,), records[handle].user_id, reason, note)
             sessions += 1
     if len(found) < AT_ONCE:
         return Ended(sessions, None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -29,6 +29,7 @@ from reseal.core.secret import Secret
 from reseal.core.selection import UserPlace
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
+from reseal.devices.selection import Only
 from reseal.rpc import calls
 from reseal.rpc.hosts import Hosts, addresses
 from reseal.settings import Settings
@@ -286,7 +287,9 @@ class Remote:
             ended += self._calls.call("revoke", tuple[str, ...], repeatable=False, **of_it)
         return ended
 
-    def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+    def end_before(
+        self, moment: int, *, user_id: str | None = None, all_tenants: bool = False, only: Only | None = None
+    ) -> int:
         """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
 
         Of one user, or of all; of this tenant, or of all tenants of the app. The API key may administer the app. Raises
@@ -295,6 +298,7 @@ class Remote:
         named = None if user_id is None else ids.user_id(user_id)
         if named is not None and not _is_sendable(named):
             return 0
+        chosen: dict[str, Any] = {} if only is None else {"only": only}
         sessions, after = 0, not_before.FIRST
         while after is not None:
             ended = self._calls.call(
@@ -305,6 +309,7 @@ class Remote:
                 after=after,
                 user_id=named,
                 all_tenants=all_tenants,
+                **chosen,
             )
             sessions, after = sessions + ended.sessions, ended.after
         return sessions

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, overload
 
 from reseal._sync import changes
 from reseal._sync.awaited import awaited
+from reseal._sync.own_sessions import OwnSessions
 from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
@@ -20,7 +21,7 @@ T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
 
 
-class Session:
+class Session(OwnSessions):
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
     __slots__ = ("_claims", "_context", "_sessions", "_via")

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any, Final
 
 from reseal._sync.awaited import awaited
 from reseal._sync.ports import Sessions
 from reseal.core import ids
 from reseal.core.errors import InvalidInput
 from reseal.core.model import EndReason
-from reseal.devices import SessionInfo, info
+from reseal.devices import DeviceKind, SessionInfo, info
+from reseal.devices.selection import Only
+
+_NO_MOMENT: Final = "must be a datetime with a time zone: datetime.now(UTC), for example"
 
 
 class UserSessions:
@@ -32,9 +36,7 @@ class UserSessions:
         ``current``: the handle of the session that asks. ``ended_within``: list behind them those that ended within the
         last ms, the latest first; a session is removed a day after it would have expired. Raises ``StoreUnavailable``.
         """
-        records = sorted(self.backend.list_user(user_id), key=lambda record: -record.last_seen_at)
-        over = self.backend.list_ended(user_id, ended_within) if ended_within else ()
-        return (*(info.live(each, current) for each in records), *map(info.ended, over))
+        return listed(self.backend, user_id, current, ended_within)
 
     @awaited
     def rename_session(self, session_handle: str, name: str) -> None:
@@ -68,21 +70,78 @@ class UserSessions:
         return self.backend.revoke(handles, EndReason.USER_REVOKED, note)
 
     @awaited
+    def end_sessions(
+        self,
+        user_id: str,
+        *,
+        keep: str | None = None,
+        kind: DeviceKind | None = None,
+        begun_before: datetime | None = None,
+        last_seen_before: datetime | None = None,
+        claim: tuple[str, Any] | None = None,
+        note: str | None = None,
+    ) -> tuple[str, ...]:
+        """End those sessions of a user of which all of this is true; returns those that this call ended.
+
+        ``keep``: a handle that stays. ``claim``: a member of the JWT payload and its value, as the session has them
+        now. Raises ``InvalidInput``, ``StoreUnavailable`` (some may have ended then; call again).
+        """
+        only = Only(
+            kind=kind,
+            begun_before=_ms("begun_before", begun_before),
+            last_seen_before=_ms("last_seen_before", last_seen_before),
+            claim=claim,
+        )
+        kept = ids.handle_or_none(keep, "keep")
+        records = self.backend.list_user(user_id)
+        handles = [record.handle for record in records if record.handle != kept and only.fits(record)]
+        return self.backend.revoke(handles, EndReason.REVOKED, note)
+
+    @awaited
     def end_sessions_before(
-        self, moment: datetime, *, user_id: str | None = None, all_tenants: bool = False
+        self,
+        moment: datetime,
+        *,
+        user_id: str | None = None,
+        all_tenants: bool = False,
+        kind: DeviceKind | None = None,
+        claim: tuple[str, Any] | None = None,
+        note: str | None = None,
     ) -> int:
         """End the sessions that were begun or refreshed before a moment for the last time; returns how many.
 
-        For the hour after a backup was restored, in which sessions that were revoked since live again. Of one user, or
-        of all; of this tenant, or of all tenants of the app. Raises ``InvalidInput`` for a moment without time zone or
-        one that is still to come, ``StoreUnavailable`` (then call again).
+        For the hour after a backup was restored, in which sessions that were revoked since live again, and for ends of
+        a whole tenant or app. Of one user, or of all; of this tenant, or of all tenants of the app; with ``kind`` and
+        ``claim``, those of which that is true. Raises ``InvalidInput`` for a moment without time zone or one that is
+        still to come, ``StoreUnavailable`` (then call again).
         """
-        if not isinstance(moment, datetime) or moment.tzinfo is None:
-            raise InvalidInput("moment", "must be a datetime with a time zone: datetime.now(UTC), for example")
-        at = int(moment.timestamp() * 1000)
-        return self.backend.end_before(at, user_id=user_id, all_tenants=all_tenants)
+        at = _ms("moment", moment)
+        if at is None:
+            raise InvalidInput("moment", _NO_MOMENT)
+        only = Only(kind=kind, claim=claim, note=note)
+        return self.backend.end_before(
+            at, user_id=user_id, all_tenants=all_tenants, only=None if only == Only() else only
+        )
 
     @awaited
     def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in self.backend.list_user(user_id))
+
+
+def listed(
+    sessions: Sessions, user_id: str, current: str | None, ended_within: int
+) -> tuple[SessionInfo, ...]:
+    """Read the list of a user: live sessions, the one that was seen last first, and behind them the ended ones."""
+    records = sorted(sessions.list_user(user_id), key=lambda record: -record.last_seen_at)
+    over = sessions.list_ended(user_id, ended_within) if ended_within else ()
+    return (*(info.live(each, current) for each in records), *map(info.ended, over))
+
+
+def _ms(argument: str, moment: datetime | None) -> int | None:
+    """Return a moment in ms. Raises ``InvalidInput``."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise InvalidInput(argument, _NO_MOMENT)
+    return int(moment.timestamp() * 1000)

@@ -26,6 +26,7 @@ from reseal.core.events import Caller, EventOutbox
 from reseal.core.model import EndReason
 from reseal.core.secret import Secret
 from reseal.core.selection import PAGE, Place, UserPlace
+from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 PREFIX: Final = "/reseal/v1/"
@@ -158,6 +159,7 @@ class EndBefore(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     after: Place = Place()
     user_id: str | None = None
     all_tenants: bool = False
+    only: Only | None = None
 
 
 class Tokens(msgspec.Struct, frozen=True):

@@ -202,14 +202,7 @@ async def _rename(engine: AsyncEngine, call: calls.Rename, _: Clock) -> SessionR
 
 
 async def _update(engine: AsyncEngine, call: calls.Update, _: Clock) -> SessionRecord:
-    record = await engine.update(
-        call.handle,
-        session_data=call.session_data,
-        jwt_payload=call.jwt_payload,
-        seen=call.seen,
-        expected_version=call.expected_version,
-    )
-    return _shown(record)
+    return _shown(await engine.update(**_arguments(call)))
 
 
 async def _revoke(engine: AsyncEngine, call: calls.Revoke, _: Clock) -> Iterable[str]:
@@ -221,7 +214,7 @@ async def _revoke_user(engine: AsyncEngine, call: calls.RevokeUser, _: Clock) ->
 
 
 async def _end_before(engine: AsyncEngine, call: calls.EndBefore, _: Clock) -> Ended:
-    return await engine.end_some_before(call.moment, call.after, user_id=call.user_id, all_tenants=call.all_tenants)
+    return await engine.end_some_before(**_arguments(call))
 
 
 async def _rotate_keys(engine: AsyncEngine, _call: calls.Call, _: Clock) -> str:
@@ -236,6 +229,11 @@ async def _jwks(engine: AsyncEngine, _call: calls.Call, _: Clock) -> calls.Jwks:
 def _tokens(pair: TokenPair, clock: Clock) -> calls.Tokens:
     left = max(0, pair.session_expires_at - clock.wall())
     return calls.Tokens(pair.claims, pair.access_token, pair.refresh_token, pair.anti_csrf, left)
+
+
+def _arguments(call: calls.Call) -> dict[str, Any]:
+    """Return the members of a call that are named as the arguments of the engine's method."""
+    return {name: getattr(call, name) for name in call.__struct_fields__ if name != "profile"}
 
 
 def _shown(record: SessionRecord) -> SessionRecord:

@@ -12,6 +12,7 @@ from reseal.core.events import Caller
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.outbox import EventPage
 from reseal.core.tokens import TokenPair
+from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 
@@ -129,11 +130,13 @@ class Sessions(Protocol):
         Raises ``InvalidInput`` for a note that is too long or not printable.
         """
 
-    def end_before(self, moment: int, *, user_id: str | None = None, all_tenants: bool = False) -> int:
+    def end_before(
+        self, moment: int, *, user_id: str | None = None, all_tenants: bool = False, only: Only | None = None
+    ) -> int:
         """End what was begun or refreshed before a moment (ms) for the last time; says how many sessions that were.
 
-        Of one user, or of all; of this tenant, or of all tenants of the app. Raises ``InvalidInput`` for a moment that
-        is still to come.
+        Of one user, or of all; of this tenant, or of all tenants of the app; with ``only``, those that fit. Raises
+        ``InvalidInput`` for a moment that is still to come.
         """
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> tuple[str, ...]:

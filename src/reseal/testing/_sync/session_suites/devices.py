@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,12 +18,22 @@ from reseal.testing._sync.world import World
 from reseal.testing.material import DAY, HOUR
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+TABLET = "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+COMPUTER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 NOTE = "you signed in on another phone"
 
 
 class Listed(UserSessions):
     def __init__(self, backend: Any) -> None:
         self.backend = backend
+
+
+def by(user_agent: str) -> Caller:
+    return Caller(Device("192.0.2.7", user_agent))
+
+
+def at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def opened(world: World, **changes: Any) -> Listed:
@@ -119,6 +130,59 @@ class DeviceListSuite(SessionTests):
         assert set(reseal.revoke_all_sessions_for_user("user", keep=kept, note=NOTE)) == set(others)
         assert handles(reseal) == [kept]
         assert len(handles(reseal, "another")) == 1
+
+    def test_of_a_user_s_sessions_those_of_one_kind_end(self, world: World) -> None:
+        reseal = opened(world)
+        pairs = {agent: reseal.backend.create("user", caller=by(agent)) for agent in (PHONE, TABLET, COMPUTER)}
+        another = reseal.backend.create("another", caller=by(PHONE))
+        assert reseal.end_sessions("user", kind=DeviceKind.PHONE, note=NOTE) == (pairs[PHONE].claims.sid,)
+        assert reseal.end_sessions("user", kind=DeviceKind.PHONE) == ()
+        assert set(handles(reseal)) == {pairs[TABLET].claims.sid, pairs[COMPUTER].claims.sid}
+        assert handles(reseal, "another") == [another.claims.sid]
+        assert (caught(reseal.backend.get, pairs[PHONE].claims.sid)).note == NOTE  # type: ignore[union-attr]
+
+    def test_of_a_user_s_sessions_the_older_ones_end_and_those_not_seen_for_long(self, world: World) -> None:
+        reseal = opened(world)
+        pairs = []
+        for _ in range(3):
+            pairs.append(reseal.backend.create("user"))
+            world.clock.advance(HOUR)
+        old, unused, new = pairs
+        reseal.backend.refresh(token_of(old))
+        an_hour_ago = at(world.clock.wall() - 2 * HOUR + 1)
+        assert reseal.end_sessions("user", last_seen_before=an_hour_ago) == (unused.claims.sid,)
+        assert reseal.end_sessions("user", begun_before=an_hour_ago) == (old.claims.sid,)
+        assert handles(reseal) == [new.claims.sid]
+        assert isinstance(caught(reseal.end_sessions, "user", begun_before=5), InvalidInput)
+
+    def test_of_a_user_s_sessions_those_with_a_claim_end_but_the_one_that_is_kept(
+        self, world: World
+    ) -> None:
+        reseal = opened(world)
+        admins = [(reseal.backend.create("user", {"role": "admin", "n": 1})).claims.sid for _ in range(2)]
+        other = (reseal.backend.create("user", {"role": "user", "n": True})).claims.sid
+        reseal.backend.create("user")
+        assert reseal.end_sessions("user", claim=("n", True)) == (other,)
+        assert reseal.end_sessions("user", claim=("role", "admin"), keep=admins[1]) == (admins[0],)
+        assert {admins[1], *handles(reseal)} == set(handles(reseal))
+        assert len(reseal.end_sessions("user", keep=admins[1])) == 1
+
+    def test_in_a_tenant_or_an_app_the_sessions_with_a_claim_or_of_a_kind_end(self, world: World) -> None:
+        reseal = opened(world)
+        plans = {plan: (reseal.backend.create(f"u-{plan}", {"plan": plan})).claims.sid for plan in ("free", "x")}
+        phone = (reseal.backend.create("u-free", caller=by(PHONE))).claims.sid
+        world.clock.advance(1)
+        now = at(world.clock.wall())
+        assert reseal.end_sessions_before(now, claim=("plan", "free"), note="the plan was closed") == 1
+        assert reason_of(reseal.backend.get, plans["free"]) is Refusal.REVOKED
+        assert world.events.named(EventName.SESSION_REVOKED)[-1].note == "the plan was closed"
+        assert reseal.end_sessions_before(now, kind=DeviceKind.PHONE, all_tenants=True) == 1
+        assert reason_of(reseal.backend.get, phone) is Refusal.REVOKED
+        assert reseal.end_sessions_before(now) == 1
+        assert reason_of(reseal.backend.get, plans["x"]) is Refusal.NOT_BEFORE
+        for wrong in (None, 5, datetime(2026, 1, 1)):  # noqa: DTZ001 - the mistake
+            assert isinstance(caught(reseal.end_sessions_before, wrong), InvalidInput)
+        assert isinstance(caught(reseal.end_sessions_before, now, note="x" * 257), InvalidInput)
 
     def test_what_ended_lately_is_listed_with_the_reason(self, world: World) -> None:
         reseal = opened(world, refresh_token_validity=600, session_absolute_timeout=1200)

@@ -1,0 +1,58 @@
+"""The calls of a verified session about the other sessions of its user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reseal._async.awaited import awaited
+from reseal._async.user_sessions import listed
+from reseal.core import ids
+from reseal.core.errors import Unauthorised
+from reseal.core.model import EndReason
+from reseal.devices import SessionInfo
+
+if TYPE_CHECKING:
+    from reseal._async.ports import AsyncSessions
+    from reseal.core.access_token import Claims
+
+
+class AsyncOwnSessions:
+    """A part of :class:`reseal.AsyncSession`. Whose sessions these are, its access token says."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _sessions: AsyncSessions
+        _claims: Claims
+
+    @awaited
+    async def list_sessions(self, *, ended_within: int = 0) -> tuple[SessionInfo, ...]:
+        """List the sessions of this user, this one marked. See :meth:`reseal.AsyncReseal.list_sessions`."""
+        return await listed(self._sessions, self._claims.sub, self._claims.sid, ended_within)
+
+    @awaited
+    async def rename_session(self, session_handle: str, name: str) -> bool:
+        """Name a device of this user; an empty name takes it away. ``False``: this user has no such live session.
+
+        Raises ``InvalidInput``, ``StoreUnavailable``.
+        """
+        is_own = await self._is_own(session_handle)
+        if is_own:
+            await self._sessions.rename(session_handle, name)
+        return is_own
+
+    @awaited
+    async def end_other(self, session_handle: str, *, note: str | None = None) -> bool:
+        """End a session of this user. ``False``: this user has no such live session.
+
+        Raises ``InvalidInput``, ``StoreUnavailable``.
+        """
+        is_own = await self._is_own(session_handle)
+        return is_own and bool(await self._sessions.revoke((ids.handle(session_handle),), EndReason.REVOKED, note))
+
+    async def _is_own(self, session_handle: str) -> bool:
+        try:
+            record = await self._sessions.get(session_handle)
+        except Unauthorised:
+            return False
+        return record.user_id == self._claims.sub

@@ -1,0 +1,59 @@
+# Generated from src/reseal/_async/own_sessions.py by tools/unasync.py; edit that file instead.
+"""The calls of a verified session about the other sessions of its user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reseal._sync.awaited import awaited
+from reseal._sync.user_sessions import listed
+from reseal.core import ids
+from reseal.core.errors import Unauthorised
+from reseal.core.model import EndReason
+from reseal.devices import SessionInfo
+
+if TYPE_CHECKING:
+    from reseal._sync.ports import Sessions
+    from reseal.core.access_token import Claims
+
+
+class OwnSessions:
+    """A part of :class:`reseal.Session`. Whose sessions these are, its access token says."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _sessions: Sessions
+        _claims: Claims
+
+    @awaited
+    def list_sessions(self, *, ended_within: int = 0) -> tuple[SessionInfo, ...]:
+        """List the sessions of this user, this one marked. See :meth:`reseal.Reseal.list_sessions`."""
+        return listed(self._sessions, self._claims.sub, self._claims.sid, ended_within)
+
+    @awaited
+    def rename_session(self, session_handle: str, name: str) -> bool:
+        """Name a device of this user; an empty name takes it away. ``False``: this user has no such live session.
+
+        Raises ``InvalidInput``, ``StoreUnavailable``.
+        """
+        is_own = self._is_own(session_handle)
+        if is_own:
+            self._sessions.rename(session_handle, name)
+        return is_own
+
+    @awaited
+    def end_other(self, session_handle: str, *, note: str | None = None) -> bool:
+        """End a session of this user. ``False``: this user has no such live session.
+
+        Raises ``InvalidInput``, ``StoreUnavailable``.
+        """
+        is_own = self._is_own(session_handle)
+        return is_own and bool(self._sessions.revoke((ids.handle(session_handle),), EndReason.REVOKED, note))
+
+    def _is_own(self, session_handle: str) -> bool:
+        try:
+            record = self._sessions.get(session_handle)
+        except Unauthorised:
+            return False
+        return record.user_id == self._claims.sub
