@@ -175,7 +175,7 @@ async def test_a_taken_handle_is_refused_and_its_companions_are_not(store, state
 
 BAD = {
     "a handle that is no text": replace(step("h-3"), handle="\ud800"),
-    "a hash of another type": replace(step("h-3"), successor_hash="text"),
+    "a number that is not whole": replace(step("h-3"), idle_ms=0.5),
     "a number that is too large": replace(step("h-3"), idle_ms=2**63),
 }
 
@@ -194,7 +194,7 @@ async def test_only_the_owner_of_a_bad_row_sees_its_error(store, statements, bad
 async def test_who_stands_behind_one_that_failed_is_asked_for_himself(store, statements):
     await begun(store, statements, ["h", "other"])
     outcomes = await asyncio.gather(
-        store.rotate(PUBLIC, replace(step(), successor_hash="text")),
+        store.rotate(PUBLIC, replace(step(), idle_ms=0.5)),
         store.rotate(PUBLIC, step()),
         store.rotate(PUBLIC, step("other")),
         store.rotate(PUBLIC, step()),
@@ -213,7 +213,7 @@ async def test_a_row_that_cannot_be_read_is_its_owner_s_error_only(store, statem
     found = await asyncio.gather(*(store.get(PUBLIC, name) for name in "abc"), return_exceptions=True)
     assert [type(each).__name__ for each in found] == ["Found", "ValueError", "Found"]
     stepped = await asyncio.gather(*(store.rotate(PUBLIC, step(name)) for name in "abc"), return_exceptions=True)
-    assert [type(each).__name__ for each in stepped] == ["SessionRecord", "ValueError", "SessionRecord"]
+    assert [each.end_reason for each in stepped] == [None] * 3  # a live session has none, so it is not read
 
 
 async def test_different_jobs_of_one_turn_share_a_commit(store, statements):

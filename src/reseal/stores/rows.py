@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from reseal.core import outbox, purging
@@ -43,31 +43,48 @@ _READ: Final = {
 _AS_THEY_ARE: Final = tuple(column for column in COLUMNS if column not in _CONVERTED)
 
 
+_ROTATED: Final = {
+    "current_hash": "rotation.successor_hash",
+    "previous_hash": "rotation.presented_hash",
+    "successor_sealed": "rotation.successor_sealed",
+    "confirmed_at": "None",
+    "attempt_hash": "rotation.attempt_hash",
+    "last_seen_at": "row[{rotated_at}]",
+    "ended_at": "None",
+    "end_reason": "None",
+}
+"""The columns that need not be read after a rotation, because the rotation says what they are."""
+
+
 def fragments(table: str, parameter: str) -> dict[str, str]:
     """Return the parts of queries that name every column; ``parameter`` is how a statement writes ``{}``."""
     return {
         "columns": ", ".join(COLUMNS),
+        "columns_of_rotated": ", ".join(column for column in COLUMNS if column not in _ROTATED),
         f"{table}.columns": ", ".join(f"{table}.{column}" for column in COLUMNS),
         "assignments": ", ".join(f"{each} = {parameter.format(each)}" for each in COLUMNS if each not in _FIXED),
     }
 
 
-def _compiled_reader() -> Callable[[Sequence[Any]], SessionRecord]:
+def _compiled_reader(parameters: str, known: Mapping[str, str]) -> Callable[..., SessionRecord]:
     """Write the function that reads a row, as a dataclass's ``__init__`` is written.
 
     A session is read at each refresh, and a loop over its columns takes half as long again.
     """
-    at = {column: f"row[{n}]" for n, column in enumerate(COLUMNS)}
-    values = {column: _READ.get(column, "{0}").format(at[column]) for column in COLUMNS}
+    at = {column: n for n, column in enumerate(column for column in COLUMNS if column not in known)}
+    values = {column: _READ.get(column, "{0}").format(f"row[{n}]") for column, n in at.items()}
+    values |= {column: value.format(**at) for column, value in known.items()}
     values["device"] = f"Device({', '.join(values.pop(name) for name in Device._fields)})"
     arguments = ", ".join(f"{name}={values[name]}" for name in _FIELDS)
     names = {"SessionRecord": SessionRecord, "Device": Device, "EndReason": EndReason}
-    reader: Callable[[Sequence[Any]], SessionRecord] = eval(f"lambda row: SessionRecord({arguments})", names)  # noqa: S307 - of our own names
+    reader: Callable[..., SessionRecord] = eval(f"lambda {parameters}: SessionRecord({arguments})", names)  # noqa: S307 - of our own names
     return reader
 
 
-to_record: Final = _compiled_reader()
+to_record: Final[Callable[[Sequence[Any]], SessionRecord]] = _compiled_reader("row", {})
 """Read the columns of a session; what stands after them in the row is ignored."""
+to_rotated: Final[Callable[[Sequence[Any], Rotation], SessionRecord]] = _compiled_reader("row, rotation", _ROTATED)
+"""Read what a query returns as ``{columns_of_rotated}`` after a rotation; what stands after it is ignored."""
 
 
 def storable(text: str) -> bool:
@@ -86,11 +103,6 @@ def encodable(text: str) -> bool:
 
 def scoped(scope: Scope) -> Values:
     return {"app_id": scope.app_id, "tenant_id": scope.tenant_id}
-
-
-def key(values: Values) -> Key:
-    """Say which session parameters are about."""
-    return values["app_id"], values["tenant_id"], values["handle"]
 
 
 def of_new(scope: Scope, new: NewSession) -> Values:
@@ -121,6 +133,17 @@ def of_rotation(scope: Scope, rotation: Rotation) -> Values:
         "idle_ms": rotation.idle_ms,
         **_of_device(rotation.device),
     }
+
+
+def in_order(scope: Scope, rotation: Rotation) -> tuple[Any, ...]:
+    """Return the parameters of SQLite's ``rotate`` without their names.
+
+    Its driver looks each time for somebody who would convert ``bytes`` or ``None``, but takes other types as they are.
+    So bytes go as a ``bytearray``, and for what is absent goes an empty one, or 0 for text.
+    """
+    hashes = rotation.presented_hash, rotation.successor_hash, rotation.successor_sealed, rotation.attempt_hash or b""
+    device = [0 if text is None else _evidence(text) for text in rotation.device]
+    return (*scope, rotation.handle, *map(bytearray, hashes), rotation.idle_ms, *device)
 
 
 def reported(values: Values, reports: Reports) -> Values:

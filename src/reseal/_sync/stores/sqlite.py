@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
@@ -30,7 +29,7 @@ from reseal.stores.sqlite import event_tables
 from reseal.stores.sqlite import file as sqlite_file
 from reseal.stores.sqlite.batch_jobs import Job, Kind, T
 from reseal.stores.sqlite.connection import FileConnection, Identity
-from reseal.stores.sqlite.tables import Ending, Reported, Row, Tables
+from reseal.stores.sqlite.tables import Ending, Row, Tables
 from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
@@ -48,8 +47,8 @@ class SQLiteStore:
         self._steady = SteadyClock(self._clock)
         self._era = 0
         self._tables = Tables()
-        self._rotations: Kind[Reported, Row | None] = Kind(itemgetter(0), self._rotate, self._rotate_many)
-        self._lookups: Kind[Key, Row] = Kind(tuple, self._tables.get, self._tables.get_many)
+        self._rotations: Kind[Row, Row | None] = Kind(self._rotate, self._rotate_many)
+        self._lookups: Kind[Key, Row] = Kind(self._tables.get, self._tables.get_many)
         self._writer: WorkerThread | None = None
         self._finder: WorkerThread | None = None
         self._lister: WorkerThread | None = None
@@ -95,12 +94,11 @@ class SQLiteStore:
         return {handle: _found(row, now) for handle, row in zip(each_once, found, strict=True)}
 
     def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
-        step = (*scope, rotation.handle), rows.of_rotation(scope, rotation), reports
-        row = self._write(self._rotations.job(step))
-        return None if row is None else rows.to_record(row)
+        row = self._write(self._rotations.job((*rows.in_order(scope, rotation), reports)))
+        return None if row is None else rows.to_rotated(row, rotation)
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
-        return self._write(lambda db: self._replace(db, scope, record, reports))
+        return self._write(lambda db: self._tables.replace(db, scope, record, reports, self._now_in(db)))
 
     def end(
         self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
@@ -221,14 +219,11 @@ class SQLiteStore:
 
     # -- on a worker thread -----------------------------------------------------------------------------------------
 
-    def _rotate(self, db: sqlite3.Connection, step: Reported) -> Row | None:
+    def _rotate(self, db: sqlite3.Connection, step: Row) -> Row | None:
         return self._tables.rotate(db, step, self._now_in(db))
 
-    def _rotate_many(self, db: sqlite3.Connection, steps: Sequence[Reported]) -> Sequence[Row | None]:
+    def _rotate_many(self, db: sqlite3.Connection, steps: Sequence[Row]) -> Sequence[Row | None]:
         return self._tables.rotate_many(db, steps, self._now_in(db))
-
-    def _replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord, reports: Reports) -> bool:
-        return self._tables.replace(db, scope, record, reports, self._now_in(db) if reports else 0)
 
     def _now_in(self, db: sqlite3.Connection) -> int:
         return self._now(self._tables.high_water(db))

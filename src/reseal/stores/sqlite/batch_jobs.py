@@ -19,7 +19,7 @@ from reseal.core.errors import StoreUnavailable
 _DAMAGED: Final = "SQLITE_CORRUPT"
 
 T = TypeVar("T")
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=tuple[Any, ...])
 Job = Callable[[sqlite3.Connection], T]
 Submission = tuple[Any, Job[Any]]
 """Who waits, and for what."""
@@ -29,10 +29,11 @@ Outcome = tuple[Any, Any, BaseException | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind(Generic[Item, T]):
-    """Jobs that may go together, each for an item of its own."""
+    """Jobs that may go together, each for an item of its own: a tuple that begins with the key of a session.
 
-    row: Callable[[Item], Hashable]
-    """Returns the row that an item is about. A statement writes a row once: later items for it run separately."""
+    A statement writes a row once, so that later items for it run separately.
+    """
+
     alone: Callable[[sqlite3.Connection, Item], T]
     """Runs one item: a lone caller does not pay for what several need."""
     together: Callable[[sqlite3.Connection, Sequence[Item]], Sequence[T]]
@@ -93,7 +94,7 @@ def _sorted(batch: Iterable[Submission]) -> tuple[list[tuple[Kind[Any, Any], lis
         if not isinstance(job, _OfKind):
             alone.append(submission)
             continue
-        first_of_row, row = kinds[job.kind], job.kind.row(job.item)
+        first_of_row, row = kinds[job.kind], job.item[:3]
         if row in first_of_row:
             alone.append(submission)
         else:

@@ -6,9 +6,9 @@ There is one writer at a time, and an event is numbered when it is written, so n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Final
+from typing import Any, Final
 
 from reseal.core.notes import Note
 from reseal.core.outbox import (
@@ -21,7 +21,6 @@ from reseal.core.outbox import (
     over,
     page_of,
 )
-from reseal.stores.rows import Values
 from reseal.stores.sqlite import QUERIES
 
 _SAVEPOINT: Final = "reported"
@@ -47,11 +46,10 @@ def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
     db.execute(f"RELEASE {_SAVEPOINT}")
 
 
-def report(db: sqlite3.Connection, session: Values, reports: Reports, now: int) -> None:
-    """Write the events of a change. ``session`` has ``app_id``, ``tenant_id``, ``handle`` and ``user_id``."""
+def report(db: sqlite3.Connection, session: Sequence[Any], user_id: str, reports: Reports, now: int) -> None:
+    """Write the events of a change. ``session`` begins with app, tenant and handle."""
     for each in reports:
-        event = {"event": each.name.value, "body": each.body(), "now": now}
-        db.execute(QUERIES["report"], session | event)
+        db.execute(QUERIES["report"], (now, *session[:2], each.name.value, session[2], user_id, each.body()))
 
 
 def append(db: sqlite3.Connection, occurrence: Occurrence, now: int) -> bool:

@@ -1,7 +1,7 @@
 -- The queries of the SQLite store. Parameters are named, or in the order in which the code makes them. {columns} are those
 -- of a session in their order, {assignments} those that a replacement writes: rows.py derives them from the record. The
--- row of VALUES in ..._many is repeated: as often as there are sessions, and then with NULLs, which are no session, up
--- to the next power of two.
+-- row of VALUES in ..._many is repeated: as often as there are sessions, and then with what is no session, up to the next
+-- power of two.
 
 -- name: insert
 INSERT INTO session (
@@ -26,29 +26,30 @@ SELECT
     app_id, tenant_id, given.handle, at, era,
     {session.columns}
 FROM high_water CROSS JOIN given LEFT JOIN session USING (app_id, tenant_id, handle)
-WHERE given.handle IS NOT NULL
+WHERE given.handle <> x''
 
 -- name: rotate
+-- In place of NULL comes an empty blob, or 0 for text: see rows.py.
 UPDATE session SET
-    expires_at = min(:now + :idle_ms, ifnull(absolute_expires_at, :now + :idle_ms)),
+    expires_at = min(?11 + ?8, ifnull(absolute_expires_at, ?11 + ?8)),
     generation = generation + 1,
-    current_hash = :successor_hash,
+    current_hash = ?5,
     previous_hash = current_hash,
-    successor_sealed = :successor_sealed,
-    rotated_at = :now,
+    successor_sealed = ?6,
+    rotated_at = ?11,
     confirmed_at = NULL,
-    attempt_hash = :attempt_hash,
+    attempt_hash = nullif(?7, x''),
     replayed = replayed << 1 & 4294967295,
     collided = collided << 1 & 4294967295,
     estranged = estranged << 1 & 4294967295,
-    ip = :ip,
-    user_agent = :user_agent,
-    last_seen_at = :now,
+    ip = nullif(?9, 0),
+    user_agent = nullif(?10, 0),
+    last_seen_at = ?11,
     version = version + 1
-WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle
-    AND current_hash = :presented_hash AND ended_at IS NULL AND expires_at > :now
+WHERE app_id = ?1 AND tenant_id = ?2 AND handle = ?3 AND current_hash = ?4 AND ended_at IS NULL AND expires_at > ?11
 RETURNING
-    {columns}
+    {columns_of_rotated},
+    app_id, tenant_id
 
 -- name: rotate_many
 WITH given (
@@ -63,20 +64,20 @@ UPDATE session INDEXED BY session_handle SET
     successor_sealed = given.successor_sealed,
     rotated_at = now,
     confirmed_at = NULL,
-    attempt_hash = given.attempt_hash,
+    attempt_hash = nullif(given.attempt_hash, x''),
     replayed = replayed << 1 & 4294967295,
     collided = collided << 1 & 4294967295,
     estranged = estranged << 1 & 4294967295,
-    ip = given.ip,
-    user_agent = given.user_agent,
+    ip = nullif(given.ip, 0),
+    user_agent = nullif(given.user_agent, 0),
     last_seen_at = now,
     version = version + 1
 FROM given
 WHERE session.app_id = given.app_id AND session.tenant_id = given.tenant_id AND session.handle = given.handle
     AND current_hash = presented_hash AND ended_at IS NULL AND expires_at > now
 RETURNING
-    app_id, tenant_id,
-    {columns}
+    {columns_of_rotated},
+    app_id, tenant_id
 
 -- name: replace
 -- Only an adopted token moves the generation on here.
@@ -233,7 +234,7 @@ DELETE FROM app_key WHERE app_id = ?
 
 -- name: report
 INSERT INTO event (id, at, app_id, tenant_id, name, session_handle, user_id, body)
-VALUES (randomblob(16), :now, :app_id, :tenant_id, :event, :handle, :user_id, :body)
+VALUES (randomblob(16), ?, ?, ?, ?, ?, ?, ?)
 
 -- name: append_event
 -- An insert that failed, or did nothing for a conflict, could use up a number.

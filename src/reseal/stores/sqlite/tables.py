@@ -20,9 +20,9 @@ from reseal.stores.rows import Key, Values
 from reseal.stores.sqlite import QUERIES, event_tables
 
 Row = tuple[Any, ...]
-Reported = tuple[Key, Values, Reports]
-"""The session that a step is about, its parameters, and the events that go with it."""
 _USER_ID: Final = rows.COLUMNS.index("user_id")
+_NO_SESSION: Final = bytearray()
+"""In place of a key: unlike any text, and quick to pass on (see :func:`rows.in_order`)."""
 
 
 class Ending(NamedTuple):
@@ -50,7 +50,7 @@ class Tables:
         with event_tables.together(db, reports):
             if not db.execute(self._sql["insert"], new | {"now": now}).rowcount:
                 return None
-            event_tables.report(db, new, reports, now)
+            event_tables.report(db, _key(new), new["user_id"], reports, now)
         return now
 
     def get(self, db: sqlite3.Connection, key: Key) -> Row:
@@ -62,22 +62,24 @@ class Tables:
         found = {row[:3]: row[3:] for row in self._many(db, "get_many", keys)}
         return [found[key] for key in keys]
 
-    def rotate(self, db: sqlite3.Connection, step: Reported, now: int) -> Row | None:
-        """Return the columns of the session after the step."""
-        _, rotation, reports = step
+    def rotate(self, db: sqlite3.Connection, step: Row, now: int) -> Row | None:
+        """Return the columns of the session after a step: its parameters, and the events that go with it."""
+        *values, reports = step
         with event_tables.together(db, reports):
-            row: Row | None = db.execute(self._sql["rotate"], rotation | {"now": now}).fetchone()
-            self._report(db, rotation, row, reports, now)
+            row: Row | None = db.execute(self._sql["rotate"], (*values, now)).fetchone()
+            if row is not None:
+                event_tables.report(db, values, row[_USER_ID], reports, now)
         return row
 
-    def rotate_many(self, db: sqlite3.Connection, steps: Sequence[Reported], now: int) -> list[Row | None]:
-        are_reported = any(reports for _, _, reports in steps)
+    def rotate_many(self, db: sqlite3.Connection, steps: Sequence[Row], now: int) -> list[Row | None]:
+        are_reported = any(step[-1] for step in steps)
         with event_tables.together(db, are_reported):
-            rotated = self._many(db, "rotate_many", [(*values.values(), now) for _, values, _ in steps])
-            found = {row[:3]: row[2:] for row in rotated}
-            outcomes = [found.get(key) for key, _, _ in steps]
-            for (_, values, reports), row in zip(steps, outcomes, strict=True) if are_reported else ():
-                self._report(db, values, row, reports, now)
+            rotated = self._many(db, "rotate_many", [(*step[:-1], now) for step in steps])
+            found = {(*row[-2:], row[0]): row for row in rotated}
+            outcomes = [found.get(step[:3]) for step in steps]
+            for step, row in zip(steps, outcomes, strict=True) if are_reported else ():
+                if row is not None:
+                    event_tables.report(db, step, row[_USER_ID], step[-1], now)
         return outcomes
 
     def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> bool:
@@ -85,7 +87,7 @@ class Tables:
         with event_tables.together(db, reports):
             is_done = db.execute(self._sql["replace"], values).rowcount == 1
             if is_done:
-                event_tables.report(db, values, reports, now)
+                event_tables.report(db, _key(values), record.user_id, reports, now)
         return is_done
 
     def end(
@@ -189,16 +191,12 @@ class Tables:
         sessions = db.execute(self._sql["redate_sessions"], {"now": now}).rowcount
         return sessions, db.execute(self._sql["redate_keys"], {"now": now}).rowcount
 
-    def _report(self, db: sqlite3.Connection, session: Values, row: Row | None, reports: Reports, now: int) -> None:
-        if reports and row is not None:
-            event_tables.report(db, session | {"user_id": row[_USER_ID]}, reports, now)
-
     def _ended(
         self, db: sqlite3.Connection, scope: Values, ended: Iterable[Row], reports: Reports, now: int
     ) -> tuple[str, ...]:
         handles = []
         for handle, user_id in ended:
-            event_tables.report(db, scope | {"handle": handle, "user_id": user_id}, reports, now)
+            event_tables.report(db, _key(scope | {"handle": handle}), user_id, reports, now)
             handles.append(handle)
         return tuple(handles)
 
@@ -207,8 +205,12 @@ class Tables:
 
     def _many(self, db: sqlite3.Connection, name: str, several: Sequence[Row]) -> list[Row]:
         room = 1 << (len(several) - 1).bit_length()
-        values = [*chain.from_iterable(several), *repeat(None, (room - len(several)) * len(several[0]))]
+        values = [*chain.from_iterable(several), *repeat(_NO_SESSION, (room - len(several)) * len(several[0]))]
         return db.execute(_with_room(self._sql[name], room), values).fetchall()
+
+
+def _key(values: Values) -> Key:
+    return values["app_id"], values["tenant_id"], values["handle"]
 
 
 @cache
