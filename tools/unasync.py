@@ -29,7 +29,7 @@ WORDS = (
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),
     (r"\bAsyncIterator\b", "Iterator"),
-    (r"\bAwaitable\[(\w+)\]", r"\1"),
+    (r"\b(?:Awaitable\[|Coroutine\[Any, Any, )(\w+)\]", r"\1"),
     (r"\basyncio\.Lock\b", "threading.Lock"),
     (r"\basyncio\.Semaphore\b", "threading.Semaphore"),
     (r"\bimport asyncio\b", "import threading"),

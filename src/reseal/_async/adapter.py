@@ -5,11 +5,11 @@ The headers of the response are found through the request as well, so that no ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
 from reseal._async import verification
-from reseal._async.awaited import awaited
+from reseal._async.awaited import awaited, demand_loop, marked
 from reseal._async.impersonation import HALF_AN_HOUR
 from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession
@@ -62,17 +62,18 @@ class AsyncRequestCalls(Generic[R_contra]):
             *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
         )
 
-    @awaited
-    async def get_session(
+    @marked
+    def get_session(
         self,
         request: R_contra,
         enable_csrf_protection: bool | None = None,  # noqa: FBT001 - the mission's argument
         *,
         check_database: bool = False,
         claims: Iterable[ClaimCheck] = (),
-    ) -> AsyncSession:
+    ) -> Coroutine[Any, Any, AsyncSession]:
         """Verify the session of a request. See :meth:`AsyncReseal.get_session`."""
-        return await verification.verify(
+        demand_loop("get_session", self)
+        return verification.verify(
             self.sessions.backend,
             self.context(request),
             csrf_protection=enable_csrf_protection,

@@ -25,17 +25,31 @@ def awaited(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[
 
     @functools.wraps(call)
     def checked(*args: P.args, **named: P.kwargs) -> Coroutine[Any, Any, T]:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError(
-                f"{_owner(args)}{call.__name__} has to be awaited, and no event loop runs in this thread. "
-                f"In a def route use reseal.sync.{call.__name__} or a session of reseal.sync_session(), without a "
-                "framework the sync class reseal.Reseal; or make the route async def"
-            ) from None
+        demand_loop(call.__name__, *args[:1])
         return call(*args, **named)
 
-    return _marked(checked)
+    return marked(checked)
+
+
+def demand_loop(name: str, owner: object = None) -> None:
+    """Raise ``RuntimeError`` where no event loop runs, for a call that has no time for :func:`awaited`."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        whole = name if owner is None else f"{type(owner).__name__}.{name}"
+        raise RuntimeError(
+            f"{whole} has to be awaited, and no event loop runs in this thread. In a def route use reseal.sync.{name} "
+            "or a session of reseal.sync_session(), without a framework the sync class reseal.Reseal; or make the "
+            "route async def"
+        ) from None
+
+
+def marked(call: Callable[P, T]) -> Callable[P, T]:
+    """Have frameworks take it for the coroutine function that it stands for."""
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(call)
+    call._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001 - what 3.11 has
+    return call
 
 
 async def handle(handler: Handler, event: Event) -> None:
@@ -43,15 +57,3 @@ async def handle(handler: Handler, event: Event) -> None:
     handled = handler(event)
     if inspect.isawaitable(handled):
         await handled
-
-
-def _owner(args: tuple[object, ...]) -> str:
-    return f"{type(args[0]).__name__}." if args else ""
-
-
-def _marked(call: Callable[P, T]) -> Callable[P, T]:
-    """Have frameworks take it for the coroutine function that it stands for."""
-    if sys.version_info >= (3, 12):
-        return inspect.markcoroutinefunction(call)
-    call._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001 - what 3.11 has
-    return call

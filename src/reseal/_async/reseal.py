@@ -7,7 +7,7 @@ also when a call raises: clearing cookies is part of a refusal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Self, TypeVar, overload
 
 from reseal._async import (
@@ -20,7 +20,7 @@ from reseal._async import (
     signing_out,
     verification,
 )
-from reseal._async.awaited import Handler, awaited
+from reseal._async.awaited import Handler, awaited, demand_loop, marked
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
@@ -119,8 +119,8 @@ class AsyncReseal(AsyncUserSessions):
             allow_cross_site=allow_cross_site,
         )
 
-    @awaited
-    async def get_session(
+    @marked
+    def get_session(
         self,
         request: RequestFacts,
         response: SessionHeaders,
@@ -128,7 +128,7 @@ class AsyncReseal(AsyncUserSessions):
         *,
         check_database: bool = False,
         claims: Iterable[ClaimCheck] = (),
-    ) -> AsyncSession:
+    ) -> Coroutine[Any, Any, AsyncSession]:
         """Verify the session of a request, without I/O unless asked for it.
 
         ``enable_csrf_protection``: ``None`` checks the methods that change something; a token that came in a header
@@ -136,7 +136,8 @@ class AsyncReseal(AsyncUserSessions):
         ``TryRefreshToken`` (tokens stay), ``Unauthorised`` (tokens cleared, where there were any),
         ``InvalidClaims``, ``StoreUnavailable``.
         """
-        return await verification.verify(
+        demand_loop("get_session", self)
+        return verification.verify(
             self.backend,
             self.context(request, response),
             csrf_protection=enable_csrf_protection,

@@ -6,11 +6,11 @@ The headers of the response are found through the request as well, so that no ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
 from reseal._sync import verification
-from reseal._sync.awaited import awaited
+from reseal._sync.awaited import awaited, demand_loop, marked
 from reseal._sync.impersonation import HALF_AN_HOUR
 from reseal._sync.reseal import Reseal
 from reseal._sync.session import Session
@@ -63,7 +63,7 @@ class RequestCalls(Generic[R_contra]):
             *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
         )
 
-    @awaited
+    @marked
     def get_session(
         self,
         request: R_contra,
@@ -73,6 +73,7 @@ class RequestCalls(Generic[R_contra]):
         claims: Iterable[ClaimCheck] = (),
     ) -> Session:
         """Verify the session of a request. See :meth:`Reseal.get_session`."""
+        demand_loop("get_session", self)
         return verification.verify(
             self.sessions.backend,
             self.context(request),

@@ -18,6 +18,13 @@ def awaited(call: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+marked = awaited
+
+
+def demand_loop(_name: str, _owner: object) -> None:
+    """Demand nothing."""
+
+
 def handle(handler: Handler, event: Event) -> None:
     """Have an event handled."""
     handler(event)

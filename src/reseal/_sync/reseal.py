@@ -8,7 +8,7 @@ also when a call raises: clearing cookies is part of a refusal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Self, TypeVar, overload
 
 from reseal._sync import (
@@ -21,7 +21,7 @@ from reseal._sync import (
     signing_out,
     verification,
 )
-from reseal._sync.awaited import Handler, awaited
+from reseal._sync.awaited import Handler, awaited, demand_loop, marked
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
@@ -120,7 +120,7 @@ class Reseal(UserSessions):
             allow_cross_site=allow_cross_site,
         )
 
-    @awaited
+    @marked
     def get_session(
         self,
         request: RequestFacts,
@@ -137,6 +137,7 @@ class Reseal(UserSessions):
         ``TryRefreshToken`` (tokens stay), ``Unauthorised`` (tokens cleared, where there were any),
         ``InvalidClaims``, ``StoreUnavailable``.
         """
+        demand_loop("get_session", self)
         return verification.verify(
             self.backend,
             self.context(request, response),

@@ -42,8 +42,9 @@ def facts(request: Connection) -> RequestFacts:
         scope["path"],
         tuple(scope["headers"]),
         client and client[0],
-        root_path=scope.get(_ROOT, scope.get("root_path", "")),
-        query_string=scope.get("query_string", b""),
+        b"",
+        scope.get(_ROOT, scope.get("root_path", "")),
+        scope.get("query_string", b""),
     )
 
 
