@@ -44,6 +44,10 @@ class Site:
         return [each.headers["webhook-id"] for each in self.arrived]
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 @contextmanager
 def listening() -> Iterator[Site]:
     site = Site()
@@ -63,7 +67,7 @@ def listening() -> Iterator[Site]:
         def log_message(self, *_: object) -> None:
             """Nothing is printed."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from reseal._async.stores.memory import AsyncMemoryStore
+from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.core.events import EventName
 from reseal.core.outbox import RETENTION
@@ -37,9 +38,15 @@ def clock():
     return ManualClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def store(request, clock, tmp_path):
-    store = AsyncMemoryStore(clock) if request.param == "memory" else AsyncSQLiteStore(tmp_path / "s.db", clock)
+    match request.param:
+        case "memory":
+            store = AsyncMemoryStore(clock)
+        case "sqlite":
+            store = AsyncSQLiteStore(tmp_path / "s.db", clock)
+        case _:
+            store = AsyncPostgresStore(request.getfixturevalue("postgres_uri"), clock=clock)
     await store.open()
     yield store
     await store.close()

@@ -9,11 +9,13 @@ import sqlite3
 
 import httpx
 import pytest
+from flask import Flask
 
 from reseal import AsyncRemote, AsyncReseal, RequestFacts, SessionHeaders, Settings
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
+from reseal.flask import Reseal as FlaskReseal
 from reseal.server.cli import CONFIGURATION, DONE, REFUSED, main
 from reseal.webhooks import WebhookEndpoint, deliver_webhooks
 from reseal.webhooks.answers import Answer
@@ -130,6 +132,30 @@ def test_a_service_that_is_killed_between_commit_and_delivery_delivers_when_it_i
     )
     assert told.index(("session.created", handles[0])) < told.index(("session.revoked", handles[0]))
     assert len(set(site.ids())) == 3
+
+
+def test_of_two_services_on_postgresql_the_other_delivers_when_one_is_killed(tmp_path, postgres_uri):
+    with listening() as crm, listening() as audit:
+        entries = [
+            {"name": name, "url": site.url, "secrets": [SECRET], "timeout": 1, "allow_private_addresses": True} | more
+            for name, site, more in (("crm", crm, {}), ("audit", audit, {"events": ["session.revoked"]}))
+        ]
+        variables = {"RESEAL_EVENT_OUTBOX": "all", "RESEAL_WEBHOOKS": json.dumps(entries)}
+        variables |= {"RESEAL_DATABASE_URI": postgres_uri}
+        (tmp_path / "other").mkdir()
+        with running(tmp_path, **variables) as first, running(tmp_path / "other", **variables) as second:
+            handles = [create(service, f"user{n}") for n in range(10) for service in (first, second)]
+            crm.wait_for(lambda: crm.arrived)
+            first.kill()
+            for handle in handles:
+                remove(second, handle)
+            crm.wait_for(lambda: len(set(crm.ids())) == 40)
+            audit.wait_for(lambda: len(set(audit.ids())) == 20)
+    once = {each.headers["webhook-id"]: json.loads(each.body) for each in crm.arrived}
+    for handle in handles:
+        of_session = [body["type"] for body in once.values() if body["data"]["session_handle"] == handle]
+        assert of_session == ["session.created", "session.revoked"]
+    assert {json.loads(each.body)["type"] for each in audit.arrived} == {"session.revoked"}
 
 
 def test_a_process_of_its_own_may_deliver(site, tmp_path, variables, run):
@@ -287,6 +313,45 @@ async def test_an_application_delivers_by_a_task_of_its_own(site, tmp_path):
             await task
     body = json.loads(site.arrived[0].body)
     assert (body["data"]["session_handle"], body["data"]["user_id"]) == (handle, "alice")
+
+
+def test_a_sync_application_is_delivered_for_by_another_process(site, tmp_path, postgres_uri, variables):
+    app = Flask("shop")
+    for name, text in (variables | {"RESEAL_DATABASE_URI": postgres_uri}).items():
+        app.config[name] = json.loads(text) if name == "RESEAL_WEBHOOKS" else text
+    app.config["RESEAL_API_DOMAIN"] = "http://localhost"
+    reseal = FlaskReseal(app)
+
+    @app.post("/login")
+    def sign_in():
+        reseal.create_new_session("alice")
+        return "welcome"
+
+    @app.post("/end")
+    def end():
+        return {"ended": list(reseal.sessions.revoke_all_sessions_for_user("alice"))}
+
+    page = {"Sec-Fetch-Site": "same-origin"}
+    with app.test_client() as client:
+        assert client.post("/login", headers=page).status_code == 200
+        [handle] = client.post("/end", headers=page).json["ended"]
+    with app.app_context():
+        reseal.close()
+    start = (
+        "import asyncio, os\nfrom reseal import AsyncReseal, Settings\nfrom reseal.webhooks import deliver_webhooks\n"
+        "os.environ.pop('RESEAL_HTTP', None)\n"  # it is for services
+        "async def main():\n    async with AsyncReseal(Settings.from_env()) as reseal:\n"
+        "        await deliver_webhooks(reseal)\nasyncio.run(main())"
+    )
+    own = variables | {"RESEAL_API_DOMAIN": "http://localhost", "RESEAL_DATABASE_URI": postgres_uri}
+    process = launch(start, tmp_path, tmp_path / "log", own)
+    try:
+        site.wait_for(lambda: len(site.arrived) == 2)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert [json.loads(each.body)["data"]["session_handle"] for each in site.arrived] == [handle, handle]
 
 
 async def test_a_service_delivers_for_its_callers(site, tmp_path):

@@ -96,7 +96,8 @@ def deliver(options: Namespace) -> int:
 
     async def run(directory: Directory, store: AsyncStore) -> None:
         task = asyncio.create_task(webhooks.deliver(settings, store, directory))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        with suppress(NotImplementedError):  # on Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         with suppress(asyncio.CancelledError):
             await task
 
