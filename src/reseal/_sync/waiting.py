@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future
-from typing import Any
 
 from reseal.core.errors import StoreUnavailable
 from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
@@ -16,9 +15,12 @@ def run_on(thread: WorkerThread | None, job: Job[T]) -> T:
     """Run a job on the worker thread of an open store and wait for its outcome."""
     if thread is None:
         raise StoreUnavailable(CLOSED)
-    waiter: Future[T] = Future()
+    waiter: queue.SimpleQueue[Outcome] = queue.SimpleQueue()  # a ``Future`` wakes its thread in Python, and takes longer
     thread.submit((waiter, job))
-    return waiter.result()
+    _, result, error = waiter.get()
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]  # threads carry outcomes of every type
 
 
 def close_thread(thread: WorkerThread) -> None:
@@ -28,11 +30,8 @@ def close_thread(thread: WorkerThread) -> None:
 
 def resolve(outcomes: Iterable[Outcome]) -> None:
     """Wake the waiters."""
-    for waiter, result, error in outcomes:
-        if error is not None:
-            waiter.set_exception(error)
-        else:
-            waiter.set_result(result)
+    for outcome in outcomes:
+        outcome[0].put(outcome)
 
 
 def pause(seconds: float) -> None:
