@@ -54,6 +54,7 @@ WAYS_OUT = {
 """What reports to other systems: packages, and modules of others by their path."""
 DEVICES = {
     "devices",
+    "_async/device_endpoints.py",
     "_async/not_before.py",
     "_async/own_sessions.py",
     "_async/paging.py",

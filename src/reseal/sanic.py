@@ -125,7 +125,7 @@ class Reseal(ApplicationSessions[AnyRequest]):
         self._has_routes = routes
         for endpoint in self._endpoints.table() if routes else ():
             name = f"reseal_{endpoint.name}_{endpoint.method}"
-            path = url_prefix + endpoint.path
+            path = url_prefix + endpoint.route("<_handle:str>")
             app.add_route(self._handler(endpoint), path, methods=endpoint.methods, name=name, strict_slashes=True)
 
     def refresh_first(self, request: AnyRequest) -> HTTPResponse:
@@ -138,7 +138,7 @@ class Reseal(ApplicationSessions[AnyRequest]):
         return _response(self._endpoints.page_before(read, headers, public))
 
     def _handler(self, endpoint: AsyncEndpoint) -> Callable[[AnyRequest], Coroutine[Any, Any, HTTPResponse]]:
-        async def handle(request: AnyRequest) -> HTTPResponse:
+        async def handle(request: AnyRequest, **_: str) -> HTTPResponse:
             read = await self._read_as.facts_with_body(request) if endpoint.reads_body else self._read_as.facts(request)
             return _response(await endpoint.answer(read, self._read_as.outbox(request)))
 

@@ -95,7 +95,8 @@ class Reseal(asgi.ApplicationSessions[Request]):
         self._has_routes = routes
         if routes:
             ours = [self._route(app, endpoint, self._handler(endpoint)) for endpoint in self._endpoints.table()]
-            app.router.routes.append(OwnRoutes(ours))
+            app.router.routes.append(OwnRoutes([route for route in ours if not route.param_convertors]))
+            app.router.routes += [route for route in ours if route.param_convertors]
 
     def _route(self, _app: Starlette, endpoint: AsyncEndpoint, handler: Handler) -> Route:
         """Make one ready-made route."""

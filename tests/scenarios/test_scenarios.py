@@ -384,3 +384,45 @@ class TestWebSockets:
         site.store.down = True
         async with visitor.socket() as unknown:
             assert unknown.status == 503
+
+
+class TestDevices:
+    @BOTH_WAYS
+    async def test_a_user_lists_names_and_ends_sessions(self, open_site: OpenSite) -> None:
+        site = await open_site(device_list=True)
+        here, there, third = [await site.signed_in("alice") for _ in range(3)]
+        renamed = await here.send("PUT", f"/sessions/{there.handle}", json={"name": "Old phone"})
+        assert said(renamed) == (200, {"status": "OK"})
+        shown = (await here.get("/sessions")).json()["sessions"]
+        assert {(each["handle"], each["current"], each.get("name")) for each in shown} == {
+            (here.handle, True, None),
+            (there.handle, False, "Old phone"),
+            (third.handle, False, None),
+        }
+        assert said(await here.send("DELETE", f"/sessions/{there.handle}")) == (200, {"status": "OK"})
+        reason = {"reason": "revoked", "note": "signed out from another device"}
+        assert said(await there.refresh()) == (401, {"message": "unauthorised", **reason})
+        assert said(await here.send("DELETE", "/sessions/absent")) == (404, {"message": "no such session"})
+        assert said(await here.post("/sessions/end-others")) == (200, {"status": "OK", "ended": 1})
+        shown = (await here.get("/sessions")).json()["sessions"]
+        assert {each.get("end_reason") for each in shown} == {None, "user_revoked", "revoked"}
+        out = await here.send("DELETE", f"/sessions/{here.handle}")
+        assert said(out) == (200, {"status": "OK"})
+        assert cleared(out)
+
+    @pytest.mark.parametrize(
+        ("method", "path"), [("DELETE", "/sessions/{}"), ("PUT", "/sessions/{}"), ("POST", "/sessions/end-others")]
+    )
+    async def test_a_foreign_page_changes_no_session(self, open_site: OpenSite, method: str, path: str) -> None:
+        site = await open_site(device_list=True)
+        alice, other = [await site.signed_in("alice") for _ in range(2)]
+        refused = await alice.send(method, path.format(other.handle), origin=EVIL, json={"name": "theirs"})
+        assert refused.status_code == 401
+        shown = (await other.get("/sessions")).json()["sessions"]
+        assert [each.get("name", each.get("end_reason")) for each in shown] == [None, None]
+
+    async def test_the_element_comes_under_a_prefix(self, open_site: OpenSite) -> None:
+        site = await open_site(device_list=True, prefix="/app")
+        response = await site.visitor().get("/sessions/element.js")
+        assert response.status_code == 200
+        assert '{"list":"/app/sessions","refresh":"/app/session/refresh"}' in response.text

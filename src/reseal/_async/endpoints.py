@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
+from reseal._async.device_endpoints import HANDLE, AsyncDeviceAnswers
 from reseal._async.page_loads import continue_refresh
 from reseal._async.reseal import AsyncReseal
 from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable, TryRefreshToken
@@ -40,6 +41,10 @@ class AsyncEndpoint(NamedTuple):
         """The methods of its route."""
         return [self.method, "HEAD"] if self.method == "GET" else [self.method]
 
+    def route(self, parameter: str) -> str:
+        """Return the path of its route, with the framework's way to write that a handle stands there."""
+        return self.path.replace(HANDLE, parameter)
+
 
 class AsyncEndpoints:
     """The endpoints of one application."""
@@ -63,6 +68,17 @@ class AsyncEndpoints:
             AsyncEndpoint("sign_out", "POST", self._reseal.settings.signout_api_path, self.sign_out),
             AsyncEndpoint("jwks", "GET", JWKS_PATH, self.jwks),
             AsyncEndpoint("browser_sdk", "GET", BROWSER_PATH, self.browser_sdk),
+            *(self._of_devices() if self._reseal.settings.device_list else ()),
+        ]
+
+    def _of_devices(self) -> list[AsyncEndpoint]:
+        path, answers = self._reseal.settings.sessions_api_path, AsyncDeviceAnswers(self._reseal)
+        return [
+            AsyncEndpoint("list_sessions", "GET", path, answers.list_sessions),
+            AsyncEndpoint("sessions_element", "GET", f"{path}/element.js", answers.element),
+            AsyncEndpoint("end_other_sessions", "POST", f"{path}/end-others", answers.end_others),
+            AsyncEndpoint("end_session", "DELETE", f"{path}/{HANDLE}", answers.end_session),
+            AsyncEndpoint("name_session", "PUT", f"{path}/{HANDLE}", answers.name_session, reads_body=True),
         ]
 
     async def refresh(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from reseal._async.device_endpoints import HANDLE
 from reseal._async.endpoints import Answer, AsyncEndpoint, AsyncEndpoints
 from reseal.web import responses
 from reseal.web.facts import RequestFacts
@@ -28,7 +29,7 @@ class AsyncRouting:
 
         For another method than those of a path there is one that answers with status 405 (RFC 9110, 15.5.6).
         """
-        methods = self._paths.get(path)
+        methods = self._paths.get(path) or self._paths.get(f"{path.rpartition('/')[0]}/{HANDLE}")
         if methods is None or method == _OPTIONS:
             return None
         return methods.get(method) or AsyncEndpoint("wrong_method", method, path, _refusing(", ".join(methods)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from reseal._sync.device_endpoints import HANDLE
 from reseal._sync.endpoints import Answer, Endpoint, Endpoints
 from reseal.web import responses
 from reseal.web.facts import RequestFacts
@@ -29,7 +30,7 @@ class Routing:
 
         For another method than those of a path there is one that answers with status 405 (RFC 9110, 15.5.6).
         """
-        methods = self._paths.get(path)
+        methods = self._paths.get(path) or self._paths.get(f"{path.rpartition('/')[0]}/{HANDLE}")
         if methods is None or method == _OPTIONS:
             return None
         return methods.get(method) or Endpoint("wrong_method", method, path, _refusing(", ".join(methods)))

@@ -80,7 +80,7 @@ def opened(request: HttpRequest) -> HttpResponse | None:
     store = SessionStore(_of_test_client(request))
     store.caller = caller_of(read, reseal.settings)
     request.session = store
-    if read.path in reseal.paths:
+    if reseal.has_endpoint(read.path):
         store.detach()
         return None
     if store.handle is not None or not presented.has_access:

@@ -10,6 +10,7 @@ from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from reseal._sync.adapter import RequestCalls
+from reseal._sync.device_endpoints import HANDLE
 from reseal._sync.endpoints import Endpoint, Endpoints
 from reseal._sync.page_loads import admit
 from reseal._sync.ports import Sessions
@@ -130,6 +131,10 @@ class Reseal(RequestCalls[HttpRequest]):
     def close(self) -> None:
         """Close the store; the next call opens it again."""
         self._opening.close()
+
+    def has_endpoint(self, path: str) -> bool:
+        """Return whether a ready-made endpoint answers this path of the application."""
+        return path in self.paths or f"{path.rpartition('/')[0]}/{HANDLE}" in self.paths
 
     def endpoints(self) -> list[Endpoint]:
         """List the ready-made endpoints."""

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 
+from reseal._sync.device_endpoints import HANDLE
 from reseal.core.errors import ConfigurationError
 from reseal.django.sessions import configured, exchanged
 
@@ -20,13 +21,17 @@ def _patterns() -> list[URLPattern]:
     """Make a route for each path. Without a configuration there is none: the system checks say why."""
     with suppress(ConfigurationError):
         names = {endpoint.path: endpoint.name for endpoint in configured().endpoints()}
-        return [path(place.removeprefix("/"), _view(place), name=name) for place, name in names.items()]
+        return [path(_route(place), _view(place), name=name) for place, name in names.items()]
     return []
+
+
+def _route(place: str) -> str:
+    return place.removeprefix("/").replace(HANDLE, "<handle>")
 
 
 def _view(place: str) -> Callable[[HttpRequest], HttpResponse]:
     @csrf_exempt  # the endpoints check for themselves where a request comes from
-    def endpoint(request: HttpRequest) -> HttpResponse:
+    def endpoint(request: HttpRequest, **_: str) -> HttpResponse:
         return configured().answer(request, place)
 
     endpoint.login_required = False  # type: ignore[attr-defined]  # what LoginRequiredMiddleware of Django 5.1 asks

@@ -263,12 +263,13 @@ class AppSessions(RequestCalls[Request]):
         views: dict[str, Any] = {}
         for endpoint in self._endpoints.table():
             view = views.setdefault(endpoint.name, self._view(endpoint))
-            routes.add_url_rule(endpoint.path, endpoint.name, view, methods=endpoint.methods, host=host)
+            path = endpoint.route("<handle>")
+            routes.add_url_rule(path, endpoint.name, view, methods=endpoint.methods, host=host)
         return routes
 
     def _view(self, endpoint: Endpoint) -> Any:
-        def view() -> Response:
-            _, of_now = here()
+        def view(**_: str) -> Response:
+            of_now = here()[1]
             read = self._requests.facts_with_body(of_now) if endpoint.reads_body else self._requests.facts(of_now)
             answer = endpoint.answer(read, self._requests.outbox(of_now))
             if answer.status == _SENT_AGAIN:

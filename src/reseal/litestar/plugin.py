@@ -326,7 +326,7 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
 
         handle.__name__ = endpoint.name
         return HTTPRouteHandler(
-            endpoint.path,
+            endpoint.route("{handle:str}"),
             http_method=cast("list[Method]", endpoint.methods),
             include_in_schema=endpoint.method == "POST",
             status_code=200,

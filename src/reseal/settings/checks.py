@@ -179,6 +179,21 @@ CROSS_RULES: Final = (
         "'signout_api_path' must lie under 'access_token_path'",
         "signing out needs the access cookie, which browsers send only there",
     ),
+    CrossRule(
+        ("device_list", "access_token_path", "sessions_api_path"),
+        lambda on, access, listed: not on or f"{listed}/".startswith(access.rstrip("/") + "/"),
+        "'sessions_api_path' must lie under 'access_token_path'",
+        "the list of devices needs the access cookie, which browsers send only there",
+    ),
+    *(
+        CrossRule(
+            ("device_list", "sessions_api_path", key),
+            lambda on, listed, other: not on or other not in {listed, f"{listed}/end-others"},
+            f"'sessions_api_path' must differ from '{key}'",
+            "give each endpoint its own path",
+        )
+        for key in ("refresh_api_path", "signout_api_path")
+    ),
     *(
         CrossRule((key, "cookie_secure"), _encrypted, f"'{key}' must use https unless its host is loopback", _HTTPS)
         for key in ("api_domain", "website_domain", "trusted_origins")

@@ -327,8 +327,15 @@ class EmbeddedFields(SharedFields):
         False,
         Chapter.REQUESTS,
         rules.boolean,
-        "Whether new sessions keep the client that signed in, beside that of the last refresh, for lists of devices.",
+        "Whether there are ready-made routes for a list of devices, and new sessions keep the client that signed in.",
         where=PROFILE,
+    )
+    ended_sessions_listed: float = key(
+        10080,
+        Chapter.REQUESTS,
+        amount(0, YEARS_100 // MINUTE, "must be between 0 minutes and 100 years", "10080 is a week"),
+        "For how long the ready-made list of devices shows sessions that have ended, with the reason; 0 shows none.",
+        unit="minutes",
     )
     client_details: ClientDetails = key(
         ClientDetails.FULL,
@@ -421,6 +428,9 @@ class EmbeddedFields(SharedFields):
         "Prefix that a proxy removes from paths before the application sees them, like /api; empty if "
         "nothing is removed, or if the server reports it (root_path, SCRIPT_NAME). Paths in other keys are those "
         "within the application.",
+    )
+    sessions_api_path: str = key(
+        "/sessions", Chapter.COOKIES, of_text(path), "Path of the list of devices, where `device_list` is on."
     )
     signout_api_path: str = key(
         "/signout", Chapter.COOKIES, of_text(path), "Path of the sign-out endpoint; differs from refresh_api_path."

@@ -1,0 +1,105 @@
+# Generated from src/reseal/_async/device_endpoints.py by tools/unasync.py; edit that file instead.
+"""The answers of the ready-made routes for lists of devices.
+
+Each asks the store whether the session is live: whoever was signed out must not sign out the others. A user who acts as
+another one may look at that user's sessions, and change none.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final
+
+import msgspec
+
+from reseal._sync.reseal import Reseal
+from reseal._sync.session import Session
+from reseal.core.errors import ClaimFailure, InvalidClaims, InvalidInput
+from reseal.devices import SessionInfo
+from reseal.web import places, responses
+from reseal.web.facts import RequestFacts
+from reseal.web.headers import SessionHeaders
+from reseal.web.responses import WebResponse
+
+HANDLE: Final = "{handle}"
+"""Stands in a path for the handle of a session."""
+_ENDED_NOTE: Final = "signed out from another device"
+_MINUTE: Final = 60_000
+_OK: Final = {"status": "OK"}
+
+
+class _Name(msgspec.Struct):
+    name: str
+
+
+_body: Final = msgspec.json.Decoder(_Name)
+
+
+class DeviceAnswers:
+    """What answers about the devices of the user who asks."""
+
+    def __init__(self, reseal: Reseal) -> None:
+        self._reseal = reseal
+
+    def list_sessions(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
+        """List the user's sessions, and behind the live ones those that ended lately."""
+        session = self._reseal.get_session(request, response, check_database=True)
+        within = int(self._reseal.settings.ended_sessions_listed * _MINUTE)
+        found = session.list_sessions(ended_within=within)
+        return responses.of_json({"sessions": [_as_json(each) for each in found]})
+
+    def end_session(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
+        """End the session that the path names; if it is the one that asks, the browser forgets it."""
+        session, handle = self._changing(request, response), _handle(request)
+        if handle == session.get_handle():
+            session.revoke_session()
+            return responses.of_json(_OK)
+        return _found(is_there=session.end_other(handle, note=_ENDED_NOTE))
+
+    def name_session(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
+        """Name the device of the session that the path names: a JSON body with the member ``name``."""
+        session = self._changing(request, response)
+        try:
+            name = _body.decode(request.body).name
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise InvalidInput("body", 'must be a JSON object with the member "name", a text') from None
+        return _found(is_there=session.rename_session(_handle(request), name))
+
+    def end_others(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
+        """End all sessions of the user but the one that asks."""
+        session = self._changing(request, response)
+        user_id, kept = session.get_user_id(), session.get_handle()
+        ended = self._reseal.revoke_all_sessions_for_user(user_id, keep=kept, note=_ENDED_NOTE)
+        return responses.of_json({**_OK, "ended": len(ended)})
+
+    def element(self, request: RequestFacts, _response: SessionHeaders) -> WebResponse:
+        """Send the script of the element ``<reseal-sessions>``."""
+        settings = self._reseal.settings
+        prefix = places.prefix(request, settings)
+        paths = {"list": prefix + settings.sessions_api_path, "refresh": prefix + settings.refresh_api_path}
+        script = files("reseal").joinpath("devices", "element.js").read_bytes()
+        return WebResponse(
+            200,
+            (("content-type", "text/javascript; charset=utf-8"), ("cache-control", "max-age=3600")),
+            script.replace(b'{ list: "/sessions", refresh: "/session/refresh" }', msgspec.json.encode(paths)),
+        )
+
+    def _changing(self, request: RequestFacts, response: SessionHeaders) -> Session:
+        session = self._reseal.get_session(request, response, check_database=True)
+        if session.get_actor() is not None:
+            raise InvalidClaims((ClaimFailure("act", "sessions are not changed while acting as another user"),))
+        return session
+
+
+def _handle(request: RequestFacts) -> str:
+    return request.path.rpartition("/")[2]
+
+
+def _found(*, is_there: bool) -> WebResponse:
+    return responses.of_json(_OK) if is_there else responses.of_json({"message": "no such session"}, 404)
+
+
+def _as_json(info: SessionInfo) -> dict[str, object]:
+    """Return an entry of the list. Members that are absent are left out."""
+    members: dict[str, object] = msgspec.to_builtins(info)
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,158 @@
+"""The ready-made routes for lists of devices."""
+
+from __future__ import annotations
+
+import pytest
+
+from reseal import Settings
+from tests.frameworks.conftest import EACH_STORE, OpenSite
+from tests.frameworks.site import EVIL, HOUR, Browser, Site, cleared
+
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+SECRETS = {"jwt_payload", "session_data", "current_hash", "previous_hash", "successor_sealed", "attempt_hash"}
+
+
+@pytest.fixture
+async def site(open_site: OpenSite) -> Site:
+    return await open_site(device_list=True)
+
+
+async def listed(browser: Browser) -> list[dict]:
+    response = await browser.get("/sessions")
+    assert response.status_code == 200, response.text
+    assert response.headers["cache-control"] == "no-store"
+    return response.json()["sessions"]
+
+
+@EACH_STORE
+async def test_a_user_lists_names_and_ends_sessions(open_site: OpenSite) -> None:
+    site = await open_site(device_list=True)
+    here, there = await site.signed_in(), site.browser()
+    await there.send("POST", "/login", [("user-agent", PHONE)], json={"user_id": "alice"})
+    await site.signed_in("bob")
+    assert {each["handle"] for each in await listed(here)} == {here.handle, there.handle}
+    [own] = [each for each in await listed(here) if each["current"]]
+    assert own["handle"] == here.handle
+    assert not SECRETS & own.keys()
+    [other] = [each for each in await listed(here) if not each["current"]]
+    assert other["device"]["kind"] == "phone"
+    assert other["first_device"]["user_agent"] == PHONE
+    named = await here.send("PUT", f"/sessions/{there.handle}", json={"name": "Old phone"})
+    assert named.json() == {"status": "OK"}
+    assert "Old phone" in {each.get("name") for each in await listed(there)}
+    ended = await here.send("DELETE", f"/sessions/{there.handle}")
+    assert ended.json() == {"status": "OK"}
+    live, gone = await listed(here)
+    assert live["handle"] == here.handle
+    assert (gone["handle"], gone["end_reason"], gone["end_note"]) == (
+        there.handle,
+        "revoked",
+        "signed out from another device",
+    )
+    refused = await there.refresh()
+    assert refused.json() == {
+        "message": "unauthorised",
+        "reason": "revoked",
+        "note": "signed out from another device",
+    }
+
+
+async def test_all_others_end_and_the_one_that_asks_stays(site: Site) -> None:
+    browsers = [await site.signed_in() for _ in range(4)]
+    bob = await site.signed_in("bob")
+    response = await browsers[0].post("/sessions/end-others")
+    assert response.json() == {"status": "OK", "ended": 3}
+    assert await site.live("alice") == {browsers[0].handle}
+    assert await site.live("bob") == {bob.handle}
+
+
+async def test_ending_the_own_session_signs_out(site: Site) -> None:
+    browser = await site.signed_in()
+    response = await browser.send("DELETE", f"/sessions/{browser.handle}")
+    assert response.json() == {"status": "OK"}
+    assert cleared(response)
+    assert await site.live("alice") == set()
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT"])
+async def test_the_sessions_of_others_are_no_sessions(site: Site, method: str) -> None:
+    alice, bob = await site.signed_in(), await site.signed_in("bob")
+    for handle in (bob.handle, "absent", "%00", "x" * 900):
+        response = await alice.send(method, f"/sessions/{handle}", json={"name": "mine"})
+        assert (response.status_code, response.json()) == (404, {"message": "no such session"})
+    assert await site.live("bob") == {bob.handle}
+    assert [each.get("name") for each in await listed(bob)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", "/sessions/{}"), ("PUT", "/sessions/{}"), ("POST", "/sessions/end-others")]
+)
+async def test_a_foreign_page_changes_nothing(site: Site, method: str, path: str) -> None:
+    alice, other = await site.signed_in(), await site.signed_in()
+    for origin in (EVIL, None):
+        response = await alice.send(method, path.format(other.handle), origin=origin, json={"name": "theirs"})
+        assert response.status_code == 401
+    assert await site.live("alice") == {alice.handle, other.handle}
+    assert [each.get("name") for each in await listed(alice)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/sessions"), ("DELETE", "/sessions/{}"), ("PUT", "/sessions/{}"), ("POST", "/sessions/end-others")],
+)
+async def test_a_session_that_has_ended_sees_and_ends_none(site: Site, method: str, path: str) -> None:
+    alice, other = await site.signed_in(), await site.signed_in()
+    await site.reseal.sessions.revoke_session_using_session_handle(alice.handle)
+    for browser in (alice.copy(), site.browser()):
+        response = await browser.send(method, path.format(other.handle), json={"name": "mine"})
+        assert response.status_code == 401
+    assert await site.live("alice") == {other.handle}
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"name": 5}', b"[]", b"\xff", b'{"name": "two\\nlines"}'])
+async def test_only_a_name_is_a_name(site: Site, body: bytes) -> None:
+    alice = await site.signed_in()
+    headers = [("content-type", "application/json")]
+    response = await alice.send("PUT", f"/sessions/{alice.handle}", headers, content=body)
+    assert response.status_code == 400
+    assert [each.get("name") for each in await listed(alice)] == [None]
+
+
+async def test_sessions_that_ended_longer_ago_are_not_shown(open_site: OpenSite) -> None:
+    site = await open_site(device_list=True, ended_sessions_listed=90)
+    alice, other = await site.signed_in(), await site.signed_in()
+    await other.sign_out()
+    assert [each.get("end_reason") for each in await listed(alice)] == [None, "signed_out"]
+    site.clock.advance(2 * HOUR)
+    await alice.refresh()
+    assert [each.get("end_reason") for each in await listed(alice)] == [None]
+
+
+async def test_the_script_of_the_element_knows_the_paths(open_site: OpenSite) -> None:
+    site = await open_site(device_list=True, sessions_api_path="/account/devices", public_path_prefix="/api")
+    response = await site.browser().get("/account/devices/element.js")
+    assert response.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert '{"list":"/api/account/devices","refresh":"/api/session/refresh"}' in response.text
+    alice = await site.signed_in()
+    assert (await alice.get("/account/devices")).status_code == 200
+    assert (await alice.get("/sessions")).status_code == 404
+
+
+async def test_without_the_setting_there_are_no_such_routes(open_site: OpenSite) -> None:
+    site = await open_site()
+    alice = await site.signed_in()
+    for method, path in (("GET", "/sessions"), ("DELETE", f"/sessions/{alice.handle}")):
+        assert (await alice.send(method, path)).status_code == 404
+    assert await site.live("alice") == {alice.handle}
+
+
+def test_the_paths_of_the_routes_are_apart() -> None:
+    for key, path in (("signout_api_path", "/sessions"), ("signout_api_path", "/sessions/end-others")):
+        with pytest.raises(Exception, match="must differ from"):
+            Settings(api_domain="https://api.example.com", device_list=True, **{key: path})
+        Settings(api_domain="https://api.example.com", **{key: path})
+    elsewhere = {"access_token_path": "/api", "signout_api_path": "/api/out"}
+    Settings(api_domain="https://api.example.com", **elsewhere)
+    Settings(api_domain="https://api.example.com", **elsewhere, device_list=True, sessions_api_path="/api/sessions")
+    with pytest.raises(Exception, match="'sessions_api_path' must lie under 'access_token_path'"):
+        Settings(api_domain="https://api.example.com", **elsewhere, device_list=True)
