@@ -89,7 +89,7 @@ to_rotated: Final[Callable[[Sequence[Any], Rotation], SessionRecord]] = _compile
 
 def storable(text: str) -> bool:
     """Return whether a server's text column can hold this. What it cannot hold is in no row."""
-    return "\0" not in text and encodable(text)
+    return "\0" not in text and (text.isascii() or encodable(text))
 
 
 def encodable(text: str) -> bool:
@@ -107,7 +107,10 @@ def scoped(scope: Scope) -> Values:
 
 def of_new(scope: Scope, new: NewSession) -> Values:
     """Return the parameters of an ``insert`` that takes the time in the statement."""
-    return scoped(scope) | {
+    device = new.device
+    return {
+        "app_id": scope.app_id,
+        "tenant_id": scope.tenant_id,
         "handle": new.handle,
         "user_id": new.user_id,
         "token_hash": new.token_hash,
@@ -116,7 +119,8 @@ def of_new(scope: Scope, new: NewSession) -> Values:
         "jwt_payload": new.jwt_payload.decode(),
         "session_data": new.session_data.decode(),
         "use_static_key": new.use_static_key,
-        **_of_device(new.device),
+        "ip": device.ip and _evidence(device.ip),
+        "user_agent": device.user_agent and _evidence(device.user_agent),
         "about": new.about,
         "due_ms": purging.first_look(new),
     }
@@ -124,14 +128,18 @@ def of_new(scope: Scope, new: NewSession) -> Values:
 
 def of_rotation(scope: Scope, rotation: Rotation) -> Values:
     """Return the parameters of ``rotate``."""
-    return scoped(scope) | {
+    device = rotation.device
+    return {
+        "app_id": scope.app_id,
+        "tenant_id": scope.tenant_id,
         "handle": rotation.handle,
         "presented_hash": rotation.presented_hash,
         "successor_hash": rotation.successor_hash,
         "successor_sealed": rotation.successor_sealed,
         "attempt_hash": rotation.attempt_hash,
         "idle_ms": rotation.idle_ms,
-        **_of_device(rotation.device),
+        "ip": device.ip and _evidence(device.ip),
+        "user_agent": device.user_agent and _evidence(device.user_agent),
     }
 
 
@@ -194,10 +202,35 @@ def with_scopes(which: Before, found: Iterable[Sequence[Any]]) -> tuple[tuple[Sc
     return tuple((Scope(which.app_id, row[0]), to_record(row[1:])) for row in found)
 
 
+class Texts(list[str | None]):
+    """An array of texts."""
+
+
+class Blobs(list[bytes | None]):
+    """An array of bytes."""
+
+
+class Numbers(list[int | None]):
+    """An array of whole numbers."""
+
+
+class Flags(list[bool]):
+    """An array of truth values."""
+
+
+Array = Texts | Blobs | Numbers | Flags
+_ARRAYS: Final[dict[str, type[Array]]] = {
+    **dict.fromkeys(("token_hash", "presented_hash", "successor_hash", "successor_sealed", "attempt_hash"), Blobs),
+    **dict.fromkeys(("idle_ms", "absolute_ms", "due_ms"), Numbers),
+    "use_static_key": Flags,
+}
+"""The types of the parameters that are not texts."""
+
+
 def as_arrays(rows: Iterable[Values]) -> Values:
     """Turn the parameters of several statements into those of one: an array for each. Not all need have ``reports``."""
     several = list(rows)
-    return {name: [row.get(name) for row in several] for name in max(several, key=len)}
+    return {name: _ARRAYS.get(name, Texts)([row.get(name) for row in several]) for name in max(several, key=len)}
 
 
 def by_key(found: Iterable[Sequence[Any]], asked: Container[Key]) -> dict[Key, Any]:
@@ -218,12 +251,15 @@ def require_asked(found: object, asked: Container[object]) -> None:
 
 
 def _of_device(device: Device) -> Values:
-    return {"ip": _evidence(device.ip), "user_agent": _evidence(device.user_agent)}
+    return {
+        "ip": device.ip and _evidence(device.ip),
+        "user_agent": device.user_agent and _evidence(device.user_agent),
+    }
 
 
-def _evidence(text: str | None) -> str | None:
+def _evidence(text: str) -> str:
     """Make storable what is kept only as evidence: a strange user agent must not stand in the way of a refresh."""
-    if text is None or storable(text):
+    if storable(text):
         return text
     return text.replace("\0", _BROKEN).encode(errors="replace").decode()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg import IsolationLevel
+from psycopg import Cursor, IsolationLevel
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
@@ -30,7 +30,7 @@ from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.forks import PerProcess
 from reseal.log import LOGGER
-from reseal.stores.postgres import QUERIES
+from reseal.stores.postgres import QUERIES, arrays
 from reseal.stores.sql_files import schema_steps
 
 OLDEST_SERVER: Final = 13
@@ -80,7 +80,10 @@ class Link(psycopg.Connection[Row]):
     has_session: bool = False
     """Whether one session of the server is this connection's alone: its settings and prepared statements stay."""
     statement_timeout_ms: int = 0
-    queries: Mapping[str, str] = QUERIES
+    queries: Mapping[str, bytes]
+    """As bytes, whose hash Python keeps: the driver looks each statement up by its text."""
+    _cursor: Cursor[Row] | None = None
+    """The one for all statements that give rows: to make one takes longer than to run it."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
         return super().wait(gen, interval, timeout or self.patience)
@@ -104,7 +107,8 @@ class Link(psycopg.Connection[Row]):
         )
 
     def _fetch(self, name: str, values: Mapping[str, Any] | None) -> list[Row]:
-        cursor = self.execute(self.queries[name], values, prepare=self.has_session, binary=True)
+        cursor = self._cursor = self._cursor or self.cursor()
+        cursor.execute(self.queries[name], values, prepare=self.has_session, binary=True)
         return cursor.fetchall()
 
     def write(self, name: str, values: Mapping[str, Any]) -> int:
@@ -136,7 +140,7 @@ class Server:
         self._pool_size = pool_size
         self._connect_timeout_s = connect_timeout_s
         self._statement_timeout_ms = statement_timeout_ms
-        self._queries = queries
+        self._queries = {name: text.encode() for name, text in queries.items()}
         self._pools = PerProcess(self._new_pool)
         self._is_open = False
 
@@ -235,6 +239,7 @@ class Server:
             link.queries = self._queries
             link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
             link.adapters.register_dumper(int, Int8BinaryDumper)
+            arrays.register(link.adapters)
             _greet(link)
             if link.has_session:
                 link.settle()
