@@ -6,7 +6,7 @@ They are written out, so that the type checker compares each method with its por
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from reseal._async.ports import AsyncSessions, AsyncStore
 from reseal.core.access_token import Claims
@@ -23,6 +23,7 @@ from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class AsyncForwardingStore:
@@ -31,9 +32,16 @@ class AsyncForwardingStore:
     def __init__(self, inner: AsyncStore) -> None:
         self.inner = inner
 
-    async def _call(self, method: str, scope: Scope | None, call: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002
+    async def _call(
+        self,
+        method: str,  # noqa: ARG002
+        scope: Scope | None,  # noqa: ARG002
+        call: Callable[P, Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """Run one call of the store; ``scope`` is that of the call, if it has one. Opening and closing are no calls."""
-        return await call()
+        return await call(*args, **kwargs)
 
     async def open(self) -> None:
         await self.inner.open()
@@ -42,65 +50,65 @@ class AsyncForwardingStore:
         await self.inner.close()
 
     async def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
-        return await self._call("insert", scope, lambda: self.inner.insert(scope, new, reports))
+        return await self._call("insert", scope, self.inner.insert, scope, new, reports)
 
     async def get(self, scope: Scope, handle: str) -> Found:
-        return await self._call("get", scope, lambda: self.inner.get(scope, handle))
+        return await self._call("get", scope, self.inner.get, scope, handle)
 
     async def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
-        return await self._call("get_many", scope, lambda: self.inner.get_many(scope, handles))
+        return await self._call("get_many", scope, self.inner.get_many, scope, handles)
 
     async def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
-        return await self._call("rotate", scope, lambda: self.inner.rotate(scope, rotation, reports))
+        return await self._call("rotate", scope, self.inner.rotate, scope, rotation, reports)
 
     async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
-        return await self._call("replace", scope, lambda: self.inner.replace(scope, record, reports))
+        return await self._call("replace", scope, self.inner.replace, scope, record, reports)
 
     async def end(
         self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
     ) -> tuple[str, ...]:
-        return await self._call("end", scope, lambda: self.inner.end(scope, handles, reason, reports, note))
+        return await self._call("end", scope, self.inner.end, scope, handles, reason, reports, note)
 
     async def end_user(
         self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
     ) -> tuple[str, ...]:
-        return await self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep, reports))
+        return await self._call("end_user", scope, self.inner.end_user, scope, user_id, reason, keep, reports)
 
     async def append_event(self, occurrence: Occurrence) -> bool:
-        return await self._call("append_event", occurrence.scope, lambda: self.inner.append_event(occurrence))
+        return await self._call("append_event", occurrence.scope, self.inner.append_event, occurrence)
 
     async def read_events(self, consumer: str, limit: int) -> EventPage:
-        return await self._call("read_events", None, lambda: self.inner.read_events(consumer, limit))
+        return await self._call("read_events", None, self.inner.read_events, consumer, limit)
 
     async def acknowledge_events(self, consumer: str, cursor: int) -> None:
-        await self._call("acknowledge_events", None, lambda: self.inner.acknowledge_events(consumer, cursor))
+        await self._call("acknowledge_events", None, self.inner.acknowledge_events, consumer, cursor)
 
     async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
-        return await self._call("purge_events", None, lambda: self.inner.purge_events(limit, retention))
+        return await self._call("purge_events", None, self.inner.purge_events, limit, retention)
 
     async def read_note(self, name: str) -> Note | None:
-        return await self._call("read_note", None, lambda: self.inner.read_note(name))
+        return await self._call("read_note", None, self.inner.read_note, name)
 
     async def write_note(self, name: str, version: int, text: str) -> bool:
-        return await self._call("write_note", None, lambda: self.inner.write_note(name, version, text))
+        return await self._call("write_note", None, self.inner.write_note, name, version, text)
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
-        return await self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))
+        return await self._call("list_user", scope, self.inner.list_user, scope, user_id, after, limit)
 
     async def list_ended(self, scope: Scope, user_id: str, within: int, limit: int) -> tuple[SessionRecord, ...]:
-        return await self._call("list_ended", scope, lambda: self.inner.list_ended(scope, user_id, within, limit))
+        return await self._call("list_ended", scope, self.inner.list_ended, scope, user_id, within, limit)
 
     async def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
-        return await self._call("list_before", None, lambda: self.inner.list_before(which, after, limit))
+        return await self._call("list_before", None, self.inner.list_before, which, after, limit)
 
     async def adopted(self) -> Adopted:
         return await self._call("adopted", None, self.inner.adopted)
 
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
-        return await self._call("claim", scope, lambda: self.inner.claim(scope, name, until))
+        return await self._call("claim", scope, self.inner.claim, scope, name, until)
 
     async def purge(self, limit: int) -> Purged:
-        return await self._call("purge", None, lambda: self.inner.purge(limit))
+        return await self._call("purge", None, self.inner.purge, limit)
 
     async def backlog(self) -> Backlog:
         return await self._call("backlog", None, self.inner.backlog)
@@ -112,25 +120,25 @@ class AsyncForwardingStore:
         return await self._call("repair_clock", None, self.inner.repair_clock)
 
     async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
-        return await self._call("changed_tenants", None, lambda: self.inner.changed_tenants(since, limit))
+        return await self._call("changed_tenants", None, self.inner.changed_tenants, since, limit)
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
-        return await self._call("put_tenant", scope, lambda: self.inner.put_tenant(scope, config))
+        return await self._call("put_tenant", scope, self.inner.put_tenant, scope, config)
 
     async def remove_tenant(self, scope: Scope) -> bool:
-        return await self._call("remove_tenant", scope, lambda: self.inner.remove_tenant(scope))
+        return await self._call("remove_tenant", scope, self.inner.remove_tenant, scope)
 
     async def keys(self, app_id: str) -> tuple[StoredKey, ...]:
-        return await self._call("keys", None, lambda: self.inner.keys(app_id))
+        return await self._call("keys", None, self.inner.keys, app_id)
 
     async def add_key(self, app_id: str, key: StoredKey) -> bool:
-        return await self._call("add_key", None, lambda: self.inner.add_key(app_id, key))
+        return await self._call("add_key", None, self.inner.add_key, app_id, key)
 
     async def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
-        return await self._call("replace_key", None, lambda: self.inner.replace_key(app_id, key, secret))
+        return await self._call("replace_key", None, self.inner.replace_key, app_id, key, secret)
 
     async def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
-        return await self._call("remove_keys", None, lambda: self.inner.remove_keys(app_id, kids))
+        return await self._call("remove_keys", None, self.inner.remove_keys, app_id, kids)
 
 
 class AsyncForwardingSessions:

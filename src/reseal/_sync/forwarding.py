@@ -7,7 +7,7 @@ They are written out, so that the type checker compares each method with its por
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from reseal._sync.ports import Sessions, Store
 from reseal.core.access_token import Claims
@@ -24,6 +24,7 @@ from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class ForwardingStore:
@@ -32,9 +33,16 @@ class ForwardingStore:
     def __init__(self, inner: Store) -> None:
         self.inner = inner
 
-    def _call(self, method: str, scope: Scope | None, call: Callable[[], T]) -> T:  # noqa: ARG002
+    def _call(
+        self,
+        method: str,  # noqa: ARG002
+        scope: Scope | None,  # noqa: ARG002
+        call: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """Run one call of the store; ``scope`` is that of the call, if it has one. Opening and closing are no calls."""
-        return call()
+        return call(*args, **kwargs)
 
     def open(self) -> None:
         self.inner.open()
@@ -43,65 +51,65 @@ class ForwardingStore:
         self.inner.close()
 
     def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
-        return self._call("insert", scope, lambda: self.inner.insert(scope, new, reports))
+        return self._call("insert", scope, self.inner.insert, scope, new, reports)
 
     def get(self, scope: Scope, handle: str) -> Found:
-        return self._call("get", scope, lambda: self.inner.get(scope, handle))
+        return self._call("get", scope, self.inner.get, scope, handle)
 
     def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
-        return self._call("get_many", scope, lambda: self.inner.get_many(scope, handles))
+        return self._call("get_many", scope, self.inner.get_many, scope, handles)
 
     def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
-        return self._call("rotate", scope, lambda: self.inner.rotate(scope, rotation, reports))
+        return self._call("rotate", scope, self.inner.rotate, scope, rotation, reports)
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
-        return self._call("replace", scope, lambda: self.inner.replace(scope, record, reports))
+        return self._call("replace", scope, self.inner.replace, scope, record, reports)
 
     def end(
         self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
     ) -> tuple[str, ...]:
-        return self._call("end", scope, lambda: self.inner.end(scope, handles, reason, reports, note))
+        return self._call("end", scope, self.inner.end, scope, handles, reason, reports, note)
 
     def end_user(
         self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
     ) -> tuple[str, ...]:
-        return self._call("end_user", scope, lambda: self.inner.end_user(scope, user_id, reason, keep, reports))
+        return self._call("end_user", scope, self.inner.end_user, scope, user_id, reason, keep, reports)
 
     def append_event(self, occurrence: Occurrence) -> bool:
-        return self._call("append_event", occurrence.scope, lambda: self.inner.append_event(occurrence))
+        return self._call("append_event", occurrence.scope, self.inner.append_event, occurrence)
 
     def read_events(self, consumer: str, limit: int) -> EventPage:
-        return self._call("read_events", None, lambda: self.inner.read_events(consumer, limit))
+        return self._call("read_events", None, self.inner.read_events, consumer, limit)
 
     def acknowledge_events(self, consumer: str, cursor: int) -> None:
-        self._call("acknowledge_events", None, lambda: self.inner.acknowledge_events(consumer, cursor))
+        self._call("acknowledge_events", None, self.inner.acknowledge_events, consumer, cursor)
 
     def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
-        return self._call("purge_events", None, lambda: self.inner.purge_events(limit, retention))
+        return self._call("purge_events", None, self.inner.purge_events, limit, retention)
 
     def read_note(self, name: str) -> Note | None:
-        return self._call("read_note", None, lambda: self.inner.read_note(name))
+        return self._call("read_note", None, self.inner.read_note, name)
 
     def write_note(self, name: str, version: int, text: str) -> bool:
-        return self._call("write_note", None, lambda: self.inner.write_note(name, version, text))
+        return self._call("write_note", None, self.inner.write_note, name, version, text)
 
     def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
-        return self._call("list_user", scope, lambda: self.inner.list_user(scope, user_id, after, limit))
+        return self._call("list_user", scope, self.inner.list_user, scope, user_id, after, limit)
 
     def list_ended(self, scope: Scope, user_id: str, within: int, limit: int) -> tuple[SessionRecord, ...]:
-        return self._call("list_ended", scope, lambda: self.inner.list_ended(scope, user_id, within, limit))
+        return self._call("list_ended", scope, self.inner.list_ended, scope, user_id, within, limit)
 
     def list_before(self, which: Before, after: Place, limit: int) -> tuple[tuple[Scope, SessionRecord], ...]:
-        return self._call("list_before", None, lambda: self.inner.list_before(which, after, limit))
+        return self._call("list_before", None, self.inner.list_before, which, after, limit)
 
     def adopted(self) -> Adopted:
         return self._call("adopted", None, self.inner.adopted)
 
     def claim(self, scope: Scope, name: str, until: int) -> bool:
-        return self._call("claim", scope, lambda: self.inner.claim(scope, name, until))
+        return self._call("claim", scope, self.inner.claim, scope, name, until)
 
     def purge(self, limit: int) -> Purged:
-        return self._call("purge", None, lambda: self.inner.purge(limit))
+        return self._call("purge", None, self.inner.purge, limit)
 
     def backlog(self) -> Backlog:
         return self._call("backlog", None, self.inner.backlog)
@@ -113,25 +121,25 @@ class ForwardingStore:
         return self._call("repair_clock", None, self.inner.repair_clock)
 
     def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
-        return self._call("changed_tenants", None, lambda: self.inner.changed_tenants(since, limit))
+        return self._call("changed_tenants", None, self.inner.changed_tenants, since, limit)
 
     def put_tenant(self, scope: Scope, config: bytes) -> bool:
-        return self._call("put_tenant", scope, lambda: self.inner.put_tenant(scope, config))
+        return self._call("put_tenant", scope, self.inner.put_tenant, scope, config)
 
     def remove_tenant(self, scope: Scope) -> bool:
-        return self._call("remove_tenant", scope, lambda: self.inner.remove_tenant(scope))
+        return self._call("remove_tenant", scope, self.inner.remove_tenant, scope)
 
     def keys(self, app_id: str) -> tuple[StoredKey, ...]:
-        return self._call("keys", None, lambda: self.inner.keys(app_id))
+        return self._call("keys", None, self.inner.keys, app_id)
 
     def add_key(self, app_id: str, key: StoredKey) -> bool:
-        return self._call("add_key", None, lambda: self.inner.add_key(app_id, key))
+        return self._call("add_key", None, self.inner.add_key, app_id, key)
 
     def replace_key(self, app_id: str, key: StoredKey, secret: bytes) -> bool:
-        return self._call("replace_key", None, lambda: self.inner.replace_key(app_id, key, secret))
+        return self._call("replace_key", None, self.inner.replace_key, app_id, key, secret)
 
     def remove_keys(self, app_id: str, kids: Iterable[str]) -> None:
-        return self._call("remove_keys", None, lambda: self.inner.remove_keys(app_id, kids))
+        return self._call("remove_keys", None, self.inner.remove_keys, app_id, kids)
 
 
 class ForwardingSessions:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from reseal._async.forwarding import AsyncForwardingStore, T
+from reseal._async.forwarding import AsyncForwardingStore, P, T
 from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope
@@ -84,10 +84,17 @@ class TimedStore(AsyncForwardingStore):
         super().__init__(inner)
         self._metrics = metrics
 
-    async def _call(self, method: str, scope: Scope | None, call: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002
+    async def _call(
+        self,
+        method: str,
+        scope: Scope | None,  # noqa: ARG002
+        call: Callable[P, Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         began = time.perf_counter()
         try:
-            return await call()
+            return await call(*args, **kwargs)
         except StoreUnavailable as error:
             self._metrics.note_error(method, error)
             raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from reseal._async.forwarding import AsyncForwardingStore, T
+from reseal._async.forwarding import AsyncForwardingStore, P, T
 from reseal._async.ports import AsyncStore
 from reseal.cdi.problem import unknown_tenant
 from reseal.core.events import EventName
@@ -50,10 +50,17 @@ class GuardedStore(AsyncForwardingStore):
         _check(scope)
         return await self.inner.rotate(scope, rotation, reports)
 
-    async def _call(self, method: str, scope: Scope | None, call: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002
+    async def _call(
+        self,
+        method: str,  # noqa: ARG002
+        scope: Scope | None,
+        call: Callable[P, Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         if scope is not None:
             _check(scope)
-        return await call()
+        return await call(*args, **kwargs)
 
 
 def _check(scope: Scope) -> None:

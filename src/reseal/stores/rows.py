@@ -230,7 +230,8 @@ _ARRAYS: Final[dict[str, type[Array]]] = {
 def as_arrays(rows: Iterable[Values]) -> Values:
     """Turn the parameters of several statements into those of one: an array for each. Not all need have ``reports``."""
     several = list(rows)
-    return {name: _ARRAYS.get(name, Texts)([row.get(name) for row in several]) for name in max(several, key=len)}
+    columns: dict[str, list[Any]] = {name: [row.get(name) for row in several] for name in max(several, key=len)}
+    return {name: _ARRAYS.get(name, Texts)(column) for name, column in columns.items()}
 
 
 def by_key(found: Iterable[Sequence[Any]], asked: Container[Key]) -> dict[Key, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import NewSession, Rotation, Scope, SessionRecord
+from reseal.core.model import NewSession, Rotation, Scope
 from reseal.core.outbox import Reports
 from reseal.core.rotation import begun
 from reseal.stores import batching, rows
@@ -26,18 +26,18 @@ class AsyncBatchedWrites:
     """Runs batches by ``fetch(query, values)``.
 
     ``is_of_one_row`` tells whether an error is that of one of several rows, and not that of the whole server.
-    ``read`` makes the record of a row of ``rotate``.
+    ``see`` is told of the time in the rows of ``rotate`` and of the server's clock, with which they end.
     """
 
     def __init__(
         self,
         fetch: Callable[[str, Values], Awaitable[Rows]],
         is_of_one_row: Callable[[StoreUnavailable], bool],
-        read: Callable[[Row], SessionRecord],
+        see: Callable[[int, int], None],
     ) -> None:
         self._fetch = fetch
         self._is_of_one_row = is_of_one_row
-        self._read = read
+        self._see = see
 
     async def insert(self, batch: Sequence[Insert]) -> list[Result]:
         """Of several that want one handle the first gets it, if any of them does."""
@@ -54,9 +54,16 @@ class AsyncBatchedWrites:
         first = batching.first_of_each(batching.keys_of_rotations(batch))
         written = await self._write("rotate", {key: _of_rotate(*batch[n]) for key, n in first.items()})
         results: list[Result] = [None] * len(batch)
+        times = set()
         for key, row in written.items():
-            results[first[key]] = row if isinstance(row, Exception) else self._read(row)
-        after = batching.unsettled(batch, results)
+            if isinstance(row, Exception):
+                results[first[key]] = row
+            else:
+                results[first[key]] = rows.to_record(row[2:])
+                times.add(row[-2:])
+        for time in times:  # one for each statement
+            self._see(*time)
+        after = batching.unsettled(batch, results) if len(first) < len(batch) else []
         if after:
             for n, result in zip(after, await self.rotate([batch[n] for n in after]), strict=True):
                 results[n] = result

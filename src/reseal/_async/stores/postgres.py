@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -25,7 +25,7 @@ from reseal.core.secret import Secret
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
-from reseal.stores.batching import Insert, Rotate
+from reseal.stores.batching import Insert, Result, Rotate
 from reseal.stores.postgres import CLOCKED_QUERIES, QUERIES
 from reseal.stores.rows import Key, Values
 from reseal.stores.server_time import ServerTime
@@ -74,10 +74,10 @@ class AsyncPostgresStore:
         )
         self._time = ServerTime(clock)
         self._events = AsyncPostgresEvents(self._server, self._timed)
-        writes = AsyncBatchedWrites(self._fetch, _is_of_one_row, self._rotated)
+        self._writes = AsyncBatchedWrites(self._fetch, _is_of_one_row, self._time.see)
         self._gets: Batches[Key, Found] = Batches(AsyncBatchedReads(self._fetch, self._time.see).get)
-        self._inserts: Batches[Insert, SessionRecord | None] = Batches(writes.insert)
-        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(writes.rotate)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
+        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate)
 
     async def open(self) -> None:
         await self._server.open(upgrade=not self._looks_only)
@@ -96,9 +96,7 @@ class AsyncPostgresStore:
         await self._server.close()
 
     async def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
-        record = await self._inserts.submit((scope, new, reports))
-        await self._written()
-        return record
+        return await self._inserts.submit((scope, new, reports))
 
     async def get(self, scope: Scope, handle: str) -> Found:
         return await self._gets.submit((*scope, handle if rows.storable(handle) else ""))
@@ -117,9 +115,7 @@ class AsyncPostgresStore:
     async def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         if not rows.storable(rotation.handle):
             return None
-        record = await self._rotations.submit((scope, rotation, reports))
-        await self._written()
-        return record
+        return await self._rotations.submit((scope, rotation, reports))
 
     async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         if not rows.storable(record.handle):
@@ -272,9 +268,15 @@ class AsyncPostgresStore:
     async def _fetch(self, name: str, values: Values) -> list[Row]:
         return await self._server.fetch(name, self._timed(values))
 
-    def _rotated(self, row: Row) -> SessionRecord:
-        self._time.see(row[-2], row[-1])
-        return rows.to_record(row[2:-2])
+    async def _insert(self, batch: Sequence[Insert]) -> list[Result]:
+        results = await self._writes.insert(batch)
+        await self._written()
+        return results
+
+    async def _rotate(self, batch: Sequence[Rotate]) -> list[Result]:
+        results = await self._writes.rotate(batch)
+        await self._written()
+        return results
 
     # -- time -------------------------------------------------------------------------------------------------------
 

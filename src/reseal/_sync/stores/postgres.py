@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -26,7 +26,7 @@ from reseal.core.secret import Secret
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
-from reseal.stores.batching import Insert, Rotate
+from reseal.stores.batching import Insert, Result, Rotate
 from reseal.stores.postgres import CLOCKED_QUERIES, QUERIES
 from reseal.stores.rows import Key, Values
 from reseal.stores.server_time import ServerTime
@@ -75,10 +75,10 @@ class PostgresStore:
         )
         self._time = ServerTime(clock)
         self._events = PostgresEvents(self._server, self._timed)
-        writes = BatchedWrites(self._fetch, _is_of_one_row, self._rotated)
+        self._writes = BatchedWrites(self._fetch, _is_of_one_row, self._time.see)
         self._gets: Batches[Key, Found] = Batches(BatchedReads(self._fetch, self._time.see).get)
-        self._inserts: Batches[Insert, SessionRecord | None] = Batches(writes.insert)
-        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(writes.rotate)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
+        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate)
 
     def open(self) -> None:
         self._server.open(upgrade=not self._looks_only)
@@ -97,9 +97,7 @@ class PostgresStore:
         self._server.close()
 
     def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
-        record = self._inserts.submit((scope, new, reports))
-        self._written()
-        return record
+        return self._inserts.submit((scope, new, reports))
 
     def get(self, scope: Scope, handle: str) -> Found:
         return self._gets.submit((*scope, handle if rows.storable(handle) else ""))
@@ -118,9 +116,7 @@ class PostgresStore:
     def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         if not rows.storable(rotation.handle):
             return None
-        record = self._rotations.submit((scope, rotation, reports))
-        self._written()
-        return record
+        return self._rotations.submit((scope, rotation, reports))
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         if not rows.storable(record.handle):
@@ -273,9 +269,15 @@ class PostgresStore:
     def _fetch(self, name: str, values: Values) -> list[Row]:
         return self._server.fetch(name, self._timed(values))
 
-    def _rotated(self, row: Row) -> SessionRecord:
-        self._time.see(row[-2], row[-1])
-        return rows.to_record(row[2:-2])
+    def _insert(self, batch: Sequence[Insert]) -> list[Result]:
+        results = self._writes.insert(batch)
+        self._written()
+        return results
+
+    def _rotate(self, batch: Sequence[Rotate]) -> list[Result]:
+        results = self._writes.rotate(batch)
+        self._written()
+        return results
 
     # -- time -------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from reseal._async.forwarding import AsyncForwardingStore, T
+from reseal._async.forwarding import AsyncForwardingStore, P, T
 from reseal._async.ports import AsyncStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope
@@ -44,14 +44,21 @@ class AsyncFaultyStore(AsyncForwardingStore):
     def _plan(self, method: str, fault: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]], times: int) -> None:
         self._plans.setdefault(method, deque()).extend([fault] * times)
 
-    async def _call(self, method: str, scope: Scope | None, call: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002
+    async def _call(
+        self,
+        method: str,
+        scope: Scope | None,  # noqa: ARG002
+        call: Callable[P, Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         self.calls[method] += 1
         if self.down:
             raise StoreUnavailable("the test took the store down")
         plans = self._plans.get(method)
         if not plans:
-            return await call()
-        result: T = await plans.popleft()(call)
+            return await call(*args, **kwargs)
+        result: T = await plans.popleft()(partial(call, *args, **kwargs))
         return result
 
 

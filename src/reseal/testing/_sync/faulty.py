@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from reseal._sync.forwarding import ForwardingStore, T
+from reseal._sync.forwarding import ForwardingStore, P, T
 from reseal._sync.ports import Store
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope
@@ -45,14 +45,21 @@ class FaultyStore(ForwardingStore):
     def _plan(self, method: str, fault: Callable[[Callable[[], Any]], Any], times: int) -> None:
         self._plans.setdefault(method, deque()).extend([fault] * times)
 
-    def _call(self, method: str, scope: Scope | None, call: Callable[[], T]) -> T:  # noqa: ARG002
+    def _call(
+        self,
+        method: str,
+        scope: Scope | None,  # noqa: ARG002
+        call: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         self.calls[method] += 1
         if self.down:
             raise StoreUnavailable("the test took the store down")
         plans = self._plans.get(method)
         if not plans:
-            return call()
-        result: T = plans.popleft()(call)
+            return call(*args, **kwargs)
+        result: T = plans.popleft()(partial(call, *args, **kwargs))
         return result
 
 
