@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from abc import ABC, abstractmethod
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -50,12 +48,12 @@ class Line(logging.LogRecord):
         }
 
 
-class LineHandler(logging.Handler, ABC):
+class LineHandler(logging.Handler):
     """A handler that takes lines as they are. If it is alone on the logger, no record is made, which costs more."""
 
-    @abstractmethod
     def take(self, level: int, text: str) -> None:
         """Log a line of JSON."""
+        raise NotImplementedError
 
 
 def log_line(level: int, text: str) -> None:
@@ -103,11 +101,14 @@ def as_json(event: Event) -> str:
     devices = *event.device, *(event.other_device or NO_DEVICE)
     cause = event.correlation_id, event.by, event.note
     members = _Members(event.name, event.id, utc(event.at), *event.scope, *session, *devices, *cause)
-    with suppress(UnicodeEncodeError):  # of half a surrogate pair, which a caller sent
-        line = msgspec.json.format(_encode(members), indent=0).decode()
-        if line.isascii() and line.isprintable():
-            return line
-    return json.dumps({name: value for name, value in structs.asdict(members).items() if value is not None})
+    try:
+        line = _encode(members).decode()
+    except UnicodeEncodeError:  # of half a surrogate pair, which a caller sent
+        line = ""
+    if line and line.isascii() and line.isprintable():
+        return line
+    named = {name: value for name, value in structs.asdict(members).items() if value is not None}
+    return json.dumps(named, separators=(",", ":"))
 
 
 def utc(moment: int) -> str:

@@ -50,11 +50,11 @@ def log_request(request: Request, status: int, seconds: float) -> None:
         trace, ip = request.trace, request.client_ip
         log_line(
             level,
-            f'{{"event": "request", "time": "{utc(time.time_ns() // 1_000_000)}", "operation": "{trace.operation}", '
-            f'"method": "{request.method if request.method in _METHODS else "other"}", "status": {status}, '
-            f'"api_key": {_quoted(trace.caller) if trace.caller else "null"}, '
-            f'"ip": {"null" if ip is None else _quoted(ip)}, "ms": {round(seconds * 1000, 2)}, '
-            f'"correlation_id": {_quoted(trace.correlation_id or "")}}}',
+            f'{{"event":"request","time":"{utc(time.time_ns() // 1_000_000)}","operation":"{trace.operation}",'
+            f'"method":"{request.method if request.method in _METHODS else "other"}","status":{status},'
+            f'"api_key":{_quoted(trace.caller) if trace.caller else "null"},'
+            f'"ip":{"null" if ip is None else _quoted(ip)},"ms":{round(seconds * 1000, 2)},'
+            f'"correlation_id":{_quoted(trace.correlation_id or "")}}}',
         )
 
 
@@ -73,7 +73,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             members["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(members)
+        return json.dumps(members, separators=(",", ":"))
 
 
 class OncePerTurn(logging.StreamHandler[TextIO], LineHandler):
