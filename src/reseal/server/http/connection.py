@@ -33,7 +33,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -116,10 +116,11 @@ class StrictHttp(asyncio.Protocol):
         self._crowd: Crowd | None = app_state.get(CROWD)
         self._is_known = self._crowd is None
         self._client: tuple[str, int] | None = None
+        self._head = Head()
+        self.on_header: Callable[[bytes, bytes], None] = self._head.add
         self._parser = httptools.HttpRequestParser(self)
         # what follows a request that wants to be the last one is not read, but does not spoil its answer either
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._head = Head()
         self._piece_is_head = True
         """Whether the piece that is being read holds nothing but one head, or a part of one."""
         self._exchange: Exchange | None = None
@@ -198,7 +199,7 @@ class StrictHttp(asyncio.Protocol):
         if state is SECURING and self._securing is not None:
             self._securing.keep(data)
         elif state is not CLOSING and state is not LINGERING:
-            self._read(memoryview(data))
+            self._read(data)
 
     def pause_writing(self) -> None:
         self.writable = self.loop.create_future()
@@ -224,41 +225,37 @@ class StrictHttp(asyncio.Protocol):
 
     # -- bytes ------------------------------------------------------------------------------------------------------
 
-    def _read(self, data: memoryview) -> None:
-        rest = data
+    def _read(self, data: bytes) -> None:
         self._piece_is_head = self.state is not BODY
-        try:
-            while rest:
-                rest = self._feed(rest)
-        except httptools.HttpParserError:
-            self._refuse(_TOO_LARGE if self._head.is_too_large else "400 Bad Request")
-            return
+        rest = data
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+                break
+            except httptools.HttpParserUpgrade as upgrade:  # nothing else is spoken here: it is the next request
+                rest = rest[upgrade.args[0] :]
+            except httptools.HttpParserError:
+                self._refuse(_TOO_LARGE if self._head.is_too_large else "400 Bad Request")
+                return
         if self.state is HEAD or self.state is HEAD_TIMED:
-            if self._piece_is_head:
-                self._head.received += len(data)
-            if self._head.is_too_large:
-                self._refuse(_TOO_LARGE)
-            else:
-                self._time_head()
+            self._wait_for_head(len(data))
 
-    def _feed(self, data: memoryview) -> memoryview:
-        """Return what follows an offer to upgrade: nothing else is spoken here, so it is the next request."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            return data[upgrade.args[0] :]
-        return data[:0]
+    def _wait_for_head(self, received: int) -> None:
+        """Limit the size of a head of which more is to come, and the time for it."""
+        if self._piece_is_head:
+            self._head.received += received
+        if self._head.is_too_large:
+            self._refuse(_TOO_LARGE)
+        else:
+            self._time_head()
 
     def on_message_begin(self) -> None:
-        self._head = Head()
+        self._head.begin()
         if self.state is IDLE:
             self.state = HEAD
 
     def on_url(self, url: bytes) -> None:
         self._head.add_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head.add(name.lower(), value, self._parser)
 
     def on_headers_complete(self) -> None:
         scope = self._head.scope(self._parser, self._client)

@@ -16,6 +16,8 @@ from reseal.server.http.exchange import Header
 HEAD_BYTES: Final = 32 * 1024
 """Most bytes of a request line and headers together."""
 HEAD_FIELDS: Final = 100
+TRAILER_BYTES: Final = 4
+"""Bytes of a trailer beside its name and value."""
 OLD: Final = "1.0"
 _FRAMING: Final = frozenset({b"transfer-encoding", b"expect"})
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
@@ -23,51 +25,47 @@ _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
 
 class Head:
-    """One head, as far as it has arrived."""
+    """The heads of one connection, one after the other: what has arrived of the present one."""
 
-    __slots__ = ("_hosts", "_is_whole", "_size", "expects", "headers", "received", "url")
+    __slots__ = ("_is_whole", "_trailer_bytes", "expects", "headers", "received", "url")
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the next one."""
         self.url: bytes = b""
         self.headers: list[Header] = []
         self.expects: bool = False
         """Whether the client waits for ``100 Continue`` before it sends the body (RFC 9110, section 10.1.1)."""
         self.received: int = 0
         """Bytes of the pieces that held nothing else, as long as it is not whole."""
-        self._hosts = 0
-        self._size = 0
         self._is_whole = False
+        self._trailer_bytes = 0
 
     @property
     def is_too_large(self) -> bool:
-        return max(self._size, self.received) > HEAD_BYTES or len(self.headers) > HEAD_FIELDS
+        return self._size() > HEAD_BYTES or len(self.headers) > HEAD_FIELDS
 
     def add_url(self, piece: bytes) -> None:
         self.url += piece
-        self._size += len(piece)
 
-    def add(self, name: bytes, value: bytes, parser: httptools.HttpRequestParser) -> None:
-        """Add a header; a trailer is counted, and not believed. Raises ``ValueError`` if it is refused."""
-        if not self._is_whole:
-            self.headers.append((name, value))
-        self._size += len(name) + len(value)
-        if self._size > HEAD_BYTES or len(self.headers) > HEAD_FIELDS:
-            raise ValueError("the head is too large")
-        if name == b"host":
-            self._hosts += 1
-        elif name in _FRAMING:
-            self._note(name, value.lower(), parser)
+    def add(self, name: bytes, value: bytes) -> None:
+        """Add a header. What is in it is looked at when the head is whole, and what came before that is counted."""
+        if self._is_whole:
+            self._count_trailer(name, value)
+        else:
+            self.headers.append((name.lower(), value))
 
     def scope(self, parser: httptools.HttpRequestParser, client: tuple[str, int] | None) -> dict[str, Any]:
         """Return the ASGI scope of a whole head. Raises ``ValueError``, or the parser's error, if it is refused."""
-        version = parser.get_http_version()
-        if self._hosts > 1 or (not self._hosts and version != OLD):
-            raise ValueError("a request names one host (RFC 9112, section 3.2)")
-        if b"#" in self.url:
+        version, url = parser.get_http_version(), self.url
+        self._check(version)
+        if b"#" in url:
             raise ValueError("a target has no fragment (RFC 9112, section 3.2), and not everybody cuts it off")
         if parser.should_upgrade() and any(name in _BODY and value != b"0" for name, value in self.headers):
             raise ValueError("the parser would read the body as the protocol after the upgrade")
-        path, raw_path, query = _target(self.url)
+        path, raw_path, query = _target(url)
         self._is_whole = True
         return {
             "type": "http",
@@ -81,12 +79,36 @@ class Head:
             "client": client,
         }
 
-    def _note(self, name: bytes, value: bytes, parser: httptools.HttpRequestParser) -> None:
+    def _check(self, version: str) -> None:
+        """Raise ``ValueError`` for a head that is too large, or that two readers may read in two ways."""
+        hosts = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name in _FRAMING:
+                self._note(name, value.lower(), version)
+        if hosts > 1 or (not hosts and version != OLD):
+            raise ValueError("a request names one host (RFC 9112, section 3.2)")
+        if self.is_too_large:
+            raise ValueError("the head is too large")
+
+    def _note(self, name: bytes, value: bytes, version: str) -> None:
         """Look at a header that says where a request ends, or who is to wait for whom."""
         if name == b"expect":
             self.expects = value == b"100-continue"
-        elif value != b"chunked" or parser.get_http_version() == OLD:
+        elif value != b"chunked" or version == OLD:
             raise ValueError("no other coding is known here, and a guess at the end of the body may be wrong")
+
+    def _count_trailer(self, name: bytes, value: bytes) -> None:
+        """Count a trailer, which is not believed. Raises ``ValueError`` if there are too many."""
+        self._trailer_bytes += len(name) + len(value) + TRAILER_BYTES
+        if self.is_too_large:
+            raise ValueError("the trailers are too large")
+
+    def _size(self) -> int:
+        if self.received > HEAD_BYTES:
+            return self.received
+        return len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) + self._trailer_bytes
 
 
 @lru_cache(maxsize=64)
