@@ -75,8 +75,7 @@ def _tokens() -> dict[str, Callable[[], object]]:
         "verify an access token": lambda: access_tokens.verify(access, ring, 1),
         "the same, seen before": lambda: verifier.verify(access, ring, 1),
         "read a refresh token": lambda: refresh_token.parse(SCOPE, mac_key, refresh_tokens.read(wire).native),
-        "make its successor": lambda: refresh_token.mint(SCOPE, mac_key, HANDLE, 6, os.urandom(32)),
-        "seal the successor": lambda: refresh_token.seal(presented, presented, b"", bytes(12)),
+        "make its successor": lambda: refresh_token.successor_of(SCOPE, mac_key, presented, b"", os.urandom(32)),
     }
 
 

@@ -1,9 +1,8 @@
-"""The refresh token: its text, its MAC, its seal."""
+"""The refresh token: its text, its MAC, its successor."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from base64 import urlsafe_b64decode
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Scope
-from reseal.core.refresh_token import anti_csrf, mint, newest_by_shape, newest_of_each_family, open_seal, parse, seal
+from reseal.core.refresh_token import anti_csrf, mint, newest_by_shape, newest_of_each_family, parse, successor_of
 
 SCOPE = Scope("public", "public")
 KEY = bytes(range(32))
@@ -110,34 +109,37 @@ def test_a_token_of_another_app_tenant_or_key_is_refused(scope, key):
     assert parse(scope, key, mint(scope, key, "handle", 7, SECRET).text)
 
 
-def test_the_seal_opens_with_the_presented_token_and_gives_the_successor():
-    presented, successor = mint(SCOPE, KEY, "h", 3, SECRET), mint(SCOPE, KEY, "h", 4, SECRET[::-1])
+SEAL = bytes(range(32))
+
+
+def test_a_token_and_a_seal_have_one_successor_of_the_next_generation():
+    presented = mint(SCOPE, KEY, "h", 3, SECRET)
     for pepper in (b"", b"pepper"):
-        sealed = seal(presented, successor, pepper, os.urandom(12))
-        assert open_seal(SCOPE, KEY, presented, sealed, pepper) == successor
-        assert successor.secret not in sealed
+        successor = successor_of(SCOPE, KEY, presented, pepper, SEAL)
+        assert successor == successor_of(SCOPE, KEY, parse(SCOPE, KEY, presented.text), pepper, SEAL)
+        assert successor == parse(SCOPE, KEY, successor.text)
+        assert (successor.handle, successor.generation) == ("h", 4)
+        assert not {successor.secret, successor.hash} & {SEAL, SECRET, presented.hash}
 
 
-def test_the_seal_opens_with_nothing_else():
-    presented, successor = mint(SCOPE, KEY, "h", 3, SECRET), mint(SCOPE, KEY, "h", 4, SECRET[::-1])
-    sealed = seal(presented, successor, b"pepper", bytes(12))
+def test_whatever_is_different_gives_another_successor():
+    presented = mint(SCOPE, KEY, "h", 3, SECRET)
     others = [
         mint(SCOPE, KEY, "h", 3, bytes(32)),
         mint(SCOPE, KEY, "h", 2, SECRET),
         mint(SCOPE, KEY, "other", 3, SECRET),
-        successor,
+        mint(SCOPE, b"other key", "h", 3, SECRET),
+        successor_of(SCOPE, KEY, presented, b"pepper", SEAL),
     ]
-    assert [open_seal(SCOPE, KEY, other, sealed, b"pepper") for other in others] == [None] * 4
-    for pepper in (b"", b"Pepper", b"pepper\0"):
-        assert open_seal(SCOPE, KEY, presented, sealed, pepper) is None
-
-
-def test_a_damaged_seal_opens_for_nobody_and_raises_nothing():
-    presented, successor = mint(SCOPE, KEY, "h", 3, SECRET), mint(SCOPE, KEY, "h", 4, SECRET[::-1])
-    sealed = seal(presented, successor, b"", bytes(12))
-    damaged = [sealed[:n] for n in range(len(sealed))]
-    damaged += [sealed[:n] + bytes([sealed[n] ^ 1]) + sealed[n + 1 :] for n in range(len(sealed))]
-    assert [open_seal(SCOPE, KEY, presented, broken, b"") for broken in damaged] == [None] * len(damaged)
+    changed = [SEAL[:n] + bytes([SEAL[n] ^ 1]) + SEAL[n + 1 :] for n in range(len(SEAL))]
+    cut = [SEAL[:n] for n in range(len(SEAL))]
+    secrets = [
+        successor_of(SCOPE, KEY, presented, b"pepper", SEAL).secret,
+        *(successor_of(SCOPE, KEY, other, b"pepper", SEAL).secret for other in others),
+        *(successor_of(SCOPE, KEY, presented, b"pepper", seal).secret for seal in changed + cut),
+        *(successor_of(SCOPE, KEY, presented, pepper, SEAL).secret for pepper in (b"", b"Pepper", b"peppe")),
+    ]
+    assert len(set(secrets)) == len(secrets) == 1 + 5 + 64 + 3
 
 
 def test_the_anti_csrf_token_belongs_to_one_token_and_one_key():

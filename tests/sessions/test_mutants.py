@@ -89,10 +89,9 @@ class UserIdsWithoutCase(MemoryStore):
 
 class LineOfNewChildren(TokenFamilies):
     def _replay(self, verdict, found, token, caller):
-        keys, generation = self._secrets(), token.generation + 1
-        successor = refresh_token.mint(self._scope, keys.refresh_key, token.handle, generation, self._random(32))
-        sealed = refresh_token.seal(token, successor, keys.pepper, self._random(12))
-        record = replace(verdict.record, current_hash=successor.hash, successor_sealed=sealed)
+        keys, seal = self._secrets(), self._random(32)
+        successor = refresh_token.successor_of(self._scope, keys.refresh_key, token, keys.pepper, seal)
+        record = replace(verdict.record, current_hash=successor.hash, successor_sealed=seal)
         if not self._store.replace(self._scope, record):
             return None
         return Step(record, successor, found.now)

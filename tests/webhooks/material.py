@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from reseal._async.forwarding import AsyncForwardingStore, T
+from reseal._async.forwarding import AsyncForwardingStore, P, T
 from reseal._async.ports import AsyncStore
 from reseal.core.events import EventName
 from reseal.core.model import Scope
@@ -89,11 +89,13 @@ class Mortal(AsyncForwardingStore):
         self._left = at
         self._is_done = done
 
-    async def _call(self, method: str, scope: Scope | None, call: Callable[[], Awaitable[T]]) -> T:
+    async def _call(
+        self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         self._left -= 1
         if self._left < 0 and not self._is_done:
             raise Killed
-        result = await call()
+        result = await call(*args, **kwargs)
         if self._left < 0:
             raise Killed
         return result

@@ -33,12 +33,7 @@ class AsyncForwardingStore:
         self.inner = inner
 
     async def _call(
-        self,
-        method: str,  # noqa: ARG002
-        scope: Scope | None,  # noqa: ARG002
-        call: Callable[P, Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run one call of the store; ``scope`` is that of the call, if it has one. Opening and closing are no calls."""
         return await call(*args, **kwargs)

@@ -49,7 +49,7 @@ class FamilySecrets(NamedTuple):
     refresh_key: bytes
     pepper: bytes
     further_peppers: tuple[bytes, ...] = ()
-    """Earlier peppers, with which successors may have been sealed."""
+    """Earlier peppers, from which successors may have been derived."""
 
 
 class Lifetimes(NamedTuple):
@@ -249,16 +249,14 @@ class AsyncTokenFamilies:
         return None if record is None else await self._follow(verdict, record, now, token, caller, attempt_hash)
 
     def _next(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> tuple[RefreshToken, Rotation]:
-        """Mint the successor of a token, and describe the step to it."""
-        random = self._draw(refresh_token.SECRET_BYTES + refresh_token.NONCE_BYTES)
-        secret, nonce = random[: refresh_token.SECRET_BYTES], random[refresh_token.SECRET_BYTES :]
-        keys = self._secrets()
-        successor = refresh_token.mint(self._scope, keys.refresh_key, token.handle, token.generation + 1, secret)
+        """Make the successor of a token, and describe the step to it."""
+        keys, seal = self._secrets(), self._draw(refresh_token.SEAL_BYTES)
+        successor = refresh_token.successor_of(self._scope, keys.refresh_key, token, keys.pepper, seal)
         step = Rotation(
             handle=token.handle,
             presented_hash=token.hash,
             successor_hash=successor.hash,
-            successor_sealed=refresh_token.seal(token, successor, keys.pepper, nonce),
+            successor_sealed=seal,
             attempt_hash=attempt_hash,
             idle_ms=self._lifetimes.idle_ms,
             device=caller.device,
@@ -308,14 +306,8 @@ class AsyncTokenFamilies:
         return Step(adopted, successor, now)
 
     async def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
-        record, secrets = verdict.record, self._secrets()
-        sealed = record.successor_sealed or b""
-        peppers = (secrets.pepper, *secrets.further_peppers)
-        opened = (
-            refresh_token.open_seal(self._scope, secrets.refresh_key, token, sealed, pepper) for pepper in peppers
-        )
-        successor = next((each for each in opened if each is not None), None)
-        if successor is None or not hmac.compare_digest(successor.hash, record.current_hash):
+        record, successor = verdict.record, self._successor_again(verdict.record, token)
+        if successor is None:
             raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller, record)
         reports = self._emitter.draft(EventName.SESSION_REPLAYED, caller, reason=verdict.cause.value)
         if verdict.in_step:
@@ -326,6 +318,15 @@ class AsyncTokenFamilies:
         if verdict.in_step:
             self._emitter.emit_for(EventName.SESSION_IN_STEP, record, caller, other=record.device)
         return Step(record, successor, found.now)
+
+    def _successor_again(self, record: SessionRecord, token: RefreshToken) -> RefreshToken | None:
+        """Derive the current token of a row from the previous one; ``None`` if the pepper is none of ours."""
+        secrets, seal = self._secrets(), record.successor_sealed or b""
+        for pepper in (secrets.pepper, *secrets.further_peppers):
+            successor = refresh_token.successor_of(self._scope, secrets.refresh_key, token, pepper, seal)
+            if hmac.compare_digest(successor.hash, record.current_hash):
+                return successor
+        return None
 
     async def _respond_to_theft(
         self, verdict: rotation.Reuse, record: SessionRecord, token: RefreshToken, caller: Caller

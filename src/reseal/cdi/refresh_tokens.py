@@ -47,7 +47,7 @@ def read(text: str) -> Presented:
     except ValueError as error:
         raise Unauthorised(Refusal.MALFORMED) from error
     if b2a_base64(raw, newline=False).decode() == parts[0]:
-        for anti_csrf in (True, False):
+        for anti_csrf in (False, True):  # the more frequent one first
             if _nonce(raw, anti_csrf=anti_csrf) == parts[1]:
                 return Presented(native, anti_csrf)
     raise Unauthorised(Refusal.MALFORMED)

@@ -51,7 +51,7 @@ class Refusal(StrEnum):
     NEWER_THAN_STORE = "newer_than_store"
     """The token is genuine but newer than the store knows: the store was rolled back, and `rollback` is `refuse`."""
     SUCCESSOR_UNREADABLE = "successor_unreadable"
-    """The sealed successor does not open: `secret_key` was changed or the row is damaged."""
+    """The successor cannot be derived again: `secret_key` was changed or the row is damaged."""
 
 
 class ResealError(Exception):

@@ -99,7 +99,7 @@ class Wrapping:
         self._accepted = [_aead_of(each) for each in further]
         self.pepper: bytes = b"" if secret is None else _pepper_of(secret)
         self.further_peppers: tuple[bytes, ...] = (*map(_pepper_of, further), b"")
-        """What a successor may have been sealed with before: also nothing, before there was a secret."""
+        """From what a successor may have been derived before: also nothing, before there was a secret."""
 
     def close(self, app_id: str, kid: str, raw: bytes, nonce: bytes) -> bytes:
         """Wrap a key for the store. ``nonce``: 12 bytes, never used twice."""

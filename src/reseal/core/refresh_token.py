@@ -3,7 +3,8 @@
 Text: ``r1.<session handle>.<generation>.<256 random bits>.<MAC>``, all URL-safe. The MAC (HMAC-SHA-256 under the
 app's refresh key, over app, tenant and everything before it) proves only that we issued the token: forged text that
 names a session never reaches the state machine. A store keeps SHA-256 of the whole text and, for the previous
-token, the successor's secret sealed under a key that only the holder of that previous token can derive.
+token, the seal of its successor: random bytes from which, with that previous token and the pepper, the successor's
+secret is derived. Without the token they say nothing.
 
 The anti-CSRF token of a generation is derived from the refresh token's secret under the same refresh key, so
 it is bound to one session and one generation, changes with each refresh and is stored nowhere.
@@ -18,24 +19,19 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reseal.core.base64url import decode, encode
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Scope
 
 SECRET_BYTES: Final = 32
-NONCE_BYTES: Final = 12
+SEAL_BYTES: Final = 32
 _B64_32: Final = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 """32 bytes in unpadded base64url, canonical: the last symbol carries four bits."""
 _SHAPE: Final = re.compile(rf"r1\.([A-Za-z0-9_-]{{1,128}})\.(0|[1-9][0-9]{{0,9}})\.({_B64_32})\.({_B64_32})", re.ASCII)
 
 _MAC_FROM: Final = -44
 """Where the MAC begins, with its dot."""
-_SHA256: Final = SHA256()
 
 
 class RefreshToken(msgspec.Struct, frozen=True, gc=False):
@@ -112,34 +108,15 @@ def anti_csrf(mac_key: bytes, token: RefreshToken) -> str:
     return encode(hmac.digest(mac_key, b"anti-csrf\0" + token.text.encode(), "sha256"))
 
 
-def seal(presented: RefreshToken, successor: RefreshToken, pepper: bytes, nonce: bytes) -> bytes:
-    """Seal the successor's secret so that only the presented token opens it. ``nonce``: 12 bytes."""
-    context = _context(presented)
-    return nonce + AESGCM(_seal_key(presented, pepper, context)).encrypt(nonce, successor.secret, context)
+def successor_of(scope: Scope, mac_key: bytes, presented: RefreshToken, pepper: bytes, seal: bytes) -> RefreshToken:
+    """Derive the successor of a token from its seal, 32 random bytes: always the same one.
 
-
-def open_seal(
-    scope: Scope, mac_key: bytes, presented: RefreshToken, sealed: bytes, pepper: bytes
-) -> RefreshToken | None:
-    """Open the seal and rebuild the successor; ``None`` if it does not open with this token and pepper."""
-    context = _context(presented)
-    try:
-        secret = AESGCM(_seal_key(presented, pepper, context)).decrypt(
-            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context
-        )
-    except (InvalidTag, ValueError):
-        return None
+    With another seal or pepper it is another token, which is no session's: compare its hash with the row.
+    """
+    secret = hmac.digest(pepper, b"reseal successor\0" + seal + presented.text.encode(), "sha256")
     return mint(scope, mac_key, presented.handle, presented.generation + 1, secret)
 
 
 def _mac(scope: Scope, mac_key: bytes, body: str) -> str:
     """Return the MAC as a token writes it: bytes have one form, so two texts are equal only if the bytes are."""
     return encode(hmac.digest(mac_key, f"{scope.app_id}\0{scope.tenant_id}\0{body}".encode(), "sha256"))
-
-
-def _context(presented: RefreshToken) -> bytes:
-    return f"reseal successor\0{presented.handle}\0{presented.generation}".encode()
-
-
-def _seal_key(presented: RefreshToken, pepper: bytes, context: bytes) -> bytes:
-    return HKDF(_SHA256, 32, None, context).derive(presented.text.encode() + pepper)

@@ -221,7 +221,7 @@ def confirmed(record: SessionRecord, generation: int, now: int) -> SessionRecord
 
 
 def ended(record: SessionRecord, reason: EndReason, now: int, note: str | None = None) -> SessionRecord:
-    """End a session. The sealed successor is deleted; the hashes stay, so that the end reason can be reported later."""
+    """End a session. The seal of its token is deleted; the hashes stay, so that the reason can be reported later."""
     return replace(record, ended_at=now, end_note=note, end_reason=reason, successor_sealed=None)
 
 

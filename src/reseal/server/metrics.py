@@ -85,12 +85,7 @@ class TimedStore(AsyncForwardingStore):
         self._metrics = metrics
 
     async def _call(
-        self,
-        method: str,
-        scope: Scope | None,  # noqa: ARG002
-        call: Callable[P, Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         began = time.perf_counter()
         try:

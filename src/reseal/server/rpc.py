@@ -237,7 +237,7 @@ def _arguments(call: calls.Call) -> dict[str, Any]:
 
 
 def _shown(record: SessionRecord) -> SessionRecord:
-    """Leave out what only the store's own work needs: hashes and the sealed successor stay here."""
+    """Leave out what only the store's own work needs: hashes and the seal of the successor stay here."""
     return structs.replace(record, current_hash=b"", previous_hash=None, successor_sealed=None, attempt_hash=None)
 
 

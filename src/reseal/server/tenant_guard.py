@@ -51,12 +51,7 @@ class GuardedStore(AsyncForwardingStore):
         return await self.inner.rotate(scope, rotation, reports)
 
     async def _call(
-        self,
-        method: str,  # noqa: ARG002
-        scope: Scope | None,
-        call: Callable[P, Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         if scope is not None:
             _check(scope)

@@ -58,7 +58,6 @@ class CdiSessions:
         self.app = app
         self._verifier = verifier
         self._clock = clock
-        self._random = random
         policy = cdi_keys(app.signing_algorithm, interval_ms=app.key_interval_ms, token_ms=app.access_token_ms)
         self._keeper = AsyncKeyRingKeeper(app.app_id, policy, store, wrapping, clock, random)
         self._lines = CdiTokenFamilies(app, store, clock, self._keeper.secrets, random, on_event, event_outbox)
@@ -271,7 +270,7 @@ class CdiSessions:
 
     def _access_ms(self, asked: int | None, record: SessionRecord, store_now: int) -> int:
         """Return the lifetime of an access token, which never passes the absolute limit of its session."""
-        full = signing.access_ms(self.app, asked, self._random(signing.CHANCE_BYTES))
+        full = signing.access_ms(self.app, asked, record.current_hash[: signing.CHANCE_BYTES])
         end = record.absolute_expires_at
         return full if end is None else min(full, end - store_now)
 

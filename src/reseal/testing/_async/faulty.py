@@ -45,12 +45,7 @@ class AsyncFaultyStore(AsyncForwardingStore):
         self._plans.setdefault(method, deque()).extend([fault] * times)
 
     async def _call(
-        self,
-        method: str,
-        scope: Scope | None,  # noqa: ARG002
-        call: Callable[P, Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         self.calls[method] += 1
         if self.down:

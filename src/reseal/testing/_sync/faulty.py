@@ -46,12 +46,7 @@ class FaultyStore(ForwardingStore):
         self._plans.setdefault(method, deque()).extend([fault] * times)
 
     def _call(
-        self,
-        method: str,
-        scope: Scope | None,  # noqa: ARG002
-        call: Callable[P, T],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        self, method: str, scope: Scope | None, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         self.calls[method] += 1
         if self.down:
