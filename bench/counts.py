@@ -33,7 +33,7 @@ from bench.service_inside import CONNECTIONS, Clients
 from bench.service_pieces import Nowhere
 from bench.statements import count_statements
 from reseal import AsyncReseal, RequestFacts, SessionHeaders, Settings
-from reseal._async.forwarding import AsyncForwardingStore
+from reseal._async.forwarding import AsyncForwardingStore, P, T
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal.fastapi import Reseal
 from reseal.server import request_log
@@ -106,9 +106,11 @@ class CountedStore(AsyncForwardingStore):
 
     calls = 0
 
-    async def _call(self, method: str, scope: Any, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _call(
+        self, method: str, scope: Any, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         self.calls += 1
-        return await super()._call(method, scope, call)
+        return await super()._call(method, scope, call, *args, **kwargs)
 
 
 class CountedLog(Nowhere):

@@ -35,7 +35,7 @@ from reseal.server.http.exchange import KNOWN
 from reseal.server.http.messages import Reply, Request, body_of, read_request, send_reply, text_reply
 from reseal.server.limits import FailureLimit
 from reseal.server.live_keys import LiveKeys
-from reseal.server.metrics import FAMILIES, REFRESHES, Metrics, TimedStore
+from reseal.server.metrics import FAILED, FAMILIES, REFRESHES, Metrics, TimedStore
 from reseal.server.operations.call import Call, ServiceFacts
 from reseal.server.permits import CURRENT, EVERYTHING, check_permit
 from reseal.server.routes import HANDLERS, Route, route
@@ -118,7 +118,7 @@ class Service:
             seconds = time.perf_counter() - began
             self.metrics.count_request(request.trace.operation, reply.status)
             if request.trace.operation in REFRESHES:
-                self.metrics.note_answered(reply.status, seconds)
+                self.metrics.note_refresh(seconds, failed=reply.status >= FAILED)
             request_log.log_request(request, reply.status, seconds)
             await send_reply(send, reply, (b"x-request-id", correlation_id.encode()), *self.health.headers())
 

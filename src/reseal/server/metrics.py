@@ -30,7 +30,7 @@ FAMILIES: Final = Families(
 REFRESHES: Final = frozenset({"refresh", "rpc_refresh"})
 """The operations whose time counts as that of a refresh."""
 _UNAVAILABLE: Final = 503
-_FAILED: Final = 500
+FAILED: Final = 500
 
 
 class Metrics(SessionHealth):
@@ -47,10 +47,6 @@ class Metrics(SessionHealth):
 
     def count_request(self, operation: str, status: int) -> None:
         self._requests[operation, status] += 1
-
-    def note_answered(self, status: int, seconds: float) -> None:
-        """Take note of how long the answer to a refresh took."""
-        self.note_refresh(seconds, failed=status >= _FAILED)
 
     def count_refused(self, status: int) -> None:
         """Count a malformed request: not HTTP, too slow, or its head too large."""

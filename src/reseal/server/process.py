@@ -38,7 +38,7 @@ from reseal.server.config import ServiceSettings
 from reseal.server.config_rules import is_loopback
 from reseal.server.crowd import Crowd, raise_limit, room_for_connections
 from reseal.server.http.connection import CROWD, REFUSED, TLS, StrictHttp
-from reseal.server.http.messages import send_reply, text_reply, value_of
+from reseal.server.http.messages import send_reply, text_reply, values_of
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
 
@@ -385,7 +385,7 @@ def _spare_the_collector() -> None:
 
 
 def _names_loopback(scope: Any) -> bool:
-    return _is_loopback_host(value_of(b"host", scope["headers"]) or "")
+    return _is_loopback_host("".join(values_of(b"host", scope["headers"])))
 
 
 @lru_cache(maxsize=64)

@@ -16,8 +16,6 @@ from reseal.server.http.exchange import Header
 HEAD_BYTES: Final = 32 * 1024
 """Most bytes of a request line and headers together."""
 HEAD_FIELDS: Final = 100
-TRAILER_BYTES: Final = 4
-"""Bytes of a trailer beside its name and value."""
 OLD: Final = "1.0"
 _FRAMING: Final = frozenset({b"transfer-encoding", b"expect"})
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
@@ -45,17 +43,20 @@ class Head:
 
     @property
     def is_too_large(self) -> bool:
-        return self._size() > HEAD_BYTES or len(self.headers) > HEAD_FIELDS
+        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) + self._trailer_bytes
+        return max(size, self.received) > HEAD_BYTES or len(self.headers) > HEAD_FIELDS
 
     def add_url(self, piece: bytes) -> None:
         self.url += piece
 
     def add(self, name: bytes, value: bytes) -> None:
-        """Add a header. What is in it is looked at when the head is whole, and what came before that is counted."""
-        if self._is_whole:
-            self._count_trailer(name, value)
-        else:
+        """Add a header, which is looked at when the head is whole. A trailer is counted, and not believed."""
+        if not self._is_whole:
             self.headers.append((name.lower(), value))
+            return
+        self._trailer_bytes += len(name) + len(value) + 1
+        if self.is_too_large:
+            raise ValueError("the trailers are too large")
 
     def scope(self, parser: httptools.HttpRequestParser, client: tuple[str, int] | None) -> dict[str, Any]:
         """Return the ASGI scope of a whole head. Raises ``ValueError``, or the parser's error, if it is refused."""
@@ -81,15 +82,16 @@ class Head:
 
     def _check(self, version: str) -> None:
         """Raise ``ValueError`` for a head that is too large, or that two readers may read in two ways."""
-        hosts = 0
+        hosts, size = 0, len(self.url)
         for name, value in self.headers:
+            size += len(name) + len(value)
             if name == b"host":
                 hosts += 1
             elif name in _FRAMING:
                 self._note(name, value.lower(), version)
         if hosts > 1 or (not hosts and version != OLD):
             raise ValueError("a request names one host (RFC 9112, section 3.2)")
-        if self.is_too_large:
+        if size > HEAD_BYTES or len(self.headers) > HEAD_FIELDS:
             raise ValueError("the head is too large")
 
     def _note(self, name: bytes, value: bytes, version: str) -> None:
@@ -98,17 +100,6 @@ class Head:
             self.expects = value == b"100-continue"
         elif value != b"chunked" or version == OLD:
             raise ValueError("no other coding is known here, and a guess at the end of the body may be wrong")
-
-    def _count_trailer(self, name: bytes, value: bytes) -> None:
-        """Count a trailer, which is not believed. Raises ``ValueError`` if there are too many."""
-        self._trailer_bytes += len(name) + len(value) + TRAILER_BYTES
-        if self.is_too_large:
-            raise ValueError("the trailers are too large")
-
-    def _size(self) -> int:
-        if self.received > HEAD_BYTES:
-            return self.received
-        return len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) + self._trailer_bytes
 
 
 @lru_cache(maxsize=64)

@@ -92,14 +92,6 @@ def _path_of(raw: bytes) -> str:
     return unquote(raw.decode("latin-1"))
 
 
-def value_of(name: bytes, headers: list[Header]) -> str | None:
-    """Read a header; the first one if it is repeated."""
-    for key, value in headers:
-        if key == name:
-            return value.decode("latin-1").strip()
-    return None
-
-
 def values_of(name: bytes, headers: list[Header]) -> list[str]:
     """Read a header as often as it was sent."""
     return [value.decode("latin-1").strip() for key, value in headers if key == name]

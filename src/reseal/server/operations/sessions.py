@@ -10,7 +10,7 @@ from reseal.cdi.body import Body
 from reseal.cdi.model import BranchRotatedOut, Issued, Verified
 from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import ONLY_PUBLIC, Problem
-from reseal.cdi.replies import KeyFacts
+from reseal.cdi.replies import V2_6, V2_21, V3_0, V4_0, KeyFacts
 from reseal.cdi.versions import Version, token_version
 from reseal.core import payload
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
@@ -20,10 +20,6 @@ from reseal.server.operations.call import Call, Reply
 from reseal.server.permits import CURRENT
 
 V2_3: Final = Version(2, 3)
-V2_6: Final = Version(2, 6)
-V2_21: Final = Version(2, 21)
-V3_0: Final = Version(3, 0)
-V4_0: Final = Version(4, 0)
 V5_0: Final = Version(5, 0)
 V5_6: Final = Version(5, 6)
 
