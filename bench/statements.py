@@ -96,11 +96,11 @@ def _sqlite_statements() -> Iterator[list[str]]:
 @contextmanager
 def _postgres_statements() -> Iterator[list[str]]:
     seen: list[str] = []
-    execute = psycopg.AsyncConnection.execute
+    execute = psycopg.AsyncCursor.execute
 
-    async def execute_and_note(connection: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+    async def execute_and_note(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
         seen.append(str(query))
-        return await execute(connection, query, *arguments, **options)
+        return await execute(cursor, query, *arguments, **options)
 
-    with mock.patch.object(psycopg.AsyncConnection, "execute", execute_and_note):
+    with mock.patch.object(psycopg.AsyncCursor, "execute", execute_and_note):
         yield seen

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import AsyncCursor, IsolationLevel
 from psycopg.abc import PQGen
+from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
     DeadlockDetected,
@@ -20,7 +21,7 @@ from psycopg.errors import (
     ProgrammingError,
     SerializationFailure,
 )
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Format, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from reseal._async.stores.batching import take
@@ -30,6 +31,7 @@ from reseal.core.secret import Secret
 from reseal.forks import PerProcess
 from reseal.log import LOGGER
 from reseal.stores.postgres import QUERIES, arrays
+from reseal.stores.postgres.arrays import ArrayType
 from reseal.stores.sql_files import schema_steps
 
 OLDEST_SERVER: Final = 13
@@ -65,6 +67,22 @@ _INSTEAD: Final = {
     "search_path": _NAME_SCHEMA,
 }
 """What to write instead of parameters that other libraries know."""
+
+
+def _dumper_of(kind: ArrayType) -> type[Dumper]:
+    """Return the class by which the driver encodes a type of array: it looks for one of its own for each."""
+
+    class ArrayDumper(Dumper):
+        format = Format.BINARY
+        oid = kind.oid
+
+        def dump(self, obj: Any) -> bytes:
+            return kind.encode(obj)
+
+    return ArrayDumper
+
+
+_DUMPERS: Final = {kind: _dumper_of(array) for kind, array in arrays.TYPES.items()}
 
 T = TypeVar("T")
 RV = TypeVar("RV")
@@ -238,7 +256,8 @@ class AsyncServer:
             link.queries = self._queries
             link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
             link.adapters.register_dumper(int, Int8BinaryDumper)
-            arrays.register(link.adapters)
+            for kind, dumper in _DUMPERS.items():
+                link.adapters.register_dumper(kind, dumper)
             await _greet(link)
             if link.has_session:
                 await link.settle()

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import Cursor, IsolationLevel
 from psycopg.abc import PQGen
+from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
     DeadlockDetected,
@@ -21,7 +22,7 @@ from psycopg.errors import (
     ProgrammingError,
     SerializationFailure,
 )
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Format, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from reseal._sync.stores.batching import take
@@ -31,6 +32,7 @@ from reseal.core.secret import Secret
 from reseal.forks import PerProcess
 from reseal.log import LOGGER
 from reseal.stores.postgres import QUERIES, arrays
+from reseal.stores.postgres.arrays import ArrayType
 from reseal.stores.sql_files import schema_steps
 
 OLDEST_SERVER: Final = 13
@@ -66,6 +68,22 @@ _INSTEAD: Final = {
     "search_path": _NAME_SCHEMA,
 }
 """What to write instead of parameters that other libraries know."""
+
+
+def _dumper_of(kind: ArrayType) -> type[Dumper]:
+    """Return the class by which the driver encodes a type of array: it looks for one of its own for each."""
+
+    class ArrayDumper(Dumper):
+        format = Format.BINARY
+        oid = kind.oid
+
+        def dump(self, obj: Any) -> bytes:
+            return kind.encode(obj)
+
+    return ArrayDumper
+
+
+_DUMPERS: Final = {kind: _dumper_of(array) for kind, array in arrays.TYPES.items()}
 
 T = TypeVar("T")
 RV = TypeVar("RV")
@@ -239,7 +257,8 @@ class Server:
             link.queries = self._queries
             link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
             link.adapters.register_dumper(int, Int8BinaryDumper)
-            arrays.register(link.adapters)
+            for kind, dumper in _DUMPERS.items():
+                link.adapters.register_dumper(kind, dumper)
             _greet(link)
             if link.has_session:
                 link.settle()
