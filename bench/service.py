@@ -16,8 +16,6 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -51,6 +49,7 @@ MEASURED = CALLS | {PAIR: Line.refresh_and_verify}
 IN_A_TURN = 512
 """Requests in one turn of a variant, whatever the number of connections."""
 IN_A_LONE_TURN = 96
+"""The most with one connection, which takes longer."""
 ANSWER = json.dumps({"status": "OK", "session": {"handle": "x" * 36, "userId": "user-1"}, "filler": "x" * 1400})
 
 Figures = dict[str, Any]
@@ -67,6 +66,8 @@ class Plan:
     connections: Sequence[int] = (1, 32)
     algorithm: str = "RS256"
     before: Path | None = None
+    requests: int = IN_A_TURN
+    """In one turn."""
 
     @property
     def store(self) -> str:
@@ -78,6 +79,7 @@ async def main() -> None:
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own instead of SQLite")
     parser.add_argument("--workers", type=int, default=1, help="processes of either server")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--requests", type=int, default=IN_A_TURN, help="in one turn of a call")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--algorithm", default="RS256", choices=["RS256", "ES256"], help="of access tokens")
     parser.add_argument("--before", type=Path, metavar="FOLDER", help="of another state of the package")
@@ -89,7 +91,11 @@ async def main() -> None:
 
 async def measure(plan: Plan) -> Figures:
     if plan.workers > 1 and not plan.postgres:
-        raise SystemExit("more than one worker needs --postgres")
+        raise SystemExit("--workers: more than one needs --postgres")
+    if plan.rounds < 2:
+        raise SystemExit("--rounds: a spread needs at least two")
+    if plan.before is not None:
+        _sources(plan.before)
     cores = split_cores(plan.workers)
     with (
         pinned(cores.load),
@@ -146,16 +152,18 @@ class Places(NamedTuple):
 def _other(plan: Plan, databases: Databases, folder: Path, cores: Cores) -> Iterator[Place]:
     """Start the service of another state of the package."""
     assert plan.before is not None
-    found = plan.before / "src" if (plan.before / "src" / "reseal").is_dir() else plan.before
-    environ = _environ(databases.before, folder / "state-before", plan) | {"PYTHONPATH": str(found.resolve())}
-    where = [sys.executable, "-c", "import reseal; print(reseal.__file__)"]
-    imported = subprocess.run(where, env=environ, cwd=folder, text=True, capture_output=True, check=True).stdout.strip()
-    if not Path(imported).is_relative_to(found.resolve()):
-        raise SystemExit(
-            f"--before: {plan.before} has no package reseal: it is neither a checkout nor a --target of pip"
-        )
+    imported_from = {"PYTHONPATH": str(_sources(plan.before))}
+    environ = _environ(databases.before, folder / "state-before", plan) | imported_from
     with server(["-m", "reseal", "serve", "--port=0", f"--workers={plan.workers}"], environ, cores.service) as place:
         yield place
+
+
+def _sources(before: Path) -> Path:
+    """Return the folder from which the other state is imported."""
+    found = (before / "src" if (before / "src" / "reseal").is_dir() else before).resolve()
+    if not (found / "reseal" / "__init__.py").is_file():
+        raise SystemExit(f"--before: {before} has no package reseal: it is neither a checkout nor a --target of pip")
+    return found
 
 
 def _environ(uri: str, state: Path, plan: Plan) -> dict[str, str]:
@@ -194,7 +202,7 @@ class Sample(NamedTuple):
 
 async def _at(many: int, places: Places, plan: Plan) -> Figures:
     """Compare at so many connections."""
-    each = IN_A_TURN // many if many > 1 else IN_A_LONE_TURN
+    each = plan.requests // many if many > 1 else min(plan.requests, IN_A_LONE_TURN)
     plain = [await Connection.to(places.ceiling.port) for _ in range(many)]
     opened = list(plain)
     variants = {CONSTANT: Variant([partial(ask_constant, caller) for caller in plain], _spent(places.ceiling))}
