@@ -62,7 +62,7 @@ class Receiver(Sender):
         self.attempts.append(message_id)
         self.headers.append(headers)
         self.bodies.append(body)
-        self.sessions[message_id] = json.loads(body)["data"]["session_handle"]
+        self.sessions[message_id] = json.loads(body).get("data", {}).get("session_handle", "")
         await asyncio.sleep(0)  # others may go on
         answer = self.answer(message_id)
         if answer.is_success:

@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+from msgspec.structs import replace
 
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.postgres import AsyncPostgresStore
@@ -15,7 +16,8 @@ from reseal.testing import ManualClock
 from reseal.testing._async.faulty import AsyncFaultyStore
 from reseal.webhooks.answers import Answer
 from reseal.webhooks.delivering import POLL, name_of
-from reseal.webhooks.state import MOST_ON_THEIR_WAY, read, written
+from reseal.webhooks.messages import Message
+from reseal.webhooks.state import MOST_FAILED, MOST_ON_THEIR_WAY, State, read, written
 from tests.webhooks.material import (
     DOWN,
     HOUR,
@@ -223,6 +225,28 @@ async def test_an_endpoint_to_which_nothing_succeeds_for_three_days_is_disabled(
     await store.write_note("webhook:crm", note.version, written(state.enabled().replayed()))
     await rest(deliverer)
     assert sorted(receiver.arrived) == sorted(ids)
+
+
+async def test_messages_that_were_given_up_are_kept_for_30_days_and_no_more_than_a_hundred(
+    store, receiver, clock, caplog
+):
+    def failed(number, at):
+        message = Message(id=str(number), body="{}", session=str(number), begun_at=at, problem="status 400")
+        return replace(message, attempts=9)
+
+    now, month = clock.wall(), 30 * 24 * HOUR
+    messages = tuple(failed(n, now) for n in range(MOST_FAILED + 2))
+    old = (failed("old", now - month), failed("young", now - month + MINUTE))
+    state = State(messages=messages, failed=old, succeeded_at=now)
+    await store.write_note("webhook:crm", 0, written(state))
+    receiver.answer = lambda message: Answer(400)
+    deliverer = worker(store, receiver)
+    with caplog.at_level(logging.ERROR, "reseal"):
+        await deliverer.turn()
+        assert [each.id for each in (await state_of(store)).failed] == ["young", *map(str, range(16))]
+        await rest(deliverer)
+    assert [each.id for each in (await state_of(store)).failed] == [str(n) for n in range(2, MOST_FAILED + 2)]
+    assert "webhook crm: more than 100 messages failed; the oldest were dropped" in caplog.text
 
 
 async def test_no_more_than_a_hundred_messages_are_out_of_the_outbox(store, receiver, clock):

@@ -128,10 +128,10 @@ class Deliverer:
     def _report(self, before: State, after: State) -> None:
         """Tell the operator what the endpoint cannot be told."""
         name = self._endpoint.name
-        for message in after.failed:
-            if message not in before.failed:
-                LOGGER.error("webhook %s: gave up message %s: %s", name, message.id, message.problem)
-        if len(before.failed) == MOST_FAILED and after.failed[:1] != before.failed[:1]:
+        given_up = [message for message in after.failed if message not in before.failed]
+        for message in given_up:
+            LOGGER.error("webhook %s: gave up message %s: %s", name, message.id, message.problem)
+        if len(before.failed) + len(given_up) > MOST_FAILED:
             LOGGER.error("webhook %s: more than %d messages failed; the oldest were dropped", name, MOST_FAILED)
         if after.disabled:
             LOGGER.error("webhook %s is disabled (%s): run reseal webhooks enable %s", name, after.disabled, name)

@@ -21,6 +21,8 @@ MOST_ON_THEIR_WAY: Final = 100
 """Messages that have left the outbox: it bounds the size of the document. The others wait in the outbox."""
 MOST_FAILED: Final = 100
 """Messages that failed for good and are kept."""
+KEPT: Final = 30 * 24 * 3600 * 1000
+"""Milliseconds for which they are kept, from their first attempt on: they name users."""
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
 DELAYS: Final = (
@@ -86,11 +88,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )[:limit]
 
     def after(self, answers: Mapping[str, Answer], now: int, chance: Chance) -> State:
-        """Take account of what was answered to messages, by their ids."""
-        state = self
+        """Take account of what was answered to messages, by their ids, and forget failed ones of long ago."""
+        state = replace(self, failed=tuple(each for each in self.failed if each.begun_at > now - KEPT))
         for message in self.messages:
             if message.id in answers:
-                state = state._after_one(message, answers[message.id], now, chance)
+                state = _answered(state, message, answers[message.id], now, chance)
         return state
 
     def enabled(self) -> State:
@@ -103,24 +105,25 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         rest = tuple(each for each in self.failed if each not in meant)
         return replace(self, failed=rest, messages=(*map(_fresh, meant), *self.messages))
 
-    def _after_one(self, message: Message, answer: Answer, now: int, chance: Chance) -> State:
-        others = tuple(each for each in self.messages if each.id != message.id)
-        if answer.is_success:
-            return replace(self, messages=others, succeeded_at=now)
-        state = replace(self, failed_at=now, problem=str(answer))
-        if answer.is_gone:
-            return replace(state, disabled="the endpoint answered 410 Gone")
-        tried = replace(message, attempts=message.attempts + 1, begun_at=message.begun_at or now, problem=str(answer))
-        if message.attempts >= len(DELAYS):
-            return _given_up(replace(state, messages=others), tried)
-        delay = _spread(DELAYS[message.attempts], chance)
-        tried = replace(tried, next_at=now + max(delay, answer.retry_after or 0))
-        pause = answer.retry_after or min(delay, PAUSE)
-        return replace(
-            state,
-            messages=tuple(tried if each.id == message.id else each for each in self.messages),
-            paused_until=max(state.paused_until, now + pause) if answer.slows_down else state.paused_until,
-        )
+
+def _answered(state: State, message: Message, answer: Answer, now: int, chance: Chance) -> State:
+    others = tuple(each for each in state.messages if each.id != message.id)
+    if answer.is_success:
+        return replace(state, messages=others, succeeded_at=now)
+    state = replace(state, failed_at=now, problem=str(answer))
+    if answer.is_gone:
+        return replace(state, disabled="the endpoint answered 410 Gone")
+    tried = replace(message, attempts=message.attempts + 1, begun_at=message.begun_at or now, problem=str(answer))
+    if message.attempts >= len(DELAYS):
+        return _given_up(replace(state, messages=others), tried)
+    delay = _spread(DELAYS[message.attempts], chance)
+    tried = replace(tried, next_at=now + max(delay, answer.retry_after or 0))
+    pause = answer.retry_after or min(delay, PAUSE)
+    return replace(
+        state,
+        messages=tuple(tried if each.id == message.id else each for each in state.messages),
+        paused_until=max(state.paused_until, now + pause) if answer.slows_down else state.paused_until,
+    )
 
 
 def _given_up(state: State, message: Message) -> State:
