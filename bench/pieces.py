@@ -36,7 +36,7 @@ from bench.measure import print_machine
 from bench.processes import Cores, cpu, pinned, server, split_cores
 from bench.service import ALONE, ANSWER, IN_A_TURN, Figures, Plan
 from bench.service_inside import CONNECTIONS, Clients, post
-from bench.service_pieces import Nowhere
+from bench.service_pieces import Nowhere, drive
 from reseal._async.ports import AsyncStore
 from reseal.cdi import access_tokens, replies, signing
 from reseal.cdi.body import Body
@@ -265,7 +265,9 @@ class Parts:
         """Write the next request of a session."""
         value: dict[str, Any] = {"accessToken": case.access, "doAntiCsrfCheck": False}
         if call == UNSEEN:
-            value["accessToken"] = f"{case.access.rpartition('.')[0]}.{base64url.encode(os.urandom(64))}"
+            value["accessToken"] = (
+                f"{case.access.rpartition('.')[0]}.{base64url.encode(os.urandom(len(self._signature)))}"
+            )
         if call == "create":
             value = CREATE | {"useDynamicSigningKey": True}
         elif call == "refresh":
@@ -297,11 +299,11 @@ class Parts:
             "headers": _HEADERS, "client": ("127.0.0.1", 50_000), "extensions": {ARRIVED: case.body},
         }  # fmt: skip
         self._case = case
-        _drive(self.application(scope, None, _nowhere))
+        drive(self.application(scope, None, _nowhere))
 
     def _run(self, handler: Callable[[Any], Any], case: Case) -> None:
         self._case = case
-        case.outcome = _drive(handler(case.call))
+        case.outcome = drive(handler(case.call))
         if token := case.outcome.get("refreshToken"):
             case.refresh = token["token"]
 
@@ -321,15 +323,6 @@ def _read_body(case: Case) -> None:
 def _write_token(case: Case) -> None:
     claims, ring, now, static_key = case.claims
     _sign_token(claims, ring, now, static_key=static_key)
-
-
-def _drive(coroutine: Any) -> Any:
-    """Run a coroutine that waits for nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    raise RuntimeError("a piece waits, which it must not without sockets and a store")
 
 
 async def _nowhere(_message: Any) -> None:

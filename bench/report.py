@@ -21,7 +21,7 @@ from typing import Final
 
 import uvloop
 
-from bench import disk, pieces, plots, service, sizing
+from bench import disk, pieces, plots, service, service_pieces, sizing
 from bench.measure import machine
 from bench.pieces import CHECK, ENCODE, ENGINE, EVENT, FRAME, HTTP, LOG, SIGN, SOCKETS, STORE, WRITE
 from bench.plots import Bar
@@ -92,6 +92,7 @@ async def measure(before: Path | None) -> Figures:
         print(f"{plan.store}, {plan.algorithm}, workers: {plan.workers}: {time.perf_counter() - began:.0f} s")
     figures["before"] = _comparison(figures["service"][0]) if before is not None else kept.get("before")
     figures["pieces"] = await pieces.measure("ES256", 5, postgres=True)
+    figures["steps"] = service_pieces.measure(30)
     figures["disk"] = await disk.measure(10_000)
     return figures
 
@@ -136,13 +137,17 @@ def _parts(figures: Figures) -> Iterator[tuple[str, str]]:
     yield "workers", _workers(figures)
     yield "memory", _memory(figures)
     yield "pieces", pieces.table(figures["pieces"])
+    yield "steps", service_pieces.table(figures["steps"])
     if figures["before"]:
         yield "before", _before(figures["before"])
 
 
 def _service(figures: Figures) -> Iterator[str]:
+    cores = ""
     for measured in figures["service"]:
-        yield f"{measured['cores'][0].upper()}{measured['cores'][1:]}."
+        if measured["cores"] != cores:
+            cores = measured["cores"]
+            yield f"{cores[0].upper()}{cores[1:]}:"
         yield from (service.load_table(measured, load) for load in measured["loads"])
 
 
