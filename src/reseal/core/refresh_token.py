@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
-from reseal.core.base64url import decode, encode
+from reseal.core.base64url import encode
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.model import Scope
 
@@ -28,7 +28,7 @@ SECRET_BYTES: Final = 32
 SEAL_BYTES: Final = 32
 _B64_32: Final = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 """32 bytes in unpadded base64url, canonical: the last symbol carries four bits."""
-_SHAPE: Final = re.compile(rf"r1\.([A-Za-z0-9_-]{{1,128}})\.(0|[1-9][0-9]{{0,9}})\.({_B64_32})\.({_B64_32})", re.ASCII)
+_SHAPE: Final = re.compile(rf"r1\.([A-Za-z0-9_-]{{1,128}})\.(0|[1-9][0-9]{{0,9}})\.{_B64_32}\.({_B64_32})", re.ASCII)
 
 _MAC_FROM: Final = -44
 """Where the MAC begins, with its dot."""
@@ -39,7 +39,6 @@ class RefreshToken(msgspec.Struct, frozen=True, gc=False):
 
     handle: str
     generation: int
-    secret: bytes
     text: str
     hash: bytes
     """SHA-256 of the text, as stored."""
@@ -55,7 +54,7 @@ def mint(scope: Scope, mac_key: bytes, handle: str, generation: int, secret: byt
     """Mint the token of a generation. ``secret`` is 32 bytes from the system's random source."""
     body = f"r1.{handle}.{generation}.{encode(secret)}"
     text = f"{body}.{_mac(scope, mac_key, body)}"
-    return RefreshToken(handle, generation, secret, text, hashlib.sha256(text.encode()).digest())
+    return RefreshToken(handle, generation, text, hashlib.sha256(text.encode()).digest())
 
 
 def parse(scope: Scope, mac_key: bytes, text: str) -> RefreshToken:
@@ -63,10 +62,10 @@ def parse(scope: Scope, mac_key: bytes, text: str) -> RefreshToken:
     match = _SHAPE.fullmatch(text)
     if match is None:
         raise Unauthorised(Refusal.MALFORMED)
-    handle, generation, secret, mac = match.groups()
+    handle, generation, mac = match.groups()
     if not hmac.compare_digest(mac, _mac(scope, mac_key, text[:_MAC_FROM])):
         raise Unauthorised(Refusal.MALFORMED)
-    return RefreshToken(handle, int(generation), decode(secret), text, hashlib.sha256(text.encode()).digest())
+    return RefreshToken(handle, int(generation), text, hashlib.sha256(text.encode()).digest())
 
 
 def has_shape(text: str) -> bool:
