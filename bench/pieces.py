@@ -162,23 +162,23 @@ def table(figures: Figures) -> str:
     for name in (SOCKETS, HTTP, FRAME, BODY, ENGINE, CHECK, WRITE, SIGN, ENCODE, STORE, EVENT, LOG):
         cells = [_both(call["pieces"].get(name)) for call in calls.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    whole = [f"{call['whole']:.0f}" for call in calls.values()]
-    lines += [
-        f"| **sum** | {' | '.join(_both(call['sum'], 0) for call in calls.values())} |",
-        f"| **the whole call, measured** | {' | '.join(whole)} |",
-        f"| whole ÷ sum | {' | '.join(_both(_ratios(call), 2) for call in calls.values())} |",
-    ]
+    for name, show in (
+        ("**sum of the pieces alone**", lambda call: call["sum"][0]),
+        ("caches: what the pieces take more in a call", lambda call: call["sum"][1] - call["sum"][0]),
+        ("**sum**", lambda call: call["sum"][1]),
+        ("**the whole call, measured**", lambda call: call["whole"]),
+    ):
+        lines.append(f"| {name} | {' | '.join(f'{show(call):.0f}' for call in calls.values())} |")
+    for name, part in (("whole ÷ sum", 1), ("whole ÷ sum of the pieces alone", 0)):
+        ratios = [call["whole"] / call["sum"][part] for call in calls.values()]
+        lines.append(f"| {name} | {' | '.join(f'{each:.2f} ×' for each in ratios)} |")
     return "\n".join(lines)
 
 
-def _ratios(call: Figures) -> list[float]:
-    return [call["whole"] / part for part in call["sum"]]
-
-
-def _both(parts: Sequence[float] | None, digits: int = 1) -> str:
+def _both(parts: Sequence[float] | None) -> str:
     if parts is None:
         return ""
-    alone, inside = (f"{part:.{digits}f}" for part in parts)
+    alone, inside = (f"{part:.1f}" for part in parts)
     return alone if parts[0] == parts[1] else f"{alone}; {inside}"
 
 

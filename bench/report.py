@@ -186,7 +186,13 @@ def _targets(figures: Figures) -> str:
             part = 100 * _rows(measured)[call]["of_ceiling"]
             add(f"{call} on {measured['store']}, of the slower ceiling's rate", 50, part, "%", at_least=True)
     for call, taken in figures["pieces"]["calls"].items():
-        add(f"{call}, against the sum of its pieces alone", 1.4, taken["whole"] / taken["sum"][0], "×", digits=2)
+        add(
+            f"{call}, against the sum of its pieces, caches included",
+            1.4,
+            taken["whole"] / taken["sum"][1],
+            "×",
+            digits=2,
+        )
     add("processor time of a refresh with two workers, against one", 1.18, _scaling(figures)["refresh"], "×", digits=2)
     add("resident memory of an idle worker, PostgreSQL", 60, postgres["memory"]["service"][0], "MB")
     add("start to the first answer, PostgreSQL", 1, postgres["start"]["service"], "s", digits=2)
