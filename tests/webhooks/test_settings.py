@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from reseal.core.errors import ConfigurationError
@@ -102,7 +103,7 @@ def test_every_fault_of_every_endpoint_is_reported_at_once():
     "url",
     [
         "ftp://x", "https://", "https:///x", "https://user:pw@host/", "https://host/#part", "https://host:port/",
-        "https://host:0/", "https://host:70000/", "https://ho st/", "https://[::1/", "//host/", 7, None,
+        "https://host:0/", "https://1.2.3.999/", "https://1.2.3/", "https://[1:2]/", "https://a%zz/", "https://-\N{LATIN SMALL LETTER E WITH ACUTE}/", "https://host:70000/", "https://ho st/", "https://[::1/", "//host/", 7, None,
     ],
 )  # fmt: skip
 def test_urls_that_cannot_be_used(url):
@@ -111,12 +112,24 @@ def test_urls_that_cannot_be_used(url):
     assert "pw" not in text
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://host", "https://host:8443?x", "https://h.example.com/a%20b?c=@d", "https://1.2.3.4/", "https://[2001:db8::1]:1/",
+        "https://xn--bcher-kva.example/", "https://a_b/", "https://host/\"'<>{}|",
+    ],
+)  # fmt: skip
+def test_urls_that_can_be_used_can_be_sent_to(url):
+    [found] = load(CRM | {"url": url})
+    assert httpx.URL(found.url).host
+
+
 @pytest.mark.parametrize("secrets", [[], 7, [7], None, "", "whpk_" + "QUFB" * 11, [SECRET, "x"]])
 def test_secrets_that_cannot_be_used(secrets):
     assert "'secrets' " in problems(CRM | {"secrets": secrets})
 
 
-@pytest.mark.parametrize("given", ["nonsense", {"crm": CRM}, 7])
+@pytest.mark.parametrize("given", ["nonsense", "[" * 100_000, {"crm": CRM}, 7])
 def test_endpoints_are_a_list(given):
     with pytest.raises(ConfigurationError, match="'webhooks' must be"):
         Settings.from_mapping(DOMAIN | {"event_outbox": "security", "webhooks": given}, source="test")

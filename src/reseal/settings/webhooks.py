@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from reseal.core import webhook_signatures
 from reseal.core.events import OUTBOX_EVENTS, EventOutbox
@@ -17,9 +18,10 @@ from reseal.core.webhooks import TYPES, WebhookEndpoint
 from reseal.settings.problems import InvalidValueError, shown
 from reseal.settings.rules import Rule, amount, boolean, identifier
 
-TIMEOUT: Final = (1, 30)
-"""Seconds."""
-_URL: Final = re.compile(r"https?://[\x21-\x7e]+")
+_URL: Final = re.compile(
+    r"https?://(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:.]+\])|[A-Za-z0-9_-][A-Za-z0-9._-]*)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:[/?][\x21\x22\x24-\x7e]*)?"
+)
 _SECRETS: Final = "secrets"
 _SECRETS_FILE: Final = "secrets_file"
 _MAKE: Final = 'make one with: echo "whsec_$(openssl rand -base64 32)"'
@@ -41,8 +43,7 @@ def webhooks(value: object) -> tuple[WebhookEndpoint, ...]:
 
 def names_of(value: object) -> str:
     """Describe endpoints without their URLs and secrets."""
-    entries = value if isinstance(value, list | tuple) else ()
-    return ", ".join(map(_called, entries)) or "no list of endpoints"
+    return ", ".join(map(_called, value if isinstance(value, list | tuple) else ())) or "no list of endpoints"
 
 
 def are_kept(endpoints: tuple[WebhookEndpoint, ...], outbox: EventOutbox) -> bool:
@@ -84,18 +85,19 @@ def _called(entry: object) -> str:
 def _from_json(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidValueError("must be JSON where it is text", 'write it like [{"name": "crm", …}]') from None
 
 
 def _url(value: object) -> str:
-    if isinstance(value, str) and _URL.fullmatch(value):
-        try:
-            parts = urlsplit(value)
-            if parts.hostname and parts.port != 0 and parts.username is None and not parts.fragment:
-                return value
-        except ValueError:  # a port that is none, or half an address
-            pass
+    found = _URL.fullmatch(value) if isinstance(value, str) else None
+    with suppress(ValueError):  # of an address that is none
+        if (
+            found
+            and int(found["port"] or 443) in range(1, 65536)
+            and ip_address((found["address"] or "::").strip("[]"))
+        ):
+            return found[0]
     raise InvalidValueError(
         "must be an address that messages can be sent to", "write https://host/path, without user and fragment"
     )
@@ -136,6 +138,6 @@ _RULES: Final[Mapping[object, Rule]] = {
     _SECRETS: _secrets,
     _SECRETS_FILE: _secrets_in,
     "events": _events,
-    "timeout": amount(*TIMEOUT, f"must be between {TIMEOUT[0]} and {TIMEOUT[1]} seconds", "15 suits"),
+    "timeout": amount(1, 30, "must be between 1 and 30 seconds", "15 suits"),
     "allow_private_addresses": boolean,
 }

@@ -17,14 +17,13 @@ from reseal.webhooks.sending import HttpSender
 
 RETRY: Final = 5_000
 """Milliseconds after which a store that did not answer is tried again."""
-MakeSender = Callable[[WebhookEndpoint], Sender]
 
 
 async def deliver_for_ever(
     store: DeliveryStore,
     endpoints: Iterable[WebhookEndpoint],
     access_lifetime: AccessLifetime,
-    make_sender: MakeSender = HttpSender,
+    make_sender: Callable[[WebhookEndpoint], Sender] = HttpSender,
 ) -> None:
     """Deliver to these endpoints. Any number of processes may do so: one at a time delivers to an endpoint."""
     worker = os.urandom(8).hex()

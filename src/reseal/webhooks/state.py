@@ -116,7 +116,7 @@ def _answered(state: State, message: Message, answer: Answer, now: int, chance: 
     tried = replace(message, attempts=message.attempts + 1, begun_at=message.begun_at or now, problem=str(answer))
     if message.attempts >= len(DELAYS):
         return _given_up(replace(state, messages=others), tried)
-    delay = _spread(DELAYS[message.attempts], chance)
+    delay = round(DELAYS[message.attempts] * (1 - JITTER + 2 * JITTER * chance()))
     tried = replace(tried, next_at=now + max(delay, answer.retry_after or 0))
     pause = answer.retry_after or min(delay, PAUSE)
     return replace(
@@ -145,10 +145,6 @@ def written(state: State) -> str:
 def _is_past(at: int, now: int, farthest: int) -> bool:
     """Return whether a time has come. One that is farther away than any was set is of a clock that was wrong."""
     return at <= now or at > now + farthest
-
-
-def _spread(delay: int, chance: Chance) -> int:
-    return round(delay * (1 - JITTER + 2 * JITTER * chance()))
 
 
 def _fresh(message: Message) -> Message:
