@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from blinker import NamedSignal, Namespace
-from flask import Blueprint, Flask, Request, Response, current_app, has_request_context, redirect, request, url_for
+from flask import Blueprint, Flask, Request, Response, current_app, redirect, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from reseal import wsgi
@@ -122,12 +122,14 @@ def installed(app: Flask) -> AppSessions:
 
 def here() -> tuple[AppSessions, Request]:
     """Return the sessions of the current application and the current request. Raises ``RuntimeError``."""
-    if not has_request_context():
+    try:
+        of_now: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - its own
+    except RuntimeError:
         raise RuntimeError(
             "this is used outside of a request: there is no browser whose session it could be. For the calls by handle "
             "and by user use reseal.sessions; in a test open app.test_request_context()"
-        )
-    return installed(current_app), request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - its own
+        ) from None
+    return installed(current_app._get_current_object()), of_now  # type: ignore[attr-defined]  # noqa: SLF001 - its own
 
 
 class _Requests:
@@ -335,11 +337,11 @@ def note_answered(response: Response) -> Response:
     return response
 
 
-def check_order() -> None:
+def check_order(app: Flask) -> None:
     """Refuse a view that stands unprotected below ``session_required``. Raises ``RuntimeError``."""
     endpoint = request.endpoint or ""
-    view = current_app.view_functions.get(endpoint)
-    if view is not None and _is_bare(current_app, view):
+    view = app.view_functions.get(endpoint)
+    if view is not None and _is_bare(app, view):
         raise RuntimeError(_explain_order(endpoint))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from flask import Flask, Request, Response, current_app, has_app_context
@@ -96,7 +97,7 @@ class Reseal:
         app.extensions[EXTENSION] = ours
         app.wsgi_app = wsgi.SessionMiddleware(app.wsgi_app, has_routes=self._routes)  # type: ignore[method-assign]  # Flask's way
         app.error_handler_spec[None][None].setdefault(ResealError, ours.answer)
-        app.before_request(check_order)
+        app.before_request(partial(check_order, app))
         app.cli.add_command(reseal_commands)
         if self._routes:
             app.register_blueprint(ours.blueprint(app))

@@ -24,6 +24,7 @@ from reseal import asgi, guards
 from reseal._async.endpoints import AsyncEndpoint
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession as Session
+from reseal.asgi.connection import ScopeOnly
 from reseal.asgi.wrapping import refuse
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
@@ -84,7 +85,7 @@ class _Requests:
     app_path: str = ""
     """The path of the application itself: ``Litestar(path=…)``."""
 
-    def facts(self, request: Connection) -> RequestFacts:
+    def facts(self, request: asgi.Connection) -> RequestFacts:
         scope = state(request.scope)
         client = scope.get("client")
         root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
@@ -97,7 +98,7 @@ class _Requests:
             query_string=scope.get("query_string", b""),
         )
 
-    async def facts_with_body(self, request: Connection) -> RequestFacts:
+    async def facts_with_body(self, request: asgi.Connection) -> RequestFacts:
         head = self.facts(request)  # the server holds the body to its stated length
         if not bearer.may_have_body(head):
             return head
@@ -105,20 +106,20 @@ class _Requests:
         return msgspec.structs.replace(head, body=body)
 
     @staticmethod
-    def outbox(request: Connection) -> SessionHeaders:
+    def outbox(request: asgi.Connection) -> SessionHeaders:
         scope = state(request.scope)
         headers = scope.get(_OUTBOX)
         if isinstance(headers, SessionHeaders):
             return headers
         if is_websocket(request.scope):
             raise RuntimeError("a WebSocket has no response that could carry headers: use guards=[session_guard()]")
-        if not any(isinstance(plugin, Reseal) for plugin in request.app.plugins):
+        if not any(isinstance(plugin, Reseal) for plugin in Connection(request.scope).app.plugins):
             raise RuntimeError(NOT_INSTALLED)
         headers = scope[_OUTBOX] = SessionHeaders()  # where no route was found, no middleware has run
         return headers
 
 
-class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRoutePlugin):
+class Reseal(asgi.ApplicationSessions[asgi.Connection], InitPluginProtocol, ReceiveRoutePlugin):
     """The sessions of one application. Opened and closed by the application's lifespan.
 
     Adds to the application the lifespan, the headers of responses, the answers to errors, and the dependencies
@@ -184,7 +185,7 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
         demand = Demand(enable_csrf_protection, check_database, tuple(claims))
 
         async def provide(scope: Scope) -> Any:
-            return await self.verified(Connection(scope), demand)
+            return await self.verified(ScopeOnly(state(scope)), demand)
 
         return Provided(provide, demand)
 
@@ -199,7 +200,7 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
         demand = Demand(enable_csrf_protection, check_database, tuple(claims))
 
         async def provide(scope: Scope) -> Any:
-            return self.sync.of(await self.verified(Connection(scope), demand))
+            return self.sync.of(await self.verified(ScopeOnly(state(scope)), demand))
 
         return Provided(provide, demand)
 
@@ -234,7 +235,7 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
 
         return middleware
 
-    async def verified(self, connection: Connection, demand: Demand) -> Session:
+    async def verified(self, connection: asgi.Connection, demand: Demand) -> Session:
         """Return the session as a guard or middleware of the same request verified it, or verify it now."""
         scope = state(connection.scope)
         session, by = scope.get(_SESSION, (None, None))
@@ -291,7 +292,7 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
 
     def _dependencies(self) -> Mapping[str, Provide]:
         async def optional(scope: Scope) -> Any:
-            connection = Connection(scope)
+            connection = ScopeOnly(state(scope))
             facts, outbox = self._read(connection)
             outbox.touch()  # what a visitor sees depends on the token as well
             is_known = Presented(facts, self.settings, *facts.credentials).has_access
@@ -338,9 +339,10 @@ class Reseal(asgi.ApplicationSessions[Connection], InitPluginProtocol, ReceiveRo
         """Prepare each request; admit WebSockets, and refuse those whose page has no session."""
 
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
-            state(scope)[PLUGIN] = self
-            if not is_websocket(scope):
-                state(scope).setdefault(_OUTBOX, SessionHeaders())
+            known = state(scope)
+            known[PLUGIN] = self
+            if known["type"] != "websocket":
+                known.setdefault(_OUTBOX, SessionHeaders())
                 await app(scope, receive, send)
                 return
             wanted = demands(scope["route_handler"])

@@ -176,6 +176,7 @@ def _place(environ: Environ) -> tuple[str, str]:
     return root, script[len(root) :] + environ.get("PATH_INFO", "")
 
 
+@lru_cache(maxsize=256)
 def _text(path: str) -> str:
     """Read a path, which WSGI gives as bytes in the form of Latin-1 text."""
     return path.encode("latin-1", "replace").decode("utf-8", "replace")
