@@ -7,7 +7,6 @@
 
   const TEXTS = {
     current: "This device",
-    details: "Details",
     empty: "You are not signed in on any device.",
     end: "Sign out",
     endOthers: "Sign out all other devices",
@@ -21,6 +20,7 @@
     rename: "Rename",
     save: "Save",
     signedOut: "You have been signed out. Sign in again.",
+    stranger: "You are not signed in.",
     title: "Where you are signed in",
     reasons: {
       absolute_timeout: "It had reached the longest time that a session may last.",
@@ -129,9 +129,10 @@
         // the network is away
       }
       if (answer?.ok || answer?.status === 404) return answer;
-      const isOver = answer && answer.status >= 400 && answer.status < 500 && answer.status !== 403;
+      const isOver = answer && answer.status > 400 && answer.status < 500 && answer.status !== 403;
       const said = isOver ? await answer.json().catch(() => ({})) : {};
-      this.#status.textContent = isOver ? [this.#texts.signedOut, said.note].filter(Boolean).join(" ") : this.#texts.failed;
+      const over = said.reason === "no_token" ? this.#texts.stranger : this.#texts.signedOut;
+      this.#status.textContent = isOver ? [over, said.note].filter(Boolean).join(" ") : this.#texts.failed;
       if (isOver) {
         this.#show();
         this.dispatchEvent(new CustomEvent("reseal-signed-out", { bubbles: true, detail: said }));
