@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import time
@@ -33,6 +34,8 @@ BENCHMARKS: Final = ROOT / "docs" / "benchmarks.md"
 SIZING: Final = ROOT / "docs" / "how-to" / "sizing.md"
 IMAGES: Final = ROOT / "docs" / "images"
 ROUNDS: Final = 9
+QUIET: Final = 0.7
+"""Load of a machine that does nothing else."""
 CONNECTIONS: Final = 32
 JVM: Final = {
     (32, "refresh"): "2,230 + 1,185 µs, 506/s",
@@ -79,7 +82,7 @@ def main() -> None:
 async def measure(before: Path | None) -> Figures:
     """Measure everything."""
     kept = recorded() if FIGURES.exists() else {}
-    figures: Figures = {"machine": machine(), "when": time.strftime("%B %Y"), "service": []}
+    figures: Figures = {"machine": machine(), "when": time.strftime("%B %Y"), "load": _load(), "service": []}
     for plan in (
         Plan(postgres=True, algorithm="ES256", rounds=ROUNDS, before=before),
         Plan(postgres=True, algorithm="RS256", rounds=ROUNDS, connections=(CONNECTIONS,)),
@@ -89,12 +92,18 @@ async def measure(before: Path | None) -> Figures:
     ):
         began = time.perf_counter()
         figures["service"].append(await service.measure(plan))
-        print(f"{plan.store}, {plan.algorithm}, workers: {plan.workers}: {time.perf_counter() - began:.0f} s")
+        took = time.perf_counter() - began
+        print(f"{plan.store}, {plan.algorithm}, workers: {plan.workers}: {took:.0f} s", flush=True)
     figures["before"] = _comparison(figures["service"][0]) if before is not None else kept.get("before")
-    figures["pieces"] = await pieces.measure("ES256", 5, postgres=True)
+    figures["pieces"] = await pieces.measure("ES256", 4, postgres=True)
     figures["steps"] = service_pieces.measure(30)
     figures["disk"] = await disk.measure(10_000)
     return figures
+
+
+def _load() -> float:
+    """Return how many processes wanted a core in the last minute, before the run adds its own."""
+    return round(os.getloadavg()[0], 1)
 
 
 def _comparison(measured: Figures) -> Figures:
@@ -131,7 +140,9 @@ def _filled(page: str, parts: Mapping[str, str]) -> str:
 
 
 def _parts(figures: Figures) -> Iterator[tuple[str, str]]:
-    yield "machine", f"Measured in {figures['when']}: {figures['machine']}."
+    quiet, load = "The machine had nothing else to do.", figures["load"]
+    busy = f"Other work ran at the same time (load {load}): rates are too low, and processor times somewhat too high."
+    yield "machine", f"Measured in {figures['when']}: {figures['machine']}. {quiet if load < QUIET else busy}"
     yield "targets", _targets(figures)
     yield "service", "\n\n".join(_service(figures))
     yield "workers", _workers(figures)

@@ -296,7 +296,7 @@ def _rows(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Figures]:
             "own": _micros([sample.own for sample in taken]),
             "database": _micros([sample.database for sample in taken]),
             "wall": _micros(wall),
-            "of_ceiling": None if name == CONSTANT or name.startswith(ALONE) else round(1 / ratio(wall, slower), 3),
+            "of_ceiling": round(1 / ratio(wall, slower), 3) if name.removeprefix(BEFORE) in CALLS else None,
         }
     return rows
 
