@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from reseal import Settings
+from reseal.devices import SessionInfo, ShownDevice
 from tests.frameworks.conftest import EACH_STORE, OpenSite
 from tests.frameworks.site import EVIL, HOUR, Browser, Site, cleared
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "list-of-devices.md").read_text("utf-8")
 SECRETS = {"jwt_payload", "session_data", "current_hash", "previous_hash", "successor_sealed", "attempt_hash"}
 
 
@@ -55,6 +61,21 @@ async def test_a_user_lists_names_and_ends_sessions(open_site: OpenSite) -> None
         "reason": "revoked",
         "note": "signed out from another device",
     }
+
+
+# S48
+async def test_an_entry_has_the_documented_members_and_no_secret(site: Site) -> None:
+    [table] = re.findall(r"^\| member \| meaning \|\n\|---\|---\|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    documented = {name for row in table.splitlines() for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+    assert documented == set(SessionInfo.__struct_fields__)
+    assert set(ShownDevice.__struct_fields__) == {"label", "kind", "address", "user_agent"}
+    alice, other = await site.signed_in(jwt_payload={"role": "admin"}), await site.signed_in()
+    await other.sign_out()
+    shown = (await alice.get("/sessions")).text
+    assert {name for each in json.loads(shown)["sessions"] for name in each} <= documented
+    record = (await site.store.get(site.settings.scope, alice.handle)).record
+    for secret in ("admin", alice.refresh_token, alice.access, record.current_hash.hex()):
+        assert secret not in shown
 
 
 async def test_all_others_end_and_the_one_that_asks_stays(site: Site) -> None:
