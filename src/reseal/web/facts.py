@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _AUTHORIZATION: Final = b"authorization"
 _COOKIE: Final = b"cookie"
-_HANDSHAKE: Final = b"sec-websocket-key"
+_CREDENTIALS: Final = frozenset({_AUTHORIZATION, _COOKIE, b"sec-websocket-key"})
 
 
 class RequestFacts(msgspec.Struct, frozen=True):
@@ -81,11 +81,13 @@ class RequestFacts(msgspec.Struct, frozen=True):
         cookie: list[bytes] = []
         is_handshake = False
         for name, value in self.raw:
+            if name not in _CREDENTIALS:
+                continue
             if name == _COOKIE:
                 cookie.append(value)
             elif name == _AUTHORIZATION:
                 authorization.append(value)
-            elif name == _HANDSHAKE:
+            else:
                 is_handshake = True
         return authorization, cookie, is_handshake
 
