@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from reseal.core.model import TheftResponse
     from reseal.core.outbox import Delivered
     from reseal.correlation import correlated
+    from reseal.devices import DeviceKind, SessionInfo
     from reseal.log import log_event
     from reseal.settings import Settings
     from reseal.web.cors import get_cors_exposed_headers, get_cors_headers
@@ -80,6 +81,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "Delivered",
+    "DeviceKind",
     "Engine",
     "Event",
     "EventListener",
@@ -101,6 +103,7 @@ __all__ = [
     "SQLiteStore",
     "Session",
     "SessionHeaders",
+    "SessionInfo",
     "Settings",
     "SignedIn",
     "StoreUnavailable",
@@ -159,6 +162,7 @@ _HOMES: Final = {
     "EventOutbox": "reseal.core.events",
     "TheftResponse": "reseal.core.model",
     "Delivered": "reseal.core.outbox",
+    "DeviceKind": "reseal.devices",
     "correlated": "reseal.correlation",
     "log_event": "reseal.log",
     "Settings": "reseal.settings",
@@ -166,6 +170,7 @@ _HOMES: Final = {
     "get_cors_headers": "reseal.web.cors",
     "RequestFacts": "reseal.web.facts",
     "SessionHeaders": "reseal.web.headers",
+    "SessionInfo": "reseal.devices",
     "Anonymous": "reseal.web.rendering",
     "RefreshFirst": "reseal.web.rendering",
     "SignedIn": "reseal.web.rendering",

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from reseal import Settings
 from reseal.devices import SessionInfo, ShownDevice
@@ -128,6 +130,27 @@ async def test_a_session_that_has_ended_sees_and_ends_none(site: Site, method: s
         response = await browser.send(method, path.format(other.handle), json={"name": "mine"})
         assert response.status_code == 401
     assert await site.live("alice") == {other.handle}
+
+
+async def test_whoever_acts_for_a_user_sees_the_sessions_and_changes_none(site: Site) -> None:
+    async def act(request: Request) -> Response:
+        await site.reseal.impersonate(request, "alice", reason="ticket 4711")
+        return JSONResponse({})
+
+    site.app.router.add_route("/act", act, methods=["POST"])
+    alice, staff = await site.signed_in(), await site.signed_in("sam")
+    assert (await staff.post("/act")).status_code == 200
+    assert {each.get("actor") for each in await listed(staff)} == {None, "sam"}
+    for method, path in (
+        ("DELETE", f"/sessions/{alice.handle}"),
+        ("PUT", f"/sessions/{alice.handle}"),
+        ("POST", "/sessions/end-others"),
+    ):
+        refused = await staff.send(method, path, json={"name": "theirs"})
+        assert refused.status_code == 403
+        assert refused.json()["claimValidationErrors"][0]["id"] == "act"
+    assert [each.get("name") for each in await listed(alice) if each["current"]] == [None]
+    assert alice.handle in await site.live("alice")
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"name": 5}', b"[]", b"\xff", b'{"name": "two\\nlines"}'])

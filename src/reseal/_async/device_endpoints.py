@@ -67,8 +67,7 @@ class AsyncDeviceAnswers:
     async def end_others(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
         """End all sessions of the user but the one that asks."""
         session = await self._changing(request, response)
-        user_id, kept = session.get_user_id(), session.get_handle()
-        ended = await self._reseal.revoke_all_sessions_for_user(user_id, keep=kept, note=_ENDED_NOTE)
+        ended = await session.revoke_other_sessions(note=_ENDED_NOTE)
         return responses.of_json({**_OK, "ended": len(ended)})
 
     async def element(self, request: RequestFacts, _response: SessionHeaders) -> WebResponse:

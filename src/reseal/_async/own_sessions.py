@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseal._async.awaited import awaited
-from reseal._async.user_sessions import listed
+from reseal._async.user_sessions import end_user, listed
 from reseal.core import ids
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason
@@ -49,6 +49,11 @@ class AsyncOwnSessions:
         """
         is_own = await self._is_own(session_handle)
         return is_own and bool(await self._sessions.revoke((ids.handle(session_handle),), EndReason.REVOKED, note))
+
+    @awaited
+    async def revoke_other_sessions(self, *, note: str | None = None) -> tuple[str, ...]:
+        """End the user's other sessions; names them. Raises ``InvalidInput``, ``StoreUnavailable``."""
+        return await end_user(self._sessions, self._claims.sub, self._claims.sid, note)
 
     async def _is_own(self, session_handle: str) -> bool:
         try:

@@ -136,10 +136,6 @@ class AsyncSession(AsyncOwnSessions):
         self._context.clear(self._via)
 
     @awaited
-    async def revoke_other_sessions(self) -> tuple[str, ...]:
-        """End the user's other sessions; names them."""
-        return await self._sessions.revoke_user(self._claims.sub, keep=self._claims.sid)
-
     async def _live(self) -> SessionRecord:
         try:
             return await self._sessions.check(self._claims)

@@ -62,11 +62,7 @@ class AsyncUserSessions:
         self, user_id: str, *, keep: str | None = None, note: str | None = None
     ) -> tuple[str, ...]:
         """End all sessions of a user, except for the handle ``keep``; returns those that this call ended."""
-        if note is None:
-            return await self.backend.revoke_user(user_id, keep=keep)
-        records, kept = await self.backend.list_user(user_id), ids.handle_or_none(keep, "keep")
-        handles = [record.handle for record in records if record.handle != kept]
-        return await self.backend.revoke(handles, EndReason.USER_REVOKED, note)
+        return await end_user(self.backend, user_id, keep, note)
 
     @awaited
     async def end_sessions(
@@ -126,6 +122,15 @@ class AsyncUserSessions:
     async def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in await self.backend.list_user(user_id))
+
+
+async def end_user(sessions: AsyncSessions, user_id: str, keep: str | None, note: str | None) -> tuple[str, ...]:
+    """End all sessions of a user but ``keep``; without a note in one statement."""
+    if note is None:
+        return await sessions.revoke_user(user_id, keep=keep)
+    records, kept = await sessions.list_user(user_id), ids.handle_or_none(keep, "keep")
+    handles = [record.handle for record in records if record.handle != kept]
+    return await sessions.revoke(handles, EndReason.USER_REVOKED, note)
 
 
 async def listed(

@@ -68,8 +68,7 @@ class DeviceAnswers:
     def end_others(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
         """End all sessions of the user but the one that asks."""
         session = self._changing(request, response)
-        user_id, kept = session.get_user_id(), session.get_handle()
-        ended = self._reseal.revoke_all_sessions_for_user(user_id, keep=kept, note=_ENDED_NOTE)
+        ended = session.revoke_other_sessions(note=_ENDED_NOTE)
         return responses.of_json({**_OK, "ended": len(ended)})
 
     def element(self, request: RequestFacts, _response: SessionHeaders) -> WebResponse:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseal._sync.awaited import awaited
-from reseal._sync.user_sessions import listed
+from reseal._sync.user_sessions import end_user, listed
 from reseal.core import ids
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason
@@ -50,6 +50,11 @@ class OwnSessions:
         """
         is_own = self._is_own(session_handle)
         return is_own and bool(self._sessions.revoke((ids.handle(session_handle),), EndReason.REVOKED, note))
+
+    @awaited
+    def revoke_other_sessions(self, *, note: str | None = None) -> tuple[str, ...]:
+        """End the user's other sessions; names them. Raises ``InvalidInput``, ``StoreUnavailable``."""
+        return end_user(self._sessions, self._claims.sub, self._claims.sid, note)
 
     def _is_own(self, session_handle: str) -> bool:
         try:

@@ -137,10 +137,6 @@ class Session(OwnSessions):
         self._context.clear(self._via)
 
     @awaited
-    def revoke_other_sessions(self) -> tuple[str, ...]:
-        """End the user's other sessions; names them."""
-        return self._sessions.revoke_user(self._claims.sub, keep=self._claims.sid)
-
     def _live(self) -> SessionRecord:
         try:
             return self._sessions.check(self._claims)

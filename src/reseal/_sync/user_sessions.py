@@ -63,11 +63,7 @@ class UserSessions:
         self, user_id: str, *, keep: str | None = None, note: str | None = None
     ) -> tuple[str, ...]:
         """End all sessions of a user, except for the handle ``keep``; returns those that this call ended."""
-        if note is None:
-            return self.backend.revoke_user(user_id, keep=keep)
-        records, kept = self.backend.list_user(user_id), ids.handle_or_none(keep, "keep")
-        handles = [record.handle for record in records if record.handle != kept]
-        return self.backend.revoke(handles, EndReason.USER_REVOKED, note)
+        return end_user(self.backend, user_id, keep, note)
 
     @awaited
     def end_sessions(
@@ -127,6 +123,15 @@ class UserSessions:
     def get_all_session_handles_for_user(self, user_id: str) -> tuple[str, ...]:
         """Name the live sessions of a user, oldest first."""
         return tuple(record.handle for record in self.backend.list_user(user_id))
+
+
+def end_user(sessions: Sessions, user_id: str, keep: str | None, note: str | None) -> tuple[str, ...]:
+    """End all sessions of a user but ``keep``; without a note in one statement."""
+    if note is None:
+        return sessions.revoke_user(user_id, keep=keep)
+    records, kept = sessions.list_user(user_id), ids.handle_or_none(keep, "keep")
+    handles = [record.handle for record in records if record.handle != kept]
+    return sessions.revoke(handles, EndReason.USER_REVOKED, note)
 
 
 def listed(

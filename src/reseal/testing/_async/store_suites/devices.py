@@ -6,7 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from reseal._async.ports import AsyncStore
+from reseal.core.events import EventName
 from reseal.core.model import EndReason, Scope
+from reseal.core.outbox import Report
 from reseal.testing._async.store_suites.base import PUBLIC, AsyncStoreTests, sessions_of
 from reseal.testing.clock import ManualClock
 from reseal.testing.material import DAY, HOUR, new_session, step
@@ -85,3 +87,11 @@ class AsyncDeviceSuite(AsyncStoreTests):
     @pytest.mark.parametrize("text", ["\0", "\ud800"], ids=ascii)
     async def test_of_a_user_that_cannot_be_stored_nothing_has_ended(self, store: AsyncStore, text: str) -> None:
         assert await ended_of(store, text) == []
+
+    async def test_the_reason_of_a_caller_is_in_the_event_that_reports_the_end(self, store: AsyncStore) -> None:
+        await store.insert(PUBLIC, new_session())
+        note = 'ended by Zoë: "ticket 4711"'
+        report = Report(name=EventName.SESSION_REVOKED, reason="revoked", note=note)
+        await store.end(PUBLIC, ["h"], EndReason.REVOKED, (report,), note)
+        [event] = (await store.read_events("reader", 10)).events
+        assert (event.session_handle, event.reason, event.note) == ("h", "revoked", note)

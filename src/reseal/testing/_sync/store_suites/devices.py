@@ -7,7 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from reseal._sync.ports import Store
+from reseal.core.events import EventName
 from reseal.core.model import EndReason, Scope
+from reseal.core.outbox import Report
 from reseal.testing._sync.store_suites.base import PUBLIC, StoreTests, sessions_of
 from reseal.testing.clock import ManualClock
 from reseal.testing.material import DAY, HOUR, new_session, step
@@ -86,3 +88,11 @@ class DeviceSuite(StoreTests):
     @pytest.mark.parametrize("text", ["\0", "\ud800"], ids=ascii)
     def test_of_a_user_that_cannot_be_stored_nothing_has_ended(self, store: Store, text: str) -> None:
         assert ended_of(store, text) == []
+
+    def test_the_reason_of_a_caller_is_in_the_event_that_reports_the_end(self, store: Store) -> None:
+        store.insert(PUBLIC, new_session())
+        note = 'ended by Zoë: "ticket 4711"'
+        report = Report(name=EventName.SESSION_REVOKED, reason="revoked", note=note)
+        store.end(PUBLIC, ["h"], EndReason.REVOKED, (report,), note)
+        [event] = (store.read_events("reader", 10)).events
+        assert (event.session_handle, event.reason, event.note) == ("h", "revoked", note)
