@@ -34,7 +34,7 @@ def test_a_call_is_passed_on_with_all_its_arguments(port, forwarding, name):
 @pytest.mark.parametrize(("port", "forwarding"), PAIRS)
 def test_every_member_of_the_port_is_there(port, forwarding):
     wanted = {name for name in dir(port) if not name.startswith("_")}
-    assert wanted <= {name for name in vars(forwarding) if not name.startswith("_")}
+    assert wanted <= {name for name in dir(forwarding) if not name.startswith("_")}
 
 
 def test_the_settings_are_those_of_the_sessions_below():

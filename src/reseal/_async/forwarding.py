@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ParamSpec, TypeVar
 
+from reseal._async.forwarding_cases import AsyncForwardingCases
 from reseal._async.ports import AsyncSessions, AsyncStore
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
@@ -26,7 +27,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class AsyncForwardingStore:
+class AsyncForwardingStore(AsyncForwardingCases):
     """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
 
     def __init__(self, inner: AsyncStore) -> None:

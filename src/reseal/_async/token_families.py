@@ -14,9 +14,11 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal._async import paging
+from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.ports import AsyncSessionStore
-from reseal.core import attempt, outbox, refresh_token, rotation, ticket
-from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal._async.thefts import AsyncThefts
+from reseal.core import attempt, refresh_token, rotation, ticket
+from reseal.core.errors import Refusal, StoreUnavailable, Unauthorised
 from reseal.core.events import Caller, EventName
 from reseal.core.handles import new_handle
 from reseal.core.model import (
@@ -27,9 +29,7 @@ from reseal.core.model import (
     Rotation,
     Scope,
     SessionRecord,
-    TheftResponse,
 )
-from reseal.core.outbox import Occurrence
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.ticket import Ticket
 from reseal.devices import about
@@ -81,6 +81,7 @@ class AsyncTokenFamilies:
         emitter: EventEmitter,
         *,
         keeps_device: bool = False,
+        case_files: AsyncCaseFiles | None = None,
     ) -> None:
         self._scope = scope
         self._store = store
@@ -90,6 +91,7 @@ class AsyncTokenFamilies:
         self._random = random
         self._emitter = emitter
         self._keeps_device = keeps_device
+        self._thefts = AsyncThefts(scope, store, policy, emitter, case_files)
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
         """Mint generation 0 of a new session."""
@@ -244,7 +246,9 @@ class AsyncTokenFamilies:
         verdict = rotation.decide(record, token, now, self._policy, attempt_hash)
         if isinstance(verdict, rotation.Refuse):
             if verdict.reason is Refusal.NEWER_THAN_STORE:
-                await self._append(EventName.STORE_ROLLED_BACK, token, record, caller, verdict.reason.value)
+                await self._thefts.append(EventName.STORE_ROLLED_BACK, token, record, caller, verdict.reason.value)
+            if record is not None:
+                await self._thefts.note_refused(verdict.reason, record, now, token, caller)
             raise self.refused(verdict.reason, token.handle, caller, record)
         return None if record is None else await self._follow(verdict, record, now, token, caller, attempt_hash)
 
@@ -277,7 +281,7 @@ class AsyncTokenFamilies:
             case rotation.Replay():
                 return await self._replay(verdict, Found(record, now), token, caller)
             case rotation.Reuse():
-                raise await self._respond_to_theft(verdict, record, token, caller)
+                raise await self._thefts.respond(verdict, record, now, token, caller, self.end_user)
             case rotation.Adopt():
                 return await self._adopt(record, now, token, caller, attempt_hash)
             case rotation.Fork() if await self._store.replace(
@@ -311,6 +315,7 @@ class AsyncTokenFamilies:
             raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller, record)
         reports = self._emitter.draft(EventName.SESSION_REPLAYED, caller, reason=verdict.cause.value)
         if verdict.in_step:
+            await self._thefts.note_in_step(record, found.now, token, caller)
             reports += self._emitter.draft(EventName.SESSION_IN_STEP, caller, other=record.device)
         if record is not found.record and not await self._store.replace(self._scope, record, reports):
             return None
@@ -327,40 +332,6 @@ class AsyncTokenFamilies:
             if hmac.compare_digest(successor.hash, record.current_hash):
                 return successor
         return None
-
-    async def _respond_to_theft(
-        self, verdict: rotation.Reuse, record: SessionRecord, token: RefreshToken, caller: Caller
-    ) -> TokenTheftDetected:
-        subtype, response = verdict.subtype.value, self._policy.theft_response
-        if response is TheftResponse.REVOKE_USER:
-            # The others first: if the store fails here, the next try finds this session live and begins again.
-            await self.end_user(record.user_id, keep=record.handle)
-        try:
-            is_first = await self._end_stolen(subtype, record, token, caller)
-        except StoreUnavailable:
-            # The session may have been ended, and then this theft is not detected again.
-            self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
-            raise
-        if is_first:
-            self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
-        return TokenTheftDetected(record.user_id, record.handle, subtype)
-
-    async def _end_stolen(self, subtype: str, record: SessionRecord, token: RefreshToken, caller: Caller) -> bool:
-        """End a session as stolen, unless a theft is only reported; ``False`` if somebody else has ended it."""
-        if self._policy.theft_response is TheftResponse.REPORT:
-            await self._append(EventName.TOKEN_THEFT, token, record, caller, subtype)
-            return True
-        reports = self._emitter.draft(EventName.TOKEN_THEFT, caller, reason=subtype, other=record.device)
-        return bool(await self._store.end(self._scope, (record.handle,), EndReason.THEFT, reports))
-
-    async def _append(
-        self, name: EventName, token: RefreshToken, record: SessionRecord | None, caller: Caller, reason: str
-    ) -> None:
-        """Put an event without a change of a row into the outbox, once for each token that is presented."""
-        user_id, other = (None, None) if record is None else (record.user_id, record.device)
-        event_id = outbox.id_of(self._scope, name, token.handle, token.hash)
-        for report in self._emitter.draft(name, caller, reason=reason, other=other):
-            await self._store.append_event(Occurrence(self._scope, token.handle, user_id, report, event_id))
 
     def _draw(self, size: int) -> bytes:
         """Draw random bytes; a source that gives fewer is refused."""

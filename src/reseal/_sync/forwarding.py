@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ParamSpec, TypeVar
 
+from reseal._sync.forwarding_cases import ForwardingCases
 from reseal._sync.ports import Sessions, Store
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
@@ -27,7 +28,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class ForwardingStore:
+class ForwardingStore(ForwardingCases):
     """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
 
     def __init__(self, inner: Store) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from reseal._async.ports.cases import AsyncCaseStore
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
 from reseal._async.ports.notes import AsyncNoteStore
@@ -103,8 +104,8 @@ class AsyncSessionStore(AsyncEventStore, Protocol):
         """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
 
-class AsyncStore(AsyncSessionStore, AsyncKeyStore, AsyncTenantStore, AsyncNoteStore, Protocol):
-    """A whole store: sessions, keys, tenants and notes, and the life of what keeps them."""
+class AsyncStore(AsyncSessionStore, AsyncKeyStore, AsyncTenantStore, AsyncNoteStore, AsyncCaseStore, Protocol):
+    """A whole store: sessions, keys, tenants, notes and theft cases, and the life of what keeps them."""
 
     async def open(self) -> None:
         """Get ready: connect, check durability, bring the schema up to date.

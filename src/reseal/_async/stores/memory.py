@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from reseal._async.stores.memory_cases import AsyncMemoryCases
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import (
@@ -46,10 +47,11 @@ _FOREIGN: Final = (
 )
 
 
-class AsyncMemoryStore:
+class AsyncMemoryStore(AsyncMemoryCases):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__()
         self._clock = clock or SystemClock()
         self._steady = SteadyClock(self._clock)
         self._lock = OwnLock(_FOREIGN)
@@ -196,6 +198,7 @@ class AsyncMemoryStore:
             sessions = [(scope, record) for scope, its in self._sessions.items() for record in its.values()]
             keys = [(app_id, key) for app_id, its in self._keys.items() for key in its.values()]
             self._events.redate(now)
+            self._redate_cases(now)
             return Repaired(
                 before,
                 now,
@@ -224,6 +227,7 @@ class AsyncMemoryStore:
 
     async def remove_tenant(self, scope: Scope) -> bool:
         with self._lock:
+            self._cases.pop(scope, None)
             for handle in self._sessions.pop(scope, {}):
                 self._adopted_at.pop((scope, handle), None)
             if scope.tenant_id == "public":

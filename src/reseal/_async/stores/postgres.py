@@ -12,10 +12,12 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from reseal._async.stores.batched_reads import AsyncBatchedReads
 from reseal._async.stores.batched_writes import AsyncBatchedWrites
 from reseal._async.stores.batching import Batches
+from reseal._async.stores.postgres_cases import AsyncPostgresCases
 from reseal._async.stores.postgres_events import AsyncPostgresEvents
 from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
+from reseal.core.cases import FAR
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
@@ -43,7 +45,7 @@ _OF_ONE_ROW: Final = (
 )
 
 
-class AsyncPostgresStore:
+class AsyncPostgresStore(AsyncPostgresCases):
     """A store in the database that a connection URI names. Share one object in a process, not one a request.
 
     The URI is one of libpq's: several hosts, ``sslmode``, ``options`` and the rest mean what they mean there. It is
@@ -299,6 +301,7 @@ async def _repair_clock(link: AsyncLink, values: Values) -> Repaired:
     [(before, now)] = await link.fetch("begin_era", values)
     sessions = await link.write("redate_sessions", {"now": now})
     await link.write("redate_events", {"now": now})
+    await link.write("redate_cases", {"now": now})
     return Repaired(before, now, sessions, await link.write("redate_keys", {"now": now}))
 
 
@@ -310,6 +313,7 @@ async def _remove_tenant(link: AsyncLink, scope: Scope) -> bool:
         existed = await link.fetch("remove_tenant", values)
         if scope.tenant_id == "public":
             await link.fetch("remove_app_keys", values)
+        await link.fetch("remove_cases", values | {"until": FAR})
         gone = REMOVED_AT_ONCE
         while gone == REMOVED_AT_ONCE:
             [(gone,)] = await link.fetch("remove_sessions", values | {"limit": REMOVED_AT_ONCE})

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from reseal._sync.ports.cases import CaseStore
 from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
 from reseal._sync.ports.notes import NoteStore
@@ -104,8 +105,8 @@ class SessionStore(EventStore, Protocol):
         """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
 
-class Store(SessionStore, KeyStore, TenantStore, NoteStore, Protocol):
-    """A whole store: sessions, keys, tenants and notes, and the life of what keeps them."""
+class Store(SessionStore, KeyStore, TenantStore, NoteStore, CaseStore, Protocol):
+    """A whole store: sessions, keys, tenants, notes and theft cases, and the life of what keeps them."""
 
     def open(self) -> None:
         """Get ready: connect, check durability, bring the schema up to date.

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from reseal._sync.stores.memory_cases import MemoryCases
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import (
@@ -47,10 +48,11 @@ _FOREIGN: Final = (
 )
 
 
-class MemoryStore:
+class MemoryStore(MemoryCases):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__()
         self._clock = clock or SystemClock()
         self._steady = SteadyClock(self._clock)
         self._lock = OwnLock(_FOREIGN)
@@ -197,6 +199,7 @@ class MemoryStore:
             sessions = [(scope, record) for scope, its in self._sessions.items() for record in its.values()]
             keys = [(app_id, key) for app_id, its in self._keys.items() for key in its.values()]
             self._events.redate(now)
+            self._redate_cases(now)
             return Repaired(
                 before,
                 now,
@@ -225,6 +228,7 @@ class MemoryStore:
 
     def remove_tenant(self, scope: Scope) -> bool:
         with self._lock:
+            self._cases.pop(scope, None)
             for handle in self._sessions.pop(scope, {}):
                 self._adopted_at.pop((scope, handle), None)
             if scope.tenant_id == "public":

@@ -13,10 +13,12 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from reseal._sync.stores.batched_reads import BatchedReads
 from reseal._sync.stores.batched_writes import BatchedWrites
 from reseal._sync.stores.batching import Batches
+from reseal._sync.stores.postgres_cases import PostgresCases
 from reseal._sync.stores.postgres_events import PostgresEvents
 from reseal._sync.stores.postgres_server import Link, Server, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
+from reseal.core.cases import FAR
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
@@ -44,7 +46,7 @@ _OF_ONE_ROW: Final = (
 )
 
 
-class PostgresStore:
+class PostgresStore(PostgresCases):
     """A store in the database that a connection URI names. Share one object in a process, not one a request.
 
     The URI is one of libpq's: several hosts, ``sslmode``, ``options`` and the rest mean what they mean there. It is
@@ -300,6 +302,7 @@ def _repair_clock(link: Link, values: Values) -> Repaired:
     [(before, now)] = link.fetch("begin_era", values)
     sessions = link.write("redate_sessions", {"now": now})
     link.write("redate_events", {"now": now})
+    link.write("redate_cases", {"now": now})
     return Repaired(before, now, sessions, link.write("redate_keys", {"now": now}))
 
 
@@ -311,6 +314,7 @@ def _remove_tenant(link: Link, scope: Scope) -> bool:
         existed = link.fetch("remove_tenant", values)
         if scope.tenant_id == "public":
             link.fetch("remove_app_keys", values)
+        link.fetch("remove_cases", values | {"until": FAR})
         gone = REMOVED_AT_ONCE
         while gone == REMOVED_AT_ONCE:
             [(gone,)] = link.fetch("remove_sessions", values | {"limit": REMOVED_AT_ONCE})

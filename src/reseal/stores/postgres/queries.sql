@@ -617,3 +617,51 @@ RETURNING 1
 UPDATE reseal_note SET version = version + 1, text = %(text)s::text
 WHERE name = %(name)s::text AND version = %(version)s::bigint
 RETURNING 1
+
+-- fragment: case_columns
+handle, user_id, opened_at, closed, version, body
+
+-- name: case
+SELECT {case_columns} FROM reseal_case
+WHERE app_id = %(app_id)s::text AND tenant_id = %(tenant_id)s::text AND handle = %(handle)s::text
+
+-- name: insert_case
+INSERT INTO reseal_case (app_id, tenant_id, {case_columns})
+VALUES (
+    %(app_id)s::text, %(tenant_id)s::text, %(handle)s::text, %(user_id)s::text, %(opened_at)s::bigint,
+    %(closed)s::boolean, 1, %(text)s::text
+)
+ON CONFLICT DO NOTHING
+RETURNING 1
+
+-- name: update_case
+UPDATE reseal_case SET closed = %(closed)s::boolean, version = version + 1, body = %(text)s::text
+WHERE app_id = %(app_id)s::text AND tenant_id = %(tenant_id)s::text AND handle = %(handle)s::text
+    AND version = %(version)s::bigint
+RETURNING 1
+
+-- name: list_cases
+SELECT {case_columns} FROM reseal_case
+WHERE app_id = %(app_id)s::text AND tenant_id = %(tenant_id)s::text
+    AND (opened_at, handle) < (%(at)s::bigint, %(after)s::text) AND closed <= %(up_to_closed)s::boolean
+ORDER BY opened_at DESC, handle DESC LIMIT %(limit)s
+
+-- name: list_cases_of_user
+SELECT {case_columns} FROM reseal_case
+WHERE app_id = %(app_id)s::text AND tenant_id = %(tenant_id)s::text AND user_id = %(user_id)s::text
+    AND (opened_at, handle) < (%(at)s::bigint, %(after)s::text) AND closed <= %(up_to_closed)s::boolean
+ORDER BY opened_at DESC, handle DESC LIMIT %(limit)s
+
+-- name: remove_cases
+DELETE FROM reseal_case
+WHERE app_id = %(app_id)s::text AND tenant_id = %(tenant_id)s::text AND opened_at <= %(until)s::bigint
+RETURNING 1
+
+-- name: remove_cases_of_user
+DELETE FROM reseal_case
+WHERE app_id = %(app_id)s::text AND tenant_id = %(tenant_id)s::text AND user_id = %(user_id)s::text
+    AND opened_at <= %(until)s::bigint
+RETURNING 1
+
+-- name: redate_cases
+UPDATE reseal_case SET opened_at = %(now)s WHERE opened_at > %(now)s

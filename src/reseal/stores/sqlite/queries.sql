@@ -280,3 +280,39 @@ INSERT INTO note (text, name, version) VALUES (?, ?, ? + 1) ON CONFLICT DO NOTHI
 
 -- name: update_note
 UPDATE note SET text = ?, version = version + 1 WHERE name = ? AND version = ?
+
+-- fragment: case_columns
+handle, user_id, opened_at, closed, version, body
+
+-- name: case
+SELECT {case_columns} FROM theft_case WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle
+
+-- name: insert_case
+INSERT INTO theft_case (app_id, tenant_id, {case_columns})
+VALUES (:app_id, :tenant_id, :handle, :user_id, :opened_at, :closed, 1, :text)
+ON CONFLICT DO NOTHING
+
+-- name: update_case
+UPDATE theft_case SET closed = :closed, version = version + 1, body = :text
+WHERE version = :version AND app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle
+
+-- name: list_cases
+SELECT {case_columns} FROM theft_case
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND (opened_at, handle) < (:at, :after) AND closed <= :up_to_closed
+ORDER BY opened_at DESC, handle DESC LIMIT :limit
+
+-- name: list_cases_of_user
+SELECT {case_columns} FROM theft_case
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id
+    AND (opened_at, handle) < (:at, :after) AND closed <= :up_to_closed
+ORDER BY opened_at DESC, handle DESC LIMIT :limit
+
+-- name: remove_cases
+DELETE FROM theft_case WHERE app_id = :app_id AND tenant_id = :tenant_id AND opened_at <= :until
+
+-- name: remove_cases_of_user
+DELETE FROM theft_case
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND opened_at <= :until
+
+-- name: redate_cases
+UPDATE theft_case SET opened_at = :now WHERE opened_at > :now

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from reseal.clock import Mark
 from reseal.core import purging
+from reseal.core.cases import FAR
 from reseal.core.model import EndReason, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.outbox import Reports
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged
@@ -156,6 +157,7 @@ class Tables:
 
     def remove_tenant(self, db: sqlite3.Connection, scope: Scope) -> bool:
         db.execute(self._sql["remove_sessions"], tuple(scope))
+        db.execute(self._sql["remove_cases"], rows.scoped(scope) | {"until": FAR})
         if scope.tenant_id == "public":
             db.execute(self._sql["remove_keys"], (scope.app_id,))
         existed = db.execute(self._sql["remove_tenant"], tuple(scope)).rowcount == 1
@@ -188,6 +190,7 @@ class Tables:
         """Set the time, also back, and with it what is dated later; give the numbers of sessions and keys."""
         db.execute(self._sql["begin_era"], (now,))
         db.execute(self._sql["redate_events"], {"now": now})
+        db.execute(self._sql["redate_cases"], {"now": now})
         sessions = db.execute(self._sql["redate_sessions"], {"now": now}).rowcount
         return sessions, db.execute(self._sql["redate_keys"], {"now": now}).rowcount
 

@@ -1,0 +1,77 @@
+"""The theft cases of one app and tenant: written, read, closed and forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reseal.core import cases
+from reseal.core.cases import FAR, Case, CaseFilter, CasePlace, Sighting
+from reseal.core.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reseal._async.ports import AsyncStore
+    from reseal.core.model import Policy, Scope
+
+ATTEMPTS: Final = 8
+"""Retries after losing a race, before the store counts as too busy."""
+
+
+class AsyncCaseFiles:
+    """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
+
+    def __init__(self, scope: Scope, store: AsyncStore, policy: Policy, kept: int) -> None:
+        self._scope = scope
+        self._store = store
+        self._policy = policy
+        self._kept = kept
+
+    async def extend(self, seen: Sighting, *, only_known: bool = False) -> None:
+        """Open a case for a sighting, or add it to the case of its session. Raises ``StoreUnavailable``.
+
+        ``only_known``: do nothing if there is no case.
+        """
+        before, case = await self._change(
+            seen.record.handle,
+            lambda case: None if only_known and case is None else cases.extended(case, seen, self._policy),
+        )
+        if before is None and case is not None:
+            await self.forget(seen.now)
+
+    async def page(self, which: CaseFilter, after: CasePlace, limit: int) -> tuple[Case, ...]:
+        """Read a page of cases, newest first."""
+        return tuple(map(cases.read, await self._store.list_cases(self._scope, which, after, limit)))
+
+    async def read(self, case_id: str) -> Case | None:
+        """Read a case; ``None`` if there is none."""
+        stored = await self._store.read_case(self._scope, case_id)
+        return None if stored is None else cases.read(stored)
+
+    async def close(self, case_id: str, note: str, by: str) -> Case | None:
+        """Close a case; ``None`` if there is none. One that is closed already stays as it is."""
+        now = (await self._store.times()).now
+        _, case = await self._change(case_id, lambda case: case and cases.closed(case, now, by, note))
+        return case
+
+    async def erase(self, user_id: str) -> int:
+        """Remove the cases of a user; returns how many."""
+        return await self._store.remove_cases(self._scope, FAR, user_id)
+
+    async def forget(self, now: int) -> None:
+        """Remove the cases that are not kept any longer."""
+        await self._store.remove_cases(self._scope, now - self._kept)
+
+    async def _change(
+        self, case_id: str, change: Callable[[Case | None], Case | None]
+    ) -> tuple[Case | None, Case | None]:
+        """Write a changed case, whoever else does; returns it as it was and as it is."""
+        for _ in range(ATTEMPTS):
+            stored = await self._store.read_case(self._scope, case_id)
+            before = None if stored is None else cases.read(stored)
+            after = change(before)
+            if after is before or after is None:
+                return before, before
+            if await self._store.write_case(self._scope, cases.written(after, stored.version if stored else 0)):
+                return before, after
+        raise StoreUnavailable

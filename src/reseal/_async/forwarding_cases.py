@@ -1,0 +1,39 @@
+"""Passing the calls about theft cases on: see :mod:`reseal._async.forwarding`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import ParamSpec, TypeVar
+
+    from reseal._async.ports import AsyncStore
+    from reseal.core.cases import CaseFilter, CasePlace, StoredCase
+    from reseal.core.model import Scope
+
+    T = TypeVar("T")
+    P = ParamSpec("P")
+
+
+class AsyncForwardingCases:
+    """A part of a store on top of another one."""
+
+    if TYPE_CHECKING:
+        inner: AsyncStore
+
+        async def _call(
+            self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+        ) -> T: ...
+
+    async def read_case(self, scope: Scope, handle: str) -> StoredCase | None:
+        return await self._call("read_case", scope, self.inner.read_case, scope, handle)
+
+    async def write_case(self, scope: Scope, case: StoredCase) -> bool:
+        return await self._call("write_case", scope, self.inner.write_case, scope, case)
+
+    async def list_cases(self, scope: Scope, which: CaseFilter, after: CasePlace, limit: int) -> tuple[StoredCase, ...]:
+        return await self._call("list_cases", scope, self.inner.list_cases, scope, which, after, limit)
+
+    async def remove_cases(self, scope: Scope, until: int, user_id: str | None = None) -> int:
+        return await self._call("remove_cases", scope, self.inner.remove_cases, scope, until, user_id)

@@ -1,0 +1,78 @@
+# Generated from src/reseal/_async/case_files.py by tools/unasync.py; edit that file instead.
+"""The theft cases of one app and tenant: written, read, closed and forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reseal.core import cases
+from reseal.core.cases import FAR, Case, CaseFilter, CasePlace, Sighting
+from reseal.core.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reseal._sync.ports import Store
+    from reseal.core.model import Policy, Scope
+
+ATTEMPTS: Final = 8
+"""Retries after losing a race, before the store counts as too busy."""
+
+
+class CaseFiles:
+    """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
+
+    def __init__(self, scope: Scope, store: Store, policy: Policy, kept: int) -> None:
+        self._scope = scope
+        self._store = store
+        self._policy = policy
+        self._kept = kept
+
+    def extend(self, seen: Sighting, *, only_known: bool = False) -> None:
+        """Open a case for a sighting, or add it to the case of its session. Raises ``StoreUnavailable``.
+
+        ``only_known``: do nothing if there is no case.
+        """
+        before, case = self._change(
+            seen.record.handle,
+            lambda case: None if only_known and case is None else cases.extended(case, seen, self._policy),
+        )
+        if before is None and case is not None:
+            self.forget(seen.now)
+
+    def page(self, which: CaseFilter, after: CasePlace, limit: int) -> tuple[Case, ...]:
+        """Read a page of cases, newest first."""
+        return tuple(map(cases.read, self._store.list_cases(self._scope, which, after, limit)))
+
+    def read(self, case_id: str) -> Case | None:
+        """Read a case; ``None`` if there is none."""
+        stored = self._store.read_case(self._scope, case_id)
+        return None if stored is None else cases.read(stored)
+
+    def close(self, case_id: str, note: str, by: str) -> Case | None:
+        """Close a case; ``None`` if there is none. One that is closed already stays as it is."""
+        now = (self._store.times()).now
+        _, case = self._change(case_id, lambda case: case and cases.closed(case, now, by, note))
+        return case
+
+    def erase(self, user_id: str) -> int:
+        """Remove the cases of a user; returns how many."""
+        return self._store.remove_cases(self._scope, FAR, user_id)
+
+    def forget(self, now: int) -> None:
+        """Remove the cases that are not kept any longer."""
+        self._store.remove_cases(self._scope, now - self._kept)
+
+    def _change(
+        self, case_id: str, change: Callable[[Case | None], Case | None]
+    ) -> tuple[Case | None, Case | None]:
+        """Write a changed case, whoever else does; returns it as it was and as it is."""
+        for _ in range(ATTEMPTS):
+            stored = self._store.read_case(self._scope, case_id)
+            before = None if stored is None else cases.read(stored)
+            after = change(before)
+            if after is before or after is None:
+                return before, before
+            if self._store.write_case(self._scope, cases.written(after, stored.version if stored else 0)):
+                return before, after
+        raise StoreUnavailable

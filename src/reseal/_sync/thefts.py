@@ -1,0 +1,117 @@
+# Generated from src/reseal/_async/thefts.py by tools/unasync.py; edit that file instead.
+"""What is done when a token is met that should not be: the policy's response, the events, and the case."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from reseal.core import cases, outbox, rotation
+from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected
+from reseal.core.events import Caller, EventName
+from reseal.core.model import EndReason, Policy, Scope, SessionRecord, TheftResponse
+from reseal.core.outbox import Occurrence
+from reseal.core.refresh_token import RefreshToken
+from reseal.devices import about
+from reseal.event_emitter import EventEmitter
+
+if TYPE_CHECKING:
+    from reseal._sync.case_files import CaseFiles
+    from reseal._sync.ports import SessionStore
+
+_SAME_SUCCESSOR = "the same successor as before; a third refresh in a row that needed this"
+
+
+class Thefts:
+    """The thefts of one scope under one policy. ``files``: where cases are written, if they are."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        store: SessionStore,
+        policy: Policy,
+        emitter: EventEmitter,
+        files: CaseFiles | None = None,
+    ) -> None:
+        self._scope = scope
+        self._store = store
+        self._policy = policy
+        self._emitter = emitter
+        self._files = files
+
+    def respond(
+        self,
+        verdict: rotation.Reuse,
+        record: SessionRecord,
+        now: int,
+        token: RefreshToken,
+        caller: Caller,
+        end_user: Callable[[str, str], object],
+    ) -> TokenTheftDetected:
+        """Carry the policy's response out, and return the error to raise. The case is written first.
+
+        ``end_user`` ends all sessions of a user but one.
+        """
+        subtype, response = verdict.subtype.value, self._policy.theft_response
+        if self._files is not None:
+            outcome = cases.outcome_of(response)
+            self._files.extend(self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
+        if response is TheftResponse.REVOKE_USER:
+            # The others first: if the store fails here, the next try finds this session live and begins again.
+            end_user(record.user_id, record.handle)
+        try:
+            is_first = self._end(subtype, record, token, caller)
+        except StoreUnavailable:
+            # The session may have been ended, and then this theft is not detected again.
+            self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
+            raise
+        if is_first:
+            self._emitter.emit_for(EventName.TOKEN_THEFT, record, caller, reason=subtype, other=record.device)
+        return TokenTheftDetected(record.user_id, record.handle, subtype)
+
+    def note_in_step(self, record: SessionRecord, now: int, token: RefreshToken, caller: Caller) -> None:
+        """Open a case for two parties that seem to refresh in step."""
+        if self._files is not None:
+            name = EventName.SESSION_IN_STEP
+            self._files.extend(self._seen(name, record, now, token, caller, _SAME_SUCCESSOR))
+
+    def note_refused(
+        self, reason: Refusal, record: SessionRecord, now: int, token: RefreshToken, caller: Caller
+    ) -> None:
+        """Add the other party to the case of a stolen session, when it comes with the token that it holds."""
+        if self._files is not None and reason is Refusal.THEFT:
+            name = EventName.REFRESH_REFUSED
+            self._files.extend(
+                self._seen(name, record, now, token, caller, "refused; the session had ended"), only_known=True
+            )
+
+    def append(
+        self, name: EventName, token: RefreshToken, record: SessionRecord | None, caller: Caller, reason: str
+    ) -> None:
+        """Put an event without a change of a row into the outbox, once for each token that is presented."""
+        user_id, other = (None, None) if record is None else (record.user_id, record.device)
+        event_id = outbox.id_of(self._scope, name, token.handle, token.hash)
+        for report in self._emitter.draft(name, caller, reason=reason, other=other):
+            self._store.append_event(Occurrence(self._scope, token.handle, user_id, report, event_id))
+
+    def _end(self, subtype: str, record: SessionRecord, token: RefreshToken, caller: Caller) -> bool:
+        """End a session as stolen, unless a theft is only reported; ``False`` if somebody else has ended it."""
+        if self._policy.theft_response is TheftResponse.REPORT:
+            self.append(EventName.TOKEN_THEFT, token, record, caller, subtype)
+            return True
+        reports = self._emitter.draft(EventName.TOKEN_THEFT, caller, reason=subtype, other=record.device)
+        return bool(self._store.end(self._scope, (record.handle,), EndReason.THEFT, reports))
+
+    def _seen(
+        self,
+        name: EventName,
+        record: SessionRecord,
+        now: int,
+        token: RefreshToken,
+        caller: Caller,
+        outcome: str,
+        subtype: str | None = None,
+    ) -> cases.Sighting:
+        first = about.read(record.about).device
+        device, number = caller
+        return cases.Sighting(self._scope, name, record, token, device, number, now, outcome, subtype, first)
