@@ -185,9 +185,7 @@ async def test_the_line_of_a_request_names_the_key_and_never_shows_it(caplog):
         async with core(api_keys=[*KEYS, KEY]) as it:
             for key in (READER, KEY, "wrong-key-0123456789-abcdef"):
                 await it.call("GET", "/apiversion", headers=keyed(key))
-    lines = [
-        json.loads(record.getMessage()) for record in caplog.records if '"event": "request"' in record.getMessage()
-    ]
+    lines = [json.loads(record.getMessage()) for record in caplog.records if '"event":"request"' in record.getMessage()]
     assert [line["api_key"] for line in lines] == ["reader", f"sha256-{hashed(KEY)[7:15]}", None]
     assert READER not in caplog.text
     assert KEY not in caplog.text

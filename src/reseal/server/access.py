@@ -22,8 +22,10 @@ class Gate:
         self._keys = keys
         self._allow = re.compile(allow) if allow else None
         self._deny = re.compile(deny) if deny else None
-        self.before_a_key: Permit = NOTHING if keys else EVERYTHING
-        """The permit before a key has been checked. It never changes: a file of keys that becomes empty is refused."""
+        self._is_open = not keys
+        """Whether the service has no keys. It never changes: a file of keys that becomes empty is refused."""
+        self.before_a_key: Permit = EVERYTHING if self._is_open else NOTHING
+        """The permit before a key has been checked."""
 
     def check_address(self, request: Request) -> None:
         """Raise ``Problem`` 403 if the caller's address is denied, not allowed, or unknown."""
@@ -38,10 +40,12 @@ class Gate:
 
         Raises ``Problem`` 401 if keys are configured and the request does not present exactly one of them.
         """
-        key = await self._keys.find(_presented(request), own)
-        if key is None and (self._keys or own):
-            raise Problem(401, INVALID_KEY)
-        permit = EVERYTHING if key is None else key.permit
+        permit = EVERYTHING
+        if own or not self._is_open:
+            key = await self._keys.find(_presented(request), own)
+            if key is None:
+                raise Problem(401, INVALID_KEY)
+            permit = key.permit
         CURRENT.set(permit)
         request.trace.known, request.trace.caller = True, permit.name
         return permit

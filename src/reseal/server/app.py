@@ -43,6 +43,8 @@ from reseal.server.scoreboard import Scoreboard
 from reseal.server.tenants.directory import App, Directory
 
 _UNAVAILABLE = "Session store unavailable, try again"
+_Asked = tuple[str, str, bytes | None]
+"""Method, path and version of a request."""
 _MOST_ROUTES = 1024
 """Routes that are kept; only requests that were allowed add one."""
 
@@ -86,7 +88,7 @@ class Service:
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
         self._proxies = Proxies(settings.trusted_proxies)
         self._failures = FailureLimit(settings.failures_per_minute, self.clock)
-        self._routes: dict[tuple[str, str, str | None], Route] = {}
+        self._routes: dict[_Asked, Route] = {}
 
     async def open(self) -> None:
         """Open the store and make sure that there are keys."""
@@ -148,13 +150,13 @@ class Service:
 
     async def _answer(self, request: Request, receive: Any) -> Reply:
         self._gate.check_address(request)
-        asked = request.method, request.path, request.header(b"cdi-version")
+        asked = request.method, request.path, request.first.get(b"cdi-version")
         found = self._routes.get(asked)
         if found is None:
             path = self._below_base(request.path)
             if path.startswith(rpc.PREFIX):
                 return await self._answer_native(path, request, receive)
-            found = route(request.method, path, asked[2], self.settings.bounds)
+            found = route(request.method, path, request.header(b"cdi-version"), self.settings.bounds)
         own = await self.directory.api_keys_of(found.app_id) if found.keyed else None
         permit = None if own is None else await self._gate.check_key(request, own)
         operation = found.operation
@@ -203,7 +205,7 @@ class Service:
             raise unknown_tenant(found.app_id, found.tenant_id)
         return app
 
-    def _remember(self, asked: tuple[str, str, str | None], found: Route) -> None:
+    def _remember(self, asked: _Asked, found: Route) -> None:
         if len(self._routes) >= _MOST_ROUTES:
             self._routes.clear()
         self._routes[asked] = found

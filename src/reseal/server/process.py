@@ -38,7 +38,7 @@ from reseal.server.config import ServiceSettings
 from reseal.server.config_rules import is_loopback
 from reseal.server.crowd import Crowd, raise_limit, room_for_connections
 from reseal.server.http.connection import CROWD, REFUSED, TLS, StrictHttp
-from reseal.server.http.messages import send_reply, text_reply, values_of
+from reseal.server.http.messages import send_reply, text_reply
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
 
@@ -385,12 +385,12 @@ def _spare_the_collector() -> None:
 
 
 def _names_loopback(scope: Any) -> bool:
-    return _is_loopback_host("".join(values_of(b"host", scope["headers"])))
+    return _is_loopback_host(dict(scope["headers"]).get(b"host", b""))
 
 
 @lru_cache(maxsize=64)
-def _is_loopback_host(sent: str) -> bool:
-    host = sent.lower()
+def _is_loopback_host(sent: bytes) -> bool:
+    host = sent.decode("latin-1").strip().lower()
     bracketed, _, _ = host.partition("]")
     return is_loopback(bracketed[1:] if host.startswith("[") else host.rpartition(":")[0] or host)
 

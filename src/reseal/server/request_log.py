@@ -37,7 +37,7 @@ _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 
 def correlate(request: Request) -> str:
     """Use the caller's ``x-request-id`` if it is harmless; otherwise derive one from this process's random prefix."""
-    sent = request.header(b"x-request-id")
+    sent = request.header(b"x-request-id") if b"x-request-id" in request.first else None
     request.trace.correlation_id = sent if sent and _CORRELATION.fullmatch(sent) else f"{_PROCESS}{next(_NUMBERS):08x}"
     return request.trace.correlation_id
 

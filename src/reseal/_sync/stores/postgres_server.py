@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -98,7 +99,7 @@ class Link(psycopg.Connection[Row]):
     has_session: bool = False
     """Whether one session of the server is this connection's alone: its settings and prepared statements stay."""
     statement_timeout_ms: int = 0
-    queries: Mapping[str, bytes]
+    queries: Mapping[str, bytes] = MappingProxyType({name: text.encode() for name, text in QUERIES.items()})
     """As bytes, whose hash Python keeps: the driver looks each statement up by its text."""
     _cursor: Cursor[Row] | None = None
     """The one for all statements that give rows: to make one takes longer than to run it."""

@@ -83,7 +83,8 @@ class Exchange:
         self._held += len(piece)
         if self._held > HELD_BYTES:
             self._connection.transport.pause_reading()
-        self._notify()
+        if self._news is not None:
+            self._notify()
 
     def end(self) -> None:
         """Note that the body is whole."""
