@@ -1,6 +1,7 @@
 """A message reaches its endpoint and nothing else: checked addresses, no redirects, bounded time and size."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from contextlib import asynccontextmanager
@@ -86,6 +87,15 @@ async def test_the_message_is_posted_as_it_was_signed():
         "webhook-timestamp: 2",
         "webhook-signature: v1,abc=",
     }
+
+
+async def test_nothing_is_logged_of_the_url_and_no_cookie_is_sent_back(caplog):
+    server = Server(b"HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n")
+    async with running(server) as port:
+        with caplog.at_level(logging.DEBUG):
+            await attempt(f"http://127.0.0.1:{port}/canary-path?canary-query", times=2)
+    assert "canary" not in caplog.text
+    assert [head for head, _ in server.requests if "cookie" in head.lower()] == []
 
 
 async def test_a_connection_is_used_again_also_after_a_long_answer():

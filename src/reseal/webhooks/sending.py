@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Final
 
 import httpx
@@ -31,7 +32,8 @@ class HttpSender:
         self._endpoint = endpoint
         self._url = httpx.URL(endpoint.url)
         self._resolve = resolve or _resolve
-        self._client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=endpoint.timeout)
+        # a client would log URLs, whose path may be a secret, and keep cookies
+        self._transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(), trust_env=False)
 
     async def send(self, body: bytes, headers: Mapping[str, str], now: int) -> Answer:
         try:
@@ -43,7 +45,7 @@ class HttpSender:
             return Answer(problem=f"not reached ({type(error).__name__})")
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def _send(self, body: bytes, headers: Mapping[str, str], now: int) -> Answer:
         port = self._url.port or {"https": 443}.get(self._url.scheme, 80)
@@ -65,15 +67,12 @@ class HttpSender:
             "user-agent": "reseal-webhooks",
             "accept-encoding": "identity",
         }
-        async with self._client.stream(
-            "POST",
-            self._url.copy_with(host=address),
-            content=body,
-            headers=own | dict(headers),
-            extensions={"sni_hostname": self._url.raw_host.decode()},
-        ) as response:
+        url, options = self._url.copy_with(host=address), {"sni_hostname": self._url.raw_host.decode()}
+        request = httpx.Request("POST", url, content=body, headers=own | dict(headers), extensions=options)
+        response = await self._transport.handle_async_request(request)
+        async with aclosing(response):
             await _drop(response)
-            return Answer(response.status_code, retry_after(response.headers.get("retry-after"), now))
+        return Answer(response.status_code, retry_after(response.headers.get("retry-after"), now))
 
 
 async def _drop(response: httpx.Response) -> None:
