@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reseal.core.errors import ConfigurationError
 from reseal.core.model import Device
-from reseal.devices import about, labels
+from reseal.devices import about, labels, places
 from reseal.devices.kinds import DeviceKind, kind_of
 
 WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5"
@@ -85,6 +87,74 @@ def test_a_label_says_browser_and_system_or_what_was_sent(parsed_as, found, labe
     parsed_as(found)
     assert labels.label_of(FIREFOX) == label
     assert labels.label_of(None) == "Unknown device"
+
+
+class Reader:
+    """A database as the package reads it: it raises ``ValueError`` for what is no address."""
+
+    PLACES: ClassVar = {
+        "192.0.2.0": {"city": {"names": {"en": "Vienna", "de": "Wien"}}, "country": {"names": {"en": "Austria"}}},
+        "192.0.2.1": {"country": {"names": {"en": "Austria"}}},
+        "192.0.2.2": {"city": {"names": {"de": "Wien"}}, "country": "Austria"},
+        "192.0.2.3": {},
+        "192.0.2.4": "a database of something else",
+    }
+
+    def get(self, address):
+        if not address[0].isdigit():
+            raise ValueError(address)
+        return self.PLACES.get(address)
+
+
+@pytest.fixture
+def database(monkeypatch):
+    def opened(path):
+        if path == "absent.mmdb":
+            raise FileNotFoundError(path)
+        if path == "broken.mmdb":
+            raise Broken(path)
+        return Reader()
+
+    class Broken(RuntimeError):
+        pass
+
+    module = SimpleNamespace(open_database=opened, InvalidDatabaseError=Broken)
+    monkeypatch.setitem(sys.modules, "maxminddb", module)
+    places._reader.cache_clear()
+    yield "places.mmdb"
+    places._reader.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("192.0.2.0", "Vienna, Austria"),
+        ("192.0.2.0/24", "Vienna, Austria"),
+        ("::ffff:192.0.2.0", "Vienna, Austria"),
+        ("192.0.2.1", "Austria"),
+        ("192.0.2.2", None),
+        ("192.0.2.3", None),
+        ("192.0.2.4", None),
+        ("198.51.100.1", None),
+        ("unix:/run/app.sock", None),
+        (None, None),
+    ],
+)
+def test_an_address_has_the_place_that_the_database_names(database, address, place):
+    assert places.place_of(address, database) == place
+    assert places.place_of(address, None) is None
+
+
+@pytest.mark.parametrize("path", ["absent.mmdb", "broken.mmdb"])
+def test_a_database_that_cannot_be_read_is_named(database, path):
+    with pytest.raises(ConfigurationError, match=f"place_database: cannot be read: {path}"):
+        places.place_of("192.0.2.0", path)
+
+
+def test_without_the_package_the_extra_is_named(database, monkeypatch):
+    monkeypatch.setitem(sys.modules, "maxminddb", None)
+    with pytest.raises(ConfigurationError, match=r'pip install "reseal\[devices\]"'):
+        places.place_of("192.0.2.0", database)
 
 
 def test_of_an_unknown_client_nothing_is_kept():

@@ -70,7 +70,7 @@ async def test_an_entry_has_the_documented_members_and_no_secret(site: Site) -> 
     [table] = re.findall(r"^\| member \| meaning \|\n\|---\|---\|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     documented = {name for row in table.splitlines() for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
     assert documented == set(SessionInfo.__struct_fields__)
-    assert set(ShownDevice.__struct_fields__) == {"label", "kind", "address", "user_agent"}
+    assert set(ShownDevice.__struct_fields__) == {"label", "kind", "address", "user_agent", "place"}
     alice, other = await site.signed_in(jwt_payload={"role": "admin"}), await site.signed_in()
     await other.sign_out()
     shown = (await alice.get("/sessions")).text

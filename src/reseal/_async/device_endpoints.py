@@ -6,8 +6,9 @@ another one may look at that user's sessions, and change none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -20,11 +21,24 @@ from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
 from reseal.web.responses import WebResponse
 
+T = TypeVar("T")
 HANDLE: Final = "{handle}"
 """Stands in a path for the handle of a session."""
 _ENDED_NOTE: Final = "signed out from another device"
 _MINUTE: Final = 60_000
 _OK: Final = {"status": "OK"}
+
+
+def endpoints_of_devices(reseal: AsyncReseal, endpoint: Callable[..., T]) -> list[T]:
+    """Make the endpoints; their paths are those within the application."""
+    path, answers = reseal.settings.sessions_api_path, AsyncDeviceAnswers(reseal)
+    return [
+        endpoint("list_sessions", "GET", path, answers.list_sessions),
+        endpoint("sessions_element", "GET", f"{path}/element.js", answers.element),
+        endpoint("end_other_sessions", "POST", f"{path}/end-others", answers.end_others),
+        endpoint("end_session", "DELETE", f"{path}/{HANDLE}", answers.end_session),
+        endpoint("name_session", "PUT", f"{path}/{HANDLE}", answers.name_session, reads_body=True),
+    ]
 
 
 class _Name(msgspec.Struct):

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from reseal._async.device_endpoints import HANDLE, AsyncDeviceAnswers
+from reseal._async.device_endpoints import HANDLE, endpoints_of_devices
 from reseal._async.page_loads import continue_refresh
 from reseal._async.reseal import AsyncReseal
 from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable, TryRefreshToken
@@ -68,17 +68,7 @@ class AsyncEndpoints:
             AsyncEndpoint("sign_out", "POST", self._reseal.settings.signout_api_path, self.sign_out),
             AsyncEndpoint("jwks", "GET", JWKS_PATH, self.jwks),
             AsyncEndpoint("browser_sdk", "GET", BROWSER_PATH, self.browser_sdk),
-            *(self._of_devices() if self._reseal.settings.device_list else ()),
-        ]
-
-    def _of_devices(self) -> list[AsyncEndpoint]:
-        path, answers = self._reseal.settings.sessions_api_path, AsyncDeviceAnswers(self._reseal)
-        return [
-            AsyncEndpoint("list_sessions", "GET", path, answers.list_sessions),
-            AsyncEndpoint("sessions_element", "GET", f"{path}/element.js", answers.element),
-            AsyncEndpoint("end_other_sessions", "POST", f"{path}/end-others", answers.end_others),
-            AsyncEndpoint("end_session", "DELETE", f"{path}/{HANDLE}", answers.end_session),
-            AsyncEndpoint("name_session", "PUT", f"{path}/{HANDLE}", answers.name_session, reads_body=True),
+            *(endpoints_of_devices(self._reseal, AsyncEndpoint) if self._reseal.settings.device_list else ()),
         ]
 
     async def refresh(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from reseal._sync.device_endpoints import HANDLE, DeviceAnswers
+from reseal._sync.device_endpoints import HANDLE, endpoints_of_devices
 from reseal._sync.page_loads import continue_refresh
 from reseal._sync.reseal import Reseal
 from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable, TryRefreshToken
@@ -69,17 +69,7 @@ class Endpoints:
             Endpoint("sign_out", "POST", self._reseal.settings.signout_api_path, self.sign_out),
             Endpoint("jwks", "GET", JWKS_PATH, self.jwks),
             Endpoint("browser_sdk", "GET", BROWSER_PATH, self.browser_sdk),
-            *(self._of_devices() if self._reseal.settings.device_list else ()),
-        ]
-
-    def _of_devices(self) -> list[Endpoint]:
-        path, answers = self._reseal.settings.sessions_api_path, DeviceAnswers(self._reseal)
-        return [
-            Endpoint("list_sessions", "GET", path, answers.list_sessions),
-            Endpoint("sessions_element", "GET", f"{path}/element.js", answers.element),
-            Endpoint("end_other_sessions", "POST", f"{path}/end-others", answers.end_others),
-            Endpoint("end_session", "DELETE", f"{path}/{HANDLE}", answers.end_session),
-            Endpoint("name_session", "PUT", f"{path}/{HANDLE}", answers.name_session, reads_body=True),
+            *(endpoints_of_devices(self._reseal, Endpoint) if self._reseal.settings.device_list else ()),
         ]
 
     def refresh(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:

@@ -140,7 +140,8 @@ def listed(
     """Read the list of a user: live sessions, the one that was seen last first, and behind them the ended ones."""
     records = sorted(sessions.list_user(user_id), key=lambda record: -record.last_seen_at)
     over = sessions.list_ended(user_id, ended_within) if ended_within else ()
-    return (*(info.live(each, current) for each in records), *map(info.ended, over))
+    places = sessions.settings.place_database
+    return (*(info.live(each, current, places) for each in records), *(info.ended(each, places) for each in over))
 
 
 def _ms(argument: str, moment: datetime | None) -> int | None:

@@ -174,7 +174,7 @@
       const begun = `${texts.firstSeen} ${date.format(session.created_at)}`;
       const origin = first && first.label !== session.device.label ? ` ${texts.from} ${first.label}` : "";
       about.append(
-        make("div", { part: "detail" }, [`${texts.lastSeen} ${since(session.last_seen_at)}`, session.device.address].filter(Boolean).join(" · ")),
+        make("div", { part: "detail" }, [`${texts.lastSeen} ${since(session.last_seen_at)}`, session.device.place, session.device.address].filter(Boolean).join(" · ")),
         make("div", { part: "detail" }, begun + origin),
       );
       const label = session.name ?? session.device.label;

@@ -12,6 +12,7 @@ from reseal.core.model import Device, SessionRecord
 from reseal.devices import about
 from reseal.devices.kinds import DeviceKind, kind_of
 from reseal.devices.labels import label_of
+from reseal.devices.places import place_of
 
 
 class ShownDevice(msgspec.Struct, frozen=True):
@@ -23,11 +24,14 @@ class ShownDevice(msgspec.Struct, frozen=True):
     address: str | None
     """The address or its network, as far as ``client_details`` lets it be known."""
     user_agent: str | None
+    place: str | None = None
+    """``Vienna, Austria``, by ``place_database``."""
 
     @classmethod
-    def of(cls, device: Device) -> ShownDevice:
-        """Describe a client."""
-        return cls(label_of(device.user_agent), kind_of(device.user_agent), device.ip, device.user_agent)
+    def of(cls, device: Device, places: str | None = None) -> ShownDevice:
+        """Describe a client. ``places``: the database file of places, if there is one."""
+        address, agent = device
+        return cls(label_of(agent), kind_of(agent), address, agent, place_of(address, places))
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +64,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The same in the words of whoever ended it."""
 
 
-def live(record: SessionRecord, current: str | None) -> SessionInfo:
+def live(record: SessionRecord, current: str | None, places: str | None = None) -> SessionInfo:
     """Describe a live session; ``current`` is the handle of the session that asks."""
     members, kept = payload.decode(record.jwt_payload), about.read(record.about)
     actor = actor_of(members)
@@ -71,20 +75,20 @@ def live(record: SessionRecord, current: str | None) -> SessionInfo:
         created_at=record.created_at,
         last_seen_at=record.last_seen_at,
         expires_at=record.expires_at,
-        device=ShownDevice.of(record.device),
-        first_device=None if kept.device is None else ShownDevice.of(kept.device),
+        device=ShownDevice.of(record.device, places),
+        first_device=None if kept.device is None else ShownDevice.of(kept.device, places),
         authenticated_by=_methods(members.get("amr")),
         actor=actor and actor.user_id,
     )
 
 
-def ended(record: SessionRecord) -> SessionInfo:
+def ended(record: SessionRecord, places: str | None = None) -> SessionInfo:
     """Describe a session that is over."""
     reason = "expired" if record.end_reason is None else record.end_reason.value
     if record.end_reason is None and record.expires_at == record.absolute_expires_at:
         reason = "absolute_timeout"
     at = record.expires_at if record.ended_at is None else record.ended_at
-    return msgspec.structs.replace(live(record, None), ended_at=at, end_reason=reason, end_note=record.end_note)
+    return msgspec.structs.replace(live(record, None, places), ended_at=at, end_reason=reason, end_note=record.end_note)
 
 
 def _methods(claim: Any) -> tuple[str, ...]:

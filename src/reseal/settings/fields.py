@@ -330,6 +330,12 @@ class EmbeddedFields(SharedFields):
         "Whether there are ready-made routes for a list of devices, and new sessions keep the client that signed in.",
         where=PROFILE,
     )
+    place_database: str | None = key(
+        None,
+        Chapter.REQUESTS,
+        optional(rules.as_text),
+        "File in the format of MaxMind DB, by which lists of devices name places (extra `devices`).",
+    )
     ended_sessions_listed: float = key(
         10080,
         Chapter.REQUESTS,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
 from reseal.core import guessable
 from reseal.core.client_details import ClientDetails
@@ -14,6 +15,7 @@ from reseal.core.secret import Secret
 from reseal.settings.origins import cookie_domain, origin, path
 from reseal.settings.problems import InvalidValueError, shown
 
+E = TypeVar("E", bound=StrEnum)
 Rule = Callable[[object], object]
 """Returns the normal form of a value, or raises ``InvalidValueError``."""
 
@@ -205,43 +207,37 @@ def expired_status(value: object) -> int:
     return status
 
 
-def theft_response(value: object) -> TheftResponse:
-    names = tuple(member.value for member in TheftResponse)
-    if isinstance(value, str) and value in names:
-        return TheftResponse(value)
-    raise InvalidValueError(
-        f"must be one of {', '.join(names)}", "remove the key for the default of the rotation policy"
-    )
+def member(kind: type[E], why: str, advice: str) -> Callable[[object], E]:
+    """Take a member of an enumeration, or its value as text."""
 
+    def rule(value: object) -> E:
+        names = tuple(each.value for each in kind)
+        if isinstance(value, str) and value in names:
+            return kind(value)
+        raise InvalidValueError(why, _other_case(value, names) or advice)
 
-def rollback(value: object) -> Rollback:
-    names = tuple(member.value for member in Rollback)
-    if isinstance(value, str) and value in names:
-        return Rollback(value)
-    raise InvalidValueError("must be adopt or refuse", _other_case(value, names) or "adopt signs nobody out")
-
-
-def client_details(value: object) -> ClientDetails:
-    names = tuple(member.value for member in ClientDetails)
-    if isinstance(value, str) and value in names:
-        return ClientDetails(value)
-    raise InvalidValueError(
-        "must be full, truncated, no_address or none", _other_case(value, names) or "truncated keeps the network"
-    )
-
-
-def event_outbox(value: object) -> EventOutbox:
-    names = tuple(member.value for member in EventOutbox)
-    if isinstance(value, str) and value in names:
-        return EventOutbox(value)
-    if value is False:  # YAML 1.1 reads off as false
-        return EventOutbox.OFF
-    raise InvalidValueError("must be off, security or all", _other_case(value, names) or "security suits most")
+    return rule
 
 
 def _other_case(value: object, names: tuple[str, ...]) -> str | None:
     same = [name for name in names if isinstance(value, str) and name.lower() == value.strip().lower()]
     return f"write {same[0]}" if same else None
+
+
+def event_outbox(value: object) -> EventOutbox:
+    return EventOutbox.OFF if value is False else _event_outbox(value)  # YAML 1.1 reads off as false
+
+
+_event_outbox: Final = member(EventOutbox, "must be off, security or all", "security suits most")
+rollback: Final = member(Rollback, "must be adopt or refuse", "adopt signs nobody out")
+client_details: Final = member(
+    ClientDetails, "must be full, truncated, no_address or none", "truncated keeps the network"
+)
+theft_response: Final = member(
+    TheftResponse,
+    "must be one of report, revoke_session, revoke_user",
+    "remove the key for the default of the rotation policy",
+)
 
 
 identifier: Rule = matching(_NAME, "must be 1 to 64 characters of a-z, 0-9 and -", "choose a short lower-case name")
