@@ -44,6 +44,7 @@ async def use(store, name):
     await asyncio.gather(store.rotate(PUBLIC, step(name, 1)), store.rotate(PUBLIC, step("absent")))
     await store.list_user(PUBLIC, f"user of {name}", UserPlace(), 10)
     await store.end(PUBLIC, [name, "absent"], EndReason.REVOKED)
+    await store.list_ended(PUBLIC, f"user of {name}", 60_000, 10)
     await store.end_user(PUBLIC, f"user of {name}", EndReason.REVOKED)
     await store.purge(10)
     await store.backlog()

@@ -18,12 +18,15 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_protect
 
-from reseal.core.model import SessionRecord
+from reseal.devices import SessionInfo
 from reseal.django.models import UserSession
 from reseal.django.sessions import get_reseal, id_of
 
 _HANDLE: Final = "handle"
 _WHO: Final = "user"
+_SHOWN: Final = 7 * 24 * 3600 * 1000
+"""For how long sessions that ended are shown, in ms."""
+_NOTE: Final = "ended by an administrator"
 
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class _Row(NamedTuple):
     last_seen: datetime
     ends: datetime
     is_own: bool
+    why: str
 
 
 @admin.register(UserSession)
@@ -59,28 +63,31 @@ class UserSessionAdmin(_ModelAdmin):
             raise PermissionDenied
         who = request.GET.get(_WHO, "").strip()
         user_id, label = _user(who) if who else ("", "")
-        records = get_reseal().sessions.backend.list_user(user_id) if user_id else ()
+        own = getattr(getattr(request, "session", None), "handle", None)
+        listed = get_reseal().sessions.list_sessions(user_id, current=own, ended_within=_SHOWN) if user_id else ()
+        live = [each for each in listed if each.ended_at is None]
         if request.method == "POST":
-            self._end(request, label, records)
+            self._end(request, label, live)
             return HttpResponseRedirect(f"{request.path}?{urlencode({_WHO: who})}")
         context = {
             **self.admin_site.each_context(request),
             "title": f"Sessions of {label}" if who else "Sessions of a user",
             "opts": self.opts,
             "who": who,
-            "rows": _rows(records, getattr(request, "session", None)),
+            "rows": [_row(each) for each in live],
+            "ended": [_row(each) for each in listed if each.ended_at is not None],
             "may_end": self.has_delete_permission(request),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "reseal/sessions.html", context)
 
-    def _end(self, request: HttpRequest, label: str, records: Iterable[SessionRecord]) -> None:
+    def _end(self, request: HttpRequest, label: str, live: Iterable[SessionInfo]) -> None:
         """End the session of the button that was pressed, or all of them; only sessions that the page shows."""
         if not self.has_delete_permission(request):
             raise PermissionDenied
         wanted = request.POST.get(_HANDLE)
-        handles = [record.handle for record in records if wanted in {None, record.handle}]
-        ended = get_reseal().sessions.revoke_multiple_sessions(handles)
+        handles = [each.handle for each in live if wanted in {None, each.handle}]
+        ended = get_reseal().sessions.revoke_multiple_sessions(handles, note=_NOTE)
         for handle in ended:
             LogEntry.objects.create(
                 user_id=request.user.pk,
@@ -105,20 +112,17 @@ def _user(text: str) -> tuple[str, str]:
     return (text, text) if found is None else (id_of(found), found.get_username())
 
 
-def _rows(records: Iterable[SessionRecord], session: Any) -> list[_Row]:
-    own = getattr(session, "handle", None)
-    return [
-        _Row(
-            record.handle,
-            record.device.user_agent or "unknown",
-            record.device.ip or "unknown",
-            _moment(record.created_at),
-            _moment(record.last_seen_at),
-            _moment(record.expires_at),
-            record.handle == own,
-        )
-        for record in records
-    ]
+def _row(info: SessionInfo) -> _Row:
+    return _Row(
+        info.handle,
+        info.device.label if info.name is None else f"{info.name} ({info.device.label})",
+        info.device.address or "unknown",
+        _moment(info.created_at),
+        _moment(info.last_seen_at),
+        _moment(info.expires_at if info.ended_at is None else info.ended_at),
+        info.current,
+        info.end_note or info.end_reason or "",
+    )
 
 
 def _moment(ms: int) -> datetime:

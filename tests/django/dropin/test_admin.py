@@ -83,6 +83,9 @@ def test_it_ends_one_session_or_all(signed_in, people, reseal, carols):
     assert "1 session was ended." in answer.content.decode()
     remaining = reseal.sessions.get_all_session_handles_for_user(str(people["carol"].pk))
     assert remaining == carols[1:]
+    page = shown(client, "<b>carol").content.decode()
+    assert page.count("ended by an administrator") == 1
+    assert f'value="{carols[0]}"' not in page
     client.post(f"{PAGE}?user={people['carol'].pk}")
     assert reseal.sessions.get_all_session_handles_for_user(str(people["carol"].pk)) == ()
     assert {entry.object_id for entry in log()} == set(carols)
