@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ParamSpec, TypeVar
 
 from reseal._async.forwarding_cases import AsyncForwardingCases
-from reseal._async.ports import AsyncSessions, AsyncStore
+from reseal._async.ports import AsyncAuditStore, AsyncSessions, AsyncStore
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
@@ -32,6 +32,10 @@ class AsyncForwardingStore(AsyncForwardingCases):
 
     def __init__(self, inner: AsyncStore) -> None:
         self.inner = inner
+
+    @property
+    def audit(self) -> AsyncAuditStore:
+        return self.inner.audit
 
     async def _call(
         self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ParamSpec, TypeVar
 
 from reseal._sync.forwarding_cases import ForwardingCases
-from reseal._sync.ports import Sessions, Store
+from reseal._sync.ports import AuditStore, Sessions, Store
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
@@ -33,6 +33,10 @@ class ForwardingStore(ForwardingCases):
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner
+
+    @property
+    def audit(self) -> AuditStore:
+        return self.inner.audit
 
     def _call(
         self, method: str, scope: Scope | None, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs

@@ -21,14 +21,7 @@ from reseal.settings.fields import EmbeddedFields, defaults, rows
 from reseal.settings.foreign import advice_for
 from reseal.settings.origins import is_loopback
 from reseal.settings.rules import HOUR, MINUTE, POSTGRESQL_SCHEMES, SECOND
-from reseal.settings.sources import (
-    CONFIG_VARIABLE,
-    Layer,
-    environment_layer,
-    mapping_layer,
-    read_yaml,
-    vocabulary,
-)
+from reseal.settings.sources import CONFIG_VARIABLE, Layer, environment_layer, mapping_layer, read_yaml, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

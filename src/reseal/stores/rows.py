@@ -7,16 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from reseal.core import outbox, purging
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import (
-    Device,
-    EndReason,
-    NewSession,
-    Rotation,
-    Scope,
-    SessionRecord,
-    StoredTenant,
-    TenantChanges,
-)
+from reseal.core.model import Device, EndReason, NewSession, Rotation, Scope, SessionRecord, StoredTenant, TenantChanges
 from reseal.core.outbox import Reports
 from reseal.core.selection import Before, Place, UserPlace
 

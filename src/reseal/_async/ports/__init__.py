@@ -1,5 +1,6 @@
 """The ports: what stores promise, and what sessions promise to the frameworks."""
 
+from reseal._async.ports.audit import AsyncAuditStore
 from reseal._async.ports.cases import AsyncCaseStore
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
@@ -9,6 +10,7 @@ from reseal._async.ports.stores import AsyncSessionStore, AsyncStore
 from reseal._async.ports.tenants import AsyncTenantStore
 
 __all__ = [
+    "AsyncAuditStore",
     "AsyncCaseStore",
     "AsyncEventStore",
     "AsyncKeyStore",

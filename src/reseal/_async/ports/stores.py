@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from reseal._async.ports.audit import AsyncAuditStore
 from reseal._async.ports.cases import AsyncCaseStore
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
@@ -105,7 +106,11 @@ class AsyncSessionStore(AsyncEventStore, Protocol):
 
 
 class AsyncStore(AsyncSessionStore, AsyncKeyStore, AsyncTenantStore, AsyncNoteStore, AsyncCaseStore, Protocol):
-    """A whole store: sessions, keys, tenants, notes and theft cases, and the life of what keeps them."""
+    """A whole store: sessions, keys, tenants, notes, theft cases, the audit trail, and the life of what keeps them."""
+
+    @property
+    def audit(self) -> AsyncAuditStore:
+        """The audit trail, usable while the store is open."""
 
     async def open(self) -> None:
         """Get ready: connect, check durability, bring the schema up to date.

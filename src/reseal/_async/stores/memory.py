@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from reseal._async.stores.memory_audit import AsyncMemoryAudit
 from reseal._async.stores.memory_cases import AsyncMemoryCases
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.errors import ConfigurationError
@@ -25,15 +26,7 @@ from reseal.core.model import (
     TenantChanges,
 )
 from reseal.core.notes import Note
-from reseal.core.outbox import (
-    ID_BYTES,
-    RETENTION,
-    EventPage,
-    Occurrence,
-    PurgedEvents,
-    Reports,
-    Retention,
-)
+from reseal.core.outbox import ID_BYTES, RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
@@ -66,6 +59,7 @@ class AsyncMemoryStore(AsyncMemoryCases):
         self._gone: dict[Scope, int] = {}
         self._events = EventQueue()
         self._notes: dict[str, Note] = {}
+        self.audit = AsyncMemoryAudit(self._lock)
         self._revision = 1
 
     async def open(self) -> None:
@@ -199,12 +193,8 @@ class AsyncMemoryStore(AsyncMemoryCases):
             keys = [(app_id, key) for app_id, its in self._keys.items() for key in its.values()]
             self._events.redate(now)
             self._redate_cases(now)
-            return Repaired(
-                before,
-                now,
-                sum(self._redate(*session, now) for session in sessions),
-                sum(self._redate_key(*key, now) for key in keys),
-            )
+            redated = sum(self._redate(*session, now) for session in sessions)
+            return Repaired(before, now, redated, sum(self._redate_key(*key, now) for key in keys))
 
     async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
         with self._lock:

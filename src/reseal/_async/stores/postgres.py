@@ -12,6 +12,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from reseal._async.stores.batched_reads import AsyncBatchedReads
 from reseal._async.stores.batched_writes import AsyncBatchedWrites
 from reseal._async.stores.batching import Batches
+from reseal._async.stores.postgres_audit import AsyncPostgresAudit
 from reseal._async.stores.postgres_cases import AsyncPostgresCases
 from reseal._async.stores.postgres_events import AsyncPostgresEvents
 from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
@@ -76,6 +77,7 @@ class AsyncPostgresStore(AsyncPostgresCases):
         )
         self._time = ServerTime(clock)
         self._events = AsyncPostgresEvents(self._server, self._timed)
+        self.audit = AsyncPostgresAudit(self._server)
         self._writes = AsyncBatchedWrites(self._fetch, _is_of_one_row, self._time.see)
         self._gets: Batches[Key, Found] = Batches(AsyncBatchedReads(self._fetch, self._time.see).get)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)

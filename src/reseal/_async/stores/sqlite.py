@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from reseal._async.stores.sqlite_audit import AsyncSQLiteAudit
 from reseal._async.stores.sqlite_cases import AsyncSQLiteCases
 from reseal._async.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
@@ -54,6 +55,7 @@ class AsyncSQLiteStore(AsyncSQLiteCases):
         self._lister: WorkerThread | None = None
         self._lock: IO[bytes] | None = None
         self._identity: Identity | None = None
+        self.audit = AsyncSQLiteAudit(self._write, self._read)
 
     async def open(self) -> None:
         await self._leave()  # if it is opened a second time, for example by a lifespan after an import

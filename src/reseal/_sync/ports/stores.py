@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from reseal._sync.ports.audit import AuditStore
 from reseal._sync.ports.cases import CaseStore
 from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
@@ -106,7 +107,11 @@ class SessionStore(EventStore, Protocol):
 
 
 class Store(SessionStore, KeyStore, TenantStore, NoteStore, CaseStore, Protocol):
-    """A whole store: sessions, keys, tenants, notes and theft cases, and the life of what keeps them."""
+    """A whole store: sessions, keys, tenants, notes, theft cases, the audit trail, and the life of what keeps them."""
+
+    @property
+    def audit(self) -> AuditStore:
+        """The audit trail, usable while the store is open."""
 
     def open(self) -> None:
         """Get ready: connect, check durability, bring the schema up to date.

@@ -13,6 +13,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from reseal._sync.stores.batched_reads import BatchedReads
 from reseal._sync.stores.batched_writes import BatchedWrites
 from reseal._sync.stores.batching import Batches
+from reseal._sync.stores.postgres_audit import PostgresAudit
 from reseal._sync.stores.postgres_cases import PostgresCases
 from reseal._sync.stores.postgres_events import PostgresEvents
 from reseal._sync.stores.postgres_server import Link, Server, Row
@@ -77,6 +78,7 @@ class PostgresStore(PostgresCases):
         )
         self._time = ServerTime(clock)
         self._events = PostgresEvents(self._server, self._timed)
+        self.audit = PostgresAudit(self._server)
         self._writes = BatchedWrites(self._fetch, _is_of_one_row, self._time.see)
         self._gets: Batches[Key, Found] = Batches(BatchedReads(self._fetch, self._time.see).get)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from reseal._sync.stores.sqlite_audit import SQLiteAudit
 from reseal._sync.stores.sqlite_cases import SQLiteCases
 from reseal._sync.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
@@ -55,6 +56,7 @@ class SQLiteStore(SQLiteCases):
         self._lister: WorkerThread | None = None
         self._lock: IO[bytes] | None = None
         self._identity: Identity | None = None
+        self.audit = SQLiteAudit(self._write, self._read)
 
     def open(self) -> None:
         self._leave()  # if it is opened a second time, for example by a lifespan after an import

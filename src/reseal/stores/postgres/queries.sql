@@ -665,3 +665,21 @@ RETURNING 1
 
 -- name: redate_cases
 UPDATE reseal_case SET opened_at = %(now)s WHERE opened_at > %(now)s
+
+-- name: append_audit
+INSERT INTO reseal_audit (seq, entry, hash)
+SELECT w.seq, w.entry, w.hash
+FROM unnest(%(seqs)s::bigint[], %(entries)s::text[], %(hashes)s::bytea[]) AS w (seq, entry, hash)
+WHERE %(after)s::bigint = (SELECT coalesce(max(seq), 0) FROM reseal_audit)
+RETURNING 1
+
+-- name: last_audit
+SELECT seq, entry, hash FROM reseal_audit ORDER BY seq DESC LIMIT 1
+
+-- name: audit
+SELECT seq, entry, hash FROM reseal_audit WHERE seq > %(after)s::bigint ORDER BY seq LIMIT %(limit)s
+
+-- name: remove_audit
+DELETE FROM reseal_audit
+WHERE seq IN (SELECT seq FROM reseal_audit WHERE seq < %(seq)s::bigint ORDER BY seq LIMIT %(limit)s)
+RETURNING 1

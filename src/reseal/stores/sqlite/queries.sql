@@ -316,3 +316,15 @@ WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ope
 
 -- name: redate_cases
 UPDATE theft_case SET opened_at = :now WHERE opened_at > :now
+
+-- name: append_audit
+INSERT INTO audit (seq, entry, hash) VALUES (?, ?, ?)
+
+-- name: last_audit
+SELECT seq, entry, hash FROM audit ORDER BY seq DESC LIMIT 1
+
+-- name: audit
+SELECT seq, entry, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- name: remove_audit
+DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq < ? ORDER BY seq LIMIT ?)

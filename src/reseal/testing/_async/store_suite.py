@@ -16,6 +16,7 @@ recorded; and after a repair every process takes the recorded time, which may be
 
 from __future__ import annotations
 
+from reseal.testing._async.store_suites.audit import AsyncAuditSuite
 from reseal.testing._async.store_suites.cases import AsyncCaseSuite
 from reseal.testing._async.store_suites.claims import AsyncClaimSuite
 from reseal.testing._async.store_suites.devices import AsyncDeviceSuite
@@ -51,5 +52,6 @@ class AsyncStoreSuite(
     AsyncEventSuite,
     AsyncNoteSuite,
     AsyncCaseSuite,
+    AsyncAuditSuite,
 ):
     """The tests of all groups."""

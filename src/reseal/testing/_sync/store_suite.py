@@ -17,6 +17,7 @@ recorded; and after a repair every process takes the recorded time, which may be
 
 from __future__ import annotations
 
+from reseal.testing._sync.store_suites.audit import AuditSuite
 from reseal.testing._sync.store_suites.cases import CaseSuite
 from reseal.testing._sync.store_suites.claims import ClaimSuite
 from reseal.testing._sync.store_suites.devices import DeviceSuite
@@ -52,5 +53,6 @@ class StoreSuite(
     EventSuite,
     NoteSuite,
     CaseSuite,
+    AuditSuite,
 ):
     """The tests of all groups."""
