@@ -130,7 +130,12 @@ export interface SessionEvents {
   /** The session ended on request of this tab. */
   SIGN_OUT: { userId: string | undefined };
   /** A session known to this tab is over; emitted once, however many calls were waiting. */
-  SESSION_EXPIRED: { userId: string | undefined; reason: SessionEndReason; serverReason: string | undefined };
+  SESSION_EXPIRED: {
+    userId: string | undefined;
+    reason: SessionEndReason;
+    serverReason: string | undefined;
+    serverNote: string | undefined;
+  };
   /** Another tab signed out, or was refused. `SESSION_EXPIRED` follows. */
   SESSION_ENDED_ELSEWHERE: { userId: string | undefined };
   /** The server detected two users of the refresh token. `SESSION_EXPIRED` follows. */
@@ -143,8 +148,8 @@ export type SessionEventName = keyof SessionEvents;
 export type SessionListener<E extends SessionEventName> = (detail: SessionEvents[E]) => void;
 
 /**
- * `refused`: by the server, which may state a reason (`serverReason`, for example `user_revoked`); `token-theft`: see
- * `TOKEN_THEFT`; `elsewhere`: see `SESSION_ENDED_ELSEWHERE`.
+ * `refused`: by the server, which may state a reason (`serverReason`, for example `user_revoked`), and the application's own words
+ * for it (`serverNote`); `token-theft`: see `TOKEN_THEFT`; `elsewhere`: see `SESSION_ENDED_ELSEWHERE`.
  */
 export type SessionEndReason = "refused" | "token-theft" | "elsewhere";
 

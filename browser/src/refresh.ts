@@ -145,7 +145,7 @@ export function createRefresher(parts: Parts): Refresher {
   }
 
   async function refused(response: Response, start: Snapshot): Promise<RefreshOutcome | undefined> {
-    const { message, reason } = await refusalOf(response);
+    const { message, reason, note } = await refusalOf(response);
     const isTheft = message === "token theft detected" || reason === "theft"; // Who came second, and later the other one.
     const isCleared = isTheft || response.headers.get("front-token") === "remove";
     // What another tab has stored may be on its way, and would be overwritten by the end.
@@ -155,7 +155,7 @@ export function createRefresher(parts: Parts): Refresher {
     // with the removal of cookies, which may have been there before or after the new ones.
     if (hasChanged(start, now) && (start.token || !isCleared)) return outcomeOf(now);
     if (isAnotherSession(start, now) && hasChanged(start, now)) return undefined;
-    session.expired(isTheft ? "token-theft" : "refused", typeof reason === "string" ? reason : undefined);
+    session.expired(isTheft ? "token-theft" : "refused", textOf(reason), textOf(note));
     return "ended";
   }
 
@@ -172,8 +172,12 @@ function outcomeOf(now: Snapshot): RefreshOutcome {
   return now.status === "none" ? "ended" : "refreshed";
 }
 
+function textOf(said: unknown): string | undefined {
+  return typeof said === "string" ? said : undefined;
+}
+
 /** What a refusal says; nothing if its body is not that of a refusal. */
-async function refusalOf(response: Response): Promise<{ message?: unknown; reason?: unknown }> {
+async function refusalOf(response: Response): Promise<{ message?: unknown; reason?: unknown; note?: unknown }> {
   try {
     return Object(await response.json());
   } catch {

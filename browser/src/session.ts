@@ -22,7 +22,7 @@ export interface Session {
   /** The session ended on request. */
   signedOut(): void;
   /** The session ended for any other reason. */
-  expired(reason: SessionEndReason, serverReason?: string): void;
+  expired(reason: SessionEndReason, serverReason?: string, serverNote?: string): void;
 }
 
 interface Parts {
@@ -79,13 +79,13 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     announce();
   }
 
-  function expired(reason: SessionEndReason, serverReason?: string): void {
+  function expired(reason: SessionEndReason, serverReason?: string, serverNote?: string): void {
     const isOurs = reason !== "elsewhere";
     if (isOurs) tokens.clear(); // Otherwise the other tab has, and may hold those of a new session.
     const last = forget();
     if (reason === "token-theft") events.emit("TOKEN_THEFT", { userId: last?.userId });
     if (last && !isOurs) events.emit("SESSION_ENDED_ELSEWHERE", last);
-    if (last) events.emit("SESSION_EXPIRED", { ...last, reason, serverReason });
+    if (last) events.emit("SESSION_EXPIRED", { ...last, reason, serverReason, serverNote });
     if (isOurs) announce();
   }
 

@@ -155,7 +155,7 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
 
   function ended(): Response {
     const message = end?.reason === "token-theft" ? "token theft detected" : "unauthorised";
-    return json({ message, reason: end?.serverReason }, sessionExpiredStatus, "remove");
+    return json({ message, reason: end?.serverReason, note: end?.serverNote }, sessionExpiredStatus, "remove");
   }
 
   return respond;

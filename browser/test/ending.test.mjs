@@ -14,7 +14,7 @@ test("a refused refresh ends the session: one event, the original answers, clear
     assert.deepEqual(await response.json(), { message: "try refresh token" });
   }
   assert.equal(world.server.refreshes, 1);
-  const end = { userId: "ada", reason: "refused", serverReason: undefined };
+  const end = { userId: "ada", reason: "refused", serverReason: undefined, serverNote: undefined };
   assert.deepEqual(tab.told, [["SESSION_EXPIRED", end]]);
   assert.equal(await tab.doesSessionExist(), false);
   assert.equal(tab.getUserId(), undefined);
@@ -50,7 +50,7 @@ test("theft is told by its own event, and the end of the session after it", asyn
   assert.deepEqual(responses.map(({ status }) => status), [401, 401]);
   assert.deepEqual(tab.told, [
     ["TOKEN_THEFT", { userId: "ada" }],
-    ["SESSION_EXPIRED", { userId: "ada", reason: "token-theft", serverReason: undefined }],
+    ["SESSION_EXPIRED", { userId: "ada", reason: "token-theft", serverReason: undefined, serverNote: undefined }],
   ]);
   assert.equal(await tab.doesSessionExist(), false);
 });
@@ -69,7 +69,18 @@ test("the server's reason for the end is passed on, whatever it is, if it is a t
     const tab = await world.expiredTab();
     world.server.refreshScript = [() => world.server.refuse("unauthorised", { "front-token": "remove" }, said)];
     await world.settle(tab.fetch("/a"));
-    assert.deepEqual(tab.told, [["SESSION_EXPIRED", { userId: "ada", reason: "refused", serverReason: told }]]);
+    assert.deepEqual(tab.told, [["SESSION_EXPIRED", { userId: "ada", reason: "refused", serverReason: told, serverNote: undefined }]]);
+  }
+});
+
+test("the application's own words for the end are passed on beside the reason", async () => {
+  for (const [said, told] of [["you signed in on another phone", "you signed in on another phone"], [7, undefined]]) {
+    const world = new World();
+    const tab = await world.expiredTab();
+    world.server.refreshScript = [() => json({ message: "unauthorised", reason: "revoked", note: said }, 401, { "front-token": "remove" })];
+    await world.settle(tab.fetch("/a"));
+    const end = { userId: "ada", reason: "refused", serverReason: "revoked", serverNote: told };
+    assert.deepEqual(tab.told, [["SESSION_EXPIRED", end]]);
   }
 });
 

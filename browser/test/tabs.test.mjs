@@ -5,7 +5,7 @@ import { json, StorageArea, World } from "./world.mjs";
 
 const ELSEWHERE = [
   ["SESSION_ENDED_ELSEWHERE", { userId: "ada" }],
-  ["SESSION_EXPIRED", { userId: "ada", reason: "elsewhere", serverReason: undefined }],
+  ["SESSION_EXPIRED", { userId: "ada", reason: "elsewhere", serverReason: undefined, serverNote: undefined }],
 ];
 
 const HEADER = { tokenTransferMethod: "header" };

@@ -12,7 +12,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenContext, OpenSite
 from tests.browser.line import PATIENCE
-from tests.browser.site import Site, tokens
+from tests.browser.site import Site, open_tab, tokens
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 expect.set_options(timeout=PATIENCE * 1000)
@@ -184,3 +184,14 @@ async def test_a_page_restyles_and_rewords_it(site: Site, open_account: Any) -> 
         }"""
     )
     assert color == ["rgb(1, 2, 3)", "rgb(4, 5, 6)"]
+
+
+async def test_the_browser_sdk_passes_the_words_of_the_end_on(site: Site, open_context: OpenContext) -> None:
+    tab = await open_tab(await open_context(), site)
+    handle = await tab.sign_in()
+    await tab.page.evaluate('session.on("SESSION_EXPIRED", (detail) => (window.said = detail)); 0')
+    await site.reseal.sessions.revoke_session_using_session_handle(handle, note="you reported a lost phone")
+    site.expire()
+    assert (await tab.call())["status"] == 401
+    said = await tab.page.evaluate("said")
+    assert (said["serverReason"], said["serverNote"]) == ("revoked", "you reported a lost phone")

@@ -139,6 +139,7 @@ export interface SessionEvents {
         userId: string | undefined;
         reason: SessionEndReason;
         serverReason: string | undefined;
+        serverNote: string | undefined;
     };
     /** Another tab signed out, or was refused. `SESSION_EXPIRED` follows. */
     SESSION_ENDED_ELSEWHERE: {
@@ -156,8 +157,8 @@ export interface SessionEvents {
 export type SessionEventName = keyof SessionEvents;
 export type SessionListener<E extends SessionEventName> = (detail: SessionEvents[E]) => void;
 /**
- * `refused`: by the server, which may state a reason (`serverReason`, for example `user_revoked`); `token-theft`: see
- * `TOKEN_THEFT`; `elsewhere`: see `SESSION_ENDED_ELSEWHERE`.
+ * `refused`: by the server, which may state a reason (`serverReason`, for example `user_revoked`), and the application's own words
+ * for it (`serverNote`); `token-theft`: see `TOKEN_THEFT`; `elsewhere`: see `SESSION_ENDED_ELSEWHERE`.
  */
 export type SessionEndReason = "refused" | "token-theft" | "elsewhere";
 /** Everything the client takes from its host: time, randomness, network, storage and tabs. */
