@@ -20,6 +20,7 @@ import msgspec
 from reseal._async.not_before import Ended
 from reseal.cdi.paths import PROBES, ROUTES, Access, Operation
 from reseal.cdi.versions import Version
+from reseal.core.cases import Case
 from reseal.core.errors import Refusal
 from reseal.core.model import SessionRecord
 from reseal.rpc import calls
@@ -273,6 +274,10 @@ NATIVE_REPLIES: dict[str, Any] = {
     "revoke_user": list[str],
     "end_before": Ended,
     "rotate_keys": str,
+    "list_cases": list[Case],
+    "read_case": Case | None,
+    "close_case": Case | None,
+    "erase_cases": int,
     "jwks": dict[str, list[dict[str, str]]],
 }
 """The result types of native calls."""

@@ -122,6 +122,10 @@ class _LoopSessions:
     end_before = _in_loop(AsyncSessions.end_before)
     read_events = _in_loop(AsyncSessions.read_events)
     acknowledge_events = _in_loop(AsyncSessions.acknowledge_events)
+    list_cases = _in_loop(AsyncSessions.list_cases)
+    read_case = _in_loop(AsyncSessions.read_case)
+    close_case = _in_loop(AsyncSessions.close_case)
+    erase_cases = _in_loop(AsyncSessions.erase_cases)
 
 
 class _LoopRequests(Generic[R_contra]):

@@ -52,8 +52,8 @@ def marked(call: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-async def handle(handler: Handler, event: Event) -> None:
-    """Have an event handled."""
+async def handle(handler: Callable[[T], Awaitable[object] | None], event: T) -> None:
+    """Have an event, or a case, handled."""
     handled = handler(event)
     if inspect.isawaitable(handled):
         await handled

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
 
+TURNS: Final = 360
+"""Steps of the purger, of which there is one every ten seconds at most, between two looks for old cases."""
+
 
 class AsyncCaseFiles:
     """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
@@ -26,6 +29,7 @@ class AsyncCaseFiles:
         self._store = store
         self._policy = policy
         self._kept = kept
+        self._turn = 0
 
     async def extend(self, seen: Sighting, *, only_known: bool = False) -> None:
         """Open a case for a sighting, or add it to the case of its session. Raises ``StoreUnavailable``.
@@ -61,6 +65,12 @@ class AsyncCaseFiles:
     async def forget(self, now: int) -> None:
         """Remove the cases that are not kept any longer."""
         await self._store.remove_cases(self._scope, now - self._kept)
+
+    async def forget_at_times(self) -> None:
+        """Do so once in :data:`TURNS` calls, from the first on."""
+        self._turn += 1
+        if self._turn % TURNS == 1:
+            await self.forget((await self._store.times()).now)
 
     async def _change(
         self, case_id: str, change: Callable[[Case | None], Case | None]

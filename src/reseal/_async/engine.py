@@ -15,6 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal._async import not_before
+from reseal._async.case_calls import AsyncCaseCalls
+from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
@@ -47,7 +49,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class AsyncEngine:
+class AsyncEngine(AsyncCaseCalls):
     """The sessions of one app and tenant. Use as ``async with AsyncEngine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -71,6 +73,8 @@ class AsyncEngine:
         self._emitters = not_before.emitters(self._clock, on_event, settings.event_outbox)
         self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event, settings.event_outbox)
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
+        kept = settings.theft_cases_ms
+        self._case_files = AsyncCaseFiles(settings.scope, store, settings.policy, kept)
         self._families = AsyncTokenFamilies(
             settings.scope,
             store,
@@ -80,11 +84,12 @@ class AsyncEngine:
             random,
             emitter,
             keeps_device=settings.device_list,
+            case_files=self._case_files if kept else None,
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._token_limit = access_token_limit(settings)
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        self._purger = AsyncPurger(store, self._clock)
+        self._purger = AsyncPurger(store, self._clock, self._case_files if kept else None)
 
     async def __aenter__(self) -> Self:
         await self.open()

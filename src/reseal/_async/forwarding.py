@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ParamSpec, TypeVar
 
-from reseal._async.forwarding_cases import AsyncForwardingCases
+from reseal._async.forwarding_cases import AsyncForwardingCaseCalls, AsyncForwardingCases
 from reseal._async.ports import AsyncAuditStore, AsyncSessions, AsyncStore
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
@@ -141,7 +141,7 @@ class AsyncForwardingStore(AsyncForwardingCases):
         return await self._call("remove_keys", None, self.inner.remove_keys, app_id, kids)
 
 
-class AsyncForwardingSessions:
+class AsyncForwardingSessions(AsyncForwardingCaseCalls):
     """Sessions on top of ``inner``. Override the methods concerned."""
 
     def __init__(self, inner: AsyncSessions) -> None:

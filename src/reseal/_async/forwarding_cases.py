@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import ParamSpec, TypeVar
 
-    from reseal._async.ports import AsyncStore
-    from reseal.core.cases import CaseFilter, CasePlace, StoredCase
+    from reseal._async.ports import AsyncSessions, AsyncStore
+    from reseal.core.cases import Case, CaseFilter, CasePlace, StoredCase
     from reseal.core.model import Scope
 
     T = TypeVar("T")
@@ -37,3 +37,22 @@ class AsyncForwardingCases:
 
     async def remove_cases(self, scope: Scope, until: int, user_id: str | None = None) -> int:
         return await self._call("remove_cases", scope, self.inner.remove_cases, scope, until, user_id)
+
+
+class AsyncForwardingCaseCalls:
+    """A part of sessions on top of others."""
+
+    if TYPE_CHECKING:
+        inner: AsyncSessions
+
+    async def list_cases(self, which: CaseFilter, after: CasePlace, limit: int) -> tuple[Case, ...]:
+        return await self.inner.list_cases(which, after, limit)
+
+    async def read_case(self, case_id: str) -> Case | None:
+        return await self.inner.read_case(case_id)
+
+    async def close_case(self, case_id: str, note: str, by: str) -> Case | None:
+        return await self.inner.close_case(case_id, note, by)
+
+    async def erase_cases(self, user_id: str) -> int:
+        return await self.inner.erase_cases(user_id)

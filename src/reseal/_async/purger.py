@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.ports import AsyncEventStore, AsyncSessionStore
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
@@ -21,9 +22,10 @@ CALLS: Final = 100
 class AsyncPurger:
     """The purging of one engine."""
 
-    def __init__(self, store: AsyncSessionStore, clock: Clock) -> None:
+    def __init__(self, store: AsyncSessionStore, clock: Clock, case_files: AsyncCaseFiles | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._case_files = case_files
         self._at = 0
         self._calls = 0
         self._is_behind = False
@@ -39,6 +41,8 @@ class AsyncPurger:
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
             self._is_behind = (await self._store.purge(ROWS)).looked_at >= ROWS
             self._is_behind |= await purge_events(self._store)
+            if self._case_files is not None:
+                await self._case_files.forget_at_times()
 
 
 async def purge_events(store: AsyncEventStore) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 
 from reseal._async import not_before, paging
 from reseal._async.remote_calls import AsyncCalls, KeyRefused
+from reseal._async.remote_cases import AsyncRemoteCases
 from reseal._async.remote_hosts import AsyncFailover
 from reseal._async.remote_keys import AsyncPublishedKeys, Jwks
 from reseal.clock import Clock, SystemClock
@@ -43,7 +44,7 @@ _NO_EVENTS: Final = (
 HANDLES_AT_ONCE: Final = 1_000
 
 
-class AsyncRemote:
+class AsyncRemote(AsyncRemoteCases):
     """The sessions of one app and tenant in a service. Use as ``AsyncReseal(settings, sessions=AsyncRemote(…))``.
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they

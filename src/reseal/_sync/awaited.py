@@ -25,6 +25,6 @@ def demand_loop(_name: str, _owner: object) -> None:
     """Demand nothing."""
 
 
-def handle(handler: Handler, event: Event) -> None:
-    """Have an event handled."""
+def handle(handler: Callable[[T], object], event: T) -> None:
+    """Have an event, or a case, handled."""
     handler(event)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
 
+TURNS: Final = 360
+"""Steps of the purger, of which there is one every ten seconds at most, between two looks for old cases."""
+
 
 class CaseFiles:
     """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
@@ -27,6 +30,7 @@ class CaseFiles:
         self._store = store
         self._policy = policy
         self._kept = kept
+        self._turn = 0
 
     def extend(self, seen: Sighting, *, only_known: bool = False) -> None:
         """Open a case for a sighting, or add it to the case of its session. Raises ``StoreUnavailable``.
@@ -62,6 +66,12 @@ class CaseFiles:
     def forget(self, now: int) -> None:
         """Remove the cases that are not kept any longer."""
         self._store.remove_cases(self._scope, now - self._kept)
+
+    def forget_at_times(self) -> None:
+        """Do so once in :data:`TURNS` calls, from the first on."""
+        self._turn += 1
+        if self._turn % TURNS == 1:
+            self.forget((self._store.times()).now)
 
     def _change(
         self, case_id: str, change: Callable[[Case | None], Case | None]

@@ -16,6 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal._sync import not_before
+from reseal._sync.case_calls import CaseCalls
+from reseal._sync.case_files import CaseFiles
 from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.not_before import Ended
 from reseal._sync.ports import Store
@@ -48,7 +50,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class Engine:
+class Engine(CaseCalls):
     """The sessions of one app and tenant. Use as ``with Engine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -72,6 +74,8 @@ class Engine:
         self._emitters = not_before.emitters(self._clock, on_event, settings.event_outbox)
         self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event, settings.event_outbox)
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
+        kept = settings.theft_cases_ms
+        self._case_files = CaseFiles(settings.scope, store, settings.policy, kept)
         self._families = TokenFamilies(
             settings.scope,
             store,
@@ -81,11 +85,12 @@ class Engine:
             random,
             emitter,
             keeps_device=settings.device_list,
+            case_files=self._case_files if kept else None,
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._token_limit = access_token_limit(settings)
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        self._purger = Purger(store, self._clock)
+        self._purger = Purger(store, self._clock, self._case_files if kept else None)
 
     def __enter__(self) -> Self:
         self.open()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ParamSpec, TypeVar
 
-from reseal._sync.forwarding_cases import ForwardingCases
+from reseal._sync.forwarding_cases import ForwardingCaseCalls, ForwardingCases
 from reseal._sync.ports import AuditStore, Sessions, Store
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
@@ -142,7 +142,7 @@ class ForwardingStore(ForwardingCases):
         return self._call("remove_keys", None, self.inner.remove_keys, app_id, kids)
 
 
-class ForwardingSessions:
+class ForwardingSessions(ForwardingCaseCalls):
     """Sessions on top of ``inner``. Override the methods concerned."""
 
     def __init__(self, inner: Sessions) -> None:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import ParamSpec, TypeVar
 
-    from reseal._sync.ports import Store
-    from reseal.core.cases import CaseFilter, CasePlace, StoredCase
+    from reseal._sync.ports import Sessions, Store
+    from reseal.core.cases import Case, CaseFilter, CasePlace, StoredCase
     from reseal.core.model import Scope
 
     T = TypeVar("T")
@@ -38,3 +38,22 @@ class ForwardingCases:
 
     def remove_cases(self, scope: Scope, until: int, user_id: str | None = None) -> int:
         return self._call("remove_cases", scope, self.inner.remove_cases, scope, until, user_id)
+
+
+class ForwardingCaseCalls:
+    """A part of sessions on top of others."""
+
+    if TYPE_CHECKING:
+        inner: Sessions
+
+    def list_cases(self, which: CaseFilter, after: CasePlace, limit: int) -> tuple[Case, ...]:
+        return self.inner.list_cases(which, after, limit)
+
+    def read_case(self, case_id: str) -> Case | None:
+        return self.inner.read_case(case_id)
+
+    def close_case(self, case_id: str, note: str, by: str) -> Case | None:
+        return self.inner.close_case(case_id, note, by)
+
+    def erase_cases(self, user_id: str) -> int:
+        return self.inner.erase_cases(user_id)

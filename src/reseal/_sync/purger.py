@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+from reseal._sync.case_files import CaseFiles
 from reseal._sync.ports import EventStore, SessionStore
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
@@ -22,9 +23,10 @@ CALLS: Final = 100
 class Purger:
     """The purging of one engine."""
 
-    def __init__(self, store: SessionStore, clock: Clock) -> None:
+    def __init__(self, store: SessionStore, clock: Clock, case_files: CaseFiles | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._case_files = case_files
         self._at = 0
         self._calls = 0
         self._is_behind = False
@@ -40,6 +42,8 @@ class Purger:
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
             self._is_behind = (self._store.purge(ROWS)).looked_at >= ROWS
             self._is_behind |= purge_events(self._store)
+            if self._case_files is not None:
+                self._case_files.forget_at_times()
 
 
 def purge_events(store: EventStore) -> bool:

@@ -26,6 +26,7 @@ from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal._sync.stores import make_store
+from reseal._sync.theft_cases import TheftCases
 from reseal._sync.user_sessions import UserSessions
 from reseal.clock import Clock, SystemClock
 from reseal.core import payload
@@ -52,7 +53,7 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return Engine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
-class Reseal(UserSessions):
+class Reseal(UserSessions, TheftCases):
     """Everything an application calls. Use as ``with Reseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.

@@ -12,14 +12,20 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from reseal.core import ids
+from reseal.core.errors import InvalidInput
 from reseal.core.events import NO_DEVICE, EventName
-from reseal.core.model import Device, Policy, Scope, SessionRecord, TheftResponse
+from reseal.core.model import Device, Policy, Scope, SessionRecord, TheftResponse, printable
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.selection import PAGE
 
 MARK_BYTES: Final = 4
 """Bytes of the hash of a token by which a case tells tokens from one another."""
 MOST_STEPS: Final = 100
 """Steps in the timeline of a case: it bounds what whoever holds many tokens of one session can have written."""
+WORDS_MAX: Final = 256
+"""Longest note, and longest name of who wrote it, in characters."""
+_DIGITS: Final = 18
 FAR: Final = 1 << 62
 """A time (ms) that never comes."""
 
@@ -141,6 +147,14 @@ class Sighting(NamedTuple):
     """The client that signed in, if that is kept."""
 
 
+class CasePage(NamedTuple):
+    """A page of cases, newest first."""
+
+    cases: tuple[Case, ...]
+    next_page: str | None = None
+    """Names the page behind it; ``None`` if there is none."""
+
+
 def read(stored: StoredCase) -> Case:
     """Read a case as stored."""
     return msgspec.json.decode(stored.text, type=Case)
@@ -177,6 +191,41 @@ def closed(case: Case, now: int, by: str, note: str) -> Case:
         return case
     step = CaseStep(at=now, kind=StepKind.CLOSED, by=by, note=note)
     return replace(case, closed_at=now, updated_at=now, timeline=(*case.timeline, step))
+
+
+def page_of(found: tuple[Case, ...], limit: int) -> CasePage:
+    """Return a page, with the name of the next one if this one is full."""
+    last = found[-1] if len(found) == limit else None
+    return CasePage(found, None if last is None else f"{last.opened_at}:{last.id}")
+
+
+def place_of(page: str | None) -> CasePlace:
+    """Read the name of a page. Raises ``InvalidInput``."""
+    if page is None:
+        return CasePlace()
+    at, _, handle = page.partition(":") if isinstance(page, str) else ("", "", "")
+    if not (at.isascii() and at.isdigit() and len(at) <= _DIGITS and printable(handle) == handle):
+        raise InvalidInput("page", "must be the next_page of another page")
+    return CasePlace(int(at), handle)
+
+
+def checked_limit(limit: int) -> int:
+    """Return the size of a page. Raises ``InvalidInput``."""
+    if not isinstance(limit, int) or not 1 <= limit <= PAGE:
+        raise InvalidInput("limit", f"must be between 1 and {PAGE}")
+    return limit
+
+
+def checked_filter(which: CaseFilter) -> CaseFilter:
+    """Return which cases are listed, the user id as plain text. Raises ``InvalidInput``."""
+    return which if which.user_id is None else which._replace(user_id=ids.user_id(which.user_id))
+
+
+def checked(argument: str, text: str) -> str:
+    """Return the words of whoever closes a case. Raises ``InvalidInput``."""
+    if not isinstance(text, str) or len(text) > WORDS_MAX or printable(text) != text:
+        raise InvalidInput(argument, f"must be text of up to {WORDS_MAX} printable characters")
+    return text
 
 
 def outcome_of(response: TheftResponse) -> str:

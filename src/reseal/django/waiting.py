@@ -107,3 +107,7 @@ class _ThreadSessions:
     end_before = _waiting(Sessions.end_before)
     read_events = _waiting(Sessions.read_events)
     acknowledge_events = _waiting(Sessions.acknowledge_events)
+    list_cases = _waiting(Sessions.list_cases)
+    read_case = _waiting(Sessions.read_case)
+    close_case = _waiting(Sessions.close_case)
+    erase_cases = _waiting(Sessions.erase_cases)

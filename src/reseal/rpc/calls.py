@@ -63,6 +63,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     theft_response: str | None
     rollback: str
     device_list: bool = False
+    theft_cases: float = 0
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -25,6 +25,7 @@ from reseal.core.model import SessionRecord
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
 from reseal.rpc import calls
+from reseal.server.case_calls import CASE_CALLS
 from reseal.server.http.messages import Reply
 from reseal.server.permits import EVERYTHING, Forbidden, Permit
 from reseal.server.tenants.directory import Directory
@@ -267,4 +268,5 @@ CALLS: Final[dict[str, NativeCall]] = {
     "end_before": _writing(calls.EndBefore, _end_before, Right.ADMIN),
     "rotate_keys": _writing(calls.Call, _rotate_keys, Right.ADMIN),
     "jwks": _reading(calls.Call, _jwks),
+    **{name: _writing(*call) for name, call in CASE_CALLS.items()},
 }

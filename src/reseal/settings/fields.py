@@ -22,7 +22,7 @@ from reseal.core.webhooks import WebhookEndpoint
 from reseal.settings import rules
 from reseal.settings.origins import cookie_domain, origin, path
 from reseal.settings.problems import hidden, scheme_only, shown
-from reseal.settings.rules import MINUTE, SECOND, YEARS_100, Rule, amount, choice, of_text, optional, whole
+from reseal.settings.rules import DAY, MINUTE, SECOND, YEARS_100, Rule, amount, choice, of_text, optional, whole
 from reseal.settings.webhooks import names_of, webhooks
 
 SameSite = Literal["none", "strict", "lax"]
@@ -223,6 +223,14 @@ class SharedFields:
         "The response to reuse of a refresh token: report, revoke_session or revoke_user. If "
         "absent, revoke_session for graceful and report for classic.",
         where=APP | PROFILE,
+    )
+    theft_cases: float = key(
+        0,
+        Chapter.REFRESH,
+        amount(0, YEARS_100 // DAY, "must be between 0 days and 100 years", "90 is usual"),
+        "For how long a case file is kept on each theft and each suspicion of one; 0: none is written.",
+        unit="days",
+        where=PROFILE,
     )
     rollback: Rollback = key(
         Rollback.ADOPT,

@@ -22,6 +22,7 @@ Rule = Callable[[object], object]
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
 
 SECRET_MIN: Final = 32
 """Shortest ``secret_key``, in bytes of UTF-8."""

@@ -20,7 +20,7 @@ from reseal.settings.cookies import CookiePlan, cookies_of
 from reseal.settings.fields import EmbeddedFields, defaults, rows
 from reseal.settings.foreign import advice_for
 from reseal.settings.origins import is_loopback
-from reseal.settings.rules import HOUR, MINUTE, POSTGRESQL_SCHEMES, SECOND
+from reseal.settings.rules import DAY, HOUR, MINUTE, POSTGRESQL_SCHEMES, SECOND
 from reseal.settings.sources import CONFIG_VARIABLE, Layer, environment_layer, mapping_layer, read_yaml, vocabulary
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Settings(EmbeddedFields):
     """Absolute limit in milliseconds from the session's creation; ``None``: there is none."""
     key_interval_ms: int | None = field(init=False, repr=False, compare=False)
     """Age in milliseconds at which the signing key is replaced; ``None``: never."""
+    theft_cases_ms: int = field(init=False, repr=False, compare=False)
+    """For how long a theft case is kept, in milliseconds; 0: none is written."""
     token_issuer: str = field(init=False, repr=False, compare=False)
     """The ``iss`` claim."""
     token_audience: str = field(init=False, repr=False, compare=False)
@@ -162,6 +164,7 @@ def _lifetimes_of(settings: Settings) -> dict[str, object]:
         "access_token_ms": settings.access_token_validity * SECOND,
         "idle_ms": milliseconds(settings.refresh_token_validity, MINUTE),
         "absolute_ms": None if absolute is None else milliseconds(absolute, MINUTE),
+        "theft_cases_ms": milliseconds(settings.theft_cases, DAY),
         "key_interval_ms": milliseconds(interval, HOUR) if settings.access_token_signing_key_dynamic else None,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from reseal.core.cases import CaseFilter, CasePlace, StoredCase
+from reseal.core.cases import Case, CaseFilter, CasePlace, StoredCase
 from reseal.core.model import Scope
 
 
@@ -29,3 +29,22 @@ class AsyncCaseStore(Protocol):
 
         A tenant's cases go with the tenant.
         """
+
+
+class AsyncCaseAccess(Protocol):
+    """What sessions promise about theft cases. A case is named by the handle of its session.
+
+    An id or user id that is not text is ``InvalidInput``, and so is a note or name that is too long.
+    """
+
+    async def list_cases(self, which: CaseFilter, after: CasePlace, limit: int) -> tuple[Case, ...]:
+        """Read up to ``limit`` cases, the one that was opened last first, those behind ``after``."""
+
+    async def read_case(self, case_id: str) -> Case | None:
+        """Read a case; ``None`` if there is none."""
+
+    async def close_case(self, case_id: str, note: str, by: str) -> Case | None:
+        """Close a case; ``None`` if there is none. One that is closed already stays as it is."""
+
+    async def erase_cases(self, user_id: str) -> int:
+        """Remove all cases of a user; returns how many."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from reseal._sync.ports.cases import CaseAccess
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
@@ -16,7 +17,7 @@ from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 
-class Sessions(Protocol):
+class Sessions(CaseAccess, Protocol):
     """Sessions by tokens and handles: what the frameworks are built on, here or over the network.
 
     Every waiting method raises ``StoreUnavailable`` where the answer is not known; that is never a logout. A user id or

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from reseal.testing._async.session_suites.anti_csrf import AsyncAntiCsrfSuite
 from reseal.testing._async.session_suites.attempt_keys import AsyncAttemptKeySuite
+from reseal.testing._async.session_suites.cases import AsyncCaseListSuite
 from reseal.testing._async.session_suites.classic import AsyncClassicSuite
 from reseal.testing._async.session_suites.data import AsyncDataSuite
 from reseal.testing._async.session_suites.devices import AsyncDeviceListSuite
@@ -30,6 +31,7 @@ class AsyncSessionsSuite(
     AsyncDataSuite,
     AsyncEndingSuite,
     AsyncDeviceListSuite,
+    AsyncCaseListSuite,
     AsyncFailureSuite,
     AsyncAntiCsrfSuite,
     AsyncRotationSuite,

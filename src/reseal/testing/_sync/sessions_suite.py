@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from reseal.testing._sync.session_suites.anti_csrf import AntiCsrfSuite
 from reseal.testing._sync.session_suites.attempt_keys import AttemptKeySuite
+from reseal.testing._sync.session_suites.cases import CaseListSuite
 from reseal.testing._sync.session_suites.classic import ClassicSuite
 from reseal.testing._sync.session_suites.data import DataSuite
 from reseal.testing._sync.session_suites.devices import DeviceListSuite
@@ -31,6 +32,7 @@ class SessionsSuite(
     DataSuite,
     EndingSuite,
     DeviceListSuite,
+    CaseListSuite,
     FailureSuite,
     AntiCsrfSuite,
     RotationSuite,
