@@ -89,6 +89,11 @@ def test_installing_it_twice_is_refused():
         reseal.init_app(app)
 
 
+def test_settings_in_place_of_the_application_are_named():
+    with pytest.raises(TypeError, match=r"is a Settings: write Reseal\(app, settings="):
+        Reseal(Settings(api_domain="https://api.example.com"))
+
+
 def test_a_forgotten_installation_is_named():
     app = Flask("shop")
     app.testing = True

@@ -18,6 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.websockets import WebSocket
 
+import reseal.fastapi
+import reseal.starlette
 from reseal import ConfigurationError, SessionHeaders, Settings, Unauthorised
 from reseal.starlette import facts
 from reseal.testing import ManualClock
@@ -296,3 +298,9 @@ def test_an_import_without_the_package_it_needs_names_the_extra(missing: str) ->
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert f'reseal.{missing} needs {missing}: pip install "reseal[{missing}]"' in done.stderr
     assert "During handling" not in done.stderr
+
+
+@pytest.mark.parametrize("make", [reseal.fastapi.Reseal, reseal.starlette.Reseal, reseal.AsyncReseal, reseal.Reseal])
+def test_an_application_in_place_of_the_settings_is_named(make: Any) -> None:
+    with pytest.raises(TypeError, match=r"^Reseal takes Settings, not a Starlette: write Reseal\(Settings\(api_domain"):
+        make(Starlette())

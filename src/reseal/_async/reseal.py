@@ -49,6 +49,9 @@ T = TypeVar("T")
 
 def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -> AsyncSessions:
     """Make an engine over the store that ``settings.database_uri`` names."""
+    if not isinstance(settings, Settings):
+        got = type(settings).__name__
+        raise TypeError(f"Reseal takes Settings, not a {got}: write Reseal(Settings(api_domain=...))")
     return AsyncEngine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
@@ -67,10 +70,10 @@ class AsyncReseal(AsyncUserSessions, AsyncTheftCases):
         on_event: EventListener = log_event,
     ) -> None:
         self.settings = settings
+        self.backend: AsyncSessions = sessions or embedded(settings, clock, on_event)
         self._clock = clock or SystemClock()
         self._now = self._clock.wall
         self._events = EventEmitter(settings.scope, self._clock, on_event)
-        self.backend: AsyncSessions = sessions or embedded(settings, clock, on_event)
 
     async def __aenter__(self) -> Self:
         await self.open()

@@ -50,6 +50,9 @@ T = TypeVar("T")
 
 def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -> Sessions:
     """Make an engine over the store that ``settings.database_uri`` names."""
+    if not isinstance(settings, Settings):
+        got = type(settings).__name__
+        raise TypeError(f"Reseal takes Settings, not a {got}: write Reseal(Settings(api_domain=...))")
     return Engine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
@@ -68,10 +71,10 @@ class Reseal(UserSessions, TheftCases):
         on_event: EventListener = log_event,
     ) -> None:
         self.settings = settings
+        self.backend: Sessions = sessions or embedded(settings, clock, on_event)
         self._clock = clock or SystemClock()
         self._now = self._clock.wall
         self._events = EventEmitter(settings.scope, self._clock, on_event)
-        self.backend: Sessions = sessions or embedded(settings, clock, on_event)
 
     def __enter__(self) -> Self:
         self.open()

@@ -80,6 +80,8 @@ class Reseal:
         A handler of your own for one of the errors wins over the one installed here. Raises ``ConfigurationError``,
         ``RuntimeError`` the second time.
         """
+        if not isinstance(app, Flask):
+            raise TypeError(f"the application is a {type(app).__name__}: write Reseal(app, settings=Settings(...))")
         if EXTENSION in app.extensions:
             raise RuntimeError(
                 f"Reseal is installed in the application {app.name!r} already: call Reseal(app) or reseal.init_app(app)"
