@@ -140,3 +140,9 @@ async def test_an_application_works_over_the_service_as_it_does_over_a_store(ser
         service.store.down = False
         assert (await browser.post(settings.signout_api_path)).status_code == 200
         assert (await browser.get("/me")).status_code == 401
+
+
+def test_a_caller_names_no_setting_that_is_as_it_comes_and_that_an_older_service_does_not_know():
+    assert "device_list" not in PROFILE
+    wanted = profile_of(Settings(api_domain="https://api.example.com", device_list=True))
+    assert msgspec.to_builtins(wanted) == PROFILE | {"device_list": True}

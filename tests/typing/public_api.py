@@ -19,6 +19,7 @@ from reseal import (
     AsyncSession,
     AsyncSQLiteStore,
     ClaimCheck,
+    DeviceKind,
     Event,
     FreshClaim,
     HasClaim,
@@ -26,6 +27,7 @@ from reseal import (
     Refusal,
     RequestFacts,
     SessionHeaders,
+    SessionInfo,
     Settings,
     TokenTheftDetected,
     Unauthorised,
@@ -228,3 +230,15 @@ async def tested(app: FastAPI, sessions: Reseal, client: TestClient) -> None:
     assert_type(report, Report)
     assert_type(str(await async_honest_user(app, settings)), str)
     assert_type(assert_theft_detected(events, "alice"), Event)
+
+
+async def lists(embedded: AsyncReseal, session: AsyncSession) -> None:
+    assert_type(await embedded.list_sessions("alice", current=session.get_handle()), tuple[SessionInfo, ...])
+    [own] = await session.list_sessions(ended_within=60_000)
+    assert_type(own.device.kind, DeviceKind)
+    assert_type(own.end_note, str | None)
+    assert_type(await session.end_other(own.handle, note="you asked for it"), bool)
+    assert_type(
+        await embedded.end_sessions("alice", kind=DeviceKind.PHONE, begun_before=datetime.now(UTC)), tuple[str, ...]
+    )
+    assert_type(await embedded.end_sessions_before(datetime.now(UTC), claim=("plan", "trial")), int)

@@ -39,8 +39,11 @@ REFUSED: Final = 422
 NONE: Final = Caller()
 
 
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The part of a caller's ``Settings`` that its sessions follow; the names are those of ``Settings``."""
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The part of a caller's ``Settings`` that its sessions follow; the names are those of ``Settings``.
+
+    What has a default is sent only where it differs: an older service refuses what it does not know.
+    """
 
     api_domain: str
     app_id: str
