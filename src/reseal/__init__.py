@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from reseal.core.events import Event, EventListener, EventName, EventOutbox
     from reseal.core.model import TheftResponse
     from reseal.core.outbox import Delivered
+    from reseal.core.session_policy import SessionPolicy
     from reseal.correlation import correlated
     from reseal.devices import DeviceKind, SessionInfo
     from reseal.log import log_event
@@ -104,6 +105,7 @@ __all__ = [
     "Session",
     "SessionHeaders",
     "SessionInfo",
+    "SessionPolicy",
     "Settings",
     "SignedIn",
     "StoreUnavailable",
@@ -162,6 +164,7 @@ _HOMES: Final = {
     "EventOutbox": "reseal.core.events",
     "TheftResponse": "reseal.core.model",
     "Delivered": "reseal.core.outbox",
+    "SessionPolicy": "reseal.core.session_policy",
     "DeviceKind": "reseal.devices",
     "correlated": "reseal.correlation",
     "log_event": "reseal.log",

@@ -233,3 +233,10 @@ def test_forgetting_one_way_does_not_say_that_the_session_is_gone():
     sent = dict(headers.items())
     assert (sent["front-token"], sent["st-access-token"]) == (FRONT, "acc")
     assert {text.partition(";")[0] for text in cookies_of(headers).values()} == {f"{ACCESS}=", f"{REFRESH}="}
+
+
+def test_a_session_that_is_not_persistent_gets_cookies_that_end_with_the_browser():
+    for text in cookies_of(attached(persistent=False)).values():
+        assert {name.lower() for name in attributes_of(text)}.isdisjoint({"expires", "max-age"})
+    for text in cookies_of(attached()).values():
+        assert {name.lower() for name in attributes_of(text)} >= {"expires", "max-age"}

@@ -14,6 +14,7 @@ from reseal._async.impersonation import HALF_AN_HOUR
 from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession
 from reseal.core.claims import ClaimCheck
+from reseal.core.session_policy import SessionPolicy
 from reseal.web.context import RequestContext
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -56,10 +57,11 @@ class AsyncRequestCalls(Generic[R_contra]):
         session_data: Mapping[str, object] | None = None,
         *,
         allow_cross_site: bool = False,
+        policy: SessionPolicy | str | None = None,
     ) -> AsyncSession:
         """Sign a user in, whom the caller has authenticated. See :meth:`AsyncReseal.create_new_session`."""
         return await self.sessions.create_new_session(
-            *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
+            *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
         )
 
     @marked

@@ -21,7 +21,7 @@ from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
-from reseal._async.token_families import AsyncTokenFamilies, Lifetimes, Step
+from reseal._async.token_families import AsyncTokenFamilies, Step
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
@@ -36,6 +36,7 @@ from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
 from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
+from reseal.core.session_policy import Lifetimes, Limits, Policies, SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -75,11 +76,11 @@ class AsyncEngine(AsyncCaseCalls):
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
         kept = settings.theft_cases_ms
         self._case_files = AsyncCaseFiles(settings.scope, store, settings.policy, kept)
+        self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms))
         self._families = AsyncTokenFamilies(
             settings.scope,
             store,
-            settings.policy,
-            Lifetimes(settings.idle_ms, settings.absolute_ms),
+            self._policies,
             self._keeper.secrets,
             random,
             emitter,
@@ -121,21 +122,26 @@ class AsyncEngine(AsyncCaseCalls):
         *,
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
+        policy: SessionPolicy | str | None = None,
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
-        Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``.
+        ``policy``: one of the settings, by its name, or one of this session's own. Raises ``InvalidInput``,
+        ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``.
         """
         if self._keeper.is_due():
             await self.keep_fresh()
         user_id = payload.check_user_id(user_id)
         public = payload.encode("jwt_payload", jwt_payload)
         private = payload.encode("session_data", session_data)
+        kept = self._policies.usual if policy is None else self._policies.kept(policy)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
-        self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token))
+        self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
             await self._purger.step()
-        begun = self._families.begin(token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms)
+        begun = self._families.begin(
+            token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms, policy=kept
+        )
         return self._issue(await begun)
 
     @property
@@ -222,7 +228,7 @@ class AsyncEngine(AsyncCaseCalls):
         redeemed, record, now = await self._families.redeem_ticket(ticket, purpose)
         wall = self._clock.wall()
         claims = self._claims(record.handle, record.user_id, redeemed.generation, record.jwt_payload, None, wall)
-        return self._pair(claims, None, _session_end(record, now, wall), wall)
+        return self._pair(claims, None, _session_end(record, now, wall), wall, self._policies[record.policy])
 
     async def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
@@ -267,7 +273,7 @@ class AsyncEngine(AsyncCaseCalls):
                 raise Conflict
             wanted = record.jwt_payload if public is None else actor.kept(record.jwt_payload, public)
             if public is not None:
-                self._check_size(handle, record.user_id, record.generation, wanted, csrf)
+                self._check_size(handle, record.user_id, record.generation, wanted, csrf, record.policy)
             changed = replace(
                 record,
                 session_data=record.session_data if private is None else private,
@@ -291,7 +297,7 @@ class AsyncEngine(AsyncCaseCalls):
         generation = min(claims.gen, record.generation)
         now = self._clock.wall()
         fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf, now)
-        pair = self._pair(fresh, None, _session_end(record, now, now), now)
+        pair = self._pair(fresh, None, _session_end(record, now, now), now, self._policies[record.policy])
         self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair
 
@@ -385,9 +391,10 @@ class AsyncEngine(AsyncCaseCalls):
     def _issue(self, step: Step) -> TokenPair:
         record, csrf, now = step.record, self._anti_csrf(step.token), self._clock.wall()
         claims = self._claims(record.handle, record.user_id, record.generation, record.jwt_payload, csrf, now)
-        if self.settings.policy.confirm_by_verify and record.confirmed_at is None and record.generation > 0:
+        limits = self._policies[record.policy]
+        if limits.rotation.confirm_by_verify and record.confirmed_at is None and record.generation > 0:
             claims = msgspec.structs.replace(claims, unconfirmed=True)
-        return self._pair(claims, step.token.text, _session_end(record, step.store_now, now), now)
+        return self._pair(claims, step.token.text, _session_end(record, step.store_now, now), now, limits)
 
     def _claims(
         self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None, now: int
@@ -396,18 +403,22 @@ class AsyncEngine(AsyncCaseCalls):
         exp = iat + self.settings.access_token_validity
         return Claims(to.issuer, to.audience, user_id, iat, exp, to.tenant_id, handle, generation, raw, csrf)
 
-    def _pair(self, claims: Claims, refresh: str | None, session_end: int, now: int) -> TokenPair:
-        if claims.exp > session_end // 1000:  # no token outlives its session
-            claims = msgspec.structs.replace(claims, exp=session_end // 1000)
+    def _pair(self, claims: Claims, refresh: str | None, session_end: int, now: int, limits: Limits) -> TokenPair:
+        validity = limits.access_token_ms
+        latest = session_end if validity is None else min(session_end, now + validity)
+        if claims.exp > latest // 1000:  # no token outlives its session
+            claims = msgspec.structs.replace(claims, exp=latest // 1000)
         access = mint(claims, self._keeper.ring.signing(now))
         if len(access) > MAX_LENGTH:  # a payload that was set elsewhere, by rules other than ours
             raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
-        return TokenPair(claims, access, refresh, claims.csrf, session_end)
+        return TokenPair(claims, access, refresh, claims.csrf, session_end, limits.persistent)
 
-    def _check_size(self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None) -> None:
+    def _check_size(
+        self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None, kept: str | None
+    ) -> None:
         now = self._clock.wall()
         claims = self._claims(handle, user_id, generation, jwt_payload, csrf, now)
-        if self.settings.policy.confirm_by_verify:
+        if self._policies[kept].rotation.confirm_by_verify:
             claims = msgspec.structs.replace(claims, unconfirmed=True)  # as the tokens of its refreshes will say
         size = length(claims, self._keeper.ring.signing(now)) + GROWTH
         if size > self._token_limit:

@@ -18,6 +18,7 @@ from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
+from reseal.core.session_policy import SessionPolicy
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.devices.selection import Only
@@ -183,8 +184,11 @@ class AsyncForwardingSessions(AsyncForwardingCaseCalls):
         *,
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
+        policy: SessionPolicy | str | None = None,
     ) -> TokenPair:
-        return await self.inner.create(user_id, jwt_payload, session_data, caller=caller, lifetime_ms=lifetime_ms)
+        return await self.inner.create(
+            user_id, jwt_payload, session_data, caller=caller, lifetime_ms=lifetime_ms, policy=policy
+        )
 
     async def refresh(
         self,

@@ -34,6 +34,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.events import EventListener, EventName
 from reseal.core.model import SessionRecord
 from reseal.core.outbox import Delivered
+from reseal.core.session_policy import SessionPolicy
 from reseal.event_emitter import EventEmitter
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -105,14 +106,16 @@ class AsyncReseal(AsyncUserSessions, AsyncTheftCases):
         session_data: Mapping[str, object] | None = None,
         *,
         allow_cross_site: bool = False,
+        policy: SessionPolicy | str | None = None,
     ) -> AsyncSession:
         """Sign a user in: begin a session, end the one that this client held, and hand out the tokens.
 
         They go into cookies or headers as ``token_transfer_method`` says. The caller has authenticated ``user_id``.
         A request that a foreign page caused gets no cookies, or that page could sign the user in as somebody else:
         ``allow_cross_site`` is for the callback of an identity provider, after its ``state`` was checked, and for links
-        in mails. Raises ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was
-        begun, and the client keeps what it had. Raises ``RuntimeError`` once the response has begun.
+        in mails. ``policy``: the limits of this session, by their name in the settings or as a value. Raises
+        ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was begun, and the
+        client keeps what it had. Raises ``RuntimeError`` once the response has begun.
         """
         return await signing_in.sign_in(
             self.backend,
@@ -121,6 +124,7 @@ class AsyncReseal(AsyncUserSessions, AsyncTheftCases):
             jwt_payload,
             session_data,
             allow_cross_site=allow_cross_site,
+            policy=policy,
         )
 
     @marked

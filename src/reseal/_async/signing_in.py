@@ -10,6 +10,7 @@ from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal.core import actor, ids
 from reseal.core.model import EndReason
+from reseal.core.session_policy import SessionPolicy
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -28,6 +29,7 @@ async def sign_in(
     session_data: Mapping[str, object] | None,
     *,
     allow_cross_site: bool,
+    policy: SessionPolicy | str | None,
 ) -> AsyncSession:
     """Begin a session and hand out its tokens. See :meth:`AsyncReseal.create_new_session`."""
     request, settings, response = context.request, context.settings, context.response
@@ -37,7 +39,8 @@ async def sign_in(
     is_foreign = not allow_cross_site and context.trust is Trust.HOSTILE
     if is_foreign and via is Transport.COOKIE:
         raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
-    tokens = await sessions.create(ids.user_to_sign_in(user_id), jwt_payload, session_data, caller=context.caller)
+    user_id = ids.user_to_sign_in(user_id)
+    tokens = await sessions.create(user_id, jwt_payload, session_data, caller=context.caller, policy=policy)
     if response.sent:  # while the store worked: no client would ever hold the new session
         await sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")

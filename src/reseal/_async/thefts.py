@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from reseal.core import cases, outbox, rotation
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import Caller, EventName
-from reseal.core.model import EndReason, Policy, Scope, SessionRecord, TheftResponse
+from reseal.core.model import EndReason, Scope, SessionRecord, TheftResponse
 from reseal.core.outbox import Occurrence
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.session_policy import Policies
 from reseal.devices import about
 from reseal.event_emitter import EventEmitter
 
@@ -22,19 +23,19 @@ _SAME_SUCCESSOR = "the same successor as before; a third refresh in a row that n
 
 
 class AsyncThefts:
-    """The thefts of one scope under one policy. ``files``: where cases are written, if they are."""
+    """The thefts of one scope. ``files``: where cases are written, if they are."""
 
     def __init__(
         self,
         scope: Scope,
         store: AsyncSessionStore,
-        policy: Policy,
+        policies: Policies,
         emitter: EventEmitter,
         files: AsyncCaseFiles | None = None,
     ) -> None:
         self._scope = scope
         self._store = store
-        self._policy = policy
+        self._policies = policies
         self._emitter = emitter
         self._files = files
 
@@ -51,7 +52,7 @@ class AsyncThefts:
 
         ``end_user`` ends all sessions of a user but one.
         """
-        subtype, response = verdict.subtype.value, self._policy.theft_response
+        subtype, response = verdict.subtype.value, self._policies[record.policy].rotation.theft_response
         if self._files is not None:
             outcome = cases.outcome_of(response)
             await self._files.extend(self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
@@ -95,7 +96,7 @@ class AsyncThefts:
 
     async def _end(self, subtype: str, record: SessionRecord, token: RefreshToken, caller: Caller) -> bool:
         """End a session as stolen, unless a theft is only reported; ``False`` if somebody else has ended it."""
-        if self._policy.theft_response is TheftResponse.REPORT:
+        if self._policies[record.policy].rotation.theft_response is TheftResponse.REPORT:
             await self.append(EventName.TOKEN_THEFT, token, record, caller, subtype)
             return True
         reports = self._emitter.draft(EventName.TOKEN_THEFT, caller, reason=subtype, other=record.device)

@@ -25,12 +25,12 @@ from reseal.core.model import (
     EndReason,
     Found,
     NewSession,
-    Policy,
     Rotation,
     Scope,
     SessionRecord,
 )
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.session_policy import Policies
 from reseal.core.ticket import Ticket
 from reseal.devices import about
 from reseal.event_emitter import EventEmitter
@@ -52,13 +52,6 @@ class FamilySecrets(NamedTuple):
     """Earlier peppers, from which successors may have been derived."""
 
 
-class Lifetimes(NamedTuple):
-    """The idle limit and the absolute limit of a session, in ms."""
-
-    idle_ms: int
-    absolute_ms: int | None
-
-
 class Step(msgspec.Struct, frozen=True, gc=False):
     """One step of a family: the new row, the current token, and the store's time (ms)."""
 
@@ -68,14 +61,13 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
 
 class AsyncTokenFamilies:
-    """The token families of one scope under one policy."""
+    """The token families of one scope."""
 
     def __init__(
         self,
         scope: Scope,
         store: AsyncSessionStore,
-        policy: Policy,
-        lifetimes: Lifetimes,
+        policies: Policies,
         secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
         emitter: EventEmitter,
@@ -85,13 +77,13 @@ class AsyncTokenFamilies:
     ) -> None:
         self._scope = scope
         self._store = store
-        self._policy = policy
-        self._lifetimes = lifetimes
+        self.policies = policies
+        self._idle_ms = policies.default.lifetimes.idle_ms
         self._secrets = secrets
         self._random = random
         self._emitter = emitter
         self._keeps_device = keeps_device
-        self._thefts = AsyncThefts(scope, store, policy, emitter, case_files)
+        self._thefts = AsyncThefts(scope, store, policies, emitter, case_files)
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
         """Mint generation 0 of a new session."""
@@ -109,22 +101,25 @@ class AsyncTokenFamilies:
         *,
         use_static_key: bool = False,
         lifetime_ms: int | None = None,
+        policy: str | None = None,
     ) -> Step:
         """Store a new session under a token of :meth:`new_token`, which ends after ``lifetime_ms`` at the latest."""
-        limits = [each for each in (self._lifetimes.absolute_ms, lifetime_ms) if each is not None]
+        idle_ms, absolute_ms = self.policies[policy].lifetimes
+        limits = [each for each in (absolute_ms, lifetime_ms) if each is not None]
         record = await self._store.insert(
             self._scope,
             NewSession(
                 handle=token.handle,
                 user_id=user_id,
                 token_hash=token.hash,
-                idle_ms=self._lifetimes.idle_ms,
+                idle_ms=idle_ms,
                 absolute_ms=min(limits, default=None),
                 jwt_payload=jwt_payload,
                 session_data=session_data,
                 device=caller.device,
                 use_static_key=use_static_key,
                 about=about.beginning(caller.device) if self._keeps_device else None,
+                policy=policy,
             ),
             self._emitter.draft(EventName.SESSION_CREATED, caller),
         )
@@ -155,7 +150,7 @@ class AsyncTokenFamilies:
         """
         attempt_hash = None if attempt_key is None else attempt.hash_of(token, attempt_key)
         for _ in range(ATTEMPTS):
-            successor, step = self._next(token, caller, attempt_hash)
+            successor, step = self._next(token, caller, attempt_hash, self._idle_ms)
             reports = self._emitter.draft(EventName.SESSION_REFRESHED, caller)
             record = await self._store.rotate(self._scope, step, reports)
             if record is not None:
@@ -243,7 +238,10 @@ class AsyncTokenFamilies:
     async def _decide(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
         """Read the row, and carry out the verdict on a token that is not the current one; ``None``: try again."""
         record, now = await self._store.get(self._scope, token.handle)
-        verdict = rotation.decide(record, token, now, self._policy, attempt_hash)
+        limits = self.policies[None if record is None else record.policy]
+        if record is not None and record.policy is not None:
+            record = limits.bound(record)
+        verdict = rotation.decide(record, token, now, limits.rotation, attempt_hash)
         if isinstance(verdict, rotation.Refuse):
             if verdict.reason is Refusal.NEWER_THAN_STORE:
                 await self._thefts.append(EventName.STORE_ROLLED_BACK, token, record, caller, verdict.reason.value)
@@ -252,7 +250,9 @@ class AsyncTokenFamilies:
             raise self.refused(verdict.reason, token.handle, caller, record)
         return None if record is None else await self._follow(verdict, record, now, token, caller, attempt_hash)
 
-    def _next(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> tuple[RefreshToken, Rotation]:
+    def _next(
+        self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None, idle_ms: int
+    ) -> tuple[RefreshToken, Rotation]:
         """Make the successor of a token, and describe the step to it."""
         keys, seal = self._secrets(), self._draw(refresh_token.SEAL_BYTES)
         successor = refresh_token.successor_of(self._scope, keys.refresh_key, token, keys.pepper, seal)
@@ -262,7 +262,7 @@ class AsyncTokenFamilies:
             successor_hash=successor.hash,
             successor_sealed=seal,
             attempt_hash=attempt_hash,
-            idle_ms=self._lifetimes.idle_ms,
+            idle_ms=idle_ms,
             device=caller.device,
         )
         return successor, step
@@ -283,7 +283,9 @@ class AsyncTokenFamilies:
             case rotation.Reuse():
                 raise await self._thefts.respond(verdict, record, now, token, caller, self.end_user)
             case rotation.Adopt():
-                return await self._adopt(record, now, token, caller, attempt_hash)
+                return await self._continue(record, now, token, caller, attempt_hash, is_adopted=True)
+            case rotation.Rotate() if record.policy is not None:
+                return await self._continue(record, now, token, caller, attempt_hash, is_adopted=False)
             case rotation.Fork() if await self._store.replace(
                 self._scope,
                 rotation.ended(record, EndReason.FORKED, now),
@@ -295,19 +297,28 @@ class AsyncTokenFamilies:
                 raise Unauthorised(Refusal.FORKED)
         return None
 
-    async def _adopt(
-        self, record: SessionRecord, now: int, token: RefreshToken, caller: Caller, attempt_hash: bytes | None
+    async def _continue(
+        self,
+        record: SessionRecord,
+        now: int,
+        token: RefreshToken,
+        caller: Caller,
+        attempt_hash: bytes | None,
+        *,
+        is_adopted: bool,
     ) -> Step | None:
-        """Continue the family from a token that is newer than its row."""
-        successor, step = self._next(token, caller, attempt_hash)
-        adopted = rotation.adopted(record, token, step, now)
-        reports = self._emitter.draft(EventName.STORE_ROLLED_BACK, caller, reason=ADOPTED)
+        """Continue the family of a row that was read: one with a policy, or from a token that is newer than its row."""
+        limits = self.policies[record.policy]
+        successor, step = self._next(token, caller, attempt_hash, limits.lifetimes.idle_ms)
+        following = rotation.adopted(record, token, step, now)
+        reports = self._emitter.draft(EventName.STORE_ROLLED_BACK, caller, reason=ADOPTED) if is_adopted else ()
         reports += self._emitter.draft(EventName.SESSION_REFRESHED, caller)
-        if not await self._store.replace(self._scope, adopted, reports):
+        if not await self._store.replace(self._scope, following, reports):
             return None
-        self._emitter.emit_for(EventName.STORE_ROLLED_BACK, adopted, caller, reason=ADOPTED)
-        self._emitter.emit_for(EventName.SESSION_REFRESHED, adopted, caller)
-        return Step(adopted, successor, now)
+        if is_adopted:
+            self._emitter.emit_for(EventName.STORE_ROLLED_BACK, following, caller, reason=ADOPTED)
+        self._emitter.emit_for(EventName.SESSION_REFRESHED, following, caller)
+        return Step(following, successor, now)
 
     async def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
         record, successor = verdict.record, self._successor_again(verdict.record, token)

@@ -15,6 +15,7 @@ from reseal._sync.impersonation import HALF_AN_HOUR
 from reseal._sync.reseal import Reseal
 from reseal._sync.session import Session
 from reseal.core.claims import ClaimCheck
+from reseal.core.session_policy import SessionPolicy
 from reseal.web.context import RequestContext
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -57,10 +58,11 @@ class RequestCalls(Generic[R_contra]):
         session_data: Mapping[str, object] | None = None,
         *,
         allow_cross_site: bool = False,
+        policy: SessionPolicy | str | None = None,
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`Reseal.create_new_session`."""
         return self.sessions.create_new_session(
-            *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
+            *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
         )
 
     @marked

@@ -28,6 +28,7 @@ from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.core.outbox import EventPage
 from reseal.core.secret import Secret
 from reseal.core.selection import UserPlace
+from reseal.core.session_policy import SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -150,10 +151,12 @@ class Remote(RemoteCases):
         *,
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
+        policy: SessionPolicy | str | None = None,
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
-        Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``.
+        ``policy``: as :meth:`reseal.Engine.create` says. Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing
+        stored), ``StoreUnavailable``.
         """
         return self._tokens(
             "create",
@@ -164,6 +167,7 @@ class Remote(RemoteCases):
             correlation_id=caller.correlation_id,
             caller=_sendable(caller),
             lifetime_ms=lifetime_ms,
+            **({} if policy is None else {"policy": policy}),  # which an older service would not know
         )
 
     def refresh(
@@ -351,6 +355,7 @@ class Remote(RemoteCases):
             tokens.refresh_token,
             tokens.anti_csrf,
             self._clock.wall() + tokens.expires_in_ms,
+            tokens.persistent,
         )
 
 

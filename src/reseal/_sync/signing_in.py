@@ -11,6 +11,7 @@ from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal.core import actor, ids
 from reseal.core.model import EndReason
+from reseal.core.session_policy import SessionPolicy
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -29,6 +30,7 @@ def sign_in(
     session_data: Mapping[str, object] | None,
     *,
     allow_cross_site: bool,
+    policy: SessionPolicy | str | None,
 ) -> Session:
     """Begin a session and hand out its tokens. See :meth:`Reseal.create_new_session`."""
     request, settings, response = context.request, context.settings, context.response
@@ -38,7 +40,8 @@ def sign_in(
     is_foreign = not allow_cross_site and context.trust is Trust.HOSTILE
     if is_foreign and via is Transport.COOKIE:
         raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
-    tokens = sessions.create(ids.user_to_sign_in(user_id), jwt_payload, session_data, caller=context.caller)
+    user_id = ids.user_to_sign_in(user_id)
+    tokens = sessions.create(user_id, jwt_payload, session_data, caller=context.caller, policy=policy)
     if response.sent:  # while the store worked: no client would ever hold the new session
         sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")

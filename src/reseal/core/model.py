@@ -105,6 +105,8 @@ class NewSession(Discreet, frozen=True, kw_only=True, gc=False):
     use_static_key: bool = False
     about: str | None = None
     """What :mod:`reseal.devices.about` keeps of its beginning, if that is wanted."""
+    policy: str | None = None
+    """What it keeps of its policy: see :mod:`reseal.core.session_policy`."""
 
 
 class Rotation(Discreet, frozen=True, kw_only=True, gc=False):
@@ -163,6 +165,8 @@ class SessionRecord(Discreet, frozen=True, kw_only=True, gc=False):
     """What only the list of devices needs: see :mod:`reseal.devices.about`."""
     end_note: str | None = None
     """Why it was ended, in the words of whoever did it."""
+    policy: str | None = None
+    """What it keeps of its policy; ``None``: it follows the settings."""
 
 
 class Found(NamedTuple):

@@ -171,6 +171,7 @@ def begun(new: NewSession, now: int) -> SessionRecord:
         end_reason=None,
         version=1,
         about=new.about,
+        policy=new.policy,
     )
 
 

@@ -19,6 +19,8 @@ class TokenPair(msgspec.Struct, frozen=True, gc=False):
     anti_csrf: str | None
     session_expires_at: int
     """Milliseconds since the epoch, by the clock of this process; the cookies expire then."""
+    persistent: bool = True
+    """Whether the browser keeps the cookies when it is closed."""
 
     def __repr__(self) -> str:
         return f"TokenPair({self.claims!r})"

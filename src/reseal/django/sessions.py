@@ -21,6 +21,7 @@ from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ConfigurationError, ResealError
 from reseal.core.events import EventListener
+from reseal.core.session_policy import SessionPolicy
 from reseal.django import conf, requests
 from reseal.django.conf import Config
 from reseal.django.signals import announce
@@ -197,6 +198,7 @@ class Reseal(RequestCalls[HttpRequest]):
         session_data: Mapping[str, object] | None = None,
         *,
         allow_cross_site: bool = False,
+        policy: SessionPolicy | str | None = None,
     ) -> Session:
         """Sign a user in, whom the caller has authenticated: a user object of Django, or an id.
 
@@ -205,7 +207,7 @@ class Reseal(RequestCalls[HttpRequest]):
         self.open()
         return self._own(
             super().create_new_session(
-                request, id_of(user_id), jwt_payload, session_data, allow_cross_site=allow_cross_site
+                request, id_of(user_id), jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
             )
         )
 
@@ -249,10 +251,11 @@ class Reseal(RequestCalls[HttpRequest]):
         session_data: Mapping[str, object] | None = None,
         *,
         allow_cross_site: bool = False,
+        policy: SessionPolicy | str | None = None,
     ) -> Session:
         """Sign a user in, in async code. See :meth:`create_new_session`."""
         return await in_thread(self.create_new_session)(
-            request, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site
+            request, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
         )
 
     async def aget_session(

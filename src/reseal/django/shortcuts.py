@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from reseal._sync.session import Session as SyncSession
 from reseal.core.claims import ClaimCheck
+from reseal.core.session_policy import SessionPolicy
 from reseal.django.sessions import Session, configured
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
@@ -21,12 +22,15 @@ def create_new_session(
     session_data: Payload | None = None,
     *,
     allow_cross_site: bool = False,
+    policy: SessionPolicy | str | None = None,
 ) -> Session:
     """Sign a user in, whom the caller has authenticated: a user object of Django, or an id.
 
     See :meth:`reseal.Reseal.create_new_session`.
     """
-    return configured().create_new_session(request, user, jwt_payload, session_data, allow_cross_site=allow_cross_site)
+    return configured().create_new_session(
+        request, user, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
+    )
 
 
 async def acreate_new_session(
@@ -36,10 +40,11 @@ async def acreate_new_session(
     session_data: Payload | None = None,
     *,
     allow_cross_site: bool = False,
+    policy: SessionPolicy | str | None = None,
 ) -> Session:
     """Do the same in async code."""
     return await configured().acreate_new_session(
-        request, user, jwt_payload, session_data, allow_cross_site=allow_cross_site
+        request, user, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
     )
 
 

@@ -17,6 +17,7 @@ from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ResealError
 from reseal.core.events import EventListener
+from reseal.core.session_policy import SessionPolicy
 from reseal.flask.application import (
     EXTENSION,
     AppSessions,
@@ -146,11 +147,14 @@ class Reseal:
         session_data: Mapping[str, object] | None = None,
         *,
         allow_cross_site: bool = False,
+        policy: SessionPolicy | str | None = None,
         request: Request | None = None,
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`reseal.Reseal.create_new_session`."""
         ours, of_now = _asked(request)
-        return ours.begin(of_now, user_id, session_data, jwt_payload=jwt_payload, allow_cross_site=allow_cross_site)
+        return ours.begin(
+            of_now, user_id, session_data, jwt_payload=jwt_payload, allow_cross_site=allow_cross_site, policy=policy
+        )
 
     def get_session(
         self,

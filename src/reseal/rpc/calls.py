@@ -26,6 +26,7 @@ from reseal.core.events import Caller, EventOutbox
 from reseal.core.model import EndReason
 from reseal.core.secret import Secret
 from reseal.core.selection import PAGE, Place, UserPlace
+from reseal.core.session_policy import SessionPolicy
 from reseal.devices.selection import Only
 from reseal.settings import Settings
 
@@ -81,6 +82,7 @@ class Create(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     session_data: dict[str, object]
     caller: Caller = NONE
     lifetime_ms: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    policy: SessionPolicy | str | None = None
 
 
 class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -174,6 +176,7 @@ class Tokens(msgspec.Struct, frozen=True):
     refresh_token: str | None
     anti_csrf: str | None
     expires_in_ms: int
+    persistent: bool = True
 
     def __repr__(self) -> str:
         return f"Tokens({self.claims!r})"

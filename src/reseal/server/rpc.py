@@ -149,10 +149,7 @@ def find(path: str) -> str:
 
 
 async def _create(engine: AsyncEngine, call: calls.Create, clock: Clock) -> calls.Tokens:
-    tokens = await engine.create(
-        call.user_id, call.jwt_payload, call.session_data, caller=call.caller, lifetime_ms=call.lifetime_ms
-    )
-    return _tokens(tokens, clock)
+    return _tokens(await engine.create(**_arguments(call)), clock)
 
 
 async def _refresh(engine: AsyncEngine, call: calls.Refresh, clock: Clock) -> calls.Tokens:
@@ -229,7 +226,7 @@ async def _jwks(engine: AsyncEngine, _call: calls.Call, _: Clock) -> calls.Jwks:
 
 def _tokens(pair: TokenPair, clock: Clock) -> calls.Tokens:
     left = max(0, pair.session_expires_at - clock.wall())
-    return calls.Tokens(pair.claims, pair.access_token, pair.refresh_token, pair.anti_csrf, left)
+    return calls.Tokens(pair.claims, pair.access_token, pair.refresh_token, pair.anti_csrf, left, pair.persistent)
 
 
 def _arguments(call: calls.Call) -> dict[str, Any]:

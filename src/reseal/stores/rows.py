@@ -21,7 +21,7 @@ _NO_END: Final = 2**63 - 1
 _FIELDS: Final = SessionRecord.__struct_fields__
 COLUMNS: Final = tuple(column for name in _FIELDS for column in (Device._fields if name == "device" else (name,)))
 """The columns of a session, in the order of the fields of its record: what a query selects as ``{columns}``."""
-_FIXED: Final = frozenset({"handle", "user_id", "created_at", "absolute_expires_at", "version"})
+_FIXED: Final = frozenset({"handle", "user_id", "created_at", "policy", "version"})
 """What no caller changes; the statement itself counts up the version."""
 _CONVERTED: Final = frozenset({*Device._fields, "jwt_payload", "session_data", "end_reason"})
 _READ: Final = {
@@ -43,6 +43,7 @@ _ROTATED: Final = {
     "last_seen_at": "row[{rotated_at}]",
     "ended_at": "None",
     "end_reason": "None",
+    "policy": "None",
 }
 """The columns that need not be read after a rotation, because the rotation says what they are."""
 
@@ -113,6 +114,7 @@ def of_new(scope: Scope, new: NewSession) -> Values:
         "ip": device.ip and _evidence(device.ip),
         "user_agent": device.user_agent and _evidence(device.user_agent),
         "about": new.about,
+        "policy": new.policy,
         "due_ms": purging.first_look(new),
     }
 

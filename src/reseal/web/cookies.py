@@ -70,18 +70,21 @@ def set_cookie(
     domain: str | None,
     secure: bool,
     same_site: str,
-    expires_at_ms: int,
+    expires_at_ms: int | None,
     now_ms: int,
 ) -> str:
     """Return the text of one ``Set-Cookie`` header, ``HttpOnly``, valid for at most 400 days.
 
-    The lifetime is sent as ``Max-Age``, for clients with a wrong clock, and as ``Expires``, for those without support.
+    With an end of ``None`` it is a session cookie, which the browser forgets when it is closed. The lifetime is sent as
+    ``Max-Age``, for clients with a wrong clock, and as ``Expires``, for those without support.
 
     Raises ``InvalidInput`` for a part outside the grammar. Whether the parts suit each other (a prefix and its
     path, ``SameSite=None`` and ``Secure``) is checked with the settings, not here; nor is :func:`size`.
     """
-    end_ms = min(expires_at_ms, now_ms + LIFETIME_LIMIT_MS)
     place: Attributes = {"path": path, "domain": domain, "secure": secure, "same_site": same_site}
+    if expires_at_ms is None:
+        return _render(name, value, "", place)
+    end_ms = min(expires_at_ms, now_ms + LIFETIME_LIMIT_MS)
     life_s = max(0, end_ms - now_ms) // 1000
     return _render(name, value, f"Max-Age={life_s}; Expires={formatdate(end_ms // 1000, usegmt=True)}", place)
 
@@ -116,7 +119,8 @@ def _render(name: str, value: str, life: str, place: Attributes) -> str:
     if place["domain"] is not None:
         _demand(_DOMAIN, place["domain"], "cookie domain")
         parts.append(f"Domain={place['domain']}")
-    parts.append(life)
+    if life:
+        parts.append(life)
     if place["secure"]:
         parts.append("Secure")
     parts += ["HttpOnly", f"SameSite={place['same_site'].capitalize()}"]

@@ -110,18 +110,18 @@ def _clear_older(headers: SessionHeaders, settings: Settings, *, with_refresh: b
 
 
 class _Life(TypedDict):
-    expires_at_ms: int
+    expires_at_ms: int | None
     now_ms: int
 
 
 def _attach_cookies(headers: SessionHeaders, settings: Settings, tokens: TokenPair, now_ms: int) -> None:
-    """Set the cookies. Both live as long as the session.
+    """Set the cookies. Both live as long as the session, or until the browser is closed.
 
     An access token that has expired must still arrive, or the answer would be "unauthorised" where "try refresh
     token" is right (FDI, 12.2).
     """
     _clear_older(headers, settings, with_refresh=tokens.refresh_token is not None)
-    life: _Life = {"expires_at_ms": tokens.session_expires_at, "now_ms": now_ms}
+    life: _Life = {"expires_at_ms": tokens.session_expires_at if tokens.persistent else None, "now_ms": now_ms}
     tokens_of = {settings.access_cookie_name: tokens.access_token, settings.refresh_cookie_name: tokens.refresh_token}
     for name, path in _each(settings.cookies):
         token = tokens_of[name]

@@ -98,6 +98,8 @@ class AsyncMemoryStore(AsyncMemoryCases):
                 return None
             if not hmac.compare_digest(record.current_hash, rotation.presented_hash):
                 return None
+            if record.policy is not None:
+                return None
             rotated = advanced(record, rotation, now)
             self._sessions[scope][rotation.handle] = rotated
             self._report(scope, rotated, reports, now)
@@ -109,7 +111,7 @@ class AsyncMemoryStore(AsyncMemoryCases):
             if current is None or current.version != record.version:
                 return False
             self._sessions[scope][record.handle] = replace(record, version=record.version + 1)
-            if record.generation > current.generation:
+            if record.generation > current.generation + 1:
                 self._adopted_at[scope, record.handle] = record.rotated_at
             self._report(scope, record, reports, self._steady.now())
             return True

@@ -12,6 +12,7 @@ from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.outbox import EventPage
+from reseal.core.session_policy import SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices.selection import Only
 from reseal.settings import Settings
@@ -60,8 +61,12 @@ class Sessions(CaseAccess, Protocol):
         *,
         caller: Caller = ...,
         lifetime_ms: int | None = None,
+        policy: SessionPolicy | str | None = None,
     ) -> TokenPair:
-        """Begin a session, which ends after ``lifetime_ms`` at the latest. Raises ``InvalidInput``."""
+        """Begin a session, which ends after ``lifetime_ms`` at the latest; the two exclude one another.
+
+        ``policy``: one of the settings, by its name, or one of this session's own. Raises ``InvalidInput``.
+        """
 
     def refresh(
         self,

@@ -46,7 +46,8 @@ class SessionStore(EventStore, Protocol):
     def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         """Advance the token family by one generation if the session is live and ``presented_hash`` is still current.
 
-        The idle end moves to now + ``idle_ms``, not past the absolute end; the successor is unconfirmed. Of any
+        The idle end moves to now + ``idle_ms``, not past the absolute end; the successor is unconfirmed. A session with
+        a policy of its own is left to ``replace``, by somebody who knows the policy. Of any
         number of callers with the same token exactly one gets the new row; the others get ``None``.
         """
 

@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Final
 
 from reseal._async.ports import AsyncSessionStore
-from reseal._async.token_families import AsyncTokenFamilies, FamilySecrets, Lifetimes
+from reseal._async.token_families import AsyncTokenFamilies, FamilySecrets
 from reseal.cdi.model import AppSettings
 from reseal.clock import Clock
 from reseal.core.errors import Refusal, Unauthorised
 from reseal.core.events import EventListener, EventOutbox
 from reseal.core.handles import is_handle, tenant_of
 from reseal.core.model import Scope
+from reseal.core.session_policy import Lifetimes, Policies
 from reseal.event_emitter import EventEmitter
 
 KEPT: Final = 64
@@ -39,8 +40,8 @@ class CdiTokenFamilies:
         self._random = random
         self._on_event = on_event
         self._event_outbox = event_outbox
-        self._lifetimes = Lifetimes(app.refresh_token_ms, app.absolute_ms)
-        self._policies = {graceful: app.policy(graceful=graceful) for graceful in (True, False)}
+        lifetimes = Lifetimes(app.refresh_token_ms, app.absolute_ms)
+        self._policies = {graceful: Policies(app.policy(graceful=graceful), lifetimes) for graceful in (True, False)}
         self._kept = lru_cache(KEPT)(self._make)
 
     def of(self, tenant_id: str, *, graceful: bool = False) -> AsyncTokenFamilies:
@@ -59,7 +60,6 @@ class CdiTokenFamilies:
             scope,
             self._store,
             self._policies[graceful],
-            self._lifetimes,
             self._secrets,
             self._random,
             EventEmitter(scope, self._clock, self._on_event, self._event_outbox),

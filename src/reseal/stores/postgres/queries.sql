@@ -123,13 +123,13 @@ UPDATE reseal_key SET created_at = %(now)s, signs_from = least(signs_from, %(now
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
-    about, last_seen_at, version, due_at
+    about, policy, last_seen_at, version, due_at
 )
 SELECT
     %(app_id)s::text, %(tenant_id)s::text, %(handle)s::text, %(user_id)s::text, t.now, t.now +
     least(%(idle_ms)s::bigint, %(absolute_ms)s::bigint), t.now + %(absolute_ms)s::bigint, 0, %(token_hash)s::bytea,
     t.now, 0, 0, 0, %(jwt_payload)s::text, %(session_data)s::text, %(use_static_key)s::boolean,
-    %(ip)s::text, %(user_agent)s::text, %(about)s::text, t.now, 1, t.now + %(due_ms)s::bigint
+    %(ip)s::text, %(user_agent)s::text, %(about)s::text, %(policy)s::text, t.now, 1, t.now + %(due_ms)s::bigint
 FROM {time} AS t
 ON CONFLICT DO NOTHING
 
@@ -149,20 +149,20 @@ WITH t AS MATERIALIZED {time}
 INSERT INTO reseal_session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
-    about, last_seen_at, version, due_at
+    about, policy, last_seen_at, version, due_at
 )
 SELECT
     w.app_id, w.tenant_id, w.handle, w.user_id, t.now, t.now + least(w.idle_ms, w.absolute_ms), t.now +
     w.absolute_ms, 0, w.token_hash, t.now, 0, 0, 0, w.jwt_payload, w.session_data, w.use_static_key,
-    w.ip, w.user_agent, w.about, t.now, 1, t.now + w.due_ms
+    w.ip, w.user_agent, w.about, w.policy, t.now, 1, t.now + w.due_ms
 FROM t, unnest(
     %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(user_id)b::text[], %(token_hash)b::bytea[],
     %(idle_ms)b::bigint[], %(absolute_ms)b::bigint[], %(jwt_payload)b::text[], %(session_data)b::text[],
-    %(use_static_key)b::boolean[], %(ip)b::text[], %(user_agent)b::text[], %(about)b::text[],
+    %(use_static_key)b::boolean[], %(ip)b::text[], %(user_agent)b::text[], %(about)b::text[], %(policy)b::text[],
     %(due_ms)b::bigint[]
 ) AS w (
     app_id, tenant_id, handle, user_id, token_hash, idle_ms, absolute_ms, jwt_payload, session_data, use_static_key,
-    ip, user_agent, about, due_ms
+    ip, user_agent, about, policy, due_ms
 )
 ON CONFLICT DO NOTHING
 
@@ -230,6 +230,7 @@ UPDATE reseal_session AS s SET
 FROM {time} AS t
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s
     AND s.current_hash = %(presented_hash)s AND s.ended_at IS NULL AND s.expires_at > t.now
+    AND s.policy IS NULL
 
 -- fragment: rotated
 s.app_id, s.tenant_id,
@@ -283,6 +284,7 @@ FROM t, unnest(
 -- fragment: rotations_met
 WHERE s.app_id = w.app_id AND s.tenant_id = w.tenant_id AND s.handle = w.handle
     AND s.current_hash = w.presented_hash AND s.ended_at IS NULL AND s.expires_at > t.now
+    AND s.policy IS NULL
 
 -- name: rotate_many
 {rotations}
@@ -314,7 +316,7 @@ FROM changed
 -- fragment: replacement
 -- Only an adopted token moves the generation on here.
 UPDATE reseal_session AS s SET
-    adopted_at = CASE WHEN %(generation)s > s.generation THEN %(rotated_at)s ELSE s.adopted_at END,
+    adopted_at = CASE WHEN %(generation)s > s.generation + 1 THEN %(rotated_at)s ELSE s.adopted_at END,
     {assignments},
     version = s.version + 1
 WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(handle)s AND s.version = %(version)s

@@ -7,11 +7,11 @@
 INSERT INTO session (
     app_id, tenant_id, handle, user_id, created_at, expires_at, absolute_expires_at, generation, current_hash,
     rotated_at, replayed, collided, estranged, jwt_payload, session_data, use_static_key, ip, user_agent,
-    about, last_seen_at, version, due_at
+    about, last_seen_at, version, due_at, policy
 ) VALUES (
     :app_id, :tenant_id, :handle, :user_id, :now, :now + min(:idle_ms, ifnull(:absolute_ms, :idle_ms)),
     :now + :absolute_ms, 0, :token_hash, :now, 0, 0, 0, :jwt_payload, :session_data, :use_static_key, :ip,
-    :user_agent, :about, :now, 1, :now + :due_ms
+    :user_agent, :about, :now, 1, :now + :due_ms, :policy
 ) ON CONFLICT DO NOTHING
 
 -- name: get
@@ -47,6 +47,7 @@ UPDATE session SET
     last_seen_at = ?11,
     version = version + 1
 WHERE app_id = ?1 AND tenant_id = ?2 AND handle = ?3 AND current_hash = ?4 AND ended_at IS NULL AND expires_at > ?11
+    AND policy IS NULL
 RETURNING
     {columns_of_rotated},
     app_id, tenant_id
@@ -75,14 +76,15 @@ UPDATE session INDEXED BY session_handle SET
 FROM given
 WHERE session.app_id = given.app_id AND session.tenant_id = given.tenant_id AND session.handle = given.handle
     AND current_hash = presented_hash AND ended_at IS NULL AND expires_at > now
+    AND policy IS NULL
 RETURNING
     {columns_of_rotated},
     app_id, tenant_id
 
 -- name: replace
--- Only an adopted token moves the generation on here.
+-- Only an adopted token moves the generation on by more than one.
 UPDATE session SET
-    adopted_at = CASE WHEN :generation > generation THEN :rotated_at ELSE adopted_at END,
+    adopted_at = CASE WHEN :generation > generation + 1 THEN :rotated_at ELSE adopted_at END,
     {assignments},
     version = version + 1
 WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle AND version = :version

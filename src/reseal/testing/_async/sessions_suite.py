@@ -21,6 +21,7 @@ from reseal.testing._async.session_suites.ending import AsyncEndingSuite
 from reseal.testing._async.session_suites.failures import AsyncFailureSuite
 from reseal.testing._async.session_suites.life import AsyncLifeSuite
 from reseal.testing._async.session_suites.lost_responses import AsyncLostResponseSuite
+from reseal.testing._async.session_suites.policies import AsyncPolicySuite
 from reseal.testing._async.session_suites.restarts import AsyncRestartSuite
 from reseal.testing._async.session_suites.rotation import AsyncRotationSuite
 from reseal.testing._async.session_suites.tickets import AsyncTicketSuite
@@ -32,6 +33,7 @@ class AsyncSessionsSuite(
     AsyncEndingSuite,
     AsyncDeviceListSuite,
     AsyncCaseListSuite,
+    AsyncPolicySuite,
     AsyncFailureSuite,
     AsyncAntiCsrfSuite,
     AsyncRotationSuite,

@@ -10,7 +10,7 @@ from reseal._async.ports import AsyncStore
 from reseal.core.model import Device, EndReason
 from reseal.testing._async.store_suites.base import PUBLIC, AsyncStoreTests
 from reseal.testing._async.waiting import together
-from reseal.testing.material import hash_of, new_session, step
+from reseal.testing.material import DAY, HOUR, hash_of, new_session, step
 
 
 class AsyncReplaceSuite(AsyncStoreTests):
@@ -72,3 +72,27 @@ class AsyncReplaceSuite(AsyncStoreTests):
         assert results.count(False) == len(texts) - 1
         written = (await store.get(PUBLIC, "h")).record
         assert written == replace(record, session_data=texts[results.index(True)], version=record.version + 1)
+
+    async def test_only_replace_moves_a_session_with_a_policy_on(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session(policy="staff", absolute_ms=DAY))
+        assert record is not None
+        assert record.policy == "staff"
+        assert await store.rotate(PUBLIC, step()) is None
+        moved = replace(
+            record,
+            generation=1,
+            current_hash=hash_of("h/1"),
+            previous_hash=hash_of("h/0"),
+            absolute_expires_at=record.created_at + HOUR,
+            expires_at=record.created_at + HOUR,
+        )
+        assert await store.replace(PUBLIC, moved)
+        assert (await store.get(PUBLIC, "h")).record == replace(moved, version=record.version + 1)
+        assert await store.adopted() == (0, None)
+
+    async def test_many_that_move_one_session_with_a_policy_on_do_so_once(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session(policy="staff"))
+        assert record is not None
+        moved = replace(record, generation=1, current_hash=hash_of("h/1"), previous_hash=hash_of("h/0"))
+        results = await together(partial(store.replace, PUBLIC, moved) for _ in range(20))
+        assert sorted(results, key=bool) == [False] * 19 + [True]

@@ -1,0 +1,149 @@
+"""How long a session lives and how it travels, chosen for each session: the values, and what follows from them.
+
+A session keeps the name of its policy, or the whole value where it has none, in one column; sessions without a policy
+follow the settings. The limits in force are derived anew at each refresh, so that a changed policy reaches living
+sessions. Durations are in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from reseal.core.errors import InvalidInput
+from reseal.core.model import Policy, SessionRecord, TheftResponse
+from reseal.core.policies import WEEK, classic, graceful
+
+SHORTEST: Final = 1000
+"""The shortest duration of a policy, in ms: the resolution of the tokens."""
+LONGEST: Final = 100 * 365 * 24 * 3600 * 1000
+"""The longest duration of a policy: 100 years."""
+DEFAULT: Final = "default"
+"""The name of the policy that a session gets if nothing chooses another one."""
+_CACHED: Final = 256
+_VALUE: Final = "{"
+"""With this begins what is kept of a policy without a name; no name does."""
+_Ms = Annotated[int, msgspec.Meta(ge=SHORTEST, le=LONGEST)]
+_TIMES: Final = ("idle_ms", "absolute_ms", "access_token_ms")
+
+
+class SessionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The limits of a session. What is ``None`` is as the settings say. Raises ``InvalidInput`` for other values."""
+
+    name: str = ""
+    """Its name in the settings; empty for a policy of one call."""
+    idle_ms: _Ms | None = None
+    """The session expires if it is not refreshed for this long."""
+    absolute_ms: _Ms | None = None
+    """The session ends this long after its creation, however often it is refreshed."""
+    access_token_ms: _Ms | None = None
+    """Lifetime of an access token; never longer than that of the settings, by which keys are kept."""
+    persistent: bool = True
+    """Whether the browser keeps the cookies when it is closed ("remember me")."""
+    rotation: Literal["graceful", "classic"] | None = None
+    """How the previous refresh token is treated: see ``rotation_policy`` in the settings."""
+    theft_response: TheftResponse | None = None
+
+    def __post_init__(self) -> None:
+        for name in _TIMES:
+            time = getattr(self, name)
+            if time is not None and (type(time) is not int or not SHORTEST <= time <= LONGEST):
+                raise InvalidInput(name, "must be a whole number of milliseconds, from 1000 to 100 years")
+
+
+class Lifetimes(NamedTuple):
+    """The idle limit and the absolute limit of a session."""
+
+    idle_ms: int
+    absolute_ms: int | None
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The limits in force for a session."""
+
+    lifetimes: Lifetimes
+    rotation: Policy
+    access_token_ms: int | None = None
+    persistent: bool = True
+    is_known: bool = True
+    """Whether the settings know its policy. If not, nothing is extended: a changed name must not lengthen sessions."""
+
+    def bound(self, record: SessionRecord) -> SessionRecord:
+        """Return a session with the ends that follow from these limits, which may be past already."""
+        idle_ms, absolute_ms = self.lifetimes
+        absolute = None if absolute_ms is None else record.created_at + absolute_ms
+        if not self.is_known:
+            absolute = min((each for each in (absolute, record.absolute_expires_at) if each is not None), default=None)
+        ends = record.expires_at, record.rotated_at + idle_ms, absolute
+        return replace(record, absolute_expires_at=absolute, expires_at=min(each for each in ends if each is not None))
+
+
+class Policies(dict[str | None, Limits]):
+    """The policies that an app knows: maps what a session keeps of its policy to its limits.
+
+    It is a dictionary that fills itself, because each refresh looks into it.
+    """
+
+    def __init__(self, rotation: Policy, lifetimes: Lifetimes, named: Iterable[SessionPolicy] = ()) -> None:
+        self.default = Limits(lifetimes, rotation)
+        """Those of sessions without a policy."""
+        self._named = {policy.name: policy for policy in named}
+        self.usual = DEFAULT if DEFAULT in self._named else None
+        """The policy of sessions for which nobody chooses one."""
+        super().__init__({None: self.default})
+
+    def __missing__(self, kept: str) -> Limits:
+        if len(self) > _CACHED:
+            self.clear()
+            self[None] = self.default
+        self[kept] = limits = self._limits(kept)
+        return limits
+
+    def kept(self, policy: SessionPolicy | str) -> str:
+        """Return what a session keeps of its policy. Raises ``InvalidInput`` for a name that is not known."""
+        if isinstance(policy, SessionPolicy):
+            is_named = self._named.get(policy.name) == policy
+            return policy.name if is_named else msgspec.json.encode(replace(policy, name="")).decode()
+        if policy not in self._named:
+            known = ", ".join(self._named) or "none"
+            raise InvalidInput("policy", f"is not the name of a policy in the settings (there: {known})")
+        return policy
+
+    def _limits(self, kept: str) -> Limits:
+        policy = _read(kept) if kept.startswith(_VALUE) else self._named.get(kept)
+        if policy is None:
+            return replace(self.default, persistent=False, is_known=False)
+        idle = policy.idle_ms or self.default.lifetimes.idle_ms
+        return Limits(
+            Lifetimes(idle, policy.absolute_ms or self.default.lifetimes.absolute_ms),
+            self._rotation(policy, idle),
+            policy.access_token_ms,
+            policy.persistent,
+        )
+
+    def _rotation(self, policy: SessionPolicy, idle_ms: int) -> Policy:
+        default = self.default.rotation
+        response = policy.theft_response or default.theft_response
+        if policy.rotation == "classic":
+            return classic(default.race_window, theft_response=response, rollback=default.rollback)
+        window = min(WEEK if default.lost_response_window is None else default.lost_response_window, idle_ms)
+        if policy.rotation is None and default.lost_response_window is None:
+            return replace(default, theft_response=response)
+        return graceful(
+            default.race_window,
+            idle_ms,
+            lost_response_window=window,
+            theft_response=response,
+            rollback=default.rollback,
+        )
+
+
+def _read(kept: str) -> SessionPolicy | None:
+    """Read a policy without a name; ``None`` for one of a later version, with members that are not known here."""
+    try:
+        return msgspec.json.decode(kept, type=SessionPolicy)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,138 @@
+"""Policies of single sessions."""
+# ruff: noqa: PLR2004 - the numbers of a test stand where they are meant
+
+from __future__ import annotations
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from reseal.core.errors import InvalidInput, Refusal, TokenTheftDetected, Unauthorised
+from reseal.core.events import EventName
+from reseal.core.model import TheftResponse
+from reseal.core.session_policy import SessionPolicy
+from reseal.core.tokens import TokenPair
+from reseal.testing._async.session_suites.base import (
+    OWNER,
+    SECOND,
+    THIEF,
+    AsyncSessionTests,
+    caught,
+    error_of,
+    errors_in,
+    family_of,
+    refusal_of,
+    token_of,
+)
+from reseal.testing._async.waiting import together
+from reseal.testing._async.world import AsyncWorld
+from reseal.testing.material import DAY, HOUR, MINUTE
+
+
+class AsyncPolicySuite(AsyncSessionTests):
+    async def test_a_session_follows_the_idle_limit_of_its_policy(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user", policy=SessionPolicy(idle_ms=HOUR))
+        assert pair.session_expires_at == world.clock.wall() + HOUR
+        for _ in range(3):
+            world.clock.advance(HOUR - SECOND)
+            pair = await sessions.refresh(token_of(pair), caller=OWNER)
+            assert pair.session_expires_at == world.clock.wall() + HOUR
+        world.clock.advance(HOUR)
+        assert await refusal_of(sessions, token_of(pair)) is Refusal.EXPIRED
+
+    async def test_a_longer_idle_limit_than_that_of_the_settings_is_followed_too(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(refresh_token_validity=120)
+        pair = await sessions.create("user", policy=SessionPolicy(idle_ms=30 * DAY))
+        for _ in range(2):
+            world.clock.advance(29 * DAY)
+            pair = await sessions.refresh(token_of(pair), caller=OWNER)
+        assert pair.claims.gen == 2
+
+    async def test_no_refresh_moves_the_absolute_limit_of_a_policy(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user", policy=SessionPolicy(absolute_ms=2 * HOUR))
+        end = world.clock.wall() + 2 * HOUR
+        world.clock.advance(HOUR)
+        pair = await sessions.refresh(token_of(pair), caller=OWNER)
+        assert pair.session_expires_at == end
+        world.clock.advance(HOUR)
+        assert await refusal_of(sessions, token_of(pair)) is Refusal.ABSOLUTE_TIMEOUT
+
+    async def test_the_access_tokens_of_a_session_live_as_long_as_its_policy_says(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user", policy=SessionPolicy(access_token_ms=MINUTE))
+        record = await sessions.get(pair.claims.sid)
+        pairs = [pair, await sessions.refresh(token_of(pair)), await sessions.reissue(pair.claims, record)]
+        assert [each.claims.exp - each.claims.iat for each in pairs] == [60, 60, 60]
+
+    async def test_no_policy_makes_access_tokens_outlive_the_keys(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(access_token_validity=600)
+        pair = await sessions.create("user", policy=SessionPolicy(access_token_ms=DAY))
+        assert pair.claims.exp - pair.claims.iat == 600
+
+    async def test_every_answer_says_whether_the_browser_keeps_the_session(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        for policy in (SessionPolicy(persistent=False), SessionPolicy(), None):
+            is_kept = policy is None or policy.persistent
+            pair = await sessions.create("user", policy=policy)
+            record = await sessions.get(pair.claims.sid)
+            later = await sessions.refresh(token_of(pair))
+            again = await sessions.refresh(token_of(pair))
+            reissued = await sessions.reissue(pair.claims, record)
+            assert {each.persistent for each in (pair, later, again, reissued)} == {is_kept}
+
+    async def test_many_tabs_of_a_session_with_a_policy_get_one_successor(self, world: AsyncWorld) -> None:
+        sessions = [await world.sessions() for _ in range(3)]
+        pair = await sessions[0].create("user", policy=SessionPolicy(idle_ms=HOUR))
+        results = await together(partial(each.refresh, token_of(pair), caller=OWNER) for each in sessions * 4)
+        assert not errors_in(results)
+        assert len({each.refresh_token for each in results if isinstance(each, TokenPair)}) == 1
+
+    async def test_a_thief_of_a_session_with_a_policy_is_found_and_answered_as_it_says(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        for response in TheftResponse:
+            other = await sessions.create("user")
+            pair = await sessions.create("user", policy=SessionPolicy(theft_response=response))
+            line = await family_of(sessions, pair, 2)
+            assert isinstance(await error_of(sessions, line[0], THIEF), TokenTheftDetected)
+            ended = await sessions.why_ended([pair.claims.sid, other.claims.sid])
+            assert len(ended) == {"report": 0, "revoke_session": 1, "revoke_user": 2}[response.value]
+            await sessions.revoke_user("user")
+
+    async def test_a_session_may_follow_the_classic_rotation(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(lost_response_window=0)
+        for policy, is_theft in ((SessionPolicy(rotation="classic"), False), (SessionPolicy(), True)):
+            pair = await sessions.create("user", policy=policy)
+            await sessions.refresh(token_of(pair), caller=OWNER)
+            world.clock.advance(HOUR)
+            outcome = await caught(sessions.refresh, token_of(pair), caller=OWNER)
+            assert isinstance(outcome, TokenTheftDetected) is is_theft
+
+    async def test_a_store_that_was_put_back_does_not_lose_the_policy(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        pair = await sessions.create("user", policy=SessionPolicy(idle_ms=HOUR))
+        before = await world.store.get(sessions.settings.scope, pair.claims.sid)
+        newer = await sessions.refresh(token_of(pair), caller=OWNER)
+        there = await world.store.get(sessions.settings.scope, pair.claims.sid)
+        assert before.record is not None
+        assert there.record is not None
+        await world.store.replace(sessions.settings.scope, replace(before.record, version=there.record.version))
+        continued = await sessions.refresh(token_of(newer), caller=OWNER)
+        assert (continued.claims.gen, continued.session_expires_at) == (2, world.clock.wall() + HOUR)
+        assert len(world.events.named(EventName.STORE_ROLLED_BACK)) == 1
+
+    async def test_sessions_of_other_policies_are_not_affected(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        short = await sessions.create("user", policy=SessionPolicy(idle_ms=MINUTE))
+        plain = await sessions.create("user")
+        world.clock.advance(MINUTE)
+        assert isinstance(await caught(sessions.refresh, token_of(short)), Unauthorised)
+        assert (await sessions.refresh(token_of(plain))).claims.gen == 1
+
+    async def test_a_name_that_the_settings_do_not_have_begins_nothing(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        error = await caught(sessions.create, "user", policy="unheard-of")
+        assert isinstance(error, InvalidInput)
+        assert error.field == "policy"
+        assert await sessions.list_user("user") == ()

@@ -1,0 +1,139 @@
+# Generated from src/reseal/testing/_async/session_suites/policies.py by tools/unasync.py; edit that file instead.
+"""Policies of single sessions."""
+# ruff: noqa: PLR2004 - the numbers of a test stand where they are meant
+
+from __future__ import annotations
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from reseal.core.errors import InvalidInput, Refusal, TokenTheftDetected, Unauthorised
+from reseal.core.events import EventName
+from reseal.core.model import TheftResponse
+from reseal.core.session_policy import SessionPolicy
+from reseal.core.tokens import TokenPair
+from reseal.testing._sync.session_suites.base import (
+    OWNER,
+    SECOND,
+    THIEF,
+    SessionTests,
+    caught,
+    error_of,
+    errors_in,
+    family_of,
+    refusal_of,
+    token_of,
+)
+from reseal.testing._sync.waiting import together
+from reseal.testing._sync.world import World
+from reseal.testing.material import DAY, HOUR, MINUTE
+
+
+class PolicySuite(SessionTests):
+    def test_a_session_follows_the_idle_limit_of_its_policy(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", policy=SessionPolicy(idle_ms=HOUR))
+        assert pair.session_expires_at == world.clock.wall() + HOUR
+        for _ in range(3):
+            world.clock.advance(HOUR - SECOND)
+            pair = sessions.refresh(token_of(pair), caller=OWNER)
+            assert pair.session_expires_at == world.clock.wall() + HOUR
+        world.clock.advance(HOUR)
+        assert refusal_of(sessions, token_of(pair)) is Refusal.EXPIRED
+
+    def test_a_longer_idle_limit_than_that_of_the_settings_is_followed_too(self, world: World) -> None:
+        sessions = world.sessions(refresh_token_validity=120)
+        pair = sessions.create("user", policy=SessionPolicy(idle_ms=30 * DAY))
+        for _ in range(2):
+            world.clock.advance(29 * DAY)
+            pair = sessions.refresh(token_of(pair), caller=OWNER)
+        assert pair.claims.gen == 2
+
+    def test_no_refresh_moves_the_absolute_limit_of_a_policy(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", policy=SessionPolicy(absolute_ms=2 * HOUR))
+        end = world.clock.wall() + 2 * HOUR
+        world.clock.advance(HOUR)
+        pair = sessions.refresh(token_of(pair), caller=OWNER)
+        assert pair.session_expires_at == end
+        world.clock.advance(HOUR)
+        assert refusal_of(sessions, token_of(pair)) is Refusal.ABSOLUTE_TIMEOUT
+
+    def test_the_access_tokens_of_a_session_live_as_long_as_its_policy_says(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", policy=SessionPolicy(access_token_ms=MINUTE))
+        record = sessions.get(pair.claims.sid)
+        pairs = [pair, sessions.refresh(token_of(pair)), sessions.reissue(pair.claims, record)]
+        assert [each.claims.exp - each.claims.iat for each in pairs] == [60, 60, 60]
+
+    def test_no_policy_makes_access_tokens_outlive_the_keys(self, world: World) -> None:
+        sessions = world.sessions(access_token_validity=600)
+        pair = sessions.create("user", policy=SessionPolicy(access_token_ms=DAY))
+        assert pair.claims.exp - pair.claims.iat == 600
+
+    def test_every_answer_says_whether_the_browser_keeps_the_session(self, world: World) -> None:
+        sessions = world.sessions()
+        for policy in (SessionPolicy(persistent=False), SessionPolicy(), None):
+            is_kept = policy is None or policy.persistent
+            pair = sessions.create("user", policy=policy)
+            record = sessions.get(pair.claims.sid)
+            later = sessions.refresh(token_of(pair))
+            again = sessions.refresh(token_of(pair))
+            reissued = sessions.reissue(pair.claims, record)
+            assert {each.persistent for each in (pair, later, again, reissued)} == {is_kept}
+
+    def test_many_tabs_of_a_session_with_a_policy_get_one_successor(self, world: World) -> None:
+        sessions = [world.sessions() for _ in range(3)]
+        pair = sessions[0].create("user", policy=SessionPolicy(idle_ms=HOUR))
+        results = together(partial(each.refresh, token_of(pair), caller=OWNER) for each in sessions * 4)
+        assert not errors_in(results)
+        assert len({each.refresh_token for each in results if isinstance(each, TokenPair)}) == 1
+
+    def test_a_thief_of_a_session_with_a_policy_is_found_and_answered_as_it_says(self, world: World) -> None:
+        sessions = world.sessions()
+        for response in TheftResponse:
+            other = sessions.create("user")
+            pair = sessions.create("user", policy=SessionPolicy(theft_response=response))
+            line = family_of(sessions, pair, 2)
+            assert isinstance(error_of(sessions, line[0], THIEF), TokenTheftDetected)
+            ended = sessions.why_ended([pair.claims.sid, other.claims.sid])
+            assert len(ended) == {"report": 0, "revoke_session": 1, "revoke_user": 2}[response.value]
+            sessions.revoke_user("user")
+
+    def test_a_session_may_follow_the_classic_rotation(self, world: World) -> None:
+        sessions = world.sessions(lost_response_window=0)
+        for policy, is_theft in ((SessionPolicy(rotation="classic"), False), (SessionPolicy(), True)):
+            pair = sessions.create("user", policy=policy)
+            sessions.refresh(token_of(pair), caller=OWNER)
+            world.clock.advance(HOUR)
+            outcome = caught(sessions.refresh, token_of(pair), caller=OWNER)
+            assert isinstance(outcome, TokenTheftDetected) is is_theft
+
+    def test_a_store_that_was_put_back_does_not_lose_the_policy(self, world: World) -> None:
+        sessions = world.sessions()
+        pair = sessions.create("user", policy=SessionPolicy(idle_ms=HOUR))
+        before = world.store.get(sessions.settings.scope, pair.claims.sid)
+        newer = sessions.refresh(token_of(pair), caller=OWNER)
+        there = world.store.get(sessions.settings.scope, pair.claims.sid)
+        assert before.record is not None
+        assert there.record is not None
+        world.store.replace(sessions.settings.scope, replace(before.record, version=there.record.version))
+        continued = sessions.refresh(token_of(newer), caller=OWNER)
+        assert (continued.claims.gen, continued.session_expires_at) == (2, world.clock.wall() + HOUR)
+        assert len(world.events.named(EventName.STORE_ROLLED_BACK)) == 1
+
+    def test_sessions_of_other_policies_are_not_affected(self, world: World) -> None:
+        sessions = world.sessions()
+        short = sessions.create("user", policy=SessionPolicy(idle_ms=MINUTE))
+        plain = sessions.create("user")
+        world.clock.advance(MINUTE)
+        assert isinstance(caught(sessions.refresh, token_of(short)), Unauthorised)
+        assert (sessions.refresh(token_of(plain))).claims.gen == 1
+
+    def test_a_name_that_the_settings_do_not_have_begins_nothing(self, world: World) -> None:
+        sessions = world.sessions()
+        error = caught(sessions.create, "user", policy="unheard-of")
+        assert isinstance(error, InvalidInput)
+        assert error.field == "policy"
+        assert sessions.list_user("user") == ()
