@@ -25,7 +25,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Match, Mount, Route
+from starlette.routing import Match, Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -95,7 +95,8 @@ class Reseal(asgi.ApplicationSessions[Request]):
         self._has_routes = routes
         if routes:
             ours = [self._route(app, endpoint, self._handler(endpoint)) for endpoint in self._endpoints.table()]
-            app.router.routes.append(OwnRoutes([route for route in ours if not route.param_convertors]))
+            fixed = [route for route in ours if not route.param_convertors]
+            app.router.routes.append(OwnRoutes(type(app.router), fixed))
             app.router.routes += [route for route in ours if route.param_convertors]
 
     def _route(self, _app: Starlette, endpoint: AsyncEndpoint, handler: Handler) -> Route:
@@ -161,10 +162,13 @@ def _response(answer: WebResponse) -> Response:
 
 
 class OwnRoutes(Mount):
-    """Our routes as one. Every request of the application passes by here: a look at its path is enough for most."""
+    """Our routes as one. Every request of the application passes by here: a look at its path is enough for most.
 
-    def __init__(self, routes: list[Route]) -> None:
-        super().__init__("", routes=routes)
+    ``router`` is the class of the application's own, which tells its telemetry what route a request has taken.
+    """
+
+    def __init__(self, router: type[Router], routes: list[Route]) -> None:
+        super().__init__("", app=router(routes=routes))
         self._paths = tuple([route.path for route in routes])
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

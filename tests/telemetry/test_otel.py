@@ -5,6 +5,7 @@ import sys
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from opentelemetry import propagate, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -20,6 +21,7 @@ from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._sync.engine import Engine
 from reseal._sync.stores.memory import MemoryStore
 from reseal.core.errors import ConfigurationError, InvalidInput, StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.fastapi import Reseal as FastApiReseal
 from reseal.otel import AsyncOpenTelemetry, OpenTelemetry
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
@@ -286,3 +288,13 @@ def test_a_missing_package_is_a_problem_of_the_configuration(monkeypatch):
     monkeypatch.setitem(sys.modules, "reseal.server.tracing", None)
     with pytest.raises(ConfigurationError, match="opentelemetry-api"):
         Application(ServiceSettings(database_uri="memory:", api_keys=(KEY,), opentelemetry=True))
+
+
+async def test_the_spans_of_fastapi_name_our_routes():
+    collected = Collected()
+    app = FastAPI(telemetry={"tracer_provider": collected.tracers})
+    reseal = FastApiReseal(Settings(api_domain=API, database_uri="memory:"))
+    reseal.install(app)
+    async with reseal.sessions, httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=API) as client:
+        await client.post("/session/refresh")
+    assert [span.name for span in collected.spans() if span.kind is SpanKind.SERVER] == ["POST /session/refresh"]
