@@ -42,6 +42,7 @@ TYPES = {
     "tuple[ApiKey, ...]": "secret text",
     "KeyFile": "text",
     "tuple[WebhookEndpoint, ...]": "list of endpoints",
+    "tuple[SessionPolicy, ...]": "table of policies",
 }
 
 YAML_HEAD = """\

@@ -100,7 +100,13 @@ AUDIT = {
     "server/cli/audit_ocsf.py",
 }
 """The audit trail: its chain, its stores and its commands."""
-POLICIES = {"_async/signing_in.py", "core/policies.py", "core/session_policy.py", "settings/policies.py"}
+POLICIES = {
+    "_async/session_policies.py",
+    "_async/signing_in.py",
+    "core/policies.py",
+    "core/session_policy.py",
+    "settings/policies.py",
+}
 """What is chosen at a sign-in for one session: its limits, and how many sessions a user may have."""
 REPEATED_LINES = 6
 """So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""

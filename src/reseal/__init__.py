@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reseal._async.remote import AsyncRemote
     from reseal._async.reseal import AsyncReseal
     from reseal._async.session import AsyncSession
+    from reseal._async.session_policies import SignIn
     from reseal._async.stores.memory import AsyncMemoryStore
     from reseal._async.stores.sqlite import AsyncSQLiteStore
     from reseal._sync.engine import Engine
@@ -107,6 +108,7 @@ __all__ = [
     "SessionInfo",
     "SessionPolicy",
     "Settings",
+    "SignIn",
     "SignedIn",
     "StoreUnavailable",
     "TheftResponse",
@@ -164,6 +166,7 @@ _HOMES: Final = {
     "EventOutbox": "reseal.core.events",
     "TheftResponse": "reseal.core.model",
     "Delivered": "reseal.core.outbox",
+    "SignIn": "reseal._async.session_policies",
     "SessionPolicy": "reseal.core.session_policy",
     "DeviceKind": "reseal.devices",
     "correlated": "reseal.correlation",

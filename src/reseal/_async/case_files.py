@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reseal._async.ports import AsyncStore
-    from reseal.core.model import Policy, Scope
+    from reseal.core.model import Scope
+    from reseal.core.session_policy import Policies
 
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
@@ -24,10 +25,10 @@ TURNS: Final = 360
 class AsyncCaseFiles:
     """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
 
-    def __init__(self, scope: Scope, store: AsyncStore, policy: Policy, kept: int) -> None:
+    def __init__(self, scope: Scope, store: AsyncStore, policies: Policies, kept: int) -> None:
         self._scope = scope
         self._store = store
-        self._policy = policy
+        self._policies = policies
         self._kept = kept
         self._turn = 0
 
@@ -36,9 +37,10 @@ class AsyncCaseFiles:
 
         ``only_known``: do nothing if there is no case.
         """
+        policy = self._policies[seen.record.policy].rotation
         before, case = await self._change(
             seen.record.handle,
-            lambda case: None if only_known and case is None else cases.extended(case, seen, self._policy),
+            lambda case: None if only_known and case is None else cases.extended(case, seen, policy),
         )
         if before is None and case is not None:
             await self.forget(seen.now)

@@ -24,6 +24,7 @@ from reseal._async.awaited import Handler, awaited, demand_loop, marked
 from reseal._async.engine import AsyncEngine
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
+from reseal._async.session_policies import AsyncSessionPolicies
 from reseal._async.stores import make_store
 from reseal._async.theft_cases import AsyncTheftCases
 from reseal._async.user_sessions import AsyncUserSessions
@@ -56,7 +57,7 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return AsyncEngine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
-class AsyncReseal(AsyncUserSessions, AsyncTheftCases):
+class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncTheftCases):
     """Everything an application calls. Use as ``async with AsyncReseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.

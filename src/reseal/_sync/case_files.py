@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reseal._sync.ports import Store
-    from reseal.core.model import Policy, Scope
+    from reseal.core.model import Scope
+    from reseal.core.session_policy import Policies
 
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
@@ -25,10 +26,10 @@ TURNS: Final = 360
 class CaseFiles:
     """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
 
-    def __init__(self, scope: Scope, store: Store, policy: Policy, kept: int) -> None:
+    def __init__(self, scope: Scope, store: Store, policies: Policies, kept: int) -> None:
         self._scope = scope
         self._store = store
-        self._policy = policy
+        self._policies = policies
         self._kept = kept
         self._turn = 0
 
@@ -37,9 +38,10 @@ class CaseFiles:
 
         ``only_known``: do nothing if there is no case.
         """
+        policy = self._policies[seen.record.policy].rotation
         before, case = self._change(
             seen.record.handle,
-            lambda case: None if only_known and case is None else cases.extended(case, seen, self._policy),
+            lambda case: None if only_known and case is None else cases.extended(case, seen, policy),
         )
         if before is None and case is not None:
             self.forget(seen.now)

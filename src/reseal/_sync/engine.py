@@ -75,9 +75,9 @@ class Engine(CaseCalls):
         self._emitters = not_before.emitters(self._clock, on_event, settings.event_outbox)
         self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event, settings.event_outbox)
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
+        self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms), settings.policies)
         kept = settings.theft_cases_ms
-        self._case_files = CaseFiles(settings.scope, store, settings.policy, kept)
-        self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms))
+        self._case_files = CaseFiles(settings.scope, store, self._policies, kept)
         self._families = TokenFamilies(
             settings.scope,
             store,

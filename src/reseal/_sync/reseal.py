@@ -25,6 +25,7 @@ from reseal._sync.awaited import Handler, awaited, demand_loop, marked
 from reseal._sync.engine import Engine
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
+from reseal._sync.session_policies import SessionPolicies
 from reseal._sync.stores import make_store
 from reseal._sync.theft_cases import TheftCases
 from reseal._sync.user_sessions import UserSessions
@@ -57,7 +58,7 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return Engine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
-class Reseal(UserSessions, TheftCases):
+class Reseal(UserSessions, SessionPolicies, TheftCases):
     """Everything an application calls. Use as ``with Reseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.

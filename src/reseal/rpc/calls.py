@@ -67,6 +67,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     theft_response: str | None
     rollback: str
     device_list: bool = False
+    policies: tuple[SessionPolicy, ...] = ()
     theft_cases: float = 0
 
 

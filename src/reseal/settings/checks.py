@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reseal.settings.origins import covers, is_open_http
+from reseal.settings.policies import are_within
 from reseal.settings.problems import InvalidValueError
 from reseal.settings.rules import MINUTE, SECOND
 from reseal.settings.webhooks import are_kept
@@ -92,6 +93,12 @@ _HTTPS: Final = (
 )
 
 CROSS_RULES: Final = (
+    CrossRule(
+        ("policies", "access_token_validity"),
+        are_within,
+        "'policies' must not have a longer 'access_token_validity' than the settings",
+        "by that of the settings keys are kept; both count seconds",
+    ),
     CrossRule(
         ("webhooks", "event_outbox"),
         are_kept,

@@ -18,9 +18,12 @@ from reseal.core.client_details import ClientDetails
 from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
+from reseal.core.session_policy import SessionPolicy
 from reseal.core.webhooks import WebhookEndpoint
 from reseal.settings import rules
 from reseal.settings.origins import cookie_domain, origin, path
+from reseal.settings.policies import names_of as policy_names
+from reseal.settings.policies import policies
 from reseal.settings.problems import hidden, scheme_only, shown
 from reseal.settings.rules import DAY, MINUTE, SECOND, YEARS_100, Rule, amount, choice, of_text, optional, whole
 from reseal.settings.webhooks import names_of, webhooks
@@ -310,6 +313,17 @@ class EmbeddedFields(SharedFields):
         choice(("graceful", "classic"), "must be graceful or classic"),
         "graceful, or classic for clients that refresh like those of older interfaces; "
         "lost_response_window applies to graceful only.",
+        where=PROFILE,
+    )
+    policies: tuple[SessionPolicy, ...] = key(
+        (),
+        Chapter.LIFETIMES,
+        policies,
+        "Limits of sessions by name: a table whose entries have some of refresh_token_validity (minutes), "
+        "session_absolute_timeout (minutes), access_token_validity (seconds), persistent (false: cookies that end with "
+        "the browser), rotation_policy and theft_response. The one called default holds where no other is chosen. "
+        "In a variable it is JSON.",
+        show=policy_names,
         where=PROFILE,
     )
     token_transfer_method: TransferMethod = key(

@@ -7,11 +7,14 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from reseal._async.ports import AsyncSessions
+from reseal._async.session_policies import AsyncSessionPolicies, SignIn
 from reseal.core.errors import InvalidInput, Refusal, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import TheftResponse
 from reseal.core.session_policy import SessionPolicy
 from reseal.core.tokens import TokenPair
+from reseal.devices import DeviceKind
 from reseal.testing._async.session_suites.base import (
     OWNER,
     SECOND,
@@ -27,6 +30,11 @@ from reseal.testing._async.session_suites.base import (
 from reseal.testing._async.waiting import together
 from reseal.testing._async.world import AsyncWorld
 from reseal.testing.material import DAY, HOUR, MINUTE
+
+
+class Chosen(AsyncSessionPolicies):
+    def __init__(self, backend: AsyncSessions) -> None:
+        self.backend, self.settings = backend, backend.settings
 
 
 class AsyncPolicySuite(AsyncSessionTests):
@@ -136,3 +144,57 @@ class AsyncPolicySuite(AsyncSessionTests):
         assert isinstance(error, InvalidInput)
         assert error.field == "policy"
         assert await sessions.list_user("user") == ()
+
+    async def test_a_changed_policy_reaches_living_sessions_at_their_next_refresh(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(policies={"staff": {"refresh_token_validity": 600}})
+        first, second = [await sessions.create("user", policy="staff") for _ in range(2)]
+        world.clock.advance(HOUR)
+        changed = {"refresh_token_validity": 90, "session_absolute_timeout": 120, "access_token_validity": 60}
+        sessions = await world.restart(policies={"staff": {**changed, "persistent": False}})
+        pair = await sessions.refresh(token_of(first), caller=OWNER)
+        assert pair.session_expires_at == world.clock.wall() + HOUR
+        assert (pair.claims.exp - pair.claims.iat, pair.persistent) == (60, False)
+        world.clock.advance(30 * MINUTE)
+        assert await refusal_of(sessions, token_of(second)) is Refusal.EXPIRED
+        sessions = await world.restart(policies={"staff": {"refresh_token_validity": 600}})
+        pair = await sessions.refresh(token_of(pair), caller=OWNER)
+        assert pair.session_expires_at == world.clock.wall() + 10 * HOUR
+
+    async def test_a_session_whose_policy_is_gone_gets_no_longer_life_by_it(self, world: AsyncWorld) -> None:
+        limits = {"refresh_token_validity": 60, "session_absolute_timeout": 120}
+        sessions = await world.sessions(policies={"kiosk": limits})
+        pair = await sessions.create("user", policy="kiosk")
+        end = world.clock.wall() + 2 * HOUR
+        sessions = await world.restart()
+        pair = await sessions.refresh(token_of(pair), caller=OWNER)
+        assert (pair.session_expires_at, pair.persistent) == (end, False)
+        sessions = await world.restart(refresh_token_validity=90, session_absolute_timeout=100)
+        pair = await sessions.refresh(token_of(pair), caller=OWNER)
+        assert pair.session_expires_at == world.clock.wall() + 90 * MINUTE
+
+    async def test_a_session_for_which_nobody_chooses_follows_the_policy_called_default(
+        self, world: AsyncWorld
+    ) -> None:
+        sessions = await world.sessions(policies={"default": {"refresh_token_validity": 60}})
+        assert (await sessions.create("user")).session_expires_at == world.clock.wall() + HOUR
+
+    async def test_a_function_of_the_application_chooses_policies(self, world: AsyncWorld) -> None:
+        asked = []
+
+        def choose(sign_in: SignIn) -> SessionPolicy | str | None:
+            asked.append(sign_in)
+            return "staff" if sign_in.claims.get("role") == "admin" else None
+
+        reseal = Chosen(await world.sessions(policies={"staff": {"refresh_token_validity": 60}}))
+        assert reseal.choose_policy(choose) is choose
+        now = world.clock.wall()
+        pairs = [
+            await reseal.backend.create("alice", {"role": "admin"}, caller=OWNER),
+            await reseal.backend.create("bob"),
+            await reseal.backend.create("bob", policy=SessionPolicy(idle_ms=MINUTE)),
+        ]
+        assert [each.session_expires_at - now for each in pairs] == [HOUR, reseal.settings.idle_ms, MINUTE]
+        assert asked == [
+            SignIn("alice", "public", {"role": "admin"}, DeviceKind.OTHER),
+            SignIn("bob", "public", {}, DeviceKind.OTHER),
+        ]

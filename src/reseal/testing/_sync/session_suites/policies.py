@@ -8,11 +8,14 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from reseal._sync.ports import Sessions
+from reseal._sync.session_policies import SessionPolicies, SignIn
 from reseal.core.errors import InvalidInput, Refusal, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import TheftResponse
 from reseal.core.session_policy import SessionPolicy
 from reseal.core.tokens import TokenPair
+from reseal.devices import DeviceKind
 from reseal.testing._sync.session_suites.base import (
     OWNER,
     SECOND,
@@ -28,6 +31,11 @@ from reseal.testing._sync.session_suites.base import (
 from reseal.testing._sync.waiting import together
 from reseal.testing._sync.world import World
 from reseal.testing.material import DAY, HOUR, MINUTE
+
+
+class Chosen(SessionPolicies):
+    def __init__(self, backend: Sessions) -> None:
+        self.backend, self.settings = backend, backend.settings
 
 
 class PolicySuite(SessionTests):
@@ -137,3 +145,57 @@ class PolicySuite(SessionTests):
         assert isinstance(error, InvalidInput)
         assert error.field == "policy"
         assert sessions.list_user("user") == ()
+
+    def test_a_changed_policy_reaches_living_sessions_at_their_next_refresh(self, world: World) -> None:
+        sessions = world.sessions(policies={"staff": {"refresh_token_validity": 600}})
+        first, second = [sessions.create("user", policy="staff") for _ in range(2)]
+        world.clock.advance(HOUR)
+        changed = {"refresh_token_validity": 90, "session_absolute_timeout": 120, "access_token_validity": 60}
+        sessions = world.restart(policies={"staff": {**changed, "persistent": False}})
+        pair = sessions.refresh(token_of(first), caller=OWNER)
+        assert pair.session_expires_at == world.clock.wall() + HOUR
+        assert (pair.claims.exp - pair.claims.iat, pair.persistent) == (60, False)
+        world.clock.advance(30 * MINUTE)
+        assert refusal_of(sessions, token_of(second)) is Refusal.EXPIRED
+        sessions = world.restart(policies={"staff": {"refresh_token_validity": 600}})
+        pair = sessions.refresh(token_of(pair), caller=OWNER)
+        assert pair.session_expires_at == world.clock.wall() + 10 * HOUR
+
+    def test_a_session_whose_policy_is_gone_gets_no_longer_life_by_it(self, world: World) -> None:
+        limits = {"refresh_token_validity": 60, "session_absolute_timeout": 120}
+        sessions = world.sessions(policies={"kiosk": limits})
+        pair = sessions.create("user", policy="kiosk")
+        end = world.clock.wall() + 2 * HOUR
+        sessions = world.restart()
+        pair = sessions.refresh(token_of(pair), caller=OWNER)
+        assert (pair.session_expires_at, pair.persistent) == (end, False)
+        sessions = world.restart(refresh_token_validity=90, session_absolute_timeout=100)
+        pair = sessions.refresh(token_of(pair), caller=OWNER)
+        assert pair.session_expires_at == world.clock.wall() + 90 * MINUTE
+
+    def test_a_session_for_which_nobody_chooses_follows_the_policy_called_default(
+        self, world: World
+    ) -> None:
+        sessions = world.sessions(policies={"default": {"refresh_token_validity": 60}})
+        assert (sessions.create("user")).session_expires_at == world.clock.wall() + HOUR
+
+    def test_a_function_of_the_application_chooses_policies(self, world: World) -> None:
+        asked = []
+
+        def choose(sign_in: SignIn) -> SessionPolicy | str | None:
+            asked.append(sign_in)
+            return "staff" if sign_in.claims.get("role") == "admin" else None
+
+        reseal = Chosen(world.sessions(policies={"staff": {"refresh_token_validity": 60}}))
+        assert reseal.choose_policy(choose) is choose
+        now = world.clock.wall()
+        pairs = [
+            reseal.backend.create("alice", {"role": "admin"}, caller=OWNER),
+            reseal.backend.create("bob"),
+            reseal.backend.create("bob", policy=SessionPolicy(idle_ms=MINUTE)),
+        ]
+        assert [each.session_expires_at - now for each in pairs] == [HOUR, reseal.settings.idle_ms, MINUTE]
+        assert asked == [
+            SignIn("alice", "public", {"role": "admin"}, DeviceKind.OTHER),
+            SignIn("bob", "public", {}, DeviceKind.OTHER),
+        ]

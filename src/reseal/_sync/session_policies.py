@@ -1,0 +1,69 @@
+# Generated from src/reseal/_async/session_policies.py by tools/unasync.py; edit that file instead.
+"""The calls of an application about the policies of its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from reseal._sync.forwarding import ForwardingSessions
+from reseal._sync.ports import Sessions
+from reseal.core.events import NOBODY, Caller
+from reseal.core.session_policy import SessionPolicy
+from reseal.core.tokens import TokenPair
+from reseal.devices.kinds import DeviceKind, kind_of
+from reseal.settings import Settings
+
+
+class SignIn(NamedTuple):
+    """What is known of a sign-in when its policy is chosen."""
+
+    user_id: str
+    tenant_id: str
+    claims: Mapping[str, Any]
+    """The JWT payload of the session."""
+    kind: DeviceKind
+
+
+PolicyChooser = Callable[[SignIn], SessionPolicy | str | None]
+
+
+class SessionPolicies:
+    """A part of :class:`reseal.Reseal`."""
+
+    settings: Settings
+    backend: Sessions
+
+    def choose_policy(self, chooser: PolicyChooser) -> PolicyChooser:
+        """Have a function choose the policy of each sign-in that names none; usable as a decorator.
+
+        It is given a :class:`reseal.SignIn` and returns a name, a :class:`reseal.SessionPolicy`, or ``None`` for the
+        policy ``default`` of the settings. It must not wait. What it raises is raised by ``create_new_session``.
+        """
+        self.backend = _AsyncChoosing(self.backend, chooser)
+        return chooser
+
+
+class _AsyncChoosing(ForwardingSessions):
+    """Sessions whose policy a function of the application chooses."""
+
+    def __init__(self, inner: Sessions, chooser: PolicyChooser) -> None:
+        super().__init__(inner)
+        self._chooser = chooser
+
+    def create(
+        self,
+        user_id: str,
+        jwt_payload: Mapping[str, object] | None = None,
+        session_data: Mapping[str, object] | None = None,
+        *,
+        caller: Caller = NOBODY,
+        lifetime_ms: int | None = None,
+        policy: SessionPolicy | str | None = None,
+    ) -> TokenPair:
+        if policy is None and lifetime_ms is None:
+            kind = kind_of(caller.device.user_agent)
+            policy = self._chooser(SignIn(user_id, self.settings.tenant_id, jwt_payload or {}, kind))
+        return super().create(
+            user_id, jwt_payload, session_data, caller=caller, lifetime_ms=lifetime_ms, policy=policy
+        )
