@@ -24,6 +24,11 @@ export interface SessionClientOptions {
    * if the browser allows third-party cookies; only over https.
    */
   cookieSameSite?: "lax" | "strict" | "none";
+  /**
+   * Whether a page in a frame of another site has readable cookies of its own there, also where the browser blocks third-party
+   * cookies: the server's `cookie_partitioned`. Default: false. Only with `cookieSameSite: "none"`.
+   */
+  cookiePartitioned?: boolean;
   /** Suffix of the readable cookies' names, for applications that share a host name. Default: none. */
   cookieSuffix?: string;
   /**

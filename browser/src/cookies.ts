@@ -10,10 +10,14 @@ const FOR_EVER = 34_560_000;
 /** What RFC 6265 allows in a cookie's value, less the percent sign, which would be mistaken for an escape on reading. */
 const PLAIN_VALUE = /^[!#$&-+\--:<-[\]-~]*$/;
 
-export function createCookieTextStorage(environment: Environment, { cookieSameSite: sameSite, cookieSuffix: suffix }: Settings): TextStorage {
+export function createCookieTextStorage(
+  environment: Environment,
+  { cookieSameSite: sameSite, cookieSuffix: suffix, cookiePartitioned }: Settings,
+): TextStorage {
+  const partitioned = cookiePartitioned ? ";partitioned" : "";
   function assign(name: string, value: string, maxAge: number): void {
     const secure = sameSite === "none" || environment.pageUrl().startsWith("https:") ? ";secure" : "";
-    environment.writeCookie(`${name}${suffix}=${value};max-age=${maxAge};path=/;samesite=${sameSite}${secure}`);
+    environment.writeCookie(`${name}${suffix}=${value};max-age=${maxAge};path=/;samesite=${sameSite}${secure}${partitioned}`);
   }
   const cookies: TextStorage = {
     view() {

@@ -11,6 +11,7 @@ export interface Settings {
   readonly transfer: TokenTransferMethod;
   readonly refreshAheadMs: number;
   readonly cookieSameSite: string;
+  readonly cookiePartitioned: boolean;
   readonly cookieSuffix: string;
 }
 
@@ -49,6 +50,7 @@ export function readSettings(options: SessionClientOptions, environment: Environ
     maxRefreshesPerCall: integer("maxRefreshesPerCall", options.maxRefreshesPerCall ?? 3, 1, 100),
     transfer: transferMethod(options.tokenTransferMethod ?? "cookie"),
     cookieSameSite: sameSite(options.cookieSameSite ?? "lax"),
+    cookiePartitioned: partitioned(options),
     cookieSuffix: suffix(options.cookieSuffix ?? ""),
     refreshAheadMs: integer("refreshAheadMs", options.refreshAheadMs ?? 0, 0, DAY_MS),
   };
@@ -85,6 +87,11 @@ function transferMethod(method: TokenTransferMethod): TokenTransferMethod {
 function sameSite(value: string): string {
   if (/^(lax|strict|none)$/.test(value)) return value;
   throw new TypeError('cookieSameSite must be "lax", "strict" or "none"');
+}
+
+function partitioned({ cookiePartitioned = false, cookieSameSite }: SessionClientOptions): boolean {
+  if (cookiePartitioned && cookieSameSite !== "none") throw new TypeError('cookiePartitioned needs cookieSameSite: "none"');
+  return cookiePartitioned;
 }
 
 function suffix(value: string): string {

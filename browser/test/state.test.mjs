@@ -202,14 +202,19 @@ test("without readable cookies, too, a call refused after the refresh is only re
 });
 
 test("the readable cookies go where the page says, and abroad only securely", async () => {
-  for (const [cookieSameSite, expected] of [["strict", "samesite=strict"], ["none", "samesite=none;secure"]]) {
+  for (const [options, expected] of [
+    [{ cookieSameSite: "strict" }, "samesite=strict"],
+    [{ cookieSameSite: "none" }, "samesite=none;secure"],
+    [{ cookieSameSite: "none", cookiePartitioned: true }, "samesite=none;secure;partitioned"],
+  ]) {
     const world = new World();
-    const tab = world.tab({ cookieSameSite }, { pageUrl: () => "http://localhost:8000/" });
+    const tab = world.tab(options, { pageUrl: () => "http://localhost:8000/" });
     await world.settle(tab.fetch("http://localhost:8000/login"));
     assert.ok(world.jar.written.length > 0 && world.jar.written.every((line) => line.endsWith(`;path=/;${expected}`)));
   }
   assert.throws(() => new World().tab({ cookieSameSite: "sometimes" }), TypeError);
   assert.throws(() => new World().tab({ cookieSuffix: "=;" }), TypeError);
+  assert.throws(() => new World().tab({ cookiePartitioned: true }), /cookieSameSite/);
 });
 
 test("where the browser forbids cookies, the tab's memory knows what the server has told", async () => {

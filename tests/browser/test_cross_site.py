@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext, Error
+from playwright.async_api import BrowserContext, Error, Frame
 
 from tests.browser.conftest import OpenContext, OpenPages, OpenSite
 from tests.browser.published.shop import PATHS, opened_shop
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 API = "api.app.test"
 SAME_SITE, OTHER_SITE = "www.app.test", "www.shop.test"
 FOR_COOKIES = {"cookie_same_site": "none", "enable_anti_csrf": True}
+PARTITIONED = FOR_COOKIES | {"cookie_partitioned": True}
 IN_COOKIES, IN_HEADERS = {"tokenTransferMethod": "cookie"}, {"tokenTransferMethod": "header"}
 START = """async ([api, options]) => {
   const { createSessionClient } = await import(`${api}/reseal-browser.js`);
@@ -92,6 +93,13 @@ async def test_another_site_works_with_cookies_where_the_browser_takes_them(
     await live_a_life(await open_page(lenient_browser, site, address, IN_COOKIES))
 
 
+async def test_another_site_works_with_partitioned_cookies_where_the_browser_takes_no_others(
+    open_far: OpenFar, strict_browser: BrowserContext
+) -> None:
+    site, address = await open_far(OTHER_SITE, **PARTITIONED)
+    await live_a_life(await open_page(strict_browser, site, address, IN_COOKIES))
+
+
 async def test_another_site_works_with_headers_where_the_browser_takes_no_cookies(
     open_far: OpenFar, strict_browser: BrowserContext
 ) -> None:
@@ -117,11 +125,32 @@ async def test_a_frame_of_another_site_knows_its_session_if_its_readable_cookies
 ) -> None:
     site = await open_site(host=API, certificate=certificate, page_options={"cookieSameSite": "none"}, **FOR_COOKIES)
     around = await open_pages(host=OTHER_SITE, certificate=certificate)
-    page = await lenient_browser.new_page()
-    await page.goto(around.origin)
+    await live_in_a_frame(await open_frame(lenient_browser, site, around.origin), site)
+
+
+async def test_a_frame_of_another_site_keeps_its_session_in_partitioned_cookies_for_the_site_around_it_alone(
+    open_site: OpenSite, open_pages: OpenPages, strict_browser: BrowserContext, certificate: Path
+) -> None:
+    options = {"cookieSameSite": "none", "cookiePartitioned": True}
+    site = await open_site(host=API, certificate=certificate, page_options=options, **PARTITIONED)
+    around = await open_pages(host=OTHER_SITE, certificate=certificate)
+    await live_in_a_frame(await open_frame(strict_browser, site, around.origin), site)
+    again = await open_frame(strict_browser, site, around.origin)
+    assert await again.evaluate("attempt('doesSessionExist')") == {"value": True}
+    elsewhere = await open_pages(host="www.evil.test", certificate=certificate)
+    other = await open_frame(strict_browser, site, elsewhere.origin)
+    assert await other.evaluate("attempt('doesSessionExist')") == {"value": False}
+
+
+async def open_frame(browser: BrowserContext, site: Site, around: str) -> Frame:
+    page = await browser.new_page()
+    await page.goto(around)
     await page.evaluate(FRAME, site.origin + "/")
-    frame = page.frames[-1]
-    await until(frame, "window.session !== undefined")
+    await until(page.frames[-1], "window.session !== undefined")
+    return page.frames[-1]
+
+
+async def live_in_a_frame(frame: Frame, site: Site) -> None:
     body = json.dumps({"user": "alice"})
     assert (await frame.evaluate("(body) => call('/login', { method: 'POST', body })", body))["status"] == 200
     for _ in range(2):

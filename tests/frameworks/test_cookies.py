@@ -79,6 +79,14 @@ class TestAttributes:
             assert [_shape(cookie) for cookie in found] == [access, refresh]
             assert all("httponly" in cookie.attributes for cookie in found)
 
+    async def test_partitioned_cookies_are_set_and_cleared_as_such(self, open_site: OpenSite) -> None:
+        site = await open_site(cookie_same_site="none", cookie_partitioned=True, enable_anti_csrf=True)
+        browser = site.browser()
+        for response in (await browser.login(), await browser.refresh(), await browser.post("/signout")):
+            found = set_cookies(response)
+            assert len(found) == 2
+            assert all("partitioned" in cookie.attributes for cookie in found)
+
     # S53
     @pytest.mark.parametrize(
         "config",

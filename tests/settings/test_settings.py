@@ -418,6 +418,13 @@ def test_cross_site_cookies_need_anti_csrf_and_secure():
     assert settings(cookie_same_site="none", enable_anti_csrf=True).cookie_same_site == "none"
 
 
+def test_partitioned_cookies_need_those_of_other_sites():
+    assert only_problem(cookie_partitioned=True).startswith(
+        "'cookie_partitioned' needs cookies that are sent to frames"
+    )
+    assert settings(cookie_same_site="none", enable_anti_csrf=True, cookie_partitioned=True).cookie_partitioned
+
+
 @pytest.mark.parametrize("key", ["access_token_path", "refresh_api_path", "signout_api_path"])
 @pytest.mark.parametrize(
     "bad",

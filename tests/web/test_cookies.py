@@ -125,8 +125,9 @@ def test_a_cookie_is_written_in_one_fixed_form():
 @pytest.mark.parametrize("secure", [True, False])
 @pytest.mark.parametrize(("same_site", "said"), [("lax", "Lax"), ("strict", "Strict"), ("none", "None")])
 @pytest.mark.parametrize("path", ["/", "/auth/session/refresh"])
-def test_every_place_is_written_and_cleared_alike(path, domain, secure, same_site, said):
-    place = {"path": path, "domain": domain, "secure": secure, "same_site": same_site}
+@pytest.mark.parametrize("partitioned", [True, False])
+def test_every_place_is_written_and_cleared_alike(path, domain, secure, same_site, said, partitioned):
+    place = {"path": path, "domain": domain, "secure": secure, "same_site": same_site, "partitioned": partitioned}
     written = attributes_of(set_cookie("a", "1", **place, expires_at_ms=NOW + DAY, now_ms=NOW))
     cleared = clear_cookie("a", **place)
     assert written["Path"] == path
@@ -134,6 +135,7 @@ def test_every_place_is_written_and_cleared_alike(path, domain, secure, same_sit
     assert ("Secure" in written) is secure
     assert written["SameSite"] == said
     assert "HttpOnly" in written
+    assert ("Partitioned" in written) is partitioned
     assert written["Max-Age"] == str(DAY // 1000)
     assert cleared.startswith("a=; ")
     assert attributes_of(cleared) == written | {"Max-Age": "0", "Expires": "Thu, 01 Jan 1970 00:00:00 GMT"}

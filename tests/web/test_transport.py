@@ -24,15 +24,16 @@ CONFIGURATIONS = [
     settings(
         cookie_domain=domain,
         cookie_same_site=same_site,
+        cookie_partitioned=partitioned,
         cookie_secure=secure,
         access_token_path=access,
         signout_api_path=f"{access.rstrip('/')}/signout",
         refresh_api_path=refresh,
         enable_anti_csrf=True,
     )
-    for domain, same_site, secure, access, refresh in product(
+    for domain, (same_site, partitioned), secure, access, refresh in product(
         [None, "example.com", ".example.com"],
-        ["lax", "strict", "none"],
+        [("lax", False), ("strict", False), ("none", False), ("none", True)],
         [True, False],
         ["/", "/api"],
         ["/auth/session/refresh", "/api/refresh"],
@@ -65,6 +66,7 @@ def test_each_cookie_lives_where_the_settings_say(chosen):
         assert place["Path"] == path
         assert place.get("Domain") == chosen.cookie_domain
         assert place["SameSite"].lower() == chosen.cookie_same_site
+        assert ("Partitioned" in place) is chosen.cookie_partitioned
         assert ("Secure" in place) is chosen.secure_cookies
         assert "HttpOnly" in place
 

@@ -130,6 +130,12 @@ CROSS_RULES: Final = (
         "serve the API over https and do not set cookie_secure to false, or use lax",
     ),
     CrossRule(
+        ("cookie_partitioned", "cookie_same_site"),
+        lambda partitioned, same_site: not partitioned or same_site == "none",
+        "'cookie_partitioned' needs cookies that are sent to frames of other sites",
+        "set cookie_same_site: none as well, or remove cookie_partitioned",
+    ),
+    CrossRule(
         ("cookie_domain", "api_domain"),
         covers,
         "'cookie_domain' must be the host of 'api_domain' or a parent domain of it",

@@ -426,6 +426,13 @@ class EmbeddedFields(SharedFields):
     cookie_same_site: SameSite = key(
         "lax", Chapter.COOKIES, rules.same_site, "none, strict or lax; none needs secure cookies and enable_anti_csrf."
     )
+    cookie_partitioned: bool = key(
+        False,
+        Chapter.COOKIES,
+        rules.boolean,
+        "Whether a page in a frame of another site has cookies of its own there (CHIPS), which browsers keep "
+        "also where they block third-party cookies; needs cookie_same_site: none.",
+    )
     access_token_path: str = key(
         "/", Chapter.COOKIES, of_text(path), "Path of the access token's cookie.", where=PROFILE
     )

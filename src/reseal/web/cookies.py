@@ -42,6 +42,8 @@ class Attributes(TypedDict):
     secure: bool
     same_site: str
     """``lax``, ``strict`` or ``none``."""
+    partitioned: bool
+    """Whether a browser keeps it apart for each site in which a frame of ours is embedded (CHIPS)."""
 
 
 def values(lines: list[bytes], name: str) -> tuple[str, ...]:
@@ -70,6 +72,7 @@ def set_cookie(
     domain: str | None,
     secure: bool,
     same_site: str,
+    partitioned: bool = False,
     expires_at_ms: int | None,
     now_ms: int,
 ) -> str:
@@ -81,7 +84,7 @@ def set_cookie(
     Raises ``InvalidInput`` for a part outside the grammar. Whether the parts suit each other (a prefix and its
     path, ``SameSite=None`` and ``Secure``) is checked with the settings, not here; nor is :func:`size`.
     """
-    place: Attributes = {"path": path, "domain": domain, "secure": secure, "same_site": same_site}
+    place = Attributes(path=path, domain=domain, secure=secure, same_site=same_site, partitioned=partitioned)
     if expires_at_ms is None:
         return _render(name, value, "", place)
     end_ms = min(expires_at_ms, now_ms + LIFETIME_LIMIT_MS)
@@ -89,9 +92,12 @@ def set_cookie(
     return _render(name, value, f"Max-Age={life_s}; Expires={formatdate(end_ms // 1000, usegmt=True)}", place)
 
 
-def clear_cookie(name: str, *, path: str, domain: str | None, secure: bool, same_site: str) -> str:
+def clear_cookie(
+    name: str, *, path: str, domain: str | None, secure: bool, same_site: str, partitioned: bool = False
+) -> str:
     """Return the ``Set-Cookie`` text that deletes the cookie set with the same attributes."""
-    return _render(name, "", _NEVER, {"path": path, "domain": domain, "secure": secure, "same_site": same_site})
+    place = Attributes(path=path, domain=domain, secure=secure, same_site=same_site, partitioned=partitioned)
+    return _render(name, "", _NEVER, place)
 
 
 def size(name: str, value: str) -> int:
@@ -124,6 +130,8 @@ def _render(name: str, value: str, life: str, place: Attributes) -> str:
     if place["secure"]:
         parts.append("Secure")
     parts += ["HttpOnly", f"SameSite={place['same_site'].capitalize()}"]
+    if place["partitioned"]:
+        parts.append("Partitioned")
     return "; ".join(parts)
 
 

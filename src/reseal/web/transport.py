@@ -140,4 +140,5 @@ def _place(headers: SessionHeaders, settings: Settings, plan: CookiePlan, path: 
         "domain": plan.domain,
         "secure": plan.secure,
         "same_site": "lax" if not plan.secure and settings.cookie_same_site == "none" else settings.cookie_same_site,
+        "partitioned": settings.cookie_partitioned and plan.secure,
     }
