@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 BEGINNING: Final = bytes(32)
 """What stands for the hash before the first row."""
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+_encode: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 class AuditRow(NamedTuple):
@@ -22,7 +22,7 @@ class AuditRow(NamedTuple):
     seq: int
     """From 1 on, without gaps."""
     entry: str
-    """A JSON object: sorted members, no spaces."""
+    """A JSON object in ASCII: sorted members, no spaces."""
     hash: bytes
     """32 bytes."""
 

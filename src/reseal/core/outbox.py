@@ -32,6 +32,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     other_device: Device | None = None
     correlation_id: str | None = None
     note: str | None = None
+    by: str | None = None
+    """Who caused it: ``api_key:`` and the key's name, ``operator:`` and the name, or ``user:`` and the id."""
 
     def body(self) -> str:
         """Return what is the same for every session that the change is about, as a JSON object."""
@@ -44,6 +46,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             "other_user_agent": other.user_agent,
             "correlation_id": self.correlation_id,
             "note": self.note,
+            "by": self.by,
         }
         # Unprintable characters would become escapes that a database's JSON functions refuse.
         kept = {name: printable(value) for name, value in members.items() if value is not None}
@@ -157,4 +160,5 @@ def to_event(row: Row) -> Event:
         other_device=None if other == NO_DEVICE else other,
         correlation_id=members.get("correlation_id"),
         note=members.get("note"),
+        by=members.get("by"),
     )

@@ -11,16 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 from reseal.core.notes import Note
-from reseal.core.outbox import (
-    SEEN_EVERY,
-    EventPage,
-    Occurrence,
-    PurgedEvents,
-    Reports,
-    Retention,
-    over,
-    page_of,
-)
+from reseal.core.outbox import SEEN_EVERY, EventPage, Occurrence, PurgedEvents, Reports, Retention, over, page_of
 from reseal.stores.sqlite import QUERIES
 
 _SAVEPOINT: Final = "reported"
