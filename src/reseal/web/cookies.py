@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from email.utils import formatdate
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict, Unpack
 from urllib.parse import unquote
 
 from reseal.core.errors import InvalidInput
@@ -42,7 +42,7 @@ class Attributes(TypedDict):
     secure: bool
     same_site: str
     """``lax``, ``strict`` or ``none``."""
-    partitioned: bool
+    partitioned: NotRequired[bool]
     """Whether a browser keeps it apart for each site in which a frame of ours is embedded (CHIPS)."""
 
 
@@ -64,18 +64,7 @@ def values(lines: list[bytes], name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def set_cookie(
-    name: str,
-    value: str,
-    *,
-    path: str,
-    domain: str | None,
-    secure: bool,
-    same_site: str,
-    partitioned: bool = False,
-    expires_at_ms: int | None,
-    now_ms: int,
-) -> str:
+def set_cookie(name: str, value: str, *, expires_at_ms: int | None, now_ms: int, **place: Unpack[Attributes]) -> str:
     """Return the text of one ``Set-Cookie`` header, ``HttpOnly``, valid for at most 400 days.
 
     With an end of ``None`` it is a session cookie, which the browser forgets when it is closed. The lifetime is sent as
@@ -84,7 +73,6 @@ def set_cookie(
     Raises ``InvalidInput`` for a part outside the grammar. Whether the parts suit each other (a prefix and its
     path, ``SameSite=None`` and ``Secure``) is checked with the settings, not here; nor is :func:`size`.
     """
-    place = Attributes(path=path, domain=domain, secure=secure, same_site=same_site, partitioned=partitioned)
     if expires_at_ms is None:
         return _render(name, value, "", place)
     end_ms = min(expires_at_ms, now_ms + LIFETIME_LIMIT_MS)
@@ -92,11 +80,8 @@ def set_cookie(
     return _render(name, value, f"Max-Age={life_s}; Expires={formatdate(end_ms // 1000, usegmt=True)}", place)
 
 
-def clear_cookie(
-    name: str, *, path: str, domain: str | None, secure: bool, same_site: str, partitioned: bool = False
-) -> str:
+def clear_cookie(name: str, **place: Unpack[Attributes]) -> str:
     """Return the ``Set-Cookie`` text that deletes the cookie set with the same attributes."""
-    place = Attributes(path=path, domain=domain, secure=secure, same_site=same_site, partitioned=partitioned)
     return _render(name, "", _NEVER, place)
 
 
@@ -130,7 +115,7 @@ def _render(name: str, value: str, life: str, place: Attributes) -> str:
     if place["secure"]:
         parts.append("Secure")
     parts += ["HttpOnly", f"SameSite={place['same_site'].capitalize()}"]
-    if place["partitioned"]:
+    if place.get("partitioned"):
         parts.append("Partitioned")
     return "; ".join(parts)
 
