@@ -31,23 +31,23 @@ WHERE given.handle <> x''
 -- name: rotate
 -- In place of NULL comes an empty blob, or 0 for text: see rows.py.
 UPDATE session SET
-    expires_at = min(?11 + ?8, ifnull(absolute_expires_at, ?11 + ?8)),
+    expires_at = min(:now + :idle_ms, ifnull(absolute_expires_at, :now + :idle_ms)),
     generation = generation + 1,
-    current_hash = ?5,
+    current_hash = :successor_hash,
     previous_hash = current_hash,
-    successor_sealed = ?6,
-    rotated_at = ?11,
+    successor_sealed = :successor_sealed,
+    rotated_at = :now,
     confirmed_at = NULL,
-    attempt_hash = nullif(?7, x''),
+    attempt_hash = nullif(:attempt_hash, x''),
     replayed = replayed << 1 & 4294967295,
     collided = collided << 1 & 4294967295,
     estranged = estranged << 1 & 4294967295,
-    ip = nullif(?9, 0),
-    user_agent = nullif(?10, 0),
-    last_seen_at = ?11,
+    ip = nullif(:ip, 0),
+    user_agent = nullif(:user_agent, 0),
+    last_seen_at = :now,
     version = version + 1
-WHERE app_id = ?1 AND tenant_id = ?2 AND handle = ?3 AND current_hash = ?4 AND ended_at IS NULL AND expires_at > ?11
-    AND policy IS NULL
+WHERE app_id = :app_id AND tenant_id = :tenant_id AND handle = :handle
+    AND current_hash = :presented_hash AND ended_at IS NULL AND expires_at > :now AND policy IS NULL
 RETURNING
     {columns_of_rotated},
     app_id, tenant_id

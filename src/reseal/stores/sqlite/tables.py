@@ -22,6 +22,11 @@ from reseal.stores.sqlite import QUERIES, event_tables
 
 Row = tuple[Any, ...]
 _USER_ID: Final = rows.COLUMNS.index("user_id")
+_STEP: Final = (
+    *("app_id", "tenant_id", "handle", "presented_hash", "successor_hash", "successor_sealed", "attempt_hash"),
+    *("idle_ms", "ip", "user_agent", "now"),
+)
+"""The parameters of a step by name: those with numbers have to be named too, from Python 3.12 on."""
 _NO_SESSION: Final = bytearray()
 """In place of a key: unlike any text, and quick to pass on (see :func:`rows.in_order`)."""
 
@@ -67,7 +72,7 @@ class Tables:
         """Return the columns of the session after a step: its parameters, and the events that go with it."""
         *values, reports = step
         with event_tables.together(db, reports):
-            row: Row | None = db.execute(self._sql["rotate"], (*values, now)).fetchone()
+            row: Row | None = db.execute(self._sql["rotate"], dict(zip(_STEP, (*values, now), strict=True))).fetchone()
             if row is not None:
                 event_tables.report(db, values, row[_USER_ID], reports, now)
         return row
