@@ -27,6 +27,7 @@ _LOUD: Final = frozenset(
         EventName.CROSS_SITE_REFUSED,
         EventName.REFRESH_COOKIE_MISSING,
         EventName.IMPERSONATION_BEGUN,
+        EventName.NEW_DEVICE,
     }
 )
 

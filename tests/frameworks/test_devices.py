@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from reseal import Settings
+from reseal import Event, EventName, Settings
 from reseal.devices import SessionInfo, ShownDevice
 from tests.frameworks.conftest import EACH_STORE, OpenSite
 from tests.frameworks.site import EVIL, HOUR, Browser, Site, cleared
@@ -200,3 +200,25 @@ def test_the_paths_of_the_routes_are_apart() -> None:
     Settings(api_domain="https://api.example.com", **elsewhere, device_list=True, sessions_api_path="/api/sessions")
     with pytest.raises(Exception, match="'sessions_api_path' must lie under 'access_token_path'"):
         Settings(api_domain="https://api.example.com", **elsewhere, device_list=True)
+
+
+@EACH_STORE
+async def test_a_sign_in_from_a_new_device_is_an_event(open_site: OpenSite) -> None:
+    site = await open_site(new_device_events=True, event_outbox="security")
+    for agent in (PHONE, PHONE.replace("18_5", "19_0"), "curl/8"):
+        await site.browser().send("POST", "/login", [("user-agent", agent)], json={"user_id": "alice"})
+    told = [(each.reason, each.user_id, each.device.user_agent) for each in site.events.of(EventName.NEW_DEVICE)]
+    assert told == [("first", "alice", PHONE), ("client", "alice", "curl/8")]
+    kept: list[Event] = []
+
+    async def take(event: Event) -> None:
+        kept.append(event)
+
+    await site.reseal.sessions.deliver_events("mailer", take)
+    assert [(each.reason, each.user_id, each.device.user_agent) for each in kept] == told
+
+
+async def test_without_details_of_clients_no_device_is_new(open_site: OpenSite) -> None:
+    site = await open_site(new_device_events=True, client_details="none")
+    await site.signed_in()
+    assert site.events.of(EventName.NEW_DEVICE) == []

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def inventory():
 
 def created(app):
     app.engine.create("user-2", caller=CALLER)
+
+
+def from_a_new_device(app):
+    app.engine.settings = replace(app.engine.settings, new_device_events=True)
+    app.engine.create("user-1", caller=CALLER)
 
 
 def refreshed(app):
@@ -191,6 +197,7 @@ SCENARIOS = {
     acting: "impersonation_begun",
     stopped_acting: "impersonation_ended",
     created: "session_created",
+    from_a_new_device: "new_device",
     refreshed: "session_refreshed",
     replayed: "session_replayed",
     in_step: "session_in_step",

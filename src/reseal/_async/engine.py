@@ -18,6 +18,7 @@ from reseal._async import not_before
 from reseal._async.case_calls import AsyncCaseCalls
 from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.keyring import AsyncKeyRingKeeper
+from reseal._async.new_devices import newness_of
 from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
@@ -139,8 +140,11 @@ class AsyncEngine(AsyncCaseCalls):
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
             await self._purger.step()
+        caller, newness = caller.bounded(), None
+        if self.settings.new_device_events:
+            newness = await newness_of(self._store, self.settings.scope, user_id, caller.device)
         begun = self._families.begin(
-            token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms, policy=kept
+            token, user_id, public, private, caller, lifetime_ms=lifetime_ms, policy=kept, newness=newness
         )
         return self._issue(await begun)
 

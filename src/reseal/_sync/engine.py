@@ -19,6 +19,7 @@ from reseal._sync import not_before
 from reseal._sync.case_calls import CaseCalls
 from reseal._sync.case_files import CaseFiles
 from reseal._sync.keyring import KeyRingKeeper
+from reseal._sync.new_devices import newness_of
 from reseal._sync.not_before import Ended
 from reseal._sync.ports import Store
 from reseal._sync.purger import ROWS, Purger, purge_events
@@ -140,8 +141,11 @@ class Engine(CaseCalls):
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
             self._purger.step()
+        caller, newness = caller.bounded(), None
+        if self.settings.new_device_events:
+            newness = newness_of(self._store, self.settings.scope, user_id, caller.device)
         begun = self._families.begin(
-            token, user_id, public, private, caller.bounded(), lifetime_ms=lifetime_ms, policy=kept
+            token, user_id, public, private, caller, lifetime_ms=lifetime_ms, policy=kept, newness=newness
         )
         return self._issue(begun)
 

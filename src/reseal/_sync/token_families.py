@@ -103,8 +103,12 @@ class TokenFamilies:
         use_static_key: bool = False,
         lifetime_ms: int | None = None,
         policy: str | None = None,
+        newness: str | None = None,
     ) -> Step:
-        """Store a new session under a token of :meth:`new_token`, which ends after ``lifetime_ms`` at the latest."""
+        """Store a new session under a token of :meth:`new_token`, which ends after ``lifetime_ms`` at the latest.
+
+        ``newness``: what is new about the device, to be reported with it.
+        """
         idle_ms, absolute_ms = self.policies[policy].lifetimes
         limits = [each for each in (absolute_ms, lifetime_ms) if each is not None]
         record = self._store.insert(
@@ -122,11 +126,14 @@ class TokenFamilies:
                 about=about.beginning(caller.device) if self._keeps_device else None,
                 policy=policy,
             ),
-            self._emitter.draft(EventName.SESSION_CREATED, caller),
+            self._emitter.draft(EventName.SESSION_CREATED, caller)
+            + (() if newness is None else self._emitter.draft(EventName.NEW_DEVICE, caller, reason=newness)),
         )
         if record is None:
             raise StoreUnavailable("the random source gave a session handle twice")
         self._emitter.emit_for(EventName.SESSION_CREATED, record, caller)
+        if newness is not None:
+            self._emitter.emit_for(EventName.NEW_DEVICE, record, caller, reason=newness)
         return Step(record, token, record.created_at)
 
     def parse(self, presented: str, caller: Caller) -> RefreshToken:

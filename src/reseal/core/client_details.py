@@ -31,12 +31,14 @@ def kept(device: Device, details: ClientDetails) -> Device:
         return device
     if details is ClientDetails.NONE:
         return Device()
-    return device._replace(ip=_network(device.ip) if details is ClientDetails.TRUNCATED else None)
+    return device._replace(ip=network_of(device.ip) if details is ClientDetails.TRUNCATED else None)
 
 
-def _network(address: str | None) -> str | None:
-    """Return the network of an address; ``None`` for anything else, which might say more than a network does."""
+def network_of(address: str | None) -> str | None:
+    """Return the network of an address, or of a network; ``None`` for anything else, which might say more than that."""
     with suppress(ValueError):
+        if "/" in (address or ""):
+            return str(ip_network(address or ""))
         read = ip_address((address or "").partition("%")[0])  # without the zone of a link
         mapped = read.ipv4_mapped if isinstance(read, IPv6Address) else read
         return str(ip_network((read, _IPV6_PREFIX) if mapped is None else (mapped, _IPV4_PREFIX), strict=False))

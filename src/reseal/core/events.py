@@ -19,6 +19,8 @@ class EventName(StrEnum):
     """Every event that can occur. Log readers may rely on this list being complete."""
 
     SESSION_CREATED = "session_created"
+    NEW_DEVICE = "new_device"
+    """A user signed in from a device that no earlier session of theirs was on (``new_device_events``)."""
     SESSION_REFRESHED = "session_refreshed"
     SESSION_REPLAYED = "session_replayed"
     """A previous refresh token was presented within its window and got the same successor."""
@@ -51,7 +53,13 @@ class EventOutbox(StrEnum):
 
 
 _SECURITY: Final = frozenset(
-    {EventName.SESSION_REVOKED, EventName.TOKEN_THEFT, EventName.SESSION_IN_STEP, EventName.STORE_ROLLED_BACK}
+    {
+        EventName.SESSION_REVOKED,
+        EventName.TOKEN_THEFT,
+        EventName.SESSION_IN_STEP,
+        EventName.STORE_ROLLED_BACK,
+        EventName.NEW_DEVICE,
+    }
 )
 OUTBOX_EVENTS: Final[Mapping[EventOutbox, frozenset[EventName]]] = {
     EventOutbox.OFF: frozenset(),

@@ -69,6 +69,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     device_list: bool = False
     policies: tuple[SessionPolicy, ...] = ()
     theft_cases: float = 0
+    new_device_events: bool = False
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

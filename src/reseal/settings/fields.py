@@ -352,6 +352,13 @@ class EmbeddedFields(SharedFields):
         "Whether there are ready-made routes for a list of devices, and new sessions keep the client that signed in.",
         where=PROFILE,
     )
+    new_device_events: bool = key(
+        False,
+        Chapter.REQUESTS,
+        rules.boolean,
+        "Whether a sign-in from a device that is on no other session of the user emits the event new_device.",
+        where=PROFILE,
+    )
     place_database: str | None = key(
         None,
         Chapter.REQUESTS,

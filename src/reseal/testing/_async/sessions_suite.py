@@ -21,6 +21,7 @@ from reseal.testing._async.session_suites.ending import AsyncEndingSuite
 from reseal.testing._async.session_suites.failures import AsyncFailureSuite
 from reseal.testing._async.session_suites.life import AsyncLifeSuite
 from reseal.testing._async.session_suites.lost_responses import AsyncLostResponseSuite
+from reseal.testing._async.session_suites.new_devices import AsyncNewDeviceSuite
 from reseal.testing._async.session_suites.policies import AsyncPolicySuite
 from reseal.testing._async.session_suites.restarts import AsyncRestartSuite
 from reseal.testing._async.session_suites.rotation import AsyncRotationSuite
@@ -32,6 +33,7 @@ class AsyncSessionsSuite(
     AsyncDataSuite,
     AsyncEndingSuite,
     AsyncDeviceListSuite,
+    AsyncNewDeviceSuite,
     AsyncCaseListSuite,
     AsyncPolicySuite,
     AsyncFailureSuite,

@@ -22,6 +22,7 @@ from reseal.testing._sync.session_suites.ending import EndingSuite
 from reseal.testing._sync.session_suites.failures import FailureSuite
 from reseal.testing._sync.session_suites.life import LifeSuite
 from reseal.testing._sync.session_suites.lost_responses import LostResponseSuite
+from reseal.testing._sync.session_suites.new_devices import NewDeviceSuite
 from reseal.testing._sync.session_suites.policies import PolicySuite
 from reseal.testing._sync.session_suites.restarts import RestartSuite
 from reseal.testing._sync.session_suites.rotation import RotationSuite
@@ -33,6 +34,7 @@ class SessionsSuite(
     DataSuite,
     EndingSuite,
     DeviceListSuite,
+    NewDeviceSuite,
     CaseListSuite,
     PolicySuite,
     FailureSuite,
