@@ -81,6 +81,7 @@ THEFTS = {
     "rpc/case_calls.py",
     "server/case_calls.py",
     "server/cli/cases.py",
+    "web/case_page.py",
     "stores/case_rows.py",
     "stores/sqlite/case_tables.py",
 }

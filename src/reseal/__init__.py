@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reseal._sync.session import Session
     from reseal._sync.stores.memory import MemoryStore
     from reseal._sync.stores.sqlite import SQLiteStore
+    from reseal.core.cases import Case, CasePage
     from reseal.core.claims import ClaimCheck, FreshClaim, HasClaim
     from reseal.core.client_details import ClientDetails
     from reseal.core.errors import (
@@ -78,6 +79,8 @@ __all__ = [
     "AsyncReseal",
     "AsyncSQLiteStore",
     "AsyncSession",
+    "Case",
+    "CasePage",
     "ClaimCheck",
     "ClientDetails",
     "ConfigurationError",
@@ -136,6 +139,8 @@ _HOMES: Final = {
     "Session": "reseal._sync.session",
     "MemoryStore": "reseal._sync.stores.memory",
     "SQLiteStore": "reseal._sync.stores.sqlite",
+    "Case": "reseal.core.cases",
+    "CasePage": "reseal.core.cases",
     "ClaimCheck": "reseal.core.claims",
     "ClientDetails": "reseal.core.client_details",
     "FreshClaim": "reseal.core.claims",

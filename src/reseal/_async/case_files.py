@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reseal._async.ports import AsyncStore
-    from reseal.core.model import Scope
-    from reseal.core.session_policy import Policies
+    from reseal.core.model import Policy, Scope
 
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
@@ -25,19 +24,17 @@ TURNS: Final = 360
 class AsyncCaseFiles:
     """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
 
-    def __init__(self, scope: Scope, store: AsyncStore, policies: Policies, kept: int) -> None:
+    def __init__(self, scope: Scope, store: AsyncStore, kept: int = 0) -> None:
         self._scope = scope
         self._store = store
-        self._policies = policies
         self._kept = kept
         self._turn = 0
 
-    async def extend(self, seen: Sighting, *, only_known: bool = False) -> None:
+    async def extend(self, seen: Sighting, policy: Policy, *, only_known: bool = False) -> None:
         """Open a case for a sighting, or add it to the case of its session. Raises ``StoreUnavailable``.
 
         ``only_known``: do nothing if there is no case.
         """
-        policy = self._policies[seen.record.policy].rotation
         before, case = await self._change(
             seen.record.handle,
             lambda case: None if only_known and case is None else cases.extended(case, seen, policy),

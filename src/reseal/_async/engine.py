@@ -77,7 +77,7 @@ class AsyncEngine(AsyncCaseCalls):
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
         self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms), settings.policies)
         kept = settings.theft_cases_ms
-        self._case_files = AsyncCaseFiles(settings.scope, store, self._policies, kept)
+        self._case_files = AsyncCaseFiles(settings.scope, store, kept)
         self._families = AsyncTokenFamilies(
             settings.scope,
             store,

@@ -12,6 +12,7 @@ from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftD
 from reseal.core.events import NOBODY, Caller
 from reseal.log import LOGGER
 from reseal.settings import Settings
+from reseal.web import case_page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,6 +46,16 @@ class AsyncTheftCases:
     async def read_case(self, case_id: str) -> Case | None:
         """Read a case; ``None`` if there is none. Raises ``InvalidInput``, ``StoreUnavailable``."""
         return await self.backend.read_case(case_id)
+
+    @awaited
+    async def case_page(self, case_id: str) -> str | None:
+        """Write a page about a case, as HTML with a picture of the timeline; ``None`` if there is none.
+
+        It has no script, and names users and addresses: serve it from a route for administrators alone. Raises
+        ``InvalidInput``, ``StoreUnavailable``.
+        """
+        case = await self.backend.read_case(case_id)
+        return None if case is None else case_page.page(case)
 
     @awaited
     async def close_case(self, case_id: str, *, note: str, by: str) -> Case | None:

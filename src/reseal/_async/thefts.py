@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reseal.core import cases, outbox, rotation
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import Caller, EventName
-from reseal.core.model import EndReason, Scope, SessionRecord, TheftResponse
+from reseal.core.model import EndReason, Policy, Scope, SessionRecord, TheftResponse
 from reseal.core.outbox import Occurrence
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.session_policy import Policies
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reseal._async.case_files import AsyncCaseFiles
     from reseal._async.ports import AsyncSessionStore
 
+_REFUSED = "refused; the session had ended"
 _SAME_SUCCESSOR = "the same successor as before; a third refresh in a row that needed this"
 
 
@@ -55,7 +56,7 @@ class AsyncThefts:
         subtype, response = verdict.subtype.value, self._policies[record.policy].rotation.theft_response
         if self._files is not None:
             outcome = cases.outcome_of(response)
-            await self._files.extend(self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
+            await self._files.extend(*self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
         if response is TheftResponse.REVOKE_USER:
             # The others first: if the store fails here, the next try finds this session live and begins again.
             await end_user(record.user_id, record.handle)
@@ -73,7 +74,7 @@ class AsyncThefts:
         """Open a case for two parties that seem to refresh in step."""
         if self._files is not None:
             name = EventName.SESSION_IN_STEP
-            await self._files.extend(self._seen(name, record, now, token, caller, _SAME_SUCCESSOR))
+            await self._files.extend(*self._seen(name, record, now, token, caller, _SAME_SUCCESSOR))
 
     async def note_refused(
         self, reason: Refusal, record: SessionRecord, now: int, token: RefreshToken, caller: Caller
@@ -81,9 +82,7 @@ class AsyncThefts:
         """Add the other party to the case of a stolen session, when it comes with the token that it holds."""
         if self._files is not None and reason is Refusal.THEFT:
             name = EventName.REFRESH_REFUSED
-            await self._files.extend(
-                self._seen(name, record, now, token, caller, "refused; the session had ended"), only_known=True
-            )
+            await self._files.extend(*self._seen(name, record, now, token, caller, _REFUSED), only_known=True)
 
     async def append(
         self, name: EventName, token: RefreshToken, record: SessionRecord | None, caller: Caller, reason: str
@@ -111,7 +110,7 @@ class AsyncThefts:
         caller: Caller,
         outcome: str,
         subtype: str | None = None,
-    ) -> cases.Sighting:
-        first = about.read(record.about).device
-        device, number = caller
-        return cases.Sighting(self._scope, name, record, token, device, number, now, outcome, subtype, first)
+    ) -> tuple[cases.Sighting, Policy]:
+        first, (device, number) = about.read(record.about).device, caller
+        seen = cases.Sighting(self._scope, name, record, token, device, number, now, outcome, subtype, first)
+        return seen, self._policies[record.policy].rotation

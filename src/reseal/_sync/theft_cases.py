@@ -13,6 +13,7 @@ from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftD
 from reseal.core.events import NOBODY, Caller
 from reseal.log import LOGGER
 from reseal.settings import Settings
+from reseal.web import case_page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,6 +47,16 @@ class TheftCases:
     def read_case(self, case_id: str) -> Case | None:
         """Read a case; ``None`` if there is none. Raises ``InvalidInput``, ``StoreUnavailable``."""
         return self.backend.read_case(case_id)
+
+    @awaited
+    def case_page(self, case_id: str) -> str | None:
+        """Write a page about a case, as HTML with a picture of the timeline; ``None`` if there is none.
+
+        It has no script, and names users and addresses: serve it from a route for administrators alone. Raises
+        ``InvalidInput``, ``StoreUnavailable``.
+        """
+        case = self.backend.read_case(case_id)
+        return None if case is None else case_page.page(case)
 
     @awaited
     def close_case(self, case_id: str, *, note: str, by: str) -> Case | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reseal.core import cases, outbox, rotation
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import Caller, EventName
-from reseal.core.model import EndReason, Scope, SessionRecord, TheftResponse
+from reseal.core.model import EndReason, Policy, Scope, SessionRecord, TheftResponse
 from reseal.core.outbox import Occurrence
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.session_policy import Policies
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reseal._sync.case_files import CaseFiles
     from reseal._sync.ports import SessionStore
 
+_REFUSED = "refused; the session had ended"
 _SAME_SUCCESSOR = "the same successor as before; a third refresh in a row that needed this"
 
 
@@ -56,7 +57,7 @@ class Thefts:
         subtype, response = verdict.subtype.value, self._policies[record.policy].rotation.theft_response
         if self._files is not None:
             outcome = cases.outcome_of(response)
-            self._files.extend(self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
+            self._files.extend(*self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
         if response is TheftResponse.REVOKE_USER:
             # The others first: if the store fails here, the next try finds this session live and begins again.
             end_user(record.user_id, record.handle)
@@ -74,7 +75,7 @@ class Thefts:
         """Open a case for two parties that seem to refresh in step."""
         if self._files is not None:
             name = EventName.SESSION_IN_STEP
-            self._files.extend(self._seen(name, record, now, token, caller, _SAME_SUCCESSOR))
+            self._files.extend(*self._seen(name, record, now, token, caller, _SAME_SUCCESSOR))
 
     def note_refused(
         self, reason: Refusal, record: SessionRecord, now: int, token: RefreshToken, caller: Caller
@@ -82,9 +83,7 @@ class Thefts:
         """Add the other party to the case of a stolen session, when it comes with the token that it holds."""
         if self._files is not None and reason is Refusal.THEFT:
             name = EventName.REFRESH_REFUSED
-            self._files.extend(
-                self._seen(name, record, now, token, caller, "refused; the session had ended"), only_known=True
-            )
+            self._files.extend(*self._seen(name, record, now, token, caller, _REFUSED), only_known=True)
 
     def append(
         self, name: EventName, token: RefreshToken, record: SessionRecord | None, caller: Caller, reason: str
@@ -112,7 +111,7 @@ class Thefts:
         caller: Caller,
         outcome: str,
         subtype: str | None = None,
-    ) -> cases.Sighting:
-        first = about.read(record.about).device
-        device, number = caller
-        return cases.Sighting(self._scope, name, record, token, device, number, now, outcome, subtype, first)
+    ) -> tuple[cases.Sighting, Policy]:
+        first, (device, number) = about.read(record.about).device, caller
+        seen = cases.Sighting(self._scope, name, record, token, device, number, now, outcome, subtype, first)
+        return seen, self._policies[record.policy].rotation

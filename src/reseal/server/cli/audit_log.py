@@ -41,7 +41,7 @@ def audit_listener(options: Namespace) -> EventListener:
     """Return the listener that records a command's events. Raises ``ConfigurationError`` if its file is read-only."""
     if "by" not in options:
         return lambda _event: None
-    by, note = _bounded("--by", options.by or _operator()), _bounded("--note", options.note)
+    by, note = _bounded("--by", options.by or operator()), _bounded("--note", options.note)
     write = _writer(running_services.prepare(running_services.state_dir(options.state_dir)) / FILE)
 
     def record(event: Event) -> None:
@@ -64,7 +64,7 @@ def _writer(path: Path) -> Callable[[str], None]:
     return write
 
 
-def _operator() -> str:
+def operator() -> str:
     """Return the user, even behind ``sudo``, and the machine."""
     name = os.environ.get("SUDO_USER") or _user()
     return f"{name}@{socket.gethostname()}"[:LONGEST]
