@@ -116,6 +116,11 @@ WHOSE = {
     "core/actor.py",
 }
 """Whose a session is besides a user's own: that of an actor, and that of a visitor who is not signed in."""
+AUTHENTICATION = {
+    "core/authentication.py",
+    "core/claims.py",
+}
+"""What a session says of its user: checks of claims, and how and when the user was authenticated."""
 REPEATED_LINES = 6
 """So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""
 DEEPEST = 3
@@ -142,11 +147,11 @@ class Module:
 
     @property
     def is_service(self) -> bool:
-        return self.package in SERVICE and not self.is_in(WAYS_OUT | THEFTS | AUDIT)
+        return self.package in SERVICE and not self.is_in(WAYS_OUT | THEFTS | AUDIT | AUTHENTICATION)
 
     @property
     def is_embedded(self) -> bool:
-        if self.is_in(POLICIES | WHOSE):
+        if self.is_in(POLICIES | WHOSE | AUTHENTICATION):
             return False
         return not (self.package in SERVICE or self.is_adapter or self.is_in(WAYS_OUT | DEVICES | THEFTS | AUDIT))
 
@@ -223,6 +228,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the audit trail", size(modules, lambda module: module.is_in(AUDIT)), 800, 800),
         Figure("lines of the policies", size(modules, lambda module: module.is_in(POLICIES)), 800, 800),
         Figure("lines about actors and visitors", size(modules, lambda module: module.is_in(WHOSE)), 400, 400),
+        Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),

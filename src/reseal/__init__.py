@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reseal._sync.session import Session
     from reseal._sync.stores.memory import MemoryStore
     from reseal._sync.stores.sqlite import SQLiteStore
+    from reseal.core.authentication import AuthenticatedBy
     from reseal.core.cases import Case, CasePage
     from reseal.core.claims import ClaimCheck, FreshClaim, HasClaim
     from reseal.core.client_details import ClientDetails
@@ -79,6 +80,7 @@ __all__ = [
     "AsyncReseal",
     "AsyncSQLiteStore",
     "AsyncSession",
+    "AuthenticatedBy",
     "Case",
     "CasePage",
     "ClaimCheck",
@@ -145,6 +147,7 @@ _HOMES: Final = {
     "ClientDetails": "reseal.core.client_details",
     "FreshClaim": "reseal.core.claims",
     "HasClaim": "reseal.core.claims",
+    "AuthenticatedBy": "reseal.core.authentication",
     "GENERAL_ERROR": "reseal.core.errors",
     "INVALID_CLAIMS": "reseal.core.errors",
     "TOKEN_THEFT_DETECTED": "reseal.core.errors",

@@ -6,15 +6,15 @@ The headers of the response are found through the request as well, so that no ca
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from reseal._async import verification
 from reseal._async.awaited import awaited, demand_loop, marked
 from reseal._async.impersonation import HALF_AN_HOUR
 from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession
+from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
-from reseal.core.session_policy import SessionPolicy
 from reseal.web.context import RequestContext
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
@@ -55,13 +55,11 @@ class AsyncRequestCalls(Generic[R_contra]):
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        allow_cross_site: bool = False,
-        policy: SessionPolicy | str | None = None,
+        **options: Unpack[SignInOptions],
     ) -> AsyncSession:
         """Sign a user in, whom the caller has authenticated. See :meth:`AsyncReseal.create_new_session`."""
         return await self.sessions.create_new_session(
-            *self._read(request), user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
+            *self._read(request), user_id, jwt_payload, session_data, **options
         )
 
     @marked

@@ -60,7 +60,7 @@ async def admit(sessions: AsyncSessions, context: RequestContext, claims: Iterab
     if shown is not None:
         tokens = await sessions.redeem_ticket(shown, context.request.path)
         if claims:
-            context.check_claims(tokens.claims, claims)
+            context.check_claims(tokens.claims, claims, Transport.HEADER)
         return AsyncSession(sessions, tokens.claims, context, Transport.HEADER)
     via, tokens_shown = context.access_tokens
     if via is Transport.COOKIE and tokens_shown:

@@ -8,7 +8,7 @@ also when a call raises: clearing cookies is part of a refusal.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from reseal._async import (
     changes,
@@ -30,12 +30,12 @@ from reseal._async.theft_cases import AsyncTheftCases
 from reseal._async.user_sessions import AsyncUserSessions
 from reseal.clock import Clock, SystemClock
 from reseal.core import payload
+from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import EventListener, EventName
 from reseal.core.model import SessionRecord
 from reseal.core.outbox import Delivered
-from reseal.core.session_policy import SessionPolicy
 from reseal.event_emitter import EventEmitter
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -105,18 +105,17 @@ class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncTheftCases):
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        allow_cross_site: bool = False,
-        policy: SessionPolicy | str | None = None,
+        **options: Unpack[SignInOptions],
     ) -> AsyncSession:
         """Sign a user in: begin a session, end the one that this client held, and hand out the tokens.
 
         They go into cookies or headers as ``token_transfer_method`` says. The caller has authenticated ``user_id``.
         A request that a foreign page caused gets no cookies, or that page could sign the user in as somebody else:
         ``allow_cross_site`` is for the callback of an identity provider, after its ``state`` was checked, and for links
-        in mails. ``policy``: the limits of this session, by their name in the settings or as a value. Raises
-        ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was begun, and the
-        client keeps what it had. Raises ``RuntimeError`` once the response has begun.
+        in mails. ``policy``: the limits of this session, by their name in the settings or as a value. ``auth_time`` (in
+        seconds), ``amr`` and ``acr`` say when and how the user was authenticated, for :class:`reseal.AuthenticatedBy`.
+        Raises ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was begun, and
+        the client keeps what it had. Raises ``RuntimeError`` once the response has begun.
         """
         return await signing_in.sign_in(
             self.backend,
@@ -124,8 +123,7 @@ class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncTheftCases):
             user_id,
             jwt_payload,
             session_data,
-            allow_cross_site=allow_cross_site,
-            policy=policy,
+            **options,
         )
 
     @marked

@@ -37,7 +37,7 @@ async def verify(
     if check_database or verified.unconfirmed:
         verified = await _current(sessions, verified, context, via)
     if claims:
-        context.check_claims(verified, claims)
+        context.check_claims(verified, claims, via)
     return AsyncSession(sessions, verified, context, via)
 
 

@@ -61,7 +61,7 @@ def admit(sessions: Sessions, context: RequestContext, claims: Iterable[ClaimChe
     if shown is not None:
         tokens = sessions.redeem_ticket(shown, context.request.path)
         if claims:
-            context.check_claims(tokens.claims, claims)
+            context.check_claims(tokens.claims, claims, Transport.HEADER)
         return Session(sessions, tokens.claims, context, Transport.HEADER)
     via, tokens_shown = context.access_tokens
     if via is Transport.COOKIE and tokens_shown:

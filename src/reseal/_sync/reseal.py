@@ -9,7 +9,7 @@ also when a call raises: clearing cookies is part of a refusal.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from reseal._sync import (
     changes,
@@ -31,12 +31,12 @@ from reseal._sync.theft_cases import TheftCases
 from reseal._sync.user_sessions import UserSessions
 from reseal.clock import Clock, SystemClock
 from reseal.core import payload
+from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import EventListener, EventName
 from reseal.core.model import SessionRecord
 from reseal.core.outbox import Delivered
-from reseal.core.session_policy import SessionPolicy
 from reseal.event_emitter import EventEmitter
 from reseal.log import log_event
 from reseal.settings import Settings
@@ -106,18 +106,17 @@ class Reseal(UserSessions, SessionPolicies, TheftCases):
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        allow_cross_site: bool = False,
-        policy: SessionPolicy | str | None = None,
+        **options: Unpack[SignInOptions],
     ) -> Session:
         """Sign a user in: begin a session, end the one that this client held, and hand out the tokens.
 
         They go into cookies or headers as ``token_transfer_method`` says. The caller has authenticated ``user_id``.
         A request that a foreign page caused gets no cookies, or that page could sign the user in as somebody else:
         ``allow_cross_site`` is for the callback of an identity provider, after its ``state`` was checked, and for links
-        in mails. ``policy``: the limits of this session, by their name in the settings or as a value. Raises
-        ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was begun, and the
-        client keeps what it had. Raises ``RuntimeError`` once the response has begun.
+        in mails. ``policy``: the limits of this session, by their name in the settings or as a value. ``auth_time`` (in
+        seconds), ``amr`` and ``acr`` say when and how the user was authenticated, for :class:`reseal.AuthenticatedBy`.
+        Raises ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was begun, and
+        the client keeps what it had. Raises ``RuntimeError`` once the response has begun.
         """
         return signing_in.sign_in(
             self.backend,
@@ -125,8 +124,7 @@ class Reseal(UserSessions, SessionPolicies, TheftCases):
             user_id,
             jwt_payload,
             session_data,
-            allow_cross_site=allow_cross_site,
-            policy=policy,
+            **options,
         )
 
     @marked

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Unpack
 
 from reseal._sync import token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
-from reseal.core import actor, ids
+from reseal.core import actor, authentication, ids
+from reseal.core.authentication import SignInOptions
 from reseal.core.model import EndReason
-from reseal.core.session_policy import SessionPolicy
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -28,19 +28,19 @@ def sign_in(
     user_id: str,
     jwt_payload: Mapping[str, object] | None,
     session_data: Mapping[str, object] | None,
-    *,
-    allow_cross_site: bool,
-    policy: SessionPolicy | str | None,
+    **options: Unpack[SignInOptions],
 ) -> Session:
     """Begin a session and hand out its tokens. See :meth:`Reseal.create_new_session`."""
     request, settings, response = context.request, context.settings, context.response
     response.demand_unsent("create_new_session")
     actor.refuse(jwt_payload)
     via = transport.for_new_session(request, settings)
-    is_foreign = not allow_cross_site and context.trust is Trust.HOSTILE
+    is_foreign = not options.get("allow_cross_site", False) and context.trust is Trust.HOSTILE
     if is_foreign and via is Transport.COOKIE:
         raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
     user_id = ids.user_to_sign_in(user_id)
+    jwt_payload = authentication.stated(jwt_payload, options, context.now())
+    policy = options.get("policy")
     tokens = sessions.create(user_id, jwt_payload, session_data, caller=context.caller, policy=policy)
     if response.sent:  # while the store worked: no client would ever hold the new session
         sessions.revoke((tokens.claims.sid,))

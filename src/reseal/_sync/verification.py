@@ -38,7 +38,7 @@ def verify(
     if check_database or verified.unconfirmed:
         verified = _current(sessions, verified, context, via)
     if claims:
-        context.check_claims(verified, claims)
+        context.check_claims(verified, claims, via)
     return Session(sessions, verified, context, via)
 
 

@@ -168,6 +168,8 @@ class InvalidClaims(ResealError):
     def __init__(self, failures: tuple[ClaimFailure, ...]) -> None:
         super().__init__("invalid claim: " + ", ".join(f.id for f in failures))
         self.failures = failures
+        self.challenge: str | None = None
+        """What a client that is no page is told to do (RFC 9470), where another authentication would be enough."""
 
 
 class ClaimFailure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, Unpack, overload
 
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -18,10 +18,10 @@ from reseal._sync.reseal import Reseal as SyncReseal
 from reseal._sync.reseal import embedded
 from reseal._sync.session import Session as SyncSession
 from reseal.clock import Clock
+from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ConfigurationError, ResealError
 from reseal.core.events import EventListener
-from reseal.core.session_policy import SessionPolicy
 from reseal.django import conf, requests
 from reseal.django.conf import Config
 from reseal.django.signals import announce
@@ -196,20 +196,14 @@ class Reseal(RequestCalls[HttpRequest]):
         user_id: object,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        allow_cross_site: bool = False,
-        policy: SessionPolicy | str | None = None,
+        **options: Unpack[SignInOptions],
     ) -> Session:
         """Sign a user in, whom the caller has authenticated: a user object of Django, or an id.
 
         See :meth:`reseal.Reseal.create_new_session`.
         """
         self.open()
-        return self._own(
-            super().create_new_session(
-                request, id_of(user_id), jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
-            )
-        )
+        return self._own(super().create_new_session(request, id_of(user_id), jwt_payload, session_data, **options))
 
     def get_session(
         self,
@@ -249,14 +243,10 @@ class Reseal(RequestCalls[HttpRequest]):
         user_id: object,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        allow_cross_site: bool = False,
-        policy: SessionPolicy | str | None = None,
+        **options: Unpack[SignInOptions],
     ) -> Session:
         """Sign a user in, in async code. See :meth:`create_new_session`."""
-        return await in_thread(self.create_new_session)(
-            request, user_id, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
-        )
+        return await in_thread(self.create_new_session)(request, user_id, jwt_payload, session_data, **options)
 
     async def aget_session(
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Unpack
 
 from django.http import HttpRequest
 
 from reseal._sync.session import Session as SyncSession
+from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
-from reseal.core.session_policy import SessionPolicy
 from reseal.django.sessions import Session, configured
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
@@ -20,17 +21,13 @@ def create_new_session(
     user: object,
     jwt_payload: Payload | None = None,
     session_data: Payload | None = None,
-    *,
-    allow_cross_site: bool = False,
-    policy: SessionPolicy | str | None = None,
+    **options: Unpack[SignInOptions],
 ) -> Session:
     """Sign a user in, whom the caller has authenticated: a user object of Django, or an id.
 
     See :meth:`reseal.Reseal.create_new_session`.
     """
-    return configured().create_new_session(
-        request, user, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
-    )
+    return configured().create_new_session(request, user, jwt_payload, session_data, **options)
 
 
 async def acreate_new_session(
@@ -38,14 +35,10 @@ async def acreate_new_session(
     user: object,
     jwt_payload: Payload | None = None,
     session_data: Payload | None = None,
-    *,
-    allow_cross_site: bool = False,
-    policy: SessionPolicy | str | None = None,
+    **options: Unpack[SignInOptions],
 ) -> Session:
     """Do the same in async code."""
-    return await configured().acreate_new_session(
-        request, user, jwt_payload, session_data, allow_cross_site=allow_cross_site, policy=policy
-    )
+    return await configured().acreate_new_session(request, user, jwt_payload, session_data, **options)
 
 
 def get_session(

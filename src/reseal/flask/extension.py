@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from flask import Flask, Request, Response, current_app, has_app_context
 
@@ -14,10 +14,10 @@ from reseal._sync.ports import Sessions
 from reseal._sync.reseal import Reseal as CoreReseal
 from reseal._sync.session import Session
 from reseal.clock import Clock
+from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ResealError
 from reseal.core.events import EventListener
-from reseal.core.session_policy import SessionPolicy
 from reseal.flask.application import (
     EXTENSION,
     AppSessions,
@@ -146,15 +146,12 @@ class Reseal:
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
         *,
-        allow_cross_site: bool = False,
-        policy: SessionPolicy | str | None = None,
         request: Request | None = None,
+        **options: Unpack[SignInOptions],
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`reseal.Reseal.create_new_session`."""
         ours, of_now = _asked(request)
-        return ours.begin(
-            of_now, user_id, session_data, jwt_payload=jwt_payload, allow_cross_site=allow_cross_site, policy=policy
-        )
+        return ours.begin(of_now, user_id, session_data, jwt_payload=jwt_payload, **options)
 
     def get_session(
         self,

@@ -66,7 +66,7 @@ def answer(error: ResealError, settings: Settings) -> Answer:
         case TryRefreshToken() | Unauthorised() | TokenTheftDetected():
             return Answer(settings.session_expired_status_code, _ended(error) | _hint(error, settings))
         case InvalidClaims():
-            return Answer(403, _claims(error))
+            return _claims(error)
         case StoreUnavailable():
             retry = (("Retry-After", str(error.retry_after)),)
             return Answer(503, {"message": "session store unavailable, try again"}, retry)
@@ -109,6 +109,9 @@ def _hint(error: ResealError, settings: Settings) -> dict[str, Any]:
     return {"hint": hint} if hint and settings.is_local else {}
 
 
-def _claims(error: InvalidClaims) -> dict[str, Any]:
+def _claims(error: InvalidClaims) -> Answer:
     failures = [{"id": failure.id, "reason": failure.reason} for failure in error.failures]
-    return {"message": "invalid claim", "claimValidationErrors": failures}
+    body = {"message": "invalid claim", "claimValidationErrors": failures}
+    if error.challenge is None:
+        return Answer(403, body)
+    return Answer(401, body, (("WWW-Authenticate", error.challenge),))

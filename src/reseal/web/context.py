@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from reseal.core import authentication
 from reseal.core.claims import check_claims
 from reseal.core.client_details import ClientDetails, kept
-from reseal.core.errors import Refusal, ResealError, Unauthorised
+from reseal.core.errors import InvalidClaims, Refusal, ResealError, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventName
 from reseal.web import answers, csrf, older_frontends, places, transport
 from reseal.web.presented import Presented, once
+from reseal.web.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from reseal.settings import Settings
     from reseal.web.facts import RequestFacts
     from reseal.web.headers import SessionHeaders
-    from reseal.web.transport import Transport
 
 ErrorT = TypeVar("ErrorT", bound=ResealError)
 
@@ -96,9 +97,14 @@ class RequestContext(Presented, eq=False):
         """Do the same for the transport that was used and for the leftovers of the other one."""
         return self.refuse(error, via, *self.leftovers(via))
 
-    def check_claims(self, claims: Claims, checks: Iterable[ClaimCheck]) -> None:
+    def check_claims(self, claims: Claims, checks: Iterable[ClaimCheck], via: Transport) -> None:
         """Check the claims of a session. Raises ``InvalidClaims``."""
-        check_claims(checks, claims.jwt_payload(), self.now())
+        try:
+            check_claims(checks, claims.jwt_payload(), self.now())
+        except InvalidClaims as error:
+            if via is Transport.HEADER and self.request.header(transport.AUTH_MODE) is None:  # our pages do not read it
+                error.challenge = authentication.challenge(error.failures)
+            raise
 
     def cross_site(self, reason: str | None = None) -> Unauthorised:
         """Report a request from a foreign page, and return the error to raise."""
