@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from flask import Flask, abort
 
-from reseal import AsyncEngine, AsyncSQLiteStore, Case, Engine, Settings, SQLiteStore
+from reseal import AsyncEngine, AsyncMemoryStore, AsyncSQLiteStore, Case, Engine, Settings, SQLiteStore
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._sync.stores.postgres import PostgresStore
 from reseal.fastapi import Reseal as FastAPIReseal
@@ -166,6 +166,35 @@ class TestFastAPI:
             assert (await admin.get("/admin/thefts/absent")).status_code == 404
         [told] = shop.told
         assert told.id == case.id
+
+
+@pytest.mark.parametrize(
+    ("details", "clients"),
+    [
+        ("full", [("203.0.113.9", "Thief/1")]),
+        ("truncated", [("203.0.113.0/24", "Thief/1")]),
+        ("no_address", [(None, "Thief/1")]),
+        ("none", []),
+    ],
+)
+async def test_a_case_has_no_more_of_a_client_than_may_be_kept(
+    clock: ManualClock, details: str, clients: list[tuple[str | None, str]]
+) -> None:
+    settings = Settings(api_domain=API, database_uri="memory:", theft_cases=90, client_details=details)
+    shop = ShopInFastAPI(settings, AsyncMemoryStore(clock), clock)
+    async with shop.app.router.lifespan_context(shop.app), _client(shop.app) as owner:
+        await owner.post("/login")
+        cookie = "; ".join(f"{name}={value}" for name, value in owner.cookies.items())
+        for _ in range(2):
+            await owner.post("/session/refresh", headers={"user-agent": ""})
+        owner.cookies.clear()
+        clock.advance(HOUR)
+        there = httpx.ASGITransport(shop.app, client=("203.0.113.9", 1))
+        async with httpx.AsyncClient(transport=there, base_url=API) as thief:
+            await thief.post("/session/refresh", headers={"cookie": cookie, "user-agent": "Thief/1", "origin": API})
+    [case] = shop.told
+    assert [tuple(client) for client in case.clients if client.user_agent == "Thief/1"] == clients
+    assert details != "none" or case.clients == ()
 
 
 @pytest.mark.parametrize("database", DATABASES)

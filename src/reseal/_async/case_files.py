@@ -22,12 +22,12 @@ TURNS: Final = 360
 
 
 class AsyncCaseFiles:
-    """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
+    """The cases of one scope. ``kept``: for how many ms after its opening a case is kept; 0: none is written."""
 
     def __init__(self, scope: Scope, store: AsyncStore, kept: int = 0) -> None:
         self._scope = scope
         self._store = store
-        self._kept = kept
+        self.kept = kept
         self._turn = 0
 
     async def extend(self, seen: Sighting, policy: Policy, *, only_known: bool = False) -> None:
@@ -63,7 +63,7 @@ class AsyncCaseFiles:
 
     async def forget(self, now: int) -> None:
         """Remove the cases that are not kept any longer."""
-        await self._store.remove_cases(self._scope, now - self._kept)
+        await self._store.remove_cases(self._scope, now - self.kept)
 
     async def forget_at_times(self) -> None:
         """Do so once in :data:`TURNS` calls, from the first on."""

@@ -86,7 +86,7 @@ class AsyncEngine(AsyncCaseCalls):
             random,
             emitter,
             keeps_device=settings.device_list,
-            case_files=self._case_files if kept else None,
+            theft_cases_ms=settings.theft_cases_ms,
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._token_limit = access_token_limit(settings)

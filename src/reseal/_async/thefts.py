@@ -24,7 +24,7 @@ _SAME_SUCCESSOR = "the same successor as before; a third refresh in a row that n
 
 
 class AsyncThefts:
-    """The thefts of one scope. ``files``: where cases are written, if they are."""
+    """The thefts of one scope. ``files``: where cases are written, if they are kept."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class AsyncThefts:
         store: AsyncSessionStore,
         policies: Policies,
         emitter: EventEmitter,
-        files: AsyncCaseFiles | None = None,
+        files: AsyncCaseFiles,
     ) -> None:
         self._scope = scope
         self._store = store
@@ -54,7 +54,7 @@ class AsyncThefts:
         ``end_user`` ends all sessions of a user but one.
         """
         subtype, response = verdict.subtype.value, self._policies[record.policy].rotation.theft_response
-        if self._files is not None:
+        if self._files.kept:
             outcome = cases.outcome_of(response)
             await self._files.extend(*self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
         if response is TheftResponse.REVOKE_USER:
@@ -72,7 +72,7 @@ class AsyncThefts:
 
     async def note_in_step(self, record: SessionRecord, now: int, token: RefreshToken, caller: Caller) -> None:
         """Open a case for two parties that seem to refresh in step."""
-        if self._files is not None:
+        if self._files.kept:
             name = EventName.SESSION_IN_STEP
             await self._files.extend(*self._seen(name, record, now, token, caller, _SAME_SUCCESSOR))
 
@@ -80,7 +80,7 @@ class AsyncThefts:
         self, reason: Refusal, record: SessionRecord, now: int, token: RefreshToken, caller: Caller
     ) -> None:
         """Add the other party to the case of a stolen session, when it comes with the token that it holds."""
-        if self._files is not None and reason is Refusal.THEFT:
+        if self._files.kept and reason is Refusal.THEFT:
             name = EventName.REFRESH_REFUSED
             await self._files.extend(*self._seen(name, record, now, token, caller, _REFUSED), only_known=True)
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from reseal._async import paging
 from reseal._async.case_files import AsyncCaseFiles
-from reseal._async.ports import AsyncSessionStore
+from reseal._async.ports import AsyncStore
 from reseal._async.thefts import AsyncThefts
 from reseal.core import attempt, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, Unauthorised
@@ -66,14 +66,14 @@ class AsyncTokenFamilies:
     def __init__(
         self,
         scope: Scope,
-        store: AsyncSessionStore,
+        store: AsyncStore,
         policies: Policies,
         secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
         emitter: EventEmitter,
         *,
         keeps_device: bool = False,
-        case_files: AsyncCaseFiles | None = None,
+        theft_cases_ms: int = 0,
     ) -> None:
         self._scope = scope
         self._store = store
@@ -83,7 +83,7 @@ class AsyncTokenFamilies:
         self._random = random
         self._emitter = emitter
         self._keeps_device = keeps_device
-        self._thefts = AsyncThefts(scope, store, policies, emitter, case_files)
+        self._thefts = AsyncThefts(scope, store, policies, emitter, AsyncCaseFiles(scope, store, theft_cases_ms))
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
         """Mint generation 0 of a new session."""

@@ -23,12 +23,12 @@ TURNS: Final = 360
 
 
 class CaseFiles:
-    """The cases of one scope. ``kept``: for how many ms after its opening a case is kept."""
+    """The cases of one scope. ``kept``: for how many ms after its opening a case is kept; 0: none is written."""
 
     def __init__(self, scope: Scope, store: Store, kept: int = 0) -> None:
         self._scope = scope
         self._store = store
-        self._kept = kept
+        self.kept = kept
         self._turn = 0
 
     def extend(self, seen: Sighting, policy: Policy, *, only_known: bool = False) -> None:
@@ -64,7 +64,7 @@ class CaseFiles:
 
     def forget(self, now: int) -> None:
         """Remove the cases that are not kept any longer."""
-        self._store.remove_cases(self._scope, now - self._kept)
+        self._store.remove_cases(self._scope, now - self.kept)
 
     def forget_at_times(self) -> None:
         """Do so once in :data:`TURNS` calls, from the first on."""

@@ -25,7 +25,7 @@ _SAME_SUCCESSOR = "the same successor as before; a third refresh in a row that n
 
 
 class Thefts:
-    """The thefts of one scope. ``files``: where cases are written, if they are."""
+    """The thefts of one scope. ``files``: where cases are written, if they are kept."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Thefts:
         store: SessionStore,
         policies: Policies,
         emitter: EventEmitter,
-        files: CaseFiles | None = None,
+        files: CaseFiles,
     ) -> None:
         self._scope = scope
         self._store = store
@@ -55,7 +55,7 @@ class Thefts:
         ``end_user`` ends all sessions of a user but one.
         """
         subtype, response = verdict.subtype.value, self._policies[record.policy].rotation.theft_response
-        if self._files is not None:
+        if self._files.kept:
             outcome = cases.outcome_of(response)
             self._files.extend(*self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
         if response is TheftResponse.REVOKE_USER:
@@ -73,7 +73,7 @@ class Thefts:
 
     def note_in_step(self, record: SessionRecord, now: int, token: RefreshToken, caller: Caller) -> None:
         """Open a case for two parties that seem to refresh in step."""
-        if self._files is not None:
+        if self._files.kept:
             name = EventName.SESSION_IN_STEP
             self._files.extend(*self._seen(name, record, now, token, caller, _SAME_SUCCESSOR))
 
@@ -81,7 +81,7 @@ class Thefts:
         self, reason: Refusal, record: SessionRecord, now: int, token: RefreshToken, caller: Caller
     ) -> None:
         """Add the other party to the case of a stolen session, when it comes with the token that it holds."""
-        if self._files is not None and reason is Refusal.THEFT:
+        if self._files.kept and reason is Refusal.THEFT:
             name = EventName.REFRESH_REFUSED
             self._files.extend(*self._seen(name, record, now, token, caller, _REFUSED), only_known=True)
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from reseal._sync import paging
 from reseal._sync.case_files import CaseFiles
-from reseal._sync.ports import SessionStore
+from reseal._sync.ports import Store
 from reseal._sync.thefts import Thefts
 from reseal.core import attempt, refresh_token, rotation, ticket
 from reseal.core.errors import Refusal, StoreUnavailable, Unauthorised
@@ -67,14 +67,14 @@ class TokenFamilies:
     def __init__(
         self,
         scope: Scope,
-        store: SessionStore,
+        store: Store,
         policies: Policies,
         secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
         emitter: EventEmitter,
         *,
         keeps_device: bool = False,
-        case_files: CaseFiles | None = None,
+        theft_cases_ms: int = 0,
     ) -> None:
         self._scope = scope
         self._store = store
@@ -84,7 +84,7 @@ class TokenFamilies:
         self._random = random
         self._emitter = emitter
         self._keeps_device = keeps_device
-        self._thefts = Thefts(scope, store, policies, emitter, case_files)
+        self._thefts = Thefts(scope, store, policies, emitter, CaseFiles(scope, store, theft_cases_ms))
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
         """Mint generation 0 of a new session."""

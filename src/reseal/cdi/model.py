@@ -32,6 +32,8 @@ class AppSettings:
     """``None``: the default of the policy."""
     theft_response: TheftResponse | None
     """``None``: the default of each policy."""
+    theft_cases_ms: int
+    """For how long theft cases are kept; 0: none is written."""
     jitter: float
     reuse_is_theft: bool
     rollback: Rollback

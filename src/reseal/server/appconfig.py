@@ -17,7 +17,7 @@ from reseal.settings import rules
 from reseal.settings.checks import broken_by, milliseconds
 from reseal.settings.fields import Where, names_where, rows
 from reseal.settings.problems import InvalidValueError
-from reseal.settings.rules import HOUR, MINUTE, SECOND
+from reseal.settings.rules import DAY, HOUR, MINUTE, SECOND
 from reseal.settings.sources import parsed_for
 
 APP_KEYS: Final = names_where(ServiceFields, Where.APP)
@@ -43,6 +43,7 @@ def app_settings(app_id: str, base: ServiceSettings, core_config: Mapping[str, A
         grace_ms=milliseconds(merged["refresh_token_rotation_grace_period"], SECOND),
         lost_response_ms=_if_set(merged["lost_response_window"], SECOND),
         theft_response=merged["theft_response"],
+        theft_cases_ms=milliseconds(base.theft_cases, DAY),
         jitter=merged["access_token_validity_jitter"],
         reuse_is_theft=base.recent_token_reuse_behaviour == "TOKEN_THEFT",
         rollback=base.rollback,

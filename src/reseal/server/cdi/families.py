@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from reseal._async.ports import AsyncSessionStore
+from reseal._async.ports import AsyncStore
 from reseal._async.token_families import AsyncTokenFamilies, FamilySecrets
 from reseal.cdi.model import AppSettings
 from reseal.clock import Clock
@@ -26,14 +26,14 @@ class CdiTokenFamilies:
     def __init__(
         self,
         app: AppSettings,
-        store: AsyncSessionStore,
+        store: AsyncStore,
         clock: Clock,
         secrets: Callable[[], FamilySecrets],
         random: Callable[[int], bytes],
         on_event: EventListener,
         event_outbox: EventOutbox,
     ) -> None:
-        self._app_id = app.app_id
+        self._app = app
         self._store = store
         self._clock = clock
         self._secrets = secrets
@@ -55,7 +55,7 @@ class CdiTokenFamilies:
         return self.of(tenant_of(handle))
 
     def _make(self, tenant_id: str, graceful: bool) -> AsyncTokenFamilies:  # noqa: FBT001 - the name of the one policy or the other
-        scope = Scope(self._app_id, tenant_id)
+        scope = Scope(self._app.app_id, tenant_id)
         return AsyncTokenFamilies(
             scope,
             self._store,
@@ -63,4 +63,5 @@ class CdiTokenFamilies:
             self._secrets,
             self._random,
             EventEmitter(scope, self._clock, self._on_event, self._event_outbox),
+            theft_cases_ms=self._app.theft_cases_ms,
         )
