@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from reseal._async.forwarding_cases import AsyncForwardingCaseCalls, AsyncForwardingCases
 from reseal._async.ports import AsyncAuditStore, AsyncSessions, AsyncStore
 from reseal.core.access_token import Claims
+from reseal.core.confirmation import Seen
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
@@ -61,6 +62,9 @@ class AsyncForwardingStore(AsyncForwardingCases):
 
     async def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         return await self._call("rotate", scope, self.inner.rotate, scope, rotation, reports)
+
+    async def confirm(self, scope: Scope, seen: Seen) -> Found:
+        return await self._call("confirm", scope, self.inner.confirm, scope, seen)
 
     async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         return await self._call("replace", scope, self.inner.replace, scope, record, reports)

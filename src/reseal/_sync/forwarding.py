@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from reseal._sync.forwarding_cases import ForwardingCaseCalls, ForwardingCases
 from reseal._sync.ports import AuditStore, Sessions, Store
 from reseal.core.access_token import Claims
+from reseal.core.confirmation import Seen
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
@@ -62,6 +63,9 @@ class ForwardingStore(ForwardingCases):
 
     def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         return self._call("rotate", scope, self.inner.rotate, scope, rotation, reports)
+
+    def confirm(self, scope: Scope, seen: Seen) -> Found:
+        return self._call("confirm", scope, self.inner.confirm, scope, seen)
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         return self._call("replace", scope, self.inner.replace, scope, record, reports)

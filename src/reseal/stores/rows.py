@@ -212,9 +212,10 @@ class Flags(list[bool]):
 
 
 Array = Texts | Blobs | Numbers | Flags
+_HASHES: Final = ("token_hash", "presented_hash", "successor_hash", "successor_sealed", "attempt_hash", "current_hash")
 _ARRAYS: Final[dict[str, type[Array]]] = {
-    **dict.fromkeys(("token_hash", "presented_hash", "successor_hash", "successor_sealed", "attempt_hash"), Blobs),
-    **dict.fromkeys(("idle_ms", "absolute_ms", "due_ms"), Numbers),
+    **dict.fromkeys(_HASHES, Blobs),
+    **dict.fromkeys(("idle_ms", "absolute_ms", "due_ms", "generation"), Numbers),
     "use_static_key": Flags,
 }
 """The types of the parameters that are not texts."""

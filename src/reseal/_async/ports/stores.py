@@ -19,6 +19,7 @@ from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
 from reseal._async.ports.notes import AsyncNoteStore
 from reseal._async.ports.tenants import AsyncTenantStore
+from reseal.core.confirmation import Seen
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
 from reseal.core.outbox import Reports
 from reseal.core.purging import Backlog, Purged
@@ -48,6 +49,12 @@ class AsyncSessionStore(AsyncEventStore, Protocol):
         The idle end moves to now + ``idle_ms``, not past the absolute end; the successor is unconfirmed. A session with
         a policy of its own is left to ``replace``, by somebody who knows the policy. Of any
         number of callers with the same token exactly one gets the new row; the others get ``None``.
+        """
+
+    async def confirm(self, scope: Scope, seen: Seen) -> Found:
+        """Mark a generation as confirmed if it is the current one of a live session, and read the session.
+
+        The first one to do so dates it, and counts the version up; where nothing is to be marked nothing is written.
         """
 
     async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
+from reseal._async.stores.batched_confirmations import AsyncBatchedConfirmations, Use
 from reseal._async.stores.batched_reads import AsyncBatchedReads
 from reseal._async.stores.batched_writes import AsyncBatchedWrites
 from reseal._async.stores.batching import Batches
@@ -19,6 +20,7 @@ from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.cases import FAR
+from reseal.core.confirmation import Seen
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
@@ -79,7 +81,10 @@ class AsyncPostgresStore(AsyncPostgresCases):
         self._events = AsyncPostgresEvents(self._server, self._timed)
         self.audit = AsyncPostgresAudit(self._server)
         self._writes = AsyncBatchedWrites(self._fetch, _is_of_one_row, self._time.see)
-        self._gets: Batches[Key, Found] = Batches(AsyncBatchedReads(self._fetch, self._time.see).get)
+        reads = AsyncBatchedReads(self._fetch, self._time.see)
+        self._confirms = AsyncBatchedConfirmations(self._fetch, self._time.see, reads)
+        self._gets: Batches[Key, Found] = Batches(reads.get)
+        self._confirmations: Batches[Use, Found] = Batches(self._confirm)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate)
 
@@ -92,6 +97,7 @@ class AsyncPostgresStore(AsyncPostgresCases):
 
     async def close(self) -> None:
         await self._gets.finish()
+        await self._confirmations.finish()
         await self._inserts.finish()
         await self._rotations.finish()
         if not self._looks_only:
@@ -120,6 +126,11 @@ class AsyncPostgresStore(AsyncPostgresCases):
         if not rows.storable(rotation.handle):
             return None
         return await self._rotations.submit((scope, rotation, reports))
+
+    async def confirm(self, scope: Scope, seen: Seen) -> Found:
+        if not rows.storable(seen.handle):
+            return await self.get(scope, seen.handle)
+        return await self._confirmations.submit(seen.values(scope))
 
     async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         if not rows.storable(record.handle):
@@ -279,6 +290,11 @@ class AsyncPostgresStore(AsyncPostgresCases):
 
     async def _rotate(self, batch: Sequence[Rotate]) -> list[Result]:
         results = await self._writes.rotate(batch)
+        await self._written()
+        return results
+
+    async def _confirm(self, batch: Sequence[Use]) -> list[Found]:
+        results = await self._confirms.confirm(batch)
         await self._written()
         return results
 

@@ -15,6 +15,7 @@ from reseal._async.stores.sqlite_audit import AsyncSQLiteAudit
 from reseal._async.stores.sqlite_cases import AsyncSQLiteCases
 from reseal._async.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
+from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
@@ -49,6 +50,7 @@ class AsyncSQLiteStore(AsyncSQLiteCases):
         self._era = 0
         self._tables = Tables()
         self._rotations: Kind[Row, Row | None] = Kind(self._rotate, self._rotate_many)
+        self._confirmations: Kind[Row, Row] = Kind(lambda db, use: self._confirm(db, [use])[0], self._confirm)
         self._lookups: Kind[Key, Row] = Kind(self._tables.get, self._tables.get_many)
         self._writer: WorkerThread | None = None
         self._finder: WorkerThread | None = None
@@ -98,6 +100,13 @@ class AsyncSQLiteStore(AsyncSQLiteCases):
     async def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         row = await self._write(self._rotations.job((*rows.in_order(scope, rotation), reports)))
         return None if row is None else rows.to_rotated(row, rotation)
+
+    async def confirm(self, scope: Scope, seen: Seen) -> Found:
+        found = await self.get(scope, seen.handle)
+        if found.record is None or not is_unconfirmed(found.record, seen, found.now):
+            return found
+        row = await self._write(self._confirmations.job(seen.values(scope)))
+        return _found(row, self._now(row[:2]))
 
     async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         return await self._write(lambda db: self._tables.replace(db, scope, record, reports, self._now_in(db)))
@@ -226,6 +235,9 @@ class AsyncSQLiteStore(AsyncSQLiteCases):
 
     def _rotate_many(self, db: sqlite3.Connection, steps: Sequence[Row]) -> Sequence[Row | None]:
         return self._tables.rotate_many(db, steps, self._now_in(db))
+
+    def _confirm(self, db: sqlite3.Connection, several: Sequence[Row]) -> Sequence[Row]:
+        return self._tables.confirm(db, several, self._now_in(db))
 
     def _now_in(self, db: sqlite3.Connection) -> int:
         return self._now(self._tables.high_water(db))

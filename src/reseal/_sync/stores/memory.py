@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from reseal._sync.stores.memory_audit import MemoryAudit
 from reseal._sync.stores.memory_cases import MemoryCases
 from reseal.clock import Clock, SteadyClock, SystemClock
+from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import ConfigurationError
 from reseal.core.model import (
     EndReason,
@@ -105,6 +106,14 @@ class MemoryStore(MemoryCases):
             self._sessions[scope][rotation.handle] = rotated
             self._report(scope, rotated, reports, now)
             return rotated
+
+    def confirm(self, scope: Scope, seen: Seen) -> Found:
+        with self._lock:
+            record, now = self._sessions.get(scope, {}).get(seen.handle), self._steady.now()
+            if record is not None and is_unconfirmed(record, seen, now):
+                record = replace(record, confirmed_at=now, version=record.version + 1)
+                self._sessions[scope][seen.handle] = record
+            return Found(record, now)
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         with self._lock:

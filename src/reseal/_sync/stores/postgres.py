@@ -10,6 +10,7 @@ from typing import Final
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
+from reseal._sync.stores.batched_confirmations import BatchedConfirmations, Use
 from reseal._sync.stores.batched_reads import BatchedReads
 from reseal._sync.stores.batched_writes import BatchedWrites
 from reseal._sync.stores.batching import Batches
@@ -20,6 +21,7 @@ from reseal._sync.stores.postgres_server import Link, Server, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
 from reseal.core.cases import FAR
+from reseal.core.confirmation import Seen
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
@@ -80,7 +82,10 @@ class PostgresStore(PostgresCases):
         self._events = PostgresEvents(self._server, self._timed)
         self.audit = PostgresAudit(self._server)
         self._writes = BatchedWrites(self._fetch, _is_of_one_row, self._time.see)
-        self._gets: Batches[Key, Found] = Batches(BatchedReads(self._fetch, self._time.see).get)
+        reads = BatchedReads(self._fetch, self._time.see)
+        self._confirms = BatchedConfirmations(self._fetch, self._time.see, reads)
+        self._gets: Batches[Key, Found] = Batches(reads.get)
+        self._confirmations: Batches[Use, Found] = Batches(self._confirm)
         self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
         self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate)
 
@@ -93,6 +98,7 @@ class PostgresStore(PostgresCases):
 
     def close(self) -> None:
         self._gets.finish()
+        self._confirmations.finish()
         self._inserts.finish()
         self._rotations.finish()
         if not self._looks_only:
@@ -121,6 +127,11 @@ class PostgresStore(PostgresCases):
         if not rows.storable(rotation.handle):
             return None
         return self._rotations.submit((scope, rotation, reports))
+
+    def confirm(self, scope: Scope, seen: Seen) -> Found:
+        if not rows.storable(seen.handle):
+            return self.get(scope, seen.handle)
+        return self._confirmations.submit(seen.values(scope))
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         if not rows.storable(record.handle):
@@ -280,6 +291,11 @@ class PostgresStore(PostgresCases):
 
     def _rotate(self, batch: Sequence[Rotate]) -> list[Result]:
         results = self._writes.rotate(batch)
+        self._written()
+        return results
+
+    def _confirm(self, batch: Sequence[Use]) -> list[Found]:
+        results = self._confirms.confirm(batch)
         self._written()
         return results
 

@@ -16,6 +16,7 @@ from reseal._sync.stores.sqlite_audit import SQLiteAudit
 from reseal._sync.stores.sqlite_cases import SQLiteCases
 from reseal._sync.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
+from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
@@ -50,6 +51,7 @@ class SQLiteStore(SQLiteCases):
         self._era = 0
         self._tables = Tables()
         self._rotations: Kind[Row, Row | None] = Kind(self._rotate, self._rotate_many)
+        self._confirmations: Kind[Row, Row] = Kind(lambda db, use: self._confirm(db, [use])[0], self._confirm)
         self._lookups: Kind[Key, Row] = Kind(self._tables.get, self._tables.get_many)
         self._writer: WorkerThread | None = None
         self._finder: WorkerThread | None = None
@@ -99,6 +101,13 @@ class SQLiteStore(SQLiteCases):
     def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         row = self._write(self._rotations.job((*rows.in_order(scope, rotation), reports)))
         return None if row is None else rows.to_rotated(row, rotation)
+
+    def confirm(self, scope: Scope, seen: Seen) -> Found:
+        found = self.get(scope, seen.handle)
+        if found.record is None or not is_unconfirmed(found.record, seen, found.now):
+            return found
+        row = self._write(self._confirmations.job(seen.values(scope)))
+        return _found(row, self._now(row[:2]))
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         return self._write(lambda db: self._tables.replace(db, scope, record, reports, self._now_in(db)))
@@ -227,6 +236,9 @@ class SQLiteStore(SQLiteCases):
 
     def _rotate_many(self, db: sqlite3.Connection, steps: Sequence[Row]) -> Sequence[Row | None]:
         return self._tables.rotate_many(db, steps, self._now_in(db))
+
+    def _confirm(self, db: sqlite3.Connection, several: Sequence[Row]) -> Sequence[Row]:
+        return self._tables.confirm(db, several, self._now_in(db))
 
     def _now_in(self, db: sqlite3.Connection) -> int:
         return self._now(self._tables.high_water(db))

@@ -313,6 +313,37 @@ SELECT
     now, wall
 FROM changed
 
+-- fragment: unconfirmed
+s.confirmed_at IS NULL AND s.ended_at IS NULL AND s.expires_at > t.now
+        AND (s.generation = w.generation OR s.current_hash = w.current_hash)
+
+-- name: confirm
+-- What is not to be marked is read from the same snapshot and at the same time. So what is to be marked, but another writer
+-- has changed since, is in neither part.
+WITH t AS MATERIALIZED {time}, w AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(app_id)b::text[], %(tenant_id)b::text[], %(handle)b::text[], %(generation)b::bigint[], %(current_hash)b::bytea[]
+    ) WITH ORDINALITY AS w (app_id, tenant_id, handle, generation, current_hash, place)
+), confirmed AS (
+    UPDATE reseal_session AS s SET confirmed_at = t.now, version = s.version + 1
+    FROM t, w
+    WHERE s.app_id = w.app_id AND s.tenant_id = w.tenant_id AND s.handle = w.handle
+        AND {unconfirmed}
+    RETURNING
+        {s.columns},
+        s.app_id, s.tenant_id, w.place
+)
+SELECT t.now, t.wall, s.*
+FROM t LEFT JOIN (
+    SELECT * FROM confirmed
+    UNION ALL
+    SELECT
+        {s.columns},
+        s.app_id, s.tenant_id, w.place
+    FROM t, w JOIN reseal_session AS s ON s.app_id = w.app_id AND s.tenant_id = w.tenant_id AND s.handle = w.handle
+    WHERE NOT ({unconfirmed})
+) AS s ON true
+
 -- fragment: replacement
 -- Only an adopted token moves the generation on here.
 UPDATE reseal_session AS s SET

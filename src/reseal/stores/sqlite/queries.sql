@@ -1,6 +1,6 @@
 -- The queries of the SQLite store. Parameters are named, or in the order in which the code makes them. {columns} are those
 -- of a session in their order, {assignments} those that a replacement writes: rows.py derives them from the record. The
--- row of VALUES in ..._many is repeated: as often as there are sessions, and then with what is no session, up to the next
+-- row of VALUES is repeated: as often as there are sessions, and then with what is no session, up to the next
 -- power of two.
 
 -- name: insert
@@ -80,6 +80,14 @@ WHERE session.app_id = given.app_id AND session.tenant_id = given.tenant_id AND 
 RETURNING
     {columns_of_rotated},
     app_id, tenant_id
+
+-- name: confirm
+WITH given (app_id, tenant_id, handle, generation, current_hash, now) AS (VALUES (?, ?, ?, ?, ?, ?))
+UPDATE session INDEXED BY session_handle SET confirmed_at = now, version = version + 1
+FROM given
+WHERE session.app_id = given.app_id AND session.tenant_id = given.tenant_id AND session.handle = given.handle
+    AND (session.generation = given.generation OR session.current_hash = given.current_hash)
+    AND confirmed_at IS NULL AND ended_at IS NULL AND expires_at > now
 
 -- name: replace
 -- Only an adopted token moves the generation on by more than one.

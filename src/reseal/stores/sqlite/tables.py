@@ -88,6 +88,11 @@ class Tables:
                     event_tables.report(db, step, row[_USER_ID], step[-1], now)
         return outcomes
 
+    def confirm(self, db: sqlite3.Connection, uses: Sequence[Row], now: int) -> list[Row]:
+        """Confirm generations, where no other connection has yet; return what :meth:`get_many` does."""
+        self._many(db, "confirm", [(*use, now) for use in uses])
+        return self.get_many(db, [use[:3] for use in uses])
+
     def replace(self, db: sqlite3.Connection, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> bool:
         values = rows.of_record(scope, record)
         with event_tables.together(db, reports):

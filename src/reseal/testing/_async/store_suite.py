@@ -19,6 +19,7 @@ from __future__ import annotations
 from reseal.testing._async.store_suites.audit import AsyncAuditSuite
 from reseal.testing._async.store_suites.cases import AsyncCaseSuite
 from reseal.testing._async.store_suites.claims import AsyncClaimSuite
+from reseal.testing._async.store_suites.confirming import AsyncConfirmSuite
 from reseal.testing._async.store_suites.devices import AsyncDeviceSuite
 from reseal.testing._async.store_suites.ending import AsyncEndSuite
 from reseal.testing._async.store_suites.events import AsyncEventSuite
@@ -38,6 +39,7 @@ from reseal.testing._async.store_suites.time import AsyncTimeSuite
 class AsyncStoreSuite(
     AsyncInsertSuite,
     AsyncRotateSuite,
+    AsyncConfirmSuite,
     AsyncReplaceSuite,
     AsyncEndSuite,
     AsyncListSuite,

@@ -20,6 +20,7 @@ from __future__ import annotations
 from reseal.testing._sync.store_suites.audit import AuditSuite
 from reseal.testing._sync.store_suites.cases import CaseSuite
 from reseal.testing._sync.store_suites.claims import ClaimSuite
+from reseal.testing._sync.store_suites.confirming import ConfirmSuite
 from reseal.testing._sync.store_suites.devices import DeviceSuite
 from reseal.testing._sync.store_suites.ending import EndSuite
 from reseal.testing._sync.store_suites.events import EventSuite
@@ -39,6 +40,7 @@ from reseal.testing._sync.store_suites.time import TimeSuite
 class StoreSuite(
     InsertSuite,
     RotateSuite,
+    ConfirmSuite,
     ReplaceSuite,
     EndSuite,
     ListSuite,

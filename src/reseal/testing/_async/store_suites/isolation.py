@@ -7,6 +7,7 @@ from itertools import product
 from msgspec.structs import replace
 
 from reseal._async.ports import AsyncStore
+from reseal.core.confirmation import Seen
 from reseal.core.model import EndReason, Scope
 from reseal.testing._async.store_suites.base import PUBLIC, AsyncStoreTests, sessions_of
 from reseal.testing.material import hash_of, new_session, step
@@ -38,6 +39,7 @@ class AsyncIsolationSuite(AsyncStoreTests):
         for scope in (Scope("public", "other"), Scope("other", "public"), Scope("PUBLIC", "public")):
             assert (await store.get(scope, "h")).record is None
             assert await store.rotate(scope, step()) is None
+            assert (await store.confirm(scope, Seen(handle="h", generation=0))).record is None
             assert not await store.replace(scope, record)
             assert await store.end(scope, ["h"], EndReason.REVOKED) == ()
             assert await store.end_user(scope, "user", EndReason.REVOKED) == ()

@@ -8,6 +8,7 @@ from itertools import product
 from msgspec.structs import replace
 
 from reseal._sync.ports import Store
+from reseal.core.confirmation import Seen
 from reseal.core.model import EndReason, Scope
 from reseal.testing._sync.store_suites.base import PUBLIC, StoreTests, sessions_of
 from reseal.testing.material import hash_of, new_session, step
@@ -39,6 +40,7 @@ class IsolationSuite(StoreTests):
         for scope in (Scope("public", "other"), Scope("other", "public"), Scope("PUBLIC", "public")):
             assert (store.get(scope, "h")).record is None
             assert store.rotate(scope, step()) is None
+            assert (store.confirm(scope, Seen(handle="h", generation=0))).record is None
             assert not store.replace(scope, record)
             assert store.end(scope, ["h"], EndReason.REVOKED) == ()
             assert store.end_user(scope, "user", EndReason.REVOKED) == ()
