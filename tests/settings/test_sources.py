@@ -103,9 +103,7 @@ def test_a_key_of_the_service_is_recognised(key):
     assert "concerns the service and has no meaning in the embedded form; remove it" in text
 
 
-@pytest.mark.parametrize(
-    "key", ["access_token_blacklisting", "access_token_validity_jitter", "recent_token_reuse_behaviour"]
-)
+@pytest.mark.parametrize("key", ["access_token_blacklisting", "recent_token_reuse_behaviour"])
 def test_a_session_key_without_an_equal_says_what_to_do_instead(key):
     (text,) = refused_mapping(**{key: 1})
     assert text.startswith(f"'{key}' in app.yaml is not used here: ")

@@ -30,6 +30,7 @@ from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, len
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
+from reseal.core.jitter import shortened
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.outbox import EventPage
@@ -38,13 +39,14 @@ from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
 from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
-from reseal.core.session_policy import Lifetimes, Limits, Policies, SessionPolicy
+from reseal.core.session_policy import Lifetimes, Policies, SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
 from reseal.event_emitter import EventEmitter
 from reseal.log import LOGGER, log_event
 from reseal.settings import Settings
+from reseal.settings.rules import SECOND
 from reseal.web.transport import access_token_limit
 
 _ANTI_CSRF_SIZE: Final = 43
@@ -91,6 +93,7 @@ class Engine(CaseCalls):
         )
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._token_limit = access_token_limit(settings)
+        self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
         self._purger = Purger(store, self._clock, self._case_files if kept else None)
 
@@ -233,7 +236,7 @@ class Engine(CaseCalls):
         redeemed, record, now = self._families.redeem_ticket(ticket, purpose)
         wall = self._clock.wall()
         claims = self._claims(record.handle, record.user_id, redeemed.generation, record.jwt_payload, None, wall)
-        return self._pair(claims, None, _session_end(record, now, wall), wall, self._policies[record.policy])
+        return self._pair(claims, None, _session_end(record, now, wall), wall, record)
 
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
@@ -302,7 +305,7 @@ class Engine(CaseCalls):
         generation = min(claims.gen, record.generation)
         now = self._clock.wall()
         fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf, now)
-        pair = self._pair(fresh, None, _session_end(record, now, now), now, self._policies[record.policy])
+        pair = self._pair(fresh, None, _session_end(record, now, now), now, record)
         self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair
 
@@ -396,10 +399,13 @@ class Engine(CaseCalls):
     def _issue(self, step: Step) -> TokenPair:
         record, csrf, now = step.record, self._anti_csrf(step.token), self._clock.wall()
         claims = self._claims(record.handle, record.user_id, record.generation, record.jwt_payload, csrf, now)
-        limits = self._policies[record.policy]
-        if limits.rotation.confirm_by_verify and record.confirmed_at is None and record.generation > 0:
+        if (
+            self._policies[record.policy].rotation.confirm_by_verify
+            and record.confirmed_at is None
+            and record.generation > 0
+        ):
             claims = msgspec.structs.replace(claims, unconfirmed=True)
-        return self._pair(claims, step.token.text, _session_end(record, step.store_now, now), now, limits)
+        return self._pair(claims, step.token.text, _session_end(record, step.store_now, now), now, record)
 
     def _claims(
         self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None, now: int
@@ -408,9 +414,14 @@ class Engine(CaseCalls):
         exp = iat + self.settings.access_token_validity
         return Claims(to.issuer, to.audience, user_id, iat, exp, to.tenant_id, handle, generation, raw, csrf)
 
-    def _pair(self, claims: Claims, refresh: str | None, session_end: int, now: int, limits: Limits) -> TokenPair:
-        validity = limits.access_token_ms
-        latest = session_end if validity is None else min(session_end, now + validity)
+    def _pair(
+        self, claims: Claims, refresh: str | None, session_end: int, now: int, record: SessionRecord
+    ) -> TokenPair:
+        limits, longest, jitter = self._policies[record.policy], self._access_ms, self._jitter
+        validity = limits.access_token_ms or longest
+        if jitter:
+            validity = max(SECOND, shortened(min(validity, longest), jitter, record.current_hash))
+        latest = min(session_end, now + validity)
         if claims.exp > latest // 1000:  # no token outlives its session
             claims = msgspec.structs.replace(claims, exp=latest // 1000)
         access = mint(claims, self._keeper.ring.signing(now))

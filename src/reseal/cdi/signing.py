@@ -13,10 +13,10 @@ from reseal.cdi.keys import signing_rsa
 from reseal.cdi.model import AppSettings, TokenFacts
 from reseal.core import payload
 from reseal.core.errors import InvalidInput
+from reseal.core.jitter import shortened
 from reseal.core.key_ring import KeyRing
 from reseal.core.keys import b64url
 
-CHANCE_BYTES: Final = 4
 _LARGEST_EXACT: Final = 2**53
 _REST: Final = 2048
 """Upper bound, in characters, of everything in an access token except for ids and payload."""
@@ -44,13 +44,10 @@ def check_size(user_id: str, tenant_id: str, public: bytes) -> None:
         raise TokenTooLong(size, payload.largest_member(public))
 
 
-def access_ms(app: AppSettings, asked: int | None, chance: bytes) -> int:
-    """Return a randomly shortened lifetime, so that clients that signed in together do not refresh together.
-
-    ``chance``: :data:`CHANCE_BYTES` random bytes.
-    """
+def access_ms(app: AppSettings, asked: int | None, token_hash: bytes) -> int:
+    """Return the lifetime of an access token, shortened by the hash of the refresh token."""
     full = app.access_token_ms if asked is None else min(asked, app.access_token_ms)
-    return int(full * (1 - app.jitter * int.from_bytes(chance) / 2 ** (8 * CHANCE_BYTES)))
+    return shortened(full, app.jitter, token_hash)
 
 
 def sign(claims: CdiClaims, ring: KeyRing, now: int, *, static_key: bool) -> TokenFacts:

@@ -70,6 +70,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     policies: tuple[SessionPolicy, ...] = ()
     theft_cases: float = 0
     new_device_events: bool = False
+    access_token_validity_jitter: float = 0
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -162,13 +162,7 @@ class ServiceFields(SharedFields):
         "Whether verifying reads the store, for callers below version 2.21.",
         where=APP,
     )
-    access_token_validity_jitter: float = key(
-        0.05,
-        Chapter.LIFETIMES,
-        amount(0, 0.25, "must be between 0 and 0.25 inclusive.", "0.05 shortens lifetimes by up to 5 %"),
-        "Lifetimes of access tokens are shortened at random, by at most this fraction: 0 to 0.25.",
-        where=APP,
-    )
+    access_token_validity_jitter: float = differently(SharedFields, "access_token_validity_jitter", default=0.05)
     access_token_signing_algorithm: str = differently(
         SharedFields,
         "access_token_signing_algorithm",

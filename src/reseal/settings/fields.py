@@ -164,6 +164,13 @@ class SharedFields:
         unit="seconds",
         where=APP | PROFILE,
     )
+    access_token_validity_jitter: float = key(
+        0,
+        Chapter.LIFETIMES,
+        amount(0, 0.25, "must be between 0 and 0.25 inclusive.", "0.05 shortens lifetimes by up to 5 %"),
+        "Lifetimes of access tokens are shortened at random, by at most this fraction: 0 to 0.25.",
+        where=APP | PROFILE,
+    )
     refresh_token_validity: float = key(
         144000,
         Chapter.LIFETIMES,

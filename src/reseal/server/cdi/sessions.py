@@ -270,7 +270,7 @@ class CdiSessions:
 
     def _access_ms(self, asked: int | None, record: SessionRecord, store_now: int) -> int:
         """Return the lifetime of an access token, which never passes the absolute limit of its session."""
-        full = signing.access_ms(self.app, asked, record.current_hash[: signing.CHANCE_BYTES])
+        full = signing.access_ms(self.app, asked, record.current_hash)
         end = record.absolute_expires_at
         return full if end is None else min(full, end - store_now)
 

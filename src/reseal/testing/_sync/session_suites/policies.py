@@ -80,6 +80,25 @@ class PolicySuite(SessionTests):
         pair = sessions.create("user", policy=SessionPolicy(access_token_ms=DAY))
         assert pair.claims.exp - pair.claims.iat == 600
 
+    def test_access_tokens_end_at_different_times_and_each_token_always_at_the_same(
+        self, world: World
+    ) -> None:
+        sessions = world.sessions(access_token_validity=1000, access_token_validity_jitter=0.25)
+        pairs = [sessions.create("user") for _ in range(8)]
+        short = sessions.create("user", policy=SessionPolicy(access_token_ms=100 * SECOND))
+        for pair, longest in [*((each, 1000) for each in pairs), (short, 100)]:
+            later = sessions.refresh(token_of(pair))
+            again = sessions.refresh(token_of(pair))
+            reissued = sessions.reissue(later.claims, sessions.get(pair.claims.sid))
+            assert later.claims.exp == again.claims.exp == reissued.claims.exp
+            assert all(0.75 * longest - 1 <= each.claims.exp - each.claims.iat <= longest for each in (pair, later))
+        assert len({pair.claims.exp - pair.claims.iat for pair in pairs}) > 2
+
+    def test_no_jitter_makes_a_token_that_is_over_at_once(self, world: World) -> None:
+        sessions = world.sessions(access_token_validity=1, access_token_validity_jitter=0.25)
+        pairs = [sessions.create("user") for _ in range(8)]
+        assert {pair.claims.exp - pair.claims.iat for pair in pairs} == {1}
+
     def test_every_answer_says_whether_the_browser_keeps_the_session(self, world: World) -> None:
         sessions = world.sessions()
         for policy in (SessionPolicy(persistent=False), SessionPolicy(), None):
