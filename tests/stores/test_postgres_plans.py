@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import psycopg
 import pytest
 
 from reseal._async.stores.postgres import AsyncPostgresStore
+from reseal.core.cases import CaseFilter, CasePlace, StoredCase
 from reseal.core.model import EndReason, Scope
 from reseal.core.selection import UserPlace
+from reseal.stores import case_rows, rows
+from reseal.stores.postgres import QUERIES
 from reseal.testing.material import new_session, step
 
 PUBLIC = Scope()
@@ -58,3 +62,19 @@ async def test_statements_that_were_planned_for_a_small_table_read_no_more_rows_
     for n in range(TIMES):
         await use(store, f"large-{n}")
     assert 2 * TIMES < await rows_read(store, own_postgres) < MANY
+
+
+async def test_pages_of_theft_cases_are_read_by_an_index(store, own_postgres):
+    for n in range(MANY // 10):
+        await store.write_case(PUBLIC, StoredCase(f"h-{n}", f"user {n % 30}", n, n % 2 == 0, 0, "{}"))
+    page = await store.list_cases(PUBLIC, CaseFilter(), CasePlace(200, ""), 10)
+    of_user = await store.list_cases(PUBLIC, CaseFilter("user 7", open_only=True), CasePlace(), 3)
+    assert [case.opened_at for case in (*page, *of_user)] == [*range(199, 189, -1), 277, 247, 217]
+    with psycopg.connect(own_postgres.uri()) as connection:
+        connection.execute("SET enable_seqscan = off")
+        for which, condition in ((CaseFilter(), "tenant_id"), (CaseFilter("user 7"), "user_id")):
+            values = rows.scoped(PUBLIC) | case_rows.of_cases(which, CasePlace(), 10)
+            plan = connection.execute("EXPLAIN " + QUERIES[case_rows.listing_of(which)], values).fetchall()
+            text = "\n".join(line for (line,) in plan)
+            assert "Sort" not in text
+            assert re.search(rf"Index Cond: .*{condition}.*ROW\(opened_at, handle\) < ROW", text), text

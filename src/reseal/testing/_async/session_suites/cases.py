@@ -119,6 +119,7 @@ class AsyncCaseListSuite(AsyncSessionTests):
         await reseal.backend.refresh(token_of(pair))
         world.clock.advance(HOUR)
         await reseal.backend.refresh(token_of(pair))  # the answer was lost
+        assert world.store.calls["read_case"] == world.store.calls["write_case"] == 0
         assert (await reseal.list_cases()).cases == ()
 
     async def test_parties_in_step_are_a_suspicion_that_a_theft_makes_certain(self, world: AsyncWorld) -> None:

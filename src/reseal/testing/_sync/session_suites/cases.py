@@ -120,6 +120,7 @@ class CaseListSuite(SessionTests):
         reseal.backend.refresh(token_of(pair))
         world.clock.advance(HOUR)
         reseal.backend.refresh(token_of(pair))  # the answer was lost
+        assert world.store.calls["read_case"] == world.store.calls["write_case"] == 0
         assert (reseal.list_cases()).cases == ()
 
     def test_parties_in_step_are_a_suspicion_that_a_theft_makes_certain(self, world: World) -> None:
