@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from reseal._async.ports import AsyncStore
 from reseal._async.purger import ROWS, purge_events
@@ -20,6 +20,9 @@ from reseal.core.events import Event
 from reseal.core.keys import Wrapping, generate, jwk, load
 from reseal.core.model import StoredKey
 from reseal.core.outbox import EventPage
+from reseal.core.secret import revealed
+from reseal.settings.fields import SharedFields
+from reseal.settings.rules import DAY
 
 CONSUMER: Final = "reseal:audit"
 """Its name as a consumer of the outbox."""
@@ -53,6 +56,12 @@ class AsyncAuditTrail:
         self._random = random
         self._trim_at = 0
 
+    @classmethod
+    def of(cls, store: AsyncStore, settings: SharedFields) -> Self:
+        """Return the trail of a store as configured."""
+        wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
+        return cls(store, wrapping, retention_ms=round(settings.audit_retention * DAY))
+
     async def seal(self) -> int:
         """Put all events of the outbox into the trail; returns how many there were.
 
@@ -80,6 +89,10 @@ class AsyncAuditTrail:
                 verifier.take(row)
             after = page[-1].seq
         return verifier.result()
+
+    async def read(self, after: int, limit: int) -> tuple[AuditRow, ...]:
+        """Read up to ``limit`` rows with a number above ``after``, in their order."""
+        return await self._rows.read(after, limit)
 
     async def checkpoint(self) -> str:
         """Sign all rows there are; returns the checkpoint as JSON, for a place outside the store."""

@@ -94,7 +94,7 @@ class AsyncEngine(AsyncCaseCalls):
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        self._purger = AsyncPurger(store, self._clock, self._case_files if kept else None)
+        self._purger = AsyncPurger(store, self._clock, self._case_files if kept else None, audited=settings.audit)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -360,7 +360,7 @@ class AsyncEngine(AsyncCaseCalls):
         while True:
             step = await self._store.purge(ROWS)
             removed += step.removed
-            if not await purge_events(self._store) and step.looked_at < ROWS:
+            if (self.settings.audit or not await purge_events(self._store)) and step.looked_at < ROWS:
                 return removed
 
     async def read_events(self, consumer: str, limit: int) -> EventPage:

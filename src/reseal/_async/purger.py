@@ -20,9 +20,12 @@ CALLS: Final = 100
 
 
 class AsyncPurger:
-    """The purging of one engine."""
+    """The purging of one engine. ``audited``: events stay until the audit trail has them, which removes them itself."""
 
-    def __init__(self, store: AsyncSessionStore, clock: Clock, case_files: AsyncCaseFiles | None = None) -> None:
+    def __init__(
+        self, store: AsyncSessionStore, clock: Clock, case_files: AsyncCaseFiles | None = None, *, audited: bool = False
+    ) -> None:
+        self._audited = audited
         self._store = store
         self._clock = clock
         self._case_files = case_files
@@ -40,7 +43,7 @@ class AsyncPurger:
         self._at, self._calls = self._clock.monotonic() + EVERY, 0
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
             self._is_behind = (await self._store.purge(ROWS)).looked_at >= ROWS
-            self._is_behind |= await purge_events(self._store)
+            self._is_behind |= not self._audited and await purge_events(self._store)
             if self._case_files is not None:
                 await self._case_files.forget_at_times()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from reseal._sync.ports import Store
 from reseal._sync.purger import ROWS, purge_events
@@ -21,6 +21,9 @@ from reseal.core.events import Event
 from reseal.core.keys import Wrapping, generate, jwk, load
 from reseal.core.model import StoredKey
 from reseal.core.outbox import EventPage
+from reseal.core.secret import revealed
+from reseal.settings.fields import SharedFields
+from reseal.settings.rules import DAY
 
 CONSUMER: Final = "reseal:audit"
 """Its name as a consumer of the outbox."""
@@ -54,6 +57,12 @@ class AuditTrail:
         self._random = random
         self._trim_at = 0
 
+    @classmethod
+    def of(cls, store: Store, settings: SharedFields) -> Self:
+        """Return the trail of a store as configured."""
+        wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
+        return cls(store, wrapping, retention_ms=round(settings.audit_retention * DAY))
+
     def seal(self) -> int:
         """Put all events of the outbox into the trail; returns how many there were.
 
@@ -81,6 +90,10 @@ class AuditTrail:
                 verifier.take(row)
             after = page[-1].seq
         return verifier.result()
+
+    def read(self, after: int, limit: int) -> tuple[AuditRow, ...]:
+        """Read up to ``limit`` rows with a number above ``after``, in their order."""
+        return self._rows.read(after, limit)
 
     def checkpoint(self) -> str:
         """Sign all rows there are; returns the checkpoint as JSON, for a place outside the store."""

@@ -95,7 +95,7 @@ class Engine(CaseCalls):
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        self._purger = Purger(store, self._clock, self._case_files if kept else None)
+        self._purger = Purger(store, self._clock, self._case_files if kept else None, audited=settings.audit)
 
     def __enter__(self) -> Self:
         self.open()
@@ -361,7 +361,7 @@ class Engine(CaseCalls):
         while True:
             step = self._store.purge(ROWS)
             removed += step.removed
-            if not purge_events(self._store) and step.looked_at < ROWS:
+            if (self.settings.audit or not purge_events(self._store)) and step.looked_at < ROWS:
                 return removed
 
     def read_events(self, consumer: str, limit: int) -> EventPage:

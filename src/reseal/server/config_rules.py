@@ -112,7 +112,7 @@ def positive(high: float, why: str, advice: str) -> Rule:
 
 
 SERVICE_CROSS_RULES: Final = (
-    *(rule for rule in CROSS_RULES if {"enable_anti_csrf", "webhooks"} & {*rule.keys}),
+    *(rule for rule in CROSS_RULES if {"enable_anti_csrf", "webhooks", "audit"} & {*rule.keys}),
     CrossRule(
         ("refresh_token_validity", "access_token_validity", "test_mode"),
         lambda minutes, seconds, test_mode: test_mode or outlasts(minutes, seconds),

@@ -27,11 +27,10 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from reseal._async.ports import AsyncStore
-from reseal._async.purger import purge_events
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
 from reseal.metrics.exposition import CONTENT_TYPE
-from reseal.server import request_log, tls, webhooks
+from reseal.server import audit, request_log, tls, webhooks
 from reseal.server.address import Proxies
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
@@ -167,9 +166,10 @@ class Application:
 
     async def _purge(self) -> None:
         store, note = self.service.store, self.service.metrics.note_backlog
+        events = audit.Housekeeping(store, self.service.settings)
         while True:
             with suppress(StoreUnavailable):  # requests report an unavailable store
-                while await _purge_some(store):
+                while await _purge_some(store, events):
                     note(await store.backlog())
                     await asyncio.sleep(PURGE_PAUSE)
                 note(await store.backlog())
@@ -202,10 +202,10 @@ def _service_class(settings: ServiceSettings) -> type[Service]:
     return TracedService
 
 
-async def _purge_some(store: AsyncStore) -> bool:
+async def _purge_some(store: AsyncStore, events: audit.Housekeeping) -> bool:
     """Take one step of purging; returns whether there is more to do."""
     is_behind = (await store.purge(PURGE_ROWS)).looked_at >= PURGE_ROWS
-    return await purge_events(store) or is_behind
+    return await events.step() or is_behind
 
 
 def worker() -> Application:

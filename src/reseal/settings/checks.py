@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from reseal.core.events import EventOutbox
 from reseal.settings.origins import covers, is_open_http
 from reseal.settings.policies import are_within
 from reseal.settings.problems import InvalidValueError
@@ -104,6 +105,12 @@ CROSS_RULES: Final = (
         are_kept,
         "'webhooks' needs an 'event_outbox' that keeps the events which are sent",
         "set event_outbox: security, or all for session.created and the frequent types",
+    ),
+    CrossRule(
+        ("audit", "event_outbox"),
+        lambda audit, outbox: not audit or outbox is not EventOutbox.OFF,
+        "'audit' needs an 'event_outbox' that keeps events",
+        "set event_outbox: security, or all for sign-ins and refreshes too",
     ),
     CrossRule(
         ("refresh_token_validity", "access_token_validity"),

@@ -266,6 +266,19 @@ class SharedFields:
         "secrets), and optionally events, timeout and allow_private_addresses. In a variable it is JSON.",
         show=names_of,
     )
+    audit: bool = key(
+        False,
+        Chapter.STORE,
+        rules.boolean,
+        "Whether the events of event_outbox become an audit trail in the store, in which every later change shows.",
+    )
+    audit_retention: float = key(
+        180,
+        Chapter.STORE,
+        amount(0, YEARS_100 // DAY, "must be between 0 days and 100 years", "180 is half a year"),
+        "For how long rows of the audit trail are kept; 0: for ever.",
+        unit="days",
+    )
     enable_anti_csrf: bool = key(
         False,
         Chapter.REQUESTS,

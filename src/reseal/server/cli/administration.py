@@ -12,6 +12,7 @@ from reseal._async.ports import AsyncStore
 from reseal.cdi.keys import DYNAMIC, PREFIXES
 from reseal.clock import SystemClock
 from reseal.core import session_keys
+from reseal.core.audit_checkpoints import KEYS_APP
 from reseal.core.errors import Unauthorised
 from reseal.core.events import Event, EventName
 from reseal.core.handles import DEFAULT_TENANT, tenant_of
@@ -116,7 +117,7 @@ def rewrap_keys(options: Namespace) -> int:
     async def run(directory: Directory, store: AsyncStore) -> tuple[int, int]:
         apps = await directory.apps()
         idle_ms = max(app.driver.app.refresh_token_ms for app in apps.values())
-        return sum([await _rewrap(store, wrapping, app_id) for app_id in apps]), idle_ms
+        return sum([await _rewrap(store, wrapping, app_id) for app_id in (*apps, KEYS_APP)]), idle_ms
 
     rewrapped, idle_ms = in_store(options, run)
     now = SystemClock().wall()

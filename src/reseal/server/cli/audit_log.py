@@ -37,11 +37,16 @@ def accountable(parser: ArgumentParser) -> ArgumentParser:
     return parser
 
 
+def author(options: Namespace) -> str:
+    """Return who runs a command. Raises ``CommandFailed`` for a name that is too long."""
+    return _bounded("--by", options.by or operator()) or ""
+
+
 def audit_listener(options: Namespace) -> EventListener:
     """Return the listener that records a command's events. Raises ``ConfigurationError`` if its file is read-only."""
     if "by" not in options:
         return lambda _event: None
-    by, note = _bounded("--by", options.by or operator()), _bounded("--note", options.note)
+    by, note = author(options), _bounded("--note", options.note)
     write = _writer(running_services.prepare(running_services.state_dir(options.state_dir)) / FILE)
 
     def record(event: Event) -> None:
