@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from reseal import EventName, InvalidInput
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason
 from reseal.testing import ManualClock
 from reseal.watch import BLIND_LIMIT
@@ -188,6 +189,13 @@ class TestTickets:
         response = await browser.post("/ticket?for=/live")
         assert (response.status_code, response.json()["reason"]) == (401, "revoked")
         assert browser.jar == {}
+
+    async def test_a_ticket_of_a_visitor_who_is_not_signed_in_opens_nothing(self, wire):
+        backend = wire.site.reseal.sessions.backend
+        visitor = await backend.create(ANONYMOUS)
+        offer = ["reseal", OFFER + await backend.issue_ticket(visitor.claims, "/live")]
+        assert (await wire.refused(subprotocols=offer))[0] == 401
+        assert wire.site.ran == []
 
 
 class Counted:

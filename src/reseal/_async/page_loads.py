@@ -10,6 +10,7 @@ from reseal._async.session import AsyncSession
 from reseal._async.verification import verify
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
+from reseal.core.ids import ANONYMOUS
 from reseal.web import csrf, ticket
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -59,6 +60,8 @@ async def admit(sessions: AsyncSessions, context: RequestContext, claims: Iterab
     shown = ticket.read(context.request)
     if shown is not None:
         tokens = await sessions.redeem_ticket(shown, context.request.path)
+        if tokens.claims.sub == ANONYMOUS:
+            raise Unauthorised(Refusal.NO_TOKEN)
         if claims:
             context.check_claims(tokens.claims, claims, Transport.HEADER)
         return AsyncSession(sessions, tokens.claims, context, Transport.HEADER)

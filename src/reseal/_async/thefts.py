@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reseal.core import cases, outbox, rotation
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import Caller, EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, Policy, Scope, SessionRecord, TheftResponse
 from reseal.core.outbox import Occurrence
 from reseal.core.refresh_token import RefreshToken
@@ -57,7 +58,7 @@ class AsyncThefts:
         if self._files.kept:
             outcome = cases.outcome_of(response)
             await self._files.extend(*self._seen(EventName.TOKEN_THEFT, record, now, token, caller, outcome, subtype))
-        if response is TheftResponse.REVOKE_USER:
+        if response is TheftResponse.REVOKE_USER and record.user_id != ANONYMOUS:  # those are of many visitors
             # The others first: if the store fails here, the next try finds this session live and begins again.
             await end_user(record.user_id, record.handle)
         try:

@@ -11,6 +11,7 @@ from reseal._sync.session import Session
 from reseal._sync.verification import verify
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
+from reseal.core.ids import ANONYMOUS
 from reseal.web import csrf, ticket
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -60,6 +61,8 @@ def admit(sessions: Sessions, context: RequestContext, claims: Iterable[ClaimChe
     shown = ticket.read(context.request)
     if shown is not None:
         tokens = sessions.redeem_ticket(shown, context.request.path)
+        if tokens.claims.sub == ANONYMOUS:
+            raise Unauthorised(Refusal.NO_TOKEN)
         if claims:
             context.check_claims(tokens.claims, claims, Transport.HEADER)
         return Session(sessions, tokens.claims, context, Transport.HEADER)

@@ -12,11 +12,21 @@ from reseal._async.not_before import AT_ONCE
 from reseal.core.errors import (
     InvalidInput,
     Refusal,
+    TokenTheftDetected,
     Unauthorised,
 )
 from reseal.core.events import EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason
-from reseal.testing._async.session_suites.base import SECOND, AsyncSessionTests, family_of, refusal_of, token_of
+from reseal.testing._async.session_suites.base import (
+    SECOND,
+    THIEF,
+    AsyncSessionTests,
+    error_of,
+    family_of,
+    refusal_of,
+    token_of,
+)
 from reseal.testing._async.waiting import together
 from reseal.testing._async.world import AsyncWorld
 from reseal.testing.material import HOUR, MINUTE
@@ -138,3 +148,10 @@ class AsyncEndingSuite(AsyncSessionTests):
         assert await sessions.list_user("user") == ()
         world.clock.jump(-HOUR)
         assert await refusal_of(sessions, token_of(pair)) is Refusal.EXPIRED
+
+    async def test_a_theft_from_one_visitor_ends_no_session_of_another(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(theft_response="revoke_user")
+        victim, other = await sessions.create(ANONYMOUS), await sessions.create(ANONYMOUS)
+        line = await family_of(sessions, victim, 2)
+        assert isinstance(await error_of(sessions, line[0], THIEF), TokenTheftDetected)
+        assert set(await sessions.why_ended([victim.claims.sid, other.claims.sid])) == {victim.claims.sid}

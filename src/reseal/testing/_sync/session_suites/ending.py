@@ -13,11 +13,21 @@ from reseal._sync.not_before import AT_ONCE
 from reseal.core.errors import (
     InvalidInput,
     Refusal,
+    TokenTheftDetected,
     Unauthorised,
 )
 from reseal.core.events import EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason
-from reseal.testing._sync.session_suites.base import SECOND, SessionTests, family_of, refusal_of, token_of
+from reseal.testing._sync.session_suites.base import (
+    SECOND,
+    THIEF,
+    SessionTests,
+    error_of,
+    family_of,
+    refusal_of,
+    token_of,
+)
 from reseal.testing._sync.waiting import together
 from reseal.testing._sync.world import World
 from reseal.testing.material import HOUR, MINUTE
@@ -139,3 +149,10 @@ class EndingSuite(SessionTests):
         assert sessions.list_user("user") == ()
         world.clock.jump(-HOUR)
         assert refusal_of(sessions, token_of(pair)) is Refusal.EXPIRED
+
+    def test_a_theft_from_one_visitor_ends_no_session_of_another(self, world: World) -> None:
+        sessions = world.sessions(theft_response="revoke_user")
+        victim, other = sessions.create(ANONYMOUS), sessions.create(ANONYMOUS)
+        line = family_of(sessions, victim, 2)
+        assert isinstance(error_of(sessions, line[0], THIEF), TokenTheftDetected)
+        assert set(sessions.why_ended([victim.claims.sid, other.claims.sid])) == {victim.claims.sid}
