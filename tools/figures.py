@@ -105,6 +105,13 @@ AUDIT = {
 }
 """The audit trail: its chain, its stores and its commands."""
 POLICIES = {
+    "_async/beginning.py",
+    "_async/forwarding_limits.py",
+    "_async/ports/limits.py",
+    "_async/stores/memory_limits.py",
+    "_async/stores/postgres_limits.py",
+    "_async/stores/sqlite_limits.py",
+    "stores/sqlite/limit_tables.py",
     "_async/session_policies.py",
     "_async/signing_in.py",
     "core/policies.py",

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from reseal.core.events import Event, EventListener, EventName, EventOutbox
     from reseal.core.model import TheftResponse
     from reseal.core.outbox import Delivered
-    from reseal.core.session_policy import SessionPolicy
+    from reseal.core.session_policy import SessionPolicy, TooManySessions
     from reseal.correlation import correlated
     from reseal.devices import DeviceKind, SessionInfo
     from reseal.log import log_event
@@ -118,6 +118,7 @@ __all__ = [
     "StoreUnavailable",
     "TheftResponse",
     "TokenTheftDetected",
+    "TooManySessions",
     "TryRefreshToken",
     "Unauthorised",
     "WrongMethod",
@@ -175,6 +176,7 @@ _HOMES: Final = {
     "TheftResponse": "reseal.core.model",
     "Delivered": "reseal.core.outbox",
     "SignIn": "reseal._async.session_policies",
+    "TooManySessions": "reseal.core.session_policy",
     "SessionPolicy": "reseal.core.session_policy",
     "DeviceKind": "reseal.devices",
     "correlated": "reseal.correlation",

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal._async import not_before
+from reseal._async.beginning import Step
 from reseal._async.case_calls import AsyncCaseCalls
 from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.keyring import AsyncKeyRingKeeper
@@ -22,7 +23,7 @@ from reseal._async.new_devices import newness_of
 from reseal._async.not_before import Ended
 from reseal._async.ports import AsyncStore
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
-from reseal._async.token_families import AsyncTokenFamilies, Step
+from reseal._async.token_families import AsyncTokenFamilies
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
@@ -38,7 +39,7 @@ from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
 from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
-from reseal.core.session_policy import Lifetimes, Policies, SessionPolicy
+from reseal.core.session_policy import Chosen, Lifetimes, Policies, SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -127,11 +128,13 @@ class AsyncEngine(AsyncCaseCalls):
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
+        replaced: tuple[str, ...] = (),
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
-        ``policy``: one of the settings, by its name, or one of this session's own. Raises ``InvalidInput``,
-        ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``.
+        ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: handles that its
+        limit of sessions does not count. Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``TooManySessions`` (nothing
+        stored), ``StoreUnavailable``.
         """
         if self._keeper.is_due():
             await self.keep_fresh()
@@ -147,7 +150,14 @@ class AsyncEngine(AsyncCaseCalls):
         if self.settings.new_device_events:
             newness = await newness_of(self._store, self.settings.scope, user_id, caller.device)
         begun = self._families.begin(
-            token, user_id, public, private, caller, lifetime_ms=lifetime_ms, policy=kept, newness=newness
+            token,
+            user_id,
+            public,
+            private,
+            caller,
+            lifetime_ms=lifetime_ms,
+            policy=Chosen(kept, replaced),
+            newness=newness,
         )
         return self._issue(await begun)
 
@@ -428,16 +438,14 @@ class AsyncEngine(AsyncCaseCalls):
             raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
         return TokenPair(claims, access, refresh, claims.csrf, session_end, limits.persistent)
 
-    def _check_size(
-        self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None, kept: str | None
-    ) -> None:
+    def _check_size(self, handle: str, user_id: str, gen: int, raw: bytes, csrf: str | None, kept: str | None) -> None:
         now = self._clock.wall()
-        claims = self._claims(handle, user_id, generation, jwt_payload, csrf, now)
+        claims = self._claims(handle, user_id, gen, raw, csrf, now)
         if self._policies[kept].rotation.confirm_by_verify:
             claims = msgspec.structs.replace(claims, unconfirmed=True)  # as the tokens of its refreshes will say
         size = length(claims, self._keeper.ring.signing(now)) + GROWTH
         if size > self._token_limit:
-            raise AccessTokenTooLarge(size, self._token_limit, payload.largest_member(jwt_payload))
+            raise AccessTokenTooLarge(size, self._token_limit, payload.largest_member(raw))
 
 
 def _session_end(record: SessionRecord, store_now: int, now: int) -> int:

@@ -6,9 +6,10 @@ They are written out, so that the type checker compares each method with its por
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from reseal._async.forwarding_cases import AsyncForwardingCaseCalls, AsyncForwardingCases
+from reseal._async.forwarding_limits import AsyncForwardingLimits
 from reseal._async.ports import AsyncAuditStore, AsyncSessions, AsyncStore
 from reseal.core.access_token import Claims
 from reseal.core.confirmation import Seen
@@ -29,7 +30,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class AsyncForwardingStore(AsyncForwardingCases):
+class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingLimits):
     """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
 
     def __init__(self, inner: AsyncStore) -> None:
@@ -189,10 +190,10 @@ class AsyncForwardingSessions(AsyncForwardingCaseCalls):
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
+        replaced: tuple[str, ...] = (),
     ) -> TokenPair:
-        return await self.inner.create(
-            user_id, jwt_payload, session_data, caller=caller, lifetime_ms=lifetime_ms, policy=policy
-        )
+        more: Any = {"lifetime_ms": lifetime_ms, "policy": policy, "replaced": replaced}
+        return await self.inner.create(user_id, jwt_payload, session_data, caller=caller, **more)
 
     async def refresh(
         self,

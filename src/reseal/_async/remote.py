@@ -151,6 +151,7 @@ class AsyncRemote(AsyncRemoteCases):
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
+        replaced: tuple[str, ...] = (),
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
@@ -167,6 +168,7 @@ class AsyncRemote(AsyncRemoteCases):
             caller=_sendable(caller),
             lifetime_ms=lifetime_ms,
             **({} if policy is None else {"policy": policy}),  # which an older service would not know
+            **({"replaced": replaced} if replaced and (policy or self.settings.policies) else {}),
         )
 
     async def refresh(

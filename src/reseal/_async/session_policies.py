@@ -59,10 +59,17 @@ class _AsyncChoosing(AsyncForwardingSessions):
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
+        replaced: tuple[str, ...] = (),
     ) -> TokenPair:
         if policy is None and lifetime_ms is None:
             kind = kind_of(caller.device.user_agent)
             policy = self._chooser(SignIn(user_id, self.settings.tenant_id, jwt_payload or {}, kind))
         return await super().create(
-            user_id, jwt_payload, session_data, caller=caller, lifetime_ms=lifetime_ms, policy=policy
+            user_id,
+            jwt_payload,
+            session_data,
+            caller=caller,
+            lifetime_ms=lifetime_ms,
+            policy=policy,
+            replaced=replaced,
         )

@@ -8,9 +8,11 @@ from typing import Final, Unpack
 from reseal._async import token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
+from reseal._async.user_sessions import listed
 from reseal.core import actor, authentication, ids
 from reseal.core.authentication import SignInOptions
 from reseal.core.model import EndReason
+from reseal.core.session_policy import TooManySessions
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -37,16 +39,26 @@ async def sign_in(
     is_foreign = not options.get("allow_cross_site", False) and context.trust is Trust.HOSTILE
     if is_foreign and via is Transport.COOKIE:
         raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
+    in_header = () if context.access_header is None else (context.access_header,)
+    presented = in_header if is_foreign else context.all_access
+    if presented:
+        await sessions.keep_fresh()
+    held = token_selection.genuine(sessions, presented)
+    replaced = tuple(token_selection.involved(held)) if held else ()
     user_id = ids.user_to_sign_in(user_id)
     jwt_payload = authentication.stated(jwt_payload, options, context.now())
     policy = options.get("policy")
-    tokens = await sessions.create(user_id, jwt_payload, session_data, caller=context.caller, policy=policy)
+    try:
+        tokens = await sessions.create(
+            user_id, jwt_payload, session_data, caller=context.caller, policy=policy, replaced=replaced
+        )
+    except TooManySessions as error:
+        error.sessions = await listed(sessions, user_id, None, 0)
+        raise
     if response.sent:  # while the store worked: no client would ever hold the new session
         await sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")
-    in_header = () if context.access_header is None else (context.access_header,)
-    held = token_selection.genuine(sessions, in_header if is_foreign else context.all_access)
-    if held:
-        await sessions.revoke(token_selection.involved(held), EndReason.REPLACED)
+    if replaced:
+        await sessions.revoke(replaced, EndReason.REPLACED)
     context.hand_over(tokens, via)
     return AsyncSession(sessions, tokens.claims, context, via)

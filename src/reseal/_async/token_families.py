@@ -10,10 +10,10 @@ import hmac
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from reseal._async import paging
+from reseal._async.beginning import AsyncBeginning, Step
 from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.ports import AsyncStore
 from reseal._async.thefts import AsyncThefts
@@ -24,7 +24,6 @@ from reseal.core.handles import new_handle
 from reseal.core.model import (
     EndReason,
     Found,
-    NewSession,
     Rotation,
     Scope,
     SessionRecord,
@@ -32,7 +31,6 @@ from reseal.core.model import (
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.session_policy import Policies
 from reseal.core.ticket import Ticket
-from reseal.devices import about
 from reseal.event_emitter import EventEmitter
 
 ATTEMPTS: Final = 8
@@ -52,15 +50,7 @@ class FamilySecrets(NamedTuple):
     """Earlier peppers, from which successors may have been derived."""
 
 
-class Step(msgspec.Struct, frozen=True, gc=False):
-    """One step of a family: the new row, the current token, and the store's time (ms)."""
-
-    record: SessionRecord
-    token: RefreshToken
-    store_now: int
-
-
-class AsyncTokenFamilies:
+class AsyncTokenFamilies(AsyncBeginning):
     """The token families of one scope."""
 
     def __init__(
@@ -90,50 +80,6 @@ class AsyncTokenFamilies:
         random = self._draw(HANDLE_BYTES + refresh_token.SECRET_BYTES)
         handle, secret = new_handle(random[:HANDLE_BYTES], handle_suffix), random[HANDLE_BYTES:]
         return refresh_token.mint(self._scope, self._secrets().refresh_key, handle, 0, secret)
-
-    async def begin(
-        self,
-        token: RefreshToken,
-        user_id: str,
-        jwt_payload: bytes,
-        session_data: bytes,
-        caller: Caller,
-        *,
-        use_static_key: bool = False,
-        lifetime_ms: int | None = None,
-        policy: str | None = None,
-        newness: str | None = None,
-    ) -> Step:
-        """Store a new session under a token of :meth:`new_token`, which ends after ``lifetime_ms`` at the latest.
-
-        ``newness``: what is new about the device, to be reported with it.
-        """
-        idle_ms, absolute_ms = self.policies[policy].lifetimes
-        limits = [each for each in (absolute_ms, lifetime_ms) if each is not None]
-        record = await self._store.insert(
-            self._scope,
-            NewSession(
-                handle=token.handle,
-                user_id=user_id,
-                token_hash=token.hash,
-                idle_ms=idle_ms,
-                absolute_ms=min(limits, default=None),
-                jwt_payload=jwt_payload,
-                session_data=session_data,
-                device=caller.device,
-                use_static_key=use_static_key,
-                about=about.beginning(caller.device) if self._keeps_device else None,
-                policy=policy,
-            ),
-            self._emitter.draft(EventName.SESSION_CREATED, caller)
-            + (() if newness is None else self._emitter.draft(EventName.NEW_DEVICE, caller, reason=newness)),
-        )
-        if record is None:
-            raise StoreUnavailable("the random source gave a session handle twice")
-        self._emitter.emit_for(EventName.SESSION_CREATED, record, caller)
-        if newness is not None:
-            self._emitter.emit_for(EventName.NEW_DEVICE, record, caller, reason=newness)
-        return Step(record, token, record.created_at)
 
     def parse(self, presented: str, caller: Caller) -> RefreshToken:
         """Read a presented token. Raises ``Unauthorised`` if it is not one of this scope."""

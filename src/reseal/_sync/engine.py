@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal._sync import not_before
+from reseal._sync.beginning import Step
 from reseal._sync.case_calls import CaseCalls
 from reseal._sync.case_files import CaseFiles
 from reseal._sync.keyring import KeyRingKeeper
@@ -23,7 +24,7 @@ from reseal._sync.new_devices import newness_of
 from reseal._sync.not_before import Ended
 from reseal._sync.ports import Store
 from reseal._sync.purger import ROWS, Purger, purge_events
-from reseal._sync.token_families import TokenFamilies, Step
+from reseal._sync.token_families import TokenFamilies
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
@@ -39,7 +40,7 @@ from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
 from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
-from reseal.core.session_policy import Lifetimes, Policies, SessionPolicy
+from reseal.core.session_policy import Chosen, Lifetimes, Policies, SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -128,11 +129,13 @@ class Engine(CaseCalls):
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
+        replaced: tuple[str, ...] = (),
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
-        ``policy``: one of the settings, by its name, or one of this session's own. Raises ``InvalidInput``,
-        ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``.
+        ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: handles that its
+        limit of sessions does not count. Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``TooManySessions`` (nothing
+        stored), ``StoreUnavailable``.
         """
         if self._keeper.is_due():
             self.keep_fresh()
@@ -148,7 +151,14 @@ class Engine(CaseCalls):
         if self.settings.new_device_events:
             newness = newness_of(self._store, self.settings.scope, user_id, caller.device)
         begun = self._families.begin(
-            token, user_id, public, private, caller, lifetime_ms=lifetime_ms, policy=kept, newness=newness
+            token,
+            user_id,
+            public,
+            private,
+            caller,
+            lifetime_ms=lifetime_ms,
+            policy=Chosen(kept, replaced),
+            newness=newness,
         )
         return self._issue(begun)
 
@@ -429,16 +439,14 @@ class Engine(CaseCalls):
             raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
         return TokenPair(claims, access, refresh, claims.csrf, session_end, limits.persistent)
 
-    def _check_size(
-        self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None, kept: str | None
-    ) -> None:
+    def _check_size(self, handle: str, user_id: str, gen: int, raw: bytes, csrf: str | None, kept: str | None) -> None:
         now = self._clock.wall()
-        claims = self._claims(handle, user_id, generation, jwt_payload, csrf, now)
+        claims = self._claims(handle, user_id, gen, raw, csrf, now)
         if self._policies[kept].rotation.confirm_by_verify:
             claims = msgspec.structs.replace(claims, unconfirmed=True)  # as the tokens of its refreshes will say
         size = length(claims, self._keeper.ring.signing(now)) + GROWTH
         if size > self._token_limit:
-            raise AccessTokenTooLarge(size, self._token_limit, payload.largest_member(jwt_payload))
+            raise AccessTokenTooLarge(size, self._token_limit, payload.largest_member(raw))
 
 
 def _session_end(record: SessionRecord, store_now: int, now: int) -> int:

@@ -7,9 +7,10 @@ They are written out, so that the type checker compares each method with its por
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from reseal._sync.forwarding_cases import ForwardingCaseCalls, ForwardingCases
+from reseal._sync.forwarding_limits import ForwardingLimits
 from reseal._sync.ports import AuditStore, Sessions, Store
 from reseal.core.access_token import Claims
 from reseal.core.confirmation import Seen
@@ -30,7 +31,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class ForwardingStore(ForwardingCases):
+class ForwardingStore(ForwardingCases, ForwardingLimits):
     """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
 
     def __init__(self, inner: Store) -> None:
@@ -190,10 +191,10 @@ class ForwardingSessions(ForwardingCaseCalls):
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
+        replaced: tuple[str, ...] = (),
     ) -> TokenPair:
-        return self.inner.create(
-            user_id, jwt_payload, session_data, caller=caller, lifetime_ms=lifetime_ms, policy=policy
-        )
+        more: Any = {"lifetime_ms": lifetime_ms, "policy": policy, "replaced": replaced}
+        return self.inner.create(user_id, jwt_payload, session_data, caller=caller, **more)
 
     def refresh(
         self,

@@ -152,6 +152,7 @@ class Remote(RemoteCases):
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
+        replaced: tuple[str, ...] = (),
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
@@ -168,6 +169,7 @@ class Remote(RemoteCases):
             caller=_sendable(caller),
             lifetime_ms=lifetime_ms,
             **({} if policy is None else {"policy": policy}),  # which an older service would not know
+            **({"replaced": replaced} if replaced and (policy or self.settings.policies) else {}),
         )
 
     def refresh(

@@ -9,9 +9,11 @@ from typing import Final, Unpack
 from reseal._sync import token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
+from reseal._sync.user_sessions import listed
 from reseal.core import actor, authentication, ids
 from reseal.core.authentication import SignInOptions
 from reseal.core.model import EndReason
+from reseal.core.session_policy import TooManySessions
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -38,16 +40,26 @@ def sign_in(
     is_foreign = not options.get("allow_cross_site", False) and context.trust is Trust.HOSTILE
     if is_foreign and via is Transport.COOKIE:
         raise context.cross_site(f"{csrf.explain(request, settings)}; {_CALLBACK}")
+    in_header = () if context.access_header is None else (context.access_header,)
+    presented = in_header if is_foreign else context.all_access
+    if presented:
+        sessions.keep_fresh()
+    held = token_selection.genuine(sessions, presented)
+    replaced = tuple(token_selection.involved(held)) if held else ()
     user_id = ids.user_to_sign_in(user_id)
     jwt_payload = authentication.stated(jwt_payload, options, context.now())
     policy = options.get("policy")
-    tokens = sessions.create(user_id, jwt_payload, session_data, caller=context.caller, policy=policy)
+    try:
+        tokens = sessions.create(
+            user_id, jwt_payload, session_data, caller=context.caller, policy=policy, replaced=replaced
+        )
+    except TooManySessions as error:
+        error.sessions = listed(sessions, user_id, None, 0)
+        raise
     if response.sent:  # while the store worked: no client would ever hold the new session
         sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")
-    in_header = () if context.access_header is None else (context.access_header,)
-    held = token_selection.genuine(sessions, in_header if is_foreign else context.all_access)
-    if held:
-        sessions.revoke(token_selection.involved(held), EndReason.REPLACED)
+    if replaced:
+        sessions.revoke(replaced, EndReason.REPLACED)
     context.hand_over(tokens, via)
     return Session(sessions, tokens.claims, context, via)

@@ -40,6 +40,8 @@ class Refusal(StrEnum):
     """The session was ended because one of its refresh tokens was used twice."""
     NOT_BEFORE = "not_before"
     """All sessions last refreshed before a given time were ended, usually because a backup was restored."""
+    LIMIT = "limit"
+    """The user signed in once more, and has as many sessions as the policy allows: the oldest one was ended."""
     FORKED = "forked"
     """The store was rolled back and two branches of the token family exist; which one is the owner's is unknown."""
     ANTI_CSRF = "anti_csrf"

@@ -47,6 +47,7 @@ class EndReason(StrEnum):
     THEFT = "theft"
     FORKED = "forked"
     NOT_BEFORE = "not_before"
+    LIMIT = "limit"
 
 
 class TheftResponse(StrEnum):

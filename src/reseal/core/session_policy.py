@@ -8,12 +8,12 @@ sessions. Durations are in milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from reseal.core.errors import InvalidInput
+from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.model import Policy, SessionRecord, TheftResponse
 from reseal.core.policies import WEEK, classic, graceful
 
@@ -21,6 +21,9 @@ SHORTEST: Final = 1000
 """The shortest duration of a policy, in ms: the resolution of the tokens."""
 LONGEST: Final = 100 * 365 * 24 * 3600 * 1000
 """The longest duration of a policy: 100 years."""
+MOST: Final = 1000
+"""The highest limit of sessions: up to here they are counted at each sign-in."""
+AT_LIMIT: Final = ("evict_oldest", "refuse", "ask")
 DEFAULT: Final = "default"
 """The name of the policy that a session gets if nothing chooses another one."""
 _CACHED: Final = 256
@@ -43,6 +46,10 @@ class SessionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Lifetime of an access token; never longer than that of the settings, by which keys are kept."""
     persistent: bool = True
     """Whether the browser keeps the cookies when it is closed ("remember me")."""
+    max_sessions: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None = None
+    """How many live sessions a user may have, of any policy, in this app and tenant."""
+    at_limit: Literal["evict_oldest", "refuse", "ask"] = "evict_oldest"
+    """What a sign-in beyond ``max_sessions`` does: it ends the oldest sessions, or raises :class:`TooManySessions`."""
     rotation: Literal["graceful", "classic"] | None = None
     """How the previous refresh token is treated: see ``rotation_policy`` in the settings."""
     theft_response: TheftResponse | None = None
@@ -52,6 +59,60 @@ class SessionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             time = getattr(self, name)
             if time is not None and (type(time) is not int or not SHORTEST <= time <= LONGEST):
                 raise InvalidInput(name, "must be a whole number of milliseconds, from 1000 to 100 years")
+        most = self.max_sessions
+        if most is not None and (type(most) is not int or not 1 <= most <= MOST):
+            raise InvalidInput("max_sessions", f"must be a whole number from 1 to {MOST}")
+        if self.at_limit not in AT_LIMIT:
+            raise InvalidInput("at_limit", f"must be one of {', '.join(AT_LIMIT)}")
+
+
+class TooManySessions(GeneralError):
+    """The user has as many live sessions as the policy allows; nothing was begun."""
+
+    def __init__(self, limit: int, may_choose: bool) -> None:  # noqa: FBT001 - made of what travels
+        super().__init__()
+        self.limit = limit
+        self.may_choose = may_choose
+        """Whether the user should be asked which session to end (``at_limit`` is ``ask``)."""
+        self.sessions: tuple[Any, ...] = ()
+        """The live sessions, each a :class:`reseal.SessionInfo`, the one that was seen last first."""
+
+
+class SessionLimit(NamedTuple):
+    """How many live sessions a user may have."""
+
+    most: int
+    evicts: bool
+    """Whether the oldest ones end for a new one; otherwise the new one is refused."""
+    replaced: tuple[str, ...] = ()
+    """Sessions that the new one replaces: they are not counted, and not ended for it."""
+
+    def ending(self, live: Iterable[SessionRecord]) -> tuple[str, ...] | None:
+        """Name those of a user's live sessions that end for one more; ``None`` if it is refused."""
+        oldest_first = sorted((each.created_at, each.handle) for each in live if each.handle not in self.replaced)
+        surplus = max(0, len(oldest_first) - self.most + 1)
+        return None if surplus and not self.evicts else tuple(handle for _, handle in oldest_first[:surplus])
+
+
+class Chosen(NamedTuple):
+    """What a sign-in has chosen."""
+
+    kept: str | None
+    """What the session keeps of its policy."""
+    replaced: tuple[str, ...] = ()
+    """Sessions that do not count against its limit, because the new one replaces them."""
+
+
+NO_POLICY: Final = Chosen(None)
+
+
+class Admission(NamedTuple):
+    """What became of a limited sign-in."""
+
+    record: SessionRecord | None
+    ended: tuple[str, ...]
+    is_full: bool = False
+    """Whether it was refused because of the limit."""
 
 
 class Lifetimes(NamedTuple):
@@ -68,6 +129,8 @@ class Limits(msgspec.Struct, frozen=True):
     rotation: Policy
     access_token_ms: int | None = None
     persistent: bool = True
+    max_sessions: int | None = None
+    at_limit: str = ""
     is_known: bool = True
     """Whether the settings know its policy. If not, nothing is extended: a changed name must not lengthen sessions."""
 
@@ -122,6 +185,8 @@ class Policies(dict[str | None, Limits]):
             self._rotation(policy, idle),
             policy.access_token_ms,
             policy.persistent,
+            policy.max_sessions,
+            policy.at_limit,
         )
 
     def _rotation(self, policy: SessionPolicy, idle_ms: int) -> Policy:

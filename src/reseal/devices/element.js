@@ -25,6 +25,7 @@
     reasons: {
       absolute_timeout: "It had reached the longest time that a session may last.",
       expired: "It was not used for too long.",
+      limit: "You signed in on more devices than are allowed at a time.",
       not_before: "All older sessions were ended.",
       replaced: "The same browser signed in again.",
       revoked: "It was ended.",

@@ -26,7 +26,7 @@ from reseal.core.events import Caller, EventOutbox
 from reseal.core.model import EndReason
 from reseal.core.secret import Secret
 from reseal.core.selection import PAGE, Place, UserPlace
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import SessionPolicy, TooManySessions
 from reseal.devices.selection import Only
 from reseal.settings import Settings
 
@@ -86,6 +86,7 @@ class Create(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     caller: Caller = NONE
     lifetime_ms: Annotated[int, msgspec.Meta(gt=0)] | None = None
     policy: SessionPolicy | str | None = None
+    replaced: tuple[str, ...] = ()
 
 
 class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -199,6 +200,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     problem: str = ""
     size: int = 0
     limit: int = 0
+    may_choose: bool = False
     largest: str = ""
     problems: tuple[str, ...] = ()
 
@@ -247,6 +249,7 @@ _FACTS: Final[dict[type[ResealError], tuple[str, ...]]] = {
     InvalidInput: ("field", "problem"),
     ConfigurationError: ("problems",),
     Conflict: (),
+    TooManySessions: ("limit", "may_choose"),
 }
 """The errors that travel, each with the attributes that it is made of."""
 _KINDS: Final = {kind.__name__: kind for kind in _FACTS}

@@ -341,8 +341,8 @@ class EmbeddedFields(SharedFields):
         policies,
         "Limits of sessions by name: a table whose entries have some of refresh_token_validity (minutes), "
         "session_absolute_timeout (minutes), access_token_validity (seconds), persistent (false: cookies that end with "
-        "the browser), rotation_policy and theft_response. The one called default holds where no other is chosen. "
-        "In a variable it is JSON.",
+        "the browser), max_sessions (of a user), at_limit (evict_oldest, refuse or ask), rotation_policy and "
+        "theft_response. The one called default holds where no other is chosen. In a variable it is JSON.",
         show=policy_names,
         where=PROFILE,
     )

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import structs
 
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import AT_LIMIT, MOST, SessionPolicy
 from reseal.settings import rules
 from reseal.settings.problems import InvalidValueError, shown
 from reseal.settings.rules import MINUTE, SECOND, YEARS_100, Rule, amount, identifier, whole
@@ -37,6 +37,10 @@ _KEYS: Final[Mapping[object, _Key]] = {
         lambda seconds: seconds * SECOND,
     ),
     "persistent": _Key("persistent", rules.boolean),
+    "max_sessions": _Key(
+        "max_sessions", whole(1, MOST, f"must be between 1 and {MOST}", "remove the key for no limit")
+    ),
+    "at_limit": _Key("at_limit", rules.choice(AT_LIMIT, f"must be one of {', '.join(AT_LIMIT)}")),
     "rotation_policy": _Key("rotation", rules.choice(("graceful", "classic"), "must be graceful or classic")),
     "theft_response": _Key("theft_response", rules.theft_response),
 }

@@ -22,6 +22,7 @@ from reseal.core.errors import (
     Unauthorised,
     WrongMethod,
 )
+from reseal.core.session_policy import TooManySessions
 
 if TYPE_CHECKING:
     from reseal.settings import Settings
@@ -72,7 +73,7 @@ def answer(error: ResealError, settings: Settings) -> Answer:
             return Answer(503, {"message": "session store unavailable, try again"}, retry)
         case RefreshElsewhere() | WrongMethod():
             return _directed(error)
-        case InvalidInput() | Conflict():
+        case InvalidInput() | Conflict() | TooManySessions():
             return Answer(400 if isinstance(error, InvalidInput) else 409, {"message": str(error)})
         case _:
             return Answer(500, {"message": "internal error"})

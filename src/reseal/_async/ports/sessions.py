@@ -61,10 +61,12 @@ class AsyncSessions(AsyncCaseAccess, Protocol):
         caller: Caller = ...,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
+        replaced: tuple[str, ...] = (),
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest; the two exclude one another.
 
-        ``policy``: one of the settings, by its name, or one of this session's own. Raises ``InvalidInput``.
+        ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: handles that its
+        limit of sessions does not count. Raises ``InvalidInput``, ``TooManySessions``.
         """
 
     async def refresh(

@@ -17,6 +17,7 @@ from reseal._async.ports.audit import AsyncAuditStore
 from reseal._async.ports.cases import AsyncCaseStore
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
+from reseal._async.ports.limits import AsyncLimitStore
 from reseal._async.ports.notes import AsyncNoteStore
 from reseal._async.ports.tenants import AsyncTenantStore
 from reseal.core.confirmation import Seen
@@ -27,7 +28,7 @@ from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
 
 
-class AsyncSessionStore(AsyncEventStore, Protocol):
+class AsyncSessionStore(AsyncEventStore, AsyncLimitStore, Protocol):
     """Where sessions live. Times are the store's own, in ms, and never go back.
 
     ``reports`` are events to be written for each session that a call changes: both are done, or neither. What changes

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from reseal._async.stores.memory_audit import AsyncMemoryAudit
 from reseal._async.stores.memory_cases import AsyncMemoryCases
+from reseal._async.stores.memory_limits import AsyncMemoryLimits
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import ConfigurationError
@@ -41,7 +42,7 @@ _FOREIGN: Final = (
 )
 
 
-class AsyncMemoryStore(AsyncMemoryCases):
+class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryLimits):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -75,13 +76,7 @@ class AsyncMemoryStore(AsyncMemoryCases):
 
     async def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
         with self._lock:
-            sessions = self._sessions.setdefault(scope, {})
-            if new.handle in sessions:
-                return None
-            sessions[new.handle] = record = begun(new, self._steady.now())
-            heapq.heappush(self._due, (record.created_at + first_look(new), scope, new.handle))
-            self._report(scope, record, reports, record.created_at)
-            return record
+            return self._insert(scope, new, reports)
 
     async def get(self, scope: Scope, handle: str) -> Found:
         with self._lock:
@@ -291,6 +286,15 @@ class AsyncMemoryStore(AsyncMemoryCases):
                 return False
             self._notes[name] = Note(version + 1, text)
             return True
+
+    def _insert(self, scope: Scope, new: NewSession, reports: Reports) -> SessionRecord | None:
+        sessions = self._sessions.setdefault(scope, {})
+        if new.handle in sessions:
+            return None
+        sessions[new.handle] = record = begun(new, self._steady.now())
+        heapq.heappush(self._due, (record.created_at + first_look(new), scope, new.handle))
+        self._report(scope, record, reports, record.created_at)
+        return record
 
     def _look(self, scope: Scope, handle: str, now: int) -> bool:
         """Remove a session that is due, or put it off; says whether it is gone by this."""

@@ -16,6 +16,7 @@ from reseal._async.stores.batching import Batches
 from reseal._async.stores.postgres_audit import AsyncPostgresAudit
 from reseal._async.stores.postgres_cases import AsyncPostgresCases
 from reseal._async.stores.postgres_events import AsyncPostgresEvents
+from reseal._async.stores.postgres_limits import AsyncPostgresLimits
 from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
@@ -48,7 +49,7 @@ _OF_ONE_ROW: Final = (
 )
 
 
-class AsyncPostgresStore(AsyncPostgresCases):
+class AsyncPostgresStore(AsyncPostgresCases, AsyncPostgresLimits):
     """A store in the database that a connection URI names. Share one object in a process, not one a request.
 
     The URI is one of libpq's: several hosts, ``sslmode``, ``options`` and the rest mean what they mean there. It is

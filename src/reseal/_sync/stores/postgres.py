@@ -17,6 +17,7 @@ from reseal._sync.stores.batching import Batches
 from reseal._sync.stores.postgres_audit import PostgresAudit
 from reseal._sync.stores.postgres_cases import PostgresCases
 from reseal._sync.stores.postgres_events import PostgresEvents
+from reseal._sync.stores.postgres_limits import PostgresLimits
 from reseal._sync.stores.postgres_server import Link, Server, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
@@ -49,7 +50,7 @@ _OF_ONE_ROW: Final = (
 )
 
 
-class PostgresStore(PostgresCases):
+class PostgresStore(PostgresCases, PostgresLimits):
     """A store in the database that a connection URI names. Share one object in a process, not one a request.
 
     The URI is one of libpq's: several hosts, ``sslmode``, ``options`` and the rest mean what they mean there. It is

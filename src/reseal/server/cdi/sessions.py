@@ -17,9 +17,10 @@ from typing import Any, Final
 from msgspec import structs
 from msgspec.structs import replace
 
+from reseal._async.beginning import Step
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.ports import AsyncStore
-from reseal._async.token_families import AsyncTokenFamilies, Step
+from reseal._async.token_families import AsyncTokenFamilies
 from reseal.cdi import access_tokens, refresh_tokens, signing
 from reseal.cdi.access_tokens import CdiClaims
 from reseal.cdi.keys import cdi_keys

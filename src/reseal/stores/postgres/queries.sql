@@ -412,6 +412,12 @@ WITH changed AS (
 ), {reported}
 SELECT handle, user_id FROM changed
 
+-- name: lock_user
+-- Until the transaction ends. Two users with one number wait for one another in vain, which harms nobody.
+SELECT pg_advisory_xact_lock(
+    hashtextextended(%(app_id)s::text || '/' || %(tenant_id)s::text || '/' || %(user_id)s::text, 4914)
+)::text
+
 -- name: list_user
 SELECT
     {s.columns}

@@ -27,6 +27,7 @@ from reseal.testing._sync.store_suites.events import EventSuite
 from reseal.testing._sync.store_suites.inserting import InsertSuite
 from reseal.testing._sync.store_suites.isolation import IsolationSuite
 from reseal.testing._sync.store_suites.keys import KeySuite
+from reseal.testing._sync.store_suites.limits import LimitSuite
 from reseal.testing._sync.store_suites.listing import ListSuite
 from reseal.testing._sync.store_suites.not_before import NotBeforeSuite
 from reseal.testing._sync.store_suites.notes import NoteSuite
@@ -42,6 +43,7 @@ class StoreSuite(
     RotateSuite,
     ConfirmSuite,
     ReplaceSuite,
+    LimitSuite,
     EndSuite,
     ListSuite,
     DeviceSuite,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from msgspec.structs import replace
 
 from reseal._async.ports import AsyncSessions
@@ -12,7 +13,7 @@ from reseal._async.session_policies import AsyncSessionPolicies, SignIn
 from reseal.core.errors import InvalidInput, Refusal, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import TheftResponse
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import SessionPolicy, TooManySessions
 from reseal.core.tokens import TokenPair
 from reseal.devices import DeviceKind
 from reseal.testing._async.session_suites.base import (
@@ -217,3 +218,44 @@ class AsyncPolicySuite(AsyncSessionTests):
             SignIn("alice", "public", {"role": "admin"}, DeviceKind.OTHER),
             SignIn("bob", "public", {}, DeviceKind.OTHER),
         ]
+
+    @pytest.mark.parametrize("most", [1, 3])
+    async def test_of_many_sign_ins_at_once_exactly_as_many_live_as_the_policy_allows(
+        self, world: AsyncWorld, most: int
+    ) -> None:
+        several = [await world.sessions() for _ in range(2)]
+        policy = SessionPolicy(max_sessions=most)
+        results = await together(partial(several[n % 2].create, "user", policy=policy) for n in range(50))
+        assert not errors_in(results)
+        begun = {each.claims.sid: each for each in results if isinstance(each, TokenPair)}
+        living = {record.handle for record in await several[0].list_user("user")}
+        assert len(living) == most
+        ended = await several[0].why_ended(begun)
+        assert ended == dict.fromkeys(begun.keys() - living, Refusal.LIMIT)
+        events = world.events.named(EventName.SESSION_REVOKED)
+        assert sorted((e.session_handle, e.user_id, e.reason) for e in events) == sorted(
+            (handle, "user", "limit") for handle in ended
+        )
+        gone = begun[next(iter(ended))]
+        assert await refusal_of(several[0], token_of(gone)) is Refusal.LIMIT
+
+    async def test_a_sign_in_beyond_the_limit_is_refused_or_the_user_is_to_choose(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(policies={"one": {"max_sessions": 1, "at_limit": "refuse"}})
+        first = await sessions.create("user", policy="one")
+        refused = await caught(sessions.create, "user", policy="one")
+        asked = await caught(sessions.create, "user", policy=SessionPolicy(max_sessions=1, at_limit="ask"))
+        for error, may_choose in ((refused, False), (asked, True)):
+            assert isinstance(error, TooManySessions)
+            assert (error.limit, error.may_choose) == (1, may_choose)
+        assert [record.handle for record in await sessions.list_user("user")] == [first.claims.sid]
+        assert (await sessions.create("other", policy="one")).claims.sub == "other"
+        again = await sessions.create("user", policy="one", replaced=(first.claims.sid,))
+        assert again.claims.gen == 0
+
+    async def test_a_limit_counts_sessions_of_every_policy(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions()
+        plain = await sessions.create("user")
+        world.clock.advance(SECOND)
+        limited = await sessions.create("user", policy=SessionPolicy(max_sessions=1))
+        assert await sessions.why_ended([plain.claims.sid]) == {plain.claims.sid: Refusal.LIMIT}
+        assert (await sessions.get(limited.claims.sid)).handle == limited.claims.sid

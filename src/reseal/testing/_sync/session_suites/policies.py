@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from msgspec.structs import replace
 
 from reseal._sync.ports import Sessions
@@ -13,7 +14,7 @@ from reseal._sync.session_policies import SessionPolicies, SignIn
 from reseal.core.errors import InvalidInput, Refusal, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import TheftResponse
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import SessionPolicy, TooManySessions
 from reseal.core.tokens import TokenPair
 from reseal.devices import DeviceKind
 from reseal.testing._sync.session_suites.base import (
@@ -218,3 +219,44 @@ class PolicySuite(SessionTests):
             SignIn("alice", "public", {"role": "admin"}, DeviceKind.OTHER),
             SignIn("bob", "public", {}, DeviceKind.OTHER),
         ]
+
+    @pytest.mark.parametrize("most", [1, 3])
+    def test_of_many_sign_ins_at_once_exactly_as_many_live_as_the_policy_allows(
+        self, world: World, most: int
+    ) -> None:
+        several = [world.sessions() for _ in range(2)]
+        policy = SessionPolicy(max_sessions=most)
+        results = together(partial(several[n % 2].create, "user", policy=policy) for n in range(50))
+        assert not errors_in(results)
+        begun = {each.claims.sid: each for each in results if isinstance(each, TokenPair)}
+        living = {record.handle for record in several[0].list_user("user")}
+        assert len(living) == most
+        ended = several[0].why_ended(begun)
+        assert ended == dict.fromkeys(begun.keys() - living, Refusal.LIMIT)
+        events = world.events.named(EventName.SESSION_REVOKED)
+        assert sorted((e.session_handle, e.user_id, e.reason) for e in events) == sorted(
+            (handle, "user", "limit") for handle in ended
+        )
+        gone = begun[next(iter(ended))]
+        assert refusal_of(several[0], token_of(gone)) is Refusal.LIMIT
+
+    def test_a_sign_in_beyond_the_limit_is_refused_or_the_user_is_to_choose(self, world: World) -> None:
+        sessions = world.sessions(policies={"one": {"max_sessions": 1, "at_limit": "refuse"}})
+        first = sessions.create("user", policy="one")
+        refused = caught(sessions.create, "user", policy="one")
+        asked = caught(sessions.create, "user", policy=SessionPolicy(max_sessions=1, at_limit="ask"))
+        for error, may_choose in ((refused, False), (asked, True)):
+            assert isinstance(error, TooManySessions)
+            assert (error.limit, error.may_choose) == (1, may_choose)
+        assert [record.handle for record in sessions.list_user("user")] == [first.claims.sid]
+        assert (sessions.create("other", policy="one")).claims.sub == "other"
+        again = sessions.create("user", policy="one", replaced=(first.claims.sid,))
+        assert again.claims.gen == 0
+
+    def test_a_limit_counts_sessions_of_every_policy(self, world: World) -> None:
+        sessions = world.sessions()
+        plain = sessions.create("user")
+        world.clock.advance(SECOND)
+        limited = sessions.create("user", policy=SessionPolicy(max_sessions=1))
+        assert sessions.why_ended([plain.claims.sid]) == {plain.claims.sid: Refusal.LIMIT}
+        assert (sessions.get(limited.claims.sid)).handle == limited.claims.sid

@@ -1,0 +1,22 @@
+"""What a store promises about limited sign-ins. Errors are those of every store: :mod:`reseal._async.ports.stores`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from reseal.core.model import NewSession, Scope
+from reseal.core.outbox import Reports
+from reseal.core.session_policy import Admission, SessionLimit
+
+
+class AsyncLimitStore(Protocol):
+    """Where users may have so many sessions."""
+
+    async def insert_limited(
+        self, scope: Scope, new: NewSession, limit: SessionLimit, reports: Reports = (), ended_reports: Reports = ()
+    ) -> Admission:
+        """Begin a session if the live ones of its user leave room for it, or end the oldest ones for it (``limit``).
+
+        Of any number of callers at a time, none leaves more live sessions than ``limit`` allows. ``ended_reports`` are
+        events for those that are ended. No record and not full: the handle is taken. Then nothing was changed.
+        """

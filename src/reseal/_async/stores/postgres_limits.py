@@ -1,0 +1,54 @@
+"""Limited sign-ins in PostgreSQL: one transaction, of which each user has one at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reseal.core.model import EndReason
+from reseal.core.rotation import begun
+from reseal.core.selection import UserPlace
+from reseal.core.session_policy import Admission
+from reseal.stores import rows
+
+if TYPE_CHECKING:
+    from reseal._async.stores.postgres_server import AsyncLink, AsyncServer
+    from reseal.core.model import NewSession, Scope
+    from reseal.core.outbox import Reports
+    from reseal.core.session_policy import SessionLimit
+    from reseal.stores.rows import Values
+
+_ALL: Final = 2**31 - 1
+
+
+class AsyncPostgresLimits:
+    """A part of the store in PostgreSQL."""
+
+    if TYPE_CHECKING:
+        _server: AsyncServer
+
+        def _timed(self, values: Values) -> Values: ...
+        async def _written(self) -> None: ...
+
+    async def insert_limited(
+        self, scope: Scope, new: NewSession, limit: SessionLimit, reports: Reports = (), ended_reports: Reports = ()
+    ) -> Admission:
+        beginning = self._timed(rows.reported(rows.of_new(scope, new), reports))
+        ending = rows.scoped(scope) | {"reason": EndReason.LIMIT.value, "note": None}
+        ending = self._timed(rows.reported(ending, ended_reports))
+        listing = self._timed(rows.of_user(scope, new.user_id, UserPlace(), _ALL))
+
+        async def admit(link: AsyncLink) -> Admission:
+            async with link.transaction():
+                await link.settle()
+                await link.fetch("lock_user", listing)
+                handles = limit.ending(map(rows.to_record, await link.fetch("list_user", listing)))
+                if handles is None:
+                    return Admission(None, (), is_full=True)
+                begins = await link.fetch(rows.query("insert", beginning), beginning)
+                if begins and handles:
+                    await link.fetch(rows.query("end", ending), ending | {"handles": list(handles)})
+            return Admission(begun(new, begins[0][3]), handles) if begins else Admission(None, ())
+
+        admission = await self._server.run(admit)
+        await self._written()
+        return admission

@@ -1,0 +1,42 @@
+# Generated from src/reseal/_async/stores/memory_limits.py by tools/unasync.py; edit that file instead.
+"""Limited sign-ins in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reseal.core.model import EndReason
+from reseal.core.rotation import why_ended
+from reseal.core.session_policy import Admission
+
+if TYPE_CHECKING:
+    from reseal.clock import SteadyClock
+    from reseal.core.model import NewSession, Scope, SessionRecord
+    from reseal.core.outbox import Reports
+    from reseal.core.session_policy import SessionLimit
+    from reseal.forks import OwnLock
+
+
+class MemoryLimits:
+    """A part of the store in memory."""
+
+    if TYPE_CHECKING:
+        _lock: OwnLock
+        _steady: SteadyClock
+        _sessions: dict[Scope, dict[str, SessionRecord]]
+
+        def _insert(self, scope: Scope, new: NewSession, reports: Reports) -> SessionRecord | None: ...
+        def _end(self, scope: Scope, handle: str, reason: EndReason, reports: Reports) -> bool: ...
+
+    def insert_limited(
+        self, scope: Scope, new: NewSession, limit: SessionLimit, reports: Reports = (), ended_reports: Reports = ()
+    ) -> Admission:
+        with self._lock:
+            now = self._steady.now()
+            of_user = [r for r in self._sessions.get(scope, {}).values() if r.user_id == new.user_id]
+            ending = limit.ending(each for each in of_user if not why_ended(each, now))
+            if ending is None or new.handle in self._sessions.get(scope, {}):
+                return Admission(None, (), is_full=ending is None)
+            for handle in ending:
+                self._end(scope, handle, EndReason.LIMIT, ended_reports)
+            return Admission(self._insert(scope, new, reports), ending)

@@ -1,0 +1,55 @@
+# Generated from src/reseal/_async/stores/postgres_limits.py by tools/unasync.py; edit that file instead.
+"""Limited sign-ins in PostgreSQL: one transaction, of which each user has one at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reseal.core.model import EndReason
+from reseal.core.rotation import begun
+from reseal.core.selection import UserPlace
+from reseal.core.session_policy import Admission
+from reseal.stores import rows
+
+if TYPE_CHECKING:
+    from reseal._sync.stores.postgres_server import Link, Server
+    from reseal.core.model import NewSession, Scope
+    from reseal.core.outbox import Reports
+    from reseal.core.session_policy import SessionLimit
+    from reseal.stores.rows import Values
+
+_ALL: Final = 2**31 - 1
+
+
+class PostgresLimits:
+    """A part of the store in PostgreSQL."""
+
+    if TYPE_CHECKING:
+        _server: Server
+
+        def _timed(self, values: Values) -> Values: ...
+        def _written(self) -> None: ...
+
+    def insert_limited(
+        self, scope: Scope, new: NewSession, limit: SessionLimit, reports: Reports = (), ended_reports: Reports = ()
+    ) -> Admission:
+        beginning = self._timed(rows.reported(rows.of_new(scope, new), reports))
+        ending = rows.scoped(scope) | {"reason": EndReason.LIMIT.value, "note": None}
+        ending = self._timed(rows.reported(ending, ended_reports))
+        listing = self._timed(rows.of_user(scope, new.user_id, UserPlace(), _ALL))
+
+        def admit(link: Link) -> Admission:
+            with link.transaction():
+                link.settle()
+                link.fetch("lock_user", listing)
+                handles = limit.ending(map(rows.to_record, link.fetch("list_user", listing)))
+                if handles is None:
+                    return Admission(None, (), is_full=True)
+                begins = link.fetch(rows.query("insert", beginning), beginning)
+                if begins and handles:
+                    link.fetch(rows.query("end", ending), ending | {"handles": list(handles)})
+            return Admission(begun(new, begins[0][3]), handles) if begins else Admission(None, ())
+
+        admission = self._server.run(admit)
+        self._written()
+        return admission

@@ -1,0 +1,95 @@
+# Generated from src/reseal/testing/_async/store_suites/limits.py by tools/unasync.py; edit that file instead.
+"""Limits of sessions."""
+# ruff: noqa: PLR2004 - the numbers of a test stand where they are meant
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from reseal._sync.ports import Store
+from reseal.core.model import EndReason, Scope
+from reseal.core.selection import UserPlace
+from reseal.core.session_policy import Admission, SessionLimit
+from reseal.testing._sync.store_suites.base import PUBLIC, StoreTests
+from reseal.testing._sync.waiting import together
+from reseal.testing.clock import ManualClock
+from reseal.testing.material import HOUR, new_session
+
+
+def live(store: Store, user_id: str = "user", scope: Scope = PUBLIC) -> list[str]:
+    return [each.handle for each in store.list_user(scope, user_id, UserPlace(), 500)]
+
+
+class LimitSuite(StoreTests):
+    @pytest.mark.parametrize("most", [1, 3])
+    def test_of_fifty_sign_ins_at_once_exactly_as_many_live_as_the_limit_allows(
+        self, store: Store, most: int
+    ) -> None:
+        limit = SessionLimit(most, evicts=True)
+        calls = (partial(store.insert_limited, PUBLIC, new_session(f"h{n}"), limit) for n in range(50))
+        admissions = [each for each in together(calls) if isinstance(each, Admission)]
+        assert len([each for each in admissions if each.record is not None]) == 50
+        ended = [handle for each in admissions for handle in each.ended]
+        assert len(ended) == len(set(ended)) == 50 - most
+        assert sorted([*ended, *live(store)]) == sorted(f"h{n}" for n in range(50))
+
+    def test_of_fifty_sign_ins_at_once_the_surplus_is_refused_where_none_is_to_end(
+        self, store: Store
+    ) -> None:
+        limit = SessionLimit(3, evicts=False)
+        calls = (partial(store.insert_limited, PUBLIC, new_session(f"h{n}"), limit) for n in range(50))
+        admissions = [each for each in together(calls) if isinstance(each, Admission)]
+        assert len(admissions) == 50
+        admitted = {each.record.handle for each in admissions if each.record is not None}
+        assert admissions.count(Admission(None, (), is_full=True)) == 47
+        assert set(live(store)) == admitted
+        assert len(admitted) == 3
+
+    def test_the_oldest_session_ends_with_a_reason_of_its_own(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        for n in range(3):
+            clock.advance(1000)
+            admission = store.insert_limited(PUBLIC, new_session(f"h{n}"), SessionLimit(2, evicts=True))
+            assert admission.record == (store.get(PUBLIC, f"h{n}")).record
+        assert admission.ended == ("h0",)
+        assert live(store) == ["h1", "h2"]
+        record = (store.get(PUBLIC, "h0")).record
+        assert record is not None
+        assert (record.end_reason, record.ended_at, record.successor_sealed) == (EndReason.LIMIT, clock.wall(), None)
+
+    def test_a_lower_limit_ends_as_many_as_are_too_many(self, store: Store, clock: ManualClock) -> None:
+        for n in range(4):
+            clock.advance(1000)
+            store.insert(PUBLIC, new_session(f"h{n}"))
+        admission = store.insert_limited(PUBLIC, new_session("new"), SessionLimit(2, evicts=True))
+        assert admission.ended == ("h0", "h1", "h2")
+        assert live(store) == ["h3", "new"]
+
+    def test_only_live_sessions_of_this_user_and_tenant_count(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        other = Scope("public", "other")
+        store.insert(PUBLIC, new_session("over", idle_ms=1000))
+        store.insert(PUBLIC, new_session("ended"))
+        store.end(PUBLIC, ["ended"], EndReason.REVOKED)
+        store.insert(PUBLIC, new_session("stranger", "USER"))
+        store.insert(other, new_session("elsewhere"))
+        clock.advance(HOUR // 2)
+        admission = store.insert_limited(PUBLIC, new_session("new"), SessionLimit(1, evicts=False))
+        assert admission.record is not None
+        assert (live(store, "USER"), live(store, scope=other)) == (["stranger"], ["elsewhere"])
+
+    def test_sessions_that_the_new_one_replaces_do_not_count(self, store: Store) -> None:
+        store.insert(PUBLIC, new_session("held"))
+        limit = SessionLimit(1, evicts=True, replaced=("held", "absent"))
+        assert (store.insert_limited(PUBLIC, new_session("new"), limit)).ended == ()
+        assert sorted(live(store)) == ["held", "new"]
+
+    def test_a_taken_handle_ends_nothing(self, store: Store) -> None:
+        store.insert(PUBLIC, new_session("h"))
+        limit = SessionLimit(1, evicts=True)
+        assert store.insert_limited(PUBLIC, new_session("h"), limit) == Admission(None, ())
+        assert live(store) == ["h"]
