@@ -95,6 +95,7 @@ AUDIT = {
     "_async/stores/memory_audit.py",
     "_async/stores/postgres_audit.py",
     "_async/stores/sqlite_audit.py",
+    "core/acting.py",
     "core/audit.py",
     "core/audit_checkpoints.py",
     "core/audit_persons.py",

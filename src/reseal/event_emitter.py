@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from reseal.clock import Clock
+from reseal.core.acting import ACTING
 from reseal.core.events import NOBODY, OUTBOX_EVENTS, Caller, Event, EventListener, EventName, EventOutbox
 from reseal.core.model import Device, EndReason, Scope, SessionRecord
 from reseal.core.outbox import Report, Reports
@@ -41,6 +42,7 @@ class EventEmitter:
                 device=caller.device,
                 other_device=other,
                 correlation_id=caller.correlation_id,
+                by=ACTING.get(),
             ),
         )
 

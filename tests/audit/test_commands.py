@@ -165,3 +165,25 @@ def test_an_audit_trail_needs_events():
         Settings(api_domain="https://api.example.com", audit=True)
     with pytest.raises(ConfigurationError, match="event_outbox"):
         ServiceSettings(audit=True)
+
+
+def test_an_operator_who_ends_sessions_is_named(run, signed_in, file, tmp_path):
+    config = str(tmp_path / "config.yaml")
+    arguments = ["--user", "bob", "--by", "ops", "--state-dir", str(tmp_path), "--config", config]
+    assert main(["sessions", "revoke", *arguments]) == DONE
+    run("seal")
+    assert rows_of(run("export"))[-1]["by"] == "operator:ops"
+
+
+async def test_a_user_who_acts_as_another_is_named_by_a_pseudonym(settings):
+    async with AsyncReseal(settings) as reseal:
+        headers = SessionHeaders()
+        await reseal.create_new_session(PAGE, headers, "carol")
+        cookies = "; ".join(value.split(";")[0] for name, value in headers.items() if name.lower() == "set-cookie")
+        page = RequestFacts.of("POST", "/", [("sec-fetch-site", "same-origin"), ("cookie", cookies)], None)
+        await reseal.impersonate(page, SessionHeaders(), "alice", reason="a call")
+        trail = async_audit_trail(reseal)
+        await trail.seal()
+        own, other = [json.loads(row.entry) for row in await trail.read(0, 10)]
+        assert other["by"] == f"user:{own['user']}"
+        assert other["user"] != own["user"]

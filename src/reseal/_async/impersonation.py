@@ -16,6 +16,7 @@ from reseal._async.session import AsyncSession
 from reseal._async.verification import verify
 from reseal.core import ids
 from reseal.core.access_token import Claims
+from reseal.core.acting import acting
 from reseal.core.actor import Actor, actor_of
 from reseal.core.errors import InvalidInput
 from reseal.core.events import EventName
@@ -46,13 +47,14 @@ async def begin(
     if at_most <= 0:
         raise InvalidInput("at_most", "must be more than 0 ms")
     actor = Actor(own.get_user_id(), own.get_handle())
-    tokens = await sessions.create(
-        ids.user_id(user_id),
-        {**jwt_payload, **actor.claim()},
-        session_data,
-        caller=context.caller,
-        lifetime_ms=min(at_most, context.settings.access_token_ms),
-    )
+    with acting(f"user:{actor.user_id}"):
+        tokens = await sessions.create(
+            ids.user_id(user_id),
+            {**jwt_payload, **actor.claim()},
+            session_data,
+            caller=context.caller,
+            lifetime_ms=min(at_most, context.settings.access_token_ms),
+        )
     _, _, via = own.parts()
     context.attach(replace(tokens, refresh_token=None), via)
     _report(EventName.IMPERSONATION_BEGUN, context, tokens.claims, actor, reason)

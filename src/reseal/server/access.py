@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reseal.cdi.problem import INVALID_KEY, Problem
+from reseal.core.acting import ACTING
 from reseal.server.address import equivalent_forms
 from reseal.server.api_keys import ApiKey, digest_of
 from reseal.server.http.messages import Request
@@ -47,6 +48,7 @@ class Gate:
                 raise Problem(401, INVALID_KEY)
             permit = key.permit
         CURRENT.set(permit)
+        ACTING.set(f"api_key:{permit.name}" if permit.name else None)
         request.trace.known, request.trace.caller = True, permit.name
         return permit
 

@@ -35,10 +35,7 @@ class ServiceFields(SharedFields):
         "Port to listen on; 0 takes any free one.",
     )
     base_path: str = key(
-        "",
-        Chapter.NETWORK,
-        config_rules.base_path,
-        "Prefix of every request's path, like /auth; it is removed first.",
+        "", Chapter.NETWORK, config_rules.base_path, "Prefix of every request's path, like /auth; it is removed first."
     )
     workers: int = key(
         1,
@@ -228,16 +225,10 @@ class ServiceFields(SharedFields):
         "Status that SDKs answer with when a session has ended, for callers below version 2.4.",
     )
     cookie_domain: str | None = key(
-        None,
-        Chapter.COOKIES,
-        optional(of_text(cookie_domain)),
-        "Domain of the cookies, for callers below version 2.4.",
+        None, Chapter.COOKIES, optional(of_text(cookie_domain)), "Domain of the cookies, for callers below version 2.4."
     )
     cookie_secure: bool = key(
-        False,
-        Chapter.COOKIES,
-        boolean,
-        "Whether cookies are Secure, for callers below version 2.4.",
+        False, Chapter.COOKIES, boolean, "Whether cookies are Secure, for callers below version 2.4."
     )
     cookie_same_site: str = key(
         "lax",

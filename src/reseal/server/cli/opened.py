@@ -11,8 +11,9 @@ from typing import TypeVar
 from reseal._async.ports import AsyncStore
 from reseal.cdi.paths import DEFAULT
 from reseal.clock import SystemClock
+from reseal.core.acting import ACTING
 from reseal.server.cli.arguments import settings_of
-from reseal.server.cli.audit_log import audit_listener
+from reseal.server.cli.audit_log import audit_listener, author
 from reseal.server.cli.exits import CommandFailed
 from reseal.server.config import ServiceSettings
 from reseal.server.stores import make_store
@@ -33,6 +34,7 @@ def in_store(
     on_event = audit_listener(options)
 
     async def opened() -> T:
+        ACTING.set(f"operator:{author(options)}" if "by" in options else None)
         async with open_store(settings, looks_only=looks_only) as store:
             return await run(Directory(settings, store, SystemClock(), on_event=on_event), store)
 
