@@ -10,8 +10,9 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from reseal.server.http import connection
-from reseal.server.http.connection import REFUSED, TRANSITIONS, StrictHttp
+from reseal.server.http.connection import REFUSED, REPLIES, TRANSITIONS, StrictHttp
 from reseal.server.http.messages import body_of, read_request
+from reseal.server.http.replies import Replies
 from tests.server.material import KEY, Core
 
 HOST = b"host: localhost\r\n"
@@ -64,12 +65,14 @@ class Watched(StrictHttp):
 class Client:
     """One client of an application, whose connection may rest for five seconds."""
 
-    def __init__(self, application, loop=None):
+    def __init__(self, application, loop=None, shared=None):
+        """``shared``: what the connections of one server share."""
         self.refused = []
         self.state = ServerState()
         self.state.default_headers = [DATE]
         config = uvicorn.Config(application, log_config=None, proxy_headers=False, lifespan="off", timeout_keep_alive=5)
-        self.protocol = Watched(config, self.state, {REFUSED: self.refused.append}, loop)
+        shared = {} if shared is None else shared
+        self.protocol = Watched(config, self.state, shared | {REFUSED: self.refused.append}, loop)
         self.transport = Transport()
         self.protocol.connection_made(self.transport)
 
@@ -288,6 +291,84 @@ async def test_a_header_with_a_line_break_is_never_sent():
     await client.send(post(b"one"))
     assert client.transport.statuses == [500]
     assert b"set-cookie" not in client.transport.writes[0]
+
+
+class Together:
+    """Several clients of one server, and the order in which their requests are handled and their replies sent."""
+
+    def __init__(self, *names):
+        self.order = []
+        self.replies = Replies(asyncio.get_running_loop())
+        self.clients = {name: Client(self, shared={REPLIES: self.replies}) for name in names}
+        for name, client in self.clients.items():
+            client.transport.writes = Writes(name, self.order)
+
+    async def __call__(self, scope, receive, send):
+        name = await body_of(read_request(scope), receive)
+        self.order.append(f"{name.decode()} handled")
+        if name == b"fails":
+            raise KeyError
+        headers = [(b"content-length", str(len(name)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": name})
+
+    def ask(self, *headers, names=()):
+        for name in names or self.clients:
+            self.clients[name].protocol.data_received(post(name.encode(), *headers))
+
+
+class Writes(list):
+    def __init__(self, name, order):
+        super().__init__()
+        self._name, self._order = name, order
+
+    def append(self, data):
+        self._order.append(f"{self._name} sent")
+        super().append(data)
+
+
+async def test_replies_to_requests_that_came_together_go_out_together():
+    server = Together("a", "b", "c")
+    server.ask()
+    await turns()
+    assert server.order == ["a handled", "b handled", "c handled", "a sent", "b sent", "c sent"]
+    assert not server.replies.awaited
+
+
+async def test_the_reply_to_a_lone_request_goes_out_at_once():
+    server = Together("a", "b")
+    for name in ("a", "b", "b"):
+        server.ask(names=[name])
+        await turns()
+    assert server.order == ["a handled", "a sent", "b handled", "b sent", "b handled", "b sent"]
+
+
+async def test_a_connection_that_is_closed_has_been_sent_its_reply_and_those_that_were_held_before_it():
+    server = Together("a", "b")
+    server.ask(names=["a"])
+    server.ask(b"connection: close", names=["b"])
+    await turns()
+    assert server.order == ["a handled", "b handled", "a sent", "b sent"]
+    assert server.clients["b"].transport.closed
+    assert not server.clients["a"].transport.closed
+
+
+async def test_a_client_that_has_left_keeps_no_other_from_its_reply():
+    server = Together("a", "b", "fails", "d")
+    server.ask()
+    await server.clients["b"].leave()
+    assert [client.transport.statuses for client in server.clients.values()] == [[200], [], [500], [200]]
+    assert not server.replies.awaited
+
+
+async def test_no_request_is_awaited_any_more_once_its_connection_is_gone():
+    server = Together("a", "b", "c")
+    for client in server.clients.values():
+        client.protocol.data_received(post(b"one") + post(b"two") + post(b"three"))
+    server.clients["a"].protocol.data_received(b"no request")
+    for client in server.clients.values():
+        await client.leave()
+    assert not server.replies.awaited
 
 
 class Loop:

@@ -45,6 +45,7 @@ from uvicorn.server import ServerState
 from reseal.server.crowd import Crowd
 from reseal.server.http.exchange import KNOWN, Exchange, Header
 from reseal.server.http.head import OLD, Head
+from reseal.server.http.replies import Replies
 from reseal.server.http.securing import Securing
 
 
@@ -80,6 +81,8 @@ HEAD_SECONDS: Final = 10.0
 LINGER_SECONDS: Final = 2.0
 """Time for a client to take the reply to a request whose body it is still sending; closing at once could destroy it."""
 
+REPLIES: Final = "replies"
+"""Lifespan-state key of the ``Replies`` of this event loop."""
 CROWD: Final = "crowd"
 """Lifespan-state key of the ``Crowd`` that counts the open connections."""
 REFUSED: Final = "refused"
@@ -105,6 +108,7 @@ class StrictHttp(asyncio.Protocol):
         if not config.loaded:
             config.load()
         self.loop: asyncio.AbstractEventLoop = _loop or asyncio.get_running_loop()
+        self.replies: Replies = app_state.setdefault(REPLIES, Replies(self.loop))
         self.writable: asyncio.Future[None] | None = None
         tls: ssl.SSLContext | None = app_state.get(TLS)
         self._securing: Securing | None = None if tls is None else Securing(tls)
@@ -185,11 +189,11 @@ class StrictHttp(asyncio.Protocol):
         if self._crowd is not None:
             self._crowd.leave(self)
         self.resume_writing()
-        self._queue.clear()
         self._wake()
-        for exchange in (self._running, self._exchange):
+        for exchange in (self._running, self._exchange, *self._queue):
             if exchange is not None:
                 exchange.abandon()
+        self._queue.clear()
         if self._timer is not None:
             self._timer.cancel()
         del self._parser  # which knows this connection, as this one knows it
@@ -212,7 +216,7 @@ class StrictHttp(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close once the request that is being answered is done."""
         if self._running is None or self._exchange is None:
-            self.transport.close()
+            self.close()
         else:
             self._exchange.keep_alive = False
 
@@ -261,6 +265,7 @@ class StrictHttp(asyncio.Protocol):
         scope = self._head.scope(self._parser, self._client)
         keep_alive = scope["http_version"] != OLD and self._parser.should_keep_alive()
         exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive, expects=self._head.expects)
+        self.replies.awaited.add(exchange)
         self.state = BODY
         self._piece_is_head = False
         if self._running is None:
@@ -283,7 +288,7 @@ class StrictHttp(asyncio.Protocol):
         """Refuse a non-request, after the answers to the requests before it: they may have been carried out."""
         has_begun = self.state is BODY
         if has_begun and self._queue:
-            self._queue.pop()
+            self._queue.pop().abandon()
         if self._running is None or (has_begun and self._running is self._exchange):
             self.close_with(status)
         else:
@@ -305,6 +310,10 @@ class StrictHttp(asyncio.Protocol):
                     self._mark_known()
                 if not exchange.done:
                     break
+
+    def close(self) -> None:
+        self.replies.flush()
+        self.transport.close()
 
     def default_headers(self) -> list[Header]:
         return self._server.default_headers
@@ -331,6 +340,7 @@ class StrictHttp(asyncio.Protocol):
         """Answer with a bare status and close. It is counted, and not logged: any stranger could fill the log."""
         if not self.transport.is_closing():
             self.state = CLOSING
+            self.replies.flush()
             self.transport.write(_REFUSAL.format(status).encode())
             self.transport.close()
             if self._count_refused is not None:
@@ -374,4 +384,4 @@ class StrictHttp(asyncio.Protocol):
         if left > 0:
             self._arm(left)
         else:
-            self.transport.close()
+            self.close()

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
+from reseal.server.http.replies import Replies
+
 ARRIVED: Final = "reseal.arrived"
 """Key of a scope's extensions for the body, if all of it came with the head."""
 KNOWN: Final = "reseal.known"
@@ -33,8 +35,12 @@ class Connection(Protocol):
 
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
+    replies: Replies
     writable: asyncio.Future[None] | None
     """While the client is slow to read: resolved once it has taken enough of what was written."""
+
+    def close(self) -> None:
+        """Close, after the replies that are still to be sent."""
 
     def default_headers(self) -> list[Header]:
         """Return the headers of every reply, the date above all: the same list until one of them changes."""
@@ -97,6 +103,7 @@ class Exchange:
     def abandon(self) -> None:
         """Note that the client has disconnected."""
         self._gone = True
+        self._connection.replies.awaited.discard(self)
         self._notify()
 
     # -- the application's side -------------------------------------------------------------------------------------
@@ -108,6 +115,7 @@ class Exchange:
         except Exception:  # of one request; the process and its other connections go on
             _LOGGER.exception("the application failed")
         finally:
+            self._connection.replies.awaited.discard(self)
             if not (self.done or self._gone):
                 self._connection.close_with("500 Internal Server Error")
 
@@ -116,6 +124,7 @@ class Exchange:
         connection, self._is_read = self._connection, True
         if self._expects and not connection.transport.is_closing():
             self._expects = False
+            connection.replies.flush()
             connection.transport.write(_CONTINUE)
         while not (self._arrived or self._whole or self._gone or self.done):
             self._news = connection.loop.create_future()
@@ -145,12 +154,12 @@ class Exchange:
         if not self._whole:
             self.keep_alive = False
         head = self._head(status, headers)
-        connection.transport.write(head if self.scope["method"] == "HEAD" else head + body)
+        connection.replies.send(connection.transport, head if self.scope["method"] == "HEAD" else head + body)
         self.done, self._arrived = True, []
         if self._held > HELD_BYTES:
             connection.transport.resume_reading()
         if self._whole and not self.keep_alive:
-            connection.transport.close()
+            connection.close()
         connection.replied()
         if not self._whole:
             connection.linger()
