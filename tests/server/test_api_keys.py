@@ -243,3 +243,12 @@ def test_check_says_that_a_listed_hash_is_none_of_a_key(monkeypatch, capsys):
     monkeypatch.setenv("RESEAL_API_KEYS", hashed(""))
     assert main(["check"]) == REFUSED
     assert "FAIL  configuration: 'api_keys' lists the hash of the empty text" in capsys.readouterr().out
+
+
+async def test_events_in_the_outbox_name_the_key_that_caused_them():
+    async with core(api_keys=KEYS, event_outbox="security") as it:
+        body = {"userId": "u", "userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False}
+        await it.call("POST", "/recipe/session", {**body, "useDynamicSigningKey": True}, headers=keyed(ADMIN))
+        await it.call("POST", "/recipe/session/remove", {"userId": "u"}, headers=keyed(WRITER))
+        [event] = (await it.service.store.read_events("reader", 10)).events
+        assert event.by == "api_key:writer"

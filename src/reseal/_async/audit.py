@@ -167,8 +167,9 @@ class AsyncAuditTrail:
             key = await self.person_key(user_id, app_id)
             if key is None:
                 raw = self._random(audit_persons.KEY_BYTES)
-                await self._add_key(place, audit_persons.KID, "HS256", _PLAIN.close(place, audit_persons.KID, raw, b""))
-            else:
+                closed = _PLAIN.close(place, audit_persons.KID, raw, b"")
+                key = raw if await self._add_key(place, audit_persons.KID, "HS256", closed) else None
+            if key is not None:
                 persons[app_id, user_id] = key
         return persons[app_id, user_id]
 
@@ -229,9 +230,9 @@ class AsyncAuditTrail:
             closed = self._wrapping.close(place, kid, generate(algorithm), self._random(audit_persons.NONCE_BYTES))
             await self._add_key(place, kid, algorithm, closed)
 
-    async def _add_key(self, place: str, kid: str, algorithm: str, closed: bytes) -> None:
-        now = (await self._store.times()).now
-        await self._store.add_key(place, StoredKey(kid, algorithm, closed, now, now))
+    async def _add_key(self, place: str, kid: str, algorithm: str, closed: bytes) -> bool:
+        """Add a key. These keys have no age: nothing replaces them in time."""
+        return await self._store.add_key(place, StoredKey(kid, algorithm, closed, 0, 0))
 
 
 def _members(row: AuditRow | None) -> dict[str, Any]:

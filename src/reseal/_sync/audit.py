@@ -168,8 +168,9 @@ class AuditTrail:
             key = self.person_key(user_id, app_id)
             if key is None:
                 raw = self._random(audit_persons.KEY_BYTES)
-                self._add_key(place, audit_persons.KID, "HS256", _PLAIN.close(place, audit_persons.KID, raw, b""))
-            else:
+                closed = _PLAIN.close(place, audit_persons.KID, raw, b"")
+                key = raw if self._add_key(place, audit_persons.KID, "HS256", closed) else None
+            if key is not None:
                 persons[app_id, user_id] = key
         return persons[app_id, user_id]
 
@@ -230,9 +231,9 @@ class AuditTrail:
             closed = self._wrapping.close(place, kid, generate(algorithm), self._random(audit_persons.NONCE_BYTES))
             self._add_key(place, kid, algorithm, closed)
 
-    def _add_key(self, place: str, kid: str, algorithm: str, closed: bytes) -> None:
-        now = (self._store.times()).now
-        self._store.add_key(place, StoredKey(kid, algorithm, closed, now, now))
+    def _add_key(self, place: str, kid: str, algorithm: str, closed: bytes) -> bool:
+        """Add a key. These keys have no age: nothing replaces them in time."""
+        return self._store.add_key(place, StoredKey(kid, algorithm, closed, 0, 0))
 
 
 def _members(row: AuditRow | None) -> dict[str, Any]:
