@@ -89,14 +89,15 @@ def test_a_random_source_that_repeats_itself_gives_no_session_twice():
         assert engine.get(first.claims.sid).user_id == "user-1"
 
 
-@pytest.mark.parametrize("method", ["rotate", "get", "replace", "end", "end_user", "list_user", "insert"])
+@pytest.mark.parametrize("method", ["rotate", "get", "confirm", "replace", "end", "end_user", "list_user", "insert"])
 @pytest.mark.parametrize("error", [StoreUnavailable, Broken])
 def test_a_store_that_raises_is_never_an_answer(method, error):
     app = App()
     claims, refresh = app.pair.claims, app.pair.refresh_token
     uses = {
         "rotate": lambda: app.engine.refresh(refresh),
-        "get": lambda: app.engine.check(claims),
+        "get": lambda: app.engine.get(claims.sid),
+        "confirm": lambda: app.engine.check(claims),
         "replace": lambda: app.engine.update(claims.sid, session_data={"a": 1}),
         "end": lambda: app.engine.revoke([claims.sid]),
         "end_user": lambda: app.engine.revoke_user("user-1"),

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from reseal._async.stores import postgres
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._async.stores.postgres_server import AsyncLink
+from reseal.core.confirmation import Seen
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import Scope, SessionRecord
 from reseal.core.selection import UserPlace
@@ -87,6 +88,33 @@ async def test_sessions_read_together_are_read_in_one_statement(store, statement
     found = await asyncio.gather(*(store.get(scope, name) for scope, name in wanted + others))
     assert [each.record for each in found] == [*written, None, None, None, None, *written[:3]]
     assert statements == ["get_each"]
+
+
+async def test_generations_confirmed_together_need_one_statement_and_write_each_row_once(store, statements):
+    names = [f"h-{n}" for n in range(30)]
+    await asyncio.gather(*(store.insert(PUBLIC, new_session(name)) for name in names))
+    statements.clear()
+    uses = [Seen(handle=name, generation=0) for name in names] * 2
+    for _ in range(2):
+        found = await asyncio.gather(*(store.confirm(PUBLIC, use) for use in uses))
+        assert [(each.record.handle, each.record.version) for each in found] == [(name, 2) for name in names] * 2
+    assert statements == ["confirm", "confirm"]
+
+
+async def test_what_another_writer_changed_during_a_confirmation_is_read_after_it(postgres_uri, store, statements):
+    await asyncio.gather(*(store.insert(PUBLIC, new_session(name)) for name in ("h", "other")))
+    statements.clear()
+    async with await psycopg.AsyncConnection.connect(postgres_uri) as connection:
+        await connection.execute("UPDATE reseal_session SET confirmed_at = 7, version = 9 WHERE handle = 'h'")
+        uses = [store.confirm(PUBLIC, Seen(handle=handle, generation=0)) for handle in ("h", "other")]
+        both = asyncio.gather(*uses)
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%confirmed_at%'"
+        while not (await (await connection.execute(waits)).fetchone())[0]:
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
+    changed, other = await both
+    assert (changed.record.confirmed_at, changed.record.version) == (7, 9)
+    assert (other.record.confirmed_at, other.record.version) == (other.now, 2)
+    assert statements == ["confirm", "get"]
 
 
 async def test_a_read_sees_what_was_written_before_it_was_asked_for(store, statements):

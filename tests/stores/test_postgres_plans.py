@@ -10,6 +10,7 @@ import pytest
 
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal.core.cases import CaseFilter, CasePlace, StoredCase
+from reseal.core.confirmation import Seen
 from reseal.core.model import EndReason, Scope
 from reseal.core.selection import UserPlace
 from reseal.stores import case_rows, rows
@@ -46,6 +47,7 @@ async def use(store, name):
     await store.get_many(PUBLIC, [name, "absent"])
     await store.rotate(PUBLIC, step(name))
     await asyncio.gather(store.rotate(PUBLIC, step(name, 1)), store.rotate(PUBLIC, step("absent")))
+    await asyncio.gather(*(store.confirm(PUBLIC, Seen(handle=each, generation=2)) for each in (name, "absent")))
     await store.list_user(PUBLIC, f"user of {name}", UserPlace(), 10)
     await store.end(PUBLIC, [name, "absent"], EndReason.REVOKED)
     await store.list_ended(PUBLIC, f"user of {name}", 60_000, 10)

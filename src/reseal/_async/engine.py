@@ -27,6 +27,7 @@ from reseal._async.token_families import AsyncTokenFamilies
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
+from reseal.core.confirmation import Seen
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
@@ -189,7 +190,7 @@ class AsyncEngine(AsyncCaseCalls):
 
         Raises ``Unauthorised`` if it is not, ``StoreUnavailable`` if the store did not answer.
         """
-        return await self._families.change(claims.sid, lambda record, now: rotation.confirmed(record, claims.gen, now))
+        return (await self._families.confirm(Seen(handle=claims.sid, generation=claims.gen)))[0]
 
     async def refresh(
         self,

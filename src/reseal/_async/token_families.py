@@ -18,6 +18,7 @@ from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.ports import AsyncStore
 from reseal._async.thefts import AsyncThefts
 from reseal.core import attempt, refresh_token, rotation, ticket
+from reseal.core.confirmation import Seen
 from reseal.core.errors import Refusal, StoreUnavailable, Unauthorised
 from reseal.core.events import Caller, EventName
 from reseal.core.handles import new_handle
@@ -116,13 +117,11 @@ class AsyncTokenFamilies(AsyncBeginning):
 
     async def live(self, handle: str) -> tuple[SessionRecord, int]:
         """Read a live session and the store's time. Raises ``Unauthorised`` if there is none."""
-        record, now = await self._store.get(self._scope, handle)
-        if record is None:
-            raise Unauthorised(Refusal.UNKNOWN_SESSION)
-        ended = rotation.why_ended(record, now)
-        if ended is not None:
-            raise Unauthorised(ended, note=record.end_note)
-        return record, now
+        return _live(await self._store.get(self._scope, handle))
+
+    async def confirm(self, seen: Seen) -> tuple[SessionRecord, int]:
+        """Do :meth:`live`, and confirm the generation if it is the current one."""
+        return _live(await self._store.confirm(self._scope, seen))
 
     async def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Return the reason for each of these sessions that has ended or never existed."""
@@ -303,3 +302,13 @@ class AsyncTokenFamilies(AsyncBeginning):
         if len(random) != size:
             raise ValueError(f"the random source gave {len(random)} bytes instead of {size}")
         return random
+
+
+def _live(found: Found) -> tuple[SessionRecord, int]:
+    record, now = found
+    if record is None:
+        raise Unauthorised(Refusal.UNKNOWN_SESSION)
+    ended = rotation.why_ended(record, now)
+    if ended is not None:
+        raise Unauthorised(ended, note=record.end_note)
+    return record, now

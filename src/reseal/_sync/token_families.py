@@ -19,6 +19,7 @@ from reseal._sync.case_files import CaseFiles
 from reseal._sync.ports import Store
 from reseal._sync.thefts import Thefts
 from reseal.core import attempt, refresh_token, rotation, ticket
+from reseal.core.confirmation import Seen
 from reseal.core.errors import Refusal, StoreUnavailable, Unauthorised
 from reseal.core.events import Caller, EventName
 from reseal.core.handles import new_handle
@@ -117,13 +118,11 @@ class TokenFamilies(Beginning):
 
     def live(self, handle: str) -> tuple[SessionRecord, int]:
         """Read a live session and the store's time. Raises ``Unauthorised`` if there is none."""
-        record, now = self._store.get(self._scope, handle)
-        if record is None:
-            raise Unauthorised(Refusal.UNKNOWN_SESSION)
-        ended = rotation.why_ended(record, now)
-        if ended is not None:
-            raise Unauthorised(ended, note=record.end_note)
-        return record, now
+        return _live(self._store.get(self._scope, handle))
+
+    def confirm(self, seen: Seen) -> tuple[SessionRecord, int]:
+        """Do :meth:`live`, and confirm the generation if it is the current one."""
+        return _live(self._store.confirm(self._scope, seen))
 
     def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Return the reason for each of these sessions that has ended or never existed."""
@@ -304,3 +303,13 @@ class TokenFamilies(Beginning):
         if len(random) != size:
             raise ValueError(f"the random source gave {len(random)} bytes instead of {size}")
         return random
+
+
+def _live(found: Found) -> tuple[SessionRecord, int]:
+    record, now = found
+    if record is None:
+        raise Unauthorised(Refusal.UNKNOWN_SESSION)
+    ended = rotation.why_ended(record, now)
+    if ended is not None:
+        raise Unauthorised(ended, note=record.end_note)
+    return record, now

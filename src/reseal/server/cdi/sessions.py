@@ -27,7 +27,8 @@ from reseal.cdi.keys import cdi_keys
 from reseal.cdi.model import AppSettings, BranchRotatedOut, Issued, SessionFacts, TokenFacts, Verified
 from reseal.cdi.verifier import CdiVerifier
 from reseal.clock import Clock
-from reseal.core import payload, rotation
+from reseal.core import payload
+from reseal.core.confirmation import Seen
 from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventOutbox
 from reseal.core.handles import suffix_of, tenant_of
@@ -217,14 +218,9 @@ class CdiSessions:
         self, line: AsyncTokenFamilies, claims: CdiClaims, facts: SessionFacts, *, stale: bool
     ) -> Verified:
         """Note that this generation is in use, and exchange its first access token for one without a parent."""
-        now = store_now = self._clock.wall()
-
-        def note(record: SessionRecord, read_at: int) -> SessionRecord:
-            nonlocal store_now
-            store_now = read_at
-            return rotation.confirmed(record, record.generation, read_at) if _is_current(claims, record) else record
-
-        record = await line.change(claims.handle, note)
+        now = self._clock.wall()
+        seen = Seen(handle=claims.handle, current_hash=bytes.fromhex(claims.refresh_hash))
+        record, store_now = await line.confirm(seen)
         if not stale and not _is_current(claims, record):
             return Verified(facts)
         fresh = structs.replace(
