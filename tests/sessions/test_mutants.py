@@ -161,10 +161,10 @@ class TakesAnyKey(OneRuleLess):
 class ForgetfulLine(TokenFamilies):
     known = False
 
-    def _respond_to_theft(self, verdict, record, token, caller):
-        if self.known:
-            return super()._respond_to_theft(verdict, record, token, caller)
-        return self.refused(Refusal.UNKNOWN_SESSION, record.handle, caller)
+    def _follow(self, verdict, record, now, token, caller, attempt_hash):
+        if isinstance(verdict, Reuse) and not self.known:
+            raise self.refused(Refusal.UNKNOWN_SESSION, record.handle, caller)
+        return super()._follow(verdict, record, now, token, caller, attempt_hash)
 
 
 class ReuseKnownInMemoryOnly(Engine):
@@ -204,13 +204,17 @@ class GarbageIsTheft(Engine):
             record = self._store.get(self.settings.scope, handle).record
             if error.reason is Refusal.MALFORMED and record is not None and record.end_reason is None:
                 verdict = Reuse(rotation.ReuseSubtype.OLDER)
-                raise self._families._respond_to_theft(verdict, record, None, named["caller"]) from None
+                families = self._families
+                thefts, end_user = families._thefts, families.end_user
+                raise thefts.respond(verdict, record, 0, None, named["caller"], end_user) from None
             raise
 
 
 class RefusingLine(TokenFamilies):
-    def _respond_to_theft(self, verdict, record, token, caller):
-        return self.refused(Refusal.THEFT, record.handle, caller)
+    def _follow(self, verdict, record, now, token, caller, attempt_hash):
+        if isinstance(verdict, Reuse):
+            raise self.refused(Refusal.THEFT, record.handle, caller)
+        return super()._follow(verdict, record, now, token, caller, attempt_hash)
 
 
 class TheftIsOnlyRefused(Engine):
