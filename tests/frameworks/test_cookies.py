@@ -84,8 +84,10 @@ class TestAttributes:
         browser = site.browser()
         for response in (await browser.login(), await browser.refresh(), await browser.post("/signout")):
             found = set_cookies(response)
-            assert len(found) == 2
-            assert all("partitioned" in cookie.attributes for cookie in found)
+            assert ["partitioned" in cookie.attributes for cookie in found].count(True) == 2
+            older = [cookie for cookie in found if "partitioned" not in cookie.attributes]
+            assert {cookie.name for cookie in older} == {cookie.name for cookie in found}, "those of before are deleted"
+            assert all(cookie.clears for cookie in older)
 
     # S53
     @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ SAID = {
     Refusal.REPLACED,
     Refusal.THEFT,
     Refusal.NOT_BEFORE,
+    Refusal.LIMIT,
 }
 KEEPING = {
     Refusal.NO_TOKEN,

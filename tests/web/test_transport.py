@@ -24,16 +24,15 @@ CONFIGURATIONS = [
     settings(
         cookie_domain=domain,
         cookie_same_site=same_site,
-        cookie_partitioned=partitioned,
         cookie_secure=secure,
         access_token_path=access,
         signout_api_path=f"{access.rstrip('/')}/signout",
         refresh_api_path=refresh,
         enable_anti_csrf=True,
     )
-    for domain, (same_site, partitioned), secure, access, refresh in product(
+    for domain, same_site, secure, access, refresh in product(
         [None, "example.com", ".example.com"],
-        [("lax", False), ("strict", False), ("none", False), ("none", True)],
+        ["lax", "strict", "none"],
         [True, False],
         ["/", "/api"],
         ["/auth/session/refresh", "/api/refresh"],
@@ -66,9 +65,25 @@ def test_each_cookie_lives_where_the_settings_say(chosen):
         assert place["Path"] == path
         assert place.get("Domain") == chosen.cookie_domain
         assert place["SameSite"].lower() == chosen.cookie_same_site
-        assert ("Partitioned" in place) is chosen.cookie_partitioned
+        assert "Partitioned" not in place
         assert ("Secure" in place) is chosen.secure_cookies
         assert "HttpOnly" in place
+
+
+def test_partitioned_cookies_are_set_and_those_of_before_are_deleted():
+    chosen = settings(cookie_same_site="none", cookie_partitioned=True, enable_anti_csrf=True)
+    for headers in (attached(chosen), attached(chosen, refresh_token=None)):
+        texts = [value for name, value in headers.items() if name == "set-cookie"]
+        partitioned = {text.partition("=")[0] for text in texts if text.endswith("; Partitioned")}
+        older = {text.partition("=")[0] for text in texts if not text.endswith("; Partitioned")}
+        assert partitioned == older
+        assert all("Max-Age=0" in text for text in texts if not text.endswith("; Partitioned"))
+        assert not any("Max-Age=0" in text for text in texts if text.endswith("; Partitioned"))
+    headers = SessionHeaders()
+    transport.forget(headers, chosen, COOKIE)
+    texts = [value for name, value in headers.items() if name == "set-cookie"]
+    assert len(texts) == 4
+    assert all("Max-Age=0" in text for text in texts)
 
 
 @pytest.mark.parametrize("chosen", CONFIGURATIONS)

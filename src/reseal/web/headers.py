@@ -59,14 +59,14 @@ class SessionHeaders(msgspec.Struct, eq=False):
             )
 
     def set_cookie(self, name: str, text: str) -> None:
-        """Put one ``Set-Cookie`` text in; it replaces an earlier one of the same name, domain and path.
+        """Put one ``Set-Cookie`` text in; it replaces an earlier one of the same name and place.
 
         Raises ``RuntimeError`` once the response has begun, as :meth:`set` does.
         """
         self.demand_unsent(f"the cookie {name}")
         if not text.startswith(f"{name}="):
             raise InvalidInput("cookie name", "is not the name in the cookie's text")
-        place = [part for part in text.split("; ")[1:] if part.startswith(("Domain=", "Path="))]
+        place = [part for part in text.split("; ")[1:] if part.startswith(("Domain=", "Path=", "Partitioned"))]
         self._cookies[name, *place] = _clean(text)
         self.touch()
 

@@ -101,10 +101,15 @@ def _clear_older(headers: SessionHeaders, settings: Settings, *, with_refresh: b
     old one stays: it is the only one.
     """
     older, present = settings.older_cookies, settings.cookies
+    count = 2 if with_refresh else 1
+    if settings.cookie_partitioned:  # those from before it was set are other cookies, and would outlive a sign-out
+        for name, path in _each(present)[:count]:
+            place = _place(headers, settings, present, path)
+            _clear_cookie(headers, name, {**place, "partitioned": False})
     if older is None:
         return
     kept = {(name, path, present.domain) for name, path in _each(present)}
-    for name, path in _each(older)[: 2 if with_refresh else 1]:
+    for name, path in _each(older)[:count]:
         if (name, path, older.domain) not in kept:
             _clear_cookie(headers, name, _place(headers, settings, older, path))
 
