@@ -529,7 +529,7 @@ class TestStoreAway:
 
     @pytest.mark.parametrize("path", ["/whoami", "/awhoami", "/private", "/data", "/admin/"])
     def test_it_is_no_sign_out(self, path):
-        self.take_away("get")
+        self.take_away("get", "confirm")
         response = self.browser.open(path)
         assert (response.status_code, response["Retry-After"]) == (503, "1")
         assert not response.cookies
