@@ -9,6 +9,7 @@ import msgspec
 from reseal._async.ports import AsyncSessionStore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import Caller, EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
 from reseal.core.outbox import Reports
 from reseal.core.refresh_token import RefreshToken
@@ -69,7 +70,7 @@ class AsyncBeginning:
         )
         reports = self._emitter.draft(EventName.SESSION_CREATED, caller)
         reports += () if newness is None else self._emitter.draft(EventName.NEW_DEVICE, caller, reason=newness)
-        if limits.max_sessions is None:
+        if limits.max_sessions is None or user_id == ANONYMOUS:  # that is everybody who has not signed in
             record = await self._store.insert(self._scope, new, reports)
         else:
             record = await admit(self._store, self._scope, self._emitter, new, limits, reports, policy.replaced)

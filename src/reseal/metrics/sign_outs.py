@@ -27,6 +27,7 @@ _DELIBERATE: Final = frozenset(
         Refusal.SIGNED_OUT,
         Refusal.USER_REVOKED,
         Refusal.REPLACED,
+        Refusal.LIMIT,
     }
 )
 """Somebody ended the session, or its time was over: signing in again is what is expected."""

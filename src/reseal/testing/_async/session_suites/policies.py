@@ -12,6 +12,7 @@ from reseal._async.ports import AsyncSessions
 from reseal._async.session_policies import AsyncSessionPolicies, SignIn
 from reseal.core.errors import InvalidInput, Refusal, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import TheftResponse
 from reseal.core.session_policy import SessionPolicy, TooManySessions
 from reseal.core.tokens import TokenPair
@@ -251,6 +252,11 @@ class AsyncPolicySuite(AsyncSessionTests):
         assert (await sessions.create("other", policy="one")).claims.sub == "other"
         again = await sessions.create("user", policy="one", replaced=(first.claims.sid,))
         assert again.claims.gen == 0
+
+    async def test_visitors_who_have_not_signed_in_are_no_user_with_a_limit(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(policies={"one": {"max_sessions": 1}})
+        visitors = [await sessions.create(ANONYMOUS, policy="one") for _ in range(3)]
+        assert await sessions.why_ended([each.claims.sid for each in visitors]) == {}
 
     async def test_a_limit_counts_sessions_of_every_policy(self, world: AsyncWorld) -> None:
         sessions = await world.sessions()

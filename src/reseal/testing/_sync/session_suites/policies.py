@@ -13,6 +13,7 @@ from reseal._sync.ports import Sessions
 from reseal._sync.session_policies import SessionPolicies, SignIn
 from reseal.core.errors import InvalidInput, Refusal, TokenTheftDetected, Unauthorised
 from reseal.core.events import EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import TheftResponse
 from reseal.core.session_policy import SessionPolicy, TooManySessions
 from reseal.core.tokens import TokenPair
@@ -252,6 +253,11 @@ class PolicySuite(SessionTests):
         assert (sessions.create("other", policy="one")).claims.sub == "other"
         again = sessions.create("user", policy="one", replaced=(first.claims.sid,))
         assert again.claims.gen == 0
+
+    def test_visitors_who_have_not_signed_in_are_no_user_with_a_limit(self, world: World) -> None:
+        sessions = world.sessions(policies={"one": {"max_sessions": 1}})
+        visitors = [sessions.create(ANONYMOUS, policy="one") for _ in range(3)]
+        assert sessions.why_ended([each.claims.sid for each in visitors]) == {}
 
     def test_a_limit_counts_sessions_of_every_policy(self, world: World) -> None:
         sessions = world.sessions()
