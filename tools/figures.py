@@ -138,8 +138,11 @@ WHOSE = {
 }
 """Whose a session is besides a user's own: that of an actor, and that of a visitor who is not signed in."""
 AUTHENTICATION = {
+    "_async/elevating.py",
     "core/authentication.py",
     "core/claims.py",
+    "core/elevation.py",
+    "rpc/elevation_calls.py",
 }
 """What a session says of its user: checks of claims, and how and when the user was authenticated."""
 REPEATED_LINES = 6

@@ -262,6 +262,7 @@ NATIVE_REPLIES: dict[str, Any] = {
     "refresh": calls.Tokens,
     "check": SessionRecord,
     "reissue": calls.Tokens,
+    "elevate": calls.Tokens,
     "get": SessionRecord,
     "why_ended": dict[str, Refusal],
     "issue_ticket": str,

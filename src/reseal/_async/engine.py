@@ -18,6 +18,7 @@ from reseal._async import not_before
 from reseal._async.beginning import Step
 from reseal._async.case_calls import AsyncCaseCalls
 from reseal._async.case_files import AsyncCaseFiles
+from reseal._async.elevating import AsyncElevating
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.new_devices import newness_of
 from reseal._async.not_before import Ended
@@ -25,7 +26,7 @@ from reseal._async.ports import AsyncStore
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
 from reseal._async.token_families import AsyncTokenFamilies
 from reseal.clock import Clock, SystemClock
-from reseal.core import actor, guessable, ids, payload, rotation
+from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
 from reseal.core.confirmation import Seen
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
@@ -55,7 +56,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class AsyncEngine(AsyncCaseCalls):
+class AsyncEngine(AsyncCaseCalls, AsyncElevating):
     """The sessions of one app and tenant. Use as ``async with AsyncEngine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -82,7 +83,7 @@ class AsyncEngine(AsyncCaseCalls):
         self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms), settings.policies)
         kept = settings.theft_cases_ms
         self._case_files = AsyncCaseFiles(settings.scope, store, kept)
-        self._families = AsyncTokenFamilies(
+        self._families: AsyncTokenFamilies = AsyncTokenFamilies(
             settings.scope,
             store,
             self._policies,
@@ -142,6 +143,8 @@ class AsyncEngine(AsyncCaseCalls):
         user_id = payload.check_user_id(user_id)
         public = payload.encode("jwt_payload", jwt_payload)
         private = payload.encode("session_data", session_data)
+        if elevation.MARK in public:
+            elevation.refuse(jwt_payload)
         kept = self._policies.usual if policy is None else self._policies.kept(policy)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
@@ -289,7 +292,8 @@ class AsyncEngine(AsyncCaseCalls):
         def change(record: SessionRecord, now: int) -> SessionRecord:
             if expected_version not in {None, record.version}:
                 raise Conflict
-            wanted = record.jwt_payload if public is None else actor.kept(record.jwt_payload, public)
+            own = record.jwt_payload
+            wanted = own if public is None else elevation.kept(own, actor.kept(own, public))
             if public is not None:
                 self._check_size(handle, record.user_id, record.generation, wanted, csrf, record.policy)
             changed = replace(
@@ -314,7 +318,8 @@ class AsyncEngine(AsyncCaseCalls):
         csrf = claims.csrf if self.settings.enable_anti_csrf else None
         generation = min(claims.gen, record.generation)
         now = self._clock.wall()
-        fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf, now)
+        kept = elevation.for_bearer(record, bytes(claims.payload))
+        fresh = self._claims(record.handle, record.user_id, generation, kept.jwt_payload, csrf, now)
         pair = self._pair(fresh, None, _session_end(record, now, now), now, record)
         self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair
@@ -420,8 +425,11 @@ class AsyncEngine(AsyncCaseCalls):
     def _claims(
         self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None, now: int
     ) -> Claims:
-        to, iat, raw = self._audience, now // 1000, msgspec.Raw(jwt_payload)
+        to, iat = self._audience, now // 1000
         exp = iat + self.settings.access_token_validity
+        if elevation.MARK in jwt_payload:
+            jwt_payload, exp = elevation.in_token(jwt_payload, generation, now, exp)
+        raw = msgspec.Raw(jwt_payload)
         return Claims(to.issuer, to.audience, user_id, iat, exp, to.tenant_id, handle, generation, raw, csrf)
 
     def _pair(

@@ -214,6 +214,11 @@ class AsyncForwardingSessions(AsyncForwardingCaseCalls):
     async def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
         return await self.inner.reissue(claims, record)
 
+    async def elevate(
+        self, claims: Claims, authentication: Mapping[str, object], for_ms: int, *, caller: Caller = NOBODY
+    ) -> TokenPair:
+        return await self.inner.elevate(claims, authentication, for_ms, caller=caller)
+
     async def get(self, handle: str) -> SessionRecord:
         return await self.inner.get(handle)
 

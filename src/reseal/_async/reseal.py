@@ -29,7 +29,7 @@ from reseal._async.stores import make_store
 from reseal._async.theft_cases import AsyncTheftCases
 from reseal._async.user_sessions import AsyncUserSessions
 from reseal.clock import Clock, SystemClock
-from reseal.core import payload
+from reseal.core import elevation, payload
 from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import StoreUnavailable
@@ -282,7 +282,7 @@ class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncTheftCases):
     @awaited
     async def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
         """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
-        return payload.decode((await self.backend.get(session_handle)).jwt_payload)
+        return payload.decode(elevation.without((await self.backend.get(session_handle)).jwt_payload))
 
     @awaited
     async def update_jwt_payload(self, session_handle: str, jwt_payload: Mapping[str, object]) -> None:

@@ -7,12 +7,14 @@ from typing import Any, Final, TypeVar, overload
 
 from reseal._async import changes
 from reseal._async.awaited import awaited
+from reseal._async.elevating import AsyncOwnLevel
 from reseal._async.own_sessions import AsyncOwnSessions
 from reseal._async.ports import AsyncSessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
+from reseal.core.tokens import TokenPair
 from reseal.web.context import RequestContext
 from reseal.web.transport import Transport
 
@@ -20,7 +22,7 @@ T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
 
 
-class AsyncSession(AsyncOwnSessions):
+class AsyncSession(AsyncOwnSessions, AsyncOwnLevel):
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
     __slots__ = ("_claims", "_context", "_sessions", "_via")
@@ -111,6 +113,9 @@ class AsyncSession(AsyncOwnSessions):
             tokens = await self._sessions.reissue(self._claims, record)
         except Unauthorised as error:
             raise self._context.refuse(error, self._via) from None
+        self._take(tokens)
+
+    def _take(self, tokens: TokenPair) -> None:
         self._claims = tokens.claims
         self._context.attach(tokens, self._via)
 

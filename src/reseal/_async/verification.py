@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from reseal._async import token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
+from reseal.core import elevation
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
@@ -61,7 +62,7 @@ async def _current(sessions: AsyncSessions, claims: Claims, context: RequestCont
     """Ask the store; a payload that has changed there, or an unconfirmed token, is exchanged at once."""
     try:
         record = await sessions.check(claims)
-        if not claims.unconfirmed and bytes(claims.payload) == record.jwt_payload:
+        if not claims.unconfirmed and elevation.is_current(claims, record, context.now):
             return claims
         tokens = await sessions.reissue(claims, record)
     except Unauthorised as error:

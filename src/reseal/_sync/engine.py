@@ -19,6 +19,7 @@ from reseal._sync import not_before
 from reseal._sync.beginning import Step
 from reseal._sync.case_calls import CaseCalls
 from reseal._sync.case_files import CaseFiles
+from reseal._sync.elevating import Elevating
 from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.new_devices import newness_of
 from reseal._sync.not_before import Ended
@@ -26,7 +27,7 @@ from reseal._sync.ports import Store
 from reseal._sync.purger import ROWS, Purger, purge_events
 from reseal._sync.token_families import TokenFamilies
 from reseal.clock import Clock, SystemClock
-from reseal.core import actor, guessable, ids, payload, rotation
+from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
 from reseal.core.confirmation import Seen
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
@@ -56,7 +57,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class Engine(CaseCalls):
+class Engine(CaseCalls, Elevating):
     """The sessions of one app and tenant. Use as ``with Engine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -83,7 +84,7 @@ class Engine(CaseCalls):
         self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms), settings.policies)
         kept = settings.theft_cases_ms
         self._case_files = CaseFiles(settings.scope, store, kept)
-        self._families = TokenFamilies(
+        self._families: TokenFamilies = TokenFamilies(
             settings.scope,
             store,
             self._policies,
@@ -143,6 +144,8 @@ class Engine(CaseCalls):
         user_id = payload.check_user_id(user_id)
         public = payload.encode("jwt_payload", jwt_payload)
         private = payload.encode("session_data", session_data)
+        if elevation.MARK in public:
+            elevation.refuse(jwt_payload)
         kept = self._policies.usual if policy is None else self._policies.kept(policy)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
@@ -290,7 +293,8 @@ class Engine(CaseCalls):
         def change(record: SessionRecord, now: int) -> SessionRecord:
             if expected_version not in {None, record.version}:
                 raise Conflict
-            wanted = record.jwt_payload if public is None else actor.kept(record.jwt_payload, public)
+            own = record.jwt_payload
+            wanted = own if public is None else elevation.kept(own, actor.kept(own, public))
             if public is not None:
                 self._check_size(handle, record.user_id, record.generation, wanted, csrf, record.policy)
             changed = replace(
@@ -315,7 +319,8 @@ class Engine(CaseCalls):
         csrf = claims.csrf if self.settings.enable_anti_csrf else None
         generation = min(claims.gen, record.generation)
         now = self._clock.wall()
-        fresh = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf, now)
+        kept = elevation.for_bearer(record, bytes(claims.payload))
+        fresh = self._claims(record.handle, record.user_id, generation, kept.jwt_payload, csrf, now)
         pair = self._pair(fresh, None, _session_end(record, now, now), now, record)
         self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair
@@ -421,8 +426,11 @@ class Engine(CaseCalls):
     def _claims(
         self, handle: str, user_id: str, generation: int, jwt_payload: bytes, csrf: str | None, now: int
     ) -> Claims:
-        to, iat, raw = self._audience, now // 1000, msgspec.Raw(jwt_payload)
+        to, iat = self._audience, now // 1000
         exp = iat + self.settings.access_token_validity
+        if elevation.MARK in jwt_payload:
+            jwt_payload, exp = elevation.in_token(jwt_payload, generation, now, exp)
+        raw = msgspec.Raw(jwt_payload)
         return Claims(to.issuer, to.audience, user_id, iat, exp, to.tenant_id, handle, generation, raw, csrf)
 
     def _pair(

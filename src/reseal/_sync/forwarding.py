@@ -215,6 +215,11 @@ class ForwardingSessions(ForwardingCaseCalls):
     def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
         return self.inner.reissue(claims, record)
 
+    def elevate(
+        self, claims: Claims, authentication: Mapping[str, object], for_ms: int, *, caller: Caller = NOBODY
+    ) -> TokenPair:
+        return self.inner.elevate(claims, authentication, for_ms, caller=caller)
+
     def get(self, handle: str) -> SessionRecord:
         return self.inner.get(handle)
 

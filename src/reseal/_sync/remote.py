@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 
 from reseal._sync import not_before, paging
+from reseal._sync.elevating import RemoteElevating
 from reseal._sync.remote_calls import Calls, KeyRefused
 from reseal._sync.remote_cases import RemoteCases
 from reseal._sync.remote_hosts import Failover
@@ -46,7 +47,7 @@ _NO_EVENTS: Final = (
 HANDLES_AT_ONCE: Final = 1_000
 
 
-class Remote(RemoteCases):
+class Remote(RemoteCases, RemoteElevating):
     """The sessions of one app and tenant in a service. Use as ``Reseal(settings, sessions=Remote(…))``.
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they
@@ -166,7 +167,7 @@ class Remote(RemoteCases):
             jwt_payload=msgspec.Raw(payload.encode("jwt_payload", jwt_payload)),
             session_data=msgspec.Raw(payload.encode("session_data", session_data)),
             correlation_id=caller.correlation_id,
-            caller=_sendable(caller),
+            caller=self._sendable(caller),
             lifetime_ms=lifetime_ms,
             **({} if policy is None else {"policy": policy}),  # which an older service would not know
             **({"replaced": replaced} if replaced and (policy or self.settings.policies) else {}),
@@ -195,7 +196,7 @@ class Remote(RemoteCases):
             require_anti_csrf=require_anti_csrf,
             attempt_key=attempt_key if attempt_key is None or attempt.is_key(attempt_key) else None,
             correlation_id=caller.correlation_id,
-            caller=_sendable(caller),
+            caller=self._sendable(caller),
         )
 
     def check(self, claims: Claims) -> SessionRecord:
@@ -342,6 +343,13 @@ class Remote(RemoteCases):
             "list_user", tuple[SessionRecord, ...], repeatable=True, user_id=user_id, after=after, limit=limit
         )
 
+    @staticmethod
+    def _sendable(caller: Caller) -> Caller:
+        ip, agent, correlation_id = (
+            None if text is None else _text(text) for text in (*caller.device, caller.correlation_id)
+        )
+        return Caller(Device(ip, agent), correlation_id)
+
     def _tokens(
         self, name: str, *, repeatable: bool, correlation_id: str | None = None, **arguments: object
     ) -> TokenPair:
@@ -368,10 +376,3 @@ def _is_sendable(text: str) -> bool:
 def _text(text: str) -> str:
     """Return text that JSON can carry; what it cannot (lone surrogates) is in no handle and no token."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _sendable(caller: Caller) -> Caller:
-    ip, agent, correlation_id = (
-        None if text is None else _text(text) for text in (*caller.device, caller.correlation_id)
-    )
-    return Caller(Device(ip, agent), correlation_id)

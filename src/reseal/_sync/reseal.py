@@ -30,7 +30,7 @@ from reseal._sync.stores import make_store
 from reseal._sync.theft_cases import TheftCases
 from reseal._sync.user_sessions import UserSessions
 from reseal.clock import Clock, SystemClock
-from reseal.core import payload
+from reseal.core import elevation, payload
 from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import StoreUnavailable
@@ -283,7 +283,7 @@ class Reseal(UserSessions, SessionPolicies, TheftCases):
     @awaited
     def get_jwt_payload(self, session_handle: str) -> dict[str, Any]:
         """Read the payload that a session's next access token will carry. Raises ``Unauthorised``."""
-        return payload.decode((self.backend.get(session_handle)).jwt_payload)
+        return payload.decode(elevation.without((self.backend.get(session_handle)).jwt_payload))
 
     @awaited
     def update_jwt_payload(self, session_handle: str, jwt_payload: Mapping[str, object]) -> None:

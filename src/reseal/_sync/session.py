@@ -8,12 +8,14 @@ from typing import Any, Final, TypeVar, overload
 
 from reseal._sync import changes
 from reseal._sync.awaited import awaited
+from reseal._sync.elevating import OwnLevel
 from reseal._sync.own_sessions import OwnSessions
 from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
+from reseal.core.tokens import TokenPair
 from reseal.web.context import RequestContext
 from reseal.web.transport import Transport
 
@@ -21,7 +23,7 @@ T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
 
 
-class Session(OwnSessions):
+class Session(OwnSessions, OwnLevel):
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
     __slots__ = ("_claims", "_context", "_sessions", "_via")
@@ -112,6 +114,9 @@ class Session(OwnSessions):
             tokens = self._sessions.reissue(self._claims, record)
         except Unauthorised as error:
             raise self._context.refuse(error, self._via) from None
+        self._take(tokens)
+
+    def _take(self, tokens: TokenPair) -> None:
         self._claims = tokens.claims
         self._context.attach(tokens, self._via)
 

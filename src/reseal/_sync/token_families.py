@@ -7,7 +7,6 @@ and the sessions of the SuperTokens interface differ in nothing else.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -16,9 +15,10 @@ from msgspec.structs import replace
 from reseal._sync import paging
 from reseal._sync.beginning import Beginning, Step
 from reseal._sync.case_files import CaseFiles
+from reseal._sync.elevating import Renewing
 from reseal._sync.ports import Store
 from reseal._sync.thefts import Thefts
-from reseal.core import attempt, refresh_token, rotation, ticket
+from reseal.core import attempt, elevation, refresh_token, rotation, ticket
 from reseal.core.confirmation import Seen
 from reseal.core.errors import Refusal, StoreUnavailable, Unauthorised
 from reseal.core.events import Caller, EventName
@@ -52,7 +52,7 @@ class FamilySecrets(NamedTuple):
     """Earlier peppers, from which successors may have been derived."""
 
 
-class TokenFamilies(Beginning):
+class TokenFamilies(Beginning, Renewing):
     """The token families of one scope."""
 
     def __init__(
@@ -263,7 +263,7 @@ class TokenFamilies(Beginning):
         """Continue the family of a row that was read: one with a policy, or from a token that is newer than its row."""
         limits = self.policies[record.policy]
         successor, step = self._next(token, caller, attempt_hash, limits.lifetimes.idle_ms)
-        following = rotation.adopted(record, token, step, now)
+        following = rotation.adopted(elevation.withdrawn(record, -1) if is_adopted else record, token, step, now)
         reports = self._emitter.draft(EventName.STORE_ROLLED_BACK, caller, reason=ADOPTED) if is_adopted else ()
         reports += self._emitter.draft(EventName.SESSION_REFRESHED, caller)
         if not self._store.replace(self._scope, following, reports):
@@ -274,7 +274,8 @@ class TokenFamilies(Beginning):
         return Step(following, successor, now)
 
     def _replay(self, verdict: rotation.Replay, found: Found, token: RefreshToken, caller: Caller) -> Step | None:
-        record, successor = verdict.record, self._successor_again(verdict.record, token)
+        record = elevation.withdrawn(verdict.record, token.generation)
+        successor = self._successor_again(record, token)
         if successor is None:
             raise self.refused(Refusal.SUCCESSOR_UNREADABLE, token.handle, caller, record)
         reports = self._emitter.draft(EventName.SESSION_REPLAYED, caller, reason=verdict.cause.value)
@@ -287,22 +288,6 @@ class TokenFamilies(Beginning):
         if verdict.in_step:
             self._emitter.emit_for(EventName.SESSION_IN_STEP, record, caller, other=record.device)
         return Step(record, successor, found.now)
-
-    def _successor_again(self, record: SessionRecord, token: RefreshToken) -> RefreshToken | None:
-        """Derive the current token of a row from the previous one; ``None`` if the pepper is none of ours."""
-        secrets, seal = self._secrets(), record.successor_sealed or b""
-        for pepper in (secrets.pepper, *secrets.further_peppers):
-            successor = refresh_token.successor_of(self._scope, secrets.refresh_key, token, pepper, seal)
-            if hmac.compare_digest(successor.hash, record.current_hash):
-                return successor
-        return None
-
-    def _draw(self, size: int) -> bytes:
-        """Draw random bytes; a source that gives fewer is refused."""
-        random = self._random(size)
-        if len(random) != size:
-            raise ValueError(f"the random source gave {len(random)} bytes instead of {size}")
-        return random
 
 
 def _live(found: Found) -> tuple[SessionRecord, int]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from reseal._sync import token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
+from reseal.core import elevation
 from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
@@ -62,7 +63,7 @@ def _current(sessions: Sessions, claims: Claims, context: RequestContext, via: T
     """Ask the store; a payload that has changed there, or an unconfirmed token, is exchanged at once."""
     try:
         record = sessions.check(claims)
-        if not claims.unconfirmed and bytes(claims.payload) == record.jwt_payload:
+        if not claims.unconfirmed and elevation.is_current(claims, record, context.now):
             return claims
         tokens = sessions.reissue(claims, record)
     except Unauthorised as error:

@@ -21,19 +21,24 @@ _VALUE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 """The text of a value: it is listed in a header, between quotes and separated by spaces (RFC 6750, section 3)."""
 
 
-class SignInOptions(TypedDict, total=False):
-    """The options of ``create_new_session``."""
+class AuthenticationOptions(TypedDict, total=False):
+    """When and how a user was authenticated."""
 
-    allow_cross_site: bool
-    """For the callback of an identity provider, after its ``state`` was checked, and for links in mails."""
-    policy: SessionPolicy | str | None
-    """The limits of this session, by their name in the settings or as a value."""
     auth_time: int | None
     """When the user was authenticated, in seconds since the epoch; now, if only ``amr`` or ``acr`` is given."""
     amr: Iterable[str] | None
     """The methods, such as ``["pwd", "otp"]`` (RFC 8176)."""
     acr: str | None
     """The level that was reached, by a name of the application's."""
+
+
+class SignInOptions(AuthenticationOptions, total=False):
+    """The options of ``create_new_session``."""
+
+    allow_cross_site: bool
+    """For the callback of an identity provider, after its ``state`` was checked, and for links in mails."""
+    policy: SessionPolicy | str | None
+    """The limits of this session, by their name in the settings or as a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +110,15 @@ def stated(payload: Mapping[str, object] | None, options: SignInOptions, now: in
 
     Raises ``InvalidInput`` for an option that is no such value.
     """
-    given = {name: options.get(name) for name in NAMES if options.get(name) is not None}
+    given = named(options)
     if not given or not (payload is None or isinstance(payload, Mapping)):
         return payload
     return {**(payload or {}), **checked(given, now)}
+
+
+def named(options: AuthenticationOptions) -> dict[str, object]:
+    """Return the options that say something."""
+    return {name: options.get(name) for name in NAMES if options.get(name) is not None}
 
 
 def checked(given: Mapping[str, Any], now: int) -> dict[str, object]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from reseal.core import authentication
 from reseal.core.errors import ClaimFailure, InvalidClaims
 from reseal.core.payload import equal
 
@@ -60,9 +61,13 @@ class FreshClaim:
         return None if 0 <= now - at <= self.max_age_ms else {"message": "value is too old"}  # type: ignore[operator]
 
 
-def check_claims(checks: Iterable[ClaimCheck], payload: Mapping[str, object], now: int) -> None:
+def check_claims(
+    checks: Iterable[ClaimCheck], payload: Mapping[str, object], now: int, *, challenge: bool = False
+) -> None:
     """Run all checks. Raises ``InvalidClaims`` with every failure, not only the first."""
     reasons = ((check.id, check.failure(payload, now)) for check in checks)
     failures = tuple(ClaimFailure(name, reason) for name, reason in reasons if reason is not None)
     if failures:
-        raise InvalidClaims(failures)
+        error = InvalidClaims(failures)
+        error.challenge = authentication.challenge(failures) if challenge else None
+        raise error

@@ -119,6 +119,17 @@ def successor_of(scope: Scope, mac_key: bytes, presented: RefreshToken, pepper: 
     return mint(scope, mac_key, presented.handle, presented.generation + 1, secret)
 
 
+def successor_by_hash(
+    scope: Scope, mac_key: bytes, token_hash: bytes, handle: str, generation: int, pepper: bytes, seal: bytes
+) -> RefreshToken:
+    """Derive a successor where the server has only the hash of the token before it: when it rotates by itself.
+
+    Who knows the row needs the pepper as well, and with that could derive the other successors just as well.
+    """
+    secret = _keyed_hash(pepper, b"reseal successor by hash\0" + seal + token_hash)
+    return mint(scope, mac_key, handle, generation, secret)
+
+
 def _mac(scope: Scope, mac_key: bytes, body: str) -> str:
     """Return the MAC as a token writes it: bytes have one form, so two texts are equal only if the bytes are."""
     return encode(_keyed_hash(mac_key, f"{scope.app_id}\0{scope.tenant_id}\0{body}".encode()))

@@ -18,7 +18,7 @@ from reseal._sync.reseal import Reseal as SyncReseal
 from reseal._sync.reseal import embedded
 from reseal._sync.session import Session as SyncSession
 from reseal.clock import Clock
-from reseal.core.authentication import SignInOptions
+from reseal.core.authentication import AuthenticationOptions, SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ConfigurationError, ResealError
 from reseal.core.events import EventListener
@@ -71,6 +71,10 @@ class Session(SyncSession):
     async def aupdate_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
         """See :meth:`reseal.Session.update_jwt_payload`."""
         await in_thread(self.update_jwt_payload)(jwt_payload)
+
+    async def aelevate(self, *, for_: int, **authentication: Unpack[AuthenticationOptions]) -> None:
+        """See :meth:`reseal.Session.elevate`."""
+        await in_thread(self.elevate)(for_=for_, **authentication)
 
     async def acreate_ticket(self, purpose: str) -> str:
         """See :meth:`reseal.Session.create_ticket`."""

@@ -25,6 +25,7 @@ from reseal.core.model import SessionRecord
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
 from reseal.rpc import calls
+from reseal.rpc.elevation_calls import Elevate
 from reseal.server.case_calls import CASE_CALLS
 from reseal.server.http.messages import Reply
 from reseal.server.permits import EVERYTHING, Forbidden, Permit
@@ -171,6 +172,10 @@ async def _reissue(engine: AsyncEngine, call: calls.Reissue, clock: Clock) -> ca
     return _tokens(await engine.reissue(call.claims, await engine.get(call.claims.sid)), clock)
 
 
+async def _elevate(engine: AsyncEngine, call: Elevate, clock: Clock) -> calls.Tokens:
+    return _tokens(await engine.elevate(**_arguments(call)), clock)
+
+
 async def _get(engine: AsyncEngine, call: calls.Get, _: Clock) -> SessionRecord:
     return _shown(await engine.get(call.handle))
 
@@ -252,6 +257,7 @@ CALLS: Final[dict[str, NativeCall]] = {
     "refresh": _writing(calls.Refresh, _refresh),
     "check": _reading(calls.Check, _check),
     "reissue": _writing(calls.Reissue, _reissue),
+    "elevate": _writing(Elevate, _elevate),
     "get": _reading(calls.Get, _get),
     "why_ended": _reading(calls.WhyEnded, _why_ended),
     "issue_ticket": _writing(calls.IssueTicket, _issue_ticket),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from reseal.core import authentication
 from reseal.core.claims import check_claims
 from reseal.core.client_details import ClientDetails, kept
-from reseal.core.errors import InvalidClaims, Refusal, ResealError, Unauthorised
+from reseal.core.errors import Refusal, ResealError, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventName
 from reseal.web import answers, csrf, older_frontends, places, transport
 from reseal.web.presented import Presented, once
@@ -99,12 +98,8 @@ class RequestContext(Presented, eq=False):
 
     def check_claims(self, claims: Claims, checks: Iterable[ClaimCheck], via: Transport) -> None:
         """Check the claims of a session. Raises ``InvalidClaims``."""
-        try:
-            check_claims(checks, claims.jwt_payload(), self.now())
-        except InvalidClaims as error:
-            if via is Transport.HEADER and self.request.header(transport.AUTH_MODE) is None:  # our pages do not read it
-                error.challenge = authentication.challenge(error.failures)
-            raise
+        challenge = via is Transport.HEADER and self.request.header(transport.AUTH_MODE) is None  # pages do not read it
+        check_claims(checks, claims.jwt_payload(), self.now(), challenge=challenge)
 
     def cross_site(self, reason: str | None = None) -> Unauthorised:
         """Report a request from a foreign page, and return the error to raise."""

@@ -89,6 +89,14 @@ class AsyncSessions(AsyncCaseAccess, Protocol):
     async def reissue(self, claims: Claims, record: SessionRecord) -> TokenPair:
         """Write a new access token with the payload of ``record``. Raises ``Unauthorised``."""
 
+    async def elevate(
+        self, claims: Claims, authentication: Mapping[str, object], for_ms: int, *, caller: Caller = ...
+    ) -> TokenPair:
+        """Give the session of a verified token the claims of an authentication for a while, and new tokens.
+
+        No token from before gets these claims. Raises ``InvalidInput`` or ``Unauthorised``.
+        """
+
     async def get(self, handle: str) -> SessionRecord:
         """Read a live session. Raises ``Unauthorised``."""
 

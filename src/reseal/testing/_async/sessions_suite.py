@@ -17,6 +17,7 @@ from reseal.testing._async.session_suites.cases import AsyncCaseListSuite
 from reseal.testing._async.session_suites.classic import AsyncClassicSuite
 from reseal.testing._async.session_suites.data import AsyncDataSuite
 from reseal.testing._async.session_suites.devices import AsyncDeviceListSuite
+from reseal.testing._async.session_suites.elevation import AsyncElevationSuite
 from reseal.testing._async.session_suites.ending import AsyncEndingSuite
 from reseal.testing._async.session_suites.failures import AsyncFailureSuite
 from reseal.testing._async.session_suites.life import AsyncLifeSuite
@@ -36,6 +37,7 @@ class AsyncSessionsSuite(
     AsyncNewDeviceSuite,
     AsyncCaseListSuite,
     AsyncPolicySuite,
+    AsyncElevationSuite,
     AsyncFailureSuite,
     AsyncAntiCsrfSuite,
     AsyncRotationSuite,

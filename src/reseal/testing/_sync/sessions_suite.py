@@ -18,6 +18,7 @@ from reseal.testing._sync.session_suites.cases import CaseListSuite
 from reseal.testing._sync.session_suites.classic import ClassicSuite
 from reseal.testing._sync.session_suites.data import DataSuite
 from reseal.testing._sync.session_suites.devices import DeviceListSuite
+from reseal.testing._sync.session_suites.elevation import ElevationSuite
 from reseal.testing._sync.session_suites.ending import EndingSuite
 from reseal.testing._sync.session_suites.failures import FailureSuite
 from reseal.testing._sync.session_suites.life import LifeSuite
@@ -37,6 +38,7 @@ class SessionsSuite(
     NewDeviceSuite,
     CaseListSuite,
     PolicySuite,
+    ElevationSuite,
     FailureSuite,
     AntiCsrfSuite,
     RotationSuite,
