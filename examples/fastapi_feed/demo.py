@@ -137,9 +137,8 @@ class Stage:
         """Foretell what the thief will get, by the very function that the engine asks."""
         if record is None:
             return "ended"
-        token = RefreshToken(
-            record.handle, loot.generation, b"", loot.token, hashlib.sha256(loot.token.encode()).digest()
-        )
+        token_hash = hashlib.sha256(loot.token.encode()).digest()
+        token = RefreshToken(record.handle, loot.generation, loot.token, token_hash)
         match rotation.decide(record, token, self._now(), self._settings.policy):
             case rotation.Rotate():
                 return "first"

@@ -143,6 +143,7 @@ async def test_the_admin_ends_the_session_of_another_browser(
     site.end_access_tokens()
     await row.get_by_role("button", name="End").click()
     await expect(page.get_by_text("1 session was ended.")).to_be_visible()
-    await expect(row).to_have_count(0)
+    await expect(row.get_by_text("ended by an administrator")).to_be_visible()
+    await expect(row.get_by_role("button", name="End")).to_have_count(0)
     await other.goto(f"{site.origin}/private")
     await expect(other.get_by_label("Username")).to_be_visible()

@@ -7,6 +7,7 @@ from reseal import AsyncRemote, Settings
 from reseal.core.events import NOBODY
 from reseal.core.model import Scope
 from reseal.core.outbox import RETENTION
+from reseal.server.audit import Housekeeping
 from reseal.server.process import _purge_some
 from tests.server.material import DAY, core
 
@@ -71,5 +72,5 @@ async def test_the_service_purges_the_outbox():
     async with core(event_outbox="all") as it:
         await it.create()
         it.clock.advance(RETENTION.ms)
-        assert not await _purge_some(it.store)
+        assert not await _purge_some(it.store, Housekeeping(it.store, it.service.settings))
         assert await kept(it) == []
