@@ -389,7 +389,7 @@ def test_a_user_who_may_read_and_not_write_is_told_at_the_start(postgres, postgr
         admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader")
         admin.commit()
         try:
-            with pytest.raises(ConfigurationError, match="may not DELETE, INSERT, UPDATE in reseal_claim and in"):
+            with pytest.raises(ConfigurationError, match="may not DELETE, INSERT, UPDATE in reseal_audit and in"):
                 reader.open()
             admin.execute(f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO reader")
             admin.execute(f"REVOKE UPDATE ON {schema}.reseal_session FROM reader")
