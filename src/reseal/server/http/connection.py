@@ -225,6 +225,7 @@ class StrictHttp(asyncio.Protocol):
         return self._running is None or self.writable is not None
 
     def drop(self) -> None:
+        self.replies.flush()
         self.transport.abort()  # not close: the other side could keep that waiting
 
     # -- bytes ------------------------------------------------------------------------------------------------------
