@@ -50,7 +50,10 @@ class Line(logging.LogRecord):
 
 
 class LineHandler(logging.Handler):
-    """A handler that takes lines as they are. If it is alone on the logger, no record is made, which costs more."""
+    """A handler that takes lines as they are. If it is alone on the logger, no record is made, which costs more.
+
+    It is no abstract class: each line asks whether the handler is one of these, and an abstract class answers slowly.
+    """
 
     def take(self, level: int, text: str) -> None:
         """Log a line of JSON."""

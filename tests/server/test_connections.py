@@ -308,6 +308,8 @@ class Together:
         self.order.append(f"{name.decode()} handled")
         if name == b"fails":
             raise KeyError
+        if name == b"drops":
+            self.clients["a"].protocol.drop()
         headers = [(b"content-length", str(len(name)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": name})
@@ -351,6 +353,14 @@ async def test_a_connection_that_is_closed_has_been_sent_its_reply_and_those_tha
     assert server.order == ["a handled", "b handled", "a sent", "b sent"]
     assert server.clients["b"].transport.closed
     assert not server.clients["a"].transport.closed
+
+
+async def test_a_connection_that_makes_room_for_others_has_been_sent_its_reply():
+    server = Together("a", "drops")
+    server.ask()
+    await turns()
+    assert server.order == ["a handled", "drops handled", "a sent", "drops sent"]
+    assert server.clients["a"].transport.closed
 
 
 async def test_a_client_that_has_left_keeps_no_other_from_its_reply():
