@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 
-from reseal._async.forwarding import AsyncForwardingStore, P, T
 from reseal._async.ports import AsyncStore
 from reseal._async.ports.audit import AsyncAuditStore
 from reseal.core.audit import AuditRow
@@ -17,6 +16,7 @@ from reseal.core.events import EventName
 from reseal.core.model import Device, Scope
 from reseal.core.outbox import Occurrence, Report
 from reseal.testing.material import hash_of
+from tests.support.mortal import Mortal
 
 
 class Tables:
@@ -58,35 +58,12 @@ async def report(store: AsyncStore, *numbers: int, user_id: str | None = "alice"
         await store.append_event(Occurrence(Scope("app", "tenant"), f"handle-{number}", user_id, told, event_id))
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Mortal(AsyncForwardingStore):
-    """A store whose user is killed at one of its calls, before it is done or after."""
-
-    def __init__(self, inner: AsyncStore, *, at: int, done: bool) -> None:
-        super().__init__(inner)
-        self._left = at
-        self._is_done = done
+class MortalAuditor(Mortal):
+    """The same for a store with an audit trail."""
 
     @property
     def audit(self) -> AsyncAuditStore:
         return MortalAudit(self.inner.audit, self)
-
-    async def _call(
-        self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        return await self.count(call, *args, **kwargs)
-
-    async def count(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        self._left -= 1
-        if self._left < 0 and not self._is_done:
-            raise Killed
-        result = await call(*args, **kwargs)
-        if self._left < 0:
-            raise Killed
-        return result
 
 
 class MortalAudit:

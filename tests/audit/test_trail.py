@@ -18,7 +18,8 @@ from reseal.core.errors import ConfigurationError
 from reseal.core.keys import Wrapping
 from reseal.core.outbox import Retention
 from reseal.testing import ManualClock
-from tests.audit.material import Killed, Mortal, Tables, report
+from tests.audit.material import MortalAuditor, Tables, report
+from tests.support.mortal import Killed
 
 DAY = 24 * 3600 * 1000
 SECRET = Wrapping(b"0123456789abcdef0123456789abcdef")
@@ -222,7 +223,7 @@ async def test_a_process_may_be_killed_at_any_call(clock, at, done):
     store = AsyncMemoryStore(clock)
     await report(store, 1, 2, 3)
     clock.advance(UNSIGNED_MS)
-    mortal = trail_of(Mortal(store, at=at, done=done), retention_ms=DAY)
+    mortal = trail_of(MortalAuditor(store, at=at, done=done), retention_ms=DAY)
     try:
         await mortal.seal()
     except Killed:

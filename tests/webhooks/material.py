@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from reseal._async.forwarding import AsyncForwardingStore, P, T
 from reseal._async.ports import AsyncStore
 from reseal.core.events import EventName
 from reseal.core.model import Scope
@@ -75,27 +74,3 @@ class Receiver(Sender):
 
 def worker(store: AsyncStore, receiver: Sender, name: str = "first", to: WebhookEndpoint | None = None) -> Deliverer:
     return Deliverer(store, to or endpoint(), receiver, access_lifetime, worker=name, chance=lambda: 0.5)
-
-
-class Killed(BaseException):
-    """The process of a worker ends here."""
-
-
-class Mortal(AsyncForwardingStore):
-    """A store whose user is killed at one of its calls, before it is done or after."""
-
-    def __init__(self, inner: AsyncStore, *, at: int, done: bool) -> None:
-        super().__init__(inner)
-        self._left = at
-        self._is_done = done
-
-    async def _call(
-        self, method: str, scope: Scope | None, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        self._left -= 1
-        if self._left < 0 and not self._is_done:
-            raise Killed
-        result = await call(*args, **kwargs)
-        if self._left < 0:
-            raise Killed
-        return result

@@ -14,7 +14,8 @@ from reseal._async.stores.memory import AsyncMemoryStore
 from reseal.testing import ManualClock
 from reseal.webhooks.answers import Answer
 from reseal.webhooks.delivering import POLL
-from tests.webhooks.material import DOWN, HOUR, OK, SECOND, Killed, Mortal, Receiver, report, worker
+from tests.support.mortal import Killed, Mortal
+from tests.webhooks.material import DOWN, HOUR, OK, SECOND, Receiver, report, worker
 
 PROFILE = settings(
     stateful_step_count=40,
