@@ -76,9 +76,10 @@ class Client:
         self.set = [value for name, value in items if name == "set-cookie"]
         self.said = {name: value for name, value in items if name != "set-cookie"}
         for line in self.set:
-            name, _, value = line.partition(";")[0].partition("=")
+            pair, _, attributes = line.partition(";")
+            name, _, value = pair.partition("=")
             self.cookies[name] = value
-            if "1970" in line:
+            if "Max-Age=0;" in attributes:  # of the attributes alone: a token may contain any short text
                 del self.cookies[name]
 
     @property

@@ -18,14 +18,13 @@ from reseal.webhooks.answers import Answer
 from reseal.webhooks.delivering import POLL, name_of
 from reseal.webhooks.messages import Message
 from reseal.webhooks.state import MOST_FAILED, MOST_ON_THEIR_WAY, State, read, written
+from tests.support.mortal import Killed, Mortal
 from tests.webhooks.material import (
     DOWN,
     HOUR,
     MINUTE,
     OK,
     SECOND,
-    Killed,
-    Mortal,
     Receiver,
     endpoint,
     report,
