@@ -38,11 +38,11 @@ from bench.service import ALONE, ANSWER, IN_A_TURN, Figures, Plan
 from bench.service_inside import CONNECTIONS, Clients, post
 from bench.service_pieces import Nowhere, drive
 from reseal._async.ports import AsyncStore
-from reseal.cdi import access_tokens, replies, signing
+from reseal.cdi import replies, signing
 from reseal.cdi.body import Body
 from reseal.cdi.model import TokenFacts
 from reseal.cdi.verifier import REMEMBERED
-from reseal.core import base64url, keys
+from reseal.core import base64url
 from reseal.core.keys import SigningKey
 from reseal.log import log_event
 from reseal.server import request_log
@@ -94,7 +94,7 @@ _REPLY: Final = Reply(200, ANSWER.encode())
 _TOKEN: Final = TokenFacts("x" * 700, 0, 0)
 _sign_token = signing.sign
 _sign = SigningKey.sign
-_signature_is_good = keys.signature_is_good
+_verify = SigningKey.verify
 _log_request = request_log.log_request
 
 
@@ -250,9 +250,9 @@ class Parts:
             ENGINE: partial(self._run, self._handlers[operation]),
         }
         if call == UNSEEN:
-            key = self._key.public
-            signed = cycle([(message, _sign(self._key, message)) for message in islice(self._messages, CASES)])
-            found[CHECK] = lambda _case: _signature_is_good(key, *next(signed))
+            key = self._key
+            signed = cycle([(message, _sign(key, message)) for message in islice(self._messages, CASES)])
+            found[CHECK] = lambda _case: _verify(key, *next(signed))
         if operation != "verify":
             found |= {WRITE: _write_token, SIGN: lambda _case: _sign(self._key, next(self._messages))}
         found[ENCODE] = lambda case: replies.encode(case.outcome)
@@ -287,7 +287,7 @@ class Parts:
                 (sessions, "Body", lambda _raw: self._case.parsed),
                 (signing, "sign", self._note_claims),
                 (SigningKey, "sign", lambda _key, _message: self._signature),
-                (access_tokens, "signature_is_good", lambda *_: True),
+                (SigningKey, "verify", lambda *_: True),
                 (request_log, "log_request", lambda *_: None),
             ):
                 stack.enter_context(mock.patch.object(owner, name, stub))

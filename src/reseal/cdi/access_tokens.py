@@ -23,7 +23,7 @@ from reseal.cdi.keys import verifying_old
 from reseal.core.access_token import LEEWAY
 from reseal.core.errors import GeneralError, InvalidInput, TryRefreshToken
 from reseal.core.key_ring import KeyRing
-from reseal.core.keys import SigningKey, signature_is_good
+from reseal.core.keys import SigningKey
 
 MAX_LENGTH: Final = 65536
 """Characters; longer text is rejected unread."""
@@ -172,7 +172,7 @@ def _check_old(
     header: bytes, body: bytes, text: bytes, message: bytes, ring: KeyRing, now: int
 ) -> tuple[CdiClaims, SigningKey]:
     signature = _standard(text)
-    key = next((key for key in verifying_old(ring, now) if signature_is_good(key.public, message, signature)), None)
+    key = next((key for key in verifying_old(ring, now) if key.verify(message, signature)), None)
     if key is None:
         raise TryRefreshToken(UNVERIFIED)
     raw = _standard(body)
@@ -196,7 +196,7 @@ def _check_jwt(
         raise TryRefreshToken(f"{_JWT}JWT header mismatch - version")
     if header != _header(key.kid, key.algorithm, version):
         raise TryRefreshToken(OTHER_FORM)
-    if not signature_is_good(key.public, message, _urlsafe(text)):
+    if not key.verify(message, _urlsafe(text)):
         raise TryRefreshToken(UNVERIFIED)
     return _read_jwt(version, _urlsafe(body), now), key
 

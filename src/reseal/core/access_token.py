@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from reseal.core.errors import TryRefreshToken
 from reseal.core.key_ring import KeyRing
-from reseal.core.keys import TOKEN_TYPE, SigningKey, b64url, signature_is_good
+from reseal.core.keys import TOKEN_TYPE, SigningKey, b64url
 from reseal.core.model import USER_ID_MAX
 
 LEEWAY: Final = 10
@@ -138,7 +138,7 @@ class Verifier:
         if key is None:
             raise TryRefreshToken("not signed by a key of this app")
         signature = _decode(signature_text)
-        if not signature_is_good(key.public, message.encode(), signature):
+        if not key.verify(message.encode(), signature):
             raise TryRefreshToken("signature is not good")
         claims = _read(body, signature_text, signature)
         self._check_claims(claims, now)
