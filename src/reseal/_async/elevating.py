@@ -46,7 +46,7 @@ class AsyncRenewing:
         _secrets: Callable[[], Any]
         _random: Callable[[int], bytes]
 
-        async def live(self, handle: str) -> tuple[SessionRecord, int]: ...
+        async def live(self, handle: str, *, renewed: bool = False) -> tuple[SessionRecord, int]: ...
 
     async def renew(self, claims: Claims, change: Callable[[SessionRecord, int], bytes], caller: Caller) -> Step:
         """Rotate without a presented token, and write what ``change`` returns for the row and the new generation.
@@ -54,7 +54,7 @@ class AsyncRenewing:
         The presented token becomes the previous one: who has missed this step presents it, and is given the successor.
         """
         for _ in range(ATTEMPTS):
-            record, now = await self.live(claims.sid)
+            record, now = await self.live(claims.sid, renewed=True)
             record = replace(record, generation=max(record.generation, claims.gen))  # a store rolled back is behind
             keys, seal, of = self._secrets(), self._draw(refresh_token.SEAL_BYTES), record.generation + 1
             token = refresh_token.successor_by_hash(
@@ -69,7 +69,7 @@ class AsyncRenewing:
                 device=caller.device,
             )
             following = rotation.advanced(replace(record, jwt_payload=change(record, of)), step, now)
-            following = replace(self.policies[record.policy].bound(following), version=record.version)
+            following = replace(following, version=record.version)
             reports = self._emitter.draft(EventName.SESSION_REFRESHED, caller, reason=ELEVATED)
             if await self._store.replace(self._scope, following, reports):
                 self._emitter.emit_for(EventName.SESSION_REFRESHED, following, caller, reason=ELEVATED)

@@ -146,7 +146,7 @@ class Engine(CaseCalls, Elevating):
         private = payload.encode("session_data", session_data)
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
-        kept = self._policies.usual if policy is None else self._policies.kept(policy)
+        kept = self._policies.chosen(policy, lifetime_ms)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():

@@ -116,9 +116,13 @@ class TokenFamilies(Beginning, Renewing):
                 return other
         raise StoreUnavailable
 
-    def live(self, handle: str) -> tuple[SessionRecord, int]:
-        """Read a live session and the store's time. Raises ``Unauthorised`` if there is none."""
-        return _live(self._store.get(self._scope, handle))
+    def live(self, handle: str, *, renewed: bool = False) -> tuple[SessionRecord, int]:
+        """Read a live session and the store's time. Raises ``Unauthorised`` if there is none.
+
+        ``renewed``: with the ends that its policy sets it now, because it is about to be rotated.
+        """
+        record, now = self._store.get(self._scope, handle)
+        return _live(Found(self.policies.applied(record) if record and renewed else record, now))
 
     def confirm(self, seen: Seen) -> tuple[SessionRecord, int]:
         """Do :meth:`live`, and confirm the generation if it is the current one."""
@@ -192,8 +196,7 @@ class TokenFamilies(Beginning, Renewing):
         """Read the row, and carry out the verdict on a token that is not the current one; ``None``: try again."""
         record, now = self._store.get(self._scope, token.handle)
         limits = self.policies[None if record is None else record.policy]
-        if record is not None and record.policy is not None:
-            record = limits.bound(record)
+        record = record and self.policies.applied(record)
         verdict = rotation.decide(record, token, now, limits.rotation, attempt_hash)
         if isinstance(verdict, rotation.Refuse):
             if verdict.reason is Refusal.NEWER_THAN_STORE:

@@ -165,6 +165,21 @@ class Policies(dict[str | None, Limits]):
         self[kept] = limits = self._limits(kept)
         return limits
 
+    def applied(self, record: SessionRecord) -> SessionRecord:
+        """Return a session with the ends that its policy sets it now; one without a policy has those of its row."""
+        return record if record.policy is None else self[record.policy].bound(record)
+
+    def chosen(self, policy: SessionPolicy | str | None, lifetime_ms: int | None) -> str | None:
+        """Return what a new session keeps: nothing if it has an end of its own, which no policy may move.
+
+        Raises ``InvalidInput`` for a policy beside such an end, and for a name that is not known.
+        """
+        if lifetime_ms is None:
+            return self.usual if policy is None else self.kept(policy)
+        if policy is not None:
+            raise InvalidInput("policy", "cannot be combined with lifetime_ms: write the limit into the policy")
+        return None
+
     def kept(self, policy: SessionPolicy | str) -> str:
         """Return what a session keeps of its policy. Raises ``InvalidInput`` for a name that is not known."""
         if isinstance(policy, SessionPolicy):

@@ -199,6 +199,36 @@ class AsyncPolicySuite(AsyncSessionTests):
         sessions = await world.sessions(policies={"default": {"refresh_token_validity": 60}})
         assert (await sessions.create("user")).session_expires_at == world.clock.wall() + HOUR
 
+    async def test_no_policy_moves_the_end_of_a_session_that_has_one_of_its_own(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(policies={"default": {"refresh_token_validity": 600, "max_sessions": 1}})
+        first = await sessions.create("user")
+        pair = await sessions.create("user", lifetime_ms=HOUR)
+        end = world.clock.wall() + HOUR
+        for _ in range(2):
+            pair = await sessions.refresh(token_of(pair), caller=OWNER)
+            assert pair.session_expires_at == end
+        pair = await sessions.elevate(pair.claims, {"acr": "gold"}, 2 * HOUR)
+        assert (pair.session_expires_at, pair.claims.exp) == (end, end // 1000)
+        assert await sessions.why_ended([first.claims.sid]) == {}
+        error = await caught(sessions.create, "user", lifetime_ms=HOUR, policy=SessionPolicy())
+        assert isinstance(error, InvalidInput)
+
+    async def test_an_elevation_follows_the_changed_policy_as_a_refresh_does(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(policies={"staff": {"refresh_token_validity": 600}})
+        pairs = [await sessions.create("user", policy="staff") for _ in range(3)]
+        world.clock.advance(30 * MINUTE)
+        for limits, reason in (
+            ({"refresh_token_validity": 20}, Refusal.EXPIRED),
+            ({"session_absolute_timeout": 20}, Refusal.ABSOLUTE_TIMEOUT),
+        ):
+            sessions = await world.restart(policies={"staff": limits})
+            error = await caught(sessions.elevate, pairs.pop().claims, {"acr": "gold"}, HOUR)
+            assert isinstance(error, Unauthorised)
+            assert error.reason is reason
+        sessions = await world.restart(policies={"staff": {"refresh_token_validity": 60}})
+        pair = await sessions.elevate(pairs.pop().claims, {"acr": "gold"}, HOUR)
+        assert pair.session_expires_at == world.clock.wall() + HOUR
+
     async def test_a_function_of_the_application_chooses_policies(self, world: AsyncWorld) -> None:
         asked = []
 

@@ -200,6 +200,36 @@ class PolicySuite(SessionTests):
         sessions = world.sessions(policies={"default": {"refresh_token_validity": 60}})
         assert (sessions.create("user")).session_expires_at == world.clock.wall() + HOUR
 
+    def test_no_policy_moves_the_end_of_a_session_that_has_one_of_its_own(self, world: World) -> None:
+        sessions = world.sessions(policies={"default": {"refresh_token_validity": 600, "max_sessions": 1}})
+        first = sessions.create("user")
+        pair = sessions.create("user", lifetime_ms=HOUR)
+        end = world.clock.wall() + HOUR
+        for _ in range(2):
+            pair = sessions.refresh(token_of(pair), caller=OWNER)
+            assert pair.session_expires_at == end
+        pair = sessions.elevate(pair.claims, {"acr": "gold"}, 2 * HOUR)
+        assert (pair.session_expires_at, pair.claims.exp) == (end, end // 1000)
+        assert sessions.why_ended([first.claims.sid]) == {}
+        error = caught(sessions.create, "user", lifetime_ms=HOUR, policy=SessionPolicy())
+        assert isinstance(error, InvalidInput)
+
+    def test_an_elevation_follows_the_changed_policy_as_a_refresh_does(self, world: World) -> None:
+        sessions = world.sessions(policies={"staff": {"refresh_token_validity": 600}})
+        pairs = [sessions.create("user", policy="staff") for _ in range(3)]
+        world.clock.advance(30 * MINUTE)
+        for limits, reason in (
+            ({"refresh_token_validity": 20}, Refusal.EXPIRED),
+            ({"session_absolute_timeout": 20}, Refusal.ABSOLUTE_TIMEOUT),
+        ):
+            sessions = world.restart(policies={"staff": limits})
+            error = caught(sessions.elevate, pairs.pop().claims, {"acr": "gold"}, HOUR)
+            assert isinstance(error, Unauthorised)
+            assert error.reason is reason
+        sessions = world.restart(policies={"staff": {"refresh_token_validity": 60}})
+        pair = sessions.elevate(pairs.pop().claims, {"acr": "gold"}, HOUR)
+        assert pair.session_expires_at == world.clock.wall() + HOUR
+
     def test_a_function_of_the_application_chooses_policies(self, world: World) -> None:
         asked = []
 
