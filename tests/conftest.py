@@ -15,6 +15,7 @@ from tests.support.lanes import (  # noqa: E402, F401 - hooks
     pytest_collection_modifyitems,
     pytest_report_header,
 )
+from tests.support.mariadb import mariadb, mariadb_uri, own_mariadb  # noqa: E402, F401 - fixtures, after the above
 from tests.support.postgres import own_postgres, postgres, postgres_uri  # noqa: E402, F401 - fixtures, after the above
 
 

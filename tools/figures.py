@@ -51,7 +51,7 @@ WAYS_OUT = {
     "_async/traces.py",
     "_async/ports/events.py",
     "_async/ports/notes.py",
-    "_async/stores/postgres_events.py",
+    "_async/stores/server_events.py",
     "core/notes.py",
     "core/outbox.py",
     "core/webhook_signatures.py",
@@ -83,7 +83,7 @@ THEFTS = {
     "_async/remote_cases.py",
     "_async/stores/batched_confirmations.py",
     "_async/stores/memory_cases.py",
-    "_async/stores/postgres_cases.py",
+    "_async/stores/server_cases.py",
     "_async/stores/sqlite_cases.py",
     "_async/theft_cases.py",
     "_async/thefts.py",
@@ -104,7 +104,7 @@ AUDIT = {
     "_async/audit.py",
     "_async/ports/audit.py",
     "_async/stores/memory_audit.py",
-    "_async/stores/postgres_audit.py",
+    "_async/stores/server_audit.py",
     "_async/stores/sqlite_audit.py",
     "core/acting.py",
     "core/audit.py",
@@ -121,7 +121,7 @@ POLICIES = {
     "_async/forwarding_limits.py",
     "_async/ports/limits.py",
     "_async/stores/memory_limits.py",
-    "_async/stores/postgres_limits.py",
+    "_async/stores/server_limits.py",
     "_async/stores/sqlite_limits.py",
     "stores/sqlite/limit_tables.py",
     "_async/session_policies.py",
@@ -145,6 +145,16 @@ AUTHENTICATION = {
     "rpc/elevation_calls.py",
 }
 """What a session says of its user: checks of claims, and how and when the user was authenticated."""
+SERVERS = {
+    "_async/stores/mariadb.py",
+    "_async/stores/mariadb_driver.py",
+    "_async/stores/mariadb_server.py",
+    "_async/stores/mariadb_transactions.py",
+    "_async/stores/server_store.py",
+    "_async/stores/servers.py",
+    "stores/mariadb",
+}
+"""What the stores on database servers share, and the store in MariaDB."""
 REPEATED_LINES = 6
 """So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""
 DEEPEST = 3
@@ -175,7 +185,7 @@ class Module:
 
     @property
     def is_embedded(self) -> bool:
-        if self.is_in(POLICIES | WHOSE | AUTHENTICATION):
+        if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS):
             return False
         return not (self.package in SERVICE or self.is_adapter or self.is_in(WAYS_OUT | DEVICES | THEFTS | AUDIT))
 
@@ -243,7 +253,7 @@ def main() -> int:
 def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
     lengths = sorted(each.lines for each in shapes)
     return [
-        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 9000, 9200),
+        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 9000, 9000),
         Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5800),
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4800),
@@ -254,6 +264,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the policies", size(modules, lambda module: module.is_in(POLICIES)), 800, 800),
         Figure("lines about actors and visitors", size(modules, lambda module: module.is_in(WHOSE)), 400, 400),
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
+        Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),

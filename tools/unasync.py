@@ -29,6 +29,7 @@ WORDS = (
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),
     (r"\bAsyncIterator\b", "Iterator"),
+    (r"\bAbstractAsyncContextManager\b", "AbstractContextManager"),
     (r"\b(?:Awaitable\[|Coroutine\[Any, Any, )(\w+)\]", r"\1"),
     (r"\basyncio\.Lock\b", "threading.Lock"),
     (r"\basyncio\.Semaphore\b", "threading.Semaphore"),

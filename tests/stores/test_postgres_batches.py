@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from reseal._async.stores import postgres
+from reseal._async.stores import server_store
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._async.stores.postgres_server import AsyncLink
 from reseal.core.confirmation import Seen
@@ -229,7 +229,7 @@ async def test_what_a_killed_process_was_told_is_in_the_store(postgres_uri, stor
 
 
 async def test_the_sessions_of_a_removed_tenant_go_in_short_statements_but_all_or_none(store, monkeypatch):
-    monkeypatch.setattr(postgres, "REMOVED_AT_ONCE", 4)
+    monkeypatch.setattr(server_store, "REMOVED_AT_ONCE", 4)
     scope, fetch, sent = Scope("app", "public"), AsyncLink.fetch, []
     await store.put_tenant(scope, b"{}")
     await asyncio.gather(*(store.insert(scope, new_session(f"h-{n}")) for n in range(8)))

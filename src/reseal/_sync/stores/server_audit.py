@@ -1,15 +1,15 @@
-# Generated from src/reseal/_async/stores/postgres_audit.py by tools/unasync.py; edit that file instead.
-"""The audit trail in PostgreSQL."""
+# Generated from src/reseal/_async/stores/server_audit.py by tools/unasync.py; edit that file instead.
+"""The audit trail on a database server."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reseal._sync.stores.postgres_server import Link, Server
+from reseal._sync.stores.servers import Server, ServerLink
 from reseal.core.audit import AuditRow
 
 
-class PostgresAudit:
+class ServerAudit:
     """The rows of one database."""
 
     def __init__(self, server: Server) -> None:
@@ -30,7 +30,7 @@ class PostgresAudit:
         return len(self._server.fetch("remove_audit", {"seq": seq, "limit": limit}))
 
 
-def _append(link: Link, rows: Sequence[AuditRow]) -> bool:
+def _append(link: ServerLink, rows: Sequence[AuditRow]) -> bool:
     seqs, entries, hashes = map(list, zip(*rows, strict=True))
     with link.transaction():
         link.settle()

@@ -1,4 +1,4 @@
-"""Theft cases in PostgreSQL."""
+"""Theft cases on a database server."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from reseal.core.cases import StoredCase
 from reseal.stores import case_rows, rows
 
 if TYPE_CHECKING:
-    from reseal._async.stores.postgres_server import AsyncServer
+    from reseal._async.stores.servers import AsyncServer
     from reseal.core.cases import CaseFilter, CasePlace
     from reseal.core.model import Scope
 
 
-class AsyncPostgresCases:
-    """A part of the store in PostgreSQL."""
+class AsyncServerCases:
+    """A part of the store on a server."""
 
     if TYPE_CHECKING:
         _server: AsyncServer

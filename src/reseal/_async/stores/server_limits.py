@@ -1,4 +1,4 @@
-"""Limited sign-ins in PostgreSQL: one transaction, of which each user has one at a time."""
+"""Limited sign-ins on a database server: one transaction, of which each user has one at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reseal.core.session_policy import Admission
 from reseal.stores import rows
 
 if TYPE_CHECKING:
-    from reseal._async.stores.postgres_server import AsyncLink, AsyncServer
+    from reseal._async.stores.servers import AsyncServer, AsyncServerLink
     from reseal.core.model import NewSession, Scope
     from reseal.core.outbox import Reports
     from reseal.core.session_policy import SessionLimit
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _ALL: Final = 2**31 - 1
 
 
-class AsyncPostgresLimits:
-    """A part of the store in PostgreSQL."""
+class AsyncServerLimits:
+    """A part of the store on a server."""
 
     if TYPE_CHECKING:
         _server: AsyncServer
@@ -37,7 +37,7 @@ class AsyncPostgresLimits:
         ending = self._timed(rows.reported(ending, ended_reports))
         listing = self._timed(rows.of_user(scope, new.user_id, UserPlace(), _ALL))
 
-        async def admit(link: AsyncLink) -> Admission:
+        async def admit(link: AsyncServerLink) -> Admission:
             async with link.transaction():
                 await link.settle()
                 await link.fetch("lock_user", listing)

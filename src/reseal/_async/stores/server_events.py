@@ -1,4 +1,4 @@
-"""The event outbox in PostgreSQL.
+"""The event outbox on a database server.
 
 Transactions commit in another order than they began: with numbers given as events are written, a reader at 11 would
 never see 10. So they are numbered when they can be read, by one process at a time.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from reseal._async.stores.postgres_server import AsyncLink, AsyncServer
+from reseal._async.stores.servers import AsyncServer, AsyncServerLink
 from reseal.core.outbox import SEEN_EVERY, EventPage, Occurrence, PurgedEvents, Retention, over, page_of
 from reseal.stores import rows
 from reseal.stores.rows import Values
@@ -18,7 +18,7 @@ NUMBERED_AT_ONCE: Final = 1_000
 """Events that one reading numbers: bounds how long it takes."""
 
 
-class AsyncPostgresEvents:
+class AsyncServerEvents:
     """The outbox of one database. ``timed`` adds the parameters by which a statement takes its time."""
 
     def __init__(self, server: AsyncServer, timed: Callable[[Values], Values]) -> None:
@@ -71,7 +71,7 @@ class AsyncPostgresEvents:
         return int(acknowledged)
 
 
-async def _number(link: AsyncLink, limit: int) -> int:
+async def _number(link: AsyncServerLink, limit: int) -> int:
     async with link.transaction():
         await link.settle()
         await link.fetch("lock_event_number")

@@ -1,5 +1,5 @@
-# Generated from src/reseal/_async/stores/postgres_limits.py by tools/unasync.py; edit that file instead.
-"""Limited sign-ins in PostgreSQL: one transaction, of which each user has one at a time."""
+# Generated from src/reseal/_async/stores/server_limits.py by tools/unasync.py; edit that file instead.
+"""Limited sign-ins on a database server: one transaction, of which each user has one at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reseal.core.session_policy import Admission
 from reseal.stores import rows
 
 if TYPE_CHECKING:
-    from reseal._sync.stores.postgres_server import Link, Server
+    from reseal._sync.stores.servers import Server, ServerLink
     from reseal.core.model import NewSession, Scope
     from reseal.core.outbox import Reports
     from reseal.core.session_policy import SessionLimit
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _ALL: Final = 2**31 - 1
 
 
-class PostgresLimits:
-    """A part of the store in PostgreSQL."""
+class ServerLimits:
+    """A part of the store on a server."""
 
     if TYPE_CHECKING:
         _server: Server
@@ -38,7 +38,7 @@ class PostgresLimits:
         ending = self._timed(rows.reported(ending, ended_reports))
         listing = self._timed(rows.of_user(scope, new.user_id, UserPlace(), _ALL))
 
-        def admit(link: Link) -> Admission:
+        def admit(link: ServerLink) -> Admission:
             with link.transaction():
                 link.settle()
                 link.fetch("lock_user", listing)

@@ -1,5 +1,5 @@
-# Generated from src/reseal/_async/stores/postgres_cases.py by tools/unasync.py; edit that file instead.
-"""Theft cases in PostgreSQL."""
+# Generated from src/reseal/_async/stores/server_cases.py by tools/unasync.py; edit that file instead.
+"""Theft cases on a database server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from reseal.core.cases import StoredCase
 from reseal.stores import case_rows, rows
 
 if TYPE_CHECKING:
-    from reseal._sync.stores.postgres_server import Server
+    from reseal._sync.stores.servers import Server
     from reseal.core.cases import CaseFilter, CasePlace
     from reseal.core.model import Scope
 
 
-class PostgresCases:
-    """A part of the store in PostgreSQL."""
+class ServerCases:
+    """A part of the store on a server."""
 
     if TYPE_CHECKING:
         _server: Server

@@ -1,5 +1,5 @@
-# Generated from src/reseal/_async/stores/postgres_events.py by tools/unasync.py; edit that file instead.
-"""The event outbox in PostgreSQL.
+# Generated from src/reseal/_async/stores/server_events.py by tools/unasync.py; edit that file instead.
+"""The event outbox on a database server.
 
 Transactions commit in another order than they began: with numbers given as events are written, a reader at 11 would
 never see 10. So they are numbered when they can be read, by one process at a time.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from reseal._sync.stores.postgres_server import Link, Server
+from reseal._sync.stores.servers import Server, ServerLink
 from reseal.core.outbox import SEEN_EVERY, EventPage, Occurrence, PurgedEvents, Retention, over, page_of
 from reseal.stores import rows
 from reseal.stores.rows import Values
@@ -19,7 +19,7 @@ NUMBERED_AT_ONCE: Final = 1_000
 """Events that one reading numbers: bounds how long it takes."""
 
 
-class PostgresEvents:
+class ServerEvents:
     """The outbox of one database. ``timed`` adds the parameters by which a statement takes its time."""
 
     def __init__(self, server: Server, timed: Callable[[Values], Values]) -> None:
@@ -72,7 +72,7 @@ class PostgresEvents:
         return int(acknowledged)
 
 
-def _number(link: Link, limit: int) -> int:
+def _number(link: ServerLink, limit: int) -> int:
     with link.transaction():
         link.settle()
         link.fetch("lock_event_number")

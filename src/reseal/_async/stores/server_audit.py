@@ -1,14 +1,14 @@
-"""The audit trail in PostgreSQL."""
+"""The audit trail on a database server."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reseal._async.stores.postgres_server import AsyncLink, AsyncServer
+from reseal._async.stores.servers import AsyncServer, AsyncServerLink
 from reseal.core.audit import AuditRow
 
 
-class AsyncPostgresAudit:
+class AsyncServerAudit:
     """The rows of one database."""
 
     def __init__(self, server: AsyncServer) -> None:
@@ -29,7 +29,7 @@ class AsyncPostgresAudit:
         return len(await self._server.fetch("remove_audit", {"seq": seq, "limit": limit}))
 
 
-async def _append(link: AsyncLink, rows: Sequence[AuditRow]) -> bool:
+async def _append(link: AsyncServerLink, rows: Sequence[AuditRow]) -> bool:
     seqs, entries, hashes = map(list, zip(*rows, strict=True))
     async with link.transaction():
         await link.settle()

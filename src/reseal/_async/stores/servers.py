@@ -1,0 +1,45 @@
+"""What the store on a database server needs of the server: named queries, and transactions of several."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class AsyncServerLink(Protocol):
+    """A connection."""
+
+    async def fetch(self, name: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run a query; one that only writes returns a row, of whatever kind, for each that it wrote."""
+
+    async def write(self, name: str, values: Mapping[str, Any]) -> int:
+        """Run a query that gives no rows; returns how many it wrote."""
+
+    async def settle(self) -> None:
+        """Set what our statements rely on, at the beginning of a transaction."""
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        """Begin a transaction, which is committed at the end of the block, or rolled back after an exception."""
+
+
+class AsyncServer(Protocol):
+    """Connections to one database. What the driver raises becomes ``StoreUnavailable`` and keeps its cause."""
+
+    async def open(self, *, upgrade: bool = True) -> None:
+        """Connect once, check the server and bring the schema up to date, or demand that it is."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+    async def fetch(self, name: str, values: Mapping[str, Any]) -> list[Row]:
+        """Run one query."""
+
+    async def run(self, work: Callable[[AsyncServerLink], Awaitable[T]]) -> T:
+        """Lend a connection. ``work`` is run again if the server took it back for another's sake."""
+
+    async def run_patiently(self, work: Callable[[AsyncServerLink], Awaitable[T]]) -> T:
+        """Lend a connection of its own, in a transaction that may take minutes."""
