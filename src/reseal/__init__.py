@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reseal._sync.session import Session
     from reseal._sync.stores.memory import MemoryStore
     from reseal._sync.stores.sqlite import SQLiteStore
+    from reseal.core.actor import NotImpersonated
     from reseal.core.authentication import AuthenticatedBy
     from reseal.core.cases import Case, CasePage
     from reseal.core.claims import ClaimCheck, FreshClaim, HasClaim
@@ -100,6 +101,7 @@ __all__ = [
     "InvalidClaims",
     "InvalidInput",
     "MemoryStore",
+    "NotImpersonated",
     "RefreshElsewhere",
     "RefreshFirst",
     "Refusal",
@@ -149,6 +151,7 @@ _HOMES: Final = {
     "FreshClaim": "reseal.core.claims",
     "HasClaim": "reseal.core.claims",
     "AuthenticatedBy": "reseal.core.authentication",
+    "NotImpersonated": "reseal.core.actor",
     "GENERAL_ERROR": "reseal.core.errors",
     "INVALID_CLAIMS": "reseal.core.errors",
     "TOKEN_THEFT_DETECTED": "reseal.core.errors",

@@ -14,10 +14,13 @@ from reseal import (
     AsyncReseal,
     Event,
     EventName,
+    InvalidClaims,
     InvalidInput,
+    NotImpersonated,
     RequestFacts,
     Reseal,
     SessionHeaders,
+    SessionPolicy,
     Settings,
     Unauthorised,
 )
@@ -40,7 +43,16 @@ def events() -> list[Event]:
 @pytest.fixture(params=[AsyncReseal, Reseal], ids=["async", "sync"])
 async def admin(request: pytest.FixtureRequest, clock: ManualClock, events: list[Event]):
     """The browser of an administrator who is signed in."""
-    settings = Settings(api_domain=API, website_domain=WEBSITE, database_uri="memory:")
+    settings = Settings(
+        api_domain=API,
+        website_domain=WEBSITE,
+        database_uri="memory:",
+        new_device_events=True,
+        policies=[
+            SessionPolicy(name="default", max_sessions=1),
+            SessionPolicy(name="refusing", max_sessions=1, at_limit="refuse"),
+        ],
+    )
     sessions = request.param(settings, clock=clock, on_event=events.append)
     await settled(sessions.open())
     client = Client(sessions)
@@ -135,6 +147,10 @@ async def test_an_impersonation_is_not_nested_and_wants_a_reason_and_a_live_sess
         await admin.call("impersonate", "alice", reason=" ")
     with pytest.raises(InvalidInput, match="at_most: must be more than 0"):
         await admin.call("impersonate", "alice", reason="ticket 4711", at_most=0)
+    with pytest.raises(InvalidInput, match="user_id: is the user who would act"):
+        await admin.call("impersonate", "admin", reason="ticket 4711")
+    with pytest.raises(InvalidInput, match="user_id: reseal:anonymous"):
+        await admin.call("impersonate", "reseal:anonymous", reason="ticket 4711")
     with pytest.raises(InvalidInput, match="acts for nobody"):
         await admin.call("stop_impersonating")
     with pytest.raises(Unauthorised):
@@ -146,6 +162,60 @@ async def test_an_impersonation_is_not_nested_and_wants_a_reason_and_a_live_sess
     await settled(admin.sessions.revoke_all_sessions_for_user("admin"))
     with pytest.raises(Unauthorised):
         await thief.call("impersonate", "alice", reason="ticket 4713")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("elevate", (), {"for_": 5 * MINUTE, "acr": "high"}),
+        ("end_other", ("their handle",), {}),
+        ("revoke_other_sessions", (), {}),
+        ("rename_session", ("their handle", "a name"), {}),
+    ],
+)
+async def test_what_only_the_user_may_do_is_refused_to_the_actor(
+    admin: Client, name: str, arguments: tuple[str, ...], options: dict[str, Any]
+) -> None:
+    other = Client(admin.sessions)
+    own = await other.call("create_new_session", "alice")
+    session = await admin.call_within(SessionHeaders(), "impersonate", "alice", reason="ticket 4711")
+    with pytest.raises(InvalidClaims) as refused:
+        await settled(getattr(session, name)(*(arguments and (own.get_handle(), *arguments[1:])), **options))
+    assert [(each.id, each.reason) for each in refused.value.failures] == [
+        ("act", {"message": "not while acting as another user"})
+    ]
+    assert "acr" not in (await other.call("refresh_session")).get_jwt_payload()
+    assert [each.name for each in await settled(own.list_sessions()) if each.current] == [None]
+
+
+async def test_a_route_may_be_for_the_user_alone(admin: Client) -> None:
+    only_own = [NotImpersonated()]
+    assert (await admin.call("get_session", claims=only_own)).get_user_id() == "admin"
+    await admin.call("impersonate", "alice", reason="ticket 4711")
+    assert (await admin.call("get_session")).get_user_id() == "alice"
+    with pytest.raises(InvalidClaims, match="act"):
+        await admin.call("get_session", claims=only_own)
+    await admin.call("refresh_session")
+    assert (await admin.call("get_session", claims=only_own)).get_user_id() == "admin"
+
+
+@pytest.mark.parametrize("policy", ["default", "refusing"])
+async def test_it_neither_takes_the_user_s_place_under_a_limit_nor_is_ended_for_one(admin: Client, policy: str) -> None:
+    alice = Client(admin.sessions)
+    await admin.call("impersonate", "alice", reason="ticket 4711")
+    await alice.call("create_new_session", "alice", policy=policy)
+    assert len(await settled(admin.sessions.get_all_session_handles_for_user("alice"))) == 2
+    assert (await admin.call("get_session", check_database=True)).get_actor() == "admin"
+    assert (await alice.call("get_session", check_database=True)).get_user_id() == "alice"
+
+
+async def test_the_actor_s_device_is_none_of_the_user_s(admin: Client, events: list[Event]) -> None:
+    await admin.call("impersonate", "alice", reason="ticket 4711")
+    await admin.call("stop_impersonating")
+    await Client(admin.sessions).call("create_new_session", "alice")
+    assert [each.reason for each in events if each.name is EventName.NEW_DEVICE and each.user_id == "alice"] == [
+        "first"
+    ]
 
 
 async def test_an_access_token_of_an_impersonation_leads_nobody_to_the_actor_s_session(admin: Client) -> None:

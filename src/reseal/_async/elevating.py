@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from reseal._async.awaited import awaited
 from reseal._async.beginning import Step
-from reseal.core import elevation, refresh_token, rotation
+from reseal.core import actor, elevation, refresh_token, rotation
 from reseal.core.access_token import Claims
 from reseal.core.authentication import AuthenticationOptions, checked, named
-from reseal.core.errors import InvalidInput, StoreUnavailable, Unauthorised
+from reseal.core.errors import StoreUnavailable, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventName
 from reseal.core.model import Rotation, SessionRecord
 from reseal.core.refresh_token import RefreshToken
@@ -169,7 +169,6 @@ class AsyncOwnLevel:
         _context: RequestContext
         _via: Transport
 
-        def get_actor(self) -> str | None: ...
         def _take(self, tokens: TokenPair) -> None: ...
 
     @awaited
@@ -177,13 +176,12 @@ class AsyncOwnLevel:
         """Raise the level of this session for ``for_`` ms, after the user was authenticated once more.
 
         The client gets a new access token with ``auth_time`` (seconds; now if left out), ``amr`` and ``acr``, and a new
-        refresh token. No token from before gets these claims; they end by themselves. Raises ``InvalidInput``, also
-        for a session that acts for another user, ``Unauthorised``, ``StoreUnavailable``, and ``RuntimeError`` once the
-        response has begun.
+        refresh token. No token from before gets these claims; they end by themselves. Raises ``InvalidInput``,
+        ``InvalidClaims`` while another user acts in this session, ``Unauthorised``, ``StoreUnavailable``, and
+        ``RuntimeError`` once the response has begun.
         """
         self._context.response.demand_unsent("elevate")
-        if self.get_actor() is not None:
-            raise InvalidInput("session", "acts for another user: call stop_impersonating first")
+        actor.demand_own(self._claims.jwt_payload())
         try:
             tokens = await self._sessions.elevate(
                 self._claims, named(authentication), for_, caller=self._context.caller

@@ -151,7 +151,7 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating):
         if self._purger.is_due():
             await self._purger.step()
         caller, newness = caller.bounded(), None
-        if self.settings.new_device_events:
+        if self.settings.new_device_events and not actor.is_acted(public):
             newness = await newness_of(self._store, self.settings.scope, user_id, caller.device)
         begun = self._families.begin(
             token,

@@ -6,7 +6,7 @@ impersonation that could be stolen, it ends with its access token, and a refresh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -46,10 +46,12 @@ async def begin(
         raise InvalidInput("reason", "must say why, for the events and whoever reads them")
     if at_most <= 0:
         raise InvalidInput("at_most", "must be more than 0 ms")
-    actor = Actor(own.get_user_id(), own.get_handle())
+    user_id, actor = ids.user_to_sign_in(user_id), Actor(own.get_user_id(), own.get_handle())
+    if user_id == actor.user_id:
+        raise InvalidInput("user_id", "is the user who would act: name another one")
     with acting(f"user:{actor.user_id}"):
         tokens = await sessions.create(
-            ids.user_id(user_id),
+            user_id,
             {**jwt_payload, **actor.claim()},
             session_data,
             caller=context.caller,
@@ -72,6 +74,13 @@ async def stop(sessions: AsyncSessions, context: RequestContext) -> None:
     await sessions.revoke((claims.sid,), EndReason.SIGNED_OUT)
     transport.hand_back(context.outgoing, context.settings, via, front_token.expired(actor.user_id))
     _report(EventName.IMPERSONATION_ENDED, context, claims, actor, None)
+
+
+async def end_by_refresh(sessions: AsyncSessions, held: Iterable[Claims], own: Claims) -> None:
+    """End the session in which a user acted as somebody else until this refresh of the user's own."""
+    over = [each.sid for each in held if (actor := actor_of(each.jwt_payload())) and actor.handle == own.sid]
+    if over:
+        await sessions.revoke(over, EndReason.SIGNED_OUT)
 
 
 def _report(name: EventName, context: RequestContext, claims: Claims, actor: Actor, note: str | None) -> None:

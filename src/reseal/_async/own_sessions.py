@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reseal._async.awaited import awaited
 from reseal._async.user_sessions import end_user, listed
-from reseal.core import ids
+from reseal.core import actor, ids
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason
 from reseal.devices import SessionInfo
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class AsyncOwnSessions:
-    """A part of :class:`reseal.AsyncSession`. Whose sessions these are, its access token says."""
+    """A part of :class:`reseal.AsyncSession`. Whose sessions these are, its access token says.
+
+    Whoever acts as another user sees that user's sessions, and changes none: that raises ``InvalidClaims``.
+    """
 
     __slots__ = ()
 
@@ -34,8 +37,9 @@ class AsyncOwnSessions:
     async def rename_session(self, session_handle: str, name: str) -> bool:
         """Name a device of this user; an empty name takes it away. ``False``: this user has no such live session.
 
-        Raises ``InvalidInput``, ``StoreUnavailable``.
+        Raises ``InvalidInput``, ``InvalidClaims``, ``StoreUnavailable``.
         """
+        actor.demand_own(self._claims.jwt_payload())
         is_own = await self._is_own(session_handle)
         if is_own:
             await self._sessions.rename(session_handle, name)
@@ -45,14 +49,19 @@ class AsyncOwnSessions:
     async def end_other(self, session_handle: str, *, note: str | None = None) -> bool:
         """End a session of this user. ``False``: this user has no such live session.
 
-        Raises ``InvalidInput``, ``StoreUnavailable``.
+        Raises ``InvalidInput``, ``InvalidClaims``, ``StoreUnavailable``.
         """
+        actor.demand_own(self._claims.jwt_payload())
         is_own = await self._is_own(session_handle)
         return is_own and bool(await self._sessions.revoke((ids.handle(session_handle),), EndReason.REVOKED, note))
 
     @awaited
     async def revoke_other_sessions(self, *, note: str | None = None) -> tuple[str, ...]:
-        """End the user's other sessions; names them. Raises ``InvalidInput``, ``StoreUnavailable``."""
+        """End the user's other sessions; names them.
+
+        Raises ``InvalidInput``, ``InvalidClaims``, ``StoreUnavailable``.
+        """
+        actor.demand_own(self._claims.jwt_payload())
         return await end_user(self._sessions, self._claims.sub, self._claims.sid, note)
 
     async def _is_own(self, session_handle: str) -> bool:

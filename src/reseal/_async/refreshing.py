@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reseal._async import token_selection
+from reseal._async import impersonation, token_selection
 from reseal._async.ports import AsyncSessions
-from reseal.core.access_token import Claims
 from reseal.core.errors import (
     RefreshElsewhere,
     Refusal,
@@ -16,7 +15,6 @@ from reseal.core.errors import (
     WrongMethod,
 )
 from reseal.core.events import EventName
-from reseal.core.model import EndReason
 from reseal.core.tokens import TokenPair
 from reseal.web import csrf, moves
 from reseal.web.context import RequestContext
@@ -52,7 +50,7 @@ async def refresh(sessions: AsyncSessions, context: RequestContext) -> Refreshed
         tokens = await _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
     except (Unauthorised, TokenTheftDetected) as error:
         raise context.refuse_everywhere(error, asked.via) from None
-    await _end_impersonation(sessions, held, tokens.claims)
+    await impersonation.end_by_refresh(sessions, held, tokens.claims)
     context.hand_over(tokens, asked.via)
     return Refreshed(tokens, asked.via, asked.is_in_body)
 
@@ -109,10 +107,3 @@ async def _exchange_one(
         attempt_key=context.refresh_request.attempt_key,
         caller=context.caller,
     )
-
-
-async def _end_impersonation(sessions: AsyncSessions, held: list[Claims], own: Claims) -> None:
-    """End the session in which a user acted as somebody else until this refresh of the user's own."""
-    over = [each.sid for each in held if each.sid != own.sid and own.sid in token_selection.involved((each,))]
-    if over:
-        await sessions.revoke(over, EndReason.SIGNED_OUT)

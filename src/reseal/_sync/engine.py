@@ -152,7 +152,7 @@ class Engine(CaseCalls, Elevating):
         if self._purger.is_due():
             self._purger.step()
         caller, newness = caller.bounded(), None
-        if self.settings.new_device_events:
+        if self.settings.new_device_events and not actor.is_acted(public):
             newness = newness_of(self._store, self.settings.scope, user_id, caller.device)
         begun = self._families.begin(
             token,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reseal._sync.awaited import awaited
 from reseal._sync.user_sessions import end_user, listed
-from reseal.core import ids
+from reseal.core import actor, ids
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason
 from reseal.devices import SessionInfo
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class OwnSessions:
-    """A part of :class:`reseal.Session`. Whose sessions these are, its access token says."""
+    """A part of :class:`reseal.Session`. Whose sessions these are, its access token says.
+
+    Whoever acts as another user sees that user's sessions, and changes none: that raises ``InvalidClaims``.
+    """
 
     __slots__ = ()
 
@@ -35,8 +38,9 @@ class OwnSessions:
     def rename_session(self, session_handle: str, name: str) -> bool:
         """Name a device of this user; an empty name takes it away. ``False``: this user has no such live session.
 
-        Raises ``InvalidInput``, ``StoreUnavailable``.
+        Raises ``InvalidInput``, ``InvalidClaims``, ``StoreUnavailable``.
         """
+        actor.demand_own(self._claims.jwt_payload())
         is_own = self._is_own(session_handle)
         if is_own:
             self._sessions.rename(session_handle, name)
@@ -46,14 +50,19 @@ class OwnSessions:
     def end_other(self, session_handle: str, *, note: str | None = None) -> bool:
         """End a session of this user. ``False``: this user has no such live session.
 
-        Raises ``InvalidInput``, ``StoreUnavailable``.
+        Raises ``InvalidInput``, ``InvalidClaims``, ``StoreUnavailable``.
         """
+        actor.demand_own(self._claims.jwt_payload())
         is_own = self._is_own(session_handle)
         return is_own and bool(self._sessions.revoke((ids.handle(session_handle),), EndReason.REVOKED, note))
 
     @awaited
     def revoke_other_sessions(self, *, note: str | None = None) -> tuple[str, ...]:
-        """End the user's other sessions; names them. Raises ``InvalidInput``, ``StoreUnavailable``."""
+        """End the user's other sessions; names them.
+
+        Raises ``InvalidInput``, ``InvalidClaims``, ``StoreUnavailable``.
+        """
+        actor.demand_own(self._claims.jwt_payload())
         return end_user(self._sessions, self._claims.sub, self._claims.sid, note)
 
     def _is_own(self, session_handle: str) -> bool:

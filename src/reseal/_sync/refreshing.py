@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reseal._sync import token_selection
+from reseal._sync import impersonation, token_selection
 from reseal._sync.ports import Sessions
-from reseal.core.access_token import Claims
 from reseal.core.errors import (
     RefreshElsewhere,
     Refusal,
@@ -17,7 +16,6 @@ from reseal.core.errors import (
     WrongMethod,
 )
 from reseal.core.events import EventName
-from reseal.core.model import EndReason
 from reseal.core.tokens import TokenPair
 from reseal.web import csrf, moves
 from reseal.web.context import RequestContext
@@ -53,7 +51,7 @@ def refresh(sessions: Sessions, context: RequestContext) -> Refreshed:
         tokens = _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
     except (Unauthorised, TokenTheftDetected) as error:
         raise context.refuse_everywhere(error, asked.via) from None
-    _end_impersonation(sessions, held, tokens.claims)
+    impersonation.end_by_refresh(sessions, held, tokens.claims)
     context.hand_over(tokens, asked.via)
     return Refreshed(tokens, asked.via, asked.is_in_body)
 
@@ -110,10 +108,3 @@ def _exchange_one(
         attempt_key=context.refresh_request.attempt_key,
         caller=context.caller,
     )
-
-
-def _end_impersonation(sessions: Sessions, held: list[Claims], own: Claims) -> None:
-    """End the session in which a user acted as somebody else until this refresh of the user's own."""
-    over = [each.sid for each in held if each.sid != own.sid and own.sid in token_selection.involved((each,))]
-    if over:
-        sessions.revoke(over, EndReason.SIGNED_OUT)

@@ -1,15 +1,17 @@
-"""The ``act`` claim of a session that impersonates a user (RFC 8693, section 4.1)."""
+"""The ``act`` claim of a session that impersonates a user (RFC 8693, section 4.1), and what is not done in one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from reseal.core import payload
-from reseal.core.errors import InvalidInput
+from reseal.core.errors import ClaimFailure, InvalidClaims, InvalidInput
 
 CLAIM: Final = "act"
-_MEMBER: Final = b'"act"'
+MARK: Final = b'"act"'
+"""A payload without these bytes names no actor: most need no look into them."""
 
 
 class Actor(NamedTuple):
@@ -31,10 +33,34 @@ def actor_of(members: Mapping[str, Any]) -> Actor | None:
     return None
 
 
+def is_acted(text: bytes) -> bool:
+    """Return whether a stored payload names an actor."""
+    return MARK in text and actor_of(payload.decode(text)) is not None
+
+
 def refuse(members: Mapping[str, object] | None, present: Actor | None = None) -> None:
     """Raise ``InvalidInput`` for a payload that names an actor other than ``present``."""
     if isinstance(members, Mapping) and actor_of(members) not in {None, present}:  # non-objects are rejected later
         raise InvalidInput("jwt_payload", "'act' with 'sub' and 'sid' says who acts for the user: call impersonate")
+
+
+@dataclass(frozen=True, slots=True)
+class NotImpersonated:
+    """Nobody else may act as the user: a claim check, for what only the user may do."""
+
+    @property
+    def id(self) -> str:
+        return CLAIM
+
+    def failure(self, payload: Mapping[str, object], now: int) -> object | None:  # noqa: ARG002
+        return None if actor_of(payload) is None else {"message": "not while acting as another user"}
+
+
+def demand_own(members: Mapping[str, object]) -> None:
+    """Raise ``InvalidClaims`` for the payload of a session in which another user acts."""
+    reason = NotImpersonated().failure(members, 0)
+    if reason is not None:
+        raise InvalidClaims((ClaimFailure(CLAIM, reason),))
 
 
 def kept(present: bytes, wanted: bytes) -> bytes:
@@ -42,7 +68,7 @@ def kept(present: bytes, wanted: bytes) -> bytes:
 
     Raises ``InvalidInput`` if the new payload names another actor.
     """
-    if _MEMBER not in present and _MEMBER not in wanted:
+    if MARK not in present and MARK not in wanted:
         return wanted
     actor, members = actor_of(payload.decode(present)), payload.decode(wanted)
     refuse(members, actor)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from reseal.core import actor
 from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.model import Policy, SessionRecord, TheftResponse
 from reseal.core.policies import WEEK, classic, graceful
@@ -79,7 +80,7 @@ class TooManySessions(GeneralError):
 
 
 class SessionLimit(NamedTuple):
-    """How many live sessions a user may have."""
+    """How many live sessions a user may have. Those in which another user acts are not counted, and not ended."""
 
     most: int
     evicts: bool
@@ -89,7 +90,8 @@ class SessionLimit(NamedTuple):
 
     def ending(self, live: Iterable[SessionRecord]) -> tuple[str, ...] | None:
         """Name those of a user's live sessions that end for one more; ``None`` if it is refused."""
-        oldest_first = sorted((each.created_at, each.handle) for each in live if each.handle not in self.replaced)
+        counted = (each for each in live if each.handle not in self.replaced and not actor.is_acted(each.jwt_payload))
+        oldest_first = sorted((each.created_at, each.handle) for each in counted)
         surplus = max(0, len(oldest_first) - self.most + 1)
         return None if surplus and not self.evicts else tuple(handle for _, handle in oldest_first[:surplus])
 
