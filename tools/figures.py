@@ -119,6 +119,7 @@ AUDIT = {
 POLICIES = {
     "_async/beginning.py",
     "_async/forwarding_limits.py",
+    "_async/policy_preview.py",
     "_async/ports/limits.py",
     "_async/stores/memory_limits.py",
     "_async/stores/server_limits.py",
@@ -127,7 +128,9 @@ POLICIES = {
     "_async/session_policies.py",
     "_async/signing_in.py",
     "core/policies.py",
+    "core/policy_preview.py",
     "core/session_policy.py",
+    "rpc/policy_calls.py",
     "settings/policies.py",
 }
 """What is chosen at a sign-in for one session: its limits, and how many sessions a user may have."""

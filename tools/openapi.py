@@ -23,6 +23,7 @@ from reseal.cdi.versions import Version
 from reseal.core.cases import Case
 from reseal.core.errors import Refusal
 from reseal.core.model import SessionRecord
+from reseal.core.policy_preview import Previewed
 from reseal.rpc import calls
 from reseal.server.rpc import CALLS
 
@@ -274,6 +275,7 @@ NATIVE_REPLIES: dict[str, Any] = {
     "revoke": list[str],
     "revoke_user": list[str],
     "end_before": Ended,
+    "preview_policies": Previewed,
     "rotate_keys": str,
     "list_cases": list[Case],
     "read_case": Case | None,

@@ -121,6 +121,7 @@ class _LoopSessions:
     revoke = _in_loop(AsyncSessions.revoke)
     revoke_user = _in_loop(AsyncSessions.revoke_user)
     end_before = _in_loop(AsyncSessions.end_before)
+    preview_some = _in_loop(AsyncSessions.preview_some)
     read_events = _in_loop(AsyncSessions.read_events)
     acknowledge_events = _in_loop(AsyncSessions.acknowledge_events)
     list_cases = _in_loop(AsyncSessions.list_cases)

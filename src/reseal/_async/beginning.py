@@ -46,11 +46,10 @@ class AsyncBeginning:
         caller: Caller,
         *,
         use_static_key: bool = False,
-        lifetime_ms: int | None = None,
         policy: Chosen = NO_POLICY,
         newness: str | None = None,
     ) -> Step:
-        """Store a new session under a token of :meth:`new_token`, which ends after ``lifetime_ms`` at the latest.
+        """Store a new session under a token of :meth:`new_token`.
 
         ``newness``: what is new about the device, to be reported with it.
         """
@@ -61,7 +60,7 @@ class AsyncBeginning:
             user_id=user_id,
             token_hash=token.hash,
             idle_ms=idle_ms,
-            absolute_ms=min([each for each in (absolute_ms, lifetime_ms) if each is not None], default=None),
+            absolute_ms=min([each for each in (absolute_ms, policy.lifetime_ms) if each is not None], default=None),
             jwt_payload=jwt_payload,
             session_data=session_data,
             device=caller.device,

@@ -22,6 +22,7 @@ from reseal._async.elevating import AsyncElevating
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.new_devices import newness_of
 from reseal._async.not_before import Ended
+from reseal._async.policy_preview import AsyncPreviewing
 from reseal._async.ports import AsyncStore
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
 from reseal._async.token_families import AsyncTokenFamilies
@@ -56,7 +57,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class AsyncEngine(AsyncCaseCalls, AsyncElevating):
+class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing):
     """The sessions of one app and tenant. Use as ``async with AsyncEngine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -153,17 +154,9 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating):
         caller, newness = caller.bounded(), None
         if self.settings.new_device_events and not actor.is_acted(public):
             newness = await newness_of(self._store, self.settings.scope, user_id, caller.device)
-        begun = self._families.begin(
-            token,
-            user_id,
-            public,
-            private,
-            caller,
-            lifetime_ms=lifetime_ms,
-            policy=Chosen(kept, replaced),
-            newness=newness,
-        )
-        return self._issue(await begun)
+        chosen = Chosen(kept, replaced, lifetime_ms)
+        step = await self._families.begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
+        return self._issue(step)
 
     @property
     def store(self) -> AsyncStore:

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from reseal._async.forwarding_cases import AsyncForwardingCaseCalls, AsyncForwardingCases
 from reseal._async.forwarding_limits import AsyncForwardingLimits
+from reseal._async.policy_preview import AsyncForwardingPreviews
 from reseal._async.ports import AsyncAuditStore, AsyncSessions, AsyncStore
 from reseal.core.access_token import Claims
 from reseal.core.confirmation import Seen
@@ -147,7 +148,7 @@ class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingLimits):
         return await self._call("remove_keys", None, self.inner.remove_keys, app_id, kids)
 
 
-class AsyncForwardingSessions(AsyncForwardingCaseCalls):
+class AsyncForwardingSessions(AsyncForwardingCaseCalls, AsyncForwardingPreviews):
     """Sessions on top of ``inner``. Override the methods concerned."""
 
     def __init__(self, inner: AsyncSessions) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from reseal._async import not_before, paging
 from reseal._async.elevating import AsyncRemoteElevating
+from reseal._async.policy_preview import AsyncRemotePreviewing
 from reseal._async.remote_calls import AsyncCalls, KeyRefused
 from reseal._async.remote_cases import AsyncRemoteCases
 from reseal._async.remote_hosts import AsyncFailover
@@ -46,7 +47,7 @@ _NO_EVENTS: Final = (
 HANDLES_AT_ONCE: Final = 1_000
 
 
-class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating):
+class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing):
     """The sessions of one app and tenant in a service. Use as ``AsyncReseal(settings, sessions=AsyncRemote(…))``.
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they

@@ -23,6 +23,7 @@ from reseal._sync.elevating import Elevating
 from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.new_devices import newness_of
 from reseal._sync.not_before import Ended
+from reseal._sync.policy_preview import Previewing
 from reseal._sync.ports import Store
 from reseal._sync.purger import ROWS, Purger, purge_events
 from reseal._sync.token_families import TokenFamilies
@@ -57,7 +58,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class Engine(CaseCalls, Elevating):
+class Engine(CaseCalls, Elevating, Previewing):
     """The sessions of one app and tenant. Use as ``with Engine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -154,17 +155,9 @@ class Engine(CaseCalls, Elevating):
         caller, newness = caller.bounded(), None
         if self.settings.new_device_events and not actor.is_acted(public):
             newness = newness_of(self._store, self.settings.scope, user_id, caller.device)
-        begun = self._families.begin(
-            token,
-            user_id,
-            public,
-            private,
-            caller,
-            lifetime_ms=lifetime_ms,
-            policy=Chosen(kept, replaced),
-            newness=newness,
-        )
-        return self._issue(begun)
+        chosen = Chosen(kept, replaced, lifetime_ms)
+        step = self._families.begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
+        return self._issue(step)
 
     @property
     def store(self) -> Store:

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from reseal._sync.forwarding_cases import ForwardingCaseCalls, ForwardingCases
 from reseal._sync.forwarding_limits import ForwardingLimits
+from reseal._sync.policy_preview import ForwardingPreviews
 from reseal._sync.ports import AuditStore, Sessions, Store
 from reseal.core.access_token import Claims
 from reseal.core.confirmation import Seen
@@ -148,7 +149,7 @@ class ForwardingStore(ForwardingCases, ForwardingLimits):
         return self._call("remove_keys", None, self.inner.remove_keys, app_id, kids)
 
 
-class ForwardingSessions(ForwardingCaseCalls):
+class ForwardingSessions(ForwardingCaseCalls, ForwardingPreviews):
     """Sessions on top of ``inner``. Override the methods concerned."""
 
     def __init__(self, inner: Sessions) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from reseal._sync import not_before, paging
 from reseal._sync.elevating import RemoteElevating
+from reseal._sync.policy_preview import RemotePreviewing
 from reseal._sync.remote_calls import Calls, KeyRefused
 from reseal._sync.remote_cases import RemoteCases
 from reseal._sync.remote_hosts import Failover
@@ -47,7 +48,7 @@ _NO_EVENTS: Final = (
 HANDLES_AT_ONCE: Final = 1_000
 
 
-class Remote(RemoteCases, RemoteElevating):
+class Remote(RemoteCases, RemoteElevating, RemotePreviewing):
     """The sessions of one app and tenant in a service. Use as ``Reseal(settings, sessions=Remote(…))``.
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they

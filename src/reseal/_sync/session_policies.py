@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reseal._sync.awaited import awaited
-from reseal._sync.engine import Engine
 from reseal._sync.forwarding import ForwardingSessions
-from reseal._sync.ports import Sessions, Store
-from reseal.core.errors import ConfigurationError
+from reseal._sync.ports import Sessions
 from reseal.core.events import NOBODY, Caller
-from reseal.core.rotation import why_ended
-from reseal.core.selection import PAGE, Before, Place
-from reseal.core.session_policy import Lifetimes, Policies, SessionPolicy
+from reseal.core.policy_preview import PlannedLimits, PolicyPreview
+from reseal.core.selection import Place
+from reseal.core.session_policy import SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices.kinds import DeviceKind, kind_of
 from reseal.settings import Settings
@@ -30,15 +28,7 @@ class SignIn(NamedTuple):
     kind: DeviceKind
 
 
-class PolicyPreview(NamedTuple):
-    """What a change of limits would do."""
-
-    sessions: int
-    """Live sessions."""
-    ending: int
-    """Those that would end at their next refresh."""
-
-
+_FIRST: Final[Place | None] = Place()
 PolicyChooser = Callable[[SignIn], SessionPolicy | str | None]
 
 
@@ -61,30 +51,15 @@ class SessionPolicies:
     def preview_policies(self, changed: Settings) -> PolicyPreview:
         """Count what the limits of other settings would do to the sessions of this app and tenant. Changes nothing.
 
-        It reads every live session, page by page. Raises ``StoreUnavailable``, and ``ConfigurationError`` with
-        ``Remote`` sessions: their store is another process's.
+        It reads every live session, page by page: also by ``Remote``, with a call for each page. Raises
+        ``StoreUnavailable``.
         """
-        backend = self.backend
-        while isinstance(backend, ForwardingSessions):
-            backend = backend.inner
-        if not isinstance(backend, Engine):
-            raise ConfigurationError(("preview_policies: ask a process that has the store, with the same settings",))
-        return _preview(backend.store, changed)
-
-
-def _preview(store: Store, changed: Settings) -> PolicyPreview:
-    lifetimes, now = Lifetimes(changed.idle_ms, changed.absolute_ms), (store.times()).now
-    policies = Policies(changed.policy, lifetimes, changed.policies)
-    which = Before(app_id=changed.app_id, tenant_id=changed.tenant_id, user_id=None, moment=now + 1)
-    after, sessions, ending = Place(), 0, 0
-    while page := store.list_before(which, after, PAGE):
-        for _, record in page:
-            sessions += 1
-            if record.policy is not None and why_ended(policies[record.policy].bound(record), now):
-                ending += 1
-        scope, last = page[-1]
-        after = Place(scope.tenant_id, last.handle)
-    return PolicyPreview(sessions, ending)
+        planned = PlannedLimits(idle_ms=changed.idle_ms, absolute_ms=changed.absolute_ms, policies=changed.policies)
+        after, sessions, ending = _FIRST, 0, 0
+        while after is not None:
+            page = self.backend.preview_some(planned, after)
+            sessions, ending, after = sessions + page.sessions, ending + page.ending, page.after
+        return PolicyPreview(sessions, ending)
 
 
 class _AsyncChoosing(ForwardingSessions):

@@ -103,6 +103,8 @@ class Chosen(NamedTuple):
     """What the session keeps of its policy."""
     replaced: tuple[str, ...] = ()
     """Sessions that do not count against its limit, because the new one replaces them."""
+    lifetime_ms: int | None = None
+    """An end of its own, whatever the settings allow."""
 
 
 NO_POLICY: Final = Chosen(None)

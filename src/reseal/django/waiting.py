@@ -106,6 +106,7 @@ class _ThreadSessions:
     revoke = _waiting(Sessions.revoke)
     revoke_user = _waiting(Sessions.revoke_user)
     end_before = _waiting(Sessions.end_before)
+    preview_some = _waiting(Sessions.preview_some)
     read_events = _waiting(Sessions.read_events)
     acknowledge_events = _waiting(Sessions.acknowledge_events)
     list_cases = _waiting(Sessions.list_cases)

@@ -22,10 +22,12 @@ from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError, Refusal, ResealError
 from reseal.core.events import EventListener, EventOutbox
 from reseal.core.model import SessionRecord
+from reseal.core.policy_preview import Previewed
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
 from reseal.rpc import calls
 from reseal.rpc.elevation_calls import Elevate
+from reseal.rpc.policy_calls import PreviewPolicies
 from reseal.server.case_calls import CASE_CALLS
 from reseal.server.http.messages import Reply
 from reseal.server.permits import EVERYTHING, Forbidden, Permit
@@ -220,6 +222,10 @@ async def _end_before(engine: AsyncEngine, call: calls.EndBefore, _: Clock) -> E
     return await engine.end_some_before(**_arguments(call))
 
 
+async def _preview_policies(engine: AsyncEngine, call: PreviewPolicies, _: Clock) -> Previewed:
+    return await engine.preview_some(call.planned, call.after)
+
+
 async def _rotate_keys(engine: AsyncEngine, _call: calls.Call, _: Clock) -> str:
     return await engine.rotate_keys()
 
@@ -269,6 +275,7 @@ CALLS: Final[dict[str, NativeCall]] = {
     "revoke": _writing(calls.Revoke, _revoke),
     "revoke_user": _writing(calls.RevokeUser, _revoke_user),
     "end_before": _writing(calls.EndBefore, _end_before, Right.ADMIN),
+    "preview_policies": _reading(PreviewPolicies, _preview_policies),
     "rotate_keys": _writing(calls.Call, _rotate_keys, Right.ADMIN),
     "jwks": _reading(calls.Call, _jwks),
     **{name: _writing(*call) for name, call in CASE_CALLS.items()},

@@ -1,4 +1,7 @@
-"""What a store promises about limited sign-ins. Errors are those of every store: :mod:`reseal._async.ports.stores`."""
+"""What a store promises about limited sign-ins, and sessions about changes of policies.
+
+Errors are those of every store: :mod:`reseal._async.ports.stores`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import Protocol
 
 from reseal.core.model import NewSession, Scope
 from reseal.core.outbox import Reports
+from reseal.core.policy_preview import PlannedLimits, Previewed
+from reseal.core.selection import Place
 from reseal.core.session_policy import Admission, SessionLimit
 
 
@@ -20,3 +25,10 @@ class AsyncLimitStore(Protocol):
         Of any number of callers at a time, none leaves more live sessions than ``limit`` allows. ``ended_reports`` are
         events for those that are ended. No record and not full: the handle is taken. Then nothing was changed.
         """
+
+
+class AsyncPolicyAccess(Protocol):
+    """Sessions of which a change of policies can be tried."""
+
+    async def preview_some(self, planned: PlannedLimits, after: Place) -> Previewed:
+        """Count some of the live sessions behind a place, and those that other limits would end. Changes nothing."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from reseal._async.ports.cases import AsyncCaseAccess
+from reseal._async.ports.limits import AsyncPolicyAccess
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
@@ -17,7 +18,7 @@ from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 
-class AsyncSessions(AsyncCaseAccess, Protocol):
+class AsyncSessions(AsyncCaseAccess, AsyncPolicyAccess, Protocol):
     """Sessions by tokens and handles: what the frameworks are built on, here or over the network.
 
     Every waiting method raises ``StoreUnavailable`` where the answer is not known; that is never a logout. A user id or

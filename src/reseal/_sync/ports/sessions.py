@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from reseal._sync.ports.cases import CaseAccess
+from reseal._sync.ports.limits import PolicyAccess
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
@@ -18,7 +19,7 @@ from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 
-class Sessions(CaseAccess, Protocol):
+class Sessions(CaseAccess, PolicyAccess, Protocol):
     """Sessions by tokens and handles: what the frameworks are built on, here or over the network.
 
     Every waiting method raises ``StoreUnavailable`` where the answer is not known; that is never a logout. A user id or

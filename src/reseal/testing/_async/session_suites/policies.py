@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 
 import pytest
@@ -17,6 +18,7 @@ from reseal.core.model import TheftResponse
 from reseal.core.session_policy import SessionPolicy, TooManySessions
 from reseal.core.tokens import TokenPair
 from reseal.devices import DeviceKind
+from reseal.settings.policies import policies
 from reseal.testing._async.session_suites.base import (
     OWNER,
     SECOND,
@@ -180,6 +182,25 @@ class AsyncPolicySuite(AsyncSessionTests):
         sessions = await world.restart(policies={"staff": {"refresh_token_validity": 600}})
         pair = await sessions.refresh(token_of(pair), caller=OWNER)
         assert pair.session_expires_at == world.clock.wall() + 10 * HOUR
+
+    async def test_as_many_sessions_end_as_the_preview_of_a_change_said(self, world: AsyncWorld) -> None:
+        table = {"staff": {"refresh_token_validity": 600}, "other": {"session_absolute_timeout": 600}}
+        reseal = Chosen(await world.sessions(policies=table))
+        pairs = [
+            await reseal.backend.create("user", policy=name) for name in ("staff", "staff", "staff", "other", None)
+        ]
+        ended = await reseal.backend.create("user", policy="staff")
+        await reseal.backend.revoke([ended.claims.sid])
+        world.clock.advance(HOUR)
+        pairs[0] = await reseal.backend.refresh(token_of(pairs[0]), caller=OWNER)
+        changed = {"staff": {"refresh_token_validity": 60}, "other": table["other"]}
+        planned = dataclasses.replace(reseal.settings, policies=policies(changed))
+        assert await reseal.preview_policies(planned) == (5, 2)
+        assert await reseal.preview_policies(reseal.settings) == (5, 0)
+        assert len(await reseal.backend.list_user("user")) == 5
+        sessions = await world.restart(policies=changed)
+        outcomes = [await caught(sessions.refresh, token_of(pair), caller=OWNER) for pair in pairs]
+        assert len(errors_in(outcomes)) == 2
 
     async def test_a_session_whose_policy_is_gone_gets_no_longer_life_by_it(self, world: AsyncWorld) -> None:
         limits = {"refresh_token_validity": 60, "session_absolute_timeout": 120}

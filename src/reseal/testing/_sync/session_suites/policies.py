@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 
 import pytest
@@ -18,6 +19,7 @@ from reseal.core.model import TheftResponse
 from reseal.core.session_policy import SessionPolicy, TooManySessions
 from reseal.core.tokens import TokenPair
 from reseal.devices import DeviceKind
+from reseal.settings.policies import policies
 from reseal.testing._sync.session_suites.base import (
     OWNER,
     SECOND,
@@ -181,6 +183,25 @@ class PolicySuite(SessionTests):
         sessions = world.restart(policies={"staff": {"refresh_token_validity": 600}})
         pair = sessions.refresh(token_of(pair), caller=OWNER)
         assert pair.session_expires_at == world.clock.wall() + 10 * HOUR
+
+    def test_as_many_sessions_end_as_the_preview_of_a_change_said(self, world: World) -> None:
+        table = {"staff": {"refresh_token_validity": 600}, "other": {"session_absolute_timeout": 600}}
+        reseal = Chosen(world.sessions(policies=table))
+        pairs = [
+            reseal.backend.create("user", policy=name) for name in ("staff", "staff", "staff", "other", None)
+        ]
+        ended = reseal.backend.create("user", policy="staff")
+        reseal.backend.revoke([ended.claims.sid])
+        world.clock.advance(HOUR)
+        pairs[0] = reseal.backend.refresh(token_of(pairs[0]), caller=OWNER)
+        changed = {"staff": {"refresh_token_validity": 60}, "other": table["other"]}
+        planned = dataclasses.replace(reseal.settings, policies=policies(changed))
+        assert reseal.preview_policies(planned) == (5, 2)
+        assert reseal.preview_policies(reseal.settings) == (5, 0)
+        assert len(reseal.backend.list_user("user")) == 5
+        sessions = world.restart(policies=changed)
+        outcomes = [caught(sessions.refresh, token_of(pair), caller=OWNER) for pair in pairs]
+        assert len(errors_in(outcomes)) == 2
 
     def test_a_session_whose_policy_is_gone_gets_no_longer_life_by_it(self, world: World) -> None:
         limits = {"refresh_token_validity": 60, "session_absolute_timeout": 120}
