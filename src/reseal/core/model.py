@@ -167,7 +167,7 @@ class SessionRecord(Discreet, frozen=True, kw_only=True, gc=False):
     end_note: str | None = None
     """Why it was ended, in the words of whoever did it."""
     policy: str | None = None
-    """What it keeps of its policy; ``None``: it follows the settings."""
+    """What must be known before it is moved on (:mod:`reseal.core.session_policy`); ``None``: the settings say it."""
 
 
 class Found(NamedTuple):

@@ -21,7 +21,7 @@ _NO_END: Final = 2**63 - 1
 _FIELDS: Final = SessionRecord.__struct_fields__
 COLUMNS: Final = tuple(column for name in _FIELDS for column in (Device._fields if name == "device" else (name,)))
 """The columns of a session, in the order of the fields of its record: what a query selects as ``{columns}``."""
-_FIXED: Final = frozenset({"handle", "user_id", "created_at", "policy", "version"})
+_FIXED: Final = frozenset({"handle", "user_id", "created_at", "version"})
 """What no caller changes; the statement itself counts up the version."""
 _CONVERTED: Final = frozenset({*Device._fields, "jwt_payload", "session_data", "end_reason"})
 _READ: Final = {

@@ -96,3 +96,12 @@ class AsyncReplaceSuite(AsyncStoreTests):
         moved = replace(record, generation=1, current_hash=hash_of("h/1"), previous_hash=hash_of("h/0"))
         results = await together(partial(store.replace, PUBLIC, moved) for _ in range(20))
         assert sorted(results, key=bool) == [False] * 19 + [True]
+
+    async def test_a_session_that_was_given_a_policy_is_moved_on_by_replace_alone(self, store: AsyncStore) -> None:
+        record = await store.insert(PUBLIC, new_session())
+        assert record is not None
+        assert await store.replace(PUBLIC, replace(record, policy="staff"))
+        assert (await store.get(PUBLIC, "h")).record == replace(record, policy="staff", version=record.version + 1)
+        assert await store.rotate(PUBLIC, step()) is None
+        assert await store.replace(PUBLIC, replace(record, version=record.version + 1))
+        assert await store.rotate(PUBLIC, step()) is not None
