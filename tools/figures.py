@@ -158,6 +158,19 @@ SERVERS = {
     "stores/mariadb",
 }
 """What the stores on database servers share, and the store in MariaDB."""
+PROVIDERS = {
+    "_async/ports/providers.py",
+    "_async/provider_logouts.py",
+    "_async/stores/memory_providers.py",
+    "_async/stores/server_providers.py",
+    "_async/stores/sqlite_providers.py",
+    "core/providers.py",
+    "rpc/provider_calls.py",
+    "server/provider_calls.py",
+    "stores/provider_rows.py",
+    "stores/sqlite/provider_tables.py",
+}
+"""Logouts that identity providers tell."""
 REPEATED_LINES = 6
 """So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""
 DEEPEST = 3
@@ -184,11 +197,13 @@ class Module:
 
     @property
     def is_service(self) -> bool:
-        return self.package in SERVICE and not self.is_in(CONNECTIONS | WAYS_OUT | THEFTS | AUDIT | AUTHENTICATION)
+        return self.package in SERVICE and not self.is_in(
+            CONNECTIONS | WAYS_OUT | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS
+        )
 
     @property
     def is_embedded(self) -> bool:
-        if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS):
+        if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS | PROVIDERS):
             return False
         return not (self.package in SERVICE or self.is_adapter or self.is_in(WAYS_OUT | DEVICES | THEFTS | AUDIT))
 
@@ -268,6 +283,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about actors and visitors", size(modules, lambda module: module.is_in(WHOSE)), 400, 400),
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
+        Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 500, 500),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),

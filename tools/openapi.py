@@ -24,6 +24,7 @@ from reseal.core.cases import Case
 from reseal.core.errors import Refusal
 from reseal.core.model import SessionRecord
 from reseal.core.policy_preview import Previewed
+from reseal.core.providers import ProviderEnd
 from reseal.rpc import calls
 from reseal.server.rpc import CALLS
 
@@ -264,6 +265,7 @@ NATIVE_REPLIES: dict[str, Any] = {
     "check": SessionRecord,
     "reissue": calls.Tokens,
     "elevate": calls.Tokens,
+    "end_by_provider": ProviderEnd,
     "get": SessionRecord,
     "why_ended": dict[str, Refusal],
     "issue_ticket": str,

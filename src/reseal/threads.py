@@ -128,6 +128,7 @@ class _LoopSessions:
     read_case = _in_loop(AsyncSessions.read_case)
     close_case = _in_loop(AsyncSessions.close_case)
     erase_cases = _in_loop(AsyncSessions.erase_cases)
+    end_by_provider = _in_loop(AsyncSessions.end_by_provider)
 
 
 class _LoopRequests(Generic[R_contra]):

@@ -72,6 +72,7 @@ SAID = {
     Refusal.THEFT,
     Refusal.NOT_BEFORE,
     Refusal.LIMIT,
+    Refusal.PROVIDER_LOGOUT,
 }
 KEEPING = {
     Refusal.NO_TOKEN,

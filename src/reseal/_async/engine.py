@@ -24,6 +24,7 @@ from reseal._async.new_devices import newness_of
 from reseal._async.not_before import Ended
 from reseal._async.policy_preview import AsyncPreviewing
 from reseal._async.ports import AsyncStore
+from reseal._async.provider_logouts import AsyncProviderLogouts
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
 from reseal._async.token_families import AsyncTokenFamilies
 from reseal.clock import Clock, SystemClock
@@ -37,6 +38,7 @@ from reseal.core.jitter import shortened
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.outbox import EventPage
+from reseal.core.providers import ProviderSession
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
@@ -57,7 +59,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing):
+class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProviderLogouts):
     """The sessions of one app and tenant. Use as ``async with AsyncEngine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -132,12 +134,13 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing):
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
         replaced: tuple[str, ...] = (),
+        provider: ProviderSession | None = None,
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
         ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: handles that its
-        limit of sessions does not count. Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``TooManySessions`` (nothing
-        stored), ``StoreUnavailable``.
+        limit of sessions does not count. ``provider``: the session at an identity provider that it begins with.
+        Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``TooManySessions`` (nothing stored), ``StoreUnavailable``.
         """
         if self._keeper.is_due():
             await self.keep_fresh()
@@ -154,7 +157,7 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing):
         caller, newness = caller.bounded(), None
         if self.settings.new_device_events and not actor.is_acted(public):
             newness = await newness_of(self._store, self.settings.scope, user_id, caller.device)
-        chosen = Chosen(kept, replaced, lifetime_ms)
+        chosen = Chosen(kept, replaced, lifetime_ms, provider)
         step = await self._families.begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
         return self._issue(step)
 

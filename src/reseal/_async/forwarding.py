@@ -6,12 +6,13 @@ They are written out, so that the type checker compares each method with its por
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, Unpack
 
 from reseal._async.forwarding_cases import AsyncForwardingCaseCalls, AsyncForwardingCases
 from reseal._async.forwarding_limits import AsyncForwardingLimits
 from reseal._async.policy_preview import AsyncForwardingPreviews
 from reseal._async.ports import AsyncAuditStore, AsyncSessions, AsyncStore
+from reseal._async.provider_logouts import AsyncForwardingLogoutCalls, AsyncForwardingLogouts
 from reseal.core.access_token import Claims
 from reseal.core.confirmation import Seen
 from reseal.core.errors import Refusal
@@ -21,7 +22,7 @@ from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import BeginOptions
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.devices.selection import Only
@@ -31,7 +32,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingLimits):
+class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingLimits, AsyncForwardingLogouts):
     """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
 
     def __init__(self, inner: AsyncStore) -> None:
@@ -148,7 +149,7 @@ class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingLimits):
         return await self._call("remove_keys", None, self.inner.remove_keys, app_id, kids)
 
 
-class AsyncForwardingSessions(AsyncForwardingCaseCalls, AsyncForwardingPreviews):
+class AsyncForwardingSessions(AsyncForwardingCaseCalls, AsyncForwardingPreviews, AsyncForwardingLogoutCalls):
     """Sessions on top of ``inner``. Override the methods concerned."""
 
     def __init__(self, inner: AsyncSessions) -> None:
@@ -187,14 +188,9 @@ class AsyncForwardingSessions(AsyncForwardingCaseCalls, AsyncForwardingPreviews)
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        caller: Caller = NOBODY,
-        lifetime_ms: int | None = None,
-        policy: SessionPolicy | str | None = None,
-        replaced: tuple[str, ...] = (),
+        **options: Unpack[BeginOptions],
     ) -> TokenPair:
-        more: Any = {"lifetime_ms": lifetime_ms, "policy": policy, "replaced": replaced}
-        return await self.inner.create(user_id, jwt_payload, session_data, caller=caller, **more)
+        return await self.inner.create(user_id, jwt_payload, session_data, **options)
 
     async def refresh(
         self,

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import msgspec
 
 from reseal._async import not_before, paging
 from reseal._async.elevating import AsyncRemoteElevating
 from reseal._async.policy_preview import AsyncRemotePreviewing
+from reseal._async.provider_logouts import AsyncRemoteLogouts
 from reseal._async.remote_calls import AsyncCalls, KeyRefused
 from reseal._async.remote_cases import AsyncRemoteCases
 from reseal._async.remote_hosts import AsyncFailover
@@ -29,7 +30,7 @@ from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.core.outbox import EventPage
 from reseal.core.secret import Secret
 from reseal.core.selection import UserPlace
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import BeginOptions
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -47,7 +48,7 @@ _NO_EVENTS: Final = (
 HANDLES_AT_ONCE: Final = 1_000
 
 
-class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing):
+class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing, AsyncRemoteLogouts):
     """The sessions of one app and tenant in a service. Use as ``AsyncReseal(settings, sessions=AsyncRemote(…))``.
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they
@@ -149,17 +150,10 @@ class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing)
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        caller: Caller = NOBODY,
-        lifetime_ms: int | None = None,
-        policy: SessionPolicy | str | None = None,
-        replaced: tuple[str, ...] = (),
+        **options: Unpack[BeginOptions],
     ) -> TokenPair:
-        """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
-
-        ``policy``: as :meth:`reseal.AsyncEngine.create` says. Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing
-        stored), ``StoreUnavailable``.
-        """
+        """Begin a session. Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``."""
+        caller, policy, replaced = options.get("caller", NOBODY), options.get("policy"), options.get("replaced")
         return await self._tokens(
             "create",
             repeatable=False,
@@ -168,8 +162,9 @@ class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing)
             session_data=msgspec.Raw(payload.encode("session_data", session_data)),
             correlation_id=caller.correlation_id,
             caller=self._sendable(caller),
-            lifetime_ms=lifetime_ms,
-            **({} if policy is None else {"policy": policy}),  # which an older service would not know
+            lifetime_ms=options.get("lifetime_ms"),
+            # an older service would not know the others
+            **{name: options[name] for name in ("policy", "provider") if options.get(name) is not None},
             **({"replaced": replaced} if replaced and (policy or self.settings.policies) else {}),
         )
 

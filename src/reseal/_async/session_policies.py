@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Unpack
 
 from reseal._async.awaited import awaited
 from reseal._async.forwarding import AsyncForwardingSessions
 from reseal._async.ports import AsyncSessions
-from reseal.core.events import NOBODY, Caller
+from reseal.core.events import NOBODY
 from reseal.core.policy_preview import PlannedLimits, PolicyPreview
 from reseal.core.selection import Place
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import BeginOptions, SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices.kinds import DeviceKind, kind_of
 from reseal.settings import Settings
@@ -73,21 +73,10 @@ class _AsyncChoosing(AsyncForwardingSessions):
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        caller: Caller = NOBODY,
-        lifetime_ms: int | None = None,
-        policy: SessionPolicy | str | None = None,
-        replaced: tuple[str, ...] = (),
+        **options: Unpack[BeginOptions],
     ) -> TokenPair:
-        if policy is None and lifetime_ms is None:
-            kind = kind_of(caller.device.user_agent)
-            policy = self._chooser(SignIn(user_id, self.settings.tenant_id, jwt_payload or {}, kind))
-        return await super().create(
-            user_id,
-            jwt_payload,
-            session_data,
-            caller=caller,
-            lifetime_ms=lifetime_ms,
-            policy=policy,
-            replaced=replaced,
-        )
+        if options.get("policy") is None and options.get("lifetime_ms") is None:
+            kind = kind_of(options.get("caller", NOBODY).device.user_agent)
+            signing_in = SignIn(user_id, self.settings.tenant_id, jwt_payload or {}, kind)
+            options["policy"] = self._chooser(signing_in)
+        return await super().create(user_id, jwt_payload, session_data, **options)

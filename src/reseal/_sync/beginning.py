@@ -10,6 +10,7 @@ import msgspec
 from reseal._sync.ports import SessionStore
 from reseal.core.actor import is_acted
 from reseal.core.errors import StoreUnavailable
+from reseal.core.events import NO_DEVICE as UNKNOWN
 from reseal.core.events import Caller, EventName
 from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
@@ -66,7 +67,7 @@ class Beginning:
             session_data=session_data,
             device=caller.device,
             use_static_key=use_static_key,
-            about=about.beginning(caller.device) if self._keeps_device else None,
+            about=about.beginning(caller.device if self._keeps_device else UNKNOWN, policy.provider),
             policy=policy.kept,
         )
         reports = self._emitter.draft(EventName.SESSION_CREATED, caller)

@@ -25,6 +25,7 @@ from reseal._sync.new_devices import newness_of
 from reseal._sync.not_before import Ended
 from reseal._sync.policy_preview import Previewing
 from reseal._sync.ports import Store
+from reseal._sync.provider_logouts import ProviderLogouts
 from reseal._sync.purger import ROWS, Purger, purge_events
 from reseal._sync.token_families import TokenFamilies
 from reseal.clock import Clock, SystemClock
@@ -38,6 +39,7 @@ from reseal.core.jitter import shortened
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.outbox import EventPage
+from reseal.core.providers import ProviderSession
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
@@ -58,7 +60,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class Engine(CaseCalls, Elevating, Previewing):
+class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
     """The sessions of one app and tenant. Use as ``with Engine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -133,12 +135,13 @@ class Engine(CaseCalls, Elevating, Previewing):
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
         replaced: tuple[str, ...] = (),
+        provider: ProviderSession | None = None,
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
         ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: handles that its
-        limit of sessions does not count. Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``TooManySessions`` (nothing
-        stored), ``StoreUnavailable``.
+        limit of sessions does not count. ``provider``: the session at an identity provider that it begins with.
+        Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``TooManySessions`` (nothing stored), ``StoreUnavailable``.
         """
         if self._keeper.is_due():
             self.keep_fresh()
@@ -155,7 +158,7 @@ class Engine(CaseCalls, Elevating, Previewing):
         caller, newness = caller.bounded(), None
         if self.settings.new_device_events and not actor.is_acted(public):
             newness = newness_of(self._store, self.settings.scope, user_id, caller.device)
-        chosen = Chosen(kept, replaced, lifetime_ms)
+        chosen = Chosen(kept, replaced, lifetime_ms, provider)
         step = self._families.begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
         return self._issue(step)
 

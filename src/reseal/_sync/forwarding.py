@@ -7,12 +7,13 @@ They are written out, so that the type checker compares each method with its por
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, Unpack
 
 from reseal._sync.forwarding_cases import ForwardingCaseCalls, ForwardingCases
 from reseal._sync.forwarding_limits import ForwardingLimits
 from reseal._sync.policy_preview import ForwardingPreviews
 from reseal._sync.ports import AuditStore, Sessions, Store
+from reseal._sync.provider_logouts import ForwardingLogoutCalls, ForwardingLogouts
 from reseal.core.access_token import Claims
 from reseal.core.confirmation import Seen
 from reseal.core.errors import Refusal
@@ -22,7 +23,7 @@ from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Backlog, Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import BeginOptions
 from reseal.core.store_time import Repaired, Times
 from reseal.core.tokens import TokenPair
 from reseal.devices.selection import Only
@@ -32,7 +33,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class ForwardingStore(ForwardingCases, ForwardingLimits):
+class ForwardingStore(ForwardingCases, ForwardingLimits, ForwardingLogouts):
     """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
 
     def __init__(self, inner: Store) -> None:
@@ -149,7 +150,7 @@ class ForwardingStore(ForwardingCases, ForwardingLimits):
         return self._call("remove_keys", None, self.inner.remove_keys, app_id, kids)
 
 
-class ForwardingSessions(ForwardingCaseCalls, ForwardingPreviews):
+class ForwardingSessions(ForwardingCaseCalls, ForwardingPreviews, ForwardingLogoutCalls):
     """Sessions on top of ``inner``. Override the methods concerned."""
 
     def __init__(self, inner: Sessions) -> None:
@@ -188,14 +189,9 @@ class ForwardingSessions(ForwardingCaseCalls, ForwardingPreviews):
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        caller: Caller = NOBODY,
-        lifetime_ms: int | None = None,
-        policy: SessionPolicy | str | None = None,
-        replaced: tuple[str, ...] = (),
+        **options: Unpack[BeginOptions],
     ) -> TokenPair:
-        more: Any = {"lifetime_ms": lifetime_ms, "policy": policy, "replaced": replaced}
-        return self.inner.create(user_id, jwt_payload, session_data, caller=caller, **more)
+        return self.inner.create(user_id, jwt_payload, session_data, **options)
 
     def refresh(
         self,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import msgspec
 
 from reseal._sync import not_before, paging
 from reseal._sync.elevating import RemoteElevating
 from reseal._sync.policy_preview import RemotePreviewing
+from reseal._sync.provider_logouts import RemoteLogouts
 from reseal._sync.remote_calls import Calls, KeyRefused
 from reseal._sync.remote_cases import RemoteCases
 from reseal._sync.remote_hosts import Failover
@@ -30,7 +31,7 @@ from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.core.outbox import EventPage
 from reseal.core.secret import Secret
 from reseal.core.selection import UserPlace
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import BeginOptions
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -48,7 +49,7 @@ _NO_EVENTS: Final = (
 HANDLES_AT_ONCE: Final = 1_000
 
 
-class Remote(RemoteCases, RemoteElevating, RemotePreviewing):
+class Remote(RemoteCases, RemoteElevating, RemotePreviewing, RemoteLogouts):
     """The sessions of one app and tenant in a service. Use as ``Reseal(settings, sessions=Remote(…))``.
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they
@@ -150,17 +151,10 @@ class Remote(RemoteCases, RemoteElevating, RemotePreviewing):
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        caller: Caller = NOBODY,
-        lifetime_ms: int | None = None,
-        policy: SessionPolicy | str | None = None,
-        replaced: tuple[str, ...] = (),
+        **options: Unpack[BeginOptions],
     ) -> TokenPair:
-        """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
-
-        ``policy``: as :meth:`reseal.Engine.create` says. Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing
-        stored), ``StoreUnavailable``.
-        """
+        """Begin a session. Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``."""
+        caller, policy, replaced = options.get("caller", NOBODY), options.get("policy"), options.get("replaced")
         return self._tokens(
             "create",
             repeatable=False,
@@ -169,8 +163,9 @@ class Remote(RemoteCases, RemoteElevating, RemotePreviewing):
             session_data=msgspec.Raw(payload.encode("session_data", session_data)),
             correlation_id=caller.correlation_id,
             caller=self._sendable(caller),
-            lifetime_ms=lifetime_ms,
-            **({} if policy is None else {"policy": policy}),  # which an older service would not know
+            lifetime_ms=options.get("lifetime_ms"),
+            # an older service would not know the others
+            **{name: options[name] for name in ("policy", "provider") if options.get(name) is not None},
             **({"replaced": replaced} if replaced and (policy or self.settings.policies) else {}),
         )
 

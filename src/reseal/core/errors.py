@@ -42,6 +42,8 @@ class Refusal(StrEnum):
     """All sessions last refreshed before a given time were ended, usually because a backup was restored."""
     LIMIT = "limit"
     """The user signed in once more, and has as many sessions as the policy allows: the oldest one was ended."""
+    PROVIDER_LOGOUT = "provider_logout"
+    """The identity provider with which the user signed in has ended its session there."""
     FORKED = "forked"
     """The store was rolled back and two branches of the token family exist; which one is the owner's is unknown."""
     ANTI_CSRF = "anti_csrf"

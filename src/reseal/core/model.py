@@ -48,6 +48,7 @@ class EndReason(StrEnum):
     FORKED = "forked"
     NOT_BEFORE = "not_before"
     LIMIT = "limit"
+    PROVIDER_LOGOUT = "provider_logout"
 
 
 class TheftResponse(StrEnum):

@@ -8,15 +8,17 @@ sessions. Durations are in milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypedDict
 
 import msgspec
 from msgspec.structs import replace
 
 from reseal.core import actor
 from reseal.core.errors import GeneralError, InvalidInput
+from reseal.core.events import Caller
 from reseal.core.model import Policy, SessionRecord, TheftResponse
 from reseal.core.policies import WEEK, classic, graceful
+from reseal.core.providers import ProviderSession
 
 SHORTEST: Final = 1000
 """The shortest duration of a policy, in ms: the resolution of the tokens."""
@@ -105,9 +107,25 @@ class Chosen(NamedTuple):
     """Sessions that do not count against its limit, because the new one replaces them."""
     lifetime_ms: int | None = None
     """An end of its own, whatever the settings allow."""
+    provider: ProviderSession | None = None
+    """The session at an identity provider that it began with."""
 
 
 NO_POLICY: Final = Chosen(None)
+
+
+class BeginOptions(TypedDict, total=False):
+    """The options of ``create``, where sessions begin."""
+
+    caller: Caller
+    lifetime_ms: int | None
+    """The session ends after this at the latest, whatever the settings allow."""
+    policy: SessionPolicy | str | None
+    """One of the settings, by its name, or one of this session's own."""
+    replaced: tuple[str, ...]
+    """Handles that the limit of sessions does not count."""
+    provider: ProviderSession | None
+    """The session at an identity provider that it begins with."""
 
 
 class Admission(NamedTuple):

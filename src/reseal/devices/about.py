@@ -1,4 +1,4 @@
-"""What the list of devices keeps with a session: the client of its sign-in, and the name that its user gave it.
+"""What few readers need of a session: the client of its sign-in, the name of its device, and its identity provider.
 
 It is one JSON object in one column, and absent where nothing is kept: a refresh carries it along unread.
 """
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from reseal.core.errors import InvalidInput
 from reseal.core.model import Device, SessionRecord, printable
+from reseal.core.providers import Marks, ProviderSession, marks
 
 NAME_MAX: Final = 64
 """Longest name that a user gives a device, in characters."""
@@ -25,6 +26,13 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     ip: str | None = None
     user_agent: str | None = None
     name: str | None = None
+    provider_user: str | None = None
+    provider_session: str | None = None
+
+    @property
+    def marks(self) -> Marks:
+        """By what it is found as a session of an identity provider."""
+        return Marks(self.provider_user, self.provider_session)
 
     @property
     def device(self) -> Device | None:
@@ -36,9 +44,9 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
 _decoder: Final = msgspec.json.Decoder(About)
 
 
-def beginning(device: Device) -> str | None:
+def beginning(device: Device, provider: ProviderSession | None = None) -> str | None:
     """Return what is kept of a sign-in; ``None`` if nothing is known of the client."""
-    return _written(About(*device))
+    return _written(About(*device, None, *marks(provider)))
 
 
 def read(text: str | None) -> About:

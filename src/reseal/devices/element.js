@@ -26,6 +26,7 @@
       absolute_timeout: "It had reached the longest time that a session may last.",
       expired: "It was not used for too long.",
       limit: "You signed in on more devices than are allowed at a time.",
+      provider_logout: "You signed out of the service with which you had signed in.",
       not_before: "All older sessions were ended.",
       replaced: "The same browser signed in again.",
       revoked: "It was ended.",

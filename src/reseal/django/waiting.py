@@ -113,3 +113,4 @@ class _ThreadSessions:
     read_case = _waiting(Sessions.read_case)
     close_case = _waiting(Sessions.close_case)
     erase_cases = _waiting(Sessions.erase_cases)
+    end_by_provider = _waiting(Sessions.end_by_provider)

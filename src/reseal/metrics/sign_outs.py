@@ -28,6 +28,7 @@ _DELIBERATE: Final = frozenset(
         Refusal.USER_REVOKED,
         Refusal.REPLACED,
         Refusal.LIMIT,
+        Refusal.PROVIDER_LOGOUT,
     }
 )
 """Somebody ended the session, or its time was over: signing in again is what is expected."""

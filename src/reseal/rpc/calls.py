@@ -24,6 +24,7 @@ from reseal.core.errors import (
 )
 from reseal.core.events import Caller, EventOutbox
 from reseal.core.model import EndReason
+from reseal.core.providers import ProviderSession
 from reseal.core.secret import Secret
 from reseal.core.selection import PAGE, Place, UserPlace
 from reseal.core.session_policy import SessionPolicy, TooManySessions
@@ -87,6 +88,7 @@ class Create(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     lifetime_ms: Annotated[int, msgspec.Meta(gt=0)] | None = None
     policy: SessionPolicy | str | None = None
     replaced: tuple[str, ...] = ()
+    provider: ProviderSession | None = None
 
 
 class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -31,6 +31,7 @@ from reseal.rpc.policy_calls import PreviewPolicies
 from reseal.server.case_calls import CASE_CALLS
 from reseal.server.http.messages import Reply
 from reseal.server.permits import EVERYTHING, Forbidden, Permit
+from reseal.server.provider_calls import PROVIDER_CALLS
 from reseal.server.tenants.directory import Directory
 
 PREFIX: Final = calls.PREFIX
@@ -278,5 +279,5 @@ CALLS: Final[dict[str, NativeCall]] = {
     "preview_policies": _reading(PreviewPolicies, _preview_policies),
     "rotate_keys": _writing(calls.Call, _rotate_keys, Right.ADMIN),
     "jwks": _reading(calls.Call, _jwks),
-    **{name: _writing(*call) for name, call in CASE_CALLS.items()},
+    **{name: _writing(*call) for name, call in (CASE_CALLS | PROVIDER_CALLS).items()},
 }

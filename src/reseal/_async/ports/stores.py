@@ -19,6 +19,7 @@ from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
 from reseal._async.ports.limits import AsyncLimitStore
 from reseal._async.ports.notes import AsyncNoteStore
+from reseal._async.ports.providers import AsyncProviderStore
 from reseal._async.ports.tenants import AsyncTenantStore
 from reseal.core.confirmation import Seen
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
@@ -28,7 +29,7 @@ from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
 
 
-class AsyncSessionStore(AsyncEventStore, AsyncLimitStore, Protocol):
+class AsyncSessionStore(AsyncEventStore, AsyncLimitStore, AsyncProviderStore, Protocol):
     """Where sessions live. Times are the store's own, in ms, and never go back.
 
     ``reports`` are events to be written for each session that a call changes: both are done, or neither. What changes

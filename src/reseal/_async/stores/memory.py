@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from reseal._async.stores.memory_audit import AsyncMemoryAudit
 from reseal._async.stores.memory_cases import AsyncMemoryCases
 from reseal._async.stores.memory_limits import AsyncMemoryLimits
+from reseal._async.stores.memory_providers import AsyncMemoryProviders
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import ConfigurationError
@@ -42,7 +43,7 @@ _FOREIGN: Final = (
 )
 
 
-class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryLimits):
+class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryLimits, AsyncMemoryProviders):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -163,11 +164,7 @@ class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryLimits):
 
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         with self._lock:
-            now = self._steady.now()
-            if until <= now or self._claims.get((scope, name), now) > now:
-                return False
-            self._claims[scope, name] = until
-            return True
+            return self._claim(scope, name, until)
 
     async def purge(self, limit: int) -> Purged:
         with self._lock:

@@ -17,6 +17,7 @@ from reseal._async.stores.server_audit import AsyncServerAudit
 from reseal._async.stores.server_cases import AsyncServerCases
 from reseal._async.stores.server_events import AsyncServerEvents
 from reseal._async.stores.server_limits import AsyncServerLimits
+from reseal._async.stores.server_providers import AsyncServerProviders
 from reseal._async.stores.servers import AsyncServer, AsyncServerLink, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
@@ -38,7 +39,7 @@ REMOVED_AT_ONCE: Final = 5_000
 """Sessions of a removed tenant that go in one statement, so that none takes too long."""
 
 
-class AsyncServerStore(AsyncServerCases, AsyncServerLimits):
+class AsyncServerStore(AsyncServerCases, AsyncServerLimits, AsyncServerProviders):
     """A store in a database of a server. Share one object in a process, not one a request.
 
     The time is the server's, taken in each statement. It does not go back: see :class:`ServerTime`. ``clock`` takes

@@ -14,6 +14,7 @@ from typing import IO
 from reseal._async.stores.sqlite_audit import AsyncSQLiteAudit
 from reseal._async.stores.sqlite_cases import AsyncSQLiteCases
 from reseal._async.stores.sqlite_limits import AsyncSQLiteLimits
+from reseal._async.stores.sqlite_providers import AsyncSQLiteProviders
 from reseal._async.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
@@ -36,7 +37,7 @@ from reseal.stores.sqlite.tables import Ending, Row, Tables
 from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
-class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteLimits):
+class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteLimits, AsyncSQLiteProviders):
     """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request.
 
     ``looks_only``: nothing is changed in a file that has to be there already; what would write is ``StoreUnavailable``.

@@ -4,22 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from reseal._sync.ports.cases import CaseAccess
 from reseal._sync.ports.limits import PolicyAccess
+from reseal._sync.ports.providers import ProviderAccess
 from reseal.core.access_token import Claims
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.outbox import EventPage
-from reseal.core.session_policy import SessionPolicy
+from reseal.core.session_policy import BeginOptions
 from reseal.core.tokens import TokenPair
 from reseal.devices.selection import Only
 from reseal.settings import Settings
 
 
-class Sessions(CaseAccess, PolicyAccess, Protocol):
+class Sessions(CaseAccess, PolicyAccess, ProviderAccess, Protocol):
     """Sessions by tokens and handles: what the frameworks are built on, here or over the network.
 
     Every waiting method raises ``StoreUnavailable`` where the answer is not known; that is never a logout. A user id or
@@ -59,17 +60,9 @@ class Sessions(CaseAccess, PolicyAccess, Protocol):
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        caller: Caller = ...,
-        lifetime_ms: int | None = None,
-        policy: SessionPolicy | str | None = None,
-        replaced: tuple[str, ...] = (),
+        **options: Unpack[BeginOptions],
     ) -> TokenPair:
-        """Begin a session, which ends after ``lifetime_ms`` at the latest; the two exclude one another.
-
-        ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: handles that its
-        limit of sessions does not count. Raises ``InvalidInput``, ``TooManySessions``.
-        """
+        """Begin a session. Raises ``InvalidInput``, ``TooManySessions``."""
 
     def refresh(
         self,

@@ -20,6 +20,7 @@ from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
 from reseal._sync.ports.limits import LimitStore
 from reseal._sync.ports.notes import NoteStore
+from reseal._sync.ports.providers import ProviderStore
 from reseal._sync.ports.tenants import TenantStore
 from reseal.core.confirmation import Seen
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
@@ -29,7 +30,7 @@ from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
 
 
-class SessionStore(EventStore, LimitStore, Protocol):
+class SessionStore(EventStore, LimitStore, ProviderStore, Protocol):
     """Where sessions live. Times are the store's own, in ms, and never go back.
 
     ``reports`` are events to be written for each session that a call changes: both are done, or neither. What changes

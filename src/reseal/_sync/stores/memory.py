@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from reseal._sync.stores.memory_audit import MemoryAudit
 from reseal._sync.stores.memory_cases import MemoryCases
 from reseal._sync.stores.memory_limits import MemoryLimits
+from reseal._sync.stores.memory_providers import MemoryProviders
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import ConfigurationError
@@ -43,7 +44,7 @@ _FOREIGN: Final = (
 )
 
 
-class MemoryStore(MemoryCases, MemoryLimits):
+class MemoryStore(MemoryCases, MemoryLimits, MemoryProviders):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -164,11 +165,7 @@ class MemoryStore(MemoryCases, MemoryLimits):
 
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         with self._lock:
-            now = self._steady.now()
-            if until <= now or self._claims.get((scope, name), now) > now:
-                return False
-            self._claims[scope, name] = until
-            return True
+            return self._claim(scope, name, until)
 
     def purge(self, limit: int) -> Purged:
         with self._lock:

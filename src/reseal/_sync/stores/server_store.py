@@ -18,6 +18,7 @@ from reseal._sync.stores.server_audit import ServerAudit
 from reseal._sync.stores.server_cases import ServerCases
 from reseal._sync.stores.server_events import ServerEvents
 from reseal._sync.stores.server_limits import ServerLimits
+from reseal._sync.stores.server_providers import ServerProviders
 from reseal._sync.stores.servers import Server, ServerLink, Row
 from reseal.clock import Clock, Mark
 from reseal.core import purging
@@ -39,7 +40,7 @@ REMOVED_AT_ONCE: Final = 5_000
 """Sessions of a removed tenant that go in one statement, so that none takes too long."""
 
 
-class ServerStore(ServerCases, ServerLimits):
+class ServerStore(ServerCases, ServerLimits, ServerProviders):
     """A store in a database of a server. Share one object in a process, not one a request.
 
     The time is the server's, taken in each statement. It does not go back: see :class:`ServerTime`. ``clock`` takes

@@ -15,6 +15,7 @@ from typing import IO
 from reseal._sync.stores.sqlite_audit import SQLiteAudit
 from reseal._sync.stores.sqlite_cases import SQLiteCases
 from reseal._sync.stores.sqlite_limits import SQLiteLimits
+from reseal._sync.stores.sqlite_providers import SQLiteProviders
 from reseal._sync.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
@@ -37,7 +38,7 @@ from reseal.stores.sqlite.tables import Ending, Row, Tables
 from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
-class SQLiteStore(SQLiteCases, SQLiteLimits):
+class SQLiteStore(SQLiteCases, SQLiteLimits, SQLiteProviders):
     """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request.
 
     ``looks_only``: nothing is changed in a file that has to be there already; what would write is ``StoreUnavailable``.

@@ -24,6 +24,7 @@ from reseal.testing._async.session_suites.life import AsyncLifeSuite
 from reseal.testing._async.session_suites.lost_responses import AsyncLostResponseSuite
 from reseal.testing._async.session_suites.new_devices import AsyncNewDeviceSuite
 from reseal.testing._async.session_suites.policies import AsyncPolicySuite
+from reseal.testing._async.session_suites.providers import AsyncProviderLogoutSuite
 from reseal.testing._async.session_suites.restarts import AsyncRestartSuite
 from reseal.testing._async.session_suites.rotation import AsyncRotationSuite
 from reseal.testing._async.session_suites.tickets import AsyncTicketSuite
@@ -33,6 +34,7 @@ class AsyncSessionsSuite(
     AsyncLifeSuite,
     AsyncDataSuite,
     AsyncEndingSuite,
+    AsyncProviderLogoutSuite,
     AsyncDeviceListSuite,
     AsyncNewDeviceSuite,
     AsyncCaseListSuite,

@@ -30,6 +30,7 @@ from reseal.testing._async.store_suites.limits import AsyncLimitSuite
 from reseal.testing._async.store_suites.listing import AsyncListSuite
 from reseal.testing._async.store_suites.not_before import AsyncNotBeforeSuite
 from reseal.testing._async.store_suites.notes import AsyncNoteSuite
+from reseal.testing._async.store_suites.providers import AsyncProviderSuite
 from reseal.testing._async.store_suites.purging import AsyncPurgeSuite
 from reseal.testing._async.store_suites.replacing import AsyncReplaceSuite
 from reseal.testing._async.store_suites.rotating import AsyncRotateSuite
@@ -44,6 +45,7 @@ class AsyncStoreSuite(
     AsyncReplaceSuite,
     AsyncLimitSuite,
     AsyncEndSuite,
+    AsyncProviderSuite,
     AsyncListSuite,
     AsyncDeviceSuite,
     AsyncIsolationSuite,

@@ -25,6 +25,7 @@ from reseal.testing._sync.session_suites.life import LifeSuite
 from reseal.testing._sync.session_suites.lost_responses import LostResponseSuite
 from reseal.testing._sync.session_suites.new_devices import NewDeviceSuite
 from reseal.testing._sync.session_suites.policies import PolicySuite
+from reseal.testing._sync.session_suites.providers import ProviderLogoutSuite
 from reseal.testing._sync.session_suites.restarts import RestartSuite
 from reseal.testing._sync.session_suites.rotation import RotationSuite
 from reseal.testing._sync.session_suites.tickets import TicketSuite
@@ -34,6 +35,7 @@ class SessionsSuite(
     LifeSuite,
     DataSuite,
     EndingSuite,
+    ProviderLogoutSuite,
     DeviceListSuite,
     NewDeviceSuite,
     CaseListSuite,

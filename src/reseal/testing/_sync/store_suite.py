@@ -31,6 +31,7 @@ from reseal.testing._sync.store_suites.limits import LimitSuite
 from reseal.testing._sync.store_suites.listing import ListSuite
 from reseal.testing._sync.store_suites.not_before import NotBeforeSuite
 from reseal.testing._sync.store_suites.notes import NoteSuite
+from reseal.testing._sync.store_suites.providers import ProviderSuite
 from reseal.testing._sync.store_suites.purging import PurgeSuite
 from reseal.testing._sync.store_suites.replacing import ReplaceSuite
 from reseal.testing._sync.store_suites.rotating import RotateSuite
@@ -45,6 +46,7 @@ class StoreSuite(
     ReplaceSuite,
     LimitSuite,
     EndSuite,
+    ProviderSuite,
     ListSuite,
     DeviceSuite,
     IsolationSuite,

@@ -1,0 +1,49 @@
+# Generated from src/reseal/_async/stores/server_providers.py by tools/unasync.py; edit that file instead.
+"""Logouts told by an identity provider, on a database server: one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reseal.core.model import EndReason
+from reseal.core.providers import ProviderEnd
+from reseal.stores import provider_rows, rows
+
+if TYPE_CHECKING:
+    from reseal._sync.stores.servers import Server, ServerLink
+    from reseal.core.model import Scope
+    from reseal.core.outbox import Reports
+    from reseal.core.providers import ProviderLogout
+    from reseal.stores.rows import Values
+
+
+class ServerProviders:
+    """A part of the store on a server."""
+
+    if TYPE_CHECKING:
+        _server: Server
+
+        def _timed(self, values: Values) -> Values: ...
+        def _written(self) -> None: ...
+
+    def end_by_provider(self, scope: Scope, logout: ProviderLogout, reports: Reports = ()) -> ProviderEnd:
+        query, finding = provider_rows.finding(scope, logout)
+        claiming = self._timed(rows.scoped(scope) | {"name": logout.claim, "until": logout.until})
+        ending = rows.scoped(scope) | {"reason": EndReason.PROVIDER_LOGOUT.value, "note": None}
+        ending = self._timed(rows.reported(ending, reports))
+
+        def end(link: ServerLink) -> ProviderEnd:
+            with link.transaction():
+                link.settle()
+                found = link.fetch(query, finding)
+                if provider_rows.are_of_another(logout, found):
+                    return ProviderEnd(is_of_another=True)
+                if not link.fetch("claim", claiming):
+                    return ProviderEnd(is_replayed=True)
+                handles = [handle for handle, _ in found]
+                ended = link.fetch(rows.query("end", ending), ending | {"handles": handles}) if found else []
+            return ProviderEnd(tuple(row[0] for row in ended))
+
+        done = self._server.run(end)
+        self._written()
+        return done

@@ -1,0 +1,134 @@
+# Generated from src/reseal/testing/_async/store_suites/providers.py by tools/unasync.py; edit that file instead.
+"""Logouts that an identity provider tells."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from reseal._sync.ports import Store
+from reseal.core.events import EventName
+from reseal.core.model import EndReason, Scope
+from reseal.core.outbox import Report
+from reseal.core.providers import ProviderEnd, ProviderLogout, ProviderSession, logout
+from reseal.core.selection import UserPlace
+from reseal.devices import about
+from reseal.testing._sync.store_suites.base import PUBLIC, StoreTests
+from reseal.testing._sync.waiting import together
+from reseal.testing.clock import ManualClock
+from reseal.testing.material import HOUR, new_session
+
+ISSUER = "https://login.example"
+REPLAYED = ProviderEnd(is_replayed=True)
+
+
+def begin(
+    store: Store, handle: str, sub: str = "alice", sid: str | None = "s1", iss: str = ISSUER, scope: Scope = PUBLIC
+) -> None:
+    device = new_session().device
+    kept = about.beginning(device, ProviderSession(iss, sub, sid))
+    assert store.insert(scope, new_session(handle, f"user of {handle}", about=kept)) is not None
+
+
+def is_live(store: Store, handle: str, scope: Scope = PUBLIC) -> bool:
+    return bool(store.list_user(scope, f"user of {handle}", UserPlace(), 10))
+
+
+class ProviderSuite(StoreTests):
+    def told(
+        self, clock: ManualClock, sub: str | None = None, sid: str | None = None, jti: str = "1", iss: str = ISSUER
+    ) -> ProviderLogout:
+        return logout(iss, sub, sid, jti, clock.wall())
+
+    def test_all_sessions_of_a_provider_session_end_and_no_others(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        for handle in ("a", "b"):
+            begin(store, handle)
+        begin(store, "other-sid", sid="s2")
+        begin(store, "no-sid", sid=None)
+        begin(store, "other-issuer", iss="https://other.example")
+        store.insert(PUBLIC, new_session("plain", "user of plain"))
+        for sub in (None, "alice"):
+            done = store.end_by_provider(PUBLIC, self.told(clock, sub, "s1", jti=str(sub)))
+            assert sorted(done.ended) == (["a", "b"] if sub is None else [])
+        for handle in ("other-sid", "no-sid", "other-issuer", "plain"):
+            assert is_live(store, handle)
+        record = (store.get(PUBLIC, "a")).record
+        assert record is not None
+        assert (record.end_reason, record.ended_at) == (EndReason.PROVIDER_LOGOUT, clock.wall())
+        assert record.successor_sealed is None
+
+    def test_all_sessions_of_a_user_end(self, store: Store, clock: ManualClock) -> None:
+        begin(store, "a")
+        begin(store, "b", sid="s2")
+        begin(store, "c", sid=None)
+        begin(store, "bob", sub="bob")
+        assert sorted((store.end_by_provider(PUBLIC, self.told(clock, "alice"))).ended) == ["a", "b", "c"]
+        assert is_live(store, "bob")
+
+    def test_a_session_of_another_user_is_not_ended_and_nothing_is_claimed(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        begin(store, "a")
+        assert store.end_by_provider(PUBLIC, self.told(clock, "bob", "s1")) == ProviderEnd(is_of_another=True)
+        assert is_live(store, "a")
+        assert (store.end_by_provider(PUBLIC, self.told(clock, "alice", "s1"))).ended == ("a",)
+
+    def test_the_same_logout_ends_later_sessions_no_more(self, store: Store, clock: ManualClock) -> None:
+        first = self.told(clock, "alice")
+        assert store.end_by_provider(PUBLIC, first) == ProviderEnd()
+        begin(store, "a")
+        assert store.end_by_provider(PUBLIC, first) == REPLAYED
+        assert is_live(store, "a")
+        assert (store.end_by_provider(PUBLIC, self.told(clock, "alice", jti="2"))).ended == ("a",)
+
+    def test_of_many_callers_one_carries_a_logout_out(self, store: Store, clock: ManualClock) -> None:
+        begin(store, "a")
+        calls = [partial(store.end_by_provider, PUBLIC, self.told(clock, sid="s1")) for _ in range(10)]
+        done = [each for each in together(calls) if isinstance(each, ProviderEnd)]
+        assert sorted(done) == sorted([ProviderEnd(("a",)), *[REPLAYED] * 9])
+
+    def test_what_was_ended_already_is_not_named_again(self, store: Store, clock: ManualClock) -> None:
+        begin(store, "a")
+        store.end(PUBLIC, ["a"], EndReason.SIGNED_OUT)
+        assert store.end_by_provider(PUBLIC, self.told(clock, sid="s1")) == ProviderEnd()
+        record = (store.get(PUBLIC, "a")).record
+        assert record is not None
+        assert record.end_reason is EndReason.SIGNED_OUT
+
+    def test_tenants_do_not_end_sessions_of_each_other(self, store: Store, clock: ManualClock) -> None:
+        other = Scope("public", "other")
+        begin(store, "a", scope=other)
+        assert store.end_by_provider(PUBLIC, self.told(clock, sid="s1")) == ProviderEnd()
+        assert is_live(store, "a", scope=other)
+        assert (store.end_by_provider(other, self.told(clock, sid="s1"))).ended == ("a",)
+
+    def test_a_renamed_and_rotated_session_is_still_found(self, store: Store, clock: ManualClock) -> None:
+        begin(store, "a")
+        record = (store.get(PUBLIC, "a")).record
+        assert record is not None
+        assert store.replace(PUBLIC, about.named(record, "my laptop"))
+        assert (store.end_by_provider(PUBLIC, self.told(clock, sid="s1"))).ended == ("a",)
+
+    @pytest.mark.parametrize("sub", ["alice", None])
+    def test_a_claim_is_forgotten_after_its_time(
+        self, store: Store, clock: ManualClock, sub: str | None
+    ) -> None:
+        first = self.told(clock, sub, "s1")
+        assert store.end_by_provider(PUBLIC, first) == ProviderEnd()
+        clock.advance(HOUR)
+        assert store.end_by_provider(PUBLIC, first) == REPLAYED
+        store.purge(100)
+        assert store.end_by_provider(PUBLIC, self.told(clock, sub, "s1")) == ProviderEnd()
+
+    def test_each_ended_session_is_reported(self, store: Store, clock: ManualClock) -> None:
+        begin(store, "a")
+        store.read_events("test", 10)
+        reports = (Report(name=EventName.SESSION_REVOKED, reason=EndReason.PROVIDER_LOGOUT.value),)
+        store.end_by_provider(PUBLIC, self.told(clock, sid="s1"), reports)
+        store.end_by_provider(PUBLIC, self.told(clock, sid="s1"), reports)
+        [event] = (store.read_events("test", 10)).events
+        assert (event.name, event.session_handle, event.user_id) == (EventName.SESSION_REVOKED, "a", "user of a")
+        assert event.reason == "provider_logout"
