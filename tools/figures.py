@@ -41,14 +41,25 @@ FRAMEWORKS = ("aiohttp", "django", "fastapi", "flask", "litestar", "quart", "san
 SHARED = ("asgi", "guards", "interfaces", "sockets", "threads", "wsgi")
 ADAPTERS = {f"{name}{end}" for name in FRAMEWORKS + SHARED for end in ("", ".py")}
 """The frameworks that have a form of their own for requests, and what their adapters share."""
-WAYS_OUT = {
+TELEMETRY = {
     "metrics",
     "telemetry.py",
     "otel.py",
+    "_async/forwarding_counts.py",
+    "_async/gauges.py",
+    "_async/metrics.py",
+    "_async/ports/counts.py",
+    "_async/stores/memory_counts.py",
+    "_async/stores/server_counts.py",
+    "_async/stores/sqlite_counts.py",
+    "_async/traces.py",
+    "core/deliveries.py",
+    "server/gauges.py",
+}
+"""Metrics, traces and logs."""
+WAYS_OUT = {
     "webhooks",
     "_async/delivery.py",
-    "_async/metrics.py",
-    "_async/traces.py",
     "_async/ports/events.py",
     "_async/ports/notes.py",
     "_async/stores/server_events.py",
@@ -62,7 +73,7 @@ WAYS_OUT = {
     "stores/event_queue.py",
     "stores/sqlite/event_tables.py",
 }
-"""What reports to other systems: packages, and modules of others by their path."""
+"""What sends events to other systems: packages, and modules of others by their path."""
 DEVICES = {
     "devices",
     "_async/device_endpoints.py",
@@ -198,14 +209,16 @@ class Module:
     @property
     def is_service(self) -> bool:
         return self.package in SERVICE and not self.is_in(
-            CONNECTIONS | WAYS_OUT | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS
+            CONNECTIONS | TELEMETRY | WAYS_OUT | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS
         )
 
     @property
     def is_embedded(self) -> bool:
         if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS | PROVIDERS):
             return False
-        return not (self.package in SERVICE or self.is_adapter or self.is_in(WAYS_OUT | DEVICES | THEFTS | AUDIT))
+        return not (
+            self.package in SERVICE or self.is_adapter or self.is_in(TELEMETRY | WAYS_OUT | DEVICES | THEFTS | AUDIT)
+        )
 
     def is_in(self, group: set[str]) -> bool:
         """Whether it is of a group of packages, and of modules of others by their path."""
@@ -275,6 +288,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5800),
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4800),
+        Figure("lines of the telemetry", size(modules, lambda module: module.is_in(TELEMETRY)), 800, 800),
         Figure("lines of the ways out", size(modules, lambda module: module.is_in(WAYS_OUT)), 1500, 1500),
         Figure("lines of the list of devices", size(modules, lambda module: module.is_in(DEVICES)), 1200, 1200),
         Figure("lines about thefts", size(modules, lambda module: module.is_in(THEFTS)), 1000, 1000),

@@ -17,7 +17,16 @@ PAGE = (ROOT / "docs/how-to/metrics.md").read_text()
 SAMPLES = {full for name, family in FAMILIES.families.items() for full in family.names(name)}
 FUNCTIONS = {"histogram_quantile", "increase", "rate", "sum", "max"}
 LABELS = {"outcome", "subtype", "reason", "evidence", "operation", "kind", "channel", "le", "status", "job"}
-VALUES = {"theft", "replayed", "lost_response", "successor_unreadable", "newer_than_store", "forked", *EVIDENCE}
+VALUES = {
+    "theft",
+    "replayed",
+    "given_up",
+    "lost_response",
+    "successor_unreadable",
+    "newer_than_store",
+    "forked",
+    *EVIDENCE,
+}
 WORDS = {"by", "ignoring", "group_left"}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reseal._async.ports import AsyncStore
+from reseal.core.deliveries import Attempted, ignore
 from reseal.core.events import EventName
 from reseal.core.model import Scope
 from reseal.core.outbox import Occurrence, Report
@@ -72,5 +73,12 @@ class Receiver(Sender):
         """There is no connection."""
 
 
-def worker(store: AsyncStore, receiver: Sender, name: str = "first", to: WebhookEndpoint | None = None) -> Deliverer:
-    return Deliverer(store, to or endpoint(), receiver, access_lifetime, worker=name, chance=lambda: 0.5)
+def worker(
+    store: AsyncStore,
+    receiver: Sender,
+    name: str = "first",
+    to: WebhookEndpoint | None = None,
+    attempted: Attempted = ignore,
+) -> Deliverer:
+    how: dict[str, Any] = {"worker": name, "chance": lambda: 0.5, "attempted": attempted}
+    return Deliverer(store, to or endpoint(), receiver, access_lifetime, **how)

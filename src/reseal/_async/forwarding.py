@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ParamSpec, TypeVar, Unpack
 
 from reseal._async.forwarding_cases import AsyncForwardingCaseCalls, AsyncForwardingCases
+from reseal._async.forwarding_counts import AsyncForwardingCounts
 from reseal._async.forwarding_limits import AsyncForwardingLimits
 from reseal._async.policy_preview import AsyncForwardingPreviews
 from reseal._async.ports import AsyncAuditStore, AsyncSessions, AsyncStore
@@ -20,7 +21,7 @@ from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
-from reseal.core.purging import Backlog, Purged
+from reseal.core.purging import Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.session_policy import BeginOptions
 from reseal.core.store_time import Repaired, Times
@@ -32,7 +33,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingLimits, AsyncForwardingLogouts):
+class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingCounts, AsyncForwardingLimits, AsyncForwardingLogouts):
     """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
 
     def __init__(self, inner: AsyncStore) -> None:
@@ -117,9 +118,6 @@ class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingLimits, AsyncFor
 
     async def purge(self, limit: int) -> Purged:
         return await self._call("purge", None, self.inner.purge, limit)
-
-    async def backlog(self) -> Backlog:
-        return await self._call("backlog", None, self.inner.backlog)
 
     async def times(self) -> Times:
         return await self._call("times", None, self.inner.times)

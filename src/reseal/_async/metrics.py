@@ -5,23 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from inspect import getmembers, isfunction
 from typing import Any, Final, TypeVar
 
 from reseal._async.engine import AsyncEngine
+from reseal._async.gauges import AsyncGauges
 from reseal._async.ports import AsyncSessions, AsyncStore
 from reseal._async.reseal import AsyncReseal
 from reseal.clock import Clock, SystemClock
+from reseal.core.deliveries import Attempt
 from reseal.core.errors import ResealError, StoreUnavailable
 from reseal.core.events import Event
-from reseal.metrics.exposition import Families, Samples, labels
-from reseal.metrics.health import FAMILIES, SessionHealth
+from reseal.metrics.exposition import Families, Samples
+from reseal.metrics.health import FAMILIES, SessionHealth, age_of_keys
 
 T = TypeVar("T")
 
-SAMPLED_EVERY: Final = 60_000
-"""Milliseconds between two questions to the store for gauges."""
 _FAMILIES: Final = Families(FAMILIES)
 _CALLS: Final = tuple(
     name for name, _ in getmembers(AsyncStore, isfunction) if not name.startswith("_") and name not in {"open", "close"}
@@ -39,16 +38,15 @@ class AsyncMetrics:
         self.health: SessionHealth = SessionHealth()
         self._lock = threading.Lock()
         self._clock = clock or SystemClock()
-        self._consumers = tuple(consumers)
-        self._lags: dict[str, float] = {}
-        self._sampled_at: int | None = None
         reseal.observe(self._count)
         backend = innermost(reseal.backend)
         replace_calls(backend, ("refresh",), lambda _, call: self._timed_refresh(call))
         self._engine = backend if isinstance(backend, AsyncEngine) else None
-        self._store: AsyncStore | None = None if self._engine is None else self._engine.observe(self._count)
-        if self._store is not None:
-            replace_calls(self._store, _CALLS, self._timed)
+        self._gauges: AsyncGauges | None = None
+        if self._engine is not None:
+            store = self._engine.observe(self._count)
+            replace_calls(store, _CALLS, self._timed)
+            self._gauges = AsyncGauges(store, consumers, self._clock)
 
     async def text(self) -> str:
         """Return the metrics in Prometheus's text format (``reseal.metrics.exposition.CONTENT_TYPE``)."""
@@ -56,12 +54,11 @@ class AsyncMetrics:
 
     async def samples(self) -> Samples:
         """Return the values by name and labels; gauges of the store are at most a minute old."""
-        await self._sample()
-        found = self.counted()
+        gauges = await self._gauges.samples() if self._gauges else {}
+        found = self.counted() | gauges
         if self._engine is not None:
-            age = self._clock.wall() - self._engine.signing_since()
-            found["reseal_signing_key_age_seconds"] = {"": max(0, age) / 1000}
-        found["reseal_delivery_lag_seconds"] = {labels({"channel": name}): lag for name, lag in self._lags.items()}
+            await self._engine.keep_fresh()
+            found |= age_of_keys([self._engine.signing_since()], self._clock.wall())
         return found
 
     def counted(self) -> Samples:
@@ -69,20 +66,14 @@ class AsyncMetrics:
         with self._lock:
             return self.health.samples()
 
+    def count_attempt(self, attempt: Attempt) -> None:
+        """Count an attempt to deliver an event of the outbox."""
+        with self._lock:
+            self.health.count_attempt(attempt)
+
     def _count(self, event: Event) -> None:
         with self._lock:
             self.health.count_event(event)
-
-    async def _sample(self) -> None:
-        now = self._clock.monotonic()
-        if self._store is None or (self._sampled_at is not None and now - self._sampled_at < SAMPLED_EVERY):
-            return
-        self._sampled_at = now
-        with suppress(StoreUnavailable):  # the calls that failed are counted
-            self.health.note_backlog(await self._store.backlog())
-            for name in self._consumers:
-                events = (await self._store.read_events(name, 1)).events
-                self._lags[name] = max(0, self._clock.wall() - events[0].at) / 1000 if events else 0
 
     def _timed_refresh(self, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         async def refresh(*args: Any, **named: Any) -> T:

@@ -173,9 +173,9 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         self._emitters = not_before.emitters(self._clock, self._emitter.listener, self.settings.event_outbox)
         return self._store
 
-    def signing_since(self) -> int:
-        """Return since when (ms) the present key has been signing access tokens."""
-        return self._keeper.ring.signing(self._clock.wall()).signs_from
+    def signing_since(self) -> int | None:
+        """Return since when (ms) the present key has been signing access tokens; ``None`` after a while without use."""
+        return self._keeper.signing_since()
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
         """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ParamSpec, TypeVar, Unpack
 
 from reseal._sync.forwarding_cases import ForwardingCaseCalls, ForwardingCases
+from reseal._sync.forwarding_counts import ForwardingCounts
 from reseal._sync.forwarding_limits import ForwardingLimits
 from reseal._sync.policy_preview import ForwardingPreviews
 from reseal._sync.ports import AuditStore, Sessions, Store
@@ -21,7 +22,7 @@ from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
-from reseal.core.purging import Backlog, Purged
+from reseal.core.purging import Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.session_policy import BeginOptions
 from reseal.core.store_time import Repaired, Times
@@ -33,7 +34,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class ForwardingStore(ForwardingCases, ForwardingLimits, ForwardingLogouts):
+class ForwardingStore(ForwardingCases, ForwardingCounts, ForwardingLimits, ForwardingLogouts):
     """A store on top of ``inner``. Override :meth:`_call` to change all calls, or the methods concerned."""
 
     def __init__(self, inner: Store) -> None:
@@ -118,9 +119,6 @@ class ForwardingStore(ForwardingCases, ForwardingLimits, ForwardingLogouts):
 
     def purge(self, limit: int) -> Purged:
         return self._call("purge", None, self.inner.purge, limit)
-
-    def backlog(self) -> Backlog:
-        return self._call("backlog", None, self.inner.backlog)
 
     def times(self) -> Times:
         return self._call("times", None, self.inner.times)

@@ -81,6 +81,10 @@ class KeyRingKeeper:
         self._reload_at = self._clock.monotonic() + self._policy.reload_ms
         return self.ring
 
+    def signing_since(self) -> int | None:
+        """Return since when (ms) the present key has been signing; ``None`` for a ring that nobody has used lately."""
+        return None if self.is_due() else self.ring.signing(self._clock.wall()).signs_from
+
     def is_due(self) -> bool:
         """Return whether a reload is due. Not a coroutine: every request calls it, and an ``await`` would cost more."""
         return self._clock.monotonic() >= self._reload_at

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Final
 
+from reseal.core.deliveries import Attempt
 from reseal.core.errors import Refusal, StoreUnavailable
 from reseal.core.events import Event, EventName
 from reseal.core.model import EndReason
@@ -30,10 +32,10 @@ FAMILIES: Final = {
         "gauge", f"Sessions due to be looked at and removed; {MOST_COUNTED} stands for more.", join=max
     ),
     "reseal_purge_overdue_seconds": Family("gauge", "For how long the first of them has been due.", join=max),
-    "reseal_signing_key_age_seconds": Family("gauge", "Age of the key that signs access tokens.", join=max),
-    "reseal_delivery_lag_seconds": Family(
-        "gauge", "Age of the oldest event that a consumer has not acknowledged.", join=max
-    ),
+    "reseal_session_count": Family("gauge", "Live sessions of all apps, counted at most once a minute.", join=max),
+    "reseal_signing_key_age_seconds": Family("gauge", "Age of the oldest key that signs access tokens.", join=max),
+    "reseal_delivery_lag_seconds": Family("gauge", "Age of the oldest event that is not delivered.", join=max),
+    "reseal_delivery_attempts_total": Family("counter", "Attempts to deliver an event, by channel and outcome."),
 }
 OK: Final = "ok"
 OUTCOME: Final[ContextVar[str]] = ContextVar("reseal_outcome", default=OK)
@@ -66,6 +68,7 @@ class SessionHealth:
         self._refreshes = Histogram("outcome")
         self._store = Histogram("operation")
         self._errors: Counter[tuple[str, str]] = Counter()
+        self._attempts: Counter[tuple[str, str]] = Counter()
         self._backlog: Backlog | None = None
 
     def count_event(self, event: Event) -> None:
@@ -106,6 +109,10 @@ class SessionHealth:
         """Count a call that the store did not answer."""
         self._errors[operation, kind_of(error)] += 1
 
+    def count_attempt(self, attempt: Attempt) -> None:
+        """Count an attempt to deliver an event."""
+        self._attempts[attempt.channel, attempt.outcome] += 1
+
     def note_backlog(self, backlog: Backlog) -> None:
         """Take note of how far purging is behind."""
         self._backlog = backlog
@@ -127,6 +134,9 @@ class SessionHealth:
             **self._refreshes.samples("reseal_refresh_duration_seconds"),
             **self._store.samples("reseal_store_seconds"),
             "reseal_store_errors_total": {labels({"operation": o, "kind": k}): n for (o, k), n in self._errors.items()},
+            "reseal_delivery_attempts_total": {
+                labels({"channel": channel, "outcome": outcome}): n for (channel, outcome), n in self._attempts.items()
+            },
             **self._purging(),
         }
 
@@ -141,6 +151,12 @@ class SessionHealth:
             "reseal_purge_backlog_sessions": {"": self._backlog.sessions},
             "reseal_purge_overdue_seconds": {"": self._backlog.overdue_ms / 1000},
         }
+
+
+def age_of_keys(signing_since: Iterable[int | None], now: int) -> Samples:
+    """Return the age of the oldest of several keys, of which some are not in use."""
+    begun = [each for each in signing_since if each is not None]
+    return {"reseal_signing_key_age_seconds": {"": max(0, now - min(begun)) / 1000} if begun else {}}
 
 
 def kind_of(error: StoreUnavailable) -> str:

@@ -19,6 +19,7 @@ COUNTERS: Final = {
     "reseal.refresh.refused": ("reseal_refresh_refused_total", "{refresh}"),
     "reseal.logouts.spurious_estimate": ("reseal_logouts_spurious_estimate_total", "{logout}"),
     "reseal.store.errors": ("reseal_store_errors_total", "{error}"),
+    "reseal.delivery.attempts": ("reseal_delivery_attempts_total", "{attempt}"),
 }
 """The name in Prometheus and the unit of each."""
 _LABEL: Final = re.compile(r'(\w+)="([^"]+)"')

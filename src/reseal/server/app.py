@@ -30,6 +30,7 @@ from reseal.server import request_log, rpc
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
+from reseal.server.gauges import ServiceGauges
 from reseal.server.health import Health
 from reseal.server.http.exchange import KNOWN
 from reseal.server.http.messages import Reply, Request, body_of, read_request, send_reply, text_reply
@@ -84,6 +85,8 @@ class Service:
         self._rpc_engines = rpc.RpcEngines(
             self.directory, self.clock, *secrets, random, self._note, settings.event_outbox
         )
+        signing = self.directory.signing_since, self._rpc_engines.signing_since
+        self._gauges = ServiceGauges(settings, store, self.clock, *signing)
         keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
         self._proxies = Proxies(settings.trusted_proxies)
@@ -103,7 +106,8 @@ class Service:
 
     async def numbers(self) -> str:
         """Write the numbers of all workers down for Prometheus."""
-        return FAMILIES.text_of(await self.board.total(self.metrics) if self.board else self.metrics.samples())
+        totals = await self.board.total(self.metrics) if self.board else self.metrics.samples()
+        return FAMILIES.text_of(await self._gauges.samples() | {name: of for name, of in totals.items() if of})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":

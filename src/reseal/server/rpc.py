@@ -73,6 +73,10 @@ class RpcEngines:
         self._engines: dict[Key, AsyncEngine] = {}
         self._lock = asyncio.Lock()
 
+    def signing_since(self) -> list[int | None]:
+        """Return since when (ms) the key of each engine has been signing."""
+        return [engine.signing_since() for engine in self._engines.values()]
+
     async def answer(self, name: str, body: bytes, permit: Permit) -> Reply:
         """Carry out a call. Raises ``Problem`` for what is none or not permitted, and ``StoreUnavailable``."""
         decoder, handler, right = CALLS[name]

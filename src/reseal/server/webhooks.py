@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reseal._async.ports import AsyncStore
 from reseal.cdi.paths import DEFAULT
+from reseal.core.deliveries import Attempted, ignore
 from reseal.server.config import ServiceSettings
 from reseal.server.tenants.directory import Directory
 from reseal.webhooks import require_client
@@ -23,11 +24,15 @@ def require(settings: ServiceSettings) -> None:
 
 def tasks(service: Service) -> list[asyncio.Task[None]]:
     """Begin to deliver, if there are endpoints."""
-    settings = service.settings
-    return [asyncio.create_task(deliver(settings, service.store, service.directory))] if settings.webhooks else []
+    if not service.settings.webhooks:
+        return []
+    own = service.settings, service.store, service.directory, service.metrics.count_attempt
+    return [asyncio.create_task(deliver(*own))]
 
 
-async def deliver(settings: ServiceSettings, store: AsyncStore, directory: Directory) -> None:
+async def deliver(
+    settings: ServiceSettings, store: AsyncStore, directory: Directory, attempted: Attempted = ignore
+) -> None:
     """Deliver to the endpoints of a configuration, until it is cancelled."""
     from reseal.webhooks.running import deliver_for_ever  # noqa: PLC0415 - needs an optional package
 
@@ -35,4 +40,4 @@ async def deliver(settings: ServiceSettings, store: AsyncStore, directory: Direc
         app = await directory.find(app_id, DEFAULT)
         return settings.access_token_validity * 1000 if app is None else app.driver.app.access_token_ms
 
-    await deliver_for_ever(store, settings.webhooks, access_lifetime)
+    await deliver_for_ever(store, settings.webhooks, access_lifetime, attempted=attempted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseal._async.engine import AsyncEngine
-from reseal._async.metrics import innermost
+from reseal._async.metrics import AsyncMetrics, innermost
+from reseal.core.deliveries import ignore
 from reseal.core.errors import ConfigurationError
 from reseal.core.webhooks import WebhookEndpoint
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["WebhookEndpoint", "deliver_webhooks", "require_client"]
 
 
-async def deliver_webhooks(reseal: AsyncReseal) -> None:
+async def deliver_webhooks(reseal: AsyncReseal, *, metrics: AsyncMetrics | None = None) -> None:
     """Deliver to the endpoints of an application's settings, until it is cancelled. The sessions have to be open.
 
-    Any number of processes may do so: one at a time delivers to an endpoint. Raises ``ConfigurationError`` if the
-    sessions are those of a service, which delivers itself, or if httpx is missing.
+    Any number of processes may do so: one at a time delivers to an endpoint. ``metrics`` count attempts. Raises
+    ``ConfigurationError`` if the sessions are those of a service, which delivers itself, or if httpx is missing.
     """
     require_client()
     from reseal.webhooks.running import deliver_for_ever  # noqa: PLC0415 - needs an optional package
@@ -31,7 +32,8 @@ async def deliver_webhooks(reseal: AsyncReseal) -> None:
     async def access_lifetime(_: str) -> int:
         return reseal.settings.access_token_ms
 
-    await deliver_for_ever(engine.store, reseal.settings.webhooks, access_lifetime)
+    attempted = metrics.count_attempt if metrics else ignore
+    await deliver_for_ever(engine.store, reseal.settings.webhooks, access_lifetime, attempted=attempted)
 
 
 def require_client() -> None:

@@ -7,12 +7,14 @@ became of it. It can be abandoned between any two steps: the next turn, of any w
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.notes import AsyncNoteStore
 from reseal.core import webhook_signatures
+from reseal.core.deliveries import Attempt, Attempted, ignore
 from reseal.core.outbox import EventPage
 from reseal.core.webhooks import TYPES, WebhookEndpoint
 from reseal.log import LOGGER
@@ -60,6 +62,7 @@ class Deliverer:
         *,
         worker: str,
         chance: Chance,
+        attempted: Attempted = ignore,
     ) -> None:
         self._store = store
         self._endpoint = endpoint
@@ -67,6 +70,7 @@ class Deliverer:
         self._access_lifetime = access_lifetime
         self._worker = worker
         self._chance = chance
+        self._attempted = attempted
         self._name = name_of(endpoint)
         self._lease = round(2000 * endpoint.timeout) + _MARGIN
         """Milliseconds. Half of it covers one attempt."""
@@ -114,16 +118,23 @@ class Deliverer:
 
     async def _send(self, state: State, version: int, due: Sequence[Message]) -> None:
         wall = (await self._store.times()).wall
-        answers = await asyncio.gather(*(self._attempt(message, wall) for message in due))
+        tried = await asyncio.gather(*(self._attempt(message, wall) for message in due))
         now = (await self._store.times()).now
-        after = state.after(dict(zip((message.id for message in due), answers, strict=True)), now, self._chance)
+        after = state.after({message.id: answer for message, answer, _ in tried}, now, self._chance)
+        failed = {message.id for message in after.failed}
+        for message, answer, times in tried:
+            outcome = "ok" if answer.is_success else "given_up" if message.id in failed else "failed"
+            self._attempted(Attempt(self._name, outcome, *times))
         if await self._store.write_note(self._name, version, written(after)):
             self._report(state, after)
 
-    async def _attempt(self, message: Message, wall: int) -> Answer:
+    async def _attempt(self, message: Message, wall: int) -> tuple[Message, Answer, tuple[int, int]]:
+        """Send a message once; returns its answer, and when it was sent and answered (ns)."""
         body = message.body.encode()
         headers = webhook_signatures.headers(message.id, wall // 1000, body, self._endpoint.secrets)
-        return await self._sender.send(body, headers, wall)
+        began = time.time_ns()
+        answer = await self._sender.send(body, headers, wall)
+        return message, answer, (began, time.time_ns())
 
     def _report(self, before: State, after: State) -> None:
         """Tell the operator what the endpoint cannot be told."""

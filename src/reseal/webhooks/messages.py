@@ -21,6 +21,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     body: str
     """JSON, exactly as it is signed and sent."""
+    at: int = 0
+    """Milliseconds: when the event occurred."""
     session: str = ""
     """Messages about the same session are sent in their order."""
     attempts: int = 0
@@ -48,7 +50,7 @@ def message_of(event: Event, access_ms: int) -> Message:
         "access_exp": access_exp,
     }
     session = "/".join((*event.scope, event.session_handle or ""))
-    return Message(id=str(event.id), body=_body(TYPES[event.name], event.at, data), session=session)
+    return Message(id=str(event.id), body=_body(TYPES[event.name], event.at, data), at=event.at, session=session)
 
 
 def trial_message(message_id: str, at: int) -> Message:

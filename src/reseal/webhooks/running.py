@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from reseal.core.deliveries import Attempted, ignore
 from reseal.core.errors import StoreUnavailable
 from reseal.core.webhooks import WebhookEndpoint
 from reseal.log import LOGGER
@@ -24,13 +25,19 @@ async def deliver_for_ever(
     endpoints: Iterable[WebhookEndpoint],
     access_lifetime: AccessLifetime,
     make_sender: Callable[[WebhookEndpoint], Sender] = HttpSender,
+    attempted: Attempted = ignore,
 ) -> None:
-    """Deliver to these endpoints. Any number of processes may do so: one at a time delivers to an endpoint."""
+    """Deliver to these endpoints. Any number of processes may do so: one at a time delivers to an endpoint.
+
+    ``attempted`` is called after each attempt.
+    """
     worker = os.urandom(8).hex()
     async with asyncio.TaskGroup() as tasks:
         for endpoint in endpoints:
             sender = make_sender(endpoint)
-            deliverer = Deliverer(store, endpoint, sender, access_lifetime, worker=worker, chance=random.random)
+            deliverer = Deliverer(
+                store, endpoint, sender, access_lifetime, worker=worker, chance=random.random, attempted=attempted
+            )
             tasks.create_task(_deliver(deliverer, sender, endpoint.name))
 
 

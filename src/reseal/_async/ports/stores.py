@@ -15,6 +15,7 @@ from typing import Protocol
 
 from reseal._async.ports.audit import AsyncAuditStore
 from reseal._async.ports.cases import AsyncCaseStore
+from reseal._async.ports.counts import AsyncCountStore
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
 from reseal._async.ports.limits import AsyncLimitStore
@@ -24,12 +25,12 @@ from reseal._async.ports.tenants import AsyncTenantStore
 from reseal.core.confirmation import Seen
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
 from reseal.core.outbox import Reports
-from reseal.core.purging import Backlog, Purged
+from reseal.core.purging import Purged
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
 
 
-class AsyncSessionStore(AsyncEventStore, AsyncLimitStore, AsyncProviderStore, Protocol):
+class AsyncSessionStore(AsyncCountStore, AsyncEventStore, AsyncLimitStore, AsyncProviderStore, Protocol):
     """Where sessions live. Times are the store's own, in ms, and never go back.
 
     ``reports`` are events to be written for each session that a call changes: both are done, or neither. What changes
@@ -110,9 +111,6 @@ class AsyncSessionStore(AsyncEventStore, AsyncLimitStore, AsyncProviderStore, Pr
         is ``limit`` has nothing left to do, whatever came meanwhile. Each call is short, whatever the number of rows.
         Up to ``limit`` forgotten claims go as well; they count as looked at.
         """
-
-    async def backlog(self) -> Backlog:
-        """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
 
 class AsyncStore(AsyncSessionStore, AsyncKeyStore, AsyncTenantStore, AsyncNoteStore, AsyncCaseStore, Protocol):

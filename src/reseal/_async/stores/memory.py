@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from reseal._async.stores.memory_audit import AsyncMemoryAudit
 from reseal._async.stores.memory_cases import AsyncMemoryCases
+from reseal._async.stores.memory_counts import AsyncMemoryCounts
 from reseal._async.stores.memory_limits import AsyncMemoryLimits
 from reseal._async.stores.memory_providers import AsyncMemoryProviders
 from reseal.clock import Clock, SteadyClock, SystemClock
@@ -30,7 +31,7 @@ from reseal.core.model import (
 )
 from reseal.core.notes import Note
 from reseal.core.outbox import ID_BYTES, RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
-from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
+from reseal.core.purging import Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
@@ -43,7 +44,7 @@ _FOREIGN: Final = (
 )
 
 
-class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryLimits, AsyncMemoryProviders):
+class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryCounts, AsyncMemoryLimits, AsyncMemoryProviders):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -177,12 +178,6 @@ class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryLimits, AsyncMemoryProviders
                 looked_at += 1
                 removed += self._look(*heapq.heappop(self._due)[1:], now)
             return Purged(max(len(claims), looked_at), removed)
-
-    async def backlog(self) -> Backlog:
-        with self._lock:
-            now = self._steady.now()
-            due = [at for at, _, _ in self._due if at <= now]
-            return Backlog(min(len(due), MOST_COUNTED), now - min(due, default=now))
 
     async def times(self) -> Times:
         with self._lock:

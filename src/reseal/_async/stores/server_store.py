@@ -15,6 +15,7 @@ from reseal._async.stores.batched_writes import AsyncBatchedWrites
 from reseal._async.stores.batching import Batches
 from reseal._async.stores.server_audit import AsyncServerAudit
 from reseal._async.stores.server_cases import AsyncServerCases
+from reseal._async.stores.server_counts import AsyncServerCounts
 from reseal._async.stores.server_events import AsyncServerEvents
 from reseal._async.stores.server_limits import AsyncServerLimits
 from reseal._async.stores.server_providers import AsyncServerProviders
@@ -27,7 +28,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
-from reseal.core.purging import Backlog, Purged
+from reseal.core.purging import Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
@@ -39,7 +40,7 @@ REMOVED_AT_ONCE: Final = 5_000
 """Sessions of a removed tenant that go in one statement, so that none takes too long."""
 
 
-class AsyncServerStore(AsyncServerCases, AsyncServerLimits, AsyncServerProviders):
+class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, AsyncServerProviders):
     """A store in a database of a server. Share one object in a process, not one a request.
 
     The time is the server's, taken in each statement. It does not go back: see :class:`ServerTime`. ``clock`` takes
@@ -186,10 +187,6 @@ class AsyncServerStore(AsyncServerCases, AsyncServerLimits, AsyncServerProviders
         values = {"limit": limit, "kept_ms": purging.KEPT, "again_ms": purging.LOOK_AGAIN}
         [(due, gone)] = await self._server.fetch("purge", self._timed(values))
         return Purged(max(len(claims), due), gone)
-
-    async def backlog(self) -> Backlog:
-        [(count, overdue)] = await self._server.fetch("backlog", self._timed({"most": purging.MOST_COUNTED}))
-        return Backlog(count, overdue)
 
     async def times(self) -> Times:
         [(now, wall)] = await self._server.fetch("times", self._timed({}))

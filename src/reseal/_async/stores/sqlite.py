@@ -13,6 +13,7 @@ from typing import IO
 
 from reseal._async.stores.sqlite_audit import AsyncSQLiteAudit
 from reseal._async.stores.sqlite_cases import AsyncSQLiteCases
+from reseal._async.stores.sqlite_counts import AsyncSQLiteCounts
 from reseal._async.stores.sqlite_limits import AsyncSQLiteLimits
 from reseal._async.stores.sqlite_providers import AsyncSQLiteProviders
 from reseal._async.waiting import close_thread, resolve, run_on
@@ -22,7 +23,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
-from reseal.core.purging import Backlog, Purged
+from reseal.core.purging import Purged
 from reseal.core.rotation import begun
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
@@ -37,7 +38,7 @@ from reseal.stores.sqlite.tables import Ending, Row, Tables
 from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
-class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteLimits, AsyncSQLiteProviders):
+class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteCounts, AsyncSQLiteLimits, AsyncSQLiteProviders):
     """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request.
 
     ``looks_only``: nothing is changed in a file that has to be there already; what would write is ``StoreUnavailable``.
@@ -152,9 +153,6 @@ class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteLimits, AsyncSQLiteProviders
 
     async def purge(self, limit: int) -> Purged:
         return await self._write(lambda db: self._tables.purge(db, limit, self._now_in(db)))
-
-    async def backlog(self) -> Backlog:
-        return await self._read(lambda db: self._tables.backlog(db, self._now_in(db)))
 
     async def times(self) -> Times:
         return await self._read(lambda db: Times(self._now_in(db), self._clock.wall()))

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from reseal._sync.ports.audit import AuditStore
 from reseal._sync.ports.cases import CaseStore
+from reseal._sync.ports.counts import CountStore
 from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
 from reseal._sync.ports.limits import LimitStore
@@ -25,12 +26,12 @@ from reseal._sync.ports.tenants import TenantStore
 from reseal.core.confirmation import Seen
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
 from reseal.core.outbox import Reports
-from reseal.core.purging import Backlog, Purged
+from reseal.core.purging import Purged
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
 
 
-class SessionStore(EventStore, LimitStore, ProviderStore, Protocol):
+class SessionStore(CountStore, EventStore, LimitStore, ProviderStore, Protocol):
     """Where sessions live. Times are the store's own, in ms, and never go back.
 
     ``reports`` are events to be written for each session that a call changes: both are done, or neither. What changes
@@ -111,9 +112,6 @@ class SessionStore(EventStore, LimitStore, ProviderStore, Protocol):
         is ``limit`` has nothing left to do, whatever came meanwhile. Each call is short, whatever the number of rows.
         Up to ``limit`` forgotten claims go as well; they count as looked at.
         """
-
-    def backlog(self) -> Backlog:
-        """Count the sessions that are due to be looked at by :meth:`purge`. Short, whatever the number of rows."""
 
 
 class Store(SessionStore, KeyStore, TenantStore, NoteStore, CaseStore, Protocol):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from reseal._sync.stores.memory_audit import MemoryAudit
 from reseal._sync.stores.memory_cases import MemoryCases
+from reseal._sync.stores.memory_counts import MemoryCounts
 from reseal._sync.stores.memory_limits import MemoryLimits
 from reseal._sync.stores.memory_providers import MemoryProviders
 from reseal.clock import Clock, SteadyClock, SystemClock
@@ -31,7 +32,7 @@ from reseal.core.model import (
 )
 from reseal.core.notes import Note
 from reseal.core.outbox import ID_BYTES, RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
-from reseal.core.purging import MOST_COUNTED, Backlog, Purged, first_look, next_look
+from reseal.core.purging import Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
@@ -44,7 +45,7 @@ _FOREIGN: Final = (
 )
 
 
-class MemoryStore(MemoryCases, MemoryLimits, MemoryProviders):
+class MemoryStore(MemoryCases, MemoryCounts, MemoryLimits, MemoryProviders):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -178,12 +179,6 @@ class MemoryStore(MemoryCases, MemoryLimits, MemoryProviders):
                 looked_at += 1
                 removed += self._look(*heapq.heappop(self._due)[1:], now)
             return Purged(max(len(claims), looked_at), removed)
-
-    def backlog(self) -> Backlog:
-        with self._lock:
-            now = self._steady.now()
-            due = [at for at, _, _ in self._due if at <= now]
-            return Backlog(min(len(due), MOST_COUNTED), now - min(due, default=now))
 
     def times(self) -> Times:
         with self._lock:

@@ -16,6 +16,7 @@ from reseal._sync.stores.batched_writes import BatchedWrites
 from reseal._sync.stores.batching import Batches
 from reseal._sync.stores.server_audit import ServerAudit
 from reseal._sync.stores.server_cases import ServerCases
+from reseal._sync.stores.server_counts import ServerCounts
 from reseal._sync.stores.server_events import ServerEvents
 from reseal._sync.stores.server_limits import ServerLimits
 from reseal._sync.stores.server_providers import ServerProviders
@@ -28,7 +29,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
-from reseal.core.purging import Backlog, Purged
+from reseal.core.purging import Purged
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
@@ -40,7 +41,7 @@ REMOVED_AT_ONCE: Final = 5_000
 """Sessions of a removed tenant that go in one statement, so that none takes too long."""
 
 
-class ServerStore(ServerCases, ServerLimits, ServerProviders):
+class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
     """A store in a database of a server. Share one object in a process, not one a request.
 
     The time is the server's, taken in each statement. It does not go back: see :class:`ServerTime`. ``clock`` takes
@@ -187,10 +188,6 @@ class ServerStore(ServerCases, ServerLimits, ServerProviders):
         values = {"limit": limit, "kept_ms": purging.KEPT, "again_ms": purging.LOOK_AGAIN}
         [(due, gone)] = self._server.fetch("purge", self._timed(values))
         return Purged(max(len(claims), due), gone)
-
-    def backlog(self) -> Backlog:
-        [(count, overdue)] = self._server.fetch("backlog", self._timed({"most": purging.MOST_COUNTED}))
-        return Backlog(count, overdue)
 
     def times(self) -> Times:
         [(now, wall)] = self._server.fetch("times", self._timed({}))

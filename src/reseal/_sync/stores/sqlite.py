@@ -14,6 +14,7 @@ from typing import IO
 
 from reseal._sync.stores.sqlite_audit import SQLiteAudit
 from reseal._sync.stores.sqlite_cases import SQLiteCases
+from reseal._sync.stores.sqlite_counts import SQLiteCounts
 from reseal._sync.stores.sqlite_limits import SQLiteLimits
 from reseal._sync.stores.sqlite_providers import SQLiteProviders
 from reseal._sync.waiting import close_thread, resolve, run_on
@@ -23,7 +24,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
-from reseal.core.purging import Backlog, Purged
+from reseal.core.purging import Purged
 from reseal.core.rotation import begun
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired, Times
@@ -38,7 +39,7 @@ from reseal.stores.sqlite.tables import Ending, Row, Tables
 from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
-class SQLiteStore(SQLiteCases, SQLiteLimits, SQLiteProviders):
+class SQLiteStore(SQLiteCases, SQLiteCounts, SQLiteLimits, SQLiteProviders):
     """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request.
 
     ``looks_only``: nothing is changed in a file that has to be there already; what would write is ``StoreUnavailable``.
@@ -153,9 +154,6 @@ class SQLiteStore(SQLiteCases, SQLiteLimits, SQLiteProviders):
 
     def purge(self, limit: int) -> Purged:
         return self._write(lambda db: self._tables.purge(db, limit, self._now_in(db)))
-
-    def backlog(self) -> Backlog:
-        return self._read(lambda db: self._tables.backlog(db, self._now_in(db)))
 
     def times(self) -> Times:
         return self._read(lambda db: Times(self._now_in(db), self._clock.wall()))

@@ -65,6 +65,10 @@ class CdiSessions:
         self._lines = CdiTokenFamilies(app, store, clock, self._keeper.secrets, random, on_event, event_outbox)
         self.records: CdiRecords = CdiRecords(self._lines)
 
+    def signing_since(self) -> int | None:
+        """Return since when (ms) the present key has been signing; ``None`` after a while without use."""
+        return self._keeper.signing_since()
+
     async def ring(self) -> KeyRing:
         """Return the app's signing keys, up to date."""
         keeper = self._keeper

@@ -126,6 +126,10 @@ class Directory:
             self._read_at = self._clock.monotonic()
         return self._known(app_id, tenant_id)
 
+    def signing_since(self) -> list[int | None]:
+        """Return since when (ms) the key of each app in use has been signing."""
+        return [app.driver.signing_since() for app in self._made.values()]
+
     async def api_keys_of(self, app_id: str) -> tuple[ApiKey, ...]:
         """Return the app's own API keys; none if the app is unknown. Callable for callers without a key."""
         app = None if app_id == DEFAULT_APP else await self.find(app_id, DEFAULT_TENANT)

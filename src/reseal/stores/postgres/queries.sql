@@ -505,6 +505,9 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM reseal_session WHERE due_at <= t.now
     greatest(0, t.now - (SELECT min(due_at) FROM reseal_session))
 FROM {time} AS t
 
+-- name: live_sessions
+SELECT count(*) FROM {time} AS t JOIN reseal_session ON ended_at IS NULL AND expires_at > t.now
+
 -- name: keys
 SELECT kid, algorithm, secret, created_at, signs_from FROM reseal_key WHERE app_id = %(app_id)s
 

@@ -165,6 +165,9 @@ UPDATE session SET due_at = ? WHERE rowid = ?
 -- name: backlog
 SELECT (SELECT count(*) FROM (SELECT 1 FROM session WHERE due_at <= :now LIMIT :most)), (SELECT min(due_at) FROM session)
 
+-- name: live_sessions
+SELECT count(*) FROM session WHERE ended_at IS NULL AND expires_at > :now
+
 -- name: keys
 SELECT kid, algorithm, secret, created_at, signs_from FROM app_key WHERE app_id = ?
 

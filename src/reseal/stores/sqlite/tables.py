@@ -147,6 +147,9 @@ class Tables:
         count, first = db.execute(self._sql["backlog"], {"now": now, "most": MOST_COUNTED}).fetchone()
         return Backlog(count, 0 if first is None else max(0, now - first))
 
+    def live_sessions(self, db: sqlite3.Connection, now: int) -> int:
+        return int(db.execute(self._sql["live_sessions"], {"now": now}).fetchone()[0])
+
     def changed_tenants(self, db: sqlite3.Connection, since: int, limit: int) -> TenantChanges:
         (revision,) = db.execute(self._sql["tenant_revision"]).fetchone()
         if revision == since:

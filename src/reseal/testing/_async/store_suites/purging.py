@@ -86,6 +86,18 @@ class AsyncPurgeSuite(AsyncStoreTests):
         await store.purge(9)
         assert await store.backlog() == Backlog(0, 0)
 
+    async def test_sessions_count_as_live_until_they_end_or_expire(self, store: AsyncStore, clock: ManualClock) -> None:
+        assert await store.live_sessions() == 0
+        for n in range(3):
+            await store.insert(PUBLIC, new_session(f"h-{n}", idle_ms=HOUR))
+        await store.put_tenant(Scope("app", "one"), b"{}")
+        await store.insert(Scope("app", "one"), new_session(idle_ms=2 * HOUR))
+        assert await store.live_sessions() == 4
+        await store.end(PUBLIC, ["h-0"], EndReason.REVOKED)
+        assert await store.live_sessions() == 3
+        clock.advance(HOUR)
+        assert await store.live_sessions() == 1
+
     async def test_purging_an_empty_store_removes_nothing(self, store: AsyncStore) -> None:
         assert [await store.purge(1) for _ in range(3)] == [Purged(0, 0)] * 3
 

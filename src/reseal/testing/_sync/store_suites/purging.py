@@ -87,6 +87,18 @@ class PurgeSuite(StoreTests):
         store.purge(9)
         assert store.backlog() == Backlog(0, 0)
 
+    def test_sessions_count_as_live_until_they_end_or_expire(self, store: Store, clock: ManualClock) -> None:
+        assert store.live_sessions() == 0
+        for n in range(3):
+            store.insert(PUBLIC, new_session(f"h-{n}", idle_ms=HOUR))
+        store.put_tenant(Scope("app", "one"), b"{}")
+        store.insert(Scope("app", "one"), new_session(idle_ms=2 * HOUR))
+        assert store.live_sessions() == 4
+        store.end(PUBLIC, ["h-0"], EndReason.REVOKED)
+        assert store.live_sessions() == 3
+        clock.advance(HOUR)
+        assert store.live_sessions() == 1
+
     def test_purging_an_empty_store_removes_nothing(self, store: Store) -> None:
         assert [store.purge(1) for _ in range(3)] == [Purged(0, 0)] * 3
 

@@ -1,0 +1,28 @@
+"""Figures of the sessions in SQLite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from reseal.core.purging import Backlog
+    from reseal.stores.sqlite.batch_jobs import Job, T
+    from reseal.stores.sqlite.tables import Tables
+
+
+class AsyncSQLiteCounts:
+    """A part of the store in SQLite."""
+
+    if TYPE_CHECKING:
+        _tables: Tables
+
+        def _now_in(self, db: sqlite3.Connection) -> int: ...
+        async def _read(self, job: Job[T]) -> T: ...
+
+    async def backlog(self) -> Backlog:
+        return await self._read(lambda db: self._tables.backlog(db, self._now_in(db)))
+
+    async def live_sessions(self) -> int:
+        return await self._read(lambda db: self._tables.live_sessions(db, self._now_in(db)))
