@@ -54,7 +54,9 @@ TELEMETRY = {
     "_async/stores/sqlite_counts.py",
     "_async/traces.py",
     "core/deliveries.py",
+    "core/traceparent.py",
     "server/gauges.py",
+    "server/tracing.py",
 }
 """Metrics, traces and logs."""
 WAYS_OUT = {

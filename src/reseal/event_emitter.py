@@ -11,6 +11,7 @@ from reseal.core.acting import ACTING
 from reseal.core.events import NOBODY, OUTBOX_EVENTS, Caller, Event, EventListener, EventName, EventOutbox
 from reseal.core.model import Device, EndReason, Scope, SessionRecord
 from reseal.core.outbox import Report, Reports
+from reseal.core.traceparent import TRACEPARENT
 
 
 class EventEmitter:
@@ -43,6 +44,7 @@ class EventEmitter:
                 other_device=other,
                 correlation_id=caller.correlation_id,
                 by=ACTING.get(),
+                traceparent=TRACEPARENT.get(),
             ),
         )
 

@@ -166,7 +166,7 @@ async def test_attempts_count_by_channel_and_outcome(store, clock):
     async with AsyncReseal(engine.settings, sessions=engine, clock=clock, on_event=Recorder()) as reseal:
         metrics, receiver = AsyncMetrics(reseal, clock=clock), Receiver()
         receiver.answer = lambda _: DOWN
-        deliverer = worker(store, receiver, attempted=metrics.count_attempt)
+        deliverer = worker(store, receiver, attempted=metrics.note_attempt)
         await report(store, 1)
         for _ in range(10):
             await deliverer.turn()

@@ -66,7 +66,7 @@ class AsyncMetrics:
         with self._lock:
             return self.health.samples()
 
-    def count_attempt(self, attempt: Attempt) -> None:
+    def note_attempt(self, attempt: Attempt) -> None:
         """Count an attempt to deliver an event of the outbox."""
         with self._lock:
             self.health.count_attempt(attempt)

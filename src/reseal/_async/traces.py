@@ -18,11 +18,14 @@ from reseal._async.engine import AsyncEngine
 from reseal._async.metrics import AsyncMetrics, innermost, replace_calls
 from reseal._async.remote import AsyncRemote
 from reseal._async.reseal import AsyncReseal
+from reseal.core.deliveries import Attempt
 from reseal.core.errors import ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Event, EventName
 from reseal.core.tokens import TokenPair
+from reseal.core.traceparent import TRACEPARENT
 from reseal.metrics import instruments
 from reseal.metrics.exposition import BUCKETS
+from reseal.metrics.links import traceparent_of, write_attempt
 
 T = TypeVar("T")
 Attributes = dict[str, str]
@@ -32,6 +35,8 @@ SPANS: Final = {
     "refresh": "reseal.refresh",
     "revoke": "reseal.revoke",
     "revoke_user": "reseal.revoke",
+    "end_before": "reseal.revoke",
+    "elevate": "reseal.elevate",
 }
 _OF_USER: Final = frozenset({"create", "revoke_user"})
 """Calls whose first argument is a user id."""
@@ -72,6 +77,11 @@ class AsyncOpenTelemetry:
             backend.send_along(propagate.inject)
         replace_calls(backend, SPANS, self._traced)
 
+    def note_attempt(self, attempt: Attempt) -> None:
+        """Count an attempt to deliver an event, and write a span that links to the request which caused the event."""
+        self.metrics.note_attempt(attempt)
+        write_attempt(self._tracer, attempt)
+
     def _note(self, event: Event) -> None:
         outcome = self._outcome.get()
         if outcome is not None and event.name is EventName.SESSION_REPLAYED:
@@ -84,6 +94,7 @@ class AsyncOpenTelemetry:
             with self._tracer.start_as_current_span(
                 SPANS[name], kind=SpanKind.INTERNAL, record_exception=False, set_status_on_exception=False
             ) as span:
+                within = TRACEPARENT.set(traceparent_of())
                 try:
                     answer = await call(*args, **named)
                     self._name_user(span, name, args, answer)
@@ -91,6 +102,7 @@ class AsyncOpenTelemetry:
                     outcome |= outcome_of(error)
                     raise
                 finally:
+                    TRACEPARENT.reset(within)
                     self._outcome.reset(before)
                     self._finish(span, name, outcome, time.perf_counter() - began)
                 return answer

@@ -67,7 +67,7 @@ class Metrics:
         with self._lock:
             return self.health.samples()
 
-    def count_attempt(self, attempt: Attempt) -> None:
+    def note_attempt(self, attempt: Attempt) -> None:
         """Count an attempt to deliver an event of the outbox."""
         with self._lock:
             self.health.count_attempt(attempt)

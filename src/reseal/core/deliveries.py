@@ -15,6 +15,10 @@ class Attempt(NamedTuple):
     """``ok``; ``failed``, to be repeated; or ``given_up``."""
     began_ns: int
     ended_ns: int
+    status: int | None = None
+    """The HTTP status, if there was an answer."""
+    traceparent: str | None = None
+    """Of the request that caused the event (W3C Trace Context)."""
 
 
 Attempted = Callable[[Attempt], None]

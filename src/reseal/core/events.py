@@ -107,6 +107,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """Their reason, in their own words."""
     id: str | None = None
     """Of an event from the outbox: 32 hexadecimal digits, the same at every delivery."""
+    traceparent: str | None = None
+    """Of an event from the outbox: the trace of its request (W3C Trace Context), if that was traced."""
 
 
 EventListener = Callable[[Event], None]

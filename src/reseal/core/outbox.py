@@ -34,6 +34,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     note: str | None = None
     by: str | None = None
     """Who caused it: ``api_key:`` and the key's name, ``operator:`` and the name, or ``user:`` and the id."""
+    traceparent: str | None = None
+    """Of the request (W3C Trace Context)."""
 
     def body(self) -> str:
         """Return what is the same for every session that the change is about, as a JSON object."""
@@ -47,6 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             "correlation_id": self.correlation_id,
             "note": self.note,
             "by": self.by,
+            "traceparent": self.traceparent,
         }
         # Unprintable characters would become escapes that a database's JSON functions refuse.
         kept = {name: printable(value) for name, value in members.items() if value is not None}
@@ -161,4 +164,5 @@ def to_event(row: Row) -> Event:
         correlation_id=members.get("correlation_id"),
         note=members.get("note"),
         by=members.get("by"),
+        traceparent=members.get("traceparent"),
     )

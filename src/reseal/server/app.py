@@ -21,6 +21,7 @@ from reseal.cdi.paths import PROBES
 from reseal.cdi.problem import WRONG_METHOD, Problem, unknown_tenant
 from reseal.cdi.signing import TokenTooLong
 from reseal.clock import Clock, SystemClock
+from reseal.core.deliveries import Attempt
 from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
 from reseal.core.events import Event, EventListener
 from reseal.correlation import harmless
@@ -197,6 +198,10 @@ class Service:
 
     async def _show_metrics(self) -> Reply:
         return Reply(200, (await self.numbers()).encode(), CONTENT_TYPE.encode())
+
+    def note_attempt(self, attempt: Attempt) -> None:
+        """Count an attempt to deliver an event."""
+        self.metrics.count_attempt(attempt)
 
     def _note(self, event: Event) -> None:
         self.metrics.count_event(event)

@@ -8,7 +8,10 @@ from typing import Any, Final
 from opentelemetry import context, propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from reseal.core.deliveries import Attempt
+from reseal.core.traceparent import TRACEPARENT
 from reseal.metrics.health import OUTCOME
+from reseal.metrics.links import traceparent_of, write_attempt
 from reseal.server.app import Service
 from reseal.server.http.messages import Reply, Request
 from reseal.server.metrics import REFRESHES
@@ -22,6 +25,8 @@ SPANS: Final = {
     "rpc_refresh": "reseal.refresh",
     "rpc_revoke": "reseal.revoke",
     "rpc_revoke_user": "reseal.revoke",
+    "rpc_end_before": "reseal.revoke",
+    "rpc_elevate": "reseal.elevate",
 }
 """The span of each operation. Verifying has none: it is too frequent."""
 _INVALID: Final = 400
@@ -36,19 +41,26 @@ class TracedService(Service):
     async def answer(self, request: Request, receive: Any) -> Reply:
         carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
         parent, began = propagate.extract(carrier), time.time_ns()
-        token = context.attach(parent)
+        token, within = context.attach(parent), TRACEPARENT.set(traceparent_of(parent))
         try:
             reply = await super().answer(request, receive)
         finally:
+            TRACEPARENT.reset(within)
             context.detach(token)
         name = SPANS.get(request.trace.operation)
         if name is not None:
             self._write(name, request.trace.operation, reply.status, parent, began)
         return reply
 
+    def note_attempt(self, attempt: Attempt) -> None:
+        super().note_attempt(attempt)
+        write_attempt(self._tracer(), attempt)
+
+    def _tracer(self) -> trace.Tracer:
+        return trace.get_tracer("reseal", tracer_provider=self.tracer_provider)
+
     def _write(self, name: str, operation: str, status: int, parent: context.Context, began: int) -> None:
-        tracer = trace.get_tracer("reseal", tracer_provider=self.tracer_provider)
-        span = tracer.start_span(name, parent, SpanKind.INTERNAL, start_time=began)
+        span = self._tracer().start_span(name, parent, SpanKind.INTERNAL, start_time=began)
         outcome = OUTCOME.get() if operation in REFRESHES else "ok"
         if status >= _FAILED:
             outcome = "error"

@@ -26,7 +26,7 @@ def tasks(service: Service) -> list[asyncio.Task[None]]:
     """Begin to deliver, if there are endpoints."""
     if not service.settings.webhooks:
         return []
-    own = service.settings, service.store, service.directory, service.metrics.count_attempt
+    own = service.settings, service.store, service.directory, service.note_attempt
     return [asyncio.create_task(deliver(*own))]
 
 

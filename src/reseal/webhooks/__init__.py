@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseal._async.engine import AsyncEngine
-from reseal._async.metrics import AsyncMetrics, innermost
-from reseal.core.deliveries import ignore
+from reseal._async.metrics import innermost
+from reseal.core.deliveries import Attempted, ignore
 from reseal.core.errors import ConfigurationError
 from reseal.core.webhooks import WebhookEndpoint
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["WebhookEndpoint", "deliver_webhooks", "require_client"]
 
 
-async def deliver_webhooks(reseal: AsyncReseal, *, metrics: AsyncMetrics | None = None) -> None:
+async def deliver_webhooks(reseal: AsyncReseal, *, attempted: Attempted = ignore) -> None:
     """Deliver to the endpoints of an application's settings, until it is cancelled. The sessions have to be open.
 
-    Any number of processes may do so: one at a time delivers to an endpoint. ``metrics`` count attempts. Raises
+    Any number of processes may do so: one at a time delivers to an endpoint. ``attempted`` is called after
+    each attempt, for instance ``metrics.note_attempt``. Raises
     ``ConfigurationError`` if the sessions are those of a service, which delivers itself, or if httpx is missing.
     """
     require_client()
@@ -32,7 +33,6 @@ async def deliver_webhooks(reseal: AsyncReseal, *, metrics: AsyncMetrics | None 
     async def access_lifetime(_: str) -> int:
         return reseal.settings.access_token_ms
 
-    attempted = metrics.count_attempt if metrics else ignore
     await deliver_for_ever(engine.store, reseal.settings.webhooks, access_lifetime, attempted=attempted)
 
 

@@ -124,7 +124,7 @@ class Deliverer:
         failed = {message.id for message in after.failed}
         for message, answer, times in tried:
             outcome = "ok" if answer.is_success else "given_up" if message.id in failed else "failed"
-            self._attempted(Attempt(self._name, outcome, *times))
+            self._attempted(Attempt(self._name, outcome, *times, answer.status, message.traceparent))
         if await self._store.write_note(self._name, version, written(after)):
             self._report(state, after)
 

@@ -23,6 +23,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """JSON, exactly as it is signed and sent."""
     at: int = 0
     """Milliseconds: when the event occurred."""
+    traceparent: str | None = None
+    """Of the request that caused the event; it is not sent."""
     session: str = ""
     """Messages about the same session are sent in their order."""
     attempts: int = 0
@@ -50,7 +52,8 @@ def message_of(event: Event, access_ms: int) -> Message:
         "access_exp": access_exp,
     }
     session = "/".join((*event.scope, event.session_handle or ""))
-    return Message(id=str(event.id), body=_body(TYPES[event.name], event.at, data), at=event.at, session=session)
+    body = _body(TYPES[event.name], event.at, data)
+    return Message(id=str(event.id), body=body, at=event.at, traceparent=event.traceparent, session=session)
 
 
 def trial_message(message_id: str, at: int) -> Message:

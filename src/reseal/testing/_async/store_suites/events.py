@@ -27,6 +27,7 @@ THEFT: Final = (
         device=Device("192.0.2.3", "Thief/1"),
         other_device=Device("192.0.2.2", "Browser/1"),
         correlation_id="request 7",
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     ),
 )
 ROLLED_BACK: Final = (Report(name=EventName.STORE_ROLLED_BACK, reason="adopted"), *REFRESHED)
@@ -58,6 +59,7 @@ class AsyncEventSuite(AsyncStoreTests):
         assert events[1].device == REFRESHED[0].device
         assert events[4].device == THEFT[0].device
         assert events[4].other_device == THEFT[0].other_device
+        assert [each.traceparent for each in events] == [None] * 4 + [THEFT[0].traceparent]
         assert events[4].correlation_id == "request 7"
         assert len({each.id for each in events}) == 5
 
