@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         is_error_from_auth,
     )
     from reseal.core.events import Event, EventListener, EventName, EventOutbox
+    from reseal.core.holding import SessionHeld
     from reseal.core.model import TheftResponse
     from reseal.core.outbox import Delivered
     from reseal.core.session_policy import SessionPolicy, TooManySessions
@@ -112,6 +113,7 @@ __all__ = [
     "SQLiteStore",
     "Session",
     "SessionHeaders",
+    "SessionHeld",
     "SessionInfo",
     "SessionPolicy",
     "Settings",
@@ -180,6 +182,7 @@ _HOMES: Final = {
     "Delivered": "reseal.core.outbox",
     "SignIn": "reseal._async.session_policies",
     "TooManySessions": "reseal.core.session_policy",
+    "SessionHeld": "reseal.core.holding",
     "SessionPolicy": "reseal.core.session_policy",
     "DeviceKind": "reseal.devices",
     "correlated": "reseal.correlation",

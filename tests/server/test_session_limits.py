@@ -108,6 +108,7 @@ async def test_an_app_has_its_own_limit_and_its_own_response():
         ({"session_absolute_timeout": 60}, "'session_absolute_timeout' must be longer than 'access_token_validity'"),
         ({"lost_response_window": -1}, "'lost_response_window' must be between 0 seconds and 100 years"),
         ({"theft_response": "shout"}, "'theft_response' must be one of report, revoke_session, revoke_user"),
+        ({"theft_response": "hold"}, "'theft_response' must be one of report, revoke_session, revoke_user"),
     ],
 )
 async def test_a_limit_that_cannot_hold_is_refused_by_name_for_the_service_and_for_an_app(config, text):

@@ -19,6 +19,7 @@ from reseal.core.errors import (
     Unauthorised,
     WrongMethod,
 )
+from reseal.core.holding import SessionHeld
 from reseal.web.answers import Answer, answer, clears_session
 from tests.web.material import settings
 
@@ -55,6 +56,7 @@ ANSWERS = [
         {"message": "A session is refreshed or ended only by a POST request."},
         (("Allow", "POST"),),
     ),
+    (SessionHeld("step_up", CANARY, CANARY, CANARY), 403, {"message": "session held", "reason": "step_up"}, ()),
     (InvalidInput("user_id", "is empty"), 400, {"message": "user_id: is empty"}, ()),
     (GeneralError(CANARY), 500, {"message": "internal error"}, ()),
     (ConfigurationError((CANARY,)), 500, {"message": "internal error"}, ()),

@@ -25,10 +25,10 @@ class AsyncCaseCalls:
         """Read a case; ``None`` if there is none. Raises ``InvalidInput``, ``StoreUnavailable``."""
         return await self._case_files.read(ids.handle(case_id, "case_id"))
 
-    async def close_case(self, case_id: str, note: str, by: str) -> Case | None:
+    async def close_case(self, case_id: str, note: str, by: str, *, release: bool = False) -> Case | None:
         """Close a case; ``None`` if there is none. Raises ``InvalidInput``, ``StoreUnavailable``."""
         return await self._case_files.close(
-            ids.handle(case_id, "case_id"), cases.checked("note", note), cases.checked("by", by)
+            ids.handle(case_id, "case_id"), cases.checked("note", note), cases.checked("by", by), release=release
         )
 
     async def erase_cases(self, user_id: str) -> int:

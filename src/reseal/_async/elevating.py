@@ -20,6 +20,7 @@ from reseal.core.refresh_token import RefreshToken
 
 if TYPE_CHECKING:
     from reseal._async.ports import AsyncSessions, AsyncSessionStore
+    from reseal._async.thefts import AsyncThefts
     from reseal.clock import Clock
     from reseal.core.model import Scope
     from reseal.core.session_policy import Policies
@@ -45,6 +46,7 @@ class AsyncRenewing:
         _emitter: EventEmitter
         _secrets: Callable[[], Any]
         _random: Callable[[int], bytes]
+        _thefts: AsyncThefts
 
         async def live(self, handle: str, *, renewed: bool = False) -> tuple[SessionRecord, int]: ...
 
@@ -69,10 +71,12 @@ class AsyncRenewing:
                 device=caller.device,
             )
             following = rotation.advanced(replace(record, jwt_payload=change(record, of)), step, now)
-            following = replace(following, version=record.version)
+            kept = self._thefts.confirmed(record, of)
+            following = replace(following, version=record.version, policy=kept)
             reports = self._emitter.draft(EventName.SESSION_REFRESHED, caller, reason=ELEVATED)
             if await self._store.replace(self._scope, following, reports):
                 self._emitter.emit_for(EventName.SESSION_REFRESHED, following, caller, reason=ELEVATED)
+                await self._thefts.note_confirmed(record, following, now)
                 return Step(following, token, now)
         raise StoreUnavailable
 

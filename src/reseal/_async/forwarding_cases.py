@@ -51,8 +51,8 @@ class AsyncForwardingCaseCalls:
     async def read_case(self, case_id: str) -> Case | None:
         return await self.inner.read_case(case_id)
 
-    async def close_case(self, case_id: str, note: str, by: str) -> Case | None:
-        return await self.inner.close_case(case_id, note, by)
+    async def close_case(self, case_id: str, note: str, by: str, *, release: bool = False) -> Case | None:
+        return await self.inner.close_case(case_id, note, by, release=release)
 
     async def erase_cases(self, user_id: str) -> int:
         return await self.inner.erase_cases(user_id)

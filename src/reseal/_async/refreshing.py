@@ -15,6 +15,7 @@ from reseal.core.errors import (
     WrongMethod,
 )
 from reseal.core.events import EventName
+from reseal.core.holding import SessionHeld
 from reseal.core.tokens import TokenPair
 from reseal.web import csrf, moves
 from reseal.web.context import RequestContext
@@ -92,7 +93,7 @@ async def _exchange(
     for token in others:
         try:
             return await _exchange_one(sessions, context, token, require_anti_csrf=require_anti_csrf)
-        except Unauthorised:
+        except (Unauthorised, SessionHeld):
             continue  # an old cookie of another session beside this one
     return await _exchange_one(sessions, context, last, require_anti_csrf=require_anti_csrf)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reseal.core import cases, ids
 from reseal.core.cases import Case, CaseFilter, CasePlace
@@ -34,12 +34,13 @@ class AsyncRemoteCases:
             return None
         return await self._calls.call("read_case", Case | None, repeatable=True, case_id=case_id)  # type: ignore[arg-type]
 
-    async def close_case(self, case_id: str, note: str, by: str) -> Case | None:
+    async def close_case(self, case_id: str, note: str, by: str, *, release: bool = False) -> Case | None:
         """Close a case; ``None`` if there is none. Raises ``InvalidInput``, ``StoreUnavailable``."""
         case_id, note, by = ids.handle(case_id, "case_id"), cases.checked("note", note), cases.checked("by", by)
         if not _is_sendable(case_id):
             return None
-        return await self._calls.call("close_case", Case | None, repeatable=True, case_id=case_id, note=note, by=by)  # type: ignore[arg-type]
+        of_it: dict[str, Any] = {"case_id": case_id, "note": note, "by": by} | ({"release": True} if release else {})
+        return await self._calls.call("close_case", Case | None, repeatable=True, **of_it)  # type: ignore[arg-type]
 
     async def erase_cases(self, user_id: str) -> int:
         """Remove all cases of a user; returns how many. Raises ``InvalidInput``, ``StoreUnavailable``."""

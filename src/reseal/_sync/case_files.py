@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reseal.core import cases
+from msgspec.structs import replace
+
+from reseal.core import cases, holding
 from reseal.core.cases import FAR, Case, CaseFilter, CasePlace, Sighting
 from reseal.core.errors import StoreUnavailable
+from reseal.core.rotation import why_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,11 +55,30 @@ class CaseFiles:
         stored = self._store.read_case(self._scope, case_id)
         return None if stored is None else cases.read(stored)
 
-    def close(self, case_id: str, note: str, by: str) -> Case | None:
-        """Close a case; ``None`` if there is none. One that is closed already stays as it is."""
+    def close(self, case_id: str, note: str, by: str, *, release: bool = False) -> Case | None:
+        """Close a case; ``None`` if there is none. One that is closed already stays as it is.
+
+        ``release``: its session may be refreshed again, by whoever holds its current token.
+        """
         now = (self._store.times()).now
+        if release and self._release(case_id):
+            self.note_released(case_id, now, by)
         _, case = self._change(case_id, lambda case: case and cases.closed(case, now, by, note))
         return case
+
+    def note_released(self, handle: str, now: int, by: str) -> None:
+        """Note that a session is held no longer, if it has a case."""
+        self._change(handle, lambda case: case and cases.released(case, now, by))
+
+    def _release(self, handle: str) -> bool:
+        for _ in range(ATTEMPTS):
+            record, now = self._store.get(self._scope, handle)
+            hold = holding.read(None if record is None else record.policy)
+            if record is None or hold.response is None or why_ended(record, now) is not None:
+                return False
+            if self._store.replace(self._scope, replace(record, policy=hold._replace(response=None).kept())):
+                return True
+        raise StoreUnavailable
 
     def erase(self, user_id: str) -> int:
         """Remove the cases of a user; returns how many."""

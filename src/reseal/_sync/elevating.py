@@ -21,6 +21,7 @@ from reseal.core.refresh_token import RefreshToken
 
 if TYPE_CHECKING:
     from reseal._sync.ports import Sessions, SessionStore
+    from reseal._sync.thefts import Thefts
     from reseal.clock import Clock
     from reseal.core.model import Scope
     from reseal.core.session_policy import Policies
@@ -46,6 +47,7 @@ class Renewing:
         _emitter: EventEmitter
         _secrets: Callable[[], Any]
         _random: Callable[[int], bytes]
+        _thefts: Thefts
 
         def live(self, handle: str, *, renewed: bool = False) -> tuple[SessionRecord, int]: ...
 
@@ -70,10 +72,12 @@ class Renewing:
                 device=caller.device,
             )
             following = rotation.advanced(replace(record, jwt_payload=change(record, of)), step, now)
-            following = replace(following, version=record.version)
+            kept = self._thefts.confirmed(record, of)
+            following = replace(following, version=record.version, policy=kept)
             reports = self._emitter.draft(EventName.SESSION_REFRESHED, caller, reason=ELEVATED)
             if self._store.replace(self._scope, following, reports):
                 self._emitter.emit_for(EventName.SESSION_REFRESHED, following, caller, reason=ELEVATED)
+                self._thefts.note_confirmed(record, following, now)
                 return Step(following, token, now)
         raise StoreUnavailable
 

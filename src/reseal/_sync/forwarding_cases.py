@@ -52,8 +52,8 @@ class ForwardingCaseCalls:
     def read_case(self, case_id: str) -> Case | None:
         return self.inner.read_case(case_id)
 
-    def close_case(self, case_id: str, note: str, by: str) -> Case | None:
-        return self.inner.close_case(case_id, note, by)
+    def close_case(self, case_id: str, note: str, by: str, *, release: bool = False) -> Case | None:
+        return self.inner.close_case(case_id, note, by, release=release)
 
     def erase_cases(self, user_id: str) -> int:
         return self.inner.erase_cases(user_id)

@@ -11,6 +11,7 @@ from reseal.core import cases
 from reseal.core.cases import Case, CaseFilter, CasePage
 from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import NOBODY, Caller
+from reseal.core.holding import SessionHeld
 from reseal.log import LOGGER
 from reseal.settings import Settings
 from reseal.web import case_page
@@ -59,13 +60,14 @@ class TheftCases:
         return None if case is None else case_page.page(case)
 
     @awaited
-    def close_case(self, case_id: str, *, note: str, by: str) -> Case | None:
+    def close_case(self, case_id: str, *, note: str, by: str, release: bool = False) -> Case | None:
         """Close a case, and return it; ``None`` if there is none. One that is closed already stays as it is.
 
-        ``note``: what was found out, and ``by``: who says so, in up to 256 printable characters each. Raises
-        ``InvalidInput``, ``StoreUnavailable``.
+        ``note``: what was found out, and ``by``: who says so, in up to 256 printable characters each. ``release``: if
+        its session is held, it may be refreshed again, by whoever holds its current token. Raises ``InvalidInput``,
+        ``StoreUnavailable``.
         """
-        return self.backend.close_case(case_id, note, by)
+        return self.backend.close_case(case_id, note, by, release=release)
 
     @awaited
     def erase_cases(self, user_id: str) -> int:
@@ -112,8 +114,9 @@ class _AsyncReporting(ForwardingSessions):
                 attempt_key=attempt_key,
                 caller=caller,
             )
-        except TokenTheftDetected as error:
-            self._report(error.session_handle)
+        except (TokenTheftDetected, SessionHeld) as error:
+            if error.subtype:  # of a session that is held already, the case was reported
+                self._report(error.session_handle)
             raise
 
     def _report(self, case_id: str) -> None:

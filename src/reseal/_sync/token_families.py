@@ -125,8 +125,10 @@ class TokenFamilies(Beginning, Renewing):
         return _live(Found(self.policies.applied(record) if record and renewed else record, now))
 
     def confirm(self, seen: Seen) -> tuple[SessionRecord, int]:
-        """Do :meth:`live`, and confirm the generation if it is the current one."""
-        return _live(self._store.confirm(self._scope, seen))
+        """Do :meth:`live`, and confirm the generation if it is the current one. Raises ``SessionHeld``."""
+        found = _live(self._store.confirm(self._scope, seen))
+        self._thefts.check(found[0])
+        return found
 
     def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Return the reason for each of these sessions that has ended or never existed."""
@@ -147,6 +149,7 @@ class TokenFamilies(Beginning, Renewing):
         """Redeem a ticket; returns it with its live session and the store's time. Raises ``Unauthorised``."""
         redeemed = ticket.parse(self._scope, self._secrets().refresh_key, purpose, text)
         record, now = self.live(redeemed.handle)
+        self._thefts.check(record)
         if redeemed.until > now + ticket.LIFE:  # written while the store's time, repaired since, was wrong
             raise Unauthorised(Refusal.TICKET)
         if not self._store.claim(self._scope, redeemed.claim, redeemed.until):
@@ -199,10 +202,7 @@ class TokenFamilies(Beginning, Renewing):
         record = record and self.policies.applied(record)
         verdict = rotation.decide(record, token, now, limits.rotation, attempt_hash)
         if isinstance(verdict, rotation.Refuse):
-            if verdict.reason is Refusal.NEWER_THAN_STORE:
-                self._thefts.append(EventName.STORE_ROLLED_BACK, token, record, caller, verdict.reason.value)
-            if record is not None:
-                self._thefts.note_refused(verdict.reason, record, now, token, caller)
+            self._thefts.note_refused(verdict.reason, record, now, token, caller)
             raise self.refused(verdict.reason, token.handle, caller, record)
         return None if record is None else self._follow(verdict, record, now, token, caller, attempt_hash)
 
@@ -233,6 +233,7 @@ class TokenFamilies(Beginning, Renewing):
         attempt_hash: bytes | None,
     ) -> Step | None:
         """Carry out a verdict; ``None`` if another writer changed the row, or the token is now the current one."""
+        self._thefts.demand_free(record, now, token, caller)
         match verdict:
             case rotation.Replay():
                 return self._replay(verdict, Found(record, now), token, caller)

@@ -22,6 +22,7 @@ from reseal._sync.reseal import Reseal
 from reseal.core.deliveries import Attempt
 from reseal.core.errors import ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Event, EventName
+from reseal.core.holding import HELD, SessionHeld
 from reseal.core.tokens import TokenPair
 from reseal.core.traceparent import TRACEPARENT
 from reseal.metrics import instruments
@@ -133,6 +134,8 @@ def outcome_of(error: Exception) -> Attributes:
         return {"reseal.outcome": "theft", "reseal.reason": error.subtype}
     if isinstance(error, Unauthorised):
         return {"reseal.outcome": "refused", "reseal.reason": error.reason.value}
+    if isinstance(error, SessionHeld):
+        return {"reseal.outcome": "refused", "reseal.reason": HELD}
     if isinstance(error, ResealError) and not isinstance(error, StoreUnavailable):
         return {"reseal.outcome": "invalid"}
     return {"reseal.outcome": "error", "error.type": type(error).__qualname__}

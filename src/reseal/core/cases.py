@@ -26,6 +26,7 @@ MOST_STEPS: Final = 100
 WORDS_MAX: Final = 256
 """Longest note, and longest name of who wrote it, in characters."""
 _DIGITS: Final = 18
+HOLDS: Final = "refused; the session is held"
 FAR: Final = 1 << 62
 """A time (ms) that never comes."""
 
@@ -40,7 +41,9 @@ class StepKind(StrEnum):
     CONFIRMED = "confirmed"
     """The current token was seen in use."""
     PRESENTED = "presented"
-    """A token was presented that is not the current one, or that of an ended session."""
+    """A token was presented that is not the current one, or that of an ended or held session."""
+    RELEASED = "released"
+    """The session was held, and somebody confirmed it."""
     CLOSED = "closed"
     """Somebody closed the case."""
 
@@ -60,7 +63,7 @@ class CaseStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_agent: str | None = None
     correlation_id: str | None = None
     by: str = ""
-    """Who closed the case."""
+    """Who closed the case, or confirmed the session."""
     note: str = ""
 
     @property
@@ -82,7 +85,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     subtype: str | None = None
     """Of a theft: ``previous`` or ``older``, for the token that was presented."""
     response: str | None = None
-    """The policy that was followed: ``report``, ``revoke_session`` or ``revoke_user``."""
+    """The policy that was followed: ``report``, ``revoke_session``, ``revoke_user``, ``hold`` or ``step_up``."""
     race_window: int = 0
     """In ms: for so long after a refresh the previous token counts as that of another tab."""
     lost_response_window: int | None = None
@@ -193,6 +196,12 @@ def closed(case: Case, now: int, by: str, note: str) -> Case:
     return replace(case, closed_at=now, updated_at=now, timeline=(*case.timeline, step))
 
 
+def released(case: Case, now: int, by: str) -> Case:
+    """Note in a case that its session is held no longer."""
+    step = CaseStep(at=now, kind=StepKind.RELEASED, by=by)
+    return replace(case, updated_at=now, timeline=(*case.timeline, step))
+
+
 def page_of(found: tuple[Case, ...], limit: int) -> CasePage:
     """Return a page, with the name of the next one if this one is full."""
     last = found[-1] if len(found) == limit else None
@@ -234,6 +243,8 @@ def outcome_of(response: TheftResponse) -> str:
         TheftResponse.REPORT: "refused; the session goes on",
         TheftResponse.REVOKE_SESSION: "refused; the session was ended",
         TheftResponse.REVOKE_USER: "refused; all sessions of the user were ended",
+        TheftResponse.HOLD: HOLDS,
+        TheftResponse.STEP_UP: HOLDS,
     }[response]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 GENERAL_ERROR: Final = 1000
 UNAUTHORISED: Final = 2000
@@ -176,14 +176,11 @@ class InvalidClaims(ResealError):
         """What a client that is no page is told to do (RFC 9470), where another authentication would be enough."""
 
 
-class ClaimFailure:
+class ClaimFailure(NamedTuple):
     """One claim check that did not pass: its id, and a reason that may be shown to the page."""
 
-    __slots__ = ("id", "reason")
-
-    def __init__(self, id: str, reason: object) -> None:  # noqa: A002 - the wire's member name
-        self.id: str = id
-        self.reason: object = reason
+    id: str
+    reason: object
 
 
 def is_error_from_auth(error: object) -> bool:

@@ -57,6 +57,8 @@ class TheftResponse(StrEnum):
     REPORT = "report"
     REVOKE_SESSION = "revoke_session"
     REVOKE_USER = "revoke_user"
+    HOLD = "hold"
+    STEP_UP = "step_up"
 
 
 class Rollback(StrEnum):

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypedDict
 import msgspec
 from msgspec.structs import replace
 
-from reseal.core import actor
+from reseal.core import actor, holding
 from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.events import Caller
+from reseal.core.holding import Hold
 from reseal.core.model import Policy, SessionRecord, TheftResponse
 from reseal.core.policies import WEEK, classic, graceful
 from reseal.core.providers import ProviderSession
@@ -155,6 +156,8 @@ class Limits(msgspec.Struct, frozen=True):
     at_limit: str = ""
     is_known: bool = True
     """Whether the settings know its policy. If not, nothing is extended: a changed name must not lengthen sessions."""
+    hold: Hold = Hold()
+    """Whether it is held."""
 
     def bound(self, record: SessionRecord) -> SessionRecord:
         """Return a session with the ends that follow from these limits, which may be past already."""
@@ -213,6 +216,9 @@ class Policies(dict[str | None, Limits]):
         return policy
 
     def _limits(self, kept: str) -> Limits:
+        if kept.startswith(holding.MARK):
+            hold = holding.read(kept)
+            return replace(self[hold.policy], hold=hold)
         policy = _read(kept) if kept.startswith(_VALUE) else self._named.get(kept)
         if policy is None:
             return replace(self.default, persistent=False, is_known=False)

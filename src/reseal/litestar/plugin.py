@@ -30,6 +30,7 @@ from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import ResealError, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.core.events import EventListener
+from reseal.core.holding import SessionHeld
 from reseal.litestar import sockets
 from reseal.litestar.authentication import Authentication, RetrieveUser
 from reseal.litestar.demands import (
@@ -58,7 +59,7 @@ T = TypeVar("T")
 _OUTBOX: Final = "reseal.headers"
 _SESSION: Final = "reseal.session"
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~-._"
-_EXPECTED: Final = frozenset({Unauthorised, TryRefreshToken, TokenTheftDetected})
+_EXPECTED: Final = frozenset({Unauthorised, TryRefreshToken, TokenTheftDetected, SessionHeld})
 """What visitors cause every day: not worth a stack trace."""
 
 

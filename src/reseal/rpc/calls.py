@@ -23,6 +23,7 @@ from reseal.core.errors import (
     Unauthorised,
 )
 from reseal.core.events import Caller, EventOutbox
+from reseal.core.holding import SessionHeld
 from reseal.core.model import EndReason
 from reseal.core.providers import ProviderSession
 from reseal.core.secret import Secret
@@ -106,10 +107,8 @@ class Check(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     claims: Claims
 
 
-class Reissue(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Reissue(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The service reads the session itself; of ``claims`` it takes which session, generation and anti-CSRF token."""
-
-    claims: Claims
 
 
 class Get(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -120,8 +119,7 @@ class WhyEnded(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     handles: list[str]
 
 
-class IssueTicket(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    claims: Claims
+class IssueTicket(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
     purpose: str
 
 
@@ -252,6 +250,7 @@ _FACTS: Final[dict[type[ResealError], tuple[str, ...]]] = {
     ConfigurationError: ("problems",),
     Conflict: (),
     TooManySessions: ("limit", "may_choose"),
+    SessionHeld: ("reason", "user_id", "session_handle", "subtype"),
 }
 """The errors that travel, each with the attributes that it is made of."""
 _KINDS: Final = {kind.__name__: kind for kind in _FACTS}

@@ -24,6 +24,7 @@ class ReadCase(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CloseCase(ReadCase, frozen=True, forbid_unknown_fields=True, kw_only=True):
     note: str
     by: str
+    release: bool = False
 
 
 class EraseCases(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):

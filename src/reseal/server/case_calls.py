@@ -23,7 +23,7 @@ async def _read(engine: AsyncEngine, call: case_calls.ReadCase, _: Clock) -> Cas
 
 
 async def _close(engine: AsyncEngine, call: case_calls.CloseCase, _: Clock) -> Case | None:
-    return await engine.close_case(call.case_id, call.note, call.by)
+    return await engine.close_case(call.case_id, call.note, call.by, release=call.release)
 
 
 async def _erase(engine: AsyncEngine, call: case_calls.EraseCases, _: Clock) -> int:

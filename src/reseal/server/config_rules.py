@@ -9,6 +9,7 @@ from typing import Final
 
 from reseal.cdi.keys import ALGORITHMS
 from reseal.cdi.versions import Bounds
+from reseal.core.model import TheftResponse
 from reseal.settings import rules
 from reseal.settings.checks import CROSS_RULES, CrossRule, outlasts
 from reseal.settings.problems import InvalidValueError
@@ -169,4 +170,12 @@ SERVICE_CROSS_RULES: Final = (
         "'metrics_port' must differ from 'port'",
         "remove it to serve /metrics on the same port, behind the API key",
     ),
+)
+
+
+theft_response: Final = rules.member(
+    TheftResponse,
+    "must be one of report, revoke_session, revoke_user",
+    "hold and step_up are for callers of the native interface, which set them themselves",
+    without=frozenset({TheftResponse.HOLD, TheftResponse.STEP_UP}),  # SDKs have no reply for a held session
 )

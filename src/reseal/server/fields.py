@@ -196,6 +196,7 @@ class ServiceFields(SharedFields):
     theft_response: TheftResponse | None = differently(
         SharedFields,
         "theft_response",
+        rule=optional(config_rules.theft_response),
         doc="The response to reuse of a refresh token before it is reported: report, revoke_session or revoke_user. If "
         "absent, revoke_session from version 5.6 on and report below it. Native callers set it themselves.",
     )

@@ -230,8 +230,9 @@ class SharedFields:
         None,
         Chapter.REFRESH,
         optional(rules.theft_response),
-        "The response to reuse of a refresh token: report, revoke_session or revoke_user. If "
-        "absent, revoke_session for graceful and report for classic.",
+        "The response to reuse of a refresh token: report, revoke_session, revoke_user, or hold and step_up, which "
+        "refuse refreshes until somebody confirms the session. If absent, revoke_session for graceful and report for "
+        "classic.",
         where=APP | PROFILE,
     )
     theft_cases: float = key(

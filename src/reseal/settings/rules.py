@@ -208,11 +208,11 @@ def expired_status(value: object) -> int:
     return status
 
 
-def member(kind: type[E], why: str, advice: str) -> Callable[[object], E]:
+def member(kind: type[E], why: str, advice: str, without: frozenset[E] = frozenset()) -> Callable[[object], E]:
     """Take a member of an enumeration, or its value as text."""
 
     def rule(value: object) -> E:
-        names = tuple(each.value for each in kind)
+        names = tuple(each.value for each in kind if each not in without)
         if isinstance(value, str) and value in names:
             return kind(value)
         raise InvalidValueError(why, _other_case(value, names) or advice)
@@ -236,7 +236,7 @@ client_details: Final = member(
 )
 theft_response: Final = member(
     TheftResponse,
-    "must be one of report, revoke_session, revoke_user",
+    "must be one of report, revoke_session, revoke_user, hold, step_up",
     "remove the key for the default of the rotation policy",
 )
 

@@ -22,6 +22,7 @@ from reseal.core.errors import (
     Unauthorised,
     WrongMethod,
 )
+from reseal.core.holding import SessionHeld
 from reseal.core.session_policy import TooManySessions
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def answer(error: ResealError, settings: Settings) -> Answer:
             return Answer(503, {"message": "session store unavailable, try again"}, retry)
         case RefreshElsewhere() | WrongMethod():
             return _directed(error)
-        case InvalidInput() | Conflict() | TooManySessions():
-            return Answer(400 if isinstance(error, InvalidInput) else 409, {"message": str(error)})
+        case SessionHeld() | InvalidInput() | Conflict() | TooManySessions():
+            return _rejected(error)
         case _:
             return Answer(500, {"message": "internal error"})
 
@@ -90,6 +91,12 @@ def _directed(error: RefreshElsewhere | WrongMethod) -> Answer:
     if isinstance(error, RefreshElsewhere):
         return Answer(307, {"message": str(error)}, (("Location", error.location),))
     return Answer(405, {"message": str(error)}, (("Allow", "POST"),))
+
+
+def _rejected(error: SessionHeld | InvalidInput | Conflict | TooManySessions) -> Answer:
+    if isinstance(error, SessionHeld):  # a status that no browser SDK takes for the end of the session
+        return Answer(403, {"message": "session held", "reason": error.reason})
+    return Answer(400 if isinstance(error, InvalidInput) else 409, {"message": str(error)})
 
 
 def _ended(error: TryRefreshToken | Unauthorised | TokenTheftDetected) -> dict[str, Any]:

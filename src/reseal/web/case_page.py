@@ -28,6 +28,7 @@ _COLOURS: Final = {
     StepKind.ISSUED: "#2563eb",
     StepKind.CONFIRMED: "#059669",
     StepKind.PRESENTED: "#dc2626",
+    StepKind.RELEASED: "#059669",
     StepKind.CLOSED: "#6b7280",
 }
 _WORDS: Final = {
@@ -35,8 +36,11 @@ _WORDS: Final = {
     StepKind.ISSUED: "got a token",
     StepKind.CONFIRMED: "token in use",
     StepKind.PRESENTED: "presented a token",
+    StepKind.RELEASED: "session confirmed",
     StepKind.CLOSED: "case closed",
 }
+_BY_NOBODY: Final = frozenset({StepKind.CONFIRMED, StepKind.RELEASED, StepKind.CLOSED})
+"""Steps of which no client is recorded."""
 _VERDICTS: Final = {
     "token_theft": "Token theft",
     "session_in_step": "Two parties may be refreshing in step",
@@ -141,14 +145,16 @@ def _table(case: Case) -> str:
 
 
 def _cells(step: CaseStep) -> tuple[str, ...]:
-    result = step.outcome or " ".join(each for each in (step.by and f"by {step.by}:", step.note) if each)
-    client = "" if step.kind in {StepKind.CONFIRMED, StepKind.CLOSED} else ", ".join(filter(None, step.device))
+    result = step.outcome or " ".join(
+        each for each in (step.by and f"by {step.by}{':' if step.note else ''}", step.note) if each
+    )
+    client = "" if step.kind in _BY_NOBODY else ", ".join(filter(None, step.device))
     return _moment(step.at), _WORDS[step.kind], client, _token(step), result, step.correlation_id or ""
 
 
 def _row(step: CaseStep) -> str:
     """Name the row of a step: a label, and below it an address."""
-    if step.kind in {StepKind.CONFIRMED, StepKind.CLOSED}:
+    if step.kind in _BY_NOBODY:
         return _HERE
     return _UNKNOWN if step.device == NO_DEVICE else _label(step.device)
 

@@ -43,8 +43,11 @@ class AsyncCaseAccess(Protocol):
     async def read_case(self, case_id: str) -> Case | None:
         """Read a case; ``None`` if there is none."""
 
-    async def close_case(self, case_id: str, note: str, by: str) -> Case | None:
-        """Close a case; ``None`` if there is none. One that is closed already stays as it is."""
+    async def close_case(self, case_id: str, note: str, by: str, *, release: bool = False) -> Case | None:
+        """Close a case; ``None`` if there is none. One that is closed already stays as it is.
+
+        ``release``: if its session is held, it may be refreshed again.
+        """
 
     async def erase_cases(self, user_id: str) -> int:
         """Remove all cases of a user; returns how many."""

@@ -31,7 +31,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--open", action="store_true", help="leave out those that are closed")
     parser = _named(command(of_cases, "show", show_case))
     parser.add_argument("--html", action="store_true", help="print a page with a picture instead")
-    accountable(_named(command(of_cases, "close", close_case)))
+    parser = accountable(_named(command(of_cases, "close", close_case)))
+    parser.add_argument("--release", action="store_true", help="let its session be refreshed again, if it is held")
 
 
 def list_cases(options: Namespace) -> int:
@@ -69,7 +70,7 @@ def close_case(options: Namespace) -> int:
     note, by = cases.checked("--note", options.note), cases.checked("--by", options.by or operator())
 
     async def run(_: Directory, store: AsyncStore) -> Case:
-        return _found(await _files(options, store).close(options.id, note, by), options)
+        return _found(await _files(options, store).close(options.id, note, by, release=options.release), options)
 
     show([_row(in_store(options, run))], options)
     return DONE

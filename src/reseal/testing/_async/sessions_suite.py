@@ -20,6 +20,7 @@ from reseal.testing._async.session_suites.devices import AsyncDeviceListSuite
 from reseal.testing._async.session_suites.elevation import AsyncElevationSuite
 from reseal.testing._async.session_suites.ending import AsyncEndingSuite
 from reseal.testing._async.session_suites.failures import AsyncFailureSuite
+from reseal.testing._async.session_suites.holds import AsyncHoldSuite
 from reseal.testing._async.session_suites.life import AsyncLifeSuite
 from reseal.testing._async.session_suites.lost_responses import AsyncLostResponseSuite
 from reseal.testing._async.session_suites.new_devices import AsyncNewDeviceSuite
@@ -38,6 +39,7 @@ class AsyncSessionsSuite(
     AsyncDeviceListSuite,
     AsyncNewDeviceSuite,
     AsyncCaseListSuite,
+    AsyncHoldSuite,
     AsyncPolicySuite,
     AsyncElevationSuite,
     AsyncFailureSuite,

@@ -21,6 +21,7 @@ from reseal.testing._sync.session_suites.devices import DeviceListSuite
 from reseal.testing._sync.session_suites.elevation import ElevationSuite
 from reseal.testing._sync.session_suites.ending import EndingSuite
 from reseal.testing._sync.session_suites.failures import FailureSuite
+from reseal.testing._sync.session_suites.holds import HoldSuite
 from reseal.testing._sync.session_suites.life import LifeSuite
 from reseal.testing._sync.session_suites.lost_responses import LostResponseSuite
 from reseal.testing._sync.session_suites.new_devices import NewDeviceSuite
@@ -39,6 +40,7 @@ class SessionsSuite(
     DeviceListSuite,
     NewDeviceSuite,
     CaseListSuite,
+    HoldSuite,
     PolicySuite,
     ElevationSuite,
     FailureSuite,

@@ -27,7 +27,7 @@ from reseal.testing._async.waiting import together
 from reseal.testing._async.world import AsyncWorld
 from reseal.testing.material import DAY, HOUR
 
-BEGUN, ISSUED, CONFIRMED, PRESENTED, CLOSED = StepKind
+BEGUN, ISSUED, CONFIRMED, PRESENTED, _, CLOSED = StepKind
 ENDED = "refused; the session was ended"
 
 

@@ -28,7 +28,7 @@ from reseal.testing._sync.waiting import together
 from reseal.testing._sync.world import World
 from reseal.testing.material import DAY, HOUR
 
-BEGUN, ISSUED, CONFIRMED, PRESENTED, CLOSED = StepKind
+BEGUN, ISSUED, CONFIRMED, PRESENTED, _, CLOSED = StepKind
 ENDED = "refused; the session was ended"
 
 
