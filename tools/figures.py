@@ -149,6 +149,8 @@ POLICIES = {
 }
 """What is chosen at a sign-in for one session: its limits, and how many sessions a user may have."""
 WHOSE = {
+    "_async/acting_families.py",
+    "_async/actors.py",
     "_async/impersonation.py",
     "_async/visitors.py",
     "core/actor.py",

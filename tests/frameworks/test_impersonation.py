@@ -17,11 +17,13 @@ from reseal import (
     InvalidClaims,
     InvalidInput,
     NotImpersonated,
+    RefreshFirst,
     RequestFacts,
     Reseal,
     SessionHeaders,
     SessionPolicy,
     Settings,
+    TryRefreshToken,
     Unauthorised,
 )
 from reseal.fastapi import Reseal as FastAPIReseal
@@ -59,6 +61,13 @@ async def admin(request: pytest.FixtureRequest, clock: ManualClock, events: list
     await client.call("create_new_session", "admin", {"role": "admin"})
     yield client
     await settled(sessions.close())
+
+
+async def of_session(client: Client, session: Any, call: str, *arguments: Any) -> Any:
+    """Call a method of a session; ``check_database`` verifies it once more, asking the store."""
+    if call == "check_database":
+        return await client.call("get_session", check_database=True)
+    return await settled(getattr(session, call)(*arguments))
 
 
 def front(client: Client) -> Any:
@@ -116,12 +125,64 @@ async def test_it_ends_by_itself_after_the_time_that_was_asked_for(admin: Client
     assert await settled(admin.sessions.get_all_session_handles_for_user("alice")) == ()
 
 
-async def test_an_actor_who_signs_out_is_signed_out_whole(admin: Client) -> None:
-    await admin.call("impersonate", "alice", reason="ticket 4711")
-    await admin.call("sign_out")
-    assert admin.was_cleared
+@pytest.mark.parametrize("way", ["sign_out", "revoke_session"])
+async def test_an_actor_who_signs_out_is_signed_out_whole(admin: Client, events: list[Event], way: str) -> None:
+    session = await admin.call("impersonate", "alice", reason="ticket 4711")
+    if way == "sign_out":
+        await admin.call("sign_out")
+    else:
+        response = SessionHeaders()
+        await settled((await admin.call_within(response, "get_session")).revoke_session())
+        admin.receive(response)
+    assert admin.cookies == {}
+    [ended] = [each for each in events if each.name is EventName.IMPERSONATION_ENDED]
+    assert (ended.session_handle, ended.user_id, ended.by, ended.reason) == (
+        session.get_handle(),
+        "alice",
+        "admin",
+        "signed_out",
+    )
     for user in ("alice", "admin"):
         assert await settled(admin.sessions.get_all_session_handles_for_user(user)) == ()
+
+
+@pytest.mark.parametrize("call", ["get_session_data", "update_jwt_payload", "create_ticket", "check_database"])
+async def test_it_ends_with_the_actor_s_own_session_and_the_browser_is_told_why(admin: Client, call: str) -> None:
+    session = await admin.call_within(SessionHeaders(), "impersonate", "alice", reason="ticket 4711")
+    await admin.call("impersonate", "alice", reason="ticket 4711")
+    [own] = await settled(admin.sessions.get_all_session_handles_for_user("admin"))
+    await settled(admin.sessions.revoke_session_using_session_handle(own, note="your shift is over"))
+    arguments = {"update_jwt_payload": ({},), "create_ticket": ("/live",)}.get(call, ())
+    with pytest.raises(TryRefreshToken, match="impersonation is over: revoked"):
+        await of_session(admin, session, call, *arguments)
+    assert REFRESH in admin.cookies
+    with pytest.raises(Unauthorised) as refused:
+        await admin.call("refresh_session")
+    assert (refused.value.reason, refused.value.note) == ("revoked", "your shift is over")
+    assert admin.cookies == {}
+    assert await settled(admin.sessions.get_all_session_handles_for_user("alice")) == ()
+
+
+async def test_a_user_who_ends_it_sends_the_actor_back_to_the_own_session(admin: Client, events: list[Event]) -> None:
+    alice = Client(admin.sessions)
+    own = await alice.call("create_new_session", "alice")
+    await admin.call("impersonate", "alice", reason="ticket 4711")
+    assert {each.actor for each in await settled(own.list_sessions())} == {None, "admin"}
+    await settled(own.revoke_other_sessions())
+    assert isinstance(await admin.call("peek", check_database=True), RefreshFirst)
+    with pytest.raises(TryRefreshToken, match="impersonation is over: user_revoked"):
+        await admin.call("get_session", check_database=True)
+    assert (await admin.call("refresh_session")).get_user_id() == "admin"
+    assert (await alice.call("get_session", check_database=True)).get_user_id() == "alice"
+    assert EventName.IMPERSONATION_ENDED not in {event.name for event in events}, "session_revoked tells that"
+
+
+async def test_a_new_sign_in_of_the_browser_replaces_both(admin: Client, events: list[Event]) -> None:
+    await admin.call("impersonate", "alice", reason="ticket 4711")
+    await admin.call("create_new_session", "bob")
+    for user in ("alice", "admin"):
+        assert await settled(admin.sessions.get_all_session_handles_for_user(user)) == ()
+    assert [each.reason for each in events if each.name is EventName.IMPERSONATION_ENDED] == ["replaced"]
 
 
 async def test_a_payload_that_is_replaced_keeps_the_actor_and_takes_no_other(admin: Client) -> None:

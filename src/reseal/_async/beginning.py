@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reseal._async.ports import AsyncSessionStore
-from reseal.core.actor import is_acted
+from reseal.core import actor
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import NO_DEVICE as UNKNOWN
 from reseal.core.events import Caller, EventName
@@ -71,7 +71,7 @@ class AsyncBeginning:
         )
         reports = self._emitter.draft(EventName.SESSION_CREATED, caller)
         reports += () if newness is None else self._emitter.draft(EventName.NEW_DEVICE, caller, reason=newness)
-        if limits.max_sessions is None or user_id == ANONYMOUS or is_acted(jwt_payload):  # which is nobody's sign-in
+        if limits.max_sessions is None or user_id == ANONYMOUS or actor.stored(jwt_payload):  # no user's sign-in
             record = await self._store.insert(self._scope, new, reports)
         else:
             record = await admit(self._store, self._scope, self._emitter, new, limits, reports, policy.replaced)

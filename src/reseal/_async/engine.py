@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal._async import not_before
+from reseal._async.acting_families import AsyncActingFamilies
 from reseal._async.beginning import Step
 from reseal._async.case_calls import AsyncCaseCalls
 from reseal._async.case_files import AsyncCaseFiles
@@ -26,7 +27,6 @@ from reseal._async.policy_preview import AsyncPreviewing
 from reseal._async.ports import AsyncStore
 from reseal._async.provider_logouts import AsyncProviderLogouts
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
-from reseal._async.token_families import AsyncTokenFamilies
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
@@ -86,7 +86,7 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
         self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms), settings.policies)
         kept = settings.theft_cases_ms
         self._case_files = AsyncCaseFiles(settings.scope, store, kept)
-        self._families: AsyncTokenFamilies = AsyncTokenFamilies(
+        self._families: AsyncActingFamilies = AsyncActingFamilies(
             settings.scope,
             store,
             self._policies,
@@ -155,10 +155,11 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
         if self._purger.is_due():
             await self._purger.step()
         caller, newness = caller.bounded(), None
-        if self.settings.new_device_events and not actor.is_acted(public):
+        if self.settings.new_device_events and not actor.stored(public):
             newness = await newness_of(self._store, self.settings.scope, user_id, caller.device)
         chosen = Chosen(kept, replaced, lifetime_ms, provider)
-        step = await self._families.begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
+        begin = self._families.begin_acting if actor.MARK in public else self._families.begin
+        step = await begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
         return self._issue(step)
 
     @property
@@ -257,7 +258,7 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
 
     async def list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         """Read one page of :meth:`list_user`."""
-        return await self._store.list_user(self.settings.scope, ids.user_id(user_id), after, limit)
+        return await self._families.list_page(ids.user_id(user_id), after, limit)
 
     async def rename(self, handle: str, name: str) -> SessionRecord:
         """Name the device of a live session; an empty name takes it away. Raises ``InvalidInput``, ``Unauthorised``."""

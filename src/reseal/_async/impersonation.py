@@ -11,14 +11,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from reseal._async import actors
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.verification import verify
 from reseal.core import ids
 from reseal.core.access_token import Claims
-from reseal.core.acting import acting
 from reseal.core.actor import Actor, actor_of
-from reseal.core.errors import InvalidInput
+from reseal.core.errors import InvalidInput, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import EndReason
 from reseal.web import front_token, transport
@@ -49,7 +49,8 @@ async def begin(
     user_id, actor = ids.user_to_sign_in(user_id), Actor(own.get_user_id(), own.get_handle())
     if user_id == actor.user_id:
         raise InvalidInput("user_id", "is the user who would act: name another one")
-    with acting(f"user:{actor.user_id}"):
+    _, _, via = own.parts()
+    try:
         tokens = await sessions.create(
             user_id,
             {**jwt_payload, **actor.claim()},
@@ -57,9 +58,10 @@ async def begin(
             caller=context.caller,
             lifetime_ms=min(at_most, context.settings.access_token_ms),
         )
-    _, _, via = own.parts()
+    except Unauthorised as error:  # the own session ended a moment ago
+        raise context.refuse_everywhere(error, via) from None
     context.attach(replace(tokens, refresh_token=None), via)
-    _report(EventName.IMPERSONATION_BEGUN, context, tokens.claims, actor, reason)
+    actors.report(EventName.IMPERSONATION_BEGUN, context, tokens.claims, actor.user_id, note=reason)
     return AsyncSession(sessions, tokens.claims, context, via)
 
 
@@ -71,19 +73,12 @@ async def stop(sessions: AsyncSessions, context: RequestContext) -> None:
     actor = actor_of(claims.jwt_payload())
     if actor is None:
         raise InvalidInput("session", "acts for nobody")
-    await sessions.revoke((claims.sid,), EndReason.SIGNED_OUT)
+    await actors.end(sessions, context, (claims,), EndReason.SIGNED_OUT, with_own=False)
     transport.hand_back(context.outgoing, context.settings, via, front_token.expired(actor.user_id))
-    _report(EventName.IMPERSONATION_ENDED, context, claims, actor, None)
 
 
-async def end_by_refresh(sessions: AsyncSessions, held: Iterable[Claims], own: Claims) -> None:
+async def end_by_refresh(sessions: AsyncSessions, context: RequestContext, held: Iterable[Claims], own: Claims) -> None:
     """End the session in which a user acted as somebody else until this refresh of the user's own."""
-    over = [each.sid for each in held if (actor := actor_of(each.jwt_payload())) and actor.handle == own.sid]
+    over = [each for each in held if (actor := actor_of(each.jwt_payload())) and actor.handle == own.sid]
     if over:
-        await sessions.revoke(over, EndReason.SIGNED_OUT)
-
-
-def _report(name: EventName, context: RequestContext, claims: Claims, actor: Actor, note: str | None) -> None:
-    context.events.emit(
-        name, context.caller, session_handle=claims.sid, user_id=claims.sub, by=actor.user_id, note=note
-    )
+        await actors.end(sessions, context, over, EndReason.SIGNED_OUT, with_own=False)

@@ -51,7 +51,7 @@ async def refresh(sessions: AsyncSessions, context: RequestContext) -> Refreshed
         tokens = await _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
     except (Unauthorised, TokenTheftDetected) as error:
         raise context.refuse_everywhere(error, asked.via) from None
-    await impersonation.end_by_refresh(sessions, held, tokens.claims)
+    await impersonation.end_by_refresh(sessions, context, held, tokens.claims)
     context.hand_over(tokens, asked.via)
     return Refreshed(tokens, asked.via, asked.is_in_body)
 

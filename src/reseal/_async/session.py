@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, overload
 
-from reseal._async import changes
+from reseal._async import actors, changes
 from reseal._async.awaited import awaited
 from reseal._async.elevating import AsyncOwnLevel
 from reseal._async.own_sessions import AsyncOwnSessions
 from reseal._async.ports import AsyncSessions
 from reseal.core.access_token import Claims
-from reseal.core.actor import actor_of
 from reseal.core.errors import Unauthorised
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.tokens import TokenPair
@@ -22,7 +21,7 @@ T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
 
 
-class AsyncSession(AsyncOwnSessions, AsyncOwnLevel):
+class AsyncSession(AsyncOwnSessions, AsyncOwnLevel, actors.AsyncActedSession):
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
     __slots__ = ("_claims", "_context", "_sessions", "_via")
@@ -51,11 +50,6 @@ class AsyncSession(AsyncOwnSessions, AsyncOwnLevel):
     def get_jwt_payload(self) -> dict[str, Any]:
         """What the access token carries; a fresh copy at each call."""
         return self._claims.jwt_payload()
-
-    def get_actor(self) -> str | None:
-        """Who acts as this user, or ``None`` if it is the user. See :meth:`AsyncReseal.impersonate`."""
-        actor = actor_of(self._claims.jwt_payload())
-        return actor and actor.user_id
 
     def get_expiry(self) -> int:
         """When the access token ends, in ms since the epoch."""
@@ -98,7 +92,7 @@ class AsyncSession(AsyncOwnSessions, AsyncOwnLevel):
         try:
             await self._sessions.update(self._claims.sid, session_data=session_data, seen=self._claims)
         except Unauthorised as error:
-            raise self._context.refuse(error, self._via) from None
+            raise self._refused(error) from None
 
     @awaited
     async def update_jwt_payload(self, jwt_payload: Mapping[str, object]) -> None:
@@ -112,7 +106,7 @@ class AsyncSession(AsyncOwnSessions, AsyncOwnLevel):
             record = await self._sessions.update(self._claims.sid, jwt_payload=jwt_payload, seen=self._claims)
             tokens = await self._sessions.reissue(self._claims, record)
         except Unauthorised as error:
-            raise self._context.refuse(error, self._via) from None
+            raise self._refused(error) from None
         self._take(tokens)
 
     def _take(self, tokens: TokenPair) -> None:
@@ -128,16 +122,16 @@ class AsyncSession(AsyncOwnSessions, AsyncOwnLevel):
         try:
             return await self._sessions.issue_ticket(self._claims, purpose)
         except Unauthorised as error:
-            raise self._context.refuse(error, self._via) from None
+            raise self._refused(error) from None
 
     @awaited
     async def revoke_session(self) -> None:
-        """End this session in the store, then have the client forget it.
+        """End this session in the store, and that of a user who acts in it; then have the client forget both.
 
         Raises ``StoreUnavailable``, and ``RuntimeError`` once the response has begun.
         """
         self._context.response.demand_unsent("revoke_session", "; to end it all the same, revoke it by its handle")
-        await self._sessions.revoke((self._claims.sid,), EndReason.SIGNED_OUT)
+        await actors.end(self._sessions, self._context, (self._claims,), EndReason.SIGNED_OUT)
         self._context.clear(self._via)
 
     @awaited
@@ -145,4 +139,4 @@ class AsyncSession(AsyncOwnSessions, AsyncOwnLevel):
         try:
             return await self._sessions.check(self._claims)
         except Unauthorised as error:
-            raise self._context.refuse(error, self._via) from None
+            raise self._refused(error) from None

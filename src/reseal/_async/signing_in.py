@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Unpack
 
-from reseal._async import token_selection
+from reseal._async import actors, token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.user_sessions import listed
@@ -59,6 +59,6 @@ async def sign_in(
         await sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")
     if replaced:
-        await sessions.revoke(replaced, EndReason.REPLACED)
+        await actors.end(sessions, context, held, EndReason.REPLACED)
     context.hand_over(tokens, via)
     return AsyncSession(sessions, tokens.claims, context, via)

@@ -6,7 +6,7 @@ be ended may belong to one that lives on: its sender is asked to refresh first.
 
 from __future__ import annotations
 
-from reseal._async import token_selection
+from reseal._async import actors, token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.verification import check_csrf
 from reseal.core.errors import TryRefreshToken, WrongMethod
@@ -32,7 +32,7 @@ async def sign_out(sessions: AsyncSessions, context: RequestContext) -> None:
         raise TryRefreshToken("the token shown names no session that could be ended")
     context.clear(*ways)
     if held:
-        await sessions.revoke(token_selection.involved(held), EndReason.SIGNED_OUT)
+        await actors.end(sessions, context, held, EndReason.SIGNED_OUT)
 
 
 def _ways(context: RequestContext, *, is_header: bool) -> tuple[Transport, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reseal._async import token_selection
+from reseal._async import actors, token_selection
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal.core import elevation
@@ -66,7 +66,7 @@ async def _current(sessions: AsyncSessions, claims: Claims, context: RequestCont
             return claims
         tokens = await sessions.reissue(claims, record)
     except Unauthorised as error:
-        raise context.refuse_everywhere(error, via) from None
+        raise actors.refused(context, claims, error, via, *context.leftovers(via)) from None
     if not context.response.sent:  # otherwise the next request gets them
         context.attach(tokens, via)
     return tokens.claims

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reseal._sync.ports import SessionStore
-from reseal.core.actor import is_acted
+from reseal.core import actor
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import NO_DEVICE as UNKNOWN
 from reseal.core.events import Caller, EventName
@@ -72,7 +72,7 @@ class Beginning:
         )
         reports = self._emitter.draft(EventName.SESSION_CREATED, caller)
         reports += () if newness is None else self._emitter.draft(EventName.NEW_DEVICE, caller, reason=newness)
-        if limits.max_sessions is None or user_id == ANONYMOUS or is_acted(jwt_payload):  # which is nobody's sign-in
+        if limits.max_sessions is None or user_id == ANONYMOUS or actor.stored(jwt_payload):  # no user's sign-in
             record = self._store.insert(self._scope, new, reports)
         else:
             record = admit(self._store, self._scope, self._emitter, new, limits, reports, policy.replaced)

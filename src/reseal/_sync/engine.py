@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal._sync import not_before
+from reseal._sync.acting_families import ActingFamilies
 from reseal._sync.beginning import Step
 from reseal._sync.case_calls import CaseCalls
 from reseal._sync.case_files import CaseFiles
@@ -27,7 +28,6 @@ from reseal._sync.policy_preview import Previewing
 from reseal._sync.ports import Store
 from reseal._sync.provider_logouts import ProviderLogouts
 from reseal._sync.purger import ROWS, Purger, purge_events
-from reseal._sync.token_families import TokenFamilies
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
@@ -87,7 +87,7 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms), settings.policies)
         kept = settings.theft_cases_ms
         self._case_files = CaseFiles(settings.scope, store, kept)
-        self._families: TokenFamilies = TokenFamilies(
+        self._families: ActingFamilies = ActingFamilies(
             settings.scope,
             store,
             self._policies,
@@ -156,10 +156,11 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         if self._purger.is_due():
             self._purger.step()
         caller, newness = caller.bounded(), None
-        if self.settings.new_device_events and not actor.is_acted(public):
+        if self.settings.new_device_events and not actor.stored(public):
             newness = newness_of(self._store, self.settings.scope, user_id, caller.device)
         chosen = Chosen(kept, replaced, lifetime_ms, provider)
-        step = self._families.begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
+        begin = self._families.begin_acting if actor.MARK in public else self._families.begin
+        step = begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
         return self._issue(step)
 
     @property
@@ -258,7 +259,7 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
 
     def list_some(self, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         """Read one page of :meth:`list_user`."""
-        return self._store.list_user(self.settings.scope, ids.user_id(user_id), after, limit)
+        return self._families.list_page(ids.user_id(user_id), after, limit)
 
     def rename(self, handle: str, name: str) -> SessionRecord:
         """Name the device of a live session; an empty name takes it away. Raises ``InvalidInput``, ``Unauthorised``."""

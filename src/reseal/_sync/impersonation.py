@@ -12,14 +12,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from reseal._sync import actors
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal._sync.verification import verify
 from reseal.core import ids
 from reseal.core.access_token import Claims
-from reseal.core.acting import acting
 from reseal.core.actor import Actor, actor_of
-from reseal.core.errors import InvalidInput
+from reseal.core.errors import InvalidInput, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import EndReason
 from reseal.web import front_token, transport
@@ -50,7 +50,8 @@ def begin(
     user_id, actor = ids.user_to_sign_in(user_id), Actor(own.get_user_id(), own.get_handle())
     if user_id == actor.user_id:
         raise InvalidInput("user_id", "is the user who would act: name another one")
-    with acting(f"user:{actor.user_id}"):
+    _, _, via = own.parts()
+    try:
         tokens = sessions.create(
             user_id,
             {**jwt_payload, **actor.claim()},
@@ -58,9 +59,10 @@ def begin(
             caller=context.caller,
             lifetime_ms=min(at_most, context.settings.access_token_ms),
         )
-    _, _, via = own.parts()
+    except Unauthorised as error:  # the own session ended a moment ago
+        raise context.refuse_everywhere(error, via) from None
     context.attach(replace(tokens, refresh_token=None), via)
-    _report(EventName.IMPERSONATION_BEGUN, context, tokens.claims, actor, reason)
+    actors.report(EventName.IMPERSONATION_BEGUN, context, tokens.claims, actor.user_id, note=reason)
     return Session(sessions, tokens.claims, context, via)
 
 
@@ -72,19 +74,12 @@ def stop(sessions: Sessions, context: RequestContext) -> None:
     actor = actor_of(claims.jwt_payload())
     if actor is None:
         raise InvalidInput("session", "acts for nobody")
-    sessions.revoke((claims.sid,), EndReason.SIGNED_OUT)
+    actors.end(sessions, context, (claims,), EndReason.SIGNED_OUT, with_own=False)
     transport.hand_back(context.outgoing, context.settings, via, front_token.expired(actor.user_id))
-    _report(EventName.IMPERSONATION_ENDED, context, claims, actor, None)
 
 
-def end_by_refresh(sessions: Sessions, held: Iterable[Claims], own: Claims) -> None:
+def end_by_refresh(sessions: Sessions, context: RequestContext, held: Iterable[Claims], own: Claims) -> None:
     """End the session in which a user acted as somebody else until this refresh of the user's own."""
-    over = [each.sid for each in held if (actor := actor_of(each.jwt_payload())) and actor.handle == own.sid]
+    over = [each for each in held if (actor := actor_of(each.jwt_payload())) and actor.handle == own.sid]
     if over:
-        sessions.revoke(over, EndReason.SIGNED_OUT)
-
-
-def _report(name: EventName, context: RequestContext, claims: Claims, actor: Actor, note: str | None) -> None:
-    context.events.emit(
-        name, context.caller, session_handle=claims.sid, user_id=claims.sub, by=actor.user_id, note=note
-    )
+        actors.end(sessions, context, over, EndReason.SIGNED_OUT, with_own=False)

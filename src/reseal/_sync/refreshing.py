@@ -52,7 +52,7 @@ def refresh(sessions: Sessions, context: RequestContext) -> Refreshed:
         tokens = _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
     except (Unauthorised, TokenTheftDetected) as error:
         raise context.refuse_everywhere(error, asked.via) from None
-    impersonation.end_by_refresh(sessions, held, tokens.claims)
+    impersonation.end_by_refresh(sessions, context, held, tokens.claims)
     context.hand_over(tokens, asked.via)
     return Refreshed(tokens, asked.via, asked.is_in_body)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Unpack
 
-from reseal._sync import token_selection
+from reseal._sync import actors, token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal._sync.user_sessions import listed
@@ -60,6 +60,6 @@ def sign_in(
         sessions.revoke((tokens.claims.sid,))
         response.demand_unsent("create_new_session")
     if replaced:
-        sessions.revoke(replaced, EndReason.REPLACED)
+        actors.end(sessions, context, held, EndReason.REPLACED)
     context.hand_over(tokens, via)
     return Session(sessions, tokens.claims, context, via)

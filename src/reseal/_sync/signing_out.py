@@ -7,7 +7,7 @@ be ended may belong to one that lives on: its sender is asked to refresh first.
 
 from __future__ import annotations
 
-from reseal._sync import token_selection
+from reseal._sync import actors, token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.verification import check_csrf
 from reseal.core.errors import TryRefreshToken, WrongMethod
@@ -33,7 +33,7 @@ def sign_out(sessions: Sessions, context: RequestContext) -> None:
         raise TryRefreshToken("the token shown names no session that could be ended")
     context.clear(*ways)
     if held:
-        sessions.revoke(token_selection.involved(held), EndReason.SIGNED_OUT)
+        actors.end(sessions, context, held, EndReason.SIGNED_OUT)
 
 
 def _ways(context: RequestContext, *, is_header: bool) -> tuple[Transport, ...]:

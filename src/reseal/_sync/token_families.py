@@ -7,7 +7,8 @@ and the sessions of the SuperTokens interface differ in nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -31,6 +32,7 @@ from reseal.core.model import (
     SessionRecord,
 )
 from reseal.core.refresh_token import RefreshToken
+from reseal.core.selection import UserPlace
 from reseal.core.session_policy import Policies
 from reseal.core.ticket import Ticket
 from reseal.event_emitter import EventEmitter
@@ -122,22 +124,17 @@ class TokenFamilies(Beginning, Renewing):
         ``renewed``: with the ends that its policy sets it now, because it is about to be rotated.
         """
         record, now = self._store.get(self._scope, handle)
-        return _live(Found(self.policies.applied(record) if record and renewed else record, now))
+        return demand_live(Found(self.policies.applied(record) if record and renewed else record, now))
 
     def confirm(self, seen: Seen) -> tuple[SessionRecord, int]:
         """Do :meth:`live`, and confirm the generation if it is the current one. Raises ``SessionHeld``."""
-        found = _live(self._store.confirm(self._scope, seen))
+        found = demand_live(self._store.confirm(self._scope, seen))
         self._thefts.check(found[0])
         return found
 
     def why_ended(self, handles: Iterable[str]) -> dict[str, Refusal]:
         """Return the reason for each of these sessions that has ended or never existed."""
-        found = self._store.get_many(self._scope, handles)
-        reasons = {
-            handle: Refusal.UNKNOWN_SESSION if record is None else rotation.why_ended(record, now)
-            for handle, (record, now) in found.items()
-        }
-        return {handle: reason for handle, reason in reasons.items() if reason is not None}
+        return ended_of(self._store.get_many(self._scope, handles))
 
     def issue_ticket(self, handle: str, generation: int, purpose: str) -> Ticket:
         """Write a ticket for a live session. Raises ``Unauthorised``."""
@@ -182,9 +179,11 @@ class TokenFamilies(Beginning, Renewing):
 
     def list_user(self, user_id: str) -> tuple[SessionRecord, ...]:
         """Read a user's live sessions, oldest first."""
-        return paging.sessions_of_user(
-            lambda after, limit: self._store.list_user(self._scope, user_id, after, limit)
-        )
+        return paging.sessions_of_user(partial(self.list_page, user_id))
+
+    def list_page(self, user_id: str, after: UserPlace, limit: int) -> paging.Records:
+        """Read one page of these, behind ``after``."""
+        return self._store.list_user(self._scope, user_id, after, limit)
 
     def refused(
         self, reason: Refusal, handle: str | None, caller: Caller, record: SessionRecord | None = None
@@ -294,7 +293,17 @@ class TokenFamilies(Beginning, Renewing):
         return Step(record, successor, found.now)
 
 
-def _live(found: Found) -> tuple[SessionRecord, int]:
+def ended_of(found: Mapping[str, Found]) -> dict[str, Refusal]:
+    """Return the reason for each session that has ended or never existed."""
+    reasons = {
+        handle: Refusal.UNKNOWN_SESSION if record is None else rotation.why_ended(record, now)
+        for handle, (record, now) in found.items()
+    }
+    return {handle: reason for handle, reason in reasons.items() if reason is not None}
+
+
+def demand_live(found: Found) -> tuple[SessionRecord, int]:
+    """Return a live session and the store's time. Raises ``Unauthorised``."""
     record, now = found
     if record is None:
         raise Unauthorised(Refusal.UNKNOWN_SESSION)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reseal._sync import token_selection
+from reseal._sync import actors, token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal.core import elevation
@@ -67,7 +67,7 @@ def _current(sessions: Sessions, claims: Claims, context: RequestContext, via: T
             return claims
         tokens = sessions.reissue(claims, record)
     except Unauthorised as error:
-        raise context.refuse_everywhere(error, via) from None
+        raise actors.refused(context, claims, error, via, *context.leftovers(via)) from None
     if not context.response.sent:  # otherwise the next request gets them
         context.attach(tokens, via)
     return tokens.claims

@@ -33,9 +33,9 @@ def actor_of(members: Mapping[str, Any]) -> Actor | None:
     return None
 
 
-def is_acted(text: bytes) -> bool:
-    """Return whether a stored payload names an actor."""
-    return MARK in text and actor_of(payload.decode(text)) is not None
+def stored(text: bytes) -> Actor | None:
+    """Return the actor named by a stored payload."""
+    return actor_of(payload.decode(text)) if MARK in text else None
 
 
 def refuse(members: Mapping[str, object] | None, present: Actor | None = None) -> None:

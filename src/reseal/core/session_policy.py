@@ -93,7 +93,7 @@ class SessionLimit(NamedTuple):
 
     def ending(self, live: Iterable[SessionRecord]) -> tuple[str, ...] | None:
         """Name those of a user's live sessions that end for one more; ``None`` if it is refused."""
-        counted = (each for each in live if each.handle not in self.replaced and not actor.is_acted(each.jwt_payload))
+        counted = (each for each in live if each.handle not in self.replaced and not actor.stored(each.jwt_payload))
         oldest_first = sorted((each.created_at, each.handle) for each in counted)
         surplus = max(0, len(oldest_first) - self.most + 1)
         return None if surplus and not self.evicts else tuple(handle for _, handle in oldest_first[:surplus])

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from reseal.core.actor import is_acted
+from reseal.core import actor
 from reseal.core.client_details import network_of
 from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.devices import about
@@ -39,7 +39,7 @@ def newness(device: Device, known: Iterable[SessionRecord]) -> Newness | None:
     client, network = _traits(device)
     if client is None and network is None:
         return None
-    own = [each for each in known if each.end_reason in _BY_ITS_USER and not is_acted(each.jwt_payload)]
+    own = [each for each in known if each.end_reason in _BY_ITS_USER and not actor.stored(each.jwt_payload)]
     seen = {_traits(each) for record in own for each in _devices(record)}
     if not seen:
         return Newness.FIRST

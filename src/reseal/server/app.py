@@ -206,7 +206,7 @@ class Service:
     def _note(self, event: Event) -> None:
         self.metrics.count_event(event)
         caller = CURRENT.get().name
-        self._on_event(msgspec.structs.replace(event, by=caller) if caller else event)
+        self._on_event(msgspec.structs.replace(event, by=event.by or caller) if caller else event)
 
     async def _app(self, found: Route) -> App:
         app = await self.directory.find(found.app_id, found.known_tenant, insist=found.insists)

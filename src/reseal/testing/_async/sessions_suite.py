@@ -11,6 +11,7 @@ Subclass it and give it a fixture ``world`` (see :class:`reseal.testing._async.w
 
 from __future__ import annotations
 
+from reseal.testing._async.session_suites.acting import AsyncActingSuite
 from reseal.testing._async.session_suites.anti_csrf import AsyncAntiCsrfSuite
 from reseal.testing._async.session_suites.attempt_keys import AsyncAttemptKeySuite
 from reseal.testing._async.session_suites.cases import AsyncCaseListSuite
@@ -42,6 +43,7 @@ class AsyncSessionsSuite(
     AsyncHoldSuite,
     AsyncPolicySuite,
     AsyncElevationSuite,
+    AsyncActingSuite,
     AsyncFailureSuite,
     AsyncAntiCsrfSuite,
     AsyncRotationSuite,

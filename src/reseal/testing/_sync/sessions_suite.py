@@ -12,6 +12,7 @@ Subclass it and give it a fixture ``world`` (see :class:`reseal.testing._sync.wo
 
 from __future__ import annotations
 
+from reseal.testing._sync.session_suites.acting import ActingSuite
 from reseal.testing._sync.session_suites.anti_csrf import AntiCsrfSuite
 from reseal.testing._sync.session_suites.attempt_keys import AttemptKeySuite
 from reseal.testing._sync.session_suites.cases import CaseListSuite
@@ -43,6 +44,7 @@ class SessionsSuite(
     HoldSuite,
     PolicySuite,
     ElevationSuite,
+    ActingSuite,
     FailureSuite,
     AntiCsrfSuite,
     RotationSuite,
