@@ -37,6 +37,18 @@ for (const [name, failure] of Object.entries(FAILURES)) {
   });
 }
 
+test("a refresh of a session that is held is given up at once, and the session is kept", async () => {
+  const world = new World();
+  const tab = await world.expiredTab();
+  world.server.refreshScript = [() => json({ message: "session held", reason: "step_up" }, 403)];
+  const error = await world.settle(tab.fetch("/feed")).catch((reason) => reason);
+  assert.ok(error instanceof SessionRefreshError);
+  assert.deepEqual([error.status, error.attempts], [403, 1]);
+  assert.deepEqual(tab.told, [["REFRESH_FAILED", { error }]]);
+  assert.equal(await tab.doesSessionExist(), true);
+  assert.equal((await world.settle(tab.fetch("/feed"))).status, 200);
+});
+
 test("a failed refresh is told once and rejects all waiting calls", async () => {
   const world = new World();
   const tab = await world.expiredTab();

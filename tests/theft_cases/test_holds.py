@@ -106,6 +106,24 @@ class TestFastAPI:
             refused = await thief.post("/session/refresh")
             assert refused.json() == {"message": "unauthorised", "reason": "replaced"}
 
+    @pytest.mark.parametrize("held_is_first", [True, False])
+    async def test_a_cookie_of_a_held_session_does_not_hold_another_session(
+        self, app: FastAPI, clock: ManualClock, *, held_is_first: bool
+    ) -> None:
+        async with _client(app) as one, _client(app) as thief, _client(app) as other:
+            await one.post("/login")
+            thief.cookies.update(dict(one.cookies))
+            for _ in range(2):
+                clock.advance(HOUR)
+                await one.post("/session/refresh")
+            assert (await thief.post("/session/refresh")).json() == HELD
+            await other.post("/login")
+            held, live = (_refresh_cookie(client) for client in (one, other))
+            both = "; ".join((held, live) if held_is_first else (live, held))
+            async with _client(app) as browser:
+                assert (await browser.post("/session/refresh", headers={"cookie": both})).status_code == 200
+                assert (await browser.post("/session/refresh", headers={"cookie": held})).json() == HELD
+
 
 @pytest.mark.parametrize("database", DATABASES)
 def test_the_same_in_flask(
@@ -152,6 +170,11 @@ def test_the_same_in_flask(
             "message": "unauthorised",
             "reason": "theft",
         }
+
+
+def _refresh_cookie(client: httpx.AsyncClient) -> str:
+    [cookie] = [each for each in client.cookies.jar if "efresh" in each.name]
+    return f"{cookie.name}={cookie.value}"
 
 
 def _client(app: FastAPI) -> httpx.AsyncClient:
