@@ -187,6 +187,13 @@ PROVIDERS = {
     "stores/sqlite/provider_tables.py",
 }
 """Logouts that identity providers tell."""
+_REDIS_PARTS = ("", "_audit", "_cases", "_events", "_limits", "_lists", "_providers", "_server", "_sessions",
+                "_tenants", "_time", "_turns")  # fmt: skip
+REDIS = {
+    *(f"_async/stores/redis{part}.py" for part in _REDIS_PARTS),
+    *(f"stores/redis/{name}.py" for name in ("__init__", "address", "changes", "durability", "layout")),
+}
+"""The store in Redis and Valkey: what SQL stores share is of no use to it."""
 REPEATED_LINES = 6
 """So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""
 DEEPEST = 3
@@ -219,7 +226,7 @@ class Module:
 
     @property
     def is_embedded(self) -> bool:
-        if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS | PROVIDERS):
+        if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS | PROVIDERS | REDIS):
             return False
         return not (
             self.package in SERVICE or self.is_adapter or self.is_in(TELEMETRY | WAYS_OUT | DEVICES | THEFTS | AUDIT)
@@ -303,6 +310,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 500, 500),
+        Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1500, 1500),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),

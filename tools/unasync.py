@@ -20,6 +20,8 @@ BY_HAND = {Path("awaited.py"), Path("waiting.py"), Path("stores/batching.py"), P
 """Files written by hand for both, because sync and async really differ there."""
 
 WORDS = (
+    (r"\bredis\.asyncio\b", "redis"),
+    (r"\baclose\(", "close("),
     (r"\basync def\b", "def"),
     (r"\basync with\b", "with"),
     (r"\basync for\b", "for"),

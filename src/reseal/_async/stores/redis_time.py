@@ -1,0 +1,91 @@
+"""The time of a Redis store: the clock of the node that is asked, and what all processes noted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reseal._async.stores.redis_server import AsyncRedisServer
+from reseal.clock import Clock, Mark
+from reseal.core.errors import StoreUnavailable
+from reseal.core.store_time import Times
+from reseal.stores.redis.changes import ABSENT, Change
+from reseal.stores.redis.layout import Layout, decode, encode
+from reseal.stores.server_time import ServerTime
+
+_ATTEMPTS: Final = 8
+
+
+class AsyncRedisTime:
+    """Each answer brings the clock of its node; the time goes by it, kept from going back and from jumping ahead.
+
+    A script cannot read what was noted in another slot: so a process takes it over when it opens, when a session
+    begins, when it is asked for the time, and once a second while it writes.
+    """
+
+    def __init__(self, server: AsyncRedisServer, layout: Layout, clock: Clock | None) -> None:
+        self._server = server
+        self._key = layout.once("time")
+        self._clock = clock
+        self._time = ServerTime(clock)
+
+    def now(self, wall: int) -> int:
+        """Return the store's time by the clock of a node."""
+        values = self._time.values()
+        wall = wall if self._clock is None else values["clock"]
+        ceiling = values["ceiling"]
+        now: int = max(values["floor"], wall if ceiling is None or wall <= ceiling else values["expected"])
+        self._time.see(now, wall)
+        return now
+
+    async def begin(self) -> None:
+        """Learn what was noted last."""
+        _, (at, run, steady, era), _ = await self._noted()
+        self._time.begin(Mark(at, run, steady), era)
+
+    async def read(self) -> Times:
+        """Read the time, after what other processes noted, and the clock."""
+        _, (at, _, _, era), wall = await self._noted()
+        wall = wall if self._clock is None else self._clock.wall()
+        if era != self._time.values()["era"]:
+            self._time.begin(Mark(at), era)
+        now = max(self.now(wall), at)
+        self._time.see(now, wall)
+        return Times(now, wall)
+
+    async def written(self) -> None:
+        """Once a second, note the time for all."""
+        if self._time.is_to_be_noted():
+            await self.note()
+
+    async def note(self) -> None:
+        """Note the time, unless somebody has noted a later one."""
+        for _ in range(_ATTEMPTS):
+            now = (await self.read()).now
+            value, (at, _, _, era), _ = await self._noted()
+            if at >= now or era != self._time.values()["era"]:
+                return
+            mark = self._time.mark()
+            if await self._write(value, (now, mark["run"], mark["steady"], era)):
+                return
+
+    async def begin_era(self) -> tuple[int, int]:
+        """Set the time to the clock, also back; returns it before and after."""
+        for _ in range(_ATTEMPTS):
+            before, now = await self.read()
+            value, (_, _, _, era), _ = await self._noted()
+            if await self._write(value, (now, None, 0, era + 1)):
+                self._time.begin(Mark(now), era + 1)
+                return before, now
+        raise StoreUnavailable("Redis: others note the time all the time")
+
+    async def _noted(self) -> tuple[bytes | None, tuple[int, str | None, int, int], int]:
+        answer = await self._server.read(("GET", self._key))
+        [value] = answer.replies
+        at, run, steady, era = (0, None, 0, 0) if value is None else decode(value)
+        return value, (at, run, steady, era), answer.wall
+
+    async def _write(self, before: bytes | None, noted: tuple[int, str | None, int, int]) -> bool:
+        [done] = await self._server.write(
+            Change().require(ABSENT if before is None else before, "GET", self._key).do("SET", self._key, encode(noted))
+        )
+        return done

@@ -1,0 +1,225 @@
+# Generated from src/reseal/_async/stores/redis.py by tools/unasync.py; edit that file instead.
+"""Sessions in Redis or Valkey: one server, a server that Sentinel watches, or a cluster."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from msgspec.structs import replace
+
+from reseal._sync.stores.batching import Batches
+from reseal._sync.stores.redis_audit import RedisAudit
+from reseal._sync.stores.redis_cases import RedisCases
+from reseal._sync.stores.redis_events import RedisEvents
+from reseal._sync.stores.redis_limits import RedisLimits
+from reseal._sync.stores.redis_lists import RedisLists
+from reseal._sync.stores.redis_providers import RedisProviders
+from reseal._sync.stores.redis_server import RedisServer
+from reseal._sync.stores.redis_sessions import RedisSessions, Outcome, Step, Wanted, required
+from reseal._sync.stores.redis_tenants import RedisTenants
+from reseal._sync.stores.redis_time import RedisTime
+from reseal._sync.stores.redis_turns import RedisTurns
+from reseal.clock import Clock
+from reseal.core.confirmation import Seen, is_unconfirmed
+from reseal.core.errors import StoreUnavailable
+from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord
+from reseal.core.outbox import Reports
+from reseal.core.purging import first_look
+from reseal.core.rotation import advanced, begun, ended, why_ended
+from reseal.core.secret import Secret
+from reseal.core.store_time import Times
+from reseal.stores import rows
+from reseal.stores.batching import Insert, Result, first_of_each, keys_of_inserts
+from reseal.stores.redis.layout import Layout, Stored, name_of, storable
+
+POOL_SIZE: Final = 10
+
+
+class RedisStore(
+    RedisCases, RedisEvents, RedisLimits, RedisLists, RedisProviders, RedisTenants
+):
+    """A store at the address that a URI names. Share one object in a process, not one a request.
+
+    ``redis://``, ``rediss://``, ``redis+sentinel://host,host/service`` and ``redis+cluster://host,host``. Its
+    parameters ``acknowledge`` and ``wait_ms`` say when a write counts, ``prefix`` what all keys begin with. The URI is
+    kept as a secret. ``timeout_s`` bounds the wait for a connection and for an answer.
+
+    The time is that of the node which is asked. ``clock`` takes its place in tests. ``looks_only``: nothing is written,
+    not even the time.
+    """
+
+    def __init__(
+        self,
+        uri: str | Secret,
+        *,
+        pool_size: int = POOL_SIZE,
+        timeout_s: float = 5,
+        clock: Clock | None = None,
+        looks_only: bool = False,
+    ) -> None:
+        self._looks_only = looks_only
+        self._server = RedisServer(uri, pool_size=pool_size, timeout_s=timeout_s)
+        self._layout = Layout(self._server.address.prefix)
+        self._time = RedisTime(self._server, self._layout, clock)
+        self._sessions = RedisSessions(self._server, self._layout, self._time)
+        self._turns = RedisTurns(self._server)
+        self.audit = RedisAudit(self._server, self._layout)
+        self._gets: Batches[str, Found] = Batches(self._get)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
+        self._changes: Batches[Wanted, Outcome] = Batches(self._change)
+
+    def open(self) -> None:
+        self._server.open()
+        try:
+            self._time.begin()
+            if not self._looks_only:
+                self._time.note()
+        except BaseException:
+            self._server.close()
+            raise
+
+    def close(self) -> None:
+        for batches in (self._gets, self._inserts, self._changes):
+            batches.finish()
+        if not self._looks_only:
+            with suppress(StoreUnavailable):  # closed or unreachable: fall back to the last recorded time
+                self._time.note()
+        self._server.close()
+
+    def insert(self, scope: Scope, new: NewSession, reports: Reports = ()) -> SessionRecord | None:
+        if not (rows.storable(new.handle) and rows.storable(new.user_id)):
+            raise StoreUnavailable("Redis: a handle or user id that cannot be stored")
+        return self._inserts.submit((scope, new, reports))
+
+    def get(self, scope: Scope, handle: str) -> Found:
+        return self._gets.submit(name_of(scope, handle if rows.storable(handle) else ""))
+
+    def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
+        meant = dict.fromkeys(handles)
+        known = [handle for handle in meant if rows.storable(handle)]
+        found, now = self._sessions.require([name_of(scope, handle) for handle in known])
+        records = {handle: each.record for handle, each in zip(known, found, strict=True) if each is not None}
+        return {handle: Found(records.get(handle), now) for handle in meant}
+
+    def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
+        if not rows.storable(rotation.handle):
+            return None
+        meant = replace(rotation, device=storable(rotation.device))
+
+        def decide(stored: Stored | None, now: int) -> Step | None:
+            if stored is None or why_ended(stored.record, now) or stored.record.policy is not None:
+                return None
+            if not hmac.compare_digest(stored.record.current_hash, meant.presented_hash):
+                return None
+            return Step(Stored(advanced(stored.record, meant, now), stored.adopted_at), reports, indexes=True)
+
+        outcome = self._changes.submit(Wanted(scope, rotation.handle, decide))
+        return outcome.found.record if outcome.is_done else None
+
+    def confirm(self, scope: Scope, seen: Seen) -> Found:
+        def decide(stored: Stored | None, now: int) -> Step | None:
+            if stored is None or not is_unconfirmed(stored.record, seen, now):
+                return None
+            record = replace(stored.record, confirmed_at=now, version=stored.record.version + 1)
+            return Step(Stored(record, stored.adopted_at))
+
+        if not rows.storable(seen.handle):
+            return self.get(scope, seen.handle)
+        return (self._changes.submit(Wanted(scope, seen.handle, decide))).found
+
+    def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
+        changed = replace(record, version=record.version + 1, device=storable(record.device))
+
+        def decide(stored: Stored | None, now: int) -> Step | None:  # noqa: ARG001 - what every change gets
+            if stored is None or stored.record.version != record.version:
+                return None
+            is_adopted = record.generation > stored.record.generation + 1
+            adopted_at = record.rotated_at if is_adopted else stored.adopted_at
+            return Step(Stored(changed, adopted_at), reports, indexes=record.expires_at != stored.record.expires_at)
+
+        if not rows.storable(record.handle):
+            return False
+        return (self._changes.submit(Wanted(scope, record.handle, decide))).is_done
+
+    def end(
+        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
+    ) -> tuple[str, ...]:
+        meant = [handle for handle in dict.fromkeys(handles) if rows.storable(handle)]
+        return self._end(scope, meant, reason, reports, note)
+
+    def end_user(
+        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
+    ) -> tuple[str, ...]:
+        if not rows.storable(user_id):
+            return ()
+        found = self._sessions.handles_in(self._layout.index(scope, user_id))
+        return self._end(scope, [each for each in found if each != keep], reason, reports, user_id=user_id)
+
+    def times(self) -> Times:
+        return self._time.read()
+
+    def _end(
+        self,
+        scope: Scope,
+        handles: Sequence[str],
+        reason: EndReason,
+        reports: Reports,
+        note: str | None = None,
+        user_id: str | None = None,
+    ) -> tuple[str, ...]:
+        def decide(stored: Stored | None, now: int) -> Step | None:
+            if stored is None or stored.record.ended_at is not None or user_id not in {None, stored.record.user_id}:
+                return None
+            record = replace(ended(stored.record, reason, now, note), version=stored.record.version + 1)
+            return Step(Stored(record, stored.adopted_at), reports)
+
+        outcomes = self._change([Wanted(scope, handle, decide) for handle in handles])
+        done = [handle for handle, each in zip(handles, outcomes, strict=True) if required(each).is_done]
+        return tuple(done)
+
+    # -- batches ----------------------------------------------------------------------------------------------------
+
+    def _get(self, batch: Sequence[str]) -> list[Found | Exception]:
+        found, now = self._sessions.get(batch)
+        return [each if isinstance(each, Exception) else Found(each and each.record, now) for each in found]
+
+    def _change(self, batch: Sequence[Wanted]) -> list[Outcome | StoreUnavailable]:
+        outcomes = self._sessions.change(batch)
+        self._written()
+        return outcomes
+
+    def _insert(self, batch: Sequence[Insert]) -> list[Result]:
+        """Write the indexes of the users, then the sessions: so an index misses nothing that was acknowledged."""
+        first = first_of_each(keys_of_inserts(batch))
+        now = (self._time.read()).now
+        steps = {n: (batch[n][0], _first_step(*batch[n][1:], now)) for n in first.values()}
+        results: list[Result] = [None] * len(batch)
+        for (n, (_, step)), done in zip(steps.items(), self._begin(list(steps.values()), now), strict=True):
+            results[n] = done if isinstance(done, Exception) else step.stored.record if done else None
+        self._written()
+        return results
+
+    def _begin(self, steps: Sequence[tuple[Scope, Step]], now: int) -> list[bool | Exception]:
+        """Write the indexes of each session before the session; where one cannot be written, the session is not."""
+        indexes = [(n, each) for n, (scope, step) in enumerate(steps)
+                   for each in self._sessions.indexed(scope, step.stored.record, now)]  # fmt: skip
+        sessions = [self._sessions.written(scope, step, now) for scope, step in steps]
+        if self._server.has_order:
+            return (self._server.try_write([each for _, each in indexes] + sessions))[len(indexes) :]
+        done = self._server.try_write([each for _, each in indexes])
+        results = {n: each for (n, _), each in zip(indexes, done, strict=True) if isinstance(each, Exception)}
+        meant = [n for n in range(len(steps)) if n not in results]
+        results |= zip(meant, self._server.try_write([sessions[n] for n in meant]), strict=True)
+        return [results[n] for n in range(len(steps))]
+
+    def _written(self) -> None:
+        with suppress(StoreUnavailable):  # what was written stands, and the next second's note will do
+            self._time.written()
+
+
+def _first_step(new: NewSession, reports: Reports, now: int) -> Step:
+    record = begun(replace(new, device=storable(new.device)), now)
+    return Step(Stored(record, 0), reports, look_at=now + first_look(new))

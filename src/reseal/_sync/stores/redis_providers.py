@@ -1,0 +1,58 @@
+# Generated from src/reseal/_async/stores/redis_providers.py by tools/unasync.py; edit that file instead.
+"""Logouts told by an identity provider, in Redis.
+
+The sessions are in several slots: so one caller at a time has the turn of a logout, ends them, and claims it last. If
+it dies before, the provider tells the logout again, and the rest is ended then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reseal._sync.stores.redis_sessions import RedisParts
+from reseal.core.model import EndReason
+from reseal.core.providers import ProviderEnd
+from reseal.devices import about
+from reseal.stores.redis.layout import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reseal.core.model import Scope
+    from reseal.core.outbox import Reports
+    from reseal.core.providers import Marks, ProviderLogout
+
+
+class RedisProviders(RedisParts):
+    """A part of the store in Redis."""
+
+    if TYPE_CHECKING:
+
+        def claim(self, scope: Scope, name: str, until: int) -> bool: ...
+        def is_claimed(self, scope: Scope, name: str) -> bool: ...
+        def end(
+            self, scope: Scope, handles: Sequence[str], reason: EndReason, reports: Reports = ()
+        ) -> tuple[str, ...]: ...
+
+    def end_by_provider(self, scope: Scope, logout: ProviderLogout, reports: Reports = ()) -> ProviderEnd:
+        turn = self._layout.turn(scope, logout.claim)
+        mine = self._turns.take(turn)
+        try:
+            found = self._marked(scope, logout)
+            if logout.user is not None and any(marks.user != logout.user for _, marks in found):
+                return ProviderEnd(is_of_another=True)
+            if self.is_claimed(scope, logout.claim):
+                return ProviderEnd(is_replayed=True)
+            ended = self.end(scope, [handle for handle, _ in found], EndReason.PROVIDER_LOGOUT, reports)
+            is_new = self.claim(scope, logout.claim, logout.until)
+            return ProviderEnd(ended) if is_new or ended else ProviderEnd(is_replayed=True)
+        finally:
+            self._turns.end(turn, mine)
+
+    def _marked(self, scope: Scope, logout: ProviderLogout) -> list[tuple[str, Marks]]:
+        """Read the sessions that a logout names, with their marks."""
+        mark = logout.user if logout.session is None else logout.session
+        handles = self._sessions.handles_in(self._layout.marked(scope, mark or ""))
+        found, _ = self._sessions.require([name_of(scope, handle) for handle in handles])
+        marked = [(each.record.handle, about.read(each.record.about).marks) for each in found if each is not None]
+        return [(handle, marks) for handle, marks in marked if mark in marks]

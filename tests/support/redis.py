@@ -1,0 +1,122 @@
+"""A Redis of the tests' own, started when the first test asks for it, with the durability that the store demands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port
+
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+PASSWORD = "canary-7f2c:p@ss/word"
+_NUMBERS = count()
+
+
+class RedisServer:
+    """One server. ``kill``, ``freeze`` and ``start`` are the faults that it offers."""
+
+    def __init__(self, folder: Path, options: tuple[str, ...] = DURABLE) -> None:
+        self.folder = folder
+        self.options = options
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
+                   "--save", "", "--logfile", "log", *self.options]  # fmt: skip
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        until_answers(self.port)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
+    def ask(self, *words: str) -> bytes:
+        """Send a command, and return what comes back."""
+        return ask(self.port, *words)
+
+    def uri(self, more: str = "") -> str:
+        """Return the address of an empty store in it."""
+        return f"redis://127.0.0.1:{self.port}/0?prefix=test-{os.getpid()}-{next(_NUMBERS)}{more}"
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """The server that tests share; who stops it uses ``own_redis``."""
+    with server() as own:
+        yield own
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A server for one test, to be stopped and broken."""
+    with server() as own:
+        yield own
+
+
+@pytest.fixture
+def redis_uri(redis_server: RedisServer) -> str:
+    """An empty store of the shared server."""
+    return redis_server.uri()
+
+
+@contextmanager
+def server(options: tuple[str, ...] = DURABLE) -> Iterator[RedisServer]:
+    """Start a server and throw it away afterwards."""
+    if shutil.which("redis-server") is None:
+        pytest.fail("Redis is not installed: apt-get install redis-server")
+    folder = Path(tempfile.mkdtemp(prefix="reseal-redis-"))
+    own = RedisServer(folder, options)
+    try:
+        own.start()
+        yield own
+    finally:
+        own.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def ask(port: int, *words: str) -> bytes:
+    """Send one command to a server on this machine, and return what comes back, up to some kilobytes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+        link.sendall(
+            b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words)
+        )
+        return link.recv(65536)
+
+
+def until_answers(port: int, seconds: float = 10) -> None:
+    """Wait until a server has read its files."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if ask(port, "PING") == b"+PONG\r\n":
+                return
+        except OSError:
+            pass
+        if time.monotonic() > end:
+            raise RuntimeError(f"the Redis on port {port} did not start")
+        time.sleep(0.02)
