@@ -97,6 +97,7 @@ async def test_embedded(clock, settings, kind, seed, tmp_path):
         text = await metrics.text()
     assert counted(text) == expected(week)
     assert timed(text) == times(week.account)
+    assert live(text) == week.live_sessions > 0
     assert_private(text, week)
 
 
@@ -111,7 +112,12 @@ async def test_service(clock, settings, seed):
     text = await service.numbers()
     assert counted(text) == expected(week)
     assert timed(text) == times(week.account)
+    assert live(text) == week.live_sessions > 0
     assert_private(text, week)
+
+
+def live(text):
+    return read(text)["reseal_session_count",]
 
 
 def assert_private(text, week):

@@ -28,6 +28,8 @@ class Week:
         self._clock = clock
         self._random = random.Random(seed)
         self.account: Counter[tuple[str, ...]] = Counter()
+        self._refreshed: dict[str, tuple[int, int]] = {}
+        """The generation of each session that nobody has ended, and when it began."""
         self.secrets: set[str] = set()
         """Users, addresses, agents, handles and tokens: none of them belongs into a metric."""
 
@@ -42,6 +44,11 @@ class Week:
             await self._forge()
             await self._return_late(f"late-{day}")
         self._clock.advance(5 * MINUTE)
+
+    @property
+    def live_sessions(self) -> int:
+        """How many sessions have neither ended nor expired."""
+        return sum(at + IDLE > self._clock.wall() for _, at in self._refreshed.values())
 
     async def _visit(self, user: str) -> None:
         """Sign in and refresh a few times."""
@@ -103,6 +110,7 @@ class Week:
         pair = await self._sign_in(user)
         await self._sessions.revoke((pair.claims.sid,), EndReason.SIGNED_OUT)
         self._count("ended", "signed_out")
+        del self._refreshed[pair.claims.sid]
         await self._be_refused(user, pair, "signed_out")
         await self._sign_in(user)
 
@@ -144,6 +152,7 @@ class Week:
             await self._sessions.refresh(pair.refresh_token, caller=caller)
         except TokenTheftDetected:
             self._count("refresh", "theft", subtype)
+            del self._refreshed[pair.claims.sid]
 
     async def _be_refused(self, user: str, pair: TokenPair, reason: str) -> None:
         try:
@@ -155,7 +164,9 @@ class Week:
         self.account[what] += by
 
     def _note(self, user: str, pair: TokenPair) -> None:
-        device = _device(user).device
+        device, known = _device(user).device, self._refreshed.get(pair.claims.sid)
+        if known is None or known[0] < pair.claims.gen:  # else it is a replay, which does not prolong the session
+            self._refreshed[pair.claims.sid] = pair.claims.gen, self._clock.wall()
         self.secrets |= {user, pair.claims.sid, pair.access_token, pair.refresh_token or user}
         self.secrets |= {device.ip or user, device.user_agent or user, THIEF.device.ip or user}
 
