@@ -165,13 +165,18 @@ AUTHENTICATION = {
 }
 """What a session says of its user: checks of claims, and how and when the user was authenticated."""
 SERVERS = {
+    "_async/stores/connection_pool.py",
     "_async/stores/mariadb.py",
     "_async/stores/mariadb_driver.py",
     "_async/stores/mariadb_server.py",
     "_async/stores/mariadb_transactions.py",
     "_async/stores/server_store.py",
     "_async/stores/servers.py",
-    "stores/mariadb",
+    "stores/mariadb/__init__.py",
+    "stores/mariadb/address.py",
+    "stores/mariadb/durability.py",
+    "stores/mariadb/errors.py",
+    "stores/mariadb/statements.py",
 }
 """What the stores on database servers share, and the store in MariaDB."""
 PROVIDERS = {

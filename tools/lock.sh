@@ -16,7 +16,7 @@ lock() { # name, extra, more options of the compiler
 lock example example
 lock test test --constraint locks/example.txt
 lock examples examples --constraint locks/test.txt
-lock service server --extra postgres --extra webhooks --constraint locks/test.txt # the image, as is the next
+lock service server --extra postgres --extra mariadb --extra webhooks --constraint locks/test.txt # the image, as is the next
 echo 'hatchling>=1.25' | compile locks/build.txt --constraint locks/test.txt -
 for wanted in tests/sdk/packages/*.in; do # the published SDKs for Python, each with the frameworks of its time
     compile "${wanted%.in}.txt" --no-emit-options --pip-args '--only-binary :all:' "$wanted"

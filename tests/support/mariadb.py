@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 PASSWORD: Final = "canary-5d1e:p@ss/word"
 _NUMBERS = count()
 _DEADLINE_S: Final = 60
-_DURABLE: Final = ("--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=32M")
+_SETTINGS: Final = ("--innodb-file-per-table=0", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=32M")
 
 
 class MariaDB:
@@ -52,7 +52,7 @@ class MariaDB:
                 [binary("mariadbd"), "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self._socket}",
                  f"--pid-file={self.folder}/pid", f"--port={self.port}", "--bind-address=127.0.0.1",
                  "--skip-name-resolve", "--performance-schema=OFF", "--skip-log-bin", "--max-connections=200",
-                 *_DURABLE, *self.settings, *more],
+                 *_SETTINGS, *self.settings, *more],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **self._as,
             )  # fmt: skip
         deadline = time.monotonic() + _DEADLINE_S

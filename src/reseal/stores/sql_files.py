@@ -10,6 +10,8 @@ from typing import Final
 
 _PART: Final = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
 _INCLUDED: Final = re.compile(r"\{([\w.]+)\}")
+_WORD: Final = re.compile(r"^[A-Z]", re.MULTILINE)
+"""A line that is no comment."""
 
 
 def queries(database: str, fragments: Mapping[str, str]) -> dict[str, str]:
@@ -33,3 +35,8 @@ def schema_steps(database: str) -> tuple[str, ...]:
     folder = files("reseal.stores").joinpath(database)
     names = sorted(f.name for f in folder.iterdir() if re.match(r"\d{4}_", f.name))
     return tuple(folder.joinpath(name).read_text("utf-8") for name in names)
+
+
+def statements_of(step: str) -> tuple[str, ...]:
+    """Split a schema step for servers that take one statement at a time. Each ends a line with a semicolon."""
+    return tuple(each.strip() for each in re.split(r";\n", step) if _WORD.search(each))
