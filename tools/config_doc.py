@@ -41,7 +41,7 @@ TYPES = {
     "tuple[str, ...]": "list of text",
     "tuple[ApiKey, ...]": "secret text",
     "KeyFile": "text",
-    "tuple[WebhookEndpoint, ...]": "list of endpoints",
+    "tuple[Endpoint, ...]": "list of endpoints",
     "tuple[SessionPolicy, ...]": "table of policies",
 }
 

@@ -76,6 +76,15 @@ WAYS_OUT = {
     "stores/sqlite/event_tables.py",
 }
 """What sends events to other systems: packages, and modules of others by their path."""
+SIGNALS = {
+    "core/security_event_keys.py",
+    "core/shared_signals.py",
+    "settings/endpoints.py",
+    "settings/shared_signals.py",
+    "webhooks/forms.py",
+    "webhooks/security_events.py",
+}
+"""Formats of deliveries besides webhooks: Shared Signals."""
 DEVICES = {
     "devices",
     "_async/device_endpoints.py",
@@ -226,16 +235,20 @@ class Module:
     @property
     def is_service(self) -> bool:
         return self.package in SERVICE and not self.is_in(
-            CONNECTIONS | TELEMETRY | WAYS_OUT | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS
+            CONNECTIONS | TELEMETRY | WAYS_OUT | SIGNALS | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS
         )
 
     @property
     def is_embedded(self) -> bool:
-        if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS | PROVIDERS | REDIS):
+        if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS | PROVIDERS | REDIS | SIGNALS):
             return False
         return not (
             self.package in SERVICE or self.is_adapter or self.is_in(TELEMETRY | WAYS_OUT | DEVICES | THEFTS | AUDIT)
         )
+
+    @property
+    def is_way_out(self) -> bool:
+        return self.is_in(WAYS_OUT) and not self.is_in(SIGNALS)
 
     def is_in(self, group: set[str]) -> bool:
         """Whether it is of a group of packages, and of modules of others by their path."""
@@ -306,7 +319,8 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4800),
         Figure("lines of the telemetry", size(modules, lambda module: module.is_in(TELEMETRY)), 800, 800),
-        Figure("lines of the ways out", size(modules, lambda module: module.is_in(WAYS_OUT)), 1500, 1500),
+        Figure("lines of the ways out", size(modules, lambda module: module.is_way_out), 1500, 1500),
+        Figure("lines of further formats", size(modules, lambda module: module.is_in(SIGNALS)), 600, 600),
         Figure("lines of the list of devices", size(modules, lambda module: module.is_in(DEVICES)), 1200, 1200),
         Figure("lines about thefts", size(modules, lambda module: module.is_in(THEFTS)), 1200, 1200),
         Figure("lines of the audit trail", size(modules, lambda module: module.is_in(AUDIT)), 800, 800),

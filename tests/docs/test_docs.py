@@ -22,6 +22,7 @@ from reseal.settings.foreign import advice_for
 from reseal.settings.sources import CONFIG_VARIABLE, PREFIX, variable
 from reseal.web import csrf
 from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, code_spans, fenced, links, name, prose, table_after
+from tests.webhooks import signals
 
 OWN_PAGE = {"sec-fetch-site": "same-origin"}
 """What a browser says of a request that a page of the same origin makes."""
@@ -156,9 +157,12 @@ def test_no_code_on_a_page_escapes_the_test(page):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if list(fenced(page, "yaml"))], ids=name)
-def test_the_yaml_of_a_page_is_a_configuration(page):
+def test_the_yaml_of_a_page_is_a_configuration(page, tmp_path):
+    (tmp_path / "signals.pem").write_text(signals.key())
+    (tmp_path / "idp-authorization").write_text(signals.AUTHORIZATION)
     for text in fenced(page, "yaml"):
-        values = {"api_domain": "https://api.example.com"} | yaml.safe_load(text)
+        here = text.replace("_file: /run/secrets/", f"_file: {tmp_path}/")
+        values = {"api_domain": "https://api.example.com"} | yaml.safe_load(here)
         assert Settings.from_mapping(values, source=name(page))
 
 

@@ -1,15 +1,19 @@
 """The endpoints in a configuration: every fault is reported at once, and no secret with it."""
 
+import dataclasses
 import json
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
 from reseal.core.webhooks import USUAL_TYPES
 from reseal.server.config import ServiceSettings
 from reseal.settings import Settings
+from tests.webhooks import signals
 from tests.webhooks.material import SECRET, endpoint
 
 OTHER = "whsec_" + "QUFB" * 8
@@ -141,3 +145,103 @@ def test_the_outbox_has_to_keep_what_is_sent(form):
     assert f"{need} (got webhooks 'crm'" in problems(CRM, outbox="off", form=form)
     assert "event_outbox 'security'" in problems(CRM | {"events": ["session.created"]}, form=form)
     assert load(CRM | {"events": ["session.created"]}, outbox="all", form=form)
+
+
+# -- Shared Signals -------------------------------------------------------------------------------------------------
+
+IDP = {
+    "name": "idp",
+    "format": "caep",
+    "url": "https://receiver.example.net/events",
+    "issuer": "https://auth.example.com",
+}
+IDP |= {"audience": "https://receiver.example.net", "signing_keys": signals.key(), "authorization": "Bearer canary"}
+
+
+@pytest.mark.parametrize("form", [Settings, ServiceSettings])
+def test_an_endpoint_of_shared_signals_has_an_issuer_an_audience_and_keys(form):
+    [found] = load(IDP, form=form)
+    expected = signals.receiver_at(IDP["url"], authorization=Secret("Bearer canary"), timeout=15)
+    assert found == dataclasses.replace(expected, allow_private_addresses=False, signing_keys=found.signing_keys)
+    assert found.types == ("session-revoked", "risk-level-change", "session-established")
+    assert "canary" not in repr(found)
+    assert "PRIVATE" not in repr(found)
+    assert Settings(**DOMAIN, event_outbox="security", webhooks=(found,)).webhooks == (found,)
+
+
+def test_keys_and_the_header_may_be_in_files(tmp_path):
+    (tmp_path / "keys").write_text(f"# new\n{signals.key(1)}\n# old\n{signals.key()}")
+    (tmp_path / "header").write_text("Bearer canary\n")
+    entry = {key: value for key, value in IDP.items() if key not in {"signing_keys", "authorization"}}
+    [found] = load(
+        entry | {"signing_keys_file": str(tmp_path / "keys"), "authorization_file": str(tmp_path / "header")}
+    )
+    assert [each.reveal().decode() + "\n" for each in found.signing_keys] == [signals.key(1), signals.key()]
+    assert found.authorization == Secret("Bearer canary")
+
+
+def test_every_fault_of_an_endpoint_of_shared_signals_is_reported():
+    text = problems(
+        IDP | {"issuer": "http://auth.example.com", "audience": "", "subject": "email", "secrets": [SECRET]},
+        {"name": "bare", "format": "caep", "url": IDP["url"]},
+        IDP | {"name": "events", "events": ["session.revoked"], "authorization_file": "/nowhere"},
+        {"name": "other", "format": "ocsf", "url": IDP["url"]},
+        IDP | {"name": "slash", "issuer": "https://auth.example.com/"},
+    )
+    for part in (
+        "'idp': 'secrets' is not a known key",
+        "'idp': 'issuer' must be an https address",
+        "'idp': 'audience' must be 1 to 255",
+        "'idp': 'subject' must be complex or iss_sub",
+        "'bare': 'issuer' is missing",
+        "'bare': 'audience' is missing",
+        "'bare': either 'signing_keys' or 'signing_keys_file' is needed: make one with: openssl genpkey",
+        "'events': 'events' must be a list of types of messages: choose of session-revoked, risk-level-change",
+        "'events': either 'authorization' or 'authorization_file' is needed",
+        "'other': 'format' must be one of webhook, caep",
+        "'slash': 'issuer' must be an https address: write it like https://auth.example.com",
+    ):
+        assert part in text, part
+
+
+def encrypted():
+    private = rsa.generate_private_key(65537, 2048)
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password")).decode()
+
+
+def elliptic():
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        .decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (lambda: signals.key(9, 1024), "has a key that is no RSA key of at least 2048 bits"),
+        (elliptic, "has a key that is no RSA key of at least 2048 bits"),
+        (encrypted, "has a key that is encrypted"),
+        (
+            lambda: "-----BEGIN PRIVATE KEY-----\nYWJj\n-----END PRIVATE KEY-----",
+            "has a key that is no private key in PEM",
+        ),
+        (lambda: "", "must have a private key in PEM"),
+        (lambda: SECRET, "must have a private key in PEM"),
+        (lambda: 7, "must be text in PEM"),
+        (lambda: [signals.key(), 7], "must be text in PEM"),
+    ],
+)
+def test_keys_that_cannot_sign(made, why):
+    assert f"'signing_keys' {why}" in problems(IDP | {"signing_keys": made()})
+
+
+@pytest.mark.parametrize("value", ["", "a\nb", "\N{EURO SIGN}", 7, "x" * 9000])
+def test_headers_that_cannot_be_sent(value):
+    assert "'authorization' must be" in problems(IDP | {"authorization": value})
+
+
+def test_the_end_of_sessions_is_kept_in_either_outbox_and_their_begin_in_one():
+    assert load(IDP | {"events": ["session-revoked", "risk-level-change"]})
+    assert "event_outbox 'security'" in problems(IDP | {"events": ["session-established"]})

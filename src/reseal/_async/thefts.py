@@ -163,17 +163,21 @@ class AsyncThefts:
     ) -> None:
         """Put an event without a change of a row into the outbox, once for each token that is presented."""
         user_id, other = (None, None) if record is None else (record.user_id, record.device)
+        await self._append(name, token, user_id, self._emitter.draft(name, caller, reason=reason, other=other))
+
+    async def _append(self, name: EventName, token: RefreshToken, user_id: str | None, reports: Reports) -> None:
         event_id = outbox.id_of(self._scope, name, token.handle, token.hash)
-        for report in self._emitter.draft(name, caller, reason=reason, other=other):
+        for report in reports:
             await self._store.append_event(Occurrence(self._scope, token.handle, user_id, report, event_id))
 
     async def _end(self, subtype: str, record: SessionRecord, token: RefreshToken, caller: Caller) -> bool:
         """End or hold a session, unless a theft is only reported; ``False`` if somebody else has done so."""
         response = self._response(record)
+        drafts = self._emitter.draft(EventName.TOKEN_THEFT, caller, reason=subtype, other=record.device)
+        reports = tuple(replace(each, response=response.value) for each in drafts)
         if response is TheftResponse.REPORT:
-            await self.append(EventName.TOKEN_THEFT, token, record, caller, subtype)
+            await self._append(EventName.TOKEN_THEFT, token, record.user_id, reports)
             return True
-        reports = self._emitter.draft(EventName.TOKEN_THEFT, caller, reason=subtype, other=record.device)
         if response in _HOLDS:
             return await self._hold(response, record, reports)
         return bool(await self._store.end(self._scope, (record.handle,), EndReason.THEFT, reports))

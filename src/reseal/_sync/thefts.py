@@ -164,17 +164,21 @@ class Thefts:
     ) -> None:
         """Put an event without a change of a row into the outbox, once for each token that is presented."""
         user_id, other = (None, None) if record is None else (record.user_id, record.device)
+        self._append(name, token, user_id, self._emitter.draft(name, caller, reason=reason, other=other))
+
+    def _append(self, name: EventName, token: RefreshToken, user_id: str | None, reports: Reports) -> None:
         event_id = outbox.id_of(self._scope, name, token.handle, token.hash)
-        for report in self._emitter.draft(name, caller, reason=reason, other=other):
+        for report in reports:
             self._store.append_event(Occurrence(self._scope, token.handle, user_id, report, event_id))
 
     def _end(self, subtype: str, record: SessionRecord, token: RefreshToken, caller: Caller) -> bool:
         """End or hold a session, unless a theft is only reported; ``False`` if somebody else has done so."""
         response = self._response(record)
+        drafts = self._emitter.draft(EventName.TOKEN_THEFT, caller, reason=subtype, other=record.device)
+        reports = tuple(replace(each, response=response.value) for each in drafts)
         if response is TheftResponse.REPORT:
-            self.append(EventName.TOKEN_THEFT, token, record, caller, subtype)
+            self._append(EventName.TOKEN_THEFT, token, record.user_id, reports)
             return True
-        reports = self._emitter.draft(EventName.TOKEN_THEFT, caller, reason=subtype, other=record.device)
         if response in _HOLDS:
             return self._hold(response, record, reports)
         return bool(self._store.end(self._scope, (record.handle,), EndReason.THEFT, reports))

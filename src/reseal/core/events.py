@@ -105,6 +105,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """Who caused it, if known: the name of an API key, or of the operator who ran a command."""
     note: str | None = None
     """Their reason, in their own words."""
+    response: str | None = None
+    """What was done about a theft: a value of :class:`reseal.core.model.TheftResponse`."""
     id: str | None = None
     """Of an event from the outbox: 32 hexadecimal digits, the same at every delivery."""
     traceparent: str | None = None

@@ -36,6 +36,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who caused it: ``api_key:`` and the key's name, ``operator:`` and the name, or ``user:`` and the id."""
     traceparent: str | None = None
     """Of the request (W3C Trace Context)."""
+    response: str | None = None
 
     def body(self) -> str:
         """Return what is the same for every session that the change is about, as a JSON object."""
@@ -50,6 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             "note": self.note,
             "by": self.by,
             "traceparent": self.traceparent,
+            "response": self.response,
         }
         # Unprintable characters would become escapes that a database's JSON functions refuse.
         kept = {name: printable(value) for name, value in members.items() if value is not None}
@@ -165,4 +167,5 @@ def to_event(row: Row) -> Event:
         note=members.get("note"),
         by=members.get("by"),
         traceparent=members.get("traceparent"),
+        response=members.get("response"),
     )

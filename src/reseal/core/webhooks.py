@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from reseal.core.events import EventName
 from reseal.core.secret import Secret
@@ -22,18 +22,23 @@ TYPES: Final[Mapping[EventName, str]] = {
 """The type of the message about each event of the outbox."""
 USUAL_TYPES: Final = ("session.created", "session.revoked", "session.theft_detected")
 """Those that an endpoint gets which names none. The others are many, or are for those who operate the store."""
+Sources = Mapping[str, frozenset[EventName]]
+SOURCES: Final[Sources] = {kind: frozenset({name}) for name, kind in TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookEndpoint:
-    """A receiver of webhooks, as configured."""
+class Endpoint:
+    """A receiver of events, as configured. A subclass for each format of messages."""
+
+    SOURCES: ClassVar[Sources]
+    """The types of messages, and the events that each is about."""
+    USUAL: ClassVar[tuple[str, ...]]
+    """The types that are sent to an endpoint which names none."""
 
     name: str
     url: str
-    secrets: tuple[Secret, ...]
-    """Each signs every message, so that secrets can be exchanged while messages are sent."""
     events: tuple[str, ...] = ()
-    """Types of messages; empty: :data:`USUAL_TYPES`."""
+    """Types of messages; empty: the usual ones."""
     timeout: float = 15
     """Seconds for one attempt."""
     allow_private_addresses: bool = False
@@ -41,4 +46,20 @@ class WebhookEndpoint:
 
     @property
     def types(self) -> tuple[str, ...]:
-        return self.events or USUAL_TYPES
+        return self.events or self.USUAL
+
+    @property
+    def names(self) -> frozenset[EventName]:
+        """The events that messages are sent about."""
+        return frozenset[EventName]().union(*(self.SOURCES[kind] for kind in self.types))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEndpoint(Endpoint):
+    """A receiver of Standard Webhooks."""
+
+    SOURCES = SOURCES
+    USUAL = USUAL_TYPES
+
+    secrets: tuple[Secret, ...]
+    """Each signs every message, so that secrets can be exchanged while messages are sent."""

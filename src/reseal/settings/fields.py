@@ -19,7 +19,7 @@ from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
 from reseal.core.secret import Secret
 from reseal.core.session_policy import SessionPolicy
-from reseal.core.webhooks import WebhookEndpoint
+from reseal.core.webhooks import Endpoint
 from reseal.settings import rules
 from reseal.settings.origins import cookie_domain, origin, path
 from reseal.settings.policies import names_of as policy_names
@@ -259,12 +259,12 @@ class SharedFields:
         "security (theft, ended sessions, roll-backs of the store, parties in step) or all (creations, refreshes and "
         "replays as well).",
     )
-    webhooks: tuple[WebhookEndpoint, ...] = key(
+    webhooks: tuple[Endpoint, ...] = key(
         (),
         Chapter.STORE,
         webhooks,
-        "Endpoints to which events of the outbox are sent: a list whose entries have name, url, secrets_file (or "
-        "secrets), and optionally events, timeout and allow_private_addresses. In a variable it is JSON.",
+        "Endpoints to which events of the outbox are sent: a list whose entries have name, url and the keys of their "
+        "format, which is webhook (with secrets_file or secrets) unless format says caep. In a variable it is JSON.",
         show=names_of,
     )
     audit: bool = key(

@@ -1,4 +1,4 @@
-"""Delivery of events from the outbox to endpoints, as Standard Webhooks."""
+"""Delivery of events from the outbox to endpoints, in the format of each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from reseal._async.engine import AsyncEngine
 from reseal._async.metrics import innermost
 from reseal.core.deliveries import Attempted, ignore
 from reseal.core.errors import ConfigurationError
+from reseal.core.shared_signals import SharedSignalsEndpoint
 from reseal.core.webhooks import WebhookEndpoint
 
 if TYPE_CHECKING:
     from reseal._async.reseal import AsyncReseal
 
-__all__ = ["WebhookEndpoint", "deliver_webhooks", "require_client"]
+__all__ = ["SharedSignalsEndpoint", "WebhookEndpoint", "deliver_webhooks", "require_client"]
 
 
 async def deliver_webhooks(reseal: AsyncReseal, *, attempted: Attempted = ignore) -> None:

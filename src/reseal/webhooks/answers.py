@@ -20,15 +20,21 @@ class Answer(NamedTuple):
     retry_after: int | None = None
     """Milliseconds."""
     problem: str = ""
+    body: bytes = b""
+    """The beginning of what a refusal contained."""
+    is_final: bool = False
+    """Whether the message is not sent again, since it would be refused again."""
+    disables: str = ""
+    """Why the endpoint gets no more messages until its owner or ours has changed something."""
 
     @property
     def is_success(self) -> bool:
         return self.status in _SUCCESS
 
     @property
-    def is_gone(self) -> bool:
-        """Whether the endpoint wants no more messages."""
-        return self.status == _GONE
+    def why_disabled(self) -> str:
+        """Why the endpoint gets no more messages; empty: it does."""
+        return "the endpoint answered 410 Gone" if self.status == _GONE else self.disables
 
     @property
     def slows_down(self) -> bool:

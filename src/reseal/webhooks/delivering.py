@@ -13,13 +13,13 @@ from typing import Final, Protocol
 
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.notes import AsyncNoteStore
-from reseal.core import webhook_signatures
 from reseal.core.deliveries import Attempt, Attempted, ignore
 from reseal.core.outbox import EventPage
-from reseal.core.webhooks import TYPES, WebhookEndpoint
+from reseal.core.webhooks import Endpoint
 from reseal.log import LOGGER
 from reseal.webhooks.answers import Answer
-from reseal.webhooks.messages import Message, message_of
+from reseal.webhooks.forms import form_of
+from reseal.webhooks.messages import Message
 from reseal.webhooks.state import MOST_FAILED, Chance, State, read, written
 
 AT_ONCE: Final = 16
@@ -45,7 +45,7 @@ class Sender(Protocol):
         """Close all connections."""
 
 
-def name_of(endpoint: WebhookEndpoint) -> str:
+def name_of(endpoint: Endpoint) -> str:
     """Return the name of its document, and of its consumer of the outbox."""
     return f"webhook:{endpoint.name}"
 
@@ -56,7 +56,7 @@ class Deliverer:
     def __init__(
         self,
         store: DeliveryStore,
-        endpoint: WebhookEndpoint,
+        endpoint: Endpoint,
         sender: Sender,
         access_lifetime: AccessLifetime,
         *,
@@ -66,6 +66,7 @@ class Deliverer:
     ) -> None:
         self._store = store
         self._endpoint = endpoint
+        self._form = form_of(endpoint)
         self._sender = sender
         self._access_lifetime = access_lifetime
         self._worker = worker
@@ -112,9 +113,10 @@ class Deliverer:
             LOGGER.warning(
                 "webhook %s: %d events were removed before they could be sent", self._endpoint.name, page.lost
             )
-        types, numbered = self._endpoint.types, enumerate(page.events, page.cursor_after(1))
-        wanted = [event for number, event in numbered if number > cursor and TYPES.get(event.name) in types]
-        return [message_of(event, await self._access_lifetime(event.scope.app_id)) for event in wanted]
+        names, numbered = self._endpoint.names, enumerate(page.events, page.cursor_after(1))
+        wanted = [event for number, event in numbered if number > cursor and event.name in names]
+        lifetimes = [await self._access_lifetime(event.scope.app_id) for event in wanted]
+        return [each for event, ms in zip(wanted, lifetimes, strict=True) for each in self._form.messages(event, ms)]
 
     async def _send(self, state: State, version: int, due: Sequence[Message]) -> None:
         wall = (await self._store.times()).wall
@@ -130,11 +132,10 @@ class Deliverer:
 
     async def _attempt(self, message: Message, wall: int) -> tuple[Message, Answer, tuple[int, int]]:
         """Send a message once; returns its answer, and when it was sent and answered (ns)."""
-        body = message.body.encode()
-        headers = webhook_signatures.headers(message.id, wall // 1000, body, self._endpoint.secrets)
+        body, headers = self._form.packed(message, wall)
         began = time.time_ns()
         answer = await self._sender.send(body, headers, wall)
-        return message, answer, (began, time.time_ns())
+        return message, self._form.judged(answer), (began, time.time_ns())
 
     def _report(self, before: State, after: State) -> None:
         """Tell the operator what the endpoint cannot be told."""

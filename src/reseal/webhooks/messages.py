@@ -51,9 +51,13 @@ def message_of(event: Event, access_ms: int) -> Message:
         "reason": event.reason,
         "access_exp": access_exp,
     }
-    session = "/".join((*event.scope, event.session_handle or ""))
-    body = _body(TYPES[event.name], event.at, data)
+    session, body = order_of(event), _body(TYPES[event.name], event.at, data)
     return Message(id=str(event.id), body=body, at=event.at, traceparent=event.traceparent, session=session)
+
+
+def order_of(event: Event) -> str:
+    """Return what orders the messages about an event: its session."""
+    return "/".join((*event.scope, event.session_handle or ""))
 
 
 def trial_message(message_id: str, at: int) -> Message:

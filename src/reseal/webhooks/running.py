@@ -11,7 +11,7 @@ from typing import Final
 
 from reseal.core.deliveries import Attempted, ignore
 from reseal.core.errors import StoreUnavailable
-from reseal.core.webhooks import WebhookEndpoint
+from reseal.core.webhooks import Endpoint
 from reseal.log import LOGGER
 from reseal.webhooks.delivering import AccessLifetime, Deliverer, DeliveryStore, Sender
 from reseal.webhooks.sending import HttpSender
@@ -22,9 +22,9 @@ RETRY: Final = 5_000
 
 async def deliver_for_ever(
     store: DeliveryStore,
-    endpoints: Iterable[WebhookEndpoint],
+    endpoints: Iterable[Endpoint],
     access_lifetime: AccessLifetime,
-    make_sender: Callable[[WebhookEndpoint], Sender] = HttpSender,
+    make_sender: Callable[[Endpoint], Sender] = HttpSender,
     attempted: Attempted = ignore,
 ) -> None:
     """Deliver to these endpoints. Any number of processes may do so: one at a time delivers to an endpoint.

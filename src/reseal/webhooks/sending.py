@@ -15,12 +15,12 @@ from typing import Final
 
 import httpx
 
-from reseal.core.webhooks import WebhookEndpoint
+from reseal.core.webhooks import Endpoint
 from reseal.webhooks.addresses import is_public
 from reseal.webhooks.answers import Answer, retry_after
 
 READ_MOST: Final = 65_536
-"""Bytes of an answer that are read, and dropped, so that the connection can be used again."""
+"""Bytes of an answer that are read, so that the connection can be used again."""
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Returns the addresses of a host and port. Raises ``OSError``."""
 
@@ -28,7 +28,7 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 class HttpSender:
     """Sends to the URL of an endpoint, on connections of its own."""
 
-    def __init__(self, endpoint: WebhookEndpoint, resolve: Resolve | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, resolve: Resolve | None = None) -> None:
         self._endpoint = endpoint
         self._url = httpx.URL(endpoint.url)
         self._resolve = resolve or _resolve
@@ -71,16 +71,18 @@ class HttpSender:
         request = httpx.Request("POST", url, content=body, headers=own | dict(headers), extensions=options)
         response = await self._transport.handle_async_request(request)
         async with aclosing(response):
-            await _drop(response)
-        return Answer(response.status_code, retry_after(response.headers.get("retry-after"), now))
+            beginning = await _beginning(response)
+        pause = retry_after(response.headers.get("retry-after"), now)
+        return Answer(response.status_code, pause, body=beginning if response.is_error else b"")
 
 
-async def _drop(response: httpx.Response) -> None:
-    size = 0
+async def _beginning(response: httpx.Response) -> bytes:
+    body = b""
     async for part in response.aiter_raw():
-        size += len(part)
-        if size > READ_MOST:
-            return
+        body += part
+        if len(body) > READ_MOST:
+            break
+    return body[:READ_MOST]
 
 
 async def _resolve(host: str, port: int) -> list[str]:

@@ -111,9 +111,11 @@ def _answered(state: State, message: Message, answer: Answer, now: int, chance: 
     if answer.is_success:
         return replace(state, messages=others, succeeded_at=now)
     state = replace(state, failed_at=now, problem=str(answer))
-    if answer.is_gone:
-        return replace(state, disabled="the endpoint answered 410 Gone")
+    if answer.why_disabled:
+        return replace(state, disabled=answer.why_disabled)
     tried = replace(message, attempts=message.attempts + 1, begun_at=message.begun_at or now, problem=str(answer))
+    if answer.is_final:
+        return replace(state, messages=others, failed=(*state.failed, tried)[-MOST_FAILED:])
     if message.attempts >= len(DELAYS):
         return _given_up(replace(state, messages=others), tried)
     delay = round(DELAYS[message.attempts] * (1 - JITTER + 2 * JITTER * chance()))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from reseal._async.ports import AsyncStore
 from reseal.core import webhook_signatures
-from reseal.core.webhooks import WebhookEndpoint
+from reseal.core.webhooks import Endpoint, WebhookEndpoint
 from reseal.server import request_log, webhooks
 from reseal.server.cli.arguments import command, configured, group, settings_of
 from reseal.server.cli.exits import DONE, REFUSED, CommandFailed
@@ -23,7 +23,7 @@ from reseal.server.cli.output import Row, printable, show, time_of
 from reseal.server.tenants.directory import Directory
 from reseal.webhooks.answers import Answer
 from reseal.webhooks.delivering import name_of
-from reseal.webhooks.messages import trial_message
+from reseal.webhooks.forms import form_of
 from reseal.webhooks.state import State, read, written
 
 
@@ -50,18 +50,16 @@ def list_endpoints(options: Namespace) -> int:
 
 
 def send_trial(options: Namespace) -> int:
-    """Send a message of the type webhook.test to an endpoint, and show what it answered."""
+    """Send a message that only tests an endpoint, and show what it answered."""
     endpoint = _endpoint(options)
 
     async def run() -> Answer:
         from reseal.webhooks.sending import HttpSender  # noqa: PLC0415 - needs an optional package
 
-        sender, now = HttpSender(endpoint), time.time_ns() // 1_000_000
-        message = trial_message(os.urandom(16).hex(), now)
-        body = message.body.encode()
-        headers = webhook_signatures.headers(message.id, now // 1000, body, endpoint.secrets)
+        sender, form, now = HttpSender(endpoint), form_of(endpoint), time.time_ns() // 1_000_000
+        body, headers = form.packed(form.trial(os.urandom(16).hex(), now), now)
         try:
-            return await sender.send(body, headers, now)
+            return form.judged(await sender.send(body, headers, now))
         finally:
             await sender.close()
 
@@ -105,7 +103,7 @@ def deliver(options: Namespace) -> int:
     return DONE
 
 
-def _endpoint(options: Namespace) -> WebhookEndpoint:
+def _endpoint(options: Namespace) -> Endpoint:
     settings = settings_of(options)
     webhooks.require(settings)
     for endpoint in settings.webhooks:
@@ -130,7 +128,7 @@ def _change(options: Namespace, change: Callable[[State], State]) -> tuple[State
     return in_store(options, run)
 
 
-def _row(endpoint: WebhookEndpoint, state: State) -> Row:
+def _row(endpoint: Endpoint, state: State) -> Row:
     url = urlsplit(endpoint.url)
     return {
         "name": endpoint.name,
@@ -141,5 +139,10 @@ def _row(endpoint: WebhookEndpoint, state: State) -> Row:
         "given_up": [each.id for each in state.failed],
         "last_success": time_of(state.succeeded_at) if state.succeeded_at else None,
         "last_failure": f"{time_of(state.failed_at)} {state.problem}" if state.failed_at else None,
-        "public_keys": [key for each in endpoint.secrets if (key := webhook_signatures.public_key(each))],
+        "public_keys": _public_keys(endpoint),
     }
+
+
+def _public_keys(endpoint: Endpoint) -> list[str]:
+    secrets = endpoint.secrets if isinstance(endpoint, WebhookEndpoint) else ()
+    return [key for each in secrets if (key := webhook_signatures.public_key(each))]
