@@ -161,10 +161,18 @@ WHOSE = {
     "_async/acting_families.py",
     "_async/actors.py",
     "_async/impersonation.py",
-    "_async/visitors.py",
     "core/actor.py",
 }
-"""Whose a session is besides a user's own: that of an actor, and that of a visitor who is not signed in."""
+"""Whose a session is besides a user's own: that of an actor."""
+VISITORS = {
+    "_async/owner.py",
+    "_async/stores/redis_visitors.py",
+    "_async/visitor_calls.py",
+    "_async/visitors.py",
+    "core/visitors.py",
+    "flask/visitors.py",
+}
+"""Sessions of visitors who are not signed in, and what a sign-in takes over of them."""
 AUTHENTICATION = {
     "_async/elevating.py",
     "core/authentication.py",
@@ -240,7 +248,7 @@ class Module:
 
     @property
     def is_embedded(self) -> bool:
-        if self.is_in(POLICIES | WHOSE | AUTHENTICATION | SERVERS | PROVIDERS | REDIS | SIGNALS):
+        if self.is_in(POLICIES | WHOSE | VISITORS | AUTHENTICATION | SERVERS | PROVIDERS | REDIS | SIGNALS):
             return False
         return not (
             self.package in SERVICE or self.is_adapter or self.is_in(TELEMETRY | WAYS_OUT | DEVICES | THEFTS | AUDIT)
@@ -256,7 +264,7 @@ class Module:
 
     @property
     def is_adapter(self) -> bool:
-        return self.package in ADAPTERS
+        return self.package in ADAPTERS and not self.is_in(VISITORS)
 
 
 @dataclass(frozen=True)
@@ -325,7 +333,8 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about thefts", size(modules, lambda module: module.is_in(THEFTS)), 1200, 1200),
         Figure("lines of the audit trail", size(modules, lambda module: module.is_in(AUDIT)), 800, 800),
         Figure("lines of the policies", size(modules, lambda module: module.is_in(POLICIES)), 800, 800),
-        Figure("lines about actors and visitors", size(modules, lambda module: module.is_in(WHOSE)), 400, 400),
+        Figure("lines about actors", size(modules, lambda module: module.is_in(WHOSE)), 300, 300),
+        Figure("lines about visitors", size(modules, lambda module: module.is_in(VISITORS)), 250, 250),
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 500, 500),

@@ -17,6 +17,7 @@
 # Annotations are no strings here: older versions of FastAPI cannot look up the names in those of objects and methods.
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, cast
 
 try:
@@ -33,6 +34,7 @@ from starlette.routing import BaseRoute, Route
 from reseal._async import verification
 from reseal._async.awaited import awaited
 from reseal._async.endpoints import AsyncEndpoint
+from reseal._async.visitors import user_or_none
 from reseal._sync.session import Session as SyncSession
 from reseal.core.claims import ClaimCheck
 from reseal.settings import Settings
@@ -77,10 +79,11 @@ class Reseal(StarletteReseal):
         """Make the same dependency for ``def`` routes: a session whose calls are not awaited."""
         return SyncSessionDependency(self, enable_csrf_protection, tuple(claims), check_database=check_database)
 
-    def optional_session(self) -> Callable[[Request], Awaitable[Session | None]]:
+    def optional_session(self, *, allow_anonymous: bool = False) -> Callable[[Request], Awaitable[Session | None]]:
         """Make a dependency that gives the session, or ``None`` to a visitor who sends no token at all.
 
-        An expired token is still answered with "try refresh token": the visitor is somebody, and soon known.
+        ``allow_anonymous``: give the session of a visitor who is not signed in, too, in place of ``None``. An expired
+        token is still answered with "try refresh token": the visitor is somebody, and soon known.
         """
 
         async def find(request: Request) -> Session | None:
@@ -88,13 +91,16 @@ class Reseal(StarletteReseal):
             read = facts(request)
             if not Presented(read, self.settings, *read.credentials).has_access:
                 return None
-            return await self.get_session(request)
+            get = self.get_any_session if allow_anonymous else self.get_session
+            return await user_or_none(partial(get, request))
 
         return find
 
-    def optional_sync_session(self) -> Callable[[Request], Awaitable[SyncSession | None]]:
+    def optional_sync_session(
+        self, *, allow_anonymous: bool = False
+    ) -> Callable[[Request], Awaitable[SyncSession | None]]:
         """Make the same dependency for ``def`` routes."""
-        find = self.optional_session()
+        find = self.optional_session(allow_anonymous=allow_anonymous)
 
         async def find_sync(request: Request) -> SyncSession | None:
             session = await find(request)

@@ -22,8 +22,9 @@ CALLS = [
 def test_a_call_is_passed_on_with_all_its_arguments(port, forwarding, name):
     inner = Mock(port)
     parameters = list(inspect.signature(getattr(port, name)).parameters.values())[1:]
-    arguments = [Mock() for each in parameters if each.kind is not each.KEYWORD_ONLY]
-    named = {each.name: object() for each in parameters if each.kind is each.KEYWORD_ONLY}
+    by_name = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+    arguments = [Mock() for each in parameters if each.kind not in by_name]
+    named = {each.name: object() for each in parameters if each.kind in by_name}
     result = getattr(forwarding(inner), name)(*arguments, **named)
     result = result if inspect.iscoroutinefunction(getattr(port, name)) else result
     call = getattr(inner, name)

@@ -351,3 +351,26 @@ def test_async_calls_in_def_handlers_are_refused_in_one_sentence() -> None:
 def test_the_test_client_needs_an_https_origin_for_secure_cookies(client: Client) -> None:
     client.post("/login")
     assert cookies(client).startswith("__Host-sAccessToken=")
+
+
+def test_a_visitor_who_is_not_signed_in_is_nobody_unless_the_application_asks_for_visitors() -> None:
+    @post("/visit")
+    async def visit(request: AnyRequest) -> str:
+        return (await sessions(app).create_anonymous_session(request)).get_handle()
+
+    @get("/any")
+    async def any_session(request: AnyRequest) -> bool:
+        return (await sessions(app).get_any_session(request)).is_anonymous()
+
+    @get("/public")
+    async def public(optional_session: Injected[Session | None]) -> bool:
+        return optional_session is None
+
+    app = make(visit, any_session, public)
+    with visiting(app) as client:
+        assert client.post("/visit").status_code == 201
+        assert client.get("/any").json() is client.get("/public").json() is True
+        refused = client.get("/me")
+        assert (refused.status_code, refused.json()) == (403, {"message": "unauthorised", "reason": "not_signed_in"})
+        client.post("/login")
+        assert client.get("/any").json() is client.get("/public").json() is False

@@ -24,7 +24,9 @@ from reseal import (
 )
 from reseal.core import refresh_token
 from reseal.core.events import CORRELATION_ID_MAX, OUTBOX_EVENTS, Caller, EventOutbox
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import Device, EndReason, Scope
+from reseal.core.session_policy import Replaced
 from reseal.log import LOGGER, as_json
 from reseal.testing import ManualClock
 from reseal.web.facts import RequestFacts
@@ -54,6 +56,11 @@ def created(app):
 def from_a_new_device(app):
     app.engine.settings = replace(app.engine.settings, new_device_events=True)
     app.engine.create("user-1", caller=CALLER)
+
+
+def converted(app):
+    visitor = app.engine.create(ANONYMOUS)
+    app.engine.create("user-2", caller=CALLER, replaced=Replaced((), visitor.claims.sid))
 
 
 def refreshed(app):
@@ -197,6 +204,7 @@ SCENARIOS = {
     acting: "impersonation_begun",
     stopped_acting: "impersonation_ended",
     created: "session_created",
+    converted: "session_converted",
     from_a_new_device: "new_device",
     refreshed: "session_refreshed",
     replayed: "session_replayed",

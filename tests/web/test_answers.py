@@ -31,6 +31,7 @@ CLAIMS = InvalidClaims((ClaimFailure("2fa", {"message": "missing"}), ClaimFailur
 ANSWERS = [
     (TryRefreshToken(CANARY), 401, {"message": "try refresh token"}, ()),
     (Unauthorised(Refusal.NO_TOKEN), 401, {"message": "unauthorised", "reason": "no_token"}, ()),
+    (Unauthorised(Refusal.NOT_SIGNED_IN), 403, {"message": "unauthorised", "reason": "not_signed_in"}, ()),
     (TokenTheftDetected(CANARY, CANARY, CANARY), 401, {"message": "token theft detected"}, ()),
     (
         CLAIMS,
@@ -65,6 +66,7 @@ ANSWERS = [
 
 SAID = {
     Refusal.NO_TOKEN,
+    Refusal.NOT_SIGNED_IN,
     Refusal.EXPIRED,
     Refusal.ABSOLUTE_TIMEOUT,
     Refusal.REVOKED,
@@ -78,6 +80,7 @@ SAID = {
 }
 KEEPING = {
     Refusal.NO_TOKEN,
+    Refusal.NOT_SIGNED_IN,
     Refusal.ANTI_CSRF,
     Refusal.CROSS_SITE,
     Refusal.OTHER_SESSION,

@@ -6,13 +6,14 @@ The headers of the response are found through the request as well, so that no ca
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, Generic, Protocol, TypeVar, Unpack
+from typing import Any, Protocol, TypeVar, Unpack
 
 from reseal._async import verification
 from reseal._async.awaited import awaited, demand_loop, marked
 from reseal._async.impersonation import HALF_AN_HOUR
 from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession
+from reseal._async.visitor_calls import AsyncVisitorCalls
 from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.web.context import RequestContext
@@ -36,7 +37,7 @@ class AsyncRequests(Protocol[R_contra]):
         """Return the headers that will leave with the response."""
 
 
-class AsyncRequestCalls(Generic[R_contra]):
+class AsyncRequestCalls(AsyncVisitorCalls[R_contra]):
     """The calls for requests of one framework."""
 
     def __init__(self, sessions: AsyncReseal, requests: AsyncRequests[R_contra]) -> None:

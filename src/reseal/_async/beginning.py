@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reseal._async.ports import AsyncSessionStore
+from reseal._async.visitors import AsyncConverting
 from reseal.core import actor
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import NO_DEVICE as UNKNOWN
@@ -15,7 +16,16 @@ from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
 from reseal.core.outbox import Reports
 from reseal.core.refresh_token import RefreshToken
-from reseal.core.session_policy import NO_POLICY, Chosen, Limits, Policies, SessionLimit, TooManySessions
+from reseal.core.session_policy import (
+    NO_POLICY,
+    Admission,
+    Chosen,
+    Ending,
+    Limits,
+    Policies,
+    SessionLimit,
+    TooManySessions,
+)
 from reseal.devices import about
 from reseal.event_emitter import EventEmitter
 
@@ -28,7 +38,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     store_now: int
 
 
-class AsyncBeginning:
+class AsyncBeginning(AsyncConverting):
     """A part of :class:`reseal._async.token_families.AsyncTokenFamilies`."""
 
     if TYPE_CHECKING:
@@ -71,10 +81,10 @@ class AsyncBeginning:
         )
         reports = self._emitter.draft(EventName.SESSION_CREATED, caller)
         reports += () if newness is None else self._emitter.draft(EventName.NEW_DEVICE, caller, reason=newness)
-        if limits.max_sessions is None or user_id == ANONYMOUS or actor.stored(jwt_payload):  # no user's sign-in
+        if policy.replaced.visitor is None and limits.max_sessions is None:
             record = await self._store.insert(self._scope, new, reports)
         else:
-            record = await admit(self._store, self._scope, self._emitter, new, limits, reports, policy.replaced)
+            record = await self._convert(new, limits, reports, caller, policy.replaced)
         if record is None:
             raise StoreUnavailable("the random source gave a session handle twice")
         self._emitter.emit_for(EventName.SESSION_CREATED, record, caller)
@@ -82,21 +92,24 @@ class AsyncBeginning:
             self._emitter.emit_for(EventName.NEW_DEVICE, record, caller, reason=newness)
         return Step(record, token, record.created_at)
 
-
-async def admit(
-    store: AsyncSessionStore,
-    scope: Scope,
-    emitter: EventEmitter,
-    new: NewSession,
-    limits: Limits,
-    reports: Reports,
-    replaced: tuple[str, ...],
-) -> SessionRecord | None:
-    """Begin a session as its policy allows; ``None`` if the handle is taken. Raises ``TooManySessions``."""
-    most = limits.max_sessions or 1
-    limit = SessionLimit(most, limits.at_limit == "evict_oldest", replaced)
-    admission = await store.insert_limited(scope, new, limit, reports, emitter.draft_ended(EndReason.LIMIT))
-    if admission.is_full:
-        raise TooManySessions(most, limits.at_limit == "ask")
-    emitter.emit_ended(admission.ended, new.user_id, EndReason.LIMIT)
-    return admission.record
+    async def _admit(
+        self,
+        new: NewSession,
+        limits: Limits,
+        reports: Reports,
+        replaced: tuple[str, ...],
+        visitor: SessionRecord | None = None,
+    ) -> Admission:
+        """Store a new session as its policy allows. ``visitor``: one that ends with it. Raises ``TooManySessions``."""
+        is_exempt = new.user_id == ANONYMOUS or actor.stored(new.jwt_payload)  # which is nobody's sign-in
+        most = None if is_exempt else limits.max_sessions
+        if most is None and visitor is None:
+            return Admission(await self._store.insert(self._scope, new, reports), ())
+        ending = None if visitor is None else Ending(visitor, self._emitter.draft_ended(EndReason.REPLACED))
+        limit = SessionLimit(most, limits.at_limit == "evict_oldest", replaced, ending)
+        evicted_reports = self._emitter.draft_ended(EndReason.LIMIT)
+        admission = await self._store.insert_limited(self._scope, new, limit, reports, evicted_reports)
+        if admission.is_full:
+            raise TooManySessions(most or 1, limits.at_limit == "ask")
+        self._emitter.emit_ended(admission.ended, new.user_id, EndReason.LIMIT)
+        return admission

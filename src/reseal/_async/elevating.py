@@ -173,6 +173,7 @@ class AsyncOwnLevel:
         _context: RequestContext
         _via: Transport
 
+        def get_user_id(self) -> str: ...
         def _take(self, tokens: TokenPair) -> None: ...
 
     @awaited
@@ -184,6 +185,7 @@ class AsyncOwnLevel:
         ``InvalidClaims`` while another user acts in this session, ``Unauthorised``, ``StoreUnavailable``, and
         ``RuntimeError`` once the response has begun.
         """
+        self.get_user_id()  # raises for a visitor
         self._context.response.demand_unsent("elevate")
         actor.demand_own(self._claims.jwt_payload())
         try:

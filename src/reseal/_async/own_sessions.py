@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class AsyncOwnSessions:
     """A part of :class:`reseal.AsyncSession`. Whose sessions these are, its access token says.
 
-    Whoever acts as another user sees that user's sessions, and changes none: that raises ``InvalidClaims``.
+    Whoever acts as another user sees that user's sessions, and changes none: that raises ``InvalidClaims``. A
+    visitor who is not signed in has none: that raises ``Unauthorised``.
     """
 
     __slots__ = ()
@@ -28,10 +29,12 @@ class AsyncOwnSessions:
         _sessions: AsyncSessions
         _claims: Claims
 
+        def get_user_id(self) -> str: ...
+
     @awaited
     async def list_sessions(self, *, ended_within: int = 0) -> tuple[SessionInfo, ...]:
         """List the sessions of this user, this one marked. See :meth:`reseal.AsyncReseal.list_sessions`."""
-        return await listed(self._sessions, self._claims.sub, self._claims.sid, ended_within)
+        return await listed(self._sessions, self.get_user_id(), self._claims.sid, ended_within)
 
     @awaited
     async def rename_session(self, session_handle: str, name: str) -> bool:
@@ -62,11 +65,12 @@ class AsyncOwnSessions:
         Raises ``InvalidInput``, ``InvalidClaims``, ``StoreUnavailable``.
         """
         actor.demand_own(self._claims.jwt_payload())
-        return await end_user(self._sessions, self._claims.sub, self._claims.sid, note)
+        return await end_user(self._sessions, self.get_user_id(), self._claims.sid, note)
 
     async def _is_own(self, session_handle: str) -> bool:
+        user_id = self.get_user_id()
         try:
             record = await self._sessions.get(session_handle)
         except Unauthorised:
             return False
-        return record.user_id == self._claims.sub
+        return record.user_id == user_id

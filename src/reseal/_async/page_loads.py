@@ -61,7 +61,7 @@ async def admit(sessions: AsyncSessions, context: RequestContext, claims: Iterab
     if shown is not None:
         tokens = await sessions.redeem_ticket(shown, context.request.path)
         if tokens.claims.sub == ANONYMOUS:
-            raise Unauthorised(Refusal.NO_TOKEN)
+            raise Unauthorised(Refusal.NOT_SIGNED_IN)
         if claims:
             context.check_claims(tokens.claims, claims, Transport.HEADER)
         return AsyncSession(sessions, tokens.claims, context, Transport.HEADER)

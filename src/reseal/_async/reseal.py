@@ -28,6 +28,7 @@ from reseal._async.session_policies import AsyncSessionPolicies
 from reseal._async.stores import make_store
 from reseal._async.theft_cases import AsyncTheftCases
 from reseal._async.user_sessions import AsyncUserSessions
+from reseal._async.visitor_calls import AsyncVisitorSessions
 from reseal.clock import Clock, SystemClock
 from reseal.core import elevation, payload
 from reseal.core.authentication import SignInOptions
@@ -57,7 +58,7 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return AsyncEngine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
-class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncTheftCases):
+class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncVisitorSessions, AsyncTheftCases):
     """Everything an application calls. Use as ``async with AsyncReseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.

@@ -9,6 +9,7 @@ from reseal._async import actors, changes
 from reseal._async.awaited import awaited
 from reseal._async.elevating import AsyncOwnLevel
 from reseal._async.own_sessions import AsyncOwnSessions
+from reseal._async.owner import AsyncOwner
 from reseal._async.ports import AsyncSessions
 from reseal.core.access_token import Claims
 from reseal.core.errors import Unauthorised
@@ -21,7 +22,7 @@ T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
 
 
-class AsyncSession(AsyncOwnSessions, AsyncOwnLevel, actors.AsyncActedSession):
+class AsyncSession(AsyncOwner, AsyncOwnSessions, AsyncOwnLevel, actors.AsyncActedSession):
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
     __slots__ = ("_claims", "_context", "_sessions", "_via")
@@ -38,10 +39,6 @@ class AsyncSession(AsyncOwnSessions, AsyncOwnLevel, actors.AsyncActedSession):
     def parts(self) -> tuple[Claims, RequestContext, Transport]:
         """The parts from which a sync session object of the same session is made."""
         return self._claims, self._context, self._via
-
-    def get_user_id(self) -> str:
-        """Whose session this is, byte for byte as given at sign-in."""
-        return self._claims.sub
 
     def get_handle(self) -> str:
         """The session's name: fit for logs and lists, worthless as a credential."""

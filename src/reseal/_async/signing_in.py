@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final, Unpack
 
-from reseal._async import actors, token_selection
+from reseal._async import actors, token_selection, visitors
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.user_sessions import listed
 from reseal.core import actor, authentication, ids
-from reseal.core.authentication import SignInOptions
+from reseal.core.access_token import Claims
+from reseal.core.authentication import SignInOptions, VisitOptions
 from reseal.core.model import EndReason
-from reseal.core.session_policy import TooManySessions
+from reseal.core.session_policy import Replaced, SessionPolicy, TooManySessions
+from reseal.core.tokens import TokenPair
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -32,8 +35,38 @@ async def sign_in(
     **options: Unpack[SignInOptions],
 ) -> AsyncSession:
     """Begin a session and hand out its tokens. See :meth:`AsyncReseal.create_new_session`."""
-    request, settings, response = context.request, context.settings, context.response
-    response.demand_unsent("create_new_session")
+    via, held = await _prepared(sessions, context, jwt_payload, options)
+    visitor = visitors.to_take_over(held, context.now()) if options.get("keep_anonymous", False) else None
+    user_id = ids.user_to_sign_in(user_id)
+    jwt_payload = authentication.stated(jwt_payload, options, context.now())
+    begin = partial(sessions.create, user_id, jwt_payload, session_data, caller=context.caller)
+    try:
+        return await _begun(sessions, context, begin, via, held, visitor=visitor, policy=options.get("policy"))
+    except TooManySessions as error:
+        error.sessions = await listed(sessions, user_id, None, 0)
+        raise
+
+
+async def begin_anonymous(
+    sessions: AsyncSessions,
+    context: RequestContext,
+    jwt_payload: Mapping[str, object] | None,
+    session_data: Mapping[str, object] | None,
+    **options: Unpack[VisitOptions],
+) -> AsyncSession:
+    """Begin a session of a visitor. See :meth:`AsyncReseal.create_anonymous_session`."""
+    via, held = await _prepared(sessions, context, jwt_payload, options)
+    await visitors.demand_no_user(sessions, held)
+    begin = partial(sessions.create, ids.ANONYMOUS, jwt_payload, session_data, caller=context.caller)
+    return await _begun(sessions, context, begin, via, held, policy=options.get("policy"))
+
+
+async def _prepared(
+    sessions: AsyncSessions, context: RequestContext, jwt_payload: Mapping[str, object] | None, options: VisitOptions
+) -> tuple[Transport, list[Claims]]:
+    """Return the transport of a new session, and what the client holds; raise what forbids to begin one."""
+    request, settings = context.request, context.settings
+    context.response.demand_unsent("create_new_session")
     actor.refuse(jwt_payload)
     via = transport.for_new_session(request, settings)
     is_foreign = not options.get("allow_cross_site", False) and context.trust is Trust.HOSTILE
@@ -43,21 +76,25 @@ async def sign_in(
     presented = in_header if is_foreign else context.all_access
     if presented:
         await sessions.keep_fresh()
-    held = token_selection.genuine(sessions, presented)
-    replaced = tuple(token_selection.involved(held)) if held else ()
-    user_id = ids.user_to_sign_in(user_id)
-    jwt_payload = authentication.stated(jwt_payload, options, context.now())
-    policy = options.get("policy")
-    try:
-        tokens = await sessions.create(
-            user_id, jwt_payload, session_data, caller=context.caller, policy=policy, replaced=replaced
-        )
-    except TooManySessions as error:
-        error.sessions = await listed(sessions, user_id, None, 0)
-        raise
-    if response.sent:  # while the store worked: no client would ever hold the new session
+    return via, token_selection.genuine(sessions, presented)
+
+
+async def _begun(
+    sessions: AsyncSessions,
+    context: RequestContext,
+    begin: Callable[..., Awaitable[TokenPair]],
+    via: Transport,
+    held: list[Claims],
+    *,
+    visitor: str | None = None,
+    policy: SessionPolicy | str | None,
+) -> AsyncSession:
+    """Begin a session, end those that the client holds, and hand out the tokens of the new one."""
+    replaced = tuple(token_selection.involved(held))
+    tokens = await begin(policy=policy, replaced=Replaced(replaced, visitor))
+    if context.response.sent:  # while the store worked: no client would ever hold the new session
         await sessions.revoke((tokens.claims.sid,))
-        response.demand_unsent("create_new_session")
+        context.response.demand_unsent("create_new_session")
     if replaced:
         await actors.end(sessions, context, held, EndReason.REPLACED)
     context.hand_over(tokens, via)

@@ -25,12 +25,13 @@ async def verify(
     csrf_protection: bool | None = None,
     check_database: bool = False,
     claims: Iterable[ClaimCheck] = (),
+    allow_anonymous: bool = False,
 ) -> AsyncSession:
-    """Verify the session of a request. See :meth:`AsyncReseal.get_session`."""
+    """Verify the session of a request. See :meth:`AsyncReseal.get_session`, and :meth:`AsyncReseal.get_any_session`."""
     await sessions.keep_fresh()
     via, verified = token_selection.verified(sessions, context)
-    if verified.sub == ANONYMOUS:
-        raise Unauthorised(Refusal.NO_TOKEN)
+    if verified.sub == ANONYMOUS and not allow_anonymous:
+        raise Unauthorised(Refusal.NOT_SIGNED_IN)
     if csrf_protection is None:
         csrf_protection = context.request.method not in csrf.SAFE_METHODS or context.is_handshake
     if csrf_protection and via is Transport.COOKIE:

@@ -7,13 +7,14 @@ The headers of the response are found through the request as well, so that no ca
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, Generic, Protocol, TypeVar, Unpack
+from typing import Any, Protocol, TypeVar, Unpack
 
 from reseal._sync import verification
 from reseal._sync.awaited import awaited, demand_loop, marked
 from reseal._sync.impersonation import HALF_AN_HOUR
 from reseal._sync.reseal import Reseal
 from reseal._sync.session import Session
+from reseal._sync.visitor_calls import VisitorCalls
 from reseal.core.authentication import SignInOptions
 from reseal.core.claims import ClaimCheck
 from reseal.web.context import RequestContext
@@ -37,7 +38,7 @@ class Requests(Protocol[R_contra]):
         """Return the headers that will leave with the response."""
 
 
-class RequestCalls(Generic[R_contra]):
+class RequestCalls(VisitorCalls[R_contra]):
     """The calls for requests of one framework."""
 
     def __init__(self, sessions: Reseal, requests: Requests[R_contra]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reseal._sync.ports import SessionStore
+from reseal._sync.visitors import Converting
 from reseal.core import actor
 from reseal.core.errors import StoreUnavailable
 from reseal.core.events import NO_DEVICE as UNKNOWN
@@ -16,7 +17,16 @@ from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
 from reseal.core.outbox import Reports
 from reseal.core.refresh_token import RefreshToken
-from reseal.core.session_policy import NO_POLICY, Chosen, Limits, Policies, SessionLimit, TooManySessions
+from reseal.core.session_policy import (
+    NO_POLICY,
+    Admission,
+    Chosen,
+    Ending,
+    Limits,
+    Policies,
+    SessionLimit,
+    TooManySessions,
+)
 from reseal.devices import about
 from reseal.event_emitter import EventEmitter
 
@@ -29,7 +39,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     store_now: int
 
 
-class Beginning:
+class Beginning(Converting):
     """A part of :class:`reseal._sync.token_families.TokenFamilies`."""
 
     if TYPE_CHECKING:
@@ -72,10 +82,10 @@ class Beginning:
         )
         reports = self._emitter.draft(EventName.SESSION_CREATED, caller)
         reports += () if newness is None else self._emitter.draft(EventName.NEW_DEVICE, caller, reason=newness)
-        if limits.max_sessions is None or user_id == ANONYMOUS or actor.stored(jwt_payload):  # no user's sign-in
+        if policy.replaced.visitor is None and limits.max_sessions is None:
             record = self._store.insert(self._scope, new, reports)
         else:
-            record = admit(self._store, self._scope, self._emitter, new, limits, reports, policy.replaced)
+            record = self._convert(new, limits, reports, caller, policy.replaced)
         if record is None:
             raise StoreUnavailable("the random source gave a session handle twice")
         self._emitter.emit_for(EventName.SESSION_CREATED, record, caller)
@@ -83,21 +93,24 @@ class Beginning:
             self._emitter.emit_for(EventName.NEW_DEVICE, record, caller, reason=newness)
         return Step(record, token, record.created_at)
 
-
-def admit(
-    store: SessionStore,
-    scope: Scope,
-    emitter: EventEmitter,
-    new: NewSession,
-    limits: Limits,
-    reports: Reports,
-    replaced: tuple[str, ...],
-) -> SessionRecord | None:
-    """Begin a session as its policy allows; ``None`` if the handle is taken. Raises ``TooManySessions``."""
-    most = limits.max_sessions or 1
-    limit = SessionLimit(most, limits.at_limit == "evict_oldest", replaced)
-    admission = store.insert_limited(scope, new, limit, reports, emitter.draft_ended(EndReason.LIMIT))
-    if admission.is_full:
-        raise TooManySessions(most, limits.at_limit == "ask")
-    emitter.emit_ended(admission.ended, new.user_id, EndReason.LIMIT)
-    return admission.record
+    def _admit(
+        self,
+        new: NewSession,
+        limits: Limits,
+        reports: Reports,
+        replaced: tuple[str, ...],
+        visitor: SessionRecord | None = None,
+    ) -> Admission:
+        """Store a new session as its policy allows. ``visitor``: one that ends with it. Raises ``TooManySessions``."""
+        is_exempt = new.user_id == ANONYMOUS or actor.stored(new.jwt_payload)  # which is nobody's sign-in
+        most = None if is_exempt else limits.max_sessions
+        if most is None and visitor is None:
+            return Admission(self._store.insert(self._scope, new, reports), ())
+        ending = None if visitor is None else Ending(visitor, self._emitter.draft_ended(EndReason.REPLACED))
+        limit = SessionLimit(most, limits.at_limit == "evict_oldest", replaced, ending)
+        evicted_reports = self._emitter.draft_ended(EndReason.LIMIT)
+        admission = self._store.insert_limited(self._scope, new, limit, reports, evicted_reports)
+        if admission.is_full:
+            raise TooManySessions(most or 1, limits.at_limit == "ask")
+        self._emitter.emit_ended(admission.ended, new.user_id, EndReason.LIMIT)
+        return admission

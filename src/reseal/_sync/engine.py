@@ -45,7 +45,7 @@ from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
 from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
-from reseal.core.session_policy import Chosen, Lifetimes, Policies, SessionPolicy
+from reseal.core.session_policy import NOTHING, Chosen, Lifetimes, Policies, Replaced, SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -134,13 +134,13 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         caller: Caller = NOBODY,
         lifetime_ms: int | None = None,
         policy: SessionPolicy | str | None = None,
-        replaced: tuple[str, ...] = (),
+        replaced: Replaced = NOTHING,
         provider: ProviderSession | None = None,
     ) -> TokenPair:
         """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
 
-        ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: handles that its
-        limit of sessions does not count. ``provider``: the session at an identity provider that it begins with.
+        ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: the sessions of the
+        same client, and which gives its data. ``provider``: the session at an identity provider that it begins with.
         Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``TooManySessions`` (nothing stored), ``StoreUnavailable``.
         """
         if self._keeper.is_due():
@@ -150,7 +150,7 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         private = payload.encode("session_data", session_data)
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
-        kept = self._policies.chosen(policy, lifetime_ms)
+        kept = self._policies.chosen(policy, lifetime_ms, user_id)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
@@ -430,20 +430,18 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         raw = msgspec.Raw(jwt_payload)
         return Claims(to.issuer, to.audience, user_id, iat, exp, to.tenant_id, handle, generation, raw, csrf)
 
-    def _pair(
-        self, claims: Claims, refresh: str | None, session_end: int, now: int, record: SessionRecord
-    ) -> TokenPair:
+    def _pair(self, claims: Claims, refresh: str | None, end: int, now: int, record: SessionRecord) -> TokenPair:
         limits, longest, jitter = self._policies[record.policy], self._access_ms, self._jitter
         validity = limits.access_token_ms or longest
         if jitter:
             validity = max(SECOND, shortened(min(validity, longest), jitter, record.current_hash))
-        latest = min(session_end, now + validity)
+        latest = min(end, now + validity)
         if claims.exp > latest // 1000:  # no token outlives its session
             claims = msgspec.structs.replace(claims, exp=latest // 1000)
         access = mint(claims, self._keeper.ring.signing(now))
         if len(access) > MAX_LENGTH:  # a payload that was set elsewhere, by rules other than ours
             raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
-        return TokenPair(claims, access, refresh, claims.csrf, session_end, limits.persistent)
+        return TokenPair(claims, access, refresh, claims.csrf, end, limits.persistent)
 
     def _check_size(self, handle: str, user_id: str, gen: int, raw: bytes, csrf: str | None, kept: str | None) -> None:
         now = self._clock.wall()

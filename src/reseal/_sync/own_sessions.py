@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class OwnSessions:
     """A part of :class:`reseal.Session`. Whose sessions these are, its access token says.
 
-    Whoever acts as another user sees that user's sessions, and changes none: that raises ``InvalidClaims``.
+    Whoever acts as another user sees that user's sessions, and changes none: that raises ``InvalidClaims``. A
+    visitor who is not signed in has none: that raises ``Unauthorised``.
     """
 
     __slots__ = ()
@@ -29,10 +30,12 @@ class OwnSessions:
         _sessions: Sessions
         _claims: Claims
 
+        def get_user_id(self) -> str: ...
+
     @awaited
     def list_sessions(self, *, ended_within: int = 0) -> tuple[SessionInfo, ...]:
         """List the sessions of this user, this one marked. See :meth:`reseal.Reseal.list_sessions`."""
-        return listed(self._sessions, self._claims.sub, self._claims.sid, ended_within)
+        return listed(self._sessions, self.get_user_id(), self._claims.sid, ended_within)
 
     @awaited
     def rename_session(self, session_handle: str, name: str) -> bool:
@@ -63,11 +66,12 @@ class OwnSessions:
         Raises ``InvalidInput``, ``InvalidClaims``, ``StoreUnavailable``.
         """
         actor.demand_own(self._claims.jwt_payload())
-        return end_user(self._sessions, self._claims.sub, self._claims.sid, note)
+        return end_user(self._sessions, self.get_user_id(), self._claims.sid, note)
 
     def _is_own(self, session_handle: str) -> bool:
+        user_id = self.get_user_id()
         try:
             record = self._sessions.get(session_handle)
         except Unauthorised:
             return False
-        return record.user_id == self._claims.sub
+        return record.user_id == user_id

@@ -62,7 +62,7 @@ def admit(sessions: Sessions, context: RequestContext, claims: Iterable[ClaimChe
     if shown is not None:
         tokens = sessions.redeem_ticket(shown, context.request.path)
         if tokens.claims.sub == ANONYMOUS:
-            raise Unauthorised(Refusal.NO_TOKEN)
+            raise Unauthorised(Refusal.NOT_SIGNED_IN)
         if claims:
             context.check_claims(tokens.claims, claims, Transport.HEADER)
         return Session(sessions, tokens.claims, context, Transport.HEADER)

@@ -31,7 +31,7 @@ from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.core.outbox import EventPage
 from reseal.core.secret import Secret
 from reseal.core.selection import UserPlace
-from reseal.core.session_policy import BeginOptions
+from reseal.core.session_policy import NOTHING, BeginOptions
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -154,7 +154,8 @@ class Remote(RemoteCases, RemoteElevating, RemotePreviewing, RemoteLogouts):
         **options: Unpack[BeginOptions],
     ) -> TokenPair:
         """Begin a session. Raises ``InvalidInput``, ``AccessTokenTooLarge`` (nothing stored), ``StoreUnavailable``."""
-        caller, policy, replaced = options.get("caller", NOBODY), options.get("policy"), options.get("replaced")
+        caller, replaced = options.get("caller", NOBODY), options.get("replaced", NOTHING)
+        is_limited = options.get("policy") is not None or bool(self.settings.policies)
         return self._tokens(
             "create",
             repeatable=False,
@@ -166,7 +167,7 @@ class Remote(RemoteCases, RemoteElevating, RemotePreviewing, RemoteLogouts):
             lifetime_ms=options.get("lifetime_ms"),
             # an older service would not know the others
             **{name: options[name] for name in ("policy", "provider") if options.get(name) is not None},
-            **({"replaced": replaced} if replaced and (policy or self.settings.policies) else {}),
+            **({"replaced": replaced} if replaced.visitor or (replaced.handles and is_limited) else {}),
         )
 
     def refresh(

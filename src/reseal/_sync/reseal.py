@@ -29,6 +29,7 @@ from reseal._sync.session_policies import SessionPolicies
 from reseal._sync.stores import make_store
 from reseal._sync.theft_cases import TheftCases
 from reseal._sync.user_sessions import UserSessions
+from reseal._sync.visitor_calls import VisitorSessions
 from reseal.clock import Clock, SystemClock
 from reseal.core import elevation, payload
 from reseal.core.authentication import SignInOptions
@@ -58,7 +59,7 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return Engine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
-class Reseal(UserSessions, SessionPolicies, TheftCases):
+class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
     """Everything an application calls. Use as ``with Reseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.

@@ -10,6 +10,7 @@ from reseal._sync import actors, changes
 from reseal._sync.awaited import awaited
 from reseal._sync.elevating import OwnLevel
 from reseal._sync.own_sessions import OwnSessions
+from reseal._sync.owner import Owner
 from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
 from reseal.core.errors import Unauthorised
@@ -22,7 +23,7 @@ T = TypeVar("T")
 _LATER: Final = "; the same call by the session's handle changes the next access token"
 
 
-class Session(OwnSessions, OwnLevel, actors.ActedSession):
+class Session(Owner, OwnSessions, OwnLevel, actors.ActedSession):
     """One verified session, during one request. New tokens leave by the way on which the request's came."""
 
     __slots__ = ("_claims", "_context", "_sessions", "_via")
@@ -39,10 +40,6 @@ class Session(OwnSessions, OwnLevel, actors.ActedSession):
     def parts(self) -> tuple[Claims, RequestContext, Transport]:
         """The parts from which a sync session object of the same session is made."""
         return self._claims, self._context, self._via
-
-    def get_user_id(self) -> str:
-        """Whose session this is, byte for byte as given at sign-in."""
-        return self._claims.sub
 
     def get_handle(self) -> str:
         """The session's name: fit for logs and lists, worthless as a credential."""

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final, Unpack
 
-from reseal._sync import actors, token_selection
+from reseal._sync import actors, token_selection, visitors
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal._sync.user_sessions import listed
 from reseal.core import actor, authentication, ids
-from reseal.core.authentication import SignInOptions
+from reseal.core.access_token import Claims
+from reseal.core.authentication import SignInOptions, VisitOptions
 from reseal.core.model import EndReason
-from reseal.core.session_policy import TooManySessions
+from reseal.core.session_policy import Replaced, SessionPolicy, TooManySessions
+from reseal.core.tokens import TokenPair
 from reseal.web import csrf, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -33,8 +36,38 @@ def sign_in(
     **options: Unpack[SignInOptions],
 ) -> Session:
     """Begin a session and hand out its tokens. See :meth:`Reseal.create_new_session`."""
-    request, settings, response = context.request, context.settings, context.response
-    response.demand_unsent("create_new_session")
+    via, held = _prepared(sessions, context, jwt_payload, options)
+    visitor = visitors.to_take_over(held, context.now()) if options.get("keep_anonymous", False) else None
+    user_id = ids.user_to_sign_in(user_id)
+    jwt_payload = authentication.stated(jwt_payload, options, context.now())
+    begin = partial(sessions.create, user_id, jwt_payload, session_data, caller=context.caller)
+    try:
+        return _begun(sessions, context, begin, via, held, visitor=visitor, policy=options.get("policy"))
+    except TooManySessions as error:
+        error.sessions = listed(sessions, user_id, None, 0)
+        raise
+
+
+def begin_anonymous(
+    sessions: Sessions,
+    context: RequestContext,
+    jwt_payload: Mapping[str, object] | None,
+    session_data: Mapping[str, object] | None,
+    **options: Unpack[VisitOptions],
+) -> Session:
+    """Begin a session of a visitor. See :meth:`Reseal.create_anonymous_session`."""
+    via, held = _prepared(sessions, context, jwt_payload, options)
+    visitors.demand_no_user(sessions, held)
+    begin = partial(sessions.create, ids.ANONYMOUS, jwt_payload, session_data, caller=context.caller)
+    return _begun(sessions, context, begin, via, held, policy=options.get("policy"))
+
+
+def _prepared(
+    sessions: Sessions, context: RequestContext, jwt_payload: Mapping[str, object] | None, options: VisitOptions
+) -> tuple[Transport, list[Claims]]:
+    """Return the transport of a new session, and what the client holds; raise what forbids to begin one."""
+    request, settings = context.request, context.settings
+    context.response.demand_unsent("create_new_session")
     actor.refuse(jwt_payload)
     via = transport.for_new_session(request, settings)
     is_foreign = not options.get("allow_cross_site", False) and context.trust is Trust.HOSTILE
@@ -44,21 +77,25 @@ def sign_in(
     presented = in_header if is_foreign else context.all_access
     if presented:
         sessions.keep_fresh()
-    held = token_selection.genuine(sessions, presented)
-    replaced = tuple(token_selection.involved(held)) if held else ()
-    user_id = ids.user_to_sign_in(user_id)
-    jwt_payload = authentication.stated(jwt_payload, options, context.now())
-    policy = options.get("policy")
-    try:
-        tokens = sessions.create(
-            user_id, jwt_payload, session_data, caller=context.caller, policy=policy, replaced=replaced
-        )
-    except TooManySessions as error:
-        error.sessions = listed(sessions, user_id, None, 0)
-        raise
-    if response.sent:  # while the store worked: no client would ever hold the new session
+    return via, token_selection.genuine(sessions, presented)
+
+
+def _begun(
+    sessions: Sessions,
+    context: RequestContext,
+    begin: Callable[..., TokenPair],
+    via: Transport,
+    held: list[Claims],
+    *,
+    visitor: str | None = None,
+    policy: SessionPolicy | str | None,
+) -> Session:
+    """Begin a session, end those that the client holds, and hand out the tokens of the new one."""
+    replaced = tuple(token_selection.involved(held))
+    tokens = begin(policy=policy, replaced=Replaced(replaced, visitor))
+    if context.response.sent:  # while the store worked: no client would ever hold the new session
         sessions.revoke((tokens.claims.sid,))
-        response.demand_unsent("create_new_session")
+        context.response.demand_unsent("create_new_session")
     if replaced:
         actors.end(sessions, context, held, EndReason.REPLACED)
     context.hand_over(tokens, via)

@@ -26,12 +26,13 @@ def verify(
     csrf_protection: bool | None = None,
     check_database: bool = False,
     claims: Iterable[ClaimCheck] = (),
+    allow_anonymous: bool = False,
 ) -> Session:
-    """Verify the session of a request. See :meth:`Reseal.get_session`."""
+    """Verify the session of a request. See :meth:`Reseal.get_session`, and :meth:`Reseal.get_any_session`."""
     sessions.keep_fresh()
     via, verified = token_selection.verified(sessions, context)
-    if verified.sub == ANONYMOUS:
-        raise Unauthorised(Refusal.NO_TOKEN)
+    if verified.sub == ANONYMOUS and not allow_anonymous:
+        raise Unauthorised(Refusal.NOT_SIGNED_IN)
     if csrf_protection is None:
         csrf_protection = context.request.method not in csrf.SAFE_METHODS or context.is_handshake
     if csrf_protection and via is Transport.COOKIE:

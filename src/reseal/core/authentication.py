@@ -32,13 +32,20 @@ class AuthenticationOptions(TypedDict, total=False):
     """The level that was reached, by a name of the application's."""
 
 
-class SignInOptions(AuthenticationOptions, total=False):
-    """The options of ``create_new_session``."""
+class VisitOptions(TypedDict, total=False):
+    """The options of ``create_anonymous_session``."""
 
     allow_cross_site: bool
     """For the callback of an identity provider, after its ``state`` was checked, and for links in mails."""
     policy: SessionPolicy | str | None
     """The limits of this session, by their name in the settings or as a value."""
+
+
+class SignInOptions(AuthenticationOptions, VisitOptions, total=False):
+    """The options of ``create_new_session``."""
+
+    keep_anonymous: bool
+    """Take over the data of the anonymous session that this client holds; what is given here wins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Refusal(StrEnum):
     """Why a credential was refused. For logs and for the page; never a hint to an attacker."""
 
     NO_TOKEN = "no_token"
+    NOT_SIGNED_IN = "not_signed_in"
+    """The session is of a visitor, and a user's is demanded."""
     MALFORMED = "malformed"
     """Not a token of ours: its format, its MAC or its app and tenant do not fit."""
     UNKNOWN_SESSION = "unknown_session"

@@ -19,6 +19,8 @@ class EventName(StrEnum):
     """Every event that can occur. Log readers may rely on this list being complete."""
 
     SESSION_CREATED = "session_created"
+    SESSION_CONVERTED = "session_converted"
+    """A visitor signed in: a session of the user took over the data of the visitor's, whose handle is ``reason``."""
     NEW_DEVICE = "new_device"
     """A user signed in from a device that no earlier session of theirs was on (``new_device_events``)."""
     SESSION_REFRESHED = "session_refreshed"
@@ -64,7 +66,8 @@ _SECURITY: Final = frozenset(
 OUTBOX_EVENTS: Final[Mapping[EventOutbox, frozenset[EventName]]] = {
     EventOutbox.OFF: frozenset(),
     EventOutbox.SECURITY: _SECURITY,
-    EventOutbox.ALL: _SECURITY | {EventName.SESSION_CREATED, EventName.SESSION_REFRESHED, EventName.SESSION_REPLAYED},
+    EventOutbox.ALL: _SECURITY
+    | {EventName.SESSION_CREATED, EventName.SESSION_REFRESHED, EventName.SESSION_REPLAYED, EventName.SESSION_CONVERTED},
 }
 """The events of each setting. None of them can be caused without a genuine token or a call of the application: a
 stranger cannot fill the outbox."""

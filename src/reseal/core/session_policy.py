@@ -17,7 +17,9 @@ from reseal.core import actor, holding
 from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.events import Caller
 from reseal.core.holding import Hold
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import Policy, SessionRecord, TheftResponse
+from reseal.core.outbox import Reports
 from reseal.core.policies import WEEK, classic, graceful
 from reseal.core.providers import ProviderSession
 
@@ -30,6 +32,8 @@ MOST: Final = 1000
 AT_LIMIT: Final = ("evict_oldest", "refuse", "ask")
 DEFAULT: Final = "default"
 """The name of the policy that a session gets if nothing chooses another one."""
+VISITORS: Final = "anonymous"
+"""The name of the policy that visitors who are not signed in get, if there is one."""
 _CACHED: Final = 256
 _VALUE: Final = "{"
 """With this begins what is kept of a policy without a name; no name does."""
@@ -82,17 +86,42 @@ class TooManySessions(GeneralError):
         """The live sessions, each a :class:`reseal.SessionInfo`, the one that was seen last first."""
 
 
+class Replaced(NamedTuple):
+    """The sessions in whose place a new one begins."""
+
+    handles: tuple[str, ...] = ()
+    """They do not count against its limit of sessions."""
+    visitor: str | None = None
+    """The one whose data it takes over, if it is of a visitor who is not signed in."""
+
+
+NOTHING: Final = Replaced()
+
+
+class Ending(NamedTuple):
+    """The end of a visitor's session, to be written together with the beginning of the user's."""
+
+    record: SessionRecord
+    """The row as ended, with the version that was read."""
+    reports: Reports
+
+
 class SessionLimit(NamedTuple):
     """How many live sessions a user may have. Those in which another user acts are not counted, and not ended."""
 
-    most: int
+    most: int | None
+    """``None``: any number."""
     evicts: bool
     """Whether the oldest ones end for a new one; otherwise the new one is refused."""
     replaced: tuple[str, ...] = ()
     """Sessions that the new one replaces: they are not counted, and not ended for it."""
+    ending: Ending | None = None
+    """A visitor's session that ends with the beginning of the new one."""
 
-    def ending(self, live: Iterable[SessionRecord]) -> tuple[str, ...] | None:
+    def evicted(self, live: Iterable[SessionRecord]) -> tuple[str, ...] | None:
         """Name those of a user's live sessions that end for one more; ``None`` if it is refused."""
+        if self.most is None:
+            return ()
         counted = (each for each in live if each.handle not in self.replaced and not actor.stored(each.jwt_payload))
         oldest_first = sorted((each.created_at, each.handle) for each in counted)
         surplus = max(0, len(oldest_first) - self.most + 1)
@@ -104,8 +133,7 @@ class Chosen(NamedTuple):
 
     kept: str | None
     """What the session keeps of its policy."""
-    replaced: tuple[str, ...] = ()
-    """Sessions that do not count against its limit, because the new one replaces them."""
+    replaced: Replaced = NOTHING
     lifetime_ms: int | None = None
     """An end of its own, whatever the settings allow."""
     provider: ProviderSession | None = None
@@ -123,8 +151,8 @@ class BeginOptions(TypedDict, total=False):
     """The session ends after this at the latest, whatever the settings allow."""
     policy: SessionPolicy | str | None
     """One of the settings, by its name, or one of this session's own."""
-    replaced: tuple[str, ...]
-    """Handles that the limit of sessions does not count."""
+    replaced: Replaced
+    """The sessions of the same client, and which of them gives its data."""
     provider: ProviderSession | None
     """The session at an identity provider that it begins with."""
 
@@ -136,6 +164,8 @@ class Admission(NamedTuple):
     ended: tuple[str, ...]
     is_full: bool = False
     """Whether it was refused because of the limit."""
+    is_stale: bool = False
+    """Whether the visitor's session has changed since it was read."""
 
 
 class Lifetimes(NamedTuple):
@@ -180,7 +210,7 @@ class Policies(dict[str | None, Limits]):
         """Those of sessions without a policy."""
         self._named = {policy.name: policy for policy in named}
         self.usual = DEFAULT if DEFAULT in self._named else None
-        """The policy of sessions for which nobody chooses one."""
+        """The policy of users' sessions for which nobody chooses one."""
         super().__init__({None: self.default})
 
     def __missing__(self, kept: str) -> Limits:
@@ -194,13 +224,14 @@ class Policies(dict[str | None, Limits]):
         """Return a session with the ends that its policy sets it now; one without a policy has those of its row."""
         return record if record.policy is None else self[record.policy].bound(record)
 
-    def chosen(self, policy: SessionPolicy | str | None, lifetime_ms: int | None) -> str | None:
+    def chosen(self, policy: SessionPolicy | str | None, lifetime_ms: int | None, user_id: str) -> str | None:
         """Return what a new session keeps: nothing if it has an end of its own, which no policy may move.
 
         Raises ``InvalidInput`` for a policy beside such an end, and for a name that is not known.
         """
         if lifetime_ms is None:
-            return self.usual if policy is None else self.kept(policy)
+            usual = VISITORS if user_id == ANONYMOUS and VISITORS in self._named else self.usual
+            return usual if policy is None else self.kept(policy)
         if policy is not None:
             raise InvalidInput("policy", "cannot be combined with lifetime_ms: write the limit into the policy")
         return None

@@ -11,6 +11,7 @@ from reseal.core.secret import Secret
 
 TYPES: Final[Mapping[EventName, str]] = {
     EventName.SESSION_CREATED: "session.created",
+    EventName.SESSION_CONVERTED: "session.converted",
     EventName.NEW_DEVICE: "session.new_device",
     EventName.SESSION_REFRESHED: "session.refreshed",
     EventName.SESSION_REPLAYED: "session.replayed",

@@ -38,7 +38,7 @@ class SessionAuthentication(BaseAuthentication):
         try:
             session = reseal.get_session(request._request, check_database=self.check_database)  # noqa: SLF001
         except Unauthorised as error:
-            if error.reason is Refusal.NO_TOKEN:  # a session that Django keeps for a visitor
+            if error.reason is Refusal.NOT_SIGNED_IN:
                 return None
             raise
         return self.get_user(session), session

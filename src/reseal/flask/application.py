@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ from reseal._sync.endpoints import Endpoint, Endpoints
 from reseal._sync.ports import Sessions
 from reseal._sync.reseal import Reseal as CoreReseal
 from reseal._sync.session import Session
+from reseal._sync.visitors import user_or_none
 from reseal.clock import Clock
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import (
@@ -189,7 +191,7 @@ class AppSessions(RequestCalls[Request]):
         if demand.optional and not self._is_somebody(request):
             self.forget(request)
             return
-        self.verify(request, demand)
+        user_or_none(partial(self.verify, request, demand)) if demand.optional else self.verify(request, demand)
 
     def verify(self, request: Request, demand: Demand) -> Session:
         """Verify the session of a request; it is the current one from then on."""

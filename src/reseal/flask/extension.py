@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Unpack
+from typing import Unpack
 
 from flask import Flask, Request, Response, current_app, has_app_context
 
@@ -23,7 +23,6 @@ from reseal.flask.application import (
     AppSessions,
     Demand,
     check_order,
-    here,
     installed,
     note_answered,
     prepare_data,
@@ -31,13 +30,14 @@ from reseal.flask.application import (
 )
 from reseal.flask.commands import reseal_commands
 from reseal.flask.data import DataInterface
+from reseal.flask.visitors import VisitorCalls, asked
 from reseal.log import log_event
 from reseal.settings import Settings
 from reseal.web.cors import OwnOrigins
 from reseal.web.rendering import Anonymous, RefreshFirst, SignedIn
 
 
-class Reseal:
+class Reseal(VisitorCalls):
     """The sessions of a Flask application: ``Reseal(app)``, or ``Reseal()`` and :meth:`init_app`.
 
     One object may serve several applications: each has its own settings and store, and a call concerns the current
@@ -150,7 +150,7 @@ class Reseal:
         **options: Unpack[SignInOptions],
     ) -> Session:
         """Sign a user in, whom the caller has authenticated. See :meth:`reseal.Reseal.create_new_session`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         return ours.begin(of_now, user_id, session_data, jwt_payload=jwt_payload, **options)
 
     def get_session(
@@ -162,23 +162,23 @@ class Reseal:
         request: Request | None = None,
     ) -> Session:
         """Verify the session, which is ``current_session`` from then on. See :meth:`reseal.Reseal.get_session`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         demand = Demand(enable_csrf_protection, check_database, tuple(claims), optional=False)
         return ours.verify(of_now, demand)
 
     def refresh_session(self, *, request: Request | None = None) -> Session:
         """Exchange the refresh token, for a route of your own. See :meth:`reseal.Reseal.refresh_session`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         return ours.refresh(of_now)
 
     def answer_refresh(self, *, request: Request | None = None) -> dict[str, object]:
         """Do the same, and return the body of the answer. See :meth:`reseal.Reseal.answer_refresh`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         return ours.answer_refresh(of_now)
 
     def sign_out(self, *, request: Request | None = None) -> None:
         """End the session, in a route for ``POST``. See :meth:`reseal.Reseal.sign_out`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         ours.end(of_now, ours.sign_out)
 
     def impersonate(
@@ -192,35 +192,35 @@ class Reseal:
         request: Request | None = None,
     ) -> Session:
         """Let the user act as another one for a while. See :meth:`reseal.Reseal.impersonate`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         more = {"jwt_payload": jwt_payload, "session_data": session_data, "reason": reason, "at_most": at_most}
         return ours.act(of_now, user_id, **more)
 
     def stop_impersonating(self, *, request: Request | None = None) -> None:
         """Go back to the user's own session. See :meth:`reseal.Reseal.stop_impersonating`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         ours.end(of_now, ours.stop_impersonating)
 
     def peek(
         self, *, check_database: bool = False, request: Request | None = None
     ) -> SignedIn[Session] | RefreshFirst | Anonymous:
         """Find out whose page is being rendered. See :meth:`reseal.Reseal.peek`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         return ours.peek(of_now, check_database=check_database)
 
     def refresh_first(self, *, request: Request | None = None) -> Response:
         """Answer with the page that refreshes the session and comes back. Needs the ready-made routes."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         return ours.refresh_first(of_now)
 
     def require_own_origin(self, *, request: Request | None = None) -> None:
         """Refuse a foreign page where there is no session yet. See :meth:`reseal.Reseal.require_own_origin`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         ours.require_own_origin(of_now)
 
     def set_relevant_headers_for_options_api(self, *, request: Request | None = None) -> bool:
         """Answer a preflight of your own. See :meth:`reseal.Reseal.set_relevant_headers_for_options_api`."""
-        ours, of_now = _asked(request)
+        ours, of_now = asked(request)
         return ours.set_relevant_headers_for_options_api(of_now)
 
     def _installed(self) -> AppSessions:
@@ -229,8 +229,3 @@ class Reseal:
                 "this is used outside of an application: put it into a view, a command, or `with app.app_context():`"
             )
         return installed(current_app)
-
-
-def _asked(request: Request | None) -> tuple[AppSessions, Any]:
-    ours, of_now = here() if request is None else (installed(current_app), request)
-    return ours, of_now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from reseal import asgi, guards
 from reseal._async.endpoints import AsyncEndpoint
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession as Session
+from reseal._async.visitors import user_or_none
 from reseal.asgi.connection import ScopeOnly
 from reseal.asgi.wrapping import refuse
 from reseal.clock import Clock
@@ -297,7 +299,7 @@ class Reseal(asgi.ApplicationSessions[asgi.Connection], InitPluginProtocol, Rece
             facts, outbox = self._read(connection)
             outbox.touch()  # what a visitor sees depends on the token as well
             is_known = Presented(facts, self.settings, *facts.credentials).has_access
-            return await self.verified(connection, Demand()) if is_known else None
+            return await user_or_none(partial(self.verified, connection, Demand())) if is_known else None
 
         async def optional_sync(scope: Scope) -> Any:
             session = await optional(scope)

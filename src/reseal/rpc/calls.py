@@ -28,7 +28,7 @@ from reseal.core.model import EndReason
 from reseal.core.providers import ProviderSession
 from reseal.core.secret import Secret
 from reseal.core.selection import PAGE, Place, UserPlace
-from reseal.core.session_policy import SessionPolicy, TooManySessions
+from reseal.core.session_policy import NOTHING, Replaced, SessionPolicy, TooManySessions
 from reseal.devices.selection import Only
 from reseal.settings import Settings
 
@@ -88,7 +88,7 @@ class Create(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     caller: Caller = NONE
     lifetime_ms: Annotated[int, msgspec.Meta(gt=0)] | None = None
     policy: SessionPolicy | str | None = None
-    replaced: tuple[str, ...] = ()
+    replaced: Replaced = NOTHING
     provider: ProviderSession | None = None
 
 

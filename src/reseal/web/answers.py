@@ -44,6 +44,7 @@ _UNSAID: Final = frozenset(
 _KEEPS_COOKIES: Final = frozenset(
     {
         Refusal.NO_TOKEN,  # a refresh in progress may just have set them
+        Refusal.NOT_SIGNED_IN,  # the visitor keeps what the session holds
         Refusal.ANTI_CSRF,  # a foreign page must not be able to sign a user out
         Refusal.CROSS_SITE,
         Refusal.OTHER_SESSION,  # the access cookie distinguishes the planted one from the user's own
@@ -66,7 +67,9 @@ def answer(error: ResealError, settings: Settings) -> Answer:
     """Translate an error for the browser. Cookies and cache headers are added by the caller."""
     match error:
         case TryRefreshToken() | Unauthorised() | TokenTheftDetected():
-            return Answer(settings.session_expired_status_code, _ended(error) | _hint(error, settings))
+            is_visitor = isinstance(error, Unauthorised) and error.reason is Refusal.NOT_SIGNED_IN
+            status = 403 if is_visitor else settings.session_expired_status_code  # no refresh brings a user
+            return Answer(status, _ended(error) | _hint(error, settings))
         case InvalidClaims():
             return _claims(error)
         case StoreUnavailable():

@@ -23,7 +23,8 @@ class AsyncLimitStore(Protocol):
         """Begin a session if the live ones of its user leave room for it, or end the oldest ones for it (``limit``).
 
         Of any number of callers at a time, none leaves more live sessions than ``limit`` allows. ``ended_reports`` are
-        events for those that are ended. No record and not full: the handle is taken. Then nothing was changed.
+        events for those that are ended. ``limit.ending`` is written with it if the row still has that version. No
+        record: the user has too many, that row has changed, or the handle is taken. Then nothing was changed.
         """
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reseal._async.stores.redis_sessions import AsyncRedisParts
+from reseal._async.stores.redis_visitors import AsyncRedisVisitors
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason
 from reseal.core.purging import KEPT
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reseal.core.session_policy import SessionLimit
 
 
-class AsyncRedisLimits(AsyncRedisParts):
+class AsyncRedisLimits(AsyncRedisVisitors):
     """A part of the store in Redis."""
 
     if TYPE_CHECKING:
@@ -40,9 +40,11 @@ class AsyncRedisLimits(AsyncRedisParts):
         mine = await self._turns.take(turn)
         try:
             records, now = await self._sessions.of_user(scope, new.user_id)
-            handles = limit.ending(record for record in records if not why_ended(record, now))
+            handles = limit.evicted(record for record in records if not why_ended(record, now))
             if handles is None:
                 return Admission(None, (), is_full=True)
+            if limit.ending and (refused := await self._end_visitor(scope, new.handle, limit.ending)):
+                return refused
             index = self._layout.index(scope, new.user_id)
             entry = Change().require(mine, "GET", turn).do("ZADD", index, "GT", now + KEPT, new.handle)
             if not (await self._server.write(entry))[0]:

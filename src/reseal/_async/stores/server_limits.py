@@ -12,12 +12,16 @@ from reseal.stores import rows
 
 if TYPE_CHECKING:
     from reseal._async.stores.servers import AsyncServer, AsyncServerLink
-    from reseal.core.model import NewSession, Scope
+    from reseal.core.model import NewSession, Scope, SessionRecord
     from reseal.core.outbox import Reports
-    from reseal.core.session_policy import SessionLimit
+    from reseal.core.session_policy import Ending, SessionLimit
     from reseal.stores.rows import Values
 
 _ALL: Final = 2**31 - 1
+
+
+class _Stale(Exception):
+    """Rolls the transaction back."""
 
 
 class AsyncServerLimits:
@@ -40,15 +44,29 @@ class AsyncServerLimits:
         async def admit(link: AsyncServerLink) -> Admission:
             async with link.transaction():
                 await link.settle()
-                await link.fetch("lock_user", listing)
-                handles = limit.ending(map(rows.to_record, await link.fetch("list_user", listing)))
-                if handles is None:
+                evicted = limit.evicted(await self._of_user(link, listing) if limit.most else ())
+                if evicted is None:
                     return Admission(None, (), is_full=True)
                 begins = await link.fetch(rows.query("insert", beginning), beginning)
-                if begins and handles:
-                    await link.fetch(rows.query("end", ending), ending | {"handles": list(handles)})
-            return Admission(begun(new, begins[0][3]), handles) if begins else Admission(None, ())
+                if begins and limit.ending and not await self._replaced(link, scope, limit.ending):
+                    raise _Stale
+                if begins and evicted:
+                    await link.fetch(rows.query("end", ending), ending | {"handles": list(evicted)})
+            return Admission(begun(new, begins[0][3]), evicted) if begins else Admission(None, ())
 
-        admission = await self._server.run(admit)
+        try:
+            admission = await self._server.run(admit)
+        except _Stale:
+            return Admission(None, (), is_stale=True)
         await self._written()
         return admission
+
+    async def _of_user(self, link: AsyncServerLink, listing: Values) -> list[SessionRecord]:
+        """Read the live sessions of a user, of whom nobody else begins one until the transaction ends."""
+        await link.fetch("lock_user", listing)
+        return list(map(rows.to_record, await link.fetch("list_user", listing)))
+
+    async def _replaced(self, link: AsyncServerLink, scope: Scope, ending: Ending) -> bool:
+        """Write the end of a visitor's session; ``False`` if its row has changed."""
+        values = rows.reported(rows.of_record(scope, ending.record), ending.reports)
+        return bool(await link.fetch(rows.query("replace", values), self._timed(values) if ending.reports else values))

@@ -114,14 +114,7 @@ class MemoryStore(MemoryCases, MemoryCounts, MemoryLimits, MemoryProviders):
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         with self._lock:
-            current = self._sessions.get(scope, {}).get(record.handle)
-            if current is None or current.version != record.version:
-                return False
-            self._sessions[scope][record.handle] = replace(record, version=record.version + 1)
-            if record.generation > current.generation + 1:
-                self._adopted_at[scope, record.handle] = record.rotated_at
-            self._report(scope, record, reports, self._steady.now())
-            return True
+            return self._replace(scope, record, reports)
 
     def end(
         self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reseal._sync.stores.redis_sessions import RedisParts
+from reseal._sync.stores.redis_visitors import RedisVisitors
 from reseal.core.errors import StoreUnavailable
 from reseal.core.model import EndReason
 from reseal.core.purging import KEPT
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reseal.core.session_policy import SessionLimit
 
 
-class RedisLimits(RedisParts):
+class RedisLimits(RedisVisitors):
     """A part of the store in Redis."""
 
     if TYPE_CHECKING:
@@ -41,9 +41,11 @@ class RedisLimits(RedisParts):
         mine = self._turns.take(turn)
         try:
             records, now = self._sessions.of_user(scope, new.user_id)
-            handles = limit.ending(record for record in records if not why_ended(record, now))
+            handles = limit.evicted(record for record in records if not why_ended(record, now))
             if handles is None:
                 return Admission(None, (), is_full=True)
+            if limit.ending and (refused := self._end_visitor(scope, new.handle, limit.ending)):
+                return refused
             index = self._layout.index(scope, new.user_id)
             entry = Change().require(mine, "GET", turn).do("ZADD", index, "GT", now + KEPT, new.handle)
             if not (self._server.write(entry))[0]:

@@ -13,12 +13,16 @@ from reseal.stores import rows
 
 if TYPE_CHECKING:
     from reseal._sync.stores.servers import Server, ServerLink
-    from reseal.core.model import NewSession, Scope
+    from reseal.core.model import NewSession, Scope, SessionRecord
     from reseal.core.outbox import Reports
-    from reseal.core.session_policy import SessionLimit
+    from reseal.core.session_policy import Ending, SessionLimit
     from reseal.stores.rows import Values
 
 _ALL: Final = 2**31 - 1
+
+
+class _Stale(Exception):
+    """Rolls the transaction back."""
 
 
 class ServerLimits:
@@ -41,15 +45,29 @@ class ServerLimits:
         def admit(link: ServerLink) -> Admission:
             with link.transaction():
                 link.settle()
-                link.fetch("lock_user", listing)
-                handles = limit.ending(map(rows.to_record, link.fetch("list_user", listing)))
-                if handles is None:
+                evicted = limit.evicted(self._of_user(link, listing) if limit.most else ())
+                if evicted is None:
                     return Admission(None, (), is_full=True)
                 begins = link.fetch(rows.query("insert", beginning), beginning)
-                if begins and handles:
-                    link.fetch(rows.query("end", ending), ending | {"handles": list(handles)})
-            return Admission(begun(new, begins[0][3]), handles) if begins else Admission(None, ())
+                if begins and limit.ending and not self._replaced(link, scope, limit.ending):
+                    raise _Stale
+                if begins and evicted:
+                    link.fetch(rows.query("end", ending), ending | {"handles": list(evicted)})
+            return Admission(begun(new, begins[0][3]), evicted) if begins else Admission(None, ())
 
-        admission = self._server.run(admit)
+        try:
+            admission = self._server.run(admit)
+        except _Stale:
+            return Admission(None, (), is_stale=True)
         self._written()
         return admission
+
+    def _of_user(self, link: ServerLink, listing: Values) -> list[SessionRecord]:
+        """Read the live sessions of a user, of whom nobody else begins one until the transaction ends."""
+        link.fetch("lock_user", listing)
+        return list(map(rows.to_record, link.fetch("list_user", listing)))
+
+    def _replaced(self, link: ServerLink, scope: Scope, ending: Ending) -> bool:
+        """Write the end of a visitor's session; ``False`` if its row has changed."""
+        values = rows.reported(rows.of_record(scope, ending.record), ending.reports)
+        return bool(link.fetch(rows.query("replace", values), self._timed(values) if ending.reports else values))

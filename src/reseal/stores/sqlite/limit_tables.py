@@ -17,6 +17,10 @@ _ALL = -1
 """No limit for SQLite."""
 
 
+class _Stale(Exception):
+    """Undoes what was written."""
+
+
 def insert(
     tables: Tables,
     db: sqlite3.Connection,
@@ -28,13 +32,22 @@ def insert(
     now: int,
 ) -> Admission:
     """Begin a session if there is room for it, or make room."""
-    live = tables.list_of_user(db, "list_user", rows.of_user(scope, new.user_id, UserPlace(), _ALL), now)
-    ending = limit.ending(live)
-    if ending is None:
+    listing = rows.of_user(scope, new.user_id, UserPlace(), _ALL if limit.most else 0)
+    evicted = limit.evicted(tables.list_of_user(db, "list_user", listing, now))
+    if evicted is None:
         return Admission(None, (), is_full=True)
-    with event_tables.together(db, reports=True):
-        begins = tables.insert(db, rows.of_new(scope, new), now, reports)
-        if begins is None:
-            return Admission(None, ())
-        tables.end(db, Ending(scope, EndReason.LIMIT), ending, ended_reports, now)
-    return Admission(begun(new, begins), ending)
+    try:
+        with event_tables.together(db, reports=True):
+            begins = tables.insert(db, rows.of_new(scope, new), now, reports)
+            if begins is None:
+                return Admission(None, ())
+            _end_visitor(tables, db, scope, limit, now)
+            tables.end(db, Ending(scope, EndReason.LIMIT), evicted, ended_reports, now)
+    except _Stale:
+        return Admission(None, (), is_stale=True)
+    return Admission(begun(new, begins), evicted)
+
+
+def _end_visitor(tables: Tables, db: sqlite3.Connection, scope: Scope, limit: SessionLimit, now: int) -> None:
+    if limit.ending and not tables.replace(db, scope, *limit.ending, now):
+        raise _Stale

@@ -30,6 +30,7 @@ from reseal.testing._async.session_suites.providers import AsyncProviderLogoutSu
 from reseal.testing._async.session_suites.restarts import AsyncRestartSuite
 from reseal.testing._async.session_suites.rotation import AsyncRotationSuite
 from reseal.testing._async.session_suites.tickets import AsyncTicketSuite
+from reseal.testing._async.session_suites.visitors import AsyncVisitorSuite
 
 
 class AsyncSessionsSuite(
@@ -51,6 +52,7 @@ class AsyncSessionsSuite(
     AsyncAttemptKeySuite,
     AsyncClassicSuite,
     AsyncTicketSuite,
+    AsyncVisitorSuite,
     AsyncRestartSuite,
 ):
     """The tests of all groups."""

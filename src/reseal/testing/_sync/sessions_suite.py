@@ -31,6 +31,7 @@ from reseal.testing._sync.session_suites.providers import ProviderLogoutSuite
 from reseal.testing._sync.session_suites.restarts import RestartSuite
 from reseal.testing._sync.session_suites.rotation import RotationSuite
 from reseal.testing._sync.session_suites.tickets import TicketSuite
+from reseal.testing._sync.session_suites.visitors import VisitorSuite
 
 
 class SessionsSuite(
@@ -52,6 +53,7 @@ class SessionsSuite(
     AttemptKeySuite,
     ClassicSuite,
     TicketSuite,
+    VisitorSuite,
     RestartSuite,
 ):
     """The tests of all groups."""

@@ -16,7 +16,7 @@ from reseal.core.events import EventName
 from reseal.core.holding import SessionHeld
 from reseal.core.ids import ANONYMOUS
 from reseal.core.model import TheftResponse
-from reseal.core.session_policy import SessionPolicy, TooManySessions
+from reseal.core.session_policy import Replaced, SessionPolicy, TooManySessions
 from reseal.core.tokens import TokenPair
 from reseal.devices import DeviceKind
 from reseal.settings.policies import policies
@@ -302,7 +302,7 @@ class AsyncPolicySuite(AsyncSessionTests):
             assert (error.limit, error.may_choose) == (1, may_choose)
         assert [record.handle for record in await sessions.list_user("user")] == [first.claims.sid]
         assert (await sessions.create("other", policy="one")).claims.sub == "other"
-        again = await sessions.create("user", policy="one", replaced=(first.claims.sid,))
+        again = await sessions.create("user", policy="one", replaced=Replaced((first.claims.sid,)))
         assert again.claims.gen == 0
 
     async def test_visitors_who_have_not_signed_in_are_no_user_with_a_limit(self, world: AsyncWorld) -> None:

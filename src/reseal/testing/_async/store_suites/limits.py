@@ -9,8 +9,9 @@ import pytest
 
 from reseal._async.ports import AsyncStore
 from reseal.core.model import EndReason, Scope
+from reseal.core.rotation import ended
 from reseal.core.selection import UserPlace
-from reseal.core.session_policy import Admission, SessionLimit
+from reseal.core.session_policy import Admission, Ending, SessionLimit
 from reseal.testing._async.store_suites.base import PUBLIC, AsyncStoreTests
 from reseal.testing._async.waiting import together
 from reseal.testing.clock import ManualClock
@@ -19,6 +20,12 @@ from reseal.testing.material import HOUR, new_session
 
 async def live(store: AsyncStore, user_id: str = "user", scope: Scope = PUBLIC) -> list[str]:
     return [each.handle for each in await store.list_user(scope, user_id, UserPlace(), 500)]
+
+
+async def ending(store: AsyncStore, handle: str) -> Ending:
+    record, now = await store.get(PUBLIC, handle)
+    assert record is not None
+    return Ending(ended(record, EndReason.REPLACED, now), ())
 
 
 class AsyncLimitSuite(AsyncStoreTests):
@@ -92,3 +99,41 @@ class AsyncLimitSuite(AsyncStoreTests):
         limit = SessionLimit(1, evicts=True)
         assert await store.insert_limited(PUBLIC, new_session("h"), limit) == Admission(None, ())
         assert await live(store) == ["h"]
+
+    async def test_of_fifty_sign_ins_at_once_one_takes_the_place_of_a_visitor_s_session(
+        self, store: AsyncStore
+    ) -> None:
+        await store.insert(PUBLIC, new_session("visitor", "nobody"))
+        limit = SessionLimit(None, evicts=False, ending=await ending(store, "visitor"))
+        calls = (partial(store.insert_limited, PUBLIC, new_session(f"h{n}"), limit) for n in range(50))
+        admissions = await together(calls)
+        assert admissions.count(Admission(None, (), is_stale=True)) == 49
+        assert len(await live(store)) == 1
+        record = (await store.get(PUBLIC, "visitor")).record
+        assert record is not None
+        assert (record.end_reason, record.successor_sealed) == (EndReason.REPLACED, None)
+
+    async def test_nothing_begins_if_the_visitor_s_session_has_changed_or_ended(self, store: AsyncStore) -> None:
+        await store.insert(PUBLIC, new_session("oldest"))
+        for change in ("changed", "ended"):
+            await store.insert(PUBLIC, new_session(change, "nobody"))
+            limit = SessionLimit(1, evicts=True, ending=await ending(store, change))
+            if change == "ended":
+                await store.end(PUBLIC, [change], EndReason.SIGNED_OUT)
+            else:
+                record = (await store.get(PUBLIC, change)).record
+                assert record is not None
+                assert await store.replace(PUBLIC, record)
+            admission = await store.insert_limited(PUBLIC, new_session("new"), limit)
+            assert admission == Admission(None, (), is_stale=True)
+            assert await live(store) == ["oldest"]
+        assert await live(store, "nobody") == ["changed"]
+
+    async def test_a_refused_sign_in_leaves_the_visitor_s_session(self, store: AsyncStore) -> None:
+        await store.insert(PUBLIC, new_session("visitor", "nobody"))
+        await store.insert(PUBLIC, new_session("h"))
+        limit = SessionLimit(1, evicts=False, ending=await ending(store, "visitor"))
+        assert (await store.insert_limited(PUBLIC, new_session("new"), limit)).is_full
+        taken = SessionLimit(None, evicts=False, ending=await ending(store, "visitor"))
+        assert await store.insert_limited(PUBLIC, new_session("h"), taken) == Admission(None, ())
+        assert await live(store, "nobody") == ["visitor"]

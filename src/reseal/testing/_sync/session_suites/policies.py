@@ -17,7 +17,7 @@ from reseal.core.events import EventName
 from reseal.core.holding import SessionHeld
 from reseal.core.ids import ANONYMOUS
 from reseal.core.model import TheftResponse
-from reseal.core.session_policy import SessionPolicy, TooManySessions
+from reseal.core.session_policy import Replaced, SessionPolicy, TooManySessions
 from reseal.core.tokens import TokenPair
 from reseal.devices import DeviceKind
 from reseal.settings.policies import policies
@@ -303,7 +303,7 @@ class PolicySuite(SessionTests):
             assert (error.limit, error.may_choose) == (1, may_choose)
         assert [record.handle for record in sessions.list_user("user")] == [first.claims.sid]
         assert (sessions.create("other", policy="one")).claims.sub == "other"
-        again = sessions.create("user", policy="one", replaced=(first.claims.sid,))
+        again = sessions.create("user", policy="one", replaced=Replaced((first.claims.sid,)))
         assert again.claims.gen == 0
 
     def test_visitors_who_have_not_signed_in_are_no_user_with_a_limit(self, world: World) -> None:

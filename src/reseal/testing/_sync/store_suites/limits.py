@@ -10,8 +10,9 @@ import pytest
 
 from reseal._sync.ports import Store
 from reseal.core.model import EndReason, Scope
+from reseal.core.rotation import ended
 from reseal.core.selection import UserPlace
-from reseal.core.session_policy import Admission, SessionLimit
+from reseal.core.session_policy import Admission, Ending, SessionLimit
 from reseal.testing._sync.store_suites.base import PUBLIC, StoreTests
 from reseal.testing._sync.waiting import together
 from reseal.testing.clock import ManualClock
@@ -20,6 +21,12 @@ from reseal.testing.material import HOUR, new_session
 
 def live(store: Store, user_id: str = "user", scope: Scope = PUBLIC) -> list[str]:
     return [each.handle for each in store.list_user(scope, user_id, UserPlace(), 500)]
+
+
+def ending(store: Store, handle: str) -> Ending:
+    record, now = store.get(PUBLIC, handle)
+    assert record is not None
+    return Ending(ended(record, EndReason.REPLACED, now), ())
 
 
 class LimitSuite(StoreTests):
@@ -93,3 +100,41 @@ class LimitSuite(StoreTests):
         limit = SessionLimit(1, evicts=True)
         assert store.insert_limited(PUBLIC, new_session("h"), limit) == Admission(None, ())
         assert live(store) == ["h"]
+
+    def test_of_fifty_sign_ins_at_once_one_takes_the_place_of_a_visitor_s_session(
+        self, store: Store
+    ) -> None:
+        store.insert(PUBLIC, new_session("visitor", "nobody"))
+        limit = SessionLimit(None, evicts=False, ending=ending(store, "visitor"))
+        calls = (partial(store.insert_limited, PUBLIC, new_session(f"h{n}"), limit) for n in range(50))
+        admissions = together(calls)
+        assert admissions.count(Admission(None, (), is_stale=True)) == 49
+        assert len(live(store)) == 1
+        record = (store.get(PUBLIC, "visitor")).record
+        assert record is not None
+        assert (record.end_reason, record.successor_sealed) == (EndReason.REPLACED, None)
+
+    def test_nothing_begins_if_the_visitor_s_session_has_changed_or_ended(self, store: Store) -> None:
+        store.insert(PUBLIC, new_session("oldest"))
+        for change in ("changed", "ended"):
+            store.insert(PUBLIC, new_session(change, "nobody"))
+            limit = SessionLimit(1, evicts=True, ending=ending(store, change))
+            if change == "ended":
+                store.end(PUBLIC, [change], EndReason.SIGNED_OUT)
+            else:
+                record = (store.get(PUBLIC, change)).record
+                assert record is not None
+                assert store.replace(PUBLIC, record)
+            admission = store.insert_limited(PUBLIC, new_session("new"), limit)
+            assert admission == Admission(None, (), is_stale=True)
+            assert live(store) == ["oldest"]
+        assert live(store, "nobody") == ["changed"]
+
+    def test_a_refused_sign_in_leaves_the_visitor_s_session(self, store: Store) -> None:
+        store.insert(PUBLIC, new_session("visitor", "nobody"))
+        store.insert(PUBLIC, new_session("h"))
+        limit = SessionLimit(1, evicts=False, ending=ending(store, "visitor"))
+        assert (store.insert_limited(PUBLIC, new_session("new"), limit)).is_full
+        taken = SessionLimit(None, evicts=False, ending=ending(store, "visitor"))
+        assert store.insert_limited(PUBLIC, new_session("h"), taken) == Admission(None, ())
+        assert live(store, "nobody") == ["visitor"]
