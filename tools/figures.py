@@ -77,8 +77,10 @@ WAYS_OUT = {
 }
 """What sends events to other systems: packages, and modules of others by their path."""
 SIGNALS = {
+    "_async/signal_endpoints.py",
     "core/security_event_keys.py",
     "core/shared_signals.py",
+    "server/shared_signals.py",
     "settings/endpoints.py",
     "settings/shared_signals.py",
     "webhooks/forms.py",

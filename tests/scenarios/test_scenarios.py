@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reseal import EventName
+from reseal.core.shared_signals import CONFIGURATION_PATH, documents
 from tests.frameworks.site import (
     ACCESS,
     API,
@@ -22,6 +23,7 @@ from tests.frameworks.site import (
 from tests.scenarios.conftest import BOTH_WAYS, OpenSite
 from tests.scenarios.framework import Framework, having
 from tests.scenarios.site import Script, Site, Visitor
+from tests.webhooks.signals import receiver_at
 
 TRY_REFRESH = (401, {"message": "try refresh token"})
 
@@ -307,6 +309,17 @@ async def test_the_public_keys_and_the_browser_sdk_are_served(site: Site) -> Non
     script = await site.send("GET", "/reseal-browser.js")
     assert script.headers["content-type"].startswith("text/javascript")
     assert b"export" in script.content
+
+
+async def test_receivers_of_shared_signals_find_the_transmitter(open_site: OpenSite) -> None:
+    receiver = receiver_at("https://receiver.example.net/events")
+    site = await open_site(event_outbox="security", webhooks=(receiver,))
+    for path, document in documents([receiver]).items():
+        response = await site.send("GET", path)
+        assert (response.status_code, response.json()) == (200, document)
+        assert response.headers["content-type"] == "application/json"
+        assert response.headers["cache-control"].startswith("max-age=")
+    assert (await (await open_site()).send("GET", CONFIGURATION_PATH)).status_code == 404
 
 
 async def test_a_program_refreshes_with_a_json_body(open_site: OpenSite) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from reseal.core.secret import Secret
 from reseal.core.shared_signals import SharedSignalsEndpoint, documents
 from reseal.core.webhooks import Endpoint
-from tests.webhooks.site import Server
+from tests.webhooks.site import PATIENCE, Server
 
 ISSUER = "https://auth.example.com"
 AUDIENCE = "https://receiver.example.net"
@@ -88,6 +89,13 @@ class Site:
         self.asked: list[bytes] = []
         self.accepted: list[Token] = []
         self.problems: list[str] = []
+        self.changed = threading.Event()
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, (len(self.asked), self.problems)
+            self.changed.wait(0.05)
 
     def trust(self, *endpoints: Endpoint) -> None:
         """Read what the transmitter publishes."""

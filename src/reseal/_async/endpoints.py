@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from reseal._async.device_endpoints import HANDLE, endpoints_of_devices
 from reseal._async.page_loads import continue_refresh
 from reseal._async.reseal import AsyncReseal
+from reseal._async.signal_endpoints import endpoints_of_signals
 from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable, TryRefreshToken
 from reseal.core.keys import JWKS_MAX_AGE
 from reseal.web import csrf, moves, places, rendering, responses
@@ -68,6 +69,7 @@ class AsyncEndpoints:
             AsyncEndpoint("sign_out", "POST", self._reseal.settings.signout_api_path, self.sign_out),
             AsyncEndpoint("jwks", "GET", JWKS_PATH, self.jwks),
             AsyncEndpoint("browser_sdk", "GET", BROWSER_PATH, self.browser_sdk),
+            *endpoints_of_signals(self._reseal.settings, AsyncEndpoint),
             *(endpoints_of_devices(self._reseal, AsyncEndpoint) if self._reseal.settings.device_list else ()),
         ]
 

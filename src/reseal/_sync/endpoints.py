@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from reseal._sync.device_endpoints import HANDLE, endpoints_of_devices
 from reseal._sync.page_loads import continue_refresh
 from reseal._sync.reseal import Reseal
+from reseal._sync.signal_endpoints import endpoints_of_signals
 from reseal.core.errors import RefreshElsewhere, ResealError, StoreUnavailable, TryRefreshToken
 from reseal.core.keys import JWKS_MAX_AGE
 from reseal.web import csrf, moves, places, rendering, responses
@@ -69,6 +70,7 @@ class Endpoints:
             Endpoint("sign_out", "POST", self._reseal.settings.signout_api_path, self.sign_out),
             Endpoint("jwks", "GET", JWKS_PATH, self.jwks),
             Endpoint("browser_sdk", "GET", BROWSER_PATH, self.browser_sdk),
+            *endpoints_of_signals(self._reseal.settings, Endpoint),
             *(endpoints_of_devices(self._reseal, Endpoint) if self._reseal.settings.device_list else ()),
         ]
 

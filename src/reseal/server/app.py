@@ -27,7 +27,7 @@ from reseal.core.events import Event, EventListener
 from reseal.correlation import harmless
 from reseal.log import LOGGER, log_event
 from reseal.metrics.exposition import CONTENT_TYPE
-from reseal.server import request_log, rpc
+from reseal.server import request_log, rpc, shared_signals
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
@@ -77,6 +77,7 @@ class Service:
             "readyz": self.health.ready,
             "metrics": self._show_metrics,
         }
+        self._documents = shared_signals.replies(settings.webhooks)
         self._on_event = on_event
         watched = TimedStore(store, self.metrics)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._note)
@@ -158,6 +159,8 @@ class Service:
         asked = request.method, request.path, request.first.get(b"cdi-version")
         found = self._routes.get(asked)
         if found is None:
+            if (published := shared_signals.published(self._documents, request)) is not None:
+                return published
             path = self._below_base(request.path)
             if path.startswith(rpc.PREFIX):
                 return await self._answer_native(path, request, receive)
