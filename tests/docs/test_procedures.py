@@ -123,7 +123,7 @@ def test_a_backup_made_as_the_page_says_is_restored_as_it_says(store, capsys):
     else:
         backup, restore = block("pg_dump")
         backup, restore = [backup], [restore]
-        shell = {"reseal": store.postgresql_uri.reveal().decode()}
+        shell = {"reseal": store.server_uri.reveal().decode()}
     run_all(backup, shell)
     assert main(["sessions", "revoke", "--user=alice"]) == 0
     if shell:

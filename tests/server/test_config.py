@@ -220,7 +220,7 @@ def test_the_text_form_of_a_configuration_shows_no_secret():
         api_keys=KEY, secret_key=LONG, database_uri="postgresql://u:canary@db/x", supertokens_saas_secret=LONG
     )
     assert "canary" not in repr(settings) + str(settings) + str(settings.notes)
-    assert settings.postgresql_uri == Secret("postgresql://u:canary@db/x")
+    assert settings.server_uri == Secret("postgresql://u:canary@db/x")
 
 
 # ---------------------------------------------------------------------------------------------------- database
@@ -246,7 +246,7 @@ def test_the_text_form_of_a_configuration_shows_no_secret():
 def test_the_keys_of_postgresql_make_up_one_address(parts, uri):
     settings = made(**{f"postgresql_{key}": value for key, value in parts.items()})
     assert settings.database_uri == uri
-    assert settings.postgresql_uri == Secret(uri)
+    assert settings.server_uri == Secret(uri)
     assert settings.database_path is None
 
 
@@ -509,7 +509,7 @@ def test_the_file_of_the_postgresql_image_is_taken_as_it_is(tmp_path):
         f"api_keys: {KEY}\npostgresql_connection_uri: postgresql://u:canary@db/x\ninfo_log_path: null\n"
         "webauthn_recover_account_token_lifetime: 3600000\n"
     )
-    assert ServiceSettings.load(path, {}).postgresql_uri is not None
+    assert ServiceSettings.load(path, {}).server_uri is not None
 
 
 def test_secrets_that_have_no_effect_are_secrets_all_the_same(tmp_path):

@@ -217,7 +217,7 @@ def test_the_composition_is_a_configuration_of_the_service(composition, tmp_path
         for key, value in composition["services"]["reseal"]["environment"].items()
     }
     settings = ServiceSettings.load(environ=environ | {"RESEAL_HOST": "0.0.0.0"})
-    assert settings.postgresql_uri is not None
+    assert settings.server_uri is not None
     assert (len(settings.api_keys_file.keys), settings.workers, settings.secret_key is not None) == (1, 2, True)
 
 

@@ -203,10 +203,10 @@ def test_the_problem_of_another_store_names_what_is_supported_and_shows_no_passw
 )
 def test_the_store_is_postgresql_and_its_address_a_secret(uri):
     accepted = settings(database_uri=uri)
-    assert accepted.postgresql_uri.reveal() == uri.encode()
+    assert accepted.server_uri.reveal() == uri.encode()
     assert accepted.database_path is None
-    assert "hunter2" not in f"{accepted!r} {accepted} {accepted.postgresql_uri}"
-    assert dataclasses.replace(accepted, tenant_id="other").postgresql_uri == accepted.postgresql_uri
+    assert "hunter2" not in f"{accepted!r} {accepted} {accepted.server_uri}"
+    assert dataclasses.replace(accepted, tenant_id="other").server_uri == accepted.server_uri
 
 
 @pytest.mark.parametrize(

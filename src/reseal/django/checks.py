@@ -106,7 +106,7 @@ def _unsafe(settings: Settings) -> Iterator[tuple[int, str, str]]:
         yield 1, f"RESEAL: 'api_domain' is {settings.api_domain}: cookies travel unencrypted.", "Serve https."
     elif not settings.secure_cookies:
         yield 2, "RESEAL: 'cookie_secure' is False: browsers send the cookies over http as well.", "Remove the key."
-    if settings.database_path is None and settings.postgresql_uri is None:
+    if settings.database_path is None and settings.server_uri is None:
         text = "RESEAL: the store is in memory: each process has its own, and every restart signs everybody out."
         yield 3, text, "Name a 'database' of DATABASES, or a 'database_uri'."
     if "secret_key" not in _given() and django_settings.SECRET_KEY.startswith(_INSECURE):

@@ -74,7 +74,7 @@ def _weaknesses(app: Flask, ours: AppSessions) -> Iterator[str]:
     settings: Settings = ours.settings
     if ours.login_view is not None and ours.login_view not in app.view_functions:
         yield f"login_view names the endpoint {ours.login_view!r}, which does not exist: see flask routes"
-    if settings.database_path is None and settings.postgresql_uri is None:
+    if settings.database_path is None and settings.server_uri is None:
         yield "RESEAL_DATABASE_URI is memory: sessions end with the process, and each worker has its own"
     elif settings.secret_key is None:
         yield "RESEAL_SECRET_KEY is absent: whoever reads the database can sign access tokens; see docs/security.md"

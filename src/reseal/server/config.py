@@ -22,7 +22,7 @@ from reseal.settings import Secret
 from reseal.settings.checks import check
 from reseal.settings.fields import EmbeddedFields, defaults, rows
 from reseal.settings.problems import shown
-from reseal.settings.rules import POSTGRESQL_SCHEMES
+from reseal.settings.rules import SERVER_SCHEMES
 from reseal.settings.sources import (
     CONFIG_VARIABLE,
     Layer,
@@ -57,8 +57,8 @@ class ServiceSettings(ServiceFields):
 
     database_path: Path | None = field(init=False, repr=False, compare=False)
     """The SQLite file, if the store is one."""
-    postgresql_uri: Secret | None = field(init=False, repr=False, compare=False)
-    """The connection URI, if the store is PostgreSQL. With neither of the two it is in memory."""
+    server_uri: Secret | None = field(init=False, repr=False, compare=False)
+    """The connection URI, if the store is on a server. With neither of the two it is in memory."""
     notes: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Warnings: keys without effect, secrets that other users of the machine can read."""
 
@@ -71,7 +71,7 @@ class ServiceSettings(ServiceFields):
         self._set(
             {
                 "database_path": Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:") else None,
-                "postgresql_uri": Secret(uri) if uri.startswith(POSTGRESQL_SCHEMES) else None,
+                "server_uri": Secret(uri) if uri.startswith(SERVER_SCHEMES) else None,
                 "notes": (),
             }
         )

@@ -13,7 +13,7 @@ from reseal.core.model import TheftResponse
 from reseal.settings import rules
 from reseal.settings.checks import CROSS_RULES, CrossRule, outlasts
 from reseal.settings.problems import InvalidValueError
-from reseal.settings.rules import POSTGRESQL_SCHEMES, Rule
+from reseal.settings.rules import SERVER_SCHEMES, Rule
 
 LOG_LEVELS: Final = ("NONE", "DEBUG", "INFO", "WARN", "ERROR")
 REUSE: Final = ("TOKEN_THEFT", "UNAUTHORISED")
@@ -160,9 +160,9 @@ SERVICE_CROSS_RULES: Final = (
     ),
     CrossRule(
         ("workers", "database_uri"),
-        lambda workers, uri: workers == 1 or uri.startswith(POSTGRESQL_SCHEMES),
+        lambda workers, uri: workers == 1 or uri.startswith(SERVER_SCHEMES),
         "'workers' must be 1 with this store, because it has one writer",
-        "use PostgreSQL for more",
+        "use a store on a server for more: PostgreSQL, Redis or Valkey",
     ),
     CrossRule(
         ("metrics_port", "port"),

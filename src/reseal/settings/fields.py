@@ -133,8 +133,9 @@ class SharedFields:
         Chapter.STORE,
         rules.database,
         "The store: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
-        "postgresql://user:password@host:5432/database (any URI of libpq's), or memory: for tests, which forgets "
-        "everything when the process ends. A URI with a password belongs in RESEAL_DATABASE_URI.",
+        "postgresql://user:password@host:5432/database (any URI of libpq's), redis://user:password@host:6379/0 (also "
+        "rediss://, redis+sentinel://, redis+cluster://), or memory: for tests, which forgets everything when the "
+        "process ends. A URI with a password belongs in RESEAL_DATABASE_URI.",
         show=scheme_only,
         in_repr=False,
     )

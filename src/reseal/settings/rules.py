@@ -31,6 +31,11 @@ YEARS_100: Final = 100 * 365 * 24 * HOUR
 HOURS_MAX: Final = YEARS_100 // HOUR
 _FORBIDDEN_STATUS: Final = {403: "403 answers a missing claim", 503: "503 answers a store that is away"}
 POSTGRESQL_SCHEMES: Final = ("postgresql://", "postgres://")
+REDIS_SCHEMES: Final = tuple(
+    f"{kind}{more}://" for kind in ("redis", "rediss") for more in ("", "+sentinel", "+cluster")
+)
+SERVER_SCHEMES: Final = (*POSTGRESQL_SCHEMES, *REDIS_SCHEMES)
+"""Those of stores on a server, which several processes may share."""
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 _SUFFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,32}", re.ASCII)
@@ -144,7 +149,11 @@ def algorithm(value: object) -> str:
 
 def database(value: object) -> str:
     text = as_text(value)
-    if text == "memory:" or (_SQLITE.fullmatch(text) and not text.endswith(":memory:")):
+    if (
+        text == "memory:"
+        or text.startswith(REDIS_SCHEMES)
+        or (_SQLITE.fullmatch(text) and not text.endswith(":memory:"))
+    ):
         return text
     if text.startswith(POSTGRESQL_SCHEMES):
         if _POSTGRESQL.fullmatch(text):
@@ -155,8 +164,8 @@ def database(value: object) -> str:
         )
     raise InvalidValueError(
         "must name a store that this form supports: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
-        "postgresql://user:password@host:5432/database or memory:",
-        "use one of these; only the third takes a query, and none a fragment",
+        "postgresql://user:password@host:5432/database, redis://user:password@host:6379/0 or memory:",
+        "use one of these; only those of servers take a query, and none a fragment",
     )
 
 

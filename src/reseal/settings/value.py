@@ -20,7 +20,7 @@ from reseal.settings.cookies import CookiePlan, cookies_of
 from reseal.settings.fields import EmbeddedFields, defaults, rows
 from reseal.settings.foreign import advice_for
 from reseal.settings.origins import is_loopback
-from reseal.settings.rules import DAY, HOUR, MINUTE, POSTGRESQL_SCHEMES, SECOND
+from reseal.settings.rules import DAY, HOUR, MINUTE, SECOND, SERVER_SCHEMES
 from reseal.settings.sources import CONFIG_VARIABLE, Layer, environment_layer, mapping_layer, read_yaml, vocabulary
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class Settings(EmbeddedFields):
     """The previous cookies, as the ``older_`` keys describe them; ``None`` if none of these is set."""
     database_path: Path | None = field(init=False, repr=False, compare=False)
     """The SQLite file, if the store is one."""
-    postgresql_uri: Secret | None = field(init=False, repr=False, compare=False)
-    """The connection URI, if the store is PostgreSQL. With neither of the two it is in memory."""
+    server_uri: Secret | None = field(init=False, repr=False, compare=False)
+    """The connection URI, if the store is on a server. With neither of the two it is in memory."""
 
     def __post_init__(self) -> None:
         values = {name: getattr(self, name) for name in _ROWS}
@@ -185,8 +185,7 @@ def _policy_of(settings: Settings) -> Policy:
 
 
 def _database_of(uri: str) -> dict[str, object]:
-    is_postgresql = uri.startswith(POSTGRESQL_SCHEMES)
     return {
         "database_path": Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:") else None,
-        "postgresql_uri": Secret(uri) if is_postgresql else None,
+        "server_uri": Secret(uri) if uri.startswith(SERVER_SCHEMES) else None,
     }

@@ -10,6 +10,7 @@ from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
 from reseal.settings import Settings
+from reseal.settings.rules import REDIS_SCHEMES
 
 
 def make_store(settings: Settings, clock: Clock | None = None) -> Store:
@@ -17,18 +18,25 @@ def make_store(settings: Settings, clock: Clock | None = None) -> Store:
 
     Raises ``ConfigurationError`` if its driver is not installed.
     """
-    if settings.postgresql_uri is not None:
-        return _postgres(settings.postgresql_uri, clock)
+    if settings.server_uri is not None:
+        return server_store(settings.server_uri, clock=clock)
     if settings.database_path is not None:
         return SQLiteStore(settings.database_path, clock)
     return MemoryStore(clock)
 
 
-def _postgres(uri: Secret, clock: Clock | None) -> Store:
+def server_store(
+    uri: Secret, *, pool_size: int = 10, clock: Clock | None = None, looks_only: bool = False
+) -> Store:
+    """Make a store on a server; it is not open yet. Raises ``ConfigurationError`` if its driver is not installed."""
+    is_redis = uri.reveal().decode("utf-8", "replace").startswith(REDIS_SCHEMES)
     try:
+        if is_redis:
+            from reseal._sync.stores.redis import RedisStore  # noqa: PLC0415 - an optional driver
+
+            return RedisStore(uri, pool_size=pool_size, clock=clock, looks_only=looks_only)
         from reseal._sync.stores.postgres import PostgresStore  # noqa: PLC0415 - an optional driver
     except ImportError as error:
-        raise ConfigurationError(
-            ('database_uri: PostgreSQL needs its driver: pip install "reseal[postgres]"',)
-        ) from error
-    return PostgresStore(uri, clock=clock)
+        name, extra = ("Redis", "redis") if is_redis else ("PostgreSQL", "postgres")
+        raise ConfigurationError((f'database_uri: {name} needs its driver: pip install "reseal[{extra}]"',)) from error
+    return PostgresStore(uri, pool_size=pool_size, clock=clock, looks_only=looks_only)

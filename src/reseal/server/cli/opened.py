@@ -79,5 +79,5 @@ def _refuse_nothing(settings: ServiceSettings) -> None:
             f"{settings.database_path} does not exist: correct database_uri or go to the service's folder, "
             "or run reseal migrate"
         )
-    if settings.database_path is None and settings.postgresql_uri is None:
+    if settings.database_path is None and settings.server_uri is None:
         raise CommandFailed("database_uri is memory:, which only the service itself can read; name another store")

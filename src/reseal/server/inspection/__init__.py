@@ -62,13 +62,17 @@ def _configuration(settings: ServiceSettings) -> list[Finding]:
 async def _closed_store(settings: ServiceSettings) -> list[Finding]:
     if settings.database_path is not None:
         return sqlite.look(settings.database_path)
-    if settings.postgresql_uri is not None:
-        return await _postgres(settings.postgresql_uri)
+    if settings.server_uri is not None:
+        return await _server(settings.server_uri)
     return [warned("durability", "memory: loses every session when the process ends; name another database_uri")]
 
 
-async def _postgres(uri: Secret) -> list[Finding]:
+async def _server(uri: Secret) -> list[Finding]:
     try:
+        if uri.reveal().startswith(b"redis"):
+            from reseal.server.inspection import redis  # noqa: PLC0415 - an optional driver
+
+            return await redis.look(uri)
         from reseal.server.inspection import postgres  # noqa: PLC0415 - an optional driver
     except ImportError:
         return []  # make_store reports the missing driver and the package to install
@@ -78,7 +82,7 @@ async def _postgres(uri: Secret) -> list[Finding]:
 async def _open_store(
     settings: ServiceSettings, store: AsyncStore, clock: Clock, restored: int | None
 ) -> list[Finding]:
-    its_time = clocks.look(clock.wall(), await store.times(), shared=settings.postgresql_uri is not None)
+    its_time = clocks.look(clock.wall(), await store.times(), shared=settings.server_uri is not None)
     findings = [Finding("store", fine=True, text="opens"), its_time]
     wrapping = Wrapping(revealed(settings.secret_key), revealed(settings.accepted_secret_keys))
     directory = Directory(settings, store, clock, on_event=log_event)

@@ -65,16 +65,14 @@ def read(uri: Secret) -> Address:
     """Read a URI. Raises ``ConfigurationError``, which quotes nothing of it that may belong to a password."""
     try:
         parts = urlsplit(uri.reveal().decode())
-        scheme, _, tls = parts.scheme.partition("+tls")
-        kind = Kind(scheme.replace("rediss", "redis"))
+        kind = Kind(parts.scheme.replace("rediss", "redis"))
         hosts = tuple(_host(each, kind) for each in parts.netloc.rpartition("@")[2].split(","))
     except ValueError:
         raise _unusable(f"cannot be read: {_WRITE}") from None
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options.keys() - _OPTIONS:
         raise _unusable(f"the parameter {name!r} in it is not known; there are {', '.join(sorted(_OPTIONS))}")
-    is_tls = scheme.startswith("rediss") or tls != "" or parts.scheme.endswith("+tls")
-    login = _login(parts.netloc) | _tls(options, is_tls=is_tls)
+    login = _login(parts.netloc) | _tls(options, is_tls=parts.scheme.startswith("rediss"))
     service, database = _path(parts, kind)
     if kind is Kind.SERVER and len(hosts) > 1:
         raise _unusable("names several servers: redis:// is for one, redis+sentinel:// and redis+cluster:// for more")
