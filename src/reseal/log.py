@@ -18,7 +18,7 @@ from msgspec import structs
 from reseal.core.events import NO_DEVICE, Event, EventName
 
 LOGGER: Final = logging.getLogger("reseal")
-_LOUD: Final = frozenset(
+LOUD: Final = frozenset(
     {
         EventName.TOKEN_THEFT,
         EventName.SESSION_IN_STEP,
@@ -94,7 +94,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def log_event(event: Event) -> None:
     """Log an event: thefts and failures as warnings, ordinary session events as information."""
-    level = logging.WARNING if event.name in _LOUD else logging.INFO
+    level = logging.WARNING if event.name in LOUD else logging.INFO
     if LOGGER.isEnabledFor(level):
         log_line(level, as_json(event))
 

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 from opentelemetry import metrics, propagate, trace
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from reseal._async.engine import AsyncEngine
@@ -22,11 +23,13 @@ from reseal.core.deliveries import Attempt
 from reseal.core.errors import ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Event, EventName
 from reseal.core.holding import HELD, SessionHeld
+from reseal.core.secret import revealed
 from reseal.core.tokens import TokenPair
 from reseal.core.traceparent import TRACEPARENT
 from reseal.metrics import instruments
 from reseal.metrics.exposition import BUCKETS
 from reseal.metrics.links import traceparent_of, write_attempt
+from reseal.metrics.log_records import EventLog
 
 T = TypeVar("T")
 Attributes = dict[str, str]
@@ -47,7 +50,8 @@ class AsyncOpenTelemetry:
     """Have OpenTelemetry see the calls of a Reseal from now on. Make it once, before the first request.
 
     ``pseudonym`` turns a user id into what ``enduser.pseudo.id`` may say; without it, spans say nothing of the user.
-    ``counts``: metrics that were made already. The providers are those that the application has set, or these.
+    ``counts``: metrics that were made already. ``logs``: each event is a log record too, with user ids, addresses and
+    user agents if ``personal``. The providers are those that the application has set, or these.
     """
 
     def __init__(
@@ -56,8 +60,11 @@ class AsyncOpenTelemetry:
         *,
         pseudonym: Callable[[str], str] | None = None,
         counts: AsyncMetrics | None = None,
+        logs: bool = False,
+        personal: bool = False,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
     ) -> None:
         self.metrics: AsyncMetrics = counts or AsyncMetrics(reseal)
         self._pseudonym = pseudonym
@@ -72,6 +79,12 @@ class AsyncOpenTelemetry:
             explicit_bucket_boundaries_advisory=BUCKETS[:-1],
         )
         backend = innermost(reseal.backend)
+        if logs:
+            key = revealed(reseal.settings.secret_key)
+            emit = EventLog(key, personal=personal, pseudonym=pseudonym, provider=logger_provider).emit
+            reseal.observe(emit)
+            if isinstance(backend, AsyncEngine):
+                backend.observe(emit)
         if isinstance(backend, AsyncEngine):
             backend.observe(self._note)
         if isinstance(backend, AsyncRemote):

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 from opentelemetry import metrics, propagate, trace
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from reseal._sync.engine import Engine
@@ -23,11 +24,13 @@ from reseal.core.deliveries import Attempt
 from reseal.core.errors import ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import Event, EventName
 from reseal.core.holding import HELD, SessionHeld
+from reseal.core.secret import revealed
 from reseal.core.tokens import TokenPair
 from reseal.core.traceparent import TRACEPARENT
 from reseal.metrics import instruments
 from reseal.metrics.exposition import BUCKETS
 from reseal.metrics.links import traceparent_of, write_attempt
+from reseal.metrics.log_records import EventLog
 
 T = TypeVar("T")
 Attributes = dict[str, str]
@@ -48,7 +51,8 @@ class OpenTelemetry:
     """Have OpenTelemetry see the calls of a Reseal from now on. Make it once, before the first request.
 
     ``pseudonym`` turns a user id into what ``enduser.pseudo.id`` may say; without it, spans say nothing of the user.
-    ``counts``: metrics that were made already. The providers are those that the application has set, or these.
+    ``counts``: metrics that were made already. ``logs``: each event is a log record too, with user ids, addresses and
+    user agents if ``personal``. The providers are those that the application has set, or these.
     """
 
     def __init__(
@@ -57,8 +61,11 @@ class OpenTelemetry:
         *,
         pseudonym: Callable[[str], str] | None = None,
         counts: Metrics | None = None,
+        logs: bool = False,
+        personal: bool = False,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
     ) -> None:
         self.metrics: Metrics = counts or Metrics(reseal)
         self._pseudonym = pseudonym
@@ -73,6 +80,12 @@ class OpenTelemetry:
             explicit_bucket_boundaries_advisory=BUCKETS[:-1],
         )
         backend = innermost(reseal.backend)
+        if logs:
+            key = revealed(reseal.settings.secret_key)
+            emit = EventLog(key, personal=personal, pseudonym=pseudonym, provider=logger_provider).emit
+            reseal.observe(emit)
+            if isinstance(backend, Engine):
+                backend.observe(emit)
         if isinstance(backend, Engine):
             backend.observe(self._note)
         if isinstance(backend, Remote):

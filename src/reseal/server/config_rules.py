@@ -165,6 +165,12 @@ SERVICE_CROSS_RULES: Final = (
         "use a store on a server for more: PostgreSQL, Redis or Valkey",
     ),
     CrossRule(
+        ("opentelemetry_logs", "opentelemetry"),
+        lambda logs, traces: traces or not logs,
+        "'opentelemetry_logs' needs 'opentelemetry'",
+        "set opentelemetry: true",
+    ),
+    CrossRule(
         ("metrics_port", "port"),
         lambda metrics, port: metrics is None or metrics != port,
         "'metrics_port' must differ from 'port'",

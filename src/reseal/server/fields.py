@@ -265,6 +265,12 @@ class ServiceFields(SharedFields):
         boolean,
         "Whether creations, refreshes and revocations are traced with OpenTelemetry; its SDK must be set up.",
     )
+    opentelemetry_logs: bool = key(
+        False,
+        Chapter.OPERATION,
+        boolean,
+        "Whether events are log records of OpenTelemetry too, without personal data. Needs 'opentelemetry'.",
+    )
     shutdown_delay: float = key(
         1,
         Chapter.OPERATION,

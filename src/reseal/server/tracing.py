@@ -6,13 +6,20 @@ import time
 from typing import Any, Final
 
 from opentelemetry import context, propagate, trace
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from reseal._async.ports import AsyncStore
 from reseal.core.deliveries import Attempt
+from reseal.core.events import Event, EventListener
+from reseal.core.secret import revealed
 from reseal.core.traceparent import TRACEPARENT
+from reseal.log import log_event
 from reseal.metrics.health import OUTCOME
 from reseal.metrics.links import traceparent_of, write_attempt
+from reseal.metrics.log_records import EventLog
 from reseal.server.app import Service
+from reseal.server.config import ServiceSettings
 from reseal.server.http.messages import Reply, Request
 from reseal.server.metrics import REFRESHES
 
@@ -34,9 +41,22 @@ _FAILED: Final = 500
 
 
 class TracedService(Service):
-    """A service whose spans go to the tracer provider that the process has set."""
+    """A service whose spans go to the tracer provider that the process has set, and events to the logger provider."""
 
     tracer_provider: trace.TracerProvider | None = None
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        store: AsyncStore,
+        *,
+        on_event: EventListener = log_event,
+        logger_provider: LoggerProvider | None = None,
+        **others: Any,
+    ) -> None:
+        if settings.opentelemetry_logs:
+            on_event = _both(EventLog(revealed(settings.secret_key), provider=logger_provider).emit, on_event)
+        super().__init__(settings, store, on_event=on_event, **others)
 
     async def answer(self, request: Request, receive: Any) -> Reply:
         carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
@@ -68,3 +88,11 @@ class TracedService(Service):
             span.set_status(Status(StatusCode.ERROR))
         span.set_attribute("reseal.outcome", "invalid" if outcome == "ok" and status >= _INVALID else outcome)
         span.end()
+
+
+def _both(first: EventListener, second: EventListener) -> EventListener:
+    def both(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return both
