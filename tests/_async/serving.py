@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 
 from reseal._async.ports import AsyncStore
@@ -16,8 +18,8 @@ API_KEY = "a-key-of-twenty-characters"
 class AsyncServed(httpx.AsyncBaseTransport):
     """Hosts of one service, of which some may be away."""
 
-    def __init__(self, store: AsyncStore, clock: Clock, events: EventListener) -> None:
-        settings = ServiceSettings(database_uri="memory:", api_keys=(API_KEY,))  # type: ignore[arg-type]  # text is accepted
+    def __init__(self, store: AsyncStore, clock: Clock, events: EventListener, **configured: Any) -> None:
+        settings = ServiceSettings(database_uri="memory:", api_keys=(API_KEY,), **configured)  # type: ignore[arg-type]  # text is accepted
         self._inner = httpx.ASGITransport(Service(settings, store, clock=clock, on_event=events))
         self.requests: list[tuple[str, str]] = []
         self.ids: list[str | None] = []

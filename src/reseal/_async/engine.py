@@ -100,7 +100,8 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        self._purger = AsyncPurger(store, self._clock, self._case_files if kept else None, audited=settings.audit)
+        files, longest = self._case_files if kept else None, settings.ended_sessions_kept_ms
+        self._purger = AsyncPurger(store, self._clock, files, audited=settings.audit, kept_ms=longest)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -371,7 +372,7 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
         """
         removed = 0
         while True:
-            step = await self._store.purge(ROWS)
+            step = await self._store.purge(ROWS, self.settings.ended_sessions_kept_ms)
             removed += step.removed
             if (self.settings.audit or not await purge_events(self._store)) and step.looked_at < ROWS:
                 return removed

@@ -116,8 +116,8 @@ class AsyncForwardingStore(AsyncForwardingCases, AsyncForwardingCounts, AsyncFor
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         return await self._call("claim", scope, self.inner.claim, scope, name, until)
 
-    async def purge(self, limit: int) -> Purged:
-        return await self._call("purge", None, self.inner.purge, limit)
+    async def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
+        return await self._call("purge", None, self.inner.purge, limit, kept_ms)
 
     async def times(self) -> Times:
         return await self._call("times", None, self.inner.times)

@@ -101,7 +101,8 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        self._purger = Purger(store, self._clock, self._case_files if kept else None, audited=settings.audit)
+        files, longest = self._case_files if kept else None, settings.ended_sessions_kept_ms
+        self._purger = Purger(store, self._clock, files, audited=settings.audit, kept_ms=longest)
 
     def __enter__(self) -> Self:
         self.open()
@@ -372,7 +373,7 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         """
         removed = 0
         while True:
-            step = self._store.purge(ROWS)
+            step = self._store.purge(ROWS, self.settings.ended_sessions_kept_ms)
             removed += step.removed
             if (self.settings.audit or not purge_events(self._store)) and step.looked_at < ROWS:
                 return removed

@@ -117,8 +117,8 @@ class ForwardingStore(ForwardingCases, ForwardingCounts, ForwardingLimits, Forwa
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         return self._call("claim", scope, self.inner.claim, scope, name, until)
 
-    def purge(self, limit: int) -> Purged:
-        return self._call("purge", None, self.inner.purge, limit)
+    def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
+        return self._call("purge", None, self.inner.purge, limit, kept_ms)
 
     def times(self) -> Times:
         return self._call("times", None, self.inner.times)

@@ -21,12 +21,21 @@ CALLS: Final = 100
 
 
 class Purger:
-    """The purging of one engine. ``audited``: events stay until the audit trail has them, which removes them itself."""
+    """The purging of one engine. ``audited``: events stay until the audit trail has them, which removes them itself.
+
+    ``kept_ms``: how long ended sessions stay; see the port of stores.
+    """
 
     def __init__(
-        self, store: SessionStore, clock: Clock, case_files: CaseFiles | None = None, *, audited: bool = False
+        self,
+        store: SessionStore,
+        clock: Clock,
+        case_files: CaseFiles | None = None,
+        *,
+        audited: bool = False,
+        kept_ms: int | None = None,
     ) -> None:
-        self._audited = audited
+        self._audited, self._kept_ms = audited, kept_ms
         self._store = store
         self._clock = clock
         self._case_files = case_files
@@ -43,7 +52,7 @@ class Purger:
         """Purge a little. Raises nothing."""
         self._at, self._calls = self._clock.monotonic() + EVERY, 0
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
-            self._is_behind = (self._store.purge(ROWS)).looked_at >= ROWS
+            self._is_behind = (self._store.purge(ROWS, self._kept_ms)).looked_at >= ROWS
             self._is_behind |= not self._audited and purge_events(self._store)
             if self._case_files is not None:
                 self._case_files.forget_at_times()

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from reseal.core.model import NewSession
 
 KEPT: Final = 24 * 3600 * 1000
-"""How long an expired session stays in the store, so that its end reason can still be reported."""
+"""How long an expired session stays in the store by default, so that its end reason can still be reported."""
 LOOK_AGAIN: Final = 7 * KEPT
 """Longest interval between checks of a session: a change of configuration may have brought its expiry forward."""
 MOST_COUNTED: Final = 10_000
@@ -45,6 +45,11 @@ def first_look(new: NewSession) -> int:
     return min(life, LOOK_AGAIN) + KEPT
 
 
-def next_look(expires_at: int, now: int) -> int | None:
-    """Return when a due session is next checked; ``None``: it can be removed now."""
-    return None if expires_at <= now - KEPT else min(expires_at, now + LOOK_AGAIN) + KEPT
+def next_look(expires_at: int, ended_at: int | None, now: int, kept: int | None = None) -> int | None:
+    """Return when a due session is next checked; ``None``: it can be removed now.
+
+    ``kept``: how long it stays after its end, also an early one; ``None``: :data:`KEPT` after it would have expired.
+    """
+    end = expires_at if kept is None or ended_at is None else min(expires_at, ended_at)
+    stays = KEPT if kept is None else kept
+    return None if end + stays <= now else min(end, now + LOOK_AGAIN) + stays

@@ -215,10 +215,12 @@ def settings_of(
     secret_key: Secret | None,
     accepted_secret_keys: Secret | None = None,
     event_outbox: EventOutbox = EventOutbox.OFF,
+    ended_sessions_kept: float | None = None,
 ) -> Settings:
     """Write the configuration of an engine for a profile. Raises ``ConfigurationError``."""
     values: dict[str, object] = {name: getattr(profile, name) for name in Profile.__struct_fields__}
     values |= {"secret_key": secret_key, "accepted_secret_keys": accepted_secret_keys, "event_outbox": event_outbox}
+    values["ended_sessions_kept"] = ended_sessions_kept
     return Settings(**values, database_uri="memory:")  # type: ignore[arg-type]  # Settings checks
 
 

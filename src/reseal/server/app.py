@@ -84,9 +84,8 @@ class Service:
         shown = settings.bounds.supported(), config_path, os.getpid() if pid is None else pid
         self.facts: ServiceFacts = ServiceFacts(*shown, settings.cookies(), self.clock.wall, random, self.directory)
         secrets = settings.secret_key, settings.accepted_secret_keys
-        self._rpc_engines = rpc.RpcEngines(
-            self.directory, self.clock, *secrets, random, self._note, settings.event_outbox
-        )
+        kept = settings.event_outbox, settings.ended_sessions_kept
+        self._rpc_engines = rpc.RpcEngines(self.directory, self.clock, *secrets, random, self._note, *kept)
         signing = self.directory.signing_since, self._rpc_engines.signing_since
         self._gauges = ServiceGauges(settings, store, self.clock, *signing)
         keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)

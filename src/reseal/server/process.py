@@ -40,6 +40,8 @@ from reseal.server.http.connection import CROWD, REFUSED, TLS, StrictHttp
 from reseal.server.http.messages import send_reply, text_reply
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
+from reseal.settings.checks import maybe_milliseconds
+from reseal.settings.rules import DAY
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -166,10 +168,11 @@ class Application:
 
     async def _purge(self) -> None:
         store, note = self.service.store, self.service.metrics.note_backlog
-        events = audit.Housekeeping(store, self.service.settings)
+        events, kept = audit.Housekeeping(store, self.service.settings), self.service.settings.ended_sessions_kept
+        kept_ms = maybe_milliseconds(kept, DAY)
         while True:
             with suppress(StoreUnavailable):  # requests report an unavailable store
-                while await _purge_some(store, events):
+                while await _purge_some(store, events, kept_ms):
                     note(await store.backlog())
                     await asyncio.sleep(PURGE_PAUSE)
                 note(await store.backlog())
@@ -202,9 +205,9 @@ def _service_class(settings: ServiceSettings) -> type[Service]:
     return TracedService
 
 
-async def _purge_some(store: AsyncStore, events: audit.Housekeeping) -> bool:
+async def _purge_some(store: AsyncStore, events: audit.Housekeeping, kept_ms: int | None = None) -> bool:
     """Take one step of purging; returns whether there is more to do."""
-    is_behind = (await store.purge(PURGE_ROWS)).looked_at >= PURGE_ROWS
+    is_behind = (await store.purge(PURGE_ROWS, kept_ms)).looked_at >= PURGE_ROWS
     return await events.step() or is_behind
 
 

@@ -63,13 +63,14 @@ class RpcEngines:
         random: Callable[[int], bytes],
         on_event: EventListener,
         event_outbox: EventOutbox,
+        ended_sessions_kept: float | None,
     ) -> None:
         self._directory = directory
         self._clock = clock
         self._secret_keys = secret_key, accepted_secret_keys
         self._random = random
         self._on_event = on_event
-        self._event_outbox = event_outbox
+        self._of_the_service = event_outbox, ended_sessions_kept
         self._engines: dict[Key, AsyncEngine] = {}
         self._lock = asyncio.Lock()
 
@@ -124,7 +125,7 @@ class RpcEngines:
         async with self._lock:
             if key in self._engines:
                 return self._engines[key]
-            settings = calls.settings_of(key[0], *self._secret_keys, self._event_outbox)
+            settings = calls.settings_of(key[0], *self._secret_keys, *self._of_the_service)
             engine = AsyncEngine(
                 settings,
                 store,

@@ -24,6 +24,11 @@ def milliseconds(amount: float, unit: int) -> int:
     return round(amount * unit)
 
 
+def maybe_milliseconds(amount: float | None, unit: int) -> int | None:
+    """Convert to whole milliseconds, if there is an amount."""
+    return None if amount is None else milliseconds(amount, unit)
+
+
 class CrossRule(NamedTuple):
     """A rule between keys: ``holds`` takes their values in this order."""
 

@@ -244,6 +244,14 @@ class SharedFields:
         unit="days",
         where=PROFILE,
     )
+    ended_sessions_kept: float | None = key(
+        None,
+        Chapter.OPERATION,
+        optional(amount(0, YEARS_100 // DAY, "must be between 0 days and 100 years", "7 is a week")),
+        "For how long a session that has ended stays in the store, so that the reason can be told. If absent, until a "
+        "day after it would have expired.",
+        unit="days",
+    )
     rollback: Rollback = key(
         Rollback.ADOPT,
         Chapter.REFRESH,

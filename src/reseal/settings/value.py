@@ -15,7 +15,7 @@ from reseal.core.errors import ConfigurationError
 from reseal.core.model import Policy, Scope
 from reseal.core.policies import classic, graceful
 from reseal.core.secret import Secret
-from reseal.settings.checks import CROSS_RULES, check, milliseconds
+from reseal.settings.checks import CROSS_RULES, check, maybe_milliseconds, milliseconds
 from reseal.settings.cookies import CookiePlan, cookies_of
 from reseal.settings.fields import EmbeddedFields, defaults, rows
 from reseal.settings.foreign import advice_for
@@ -59,6 +59,8 @@ class Settings(EmbeddedFields):
     """Age in milliseconds at which the signing key is replaced; ``None``: never."""
     theft_cases_ms: int = field(init=False, repr=False, compare=False)
     """For how long a theft case is kept, in milliseconds; 0: none is written."""
+    ended_sessions_kept_ms: int | None = field(init=False, repr=False, compare=False)
+    """For how long an ended session is kept, in milliseconds; ``None``: until a day after its expiry."""
     token_issuer: str = field(init=False, repr=False, compare=False)
     """The ``iss`` claim."""
     token_audience: str = field(init=False, repr=False, compare=False)
@@ -158,13 +160,13 @@ def _origins_of(settings: Settings) -> dict[str, object]:
 
 
 def _lifetimes_of(settings: Settings) -> dict[str, object]:
-    absolute = settings.session_absolute_timeout
     interval = settings.access_token_dynamic_signing_key_update_interval
     return {
         "access_token_ms": settings.access_token_validity * SECOND,
         "idle_ms": milliseconds(settings.refresh_token_validity, MINUTE),
-        "absolute_ms": None if absolute is None else milliseconds(absolute, MINUTE),
+        "absolute_ms": maybe_milliseconds(settings.session_absolute_timeout, MINUTE),
         "theft_cases_ms": milliseconds(settings.theft_cases, DAY),
+        "ended_sessions_kept_ms": maybe_milliseconds(settings.ended_sessions_kept, DAY),
         "key_interval_ms": milliseconds(interval, HOUR) if settings.access_token_signing_key_dynamic else None,
     }
 
@@ -178,7 +180,7 @@ def _policy_of(settings: Settings) -> Policy:
     return graceful(
         race_window,
         settings.idle_ms,
-        lost_response_window=None if window is None else milliseconds(window, SECOND),
+        lost_response_window=maybe_milliseconds(window, SECOND),
         theft_response=theft_response,
         rollback=rollback,
     )

@@ -182,9 +182,10 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
         await self._written()
         return bool(done)
 
-    async def purge(self, limit: int) -> Purged:
+    async def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
         claims = await self._server.fetch("purge_claims", self._timed({"limit": limit}))
-        values = {"limit": limit, "kept_ms": purging.KEPT, "again_ms": purging.LOOK_AGAIN}
+        kept, is_early = (purging.KEPT, False) if kept_ms is None else (kept_ms, True)
+        values = {"limit": limit, "kept_ms": kept, "again_ms": purging.LOOK_AGAIN, "early": is_early}
         [(due, gone)] = await self._server.fetch("purge", self._timed(values))
         return Purged(max(len(claims), due), gone)
 

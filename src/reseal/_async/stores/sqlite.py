@@ -151,8 +151,8 @@ class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteCounts, AsyncSQLiteLimits, A
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         return await self._write(lambda db: self._tables.claim(db, scope, name, until, self._now_in(db)))
 
-    async def purge(self, limit: int) -> Purged:
-        return await self._write(lambda db: self._tables.purge(db, limit, self._now_in(db)))
+    async def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
+        return await self._write(lambda db: self._tables.purge(db, limit, self._now_in(db), kept_ms))
 
     async def times(self) -> Times:
         return await self._read(lambda db: Times(self._now_in(db), self._clock.wall()))

@@ -105,9 +105,10 @@ class SessionStore(CountStore, EventStore, LimitStore, ProviderStore, Protocol):
         answer is ``False``. ``name`` is printable ASCII.
         """
 
-    def purge(self, limit: int) -> Purged:
+    def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
         """Look at up to ``limit`` sessions that are due, in that order, and remove those long past their end.
 
+        ``kept_ms``: how long they stay after it, also after an early end; ``None``: until a day after their expiry.
         A session is due a day after its end, and once a week at least. Whoever calls again at once while ``looked_at``
         is ``limit`` has nothing left to do, whatever came meanwhile. Each call is short, whatever the number of rows.
         Up to ``limit`` forgotten claims go as well; they count as looked at.

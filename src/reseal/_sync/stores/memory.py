@@ -161,7 +161,7 @@ class MemoryStore(MemoryCases, MemoryCounts, MemoryLimits, MemoryProviders):
         with self._lock:
             return self._claim(scope, name, until)
 
-    def purge(self, limit: int) -> Purged:
+    def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
         with self._lock:
             now = self._steady.now()
             claims = [claim for claim, until in self._claims.items() if until <= now][:limit]
@@ -170,7 +170,7 @@ class MemoryStore(MemoryCases, MemoryCounts, MemoryLimits, MemoryProviders):
             looked_at = removed = 0
             while looked_at < limit and self._due and self._due[0][0] <= now:
                 looked_at += 1
-                removed += self._look(*heapq.heappop(self._due)[1:], now)
+                removed += self._look(*heapq.heappop(self._due)[1:], now, kept_ms)
             return Purged(max(len(claims), looked_at), removed)
 
     def times(self) -> Times:
@@ -282,12 +282,12 @@ class MemoryStore(MemoryCases, MemoryCounts, MemoryLimits, MemoryProviders):
         self._report(scope, record, reports, record.created_at)
         return record
 
-    def _look(self, scope: Scope, handle: str, now: int) -> bool:
+    def _look(self, scope: Scope, handle: str, now: int, kept_ms: int | None) -> bool:
         """Remove a session that is due, or put it off; says whether it is gone by this."""
         record = self._sessions.get(scope, {}).get(handle)
         if record is None:
             return False  # it went with its tenant
-        look = next_look(record.expires_at, now)
+        look = next_look(record.expires_at, record.ended_at, now, kept_ms)
         if look is None:
             del self._sessions[scope][handle]
             self._adopted_at.pop((scope, handle), None)

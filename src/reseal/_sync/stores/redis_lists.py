@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reseal._sync.stores.redis_sessions import RedisParts, Step
 from reseal.core.model import Scope, SessionRecord
-from reseal.core.purging import KEPT, MOST_COUNTED, Backlog, Purged, next_look
+from reseal.core.purging import MOST_COUNTED, Backlog, Purged, next_look
 from reseal.core.rotation import redated, why_ended
 from reseal.core.selection import Adopted, Before, Place, UserPlace
 from reseal.core.store_time import Repaired
@@ -74,7 +74,7 @@ class RedisLists(RedisParts):
         last = [score for found in replies[len(counts) :] for _, score in scored(found)]
         return Adopted(sum(replies[: len(counts)]), max(last, default=None))
 
-    def purge(self, limit: int) -> Purged:
+    def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
         now = (self._time.read()).now
         claims = self._purge_claims(limit, now)
         due = [
@@ -85,9 +85,12 @@ class RedisLists(RedisParts):
         first = heapq.nsmallest(limit, ((at, member.decode()) for reply in found for member, at in scored(reply)))
         members = [member for _, member in first]
         stored, _ = self._sessions.require(members)
-        changes = [self._looked_at(*each, now) for each in zip(members, stored, strict=True)]
+        looks = [each and next_look(each.record.expires_at, each.record.ended_at, now, kept_ms) for each in stored]
+        changes = [self._looked_at(*each) for each in zip(members, stored, looks, strict=True)]
         done = self._server.write(*changes)
-        gone = [each for each, is_done in zip(stored, done, strict=True) if is_done and each and _is_over(each, now)]
+        gone = [
+            each for each, look, is_done in zip(stored, looks, done, strict=True) if is_done and each and look is None
+        ]
         for each, member in zip(stored, members, strict=True):
             if each in gone and each is not None:
                 scope, handle = parts_of(member.encode())
@@ -160,10 +163,9 @@ class RedisLists(RedisParts):
         )  # fmt: skip
         return len(members[:limit])
 
-    def _looked_at(self, member: str, stored: Stored | None, now: int) -> Change:
+    def _looked_at(self, member: str, stored: Stored | None, look: int | None) -> Change:
         """Return what removes a session that is due, or puts it off."""
         scope, _ = parts_of(member.encode())
-        look = None if stored is None else next_look(stored.record.expires_at, now)
         if stored is None:
             return self._sessions.forgotten(member)  # the server has removed it
         if look is None:
@@ -191,10 +193,6 @@ class RedisLists(RedisParts):
         horizon = min((reply[-1] for reply in found if len(reply) == CHUNK), default=None)
         members = sorted(each for reply in found for each in reply if horizon is None or each <= horizon)
         return members, horizon is None
-
-
-def _is_over(stored: Stored, now: int) -> bool:
-    return stored.record.expires_at <= now - KEPT
 
 
 def _is_before(which: Before, scope: Scope, stored: Stored, now: int) -> bool:

@@ -152,8 +152,8 @@ class SQLiteStore(SQLiteCases, SQLiteCounts, SQLiteLimits, SQLiteProviders):
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         return self._write(lambda db: self._tables.claim(db, scope, name, until, self._now_in(db)))
 
-    def purge(self, limit: int) -> Purged:
-        return self._write(lambda db: self._tables.purge(db, limit, self._now_in(db)))
+    def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
+        return self._write(lambda db: self._tables.purge(db, limit, self._now_in(db), kept_ms))
 
     def times(self) -> Times:
         return self._read(lambda db: Times(self._now_in(db), self._clock.wall()))

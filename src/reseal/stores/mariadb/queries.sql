@@ -279,7 +279,8 @@ WHERE app_id = %(app_id)s AND tenant_id = %(tenant_id)s AND name = %(name)s AND 
 DELETE FROM reseal_claim WHERE until <= %(now)s ORDER BY until LIMIT %(limit)s
 
 -- name: lock_due
-SELECT CONVERT(app_id USING utf8mb4), CONVERT(tenant_id USING utf8mb4), CONVERT(handle USING utf8mb4), expires_at
+SELECT CONVERT(app_id USING utf8mb4), CONVERT(tenant_id USING utf8mb4), CONVERT(handle USING utf8mb4),
+    CASE WHEN %(early)s THEN LEAST(expires_at, COALESCE(ended_at, expires_at)) ELSE expires_at END
 FROM reseal_session WHERE due_at <= %(now)s
 ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
@@ -287,7 +288,11 @@ ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 DELETE FROM reseal_session WHERE (app_id, tenant_id, handle) IN (%(keys)s)
 
 -- name: put_off
-UPDATE reseal_session SET due_at = LEAST(expires_at, %(now)s + %(again_ms)s) + %(kept_ms)s
+UPDATE reseal_session SET
+    due_at = LEAST(
+        CASE WHEN %(early)s THEN LEAST(expires_at, COALESCE(ended_at, expires_at)) ELSE expires_at END,
+        %(now)s + %(again_ms)s
+    ) + %(kept_ms)s
 WHERE (app_id, tenant_id, handle) IN (%(keys)s)
 
 -- name: count_due

@@ -483,20 +483,22 @@ RETURNING 1
 
 -- name: purge
 WITH t AS MATERIALIZED {time}, seen AS MATERIALIZED (
-    SELECT s.app_id, s.tenant_id, s.handle, s.expires_at FROM reseal_session AS s
+    SELECT s.app_id, s.tenant_id, s.handle,
+        CASE WHEN %(early)s THEN least(s.expires_at, s.ended_at) ELSE s.expires_at END AS end_at
+    FROM reseal_session AS s
     WHERE s.due_at <= (SELECT t.now FROM t)
     ORDER BY s.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM reseal_session AS s
     USING seen, t
     WHERE s.app_id = seen.app_id AND s.tenant_id = seen.tenant_id AND s.handle = seen.handle
-        AND seen.expires_at <= t.now - %(kept_ms)s::bigint
+        AND seen.end_at <= t.now - %(kept_ms)s::bigint
     RETURNING 1
 ), put_off AS (
-    UPDATE reseal_session AS s SET due_at = least(seen.expires_at, t.now + %(again_ms)s::bigint) + %(kept_ms)s::bigint
+    UPDATE reseal_session AS s SET due_at = least(seen.end_at, t.now + %(again_ms)s::bigint) + %(kept_ms)s::bigint
     FROM seen, t
     WHERE s.app_id = seen.app_id AND s.tenant_id = seen.tenant_id AND s.handle = seen.handle
-        AND seen.expires_at > t.now - %(kept_ms)s::bigint
+        AND seen.end_at > t.now - %(kept_ms)s::bigint
 )
 SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM gone)
 

@@ -154,7 +154,7 @@ WHERE claim.until <= excluded.claimed_at
 DELETE FROM claim WHERE rowid IN (SELECT rowid FROM claim WHERE until <= :now ORDER BY until LIMIT :limit)
 
 -- name: due
-SELECT rowid, expires_at FROM session WHERE due_at <= :now ORDER BY due_at LIMIT :limit
+SELECT rowid, expires_at, ended_at FROM session WHERE due_at <= :now ORDER BY due_at LIMIT :limit
 
 -- name: purge
 DELETE FROM session WHERE rowid = ?

@@ -134,10 +134,10 @@ class Tables:
         values = rows.scoped(scope) | {"name": name, "until": until, "now": now}
         return until > now and db.execute(self._sql["claim"], values).rowcount == 1
 
-    def purge(self, db: sqlite3.Connection, limit: int, now: int) -> Purged:
+    def purge(self, db: sqlite3.Connection, limit: int, now: int, kept_ms: int | None) -> Purged:
         claims = db.execute(self._sql["purge_claims"], {"now": now, "limit": limit}).rowcount
         due = db.execute(self._sql["due"], {"now": now, "limit": limit}).fetchall()
-        looks = [(purging.next_look(expires_at, now), rowid) for rowid, expires_at in due]
+        looks = [(purging.next_look(ends, ended, now, kept_ms), rowid) for rowid, ends, ended in due]
         gone = [(rowid,) for look, rowid in looks if look is None]
         db.executemany(self._sql["purge"], gone)
         db.executemany(self._sql["put_off"], [look for look in looks if look[0] is not None])

@@ -100,12 +100,13 @@ def _migrate(_options: dict[str, Any]) -> list[Row]:
 
 def _purge(_options: dict[str, Any]) -> list[Row]:
     """Remove sessions long past their end. Signing in does so too, a little each time."""
-    store = make_store(configured().settings)
+    settings = configured().settings
+    store = make_store(settings)
     store.open()
     try:
         removed, looked_at = 0, _ROWS
         while looked_at >= _ROWS:
-            step = store.purge(_ROWS)
+            step = store.purge(_ROWS, settings.ended_sessions_kept_ms)
             removed, looked_at = removed + step.removed, step.looked_at
     finally:
         store.close()

@@ -196,6 +196,20 @@ class AsyncHoldSuite(AsyncSessionTests):
         assert isinstance(await caught(reseal.backend.refresh, line[0], caller=THIEF), SessionHeld)
         assert (await elevated(reseal.backend, pair)).claims.gen == pair.claims.gen + 1
 
+    async def test_a_refresh_in_the_middle_of_a_theft_does_not_escape_it(self, world: AsyncWorld) -> None:
+        reseal = await opened(world, theft_cases=0)
+        line, pair = await used(world, reseal)
+        came_first: list[TokenPair] = []
+
+        async def refresh() -> None:
+            came_first.append(await reseal.backend.refresh(line[-1], caller=OWNER))
+
+        world.store.before("replace", refresh)
+        assert isinstance(await caught(reseal.backend.refresh, line[0], caller=THIEF), SessionHeld)
+        assert isinstance(await caught(reseal.backend.refresh, token_of(came_first[0])), SessionHeld)
+        own = await elevated(reseal.backend, pair)
+        assert own.claims.gen == came_first[0].claims.gen + 1
+
     async def test_whoever_comes_at_once_with_a_theft_gets_nothing_that_outlives_the_confirmation(
         self, world: AsyncWorld
     ) -> None:

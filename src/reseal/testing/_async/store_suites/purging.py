@@ -35,6 +35,34 @@ class AsyncPurgeSuite(AsyncStoreTests):
         assert await store.purge(10) == Purged(1, 1)
         assert (await store.get(PUBLIC, "h")).record is None
 
+    async def test_ended_and_expired_sessions_are_kept_as_long_as_the_caller_says(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        for handle in ("expired", "ended", "ended late", "live"):
+            await store.insert(PUBLIC, new_session(handle, idle_ms=HOUR if handle == "expired" else 300 * DAY))
+        await store.end(PUBLIC, ["ended"], EndReason.REVOKED)
+        clock.advance(LOOK_AGAIN + KEPT)
+        await store.end(PUBLIC, ["ended late"], EndReason.REVOKED)
+        kept = LOOK_AGAIN + KEPT + 1
+        assert await store.purge(10, kept) == Purged(4, 0)
+        assert await store.purge(10, kept) == Purged(0, 0)
+        clock.advance(1)
+        assert await store.purge(10, kept) == Purged(1, 1)
+        clock.advance(HOUR)
+        assert await store.purge(10, kept) == Purged(1, 1)
+        clock.advance(LOOK_AGAIN + kept)
+        assert await store.purge(10, kept) == Purged(2, 1)
+        left = [handle for handle in ("ended", "ended late", "live") if (await store.get(PUBLIC, handle)).record]
+        assert left == ["live"]
+
+    async def test_where_nothing_is_kept_a_session_goes_at_its_end(self, store: AsyncStore, clock: ManualClock) -> None:
+        await store.insert(PUBLIC, new_session("live", idle_ms=30 * DAY))
+        await store.insert(PUBLIC, new_session())
+        clock.advance(HOUR + KEPT)
+        assert await store.purge(10, 0) == Purged(1, 1)
+        clock.advance(LOOK_AGAIN)
+        assert await store.purge(10, 0) == Purged(1, 0)
+
     async def test_what_is_due_goes_whatever_comes_meanwhile(self, store: AsyncStore, clock: ManualClock) -> None:
         for n in range(20):
             await store.insert(PUBLIC, new_session(f"old-{n}"))

@@ -197,6 +197,20 @@ class HoldSuite(SessionTests):
         assert isinstance(caught(reseal.backend.refresh, line[0], caller=THIEF), SessionHeld)
         assert (elevated(reseal.backend, pair)).claims.gen == pair.claims.gen + 1
 
+    def test_a_refresh_in_the_middle_of_a_theft_does_not_escape_it(self, world: World) -> None:
+        reseal = opened(world, theft_cases=0)
+        line, pair = used(world, reseal)
+        came_first: list[TokenPair] = []
+
+        def refresh() -> None:
+            came_first.append(reseal.backend.refresh(line[-1], caller=OWNER))
+
+        world.store.before("replace", refresh)
+        assert isinstance(caught(reseal.backend.refresh, line[0], caller=THIEF), SessionHeld)
+        assert isinstance(caught(reseal.backend.refresh, token_of(came_first[0])), SessionHeld)
+        own = elevated(reseal.backend, pair)
+        assert own.claims.gen == came_first[0].claims.gen + 1
+
     def test_whoever_comes_at_once_with_a_theft_gets_nothing_that_outlives_the_confirmation(
         self, world: World
     ) -> None:

@@ -36,6 +36,34 @@ class PurgeSuite(StoreTests):
         assert store.purge(10) == Purged(1, 1)
         assert (store.get(PUBLIC, "h")).record is None
 
+    def test_ended_and_expired_sessions_are_kept_as_long_as_the_caller_says(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        for handle in ("expired", "ended", "ended late", "live"):
+            store.insert(PUBLIC, new_session(handle, idle_ms=HOUR if handle == "expired" else 300 * DAY))
+        store.end(PUBLIC, ["ended"], EndReason.REVOKED)
+        clock.advance(LOOK_AGAIN + KEPT)
+        store.end(PUBLIC, ["ended late"], EndReason.REVOKED)
+        kept = LOOK_AGAIN + KEPT + 1
+        assert store.purge(10, kept) == Purged(4, 0)
+        assert store.purge(10, kept) == Purged(0, 0)
+        clock.advance(1)
+        assert store.purge(10, kept) == Purged(1, 1)
+        clock.advance(HOUR)
+        assert store.purge(10, kept) == Purged(1, 1)
+        clock.advance(LOOK_AGAIN + kept)
+        assert store.purge(10, kept) == Purged(2, 1)
+        left = [handle for handle in ("ended", "ended late", "live") if (store.get(PUBLIC, handle)).record]
+        assert left == ["live"]
+
+    def test_where_nothing_is_kept_a_session_goes_at_its_end(self, store: Store, clock: ManualClock) -> None:
+        store.insert(PUBLIC, new_session("live", idle_ms=30 * DAY))
+        store.insert(PUBLIC, new_session())
+        clock.advance(HOUR + KEPT)
+        assert store.purge(10, 0) == Purged(1, 1)
+        clock.advance(LOOK_AGAIN)
+        assert store.purge(10, 0) == Purged(1, 0)
+
     def test_what_is_due_goes_whatever_comes_meanwhile(self, store: Store, clock: ManualClock) -> None:
         for n in range(20):
             store.insert(PUBLIC, new_session(f"old-{n}"))
