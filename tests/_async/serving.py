@@ -19,6 +19,7 @@ class AsyncServed(httpx.AsyncBaseTransport):
     """Hosts of one service, of which some may be away."""
 
     def __init__(self, store: AsyncStore, clock: Clock, events: EventListener, **configured: Any) -> None:
+        configured = {"event_outbox": "security"} | configured
         settings = ServiceSettings(database_uri="memory:", api_keys=(API_KEY,), **configured)  # type: ignore[arg-type]  # text is accepted
         self._inner = httpx.ASGITransport(Service(settings, store, clock=clock, on_event=events))
         self.requests: list[tuple[str, str]] = []

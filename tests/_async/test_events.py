@@ -99,6 +99,25 @@ async def test_a_life_from_beginning_to_end(world):
     assert names(heard) == names(events)
 
 
+async def test_an_impersonation_is_kept_with_the_actor_and_the_reason_which_no_token_carries(world):
+    sessions = await world.sessions(event_outbox="security")
+    own = await sessions.create("sam", caller=BROWSER)
+    act = {"sub": "sam", "sid": own.claims.sid}
+    pair = await sessions.create("alice", {"act": act | {"reason": "ticket 4711"}}, caller=BROWSER)
+    assert pair.claims.jwt_payload() == {"act": act}
+    [event] = await kept(world)
+    assert (event.name, event.session_handle) == (EventName.IMPERSONATION_BEGUN, pair.claims.sid)
+    assert (event.user_id, event.by, event.note) == ("alice", "user:sam", "ticket 4711")
+    assert event.device == BROWSER.device
+    for reason in ("x" * 257, "two\nlines", 5):
+        with pytest.raises(InvalidInput):
+            await sessions.create("alice", {"act": act | {"reason": reason}})
+    await sessions.revoke([own.claims.sid])
+    with pytest.raises(Unauthorised):
+        await sessions.check(pair.claims)
+    assert names(await kept(world)) == ["session_revoked", "session_revoked"]
+
+
 async def test_security_leaves_out_what_is_ordinary(world):
     sessions = await world.sessions(event_outbox="security", theft_response="revoke_session")
     first = await stolen(world, sessions)

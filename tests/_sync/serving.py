@@ -38,6 +38,7 @@ class Served(httpx.BaseTransport):
     """Hosts of one service, of which some may be away. The service has a thread of its own."""
 
     def __init__(self, store: Store, clock: Clock, events: EventListener, **configured: Any) -> None:
+        configured = {"event_outbox": "security"} | configured
         settings = ServiceSettings(database_uri="memory:", api_keys=(API_KEY,), **configured)  # type: ignore[arg-type]  # text is accepted
         self._inner = httpx.ASGITransport(Service(settings, cast("AsyncStore", _Lifted(store)), clock=clock, on_event=events))
         self._loop = asyncio.new_event_loop()

@@ -100,6 +100,25 @@ def test_a_life_from_beginning_to_end(world):
     assert names(heard) == names(events)
 
 
+def test_an_impersonation_is_kept_with_the_actor_and_the_reason_which_no_token_carries(world):
+    sessions = world.sessions(event_outbox="security")
+    own = sessions.create("sam", caller=BROWSER)
+    act = {"sub": "sam", "sid": own.claims.sid}
+    pair = sessions.create("alice", {"act": act | {"reason": "ticket 4711"}}, caller=BROWSER)
+    assert pair.claims.jwt_payload() == {"act": act}
+    [event] = kept(world)
+    assert (event.name, event.session_handle) == (EventName.IMPERSONATION_BEGUN, pair.claims.sid)
+    assert (event.user_id, event.by, event.note) == ("alice", "user:sam", "ticket 4711")
+    assert event.device == BROWSER.device
+    for reason in ("x" * 257, "two\nlines", 5):
+        with pytest.raises(InvalidInput):
+            sessions.create("alice", {"act": act | {"reason": reason}})
+    sessions.revoke([own.claims.sid])
+    with pytest.raises(Unauthorised):
+        sessions.check(pair.claims)
+    assert names(kept(world)) == ["session_revoked", "session_revoked"]
+
+
 def test_security_leaves_out_what_is_ordinary(world):
     sessions = world.sessions(event_outbox="security", theft_response="revoke_session")
     first = stolen(world, sessions)

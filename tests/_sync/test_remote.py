@@ -72,6 +72,17 @@ def test_verifying_asks_nobody(world):
     assert world.served.requests == []
 
 
+def test_the_service_keeps_who_acts_and_why_where_the_caller_is_an_application(world):
+    sessions = world.sessions()
+    own = sessions.create("sam")
+    act = {"sub": "sam", "sid": own.claims.sid}
+    acted = sessions.create("alice", {"act": act | {"reason": "ticket 4711"}})
+    assert acted.claims.jwt_payload() == {"act": act}
+    [event] = (world.store.read_events("reader", 10)).events
+    assert (event.name, event.session_handle) == (EventName.IMPERSONATION_BEGUN, acted.claims.sid)
+    assert (event.user_id, event.by, event.note) == ("alice", "user:sam", "ticket 4711")
+
+
 def test_an_answer_that_another_call_was_meant_to_get_is_none(world):
     sessions = world.sessions()
     alice, bob = sessions.create("alice"), sessions.create("bob")

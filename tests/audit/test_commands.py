@@ -9,6 +9,7 @@ import pytest
 from reseal import AsyncReseal, ConfigurationError, RequestFacts, Reseal, SessionHeaders, Settings, SQLiteStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.audit import async_audit_trail, audit_trail
+from reseal.core import audit_persons
 from reseal.server.audit import Housekeeping
 from reseal.server.cli import DONE, REFUSED, main
 from reseal.server.config import ServiceSettings
@@ -184,6 +185,14 @@ async def test_a_user_who_acts_as_another_is_named_by_a_pseudonym(settings):
         await reseal.impersonate(page, SessionHeaders(), "alice", reason="a call")
         trail = async_audit_trail(reseal)
         await trail.seal()
-        own, other = [json.loads(row.entry) for row in await trail.read(0, 10)]
-        assert other["by"] == f"user:{own['user']}"
-        assert other["user"] != own["user"]
+        own, created, begun = [json.loads(row.entry) for row in await trail.read(0, 10)]
+        assert [each["name"] for each in (own, created, begun)] == [
+            "session_created",
+            "session_created",
+            "impersonation_begun",
+        ]
+        for other in (created, begun):
+            assert other["by"] == f"user:{own['user']}"
+            assert other["user"] != own["user"]
+        key = await trail.person_key("alice", "public")
+        assert audit_persons.opened(begun, key)["note"] == "a call"

@@ -8,27 +8,37 @@ writes: whoever asks about an impersonation asks about the actor's session too, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+from msgspec.structs import replace
 
 from reseal._async.beginning import Step
 from reseal._async.paging import Records
 from reseal._async.token_families import AsyncTokenFamilies, ended_of
 from reseal.core import actor
-from reseal.core.acting import acting
+from reseal.core.acting import USER, acting
 from reseal.core.confirmation import Seen
 from reseal.core.errors import InvalidInput, Refusal, Unauthorised
-from reseal.core.events import EventName
+from reseal.core.events import Caller, EventName
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.selection import UserPlace
 from reseal.core.session_policy import Chosen
+from reseal.devices import about
 
 
 class AsyncActingFamilies(AsyncTokenFamilies):
     """The token families of one scope."""
 
     async def begin_acting(
-        self, token: RefreshToken, user_id: str, jwt_payload: bytes, *others: Any, policy: Chosen, **options: Any
+        self,
+        token: RefreshToken,
+        user_id: str,
+        jwt_payload: bytes,
+        session_data: bytes,
+        caller: Caller,
+        *,
+        policy: Chosen,
+        newness: str | None,
     ) -> Step:
         """Store a new session, in which the actor of its payload acts: it ends no later than that user's own session.
 
@@ -37,15 +47,19 @@ class AsyncActingFamilies(AsyncTokenFamilies):
         """
         acts = actor.stored(jwt_payload)
         if acts is None:  # a claim of the application's that has the same name
-            return await self.begin(token, user_id, jwt_payload, *others, policy=policy, **options)
+            return await self.begin(token, user_id, jwt_payload, session_data, caller, policy=policy, newness=newness)
         own, now = await self.live(acts.handle)
         self._thefts.check(own)
         if own.user_id != acts.user_id or actor.stored(own.jwt_payload):
             raise InvalidInput("jwt_payload", "'act' must name a session of the actor's own")
+        jwt_payload, reason = actor.without_reason(jwt_payload)
+        reason = about.checked_note(reason)
         left = own.expires_at - now
-        with acting(f"user:{acts.user_id}"):
-            policy = policy._replace(lifetime_ms=min(left, policy.lifetime_ms or left))
-            return await self.begin(token, user_id, jwt_payload, *others, policy=policy, **options)
+        policy = policy._replace(lifetime_ms=min(left, policy.lifetime_ms or left))
+        with acting(USER + acts.user_id):
+            begun = self._emitter.draft(EventName.IMPERSONATION_BEGUN, caller)
+            reports = tuple(replace(each, note=reason) for each in begun)
+            return await self.begin(token, user_id, jwt_payload, session_data, caller, policy=policy, reports=reports)
 
     async def live(self, handle: str, *, renewed: bool = False) -> tuple[SessionRecord, int]:
         """Read a live session and the store's time. Raises ``Unauthorised``."""

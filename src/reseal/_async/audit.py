@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from reseal._async.ports import AsyncStore
 from reseal._async.purger import ROWS, purge_events
 from reseal.core import audit_checkpoints, audit_persons
+from reseal.core.acting import USER
 from reseal.core.audit import BEGINNING, AuditRow, chained
 from reseal.core.audit_verification import AuditVerification, AuditVerifier
 from reseal.core.events import Event
@@ -155,8 +156,8 @@ class AsyncAuditTrail:
     async def _entry(self, event: Event, number: int, persons: dict[tuple[str, str], bytes]) -> dict[str, Any]:
         app_id, by, actor = event.scope.app_id, event.by or "", None
         key = await self._person(app_id, event.user_id or "", persons)
-        if by.startswith(audit_persons.USER):
-            acting = await self._person(app_id, by.removeprefix(audit_persons.USER), persons)
+        if by.startswith(USER):
+            acting = await self._person(app_id, by.removeprefix(USER), persons)
             actor = audit_persons.pseudonym(acting)
         return audit_persons.entry_of(event, number, key, actor, self._random(audit_persons.NONCE_BYTES))
 

@@ -59,10 +59,11 @@ class AsyncBeginning(AsyncConverting):
         use_static_key: bool = False,
         policy: Chosen = NO_POLICY,
         newness: str | None = None,
+        reports: Reports = (),
     ) -> Step:
         """Store a new session under a token of :meth:`new_token`.
 
-        ``newness``: what is new about the device, to be reported with it.
+        ``newness``: what is new about the device, to be reported with it, as ``reports`` are.
         """
         limits = self.policies[policy.kept]
         idle_ms, absolute_ms = limits.lifetimes
@@ -79,7 +80,7 @@ class AsyncBeginning(AsyncConverting):
             about=about.beginning(caller.device if self._keeps_device else UNKNOWN, policy.provider),
             policy=policy.kept,
         )
-        reports = self._emitter.draft(EventName.SESSION_CREATED, caller)
+        reports = self._emitter.draft(EventName.SESSION_CREATED, caller) + reports
         reports += () if newness is None else self._emitter.draft(EventName.NEW_DEVICE, caller, reason=newness)
         if policy.replaced.visitor is None and limits.max_sessions is None:
             record = await self._store.insert(self._scope, new, reports)

@@ -21,6 +21,7 @@ from reseal.core.actor import Actor, actor_of
 from reseal.core.errors import InvalidInput, Unauthorised
 from reseal.core.events import EventName
 from reseal.core.model import EndReason
+from reseal.devices import about
 from reseal.web import front_token, transport
 from reseal.web.context import RequestContext
 
@@ -42,7 +43,7 @@ async def begin(
     own = await verify(sessions, context, csrf_protection=True, check_database=True)
     if own.get_actor() is not None:
         raise InvalidInput("user_id", "this session acts for somebody already; call stop_impersonating first")
-    if not reason.strip():
+    if not about.checked("reason", reason, about.NOTE_MAX).strip():
         raise InvalidInput("reason", "must say why, for the events and whoever reads them")
     if at_most <= 0:
         raise InvalidInput("at_most", "must be more than 0 ms")
@@ -53,7 +54,7 @@ async def begin(
     try:
         tokens = await sessions.create(
             user_id,
-            {**jwt_payload, **actor.claim()},
+            {**jwt_payload, **actor.claim(reason=reason)},
             session_data,
             caller=context.caller,
             lifetime_ms=min(at_most, context.settings.access_token_ms),

@@ -10,6 +10,9 @@ from typing import Final
 ACTING: Final[ContextVar[str | None]] = ContextVar("reseal.acting", default=None)
 """``api_key:`` and the key's name, ``operator:`` and the name, or ``user:`` and the id of a user."""
 
+USER: Final = "user:"
+"""How a name begins of somebody who acted and is a user too."""
+
 
 @contextmanager
 def acting(by: str) -> Iterator[None]:

@@ -13,6 +13,8 @@ CLAIM: Final = "act"
 MARK: Final = b'"act"'
 """A payload without these bytes names no actor: most need no look into them."""
 
+REASON: Final = "reason"
+
 
 class Actor(NamedTuple):
     """The acting user, and the session to which this browser returns."""
@@ -20,9 +22,9 @@ class Actor(NamedTuple):
     user_id: str
     handle: str
 
-    def claim(self) -> dict[str, dict[str, str]]:
+    def claim(self, **more: str) -> dict[str, dict[str, str]]:
         """Return the member of the JWT payload."""
-        return {CLAIM: {"sub": self.user_id, "sid": self.handle}}
+        return {CLAIM: {"sub": self.user_id, "sid": self.handle, **more}}
 
 
 def actor_of(members: Mapping[str, Any]) -> Actor | None:
@@ -36,6 +38,16 @@ def actor_of(members: Mapping[str, Any]) -> Actor | None:
 def stored(text: bytes) -> Actor | None:
     """Return the actor named by a stored payload."""
     return actor_of(payload.decode(text)) if MARK in text else None
+
+
+def without_reason(text: bytes) -> tuple[bytes, str | None]:
+    """Return the payload of an impersonation that begins as it is stored, and the reason stated in its ``act``.
+
+    The reason comes with the claim, so that it reaches whoever writes the session; it goes into the event alone.
+    """
+    members = payload.decode(text)
+    reason = members[CLAIM].pop(REASON, None)
+    return payload.encode("jwt_payload", members), reason
 
 
 def refuse(members: Mapping[str, object] | None, present: Actor | None = None) -> None:

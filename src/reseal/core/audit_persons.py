@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from reseal.core import base64url
+from reseal.core.acting import USER
 from reseal.core.audit import canonical
 from reseal.core.events import Event
 
@@ -22,8 +23,6 @@ KID: Final = "person"
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 _SHOWN: Final = 16
-USER: Final = "user:"
-"""How a name begins of somebody who acted and is a user too."""
 
 
 def keys_app(app_id: str, user_id: str) -> str:

@@ -61,6 +61,7 @@ _SECURITY: Final = frozenset(
         EventName.SESSION_IN_STEP,
         EventName.STORE_ROLLED_BACK,
         EventName.NEW_DEVICE,
+        EventName.IMPERSONATION_BEGUN,
     }
 )
 OUTBOX_EVENTS: Final[Mapping[EventOutbox, frozenset[EventName]]] = {

@@ -13,6 +13,7 @@ TYPES: Final[Mapping[EventName, str]] = {
     EventName.SESSION_CREATED: "session.created",
     EventName.SESSION_CONVERTED: "session.converted",
     EventName.NEW_DEVICE: "session.new_device",
+    EventName.IMPERSONATION_BEGUN: "session.impersonation_begun",
     EventName.SESSION_REFRESHED: "session.refreshed",
     EventName.SESSION_REPLAYED: "session.replayed",
     EventName.SESSION_IN_STEP: "session.in_step",

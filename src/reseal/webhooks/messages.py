@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from reseal.core.acting import USER
 from reseal.core.events import Event, EventName
 from reseal.core.webhooks import TYPES
 
@@ -50,6 +51,7 @@ def message_of(event: Event, access_ms: int) -> Message:
         "user_id": event.user_id,
         "reason": event.reason,
         "access_exp": access_exp,
+        "actor": event.by.removeprefix(USER) if event.by and event.name is EventName.IMPERSONATION_BEGUN else None,
     }
     session, body = order_of(event), _body(TYPES[event.name], event.at, data)
     return Message(id=str(event.id), body=body, at=event.at, traceparent=event.traceparent, session=session)

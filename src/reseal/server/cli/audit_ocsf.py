@@ -13,6 +13,7 @@ _LOGOFF: Final = 2
 _OTHER: Final = 99
 _KINDS: Final[Mapping[str, tuple[int, int]]] = {
     EventName.SESSION_CREATED: (_LOGON, 1),
+    EventName.IMPERSONATION_BEGUN: (_LOGON, 3),
     EventName.SESSION_REFRESHED: (_OTHER, 1),
     EventName.SESSION_REPLAYED: (_OTHER, 1),
     EventName.SESSION_IN_STEP: (_OTHER, 2),
