@@ -15,7 +15,7 @@ import { createRefresher } from "./refresh.js";
 import { createSession } from "./session.js";
 import { createLocalTextStorage } from "./text-storage.js";
 import { createSignOut } from "./sign-out.js";
-import { createState } from "./state.js";
+import { createState, isVisitor, type Snapshot } from "./state.js";
 import { createTokens } from "./tokens.js";
 
 /**
@@ -66,12 +66,18 @@ function createPageClient(options: SessionClientOptions): SessionClient {
   async function attemptRefreshingSession(): Promise<boolean> {
     await pending();
     if (session.observe().status === "none") return false;
-    return (await refresher.refresh()) === "refreshed";
+    return (await refresher.refresh()) === "refreshed" && !isVisitor(state.snapshot());
   }
 
   async function doesSessionExist(): Promise<boolean> {
-    const { status } = session.observe();
-    return status === "unknown" ? attemptRefreshingSession() : status === "exists";
+    const seen = session.observe();
+    return seen.status === "unknown" ? attemptRefreshingSession() : seen.status === "exists" && !isVisitor(seen);
+  }
+
+  /** What the page may know: nothing of a visitor, or a page would take visitors for users. */
+  function ofUser(): Partial<Snapshot> {
+    const seen = state.snapshot();
+    return isVisitor(seen) ? {} : seen;
   }
 
   function close(): void {
@@ -88,8 +94,8 @@ function createPageClient(options: SessionClientOptions): SessionClient {
   return {
     fetch: onlyOnce(isOurs, through(environment.fetch, below), below),
     doesSessionExist,
-    getUserId: () => state.snapshot().userId,
-    getAccessTokenPayload: () => state.snapshot().payload,
+    getUserId: () => ofUser().userId,
+    getAccessTokenPayload: () => ofUser().payload,
     attemptRefreshingSession,
     signOut,
     on: events.on,

@@ -4,7 +4,15 @@ import type { Attempts } from "./attempts.js";
 import type { Reply, SessionEndReason } from "./contract.js";
 import type { Events } from "./events.js";
 import { decodeFrontToken } from "./front-token.js";
-import { isAnotherSession, isSameSession, type ReadableState, type SessionName, sessionOf, type Snapshot } from "./state.js";
+import {
+  isAnotherSession,
+  isSameSession,
+  isVisitor,
+  type ReadableState,
+  type SessionName,
+  sessionOf,
+  type Snapshot,
+} from "./state.js";
 import type { Tokens } from "./tokens.js";
 
 export interface Session {
@@ -34,7 +42,7 @@ interface Parts {
   readonly announce: () => void;
 }
 
-/** The session last seen by this tab. Its end is reported only to a page that knew of it, and only once. */
+/** The user's session last seen by this tab. Its end is reported only to a page that knew of it, and only once. */
 interface KnownSession {
   readonly userId: string | undefined;
   readonly handle: unknown;
@@ -56,6 +64,7 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     if (seen.status === "none") return known && expired("elsewhere");
     const now = (known = knownFrom(seen));
     const { userId, payload } = seen;
+    if (!now) return before && report("elsewhere", before);
     if (!before || !isSameSession(before, now)) events.emit("SESSION_CREATED", { userId });
     else if (before.payload !== now.payload) events.emit("PAYLOAD_UPDATED", { userId, payload });
   }
@@ -63,13 +72,13 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
   /** Clear the session; return what this page knew of it, or undefined. */
   function forget(): { userId: string | undefined } | undefined {
     const seen = state.snapshot();
-    const last = known ?? (seen.status === "exists" ? seen : undefined);
+    const last = known ?? (seen.status === "exists" ? knownFrom(seen) : undefined);
     if (seen.status !== "none") {
       state.clear();
       attempts.forget();
     }
     known = undefined;
-    return last && { userId: seen.userId ?? last.userId };
+    return last && { userId: knownFrom(seen)?.userId ?? last.userId };
   }
 
   function signedOut(): void {
@@ -84,9 +93,14 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     if (isOurs) tokens.clear(); // Otherwise the other tab has, and may hold those of a new session.
     const last = forget();
     if (reason === "token-theft") events.emit("TOKEN_THEFT", { userId: last?.userId });
-    if (last && !isOurs) events.emit("SESSION_ENDED_ELSEWHERE", last);
-    if (last) events.emit("SESSION_EXPIRED", { ...last, reason, serverReason, serverNote });
+    if (last) report(reason, last, serverReason, serverNote);
     if (isOurs) announce();
+  }
+
+  function report(reason: SessionEndReason, of: Pick<KnownSession, "userId">, serverReason?: string, serverNote?: string): void {
+    const { userId } = of;
+    if (reason === "elsewhere") events.emit("SESSION_ENDED_ELSEWHERE", { userId });
+    events.emit("SESSION_EXPIRED", { userId, reason, serverReason, serverNote });
   }
 
   function store(reply: Reply): void {
@@ -132,15 +146,17 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     store(reply);
     const now = state.snapshot();
     notice(now, known ?? knownFrom(now)); // A session found again by asking for it is not a new one.
-    events.emit("REFRESH_SESSION", { userId: known?.userId });
+    if (known) events.emit("REFRESH_SESSION", { userId: known.userId });
     announce();
   }
 
   return { observe, absorb, named, refreshed, signedOut, expired };
 }
 
-function knownFrom({ userId, handle, payload }: Snapshot): KnownSession {
-  return { userId, handle, payload: JSON.stringify(payload, withoutTimes) };
+/** What the page knows of a session: nothing of a visitor's. */
+function knownFrom(seen: Snapshot): KnownSession | undefined {
+  const { userId, handle, payload } = seen;
+  return isVisitor(seen) ? undefined : { userId, handle, payload: JSON.stringify(payload, withoutTimes) };
 }
 
 /** Leave out what is new in each token. */

@@ -18,6 +18,8 @@ import type { Tokens } from "./tokens.js";
 export const FRONT_TOKEN = "sFrontToken";
 const ANTI_CSRF = "sAntiCsrf";
 const MARKER = "st-last-access-token-update";
+/** The user id of visitors who are not signed in. */
+const VISITOR = "reseal:anonymous";
 
 export type SessionStatus = "exists" | "none" | "unknown";
 
@@ -55,6 +57,11 @@ export function isSameSession(one: SessionName, other: SessionName): boolean {
   return one.userId === other.userId && one.handle === other.handle;
 }
 
+/** Is this the session of a visitor who is not signed in? It is refreshed as any other, and is no user's. */
+export function isVisitor({ userId }: Pick<SessionName, "userId">): boolean {
+  return userId === VISITOR;
+}
+
 /** A session's user and handle. */
 export type SessionName = Pick<Snapshot, "userId" | "handle">;
 
@@ -62,9 +69,9 @@ export function sessionOf({ userId, payload }: FrontToken): SessionName {
   return { userId, handle: payload?.["sessionHandle"] };
 }
 
-/** Would a call sent at the first moment be repeated in another user's name? */
+/** Would a call sent at the first moment be repeated in another user's name? A visitor who signs in stays the same person. */
 export function isAnotherUser(before: Snapshot, after: Snapshot): boolean {
-  return before.userId !== undefined && after.userId !== undefined && before.userId !== after.userId;
+  return before.userId !== undefined && !isVisitor(before) && after.userId !== undefined && before.userId !== after.userId;
 }
 
 export function createState(environment: Environment, texts: TextStorage, tokens: Tokens): ReadableState {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
+_CONVERTED: Final = EventName.SESSION_CONVERTED
 _SIGNED_IN: Final = "shows the session of a user, which would end: call get_any_session first, or sign_out"
 
 
@@ -49,12 +50,15 @@ class AsyncConverting:
         if replaced.visitor is None or new.user_id == ANONYMOUS:
             return (await self._admit(new, limits, reports, replaced.handles)).record
         for _ in range(ATTEMPTS):
-            taking, visitor = taken_over(new, await self._store.get(self._scope, replaced.visitor))
-            told = self._emitter.draft(EventName.SESSION_CONVERTED, caller, reason=replaced.visitor) if visitor else ()
-            admission = await self._admit(taking, limits, reports + told, replaced.handles, visitor)
-            if admission.record is not None and visitor is not None:
-                self._emitter.emit_ended((visitor.handle,), ANONYMOUS, EndReason.REPLACED)
-                self._emitter.emit_for(EventName.SESSION_CONVERTED, admission.record, caller, reason=visitor.handle)
+            found = await self._store.get(self._scope, replaced.visitor)
+            taking, over = taken_over(new, found, limits.rotation.race_window)
+            is_visitor = over is not None and over.user_id == ANONYMOUS
+            told = self._emitter.draft(_CONVERTED, caller, reason=replaced.visitor) if is_visitor else ()
+            admission = await self._admit(taking, limits, reports + told, replaced.handles, over)
+            if admission.record is not None and over is not None:
+                self._emitter.emit_ended((over.handle,), over.user_id, EndReason.REPLACED)
+            if admission.record is not None and is_visitor:
+                self._emitter.emit_for(_CONVERTED, admission.record, caller, reason=replaced.visitor)
             if not admission.is_stale:
                 return admission.record
         raise StoreUnavailable
@@ -70,18 +74,20 @@ async def user_or_none(find: Callable[[], Awaitable[T]]) -> T | None:
         raise
 
 
-def to_take_over(held: Iterable[Claims], now: int) -> str | None:
-    """Return the handle of the visitor's session of whose access tokens a request presents the newest.
+def to_take_over(held: Iterable[Claims], user_id: str, now: int) -> str | None:
+    """Return the handle of the session whose data a sign-in of this user may take over: a visitor's, or the user's own.
 
-    Raises ``TryRefreshToken`` if that token has expired: by itself it must not give data away.
+    It is that of the newest access token. Raises ``TryRefreshToken`` if a visitor's has expired: by itself it must not
+    give data away.
     """
-    of_visitors = [each for each in held if each.sub == ANONYMOUS]
-    if not of_visitors:
+    newest = max(held, key=lambda each: each.iat, default=None)
+    if newest is None or newest.sub not in {ANONYMOUS, user_id}:
         return None
-    newest = max(of_visitors, key=lambda each: each.iat)
-    if newest.exp * 1000 <= now:
+    if newest.exp * 1000 > now:
+        return newest.sid
+    if newest.sub == ANONYMOUS:
         raise TryRefreshToken("the access token of the anonymous session has expired")
-    return newest.sid
+    return None
 
 
 async def demand_no_user(sessions: AsyncSessions, held: Iterable[Claims]) -> None:

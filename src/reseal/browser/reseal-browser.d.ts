@@ -56,7 +56,7 @@ export interface SessionClient {
      */
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
     /**
-     * Resolve to whether this browser has a session. If the browser cannot know (its readable cookies are gone), this asks the
+     * Resolve to whether somebody is signed in: the session of a visitor who is not does not count. If the browser cannot know (its readable cookies are gone), this asks the
      * server with one refresh; rejects with `SessionRefreshError` if the server cannot be reached.
      */
     doesSessionExist(): Promise<boolean>;
@@ -64,7 +64,7 @@ export interface SessionClient {
     getUserId(): string | undefined;
     /** The access token's payload as last received from the server. For display only, like the user id. */
     getAccessTokenPayload(): Record<string, unknown> | undefined;
-    /** Refresh now, or join the refresh in progress. True: the session is live. False: there is no session. */
+    /** Refresh now, or join the refresh in progress. True: somebody is signed in. False: there is no session, or a visitor's. */
     attemptRefreshingSession(): Promise<boolean>;
     /** End the session at the server and here. Rejects with `SignOutError`, and keeps the session, if the server did not. */
     signOut(): Promise<void>;
@@ -122,7 +122,7 @@ export type Reply = Pick<Response, "status" | "ok" | "url" | "headers"> & Partia
 export type Fetch = (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
 /** Each event with the detail passed to its listeners. */
 export interface SessionEvents {
-    /** A session that is new to this tab, from a response or from another tab. */
+    /** A user's session that is new to this tab, from a response or from another tab. */
     SESSION_CREATED: {
         userId: string | undefined;
     };

@@ -177,7 +177,7 @@ class TestSigningIn:
 
     def test_a_visitors_session_is_none_for_the_calls_of_reseal(self, browser, reseal):
         browser.put_data(cart=[1])
-        assert browser.get("/session").json() == {"message": "unauthorised", "reason": "no_token"}
+        assert browser.get("/session").json() == {"message": "unauthorised", "reason": "not_signed_in"}
         assert browser.get("/peek").content == b"Anonymous"
         assert browser.get("/rest").json() == {"user": None}
         assert browser.open("/data").json() == {"cart": [1]}

@@ -12,7 +12,7 @@ from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthori
 from reseal.core.events import EventName
 from reseal.core.ids import ANONYMOUS
 from reseal.core.session_policy import Replaced, SessionPolicy, TooManySessions
-from reseal.testing._async.session_suites.base import AsyncSessionTests, caught
+from reseal.testing._async.session_suites.base import WINDOW, AsyncSessionTests, caught
 from reseal.testing._async.waiting import together
 from reseal.testing._async.world import AsyncWorld
 from reseal.testing.material import HOUR
@@ -141,6 +141,23 @@ class AsyncVisitorSuite(AsyncSessionTests):
         assert [await shop.data_of(session) for session in sessions] == [{"cart": [1], "tab": n} for n in range(8)]
         assert len(shop.told(EventName.SESSION_CONVERTED)) == 1
         assert shop.told(EventName.SESSION_REVOKED) == [(visitor.get_handle(), ANONYMOUS, "replaced")]
+
+    async def test_a_second_tab_that_has_the_user_s_session_already_takes_its_data_for_a_moment(
+        self, world: AsyncWorld
+    ) -> None:
+        shop = await Shop.of(world)
+        _, shown = await shop.visited(cart=[1])
+        response = SessionHeaders()
+        first = await shop.reseal.create_new_session(shown, response, "alice", keep_anonymous=True)
+        of_user = with_token(response)
+        second = await shop.signed_in(of_user)
+        assert await shop.data_of(second) == {"cart": [1]}
+        assert await shop.why_ended(first) is Refusal.REPLACED
+        assert await shop.data_of(await shop.signed_in(of_user)) == {"cart": [1]}
+        assert await shop.data_of(await shop.signed_in(of_user, "mallory")) == {}
+        world.clock.advance(WINDOW + 1)
+        assert await shop.data_of(await shop.signed_in(of_user)) == {}
+        assert len(shop.told(EventName.SESSION_CONVERTED)) == 1
 
     async def test_of_two_users_who_sign_in_at_once_one_has_the_data(self, world: AsyncWorld) -> None:
         shop = await Shop.of(world)
