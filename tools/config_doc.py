@@ -40,6 +40,7 @@ TYPES = {
     "bool": "true or false",
     "tuple[str, ...]": "list of text",
     "tuple[ApiKey, ...]": "secret text",
+    "tuple[IdentityProvider, ...]": "list",
     "KeyFile": "text",
     "tuple[Endpoint, ...]": "list of endpoints",
     "tuple[SessionPolicy, ...]": "table of policies",

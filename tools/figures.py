@@ -199,18 +199,23 @@ SERVERS = {
 }
 """What the stores on database servers share, and the store in MariaDB."""
 PROVIDERS = {
+    "_async/logout_endpoint.py",
     "_async/ports/providers.py",
+    "_async/provider_keys.py",
     "_async/provider_logouts.py",
     "_async/stores/memory_providers.py",
     "_async/stores/server_providers.py",
     "_async/stores/sqlite_providers.py",
+    "core/logout_tokens.py",
+    "core/provider_keys.py",
     "core/providers.py",
     "rpc/provider_calls.py",
     "server/provider_calls.py",
+    "settings/providers.py",
     "stores/provider_rows.py",
     "stores/sqlite/provider_tables.py",
 }
-"""Logouts that identity providers tell."""
+"""Logouts that identity providers send: their tokens and keys, the route, and what ends by them."""
 _REDIS_PARTS = ("", "_audit", "_cases", "_events", "_limits", "_lists", "_providers", "_server", "_sessions",
                 "_tenants", "_time", "_turns")  # fmt: skip
 REDIS = {
@@ -339,7 +344,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about visitors", size(modules, lambda module: module.is_in(VISITORS)), 250, 250),
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
-        Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 500, 500),
+        Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 700, 700),
         Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1500, 1500),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),

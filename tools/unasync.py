@@ -43,6 +43,7 @@ WORDS = (
     (r"\basyncio\.Semaphore\b", "threading.Semaphore"),
     (r"\bimport asyncio\b", "import threading"),
     (r"\bgather\(", "in_threads("),
+    (r"\baiter_bytes\b", "iter_bytes"),
 )
 NOTE = "# Generated from {source} by tools/unasync.py; edit that file instead.\n"
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from reseal.core.holding import SessionHeld
     from reseal.core.model import TheftResponse
     from reseal.core.outbox import Delivered
+    from reseal.core.providers import IdentityProvider, ProviderSession
     from reseal.core.session_policy import SessionPolicy, TooManySessions
     from reseal.correlation import correlated
     from reseal.devices import DeviceKind, SessionInfo
@@ -99,10 +100,12 @@ __all__ = [
     "FreshClaim",
     "GeneralError",
     "HasClaim",
+    "IdentityProvider",
     "InvalidClaims",
     "InvalidInput",
     "MemoryStore",
     "NotImpersonated",
+    "ProviderSession",
     "RefreshElsewhere",
     "RefreshFirst",
     "Refusal",
@@ -179,6 +182,8 @@ _HOMES: Final = {
     "EventName": "reseal.core.events",
     "EventOutbox": "reseal.core.events",
     "TheftResponse": "reseal.core.model",
+    "IdentityProvider": "reseal.core.providers",
+    "ProviderSession": "reseal.core.providers",
     "Delivered": "reseal.core.outbox",
     "SignIn": "reseal._async.session_policies",
     "TooManySessions": "reseal.core.session_policy",

@@ -234,7 +234,7 @@ async def test_the_ready_made_routes_can_be_left_out_for_routes_of_your_own(fram
         await reseal.sign_out(request)
         return JSONResponse({"bye": True})
 
-    site = Site(app, reseal, settings, reseal.sessions._clock, None, None)  # type: ignore[arg-type]
+    site = Site(app, reseal, settings, reseal.sessions.clock, None, None)  # type: ignore[arg-type]
     async with app.router.lifespan_context(app):
         for method, path in [
             ("POST", REFRESH_PATH),

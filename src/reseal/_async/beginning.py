@@ -10,7 +10,6 @@ from reseal._async.ports import AsyncSessionStore
 from reseal._async.visitors import AsyncConverting
 from reseal.core import actor
 from reseal.core.errors import StoreUnavailable
-from reseal.core.events import NO_DEVICE as UNKNOWN
 from reseal.core.events import Caller, EventName
 from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
@@ -77,7 +76,7 @@ class AsyncBeginning(AsyncConverting):
             session_data=session_data,
             device=caller.device,
             use_static_key=use_static_key,
-            about=about.beginning(caller.device if self._keeps_device else UNKNOWN, policy.provider),
+            about=about.beginning(caller.device if self._keeps_device else None, policy.provider),
             policy=policy.kept,
         )
         reports = self._emitter.draft(EventName.SESSION_CREATED, caller) + reports

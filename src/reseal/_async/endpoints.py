@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from reseal._async.device_endpoints import HANDLE, endpoints_of_devices
+from reseal._async.logout_endpoint import endpoints_of_providers
 from reseal._async.page_loads import continue_refresh
 from reseal._async.reseal import AsyncReseal
 from reseal._async.signal_endpoints import endpoints_of_signals
@@ -71,6 +72,7 @@ class AsyncEndpoints:
             AsyncEndpoint("browser_sdk", "GET", BROWSER_PATH, self.browser_sdk),
             *endpoints_of_signals(self._reseal.settings, AsyncEndpoint),
             *(endpoints_of_devices(self._reseal, AsyncEndpoint) if self._reseal.settings.device_list else ()),
+            *(endpoints_of_providers(self._reseal, AsyncEndpoint) if self._reseal.settings.identity_providers else ()),
         ]
 
     async def refresh(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Self
+from typing import Final, Self, Unpack
 
 import msgspec
 from msgspec.structs import replace
@@ -38,13 +38,12 @@ from reseal.core.jitter import shortened
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
 from reseal.core.outbox import EventPage
-from reseal.core.providers import ProviderSession
 from reseal.core.purging import Backlog
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.secret import revealed
 from reseal.core.selection import PAGE, Before, Place, UserPlace
 from reseal.core.session_keys import session_keys
-from reseal.core.session_policy import NOTHING, Chosen, Lifetimes, Policies, Replaced, SessionPolicy
+from reseal.core.session_policy import NOTHING, BeginOptions, Chosen, Lifetimes, Policies
 from reseal.core.tokens import TokenPair
 from reseal.devices import about
 from reseal.devices.selection import Only
@@ -130,17 +129,10 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
         user_id: str,
         jwt_payload: Mapping[str, object] | None = None,
         session_data: Mapping[str, object] | None = None,
-        *,
-        caller: Caller = NOBODY,
-        lifetime_ms: int | None = None,
-        policy: SessionPolicy | str | None = None,
-        replaced: Replaced = NOTHING,
-        provider: ProviderSession | None = None,
+        **options: Unpack[BeginOptions],
     ) -> TokenPair:
-        """Begin a session, which ends after ``lifetime_ms`` at the latest, whatever the settings allow.
+        """Begin a session.
 
-        ``policy``: one of the settings, by its name, or one of this session's own. ``replaced``: the sessions of the
-        same client, and which gives its data. ``provider``: the session at an identity provider that it begins with.
         Raises ``InvalidInput``, ``AccessTokenTooLarge``, ``TooManySessions`` (nothing stored), ``StoreUnavailable``.
         """
         if self._keeper.is_due():
@@ -150,15 +142,15 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
         private = payload.encode("session_data", session_data)
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
-        kept = self._policies.chosen(policy, lifetime_ms, user_id)
+        kept = self._policies.chosen(options.get("policy"), options.get("lifetime_ms"), user_id)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
             await self._purger.step()
-        caller, newness = caller.bounded(), None
+        caller, newness = options.get("caller", NOBODY).bounded(), None
         if self.settings.new_device_events and not actor.stored(public):
             newness = await newness_of(self._store, self.settings.scope, user_id, caller.device)
-        chosen = Chosen(kept, replaced, lifetime_ms, provider)
+        chosen = Chosen(kept, options.get("replaced", NOTHING), options.get("lifetime_ms"), options.get("provider"))
         begin = self._families.begin_acting if actor.MARK in public else self._families.begin
         step = await begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
         return self._issue(step)

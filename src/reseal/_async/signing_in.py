@@ -10,7 +10,7 @@ from reseal._async import actors, token_selection, visitors
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.user_sessions import listed
-from reseal.core import actor, authentication, ids
+from reseal.core import actor, authentication, ids, providers
 from reseal.core.access_token import Claims
 from reseal.core.authentication import SignInOptions, VisitOptions
 from reseal.core.model import EndReason
@@ -39,7 +39,8 @@ async def sign_in(
     user_id, keeps = ids.user_to_sign_in(user_id), options.get("keep_anonymous", False)
     visitor = visitors.to_take_over(held, user_id, context.now()) if keeps else None
     jwt_payload = authentication.stated(jwt_payload, options, context.now())
-    begin = partial(sessions.create, user_id, jwt_payload, session_data, caller=context.caller)
+    its = providers.checked(options.get("provider"), context.settings.identity_providers)
+    begin = partial(sessions.create, user_id, jwt_payload, session_data, caller=context.caller, provider=its)
     try:
         return await _begun(sessions, context, begin, via, held, visitor=visitor, policy=options.get("policy"))
     except TooManySessions as error:

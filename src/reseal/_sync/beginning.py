@@ -11,7 +11,6 @@ from reseal._sync.ports import SessionStore
 from reseal._sync.visitors import Converting
 from reseal.core import actor
 from reseal.core.errors import StoreUnavailable
-from reseal.core.events import NO_DEVICE as UNKNOWN
 from reseal.core.events import Caller, EventName
 from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
@@ -78,7 +77,7 @@ class Beginning(Converting):
             session_data=session_data,
             device=caller.device,
             use_static_key=use_static_key,
-            about=about.beginning(caller.device if self._keeps_device else UNKNOWN, policy.provider),
+            about=about.beginning(caller.device if self._keeps_device else None, policy.provider),
             policy=policy.kept,
         )
         reports = self._emitter.draft(EventName.SESSION_CREATED, caller) + reports

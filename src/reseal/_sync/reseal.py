@@ -75,9 +75,9 @@ class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
     ) -> None:
         self.settings = settings
         self.backend: Sessions = sessions or embedded(settings, clock, on_event)
-        self._clock = clock or SystemClock()
-        self._now = self._clock.wall
-        self._events = EventEmitter(settings.scope, self._clock, on_event)
+        self.clock: Clock = clock or SystemClock()
+        self._now = self.clock.wall
+        self._events = EventEmitter(settings.scope, self.clock, on_event)
 
     def __enter__(self) -> Self:
         self.open()
@@ -95,7 +95,7 @@ class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
 
     def now(self) -> int:
         """Return the time (ms since the epoch) by which claims are checked, for a payload that ``FreshClaim`` reads."""
-        return self._clock.wall()
+        return self.clock.wall()
 
     # -- one browser's session --------------------------------------------------------------------------------------
 
@@ -116,6 +116,7 @@ class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
         ``allow_cross_site`` is for the callback of an identity provider, after its ``state`` was checked, and for links
         in mails. ``policy``: the limits of this session, by their name in the settings or as a value. ``auth_time`` (in
         seconds), ``amr`` and ``acr`` say when and how the user was authenticated, for :class:`reseal.AuthenticatedBy`.
+        ``provider``: the session at an identity provider, whose logout ends this one (:class:`reseal.ProviderSession`).
         Raises ``Unauthorised`` for a foreign page, ``InvalidInput``, ``StoreUnavailable``; then nothing was begun, and
         the client keeps what it had. Raises ``RuntimeError`` once the response has begun.
         """
@@ -172,7 +173,7 @@ class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
         It is empty, except for a client that sent its refresh token in a JSON body: it gets the new ones in one.
         """
         refreshed = refreshing.refresh(self.backend, self.context(request, response))
-        return bearer.answer(refreshed.tokens, self._clock.wall()) if refreshed.is_in_body else {}
+        return bearer.answer(refreshed.tokens, self.clock.wall()) if refreshed.is_in_body else {}
 
     @awaited
     def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:

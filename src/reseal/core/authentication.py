@@ -12,6 +12,7 @@ from typing import Any, Final, TypedDict
 
 from reseal.core.access_token import LEEWAY
 from reseal.core.errors import ClaimFailure, InvalidInput
+from reseal.core.providers import ProviderSession
 from reseal.core.session_policy import SessionPolicy
 
 NAMES: Final = ("auth_time", "amr", "acr")
@@ -39,6 +40,8 @@ class VisitOptions(TypedDict, total=False):
     """For the callback of an identity provider, after its ``state`` was checked, and for links in mails."""
     policy: SessionPolicy | str | None
     """The limits of this session, by their name in the settings or as a value."""
+    provider: ProviderSession | None
+    """The session at an identity provider that it began with: its logouts end this one."""
 
 
 class SignInOptions(AuthenticationOptions, VisitOptions, total=False):

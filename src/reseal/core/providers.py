@@ -7,6 +7,7 @@ of ours only hashes of these pairs are kept: they have one length, and are found
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
@@ -30,6 +31,20 @@ class ProviderSession(msgspec.Struct, frozen=True):
     sid: str | None = None
 
 
+class IdentityProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider whose logouts are believed, and the client that the application is there."""
+
+    issuer: str
+    """Its ``iss``, to the letter."""
+    client_id: str
+    jwks_uri: str
+    """Where it publishes its keys: https, or http on this machine."""
+    algorithms: tuple[str, ...] = ("RS256",)
+    """Those by which it may sign: RS256, PS256, ES256, EdDSA."""
+    older_tokens: bool = False
+    """Whether ``typ`` of its tokens may be absent or JWT, and ``exp`` absent: then they are valid for two minutes."""
+
+
 class Marks(NamedTuple):
     """What is kept with a session."""
 
@@ -42,7 +57,7 @@ class ProviderLogout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     user: _Mark | None
     session: _Mark | None
-    """``None``: all sessions of ``user``."""
+    """``None``: all sessions of ``user``. With both, also those of ``user`` whose session is not known."""
     claim: Annotated[str, Meta(pattern="^logout [A-Za-z0-9_-]{43}$")]
     """The name under which the store records that this logout was carried out."""
     until: Annotated[int, Meta(ge=0, le=2**53)]
@@ -60,8 +75,8 @@ class ProviderEnd(msgspec.Struct, frozen=True, order=True):
     """A session that it names belongs to another user; nothing was changed."""
 
 
-def checked(value: object) -> ProviderSession | None:
-    """Return the argument of a sign-in. Raises ``InvalidInput``."""
+def checked(value: object, configured: Sequence[IdentityProvider]) -> ProviderSession | None:
+    """Return the argument of a sign-in. Raises ``InvalidInput``, also if no logout could ever fit it."""
     if value is None:
         return None
     if not isinstance(value, ProviderSession):
@@ -70,6 +85,8 @@ def checked(value: object) -> ProviderSession | None:
         text = getattr(value, name)
         if (name != "sid" or text is not None) and not (isinstance(text, str) and 0 < len(text) <= LONGEST):
             raise InvalidInput("provider", f"the claim {name} must be text of 1 to {LONGEST} characters")
+    if configured and value.iss not in {each.issuer for each in configured}:
+        raise InvalidInput("provider", "the claim iss is none of identity_providers: write it there to the letter")
     return value
 
 

@@ -44,9 +44,11 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
 _decoder: Final = msgspec.json.Decoder(About)
 
 
-def beginning(device: Device, provider: ProviderSession | None = None) -> str | None:
-    """Return what is kept of a sign-in; ``None`` if nothing is known of the client."""
-    return _written(About(*device, None, *marks(provider)))
+def beginning(device: Device | None, provider: ProviderSession | None = None) -> str | None:
+    """Return what is kept of a sign-in; ``None`` if nothing is known of it."""
+    if device is None and provider is None:
+        return None
+    return _written(About(*(device or Device()), None, *marks(provider)))
 
 
 def read(text: str | None) -> About:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reseal._async.ports import AsyncStore
-from reseal._async.stores import server_store
+from reseal._async.stores import make_server_store
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.clock import Clock
@@ -17,7 +17,7 @@ def make_store(settings: ServiceSettings, clock: Clock | None = None, *, looks_o
     """
     if settings.server_uri is not None:
         pool_size = settings.postgresql_connection_pool_size
-        return server_store(settings.server_uri, pool_size=pool_size, clock=clock, looks_only=looks_only)
+        return make_server_store(settings.server_uri, pool_size=pool_size, clock=clock, looks_only=looks_only)
     if settings.database_path is not None:
         return AsyncSQLiteStore(settings.database_path, clock, looks_only=looks_only)
     return AsyncMemoryStore(clock)

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, TypeVar
 from reseal.core.client_details import ClientDetails
 from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
+from reseal.core.providers import IdentityProvider
 from reseal.core.secret import Secret
 from reseal.core.session_policy import SessionPolicy
 from reseal.core.webhooks import Endpoint
@@ -25,6 +26,7 @@ from reseal.settings.origins import cookie_domain, origin, path
 from reseal.settings.policies import names_of as policy_names
 from reseal.settings.policies import policies
 from reseal.settings.problems import hidden, scheme_only, shown
+from reseal.settings.providers import issuers_of, providers
 from reseal.settings.rules import DAY, MINUTE, SECOND, YEARS_100, Rule, amount, choice, of_text, optional, whole
 from reseal.settings.webhooks import names_of, webhooks
 
@@ -388,6 +390,14 @@ class EmbeddedFields(SharedFields):
         rules.boolean,
         "Whether a sign-in from a device that is on no other session of the user emits the event new_device.",
         where=PROFILE,
+    )
+    identity_providers: tuple[IdentityProvider, ...] = key(
+        (),
+        Chapter.REQUESTS,
+        providers,
+        "Providers whose logouts end the sessions that began with theirs (extra `oidc`): a list whose entries have "
+        "issuer, client_id, jwks_uri, and optionally algorithms and older_tokens. In a variable it is JSON.",
+        show=issuers_of,
     )
     place_database: str | None = key(
         None,

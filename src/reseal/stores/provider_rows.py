@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from reseal.core.model import Scope
-from reseal.core.providers import ProviderLogout
+from reseal.core.providers import Marks, ProviderLogout
 from reseal.stores.rows import Values, scoped
 
 
-def finding(scope: Scope, logout: ProviderLogout) -> tuple[str, Values]:
-    """Return the query that finds the sessions of a logout, and its parameters."""
-    if logout.session is None:
-        return "of_provider_user", scoped(scope) | {"mark": logout.user}
-    return "of_provider_session", scoped(scope) | {"mark": logout.session}
+def finding(scope: Scope, logout: ProviderLogout) -> dict[str, Values]:
+    """Return the queries that find the sessions which a logout may concern, and their parameters."""
+    marks = {"of_provider_session": logout.session, "of_provider_user": logout.user}
+    return {query: scoped(scope) | {"mark": mark} for query, mark in marks.items() if mark is not None}
 
 
-def are_of_another(logout: ProviderLogout, found: Iterable[Sequence[Any]]) -> bool:
-    """Return whether a session that was found, a handle and the mark of its user, is not of the logout's user."""
-    return logout.user is not None and any(user != logout.user for _, user in found)
+def concerned(logout: ProviderLogout, found: Iterable[tuple[str, Marks]]) -> list[str] | None:
+    """Return the handles of those that are to end; ``None`` if one of the session is not of the user."""
+    handles: dict[str, None] = {}
+    for handle, of in found:
+        if logout.session is not None and of.session == logout.session and logout.user not in {None, of.user}:
+            return None
+        if logout.session is None or of.session in {None, logout.session}:
+            handles[handle] = None
+    return list(handles)

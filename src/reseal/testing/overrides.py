@@ -49,7 +49,7 @@ def overridden(
 
 def _replace(adapter: Any, core: Core, settings: Settings, clock: Clock | None, on_event: EventListener | None) -> None:
     attributes = vars(core)
-    time: Clock = clock or attributes["_clock"]
+    time: Clock = clock or attributes["clock"]
     listener = _both(attributes["_events"].listener, on_event)
     embedded = (async_reseal if isinstance(core, AsyncReseal) else sync_reseal).embedded
     backend: Any = embedded(settings, time, listener)

@@ -26,6 +26,7 @@ BODY_LIMIT: Final = 16 * 1024
 _CREDENTIAL: Final = re.compile(rb"bearer +(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
 """A scheme is read in any case (RFC 9110, 11.1)."""
 _JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
 _LENGTH: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
@@ -52,7 +53,7 @@ def read_refresh(authorization: list[bytes]) -> str | None:
 
 def read_body(facts: RequestFacts) -> str | None:
     """Read a refresh token from a JSON body; ``None`` if it holds none of ours, or is not JSON."""
-    if not 0 < len(facts.body) <= BODY_LIMIT or not _is_json(facts):
+    if not 0 < len(facts.body) <= BODY_LIMIT or media_type(facts) != _JSON:
         return None
     try:
         token = _BODY.decode(facts.body).refresh_token
@@ -62,9 +63,9 @@ def read_body(facts: RequestFacts) -> str | None:
 
 
 def may_have_body(facts: RequestFacts) -> bool:
-    """Return whether an adapter should read a refresh request's body: JSON, and short by its ``Content-Length``."""
+    """Return whether an adapter should read a request's body: JSON or a form, and short by its ``Content-Length``."""
     length = facts.header("content-length") or ""
-    return _is_json(facts) and _LENGTH.fullmatch(length) is not None and int(length) <= BODY_LIMIT
+    return media_type(facts) in (_JSON, FORM) and _LENGTH.fullmatch(length) is not None and int(length) <= BODY_LIMIT
 
 
 def attach(headers: SessionHeaders, tokens: TokenPair) -> None:
@@ -95,9 +96,9 @@ def answer(tokens: TokenPair, now_ms: int) -> dict[str, object]:
     }
 
 
-def _is_json(facts: RequestFacts) -> bool:
-    """Return whether the body is declared as JSON, which a plain form of a foreign page cannot do."""
-    return (facts.header("content-type") or "").partition(";")[0].strip().lower() == _JSON
+def media_type(facts: RequestFacts) -> str:
+    """Return what the body is declared as. A plain form of a foreign page cannot say that it is JSON."""
+    return (facts.header("content-type") or "").partition(";")[0].strip().lower()
 
 
 def _credential(authorization: list[bytes]) -> str | None:

@@ -15,9 +15,9 @@ class AsyncProviderStore(Protocol):
     async def end_by_provider(self, scope: Scope, logout: ProviderLogout, reports: Reports = ()) -> ProviderEnd:
         """Claim a logout, and end the live sessions that bear its mark: both are done, or neither.
 
-        Those of ``logout.session`` if it has one, or else those of ``logout.user``. If it has both, and a session of
-        the one is not of the other, nothing is changed, and so if the name is claimed already. Of any number of callers
-        one gets it.
+        Those of ``logout.session`` if it has one, or else those of ``logout.user``. If it has both, those of the user
+        with the mark of no session end as well; and if a session of the one is not of the other, nothing is changed.
+        Nothing is changed either if the name is claimed already. Of any number of callers one gets it.
         """
 
 

@@ -18,13 +18,13 @@ def make_store(settings: Settings, clock: Clock | None = None) -> AsyncStore:
     Raises ``ConfigurationError`` if its driver is not installed.
     """
     if settings.server_uri is not None:
-        return server_store(settings.server_uri, clock=clock)
+        return make_server_store(settings.server_uri, clock=clock)
     if settings.database_path is not None:
         return AsyncSQLiteStore(settings.database_path, clock)
     return AsyncMemoryStore(clock)
 
 
-def server_store(
+def make_server_store(
     uri: Secret, *, pool_size: int = 10, clock: Clock | None = None, looks_only: bool = False
 ) -> AsyncStore:
     """Make a store on a server; it is not open yet. Raises ``ConfigurationError`` if its driver is not installed."""

@@ -12,6 +12,7 @@ from reseal._async.stores.redis_sessions import AsyncRedisParts
 from reseal.core.model import EndReason
 from reseal.core.providers import ProviderEnd
 from reseal.devices import about
+from reseal.stores import provider_rows
 from reseal.stores.redis.layout import name_of
 
 if TYPE_CHECKING:
@@ -37,21 +38,21 @@ class AsyncRedisProviders(AsyncRedisParts):
         turn = self._layout.turn(scope, logout.claim)
         mine = await self._turns.take(turn)
         try:
-            found = await self._marked(scope, logout)
-            if logout.user is not None and any(marks.user != logout.user for _, marks in found):
+            handles = provider_rows.concerned(logout, await self._marked(scope, logout))
+            if handles is None:
                 return ProviderEnd(is_of_another=True)
             if await self.is_claimed(scope, logout.claim):
                 return ProviderEnd(is_replayed=True)
-            ended = await self.end(scope, [handle for handle, _ in found], EndReason.PROVIDER_LOGOUT, reports)
+            ended = await self.end(scope, handles, EndReason.PROVIDER_LOGOUT, reports)
             is_new = await self.claim(scope, logout.claim, logout.until)
             return ProviderEnd(ended) if is_new or ended else ProviderEnd(is_replayed=True)
         finally:
             await self._turns.end(turn, mine)
 
     async def _marked(self, scope: Scope, logout: ProviderLogout) -> list[tuple[str, Marks]]:
-        """Read the sessions that a logout names, with their marks."""
-        mark = logout.user if logout.session is None else logout.session
-        handles = await self._sessions.handles_in(self._layout.marked(scope, mark or ""))
-        found, _ = await self._sessions.require([name_of(scope, handle) for handle in handles])
+        """Read the sessions that a logout may concern, with their marks."""
+        named = {logout.user, logout.session} - {None}
+        sets = [await self._sessions.handles_in(self._layout.marked(scope, mark or "")) for mark in named]
+        found, _ = await self._sessions.require([name_of(scope, handle) for handles in sets for handle in handles])
         marked = [(each.record.handle, about.read(each.record.about).marks) for each in found if each is not None]
-        return [(handle, marks) for handle, marks in marked if mark in marks]
+        return [(handle, marks) for handle, marks in marked if named & set(marks)]

@@ -19,13 +19,13 @@ def make_store(settings: Settings, clock: Clock | None = None) -> Store:
     Raises ``ConfigurationError`` if its driver is not installed.
     """
     if settings.server_uri is not None:
-        return server_store(settings.server_uri, clock=clock)
+        return make_server_store(settings.server_uri, clock=clock)
     if settings.database_path is not None:
         return SQLiteStore(settings.database_path, clock)
     return MemoryStore(clock)
 
 
-def server_store(
+def make_server_store(
     uri: Secret, *, pool_size: int = 10, clock: Clock | None = None, looks_only: bool = False
 ) -> Store:
     """Make a store on a server; it is not open yet. Raises ``ConfigurationError`` if its driver is not installed."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reseal.core.model import EndReason
 from reseal.core.providers import ProviderEnd
 from reseal.devices import about
+from reseal.stores import provider_rows
 
 if TYPE_CHECKING:
     from reseal.clock import SteadyClock
@@ -30,18 +31,17 @@ class MemoryProviders:
 
     def end_by_provider(self, scope: Scope, logout: ProviderLogout, reports: Reports = ()) -> ProviderEnd:
         with self._lock:
-            marks = [(each.handle, about.read(each.about).marks) for each in self._sessions.get(scope, {}).values()]
+            marked = [(each.handle, about.read(each.about).marks) for each in self._sessions.get(scope, {}).values()]
             found = [
-                (handle, of)
-                for handle, of in marks
-                if (of.user == logout.user if logout.session is None else of.session == logout.session)
+                (handle, of) for handle, of in marked if {of.user, of.session} & {logout.user, logout.session} - {None}
             ]
-            if logout.user is not None and any(of.user != logout.user for _, of in found):
+            handles = provider_rows.concerned(logout, found)
+            if handles is None:
                 return ProviderEnd(is_of_another=True)
             if not self._claim(scope, logout.claim, logout.until):
                 return ProviderEnd(is_replayed=True)
             reason = EndReason.PROVIDER_LOGOUT
-            return ProviderEnd(tuple(handle for handle, _ in found if self._end(scope, handle, reason, reports)))
+            return ProviderEnd(tuple(handle for handle in handles if self._end(scope, handle, reason, reports)))
 
     def _claim(self, scope: Scope, name: str, until: int) -> bool:
         now = self._steady.now()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseal.core.model import EndReason
-from reseal.core.providers import ProviderEnd
+from reseal.core.providers import Marks, ProviderEnd
 from reseal.stores import provider_rows, rows
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ class ServerProviders:
         def _written(self) -> None: ...
 
     def end_by_provider(self, scope: Scope, logout: ProviderLogout, reports: Reports = ()) -> ProviderEnd:
-        query, finding = provider_rows.finding(scope, logout)
         claiming = self._timed(rows.scoped(scope) | {"name": logout.claim, "until": logout.until})
         ending = rows.scoped(scope) | {"reason": EndReason.PROVIDER_LOGOUT.value, "note": None}
         ending = self._timed(rows.reported(ending, reports))
@@ -35,13 +34,15 @@ class ServerProviders:
         def end(link: ServerLink) -> ProviderEnd:
             with link.transaction():
                 link.settle()
-                found = link.fetch(query, finding)
-                if provider_rows.are_of_another(logout, found):
+                found = []
+                for query, finding in provider_rows.finding(scope, logout).items():
+                    found += link.fetch(query, finding)
+                handles = provider_rows.concerned(logout, ((row[0], Marks(*row[1:])) for row in found))
+                if handles is None:
                     return ProviderEnd(is_of_another=True)
                 if not link.fetch("claim", claiming):
                     return ProviderEnd(is_replayed=True)
-                handles = [handle for handle, _ in found]
-                ended = link.fetch(rows.query("end", ending), ending | {"handles": handles}) if found else []
+                ended = link.fetch(rows.query("end", ending), ending | {"handles": handles}) if handles else []
             return ProviderEnd(tuple(row[0] for row in ended))
 
         done = self._server.run(end)

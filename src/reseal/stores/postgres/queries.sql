@@ -729,11 +729,11 @@ WHERE seq IN (SELECT seq FROM reseal_audit WHERE seq < %(seq)s::bigint ORDER BY 
 RETURNING 1
 
 -- name: of_provider_session
-SELECT handle, about::json ->> 'provider_user' FROM reseal_session
+SELECT handle, about::json ->> 'provider_user', about::json ->> 'provider_session' FROM reseal_session
 WHERE about::json ->> 'provider_session' = %(mark)s::text AND about::json ->> 'provider_session' IS NOT NULL
     AND app_id || '' = %(app_id)s::text AND tenant_id || '' = %(tenant_id)s::text
 
 -- name: of_provider_user
-SELECT handle, about::json ->> 'provider_user' FROM reseal_session
+SELECT handle, about::json ->> 'provider_user', about::json ->> 'provider_session' FROM reseal_session
 WHERE about::json ->> 'provider_user' = %(mark)s::text AND about::json ->> 'provider_user' IS NOT NULL
     AND app_id || '' = %(app_id)s::text AND tenant_id || '' = %(tenant_id)s::text

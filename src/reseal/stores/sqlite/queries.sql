@@ -343,11 +343,11 @@ SELECT seq, entry, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?
 DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq < ? ORDER BY seq LIMIT ?)
 
 -- name: of_provider_session
-SELECT handle, json_extract(about, '$.provider_user') FROM session
+SELECT handle, json_extract(about, '$.provider_user'), json_extract(about, '$.provider_session') FROM session
 WHERE json_extract(about, '$.provider_session') = :mark AND json_extract(about, '$.provider_session') IS NOT NULL
     AND app_id = :app_id AND tenant_id = :tenant_id
 
 -- name: of_provider_user
-SELECT handle, json_extract(about, '$.provider_user') FROM session
+SELECT handle, json_extract(about, '$.provider_user'), json_extract(about, '$.provider_session') FROM session
 WHERE json_extract(about, '$.provider_user') = :mark AND json_extract(about, '$.provider_user') IS NOT NULL
     AND app_id = :app_id AND tenant_id = :tenant_id

@@ -46,7 +46,7 @@ class AsyncProviderSuite(AsyncStoreTests):
         for handle in ("a", "b"):
             await begin(store, handle)
         await begin(store, "other-sid", sid="s2")
-        await begin(store, "no-sid", sid=None)
+        await begin(store, "no-sid", sub="bob", sid=None)
         await begin(store, "other-issuer", iss="https://other.example")
         await store.insert(PUBLIC, new_session("plain", "user of plain"))
         for sub in (None, "alice"):
@@ -65,6 +65,17 @@ class AsyncProviderSuite(AsyncStoreTests):
         await begin(store, "c", sid=None)
         await begin(store, "bob", sub="bob")
         assert sorted((await store.end_by_provider(PUBLIC, self.told(clock, "alice"))).ended) == ["a", "b", "c"]
+        assert await is_live(store, "bob")
+
+    async def test_a_session_id_that_the_sign_in_did_not_say_ends_those_of_the_user_that_may_be_meant(
+        self, store: AsyncStore, clock: ManualClock
+    ) -> None:
+        await begin(store, "said-nothing", sid=None)
+        await begin(store, "other-sid", sid="s2")
+        await begin(store, "bob", sub="bob", sid=None)
+        assert await store.end_by_provider(PUBLIC, self.told(clock, sid="s1", jti="0")) == ProviderEnd()
+        assert (await store.end_by_provider(PUBLIC, self.told(clock, "alice", "s1"))).ended == ("said-nothing",)
+        assert await is_live(store, "other-sid")
         assert await is_live(store, "bob")
 
     async def test_a_session_of_another_user_is_not_ended_and_nothing_is_claimed(

@@ -47,7 +47,7 @@ class ProviderSuite(StoreTests):
         for handle in ("a", "b"):
             begin(store, handle)
         begin(store, "other-sid", sid="s2")
-        begin(store, "no-sid", sid=None)
+        begin(store, "no-sid", sub="bob", sid=None)
         begin(store, "other-issuer", iss="https://other.example")
         store.insert(PUBLIC, new_session("plain", "user of plain"))
         for sub in (None, "alice"):
@@ -66,6 +66,17 @@ class ProviderSuite(StoreTests):
         begin(store, "c", sid=None)
         begin(store, "bob", sub="bob")
         assert sorted((store.end_by_provider(PUBLIC, self.told(clock, "alice"))).ended) == ["a", "b", "c"]
+        assert is_live(store, "bob")
+
+    def test_a_session_id_that_the_sign_in_did_not_say_ends_those_of_the_user_that_may_be_meant(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        begin(store, "said-nothing", sid=None)
+        begin(store, "other-sid", sid="s2")
+        begin(store, "bob", sub="bob", sid=None)
+        assert store.end_by_provider(PUBLIC, self.told(clock, sid="s1", jti="0")) == ProviderEnd()
+        assert (store.end_by_provider(PUBLIC, self.told(clock, "alice", "s1"))).ended == ("said-nothing",)
+        assert is_live(store, "other-sid")
         assert is_live(store, "bob")
 
     def test_a_session_of_another_user_is_not_ended_and_nothing_is_claimed(
