@@ -83,8 +83,7 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
         self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event, settings.event_outbox)
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
         self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms), settings.policies)
-        kept = settings.theft_cases_ms
-        self._case_files = AsyncCaseFiles(settings.scope, store, kept)
+        self._case_files = AsyncCaseFiles(settings.scope, store, settings.theft_cases_ms)
         self._families: AsyncActingFamilies = AsyncActingFamilies(
             settings.scope,
             store,
@@ -99,8 +98,7 @@ class AsyncEngine(AsyncCaseCalls, AsyncElevating, AsyncPreviewing, AsyncProvider
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        files, longest = self._case_files if kept else None, settings.ended_sessions_kept_ms
-        self._purger = AsyncPurger(store, self._clock, files, audited=settings.audit, kept_ms=longest)
+        self._purger = AsyncPurger(settings, store, self._clock, self._case_files)
 
     async def __aenter__(self) -> Self:
         await self.open()

@@ -10,6 +10,7 @@ from reseal._async.ports import AsyncEventStore, AsyncSessionStore
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
 from reseal.log import LOGGER
+from reseal.settings import Settings
 
 EVERY: Final = 10_000
 """Milliseconds between two steps while there is little to do."""
@@ -20,24 +21,11 @@ CALLS: Final = 100
 
 
 class AsyncPurger:
-    """The purging of one engine. ``audited``: events stay until the audit trail has them, which removes them itself.
+    """The purging of one engine, as its settings say; with an audit trail, that one removes events."""
 
-    ``kept_ms``: how long ended sessions stay; see the port of stores.
-    """
-
-    def __init__(
-        self,
-        store: AsyncSessionStore,
-        clock: Clock,
-        case_files: AsyncCaseFiles | None = None,
-        *,
-        audited: bool = False,
-        kept_ms: int | None = None,
-    ) -> None:
-        self._audited, self._kept_ms = audited, kept_ms
-        self._store = store
-        self._clock = clock
-        self._case_files = case_files
+    def __init__(self, settings: Settings, store: AsyncSessionStore, clock: Clock, case_files: AsyncCaseFiles) -> None:
+        self._settings, self._clock = settings, clock
+        self._store, self._case_files = store, case_files
         self._at = 0
         self._calls = 0
         self._is_behind = False
@@ -51,9 +39,9 @@ class AsyncPurger:
         """Purge a little. Raises nothing."""
         self._at, self._calls = self._clock.monotonic() + EVERY, 0
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
-            self._is_behind = (await self._store.purge(ROWS, self._kept_ms)).looked_at >= ROWS
-            self._is_behind |= not self._audited and await purge_events(self._store)
-            if self._case_files is not None:
+            self._is_behind = (await self._store.purge(ROWS, self._settings.ended_sessions_kept_ms)).looked_at >= ROWS
+            self._is_behind |= not self._settings.audit and await purge_events(self._store)
+            if self._case_files.kept:
                 await self._case_files.forget_at_times()
 
 

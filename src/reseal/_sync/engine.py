@@ -84,8 +84,7 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         self._emitter = emitter = EventEmitter(settings.scope, self._clock, on_event, settings.event_outbox)
         self._keeper = _keeper(settings, store, self._clock, random, emitter)
         self._policies = Policies(settings.policy, Lifetimes(settings.idle_ms, settings.absolute_ms), settings.policies)
-        kept = settings.theft_cases_ms
-        self._case_files = CaseFiles(settings.scope, store, kept)
+        self._case_files = CaseFiles(settings.scope, store, settings.theft_cases_ms)
         self._families: ActingFamilies = ActingFamilies(
             settings.scope,
             store,
@@ -100,8 +99,7 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
-        files, longest = self._case_files if kept else None, settings.ended_sessions_kept_ms
-        self._purger = Purger(store, self._clock, files, audited=settings.audit, kept_ms=longest)
+        self._purger = Purger(settings, store, self._clock, self._case_files)
 
     def __enter__(self) -> Self:
         self.open()

@@ -176,11 +176,10 @@ def _policy_of(settings: Settings) -> Policy:
     theft_response, rollback = settings.theft_response, settings.rollback
     if settings.rotation_policy == "classic":
         return classic(race_window, theft_response=theft_response, rollback=rollback)
-    window = settings.lost_response_window
     return graceful(
         race_window,
         settings.idle_ms,
-        lost_response_window=maybe_milliseconds(window, SECOND),
+        lost_response_window=maybe_milliseconds(settings.lost_response_window, SECOND),
         theft_response=theft_response,
         rollback=rollback,
     )
