@@ -30,6 +30,7 @@ TYPES = {
     "str": "text",
     "SameSite": "text",
     "TransferMethod": "text",
+    "Wish": "text",
     "TheftResponse": "text",
     "Rollback": "text",
     "EventOutbox": "text",

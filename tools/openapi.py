@@ -264,6 +264,7 @@ NATIVE_REPLIES: dict[str, Any] = {
     "refresh": calls.Tokens,
     "check": SessionRecord,
     "reissue": calls.Tokens,
+    "bind": calls.Tokens,
     "elevate": calls.Tokens,
     "end_by_provider": ProviderEnd,
     "get": SessionRecord,

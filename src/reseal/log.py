@@ -28,6 +28,7 @@ LOUD: Final = frozenset(
         EventName.REFRESH_COOKIE_MISSING,
         EventName.IMPERSONATION_BEGUN,
         EventName.NEW_DEVICE,
+        EventName.BINDING_REFUSED,
     }
 )
 

@@ -109,6 +109,7 @@ class _LoopSessions:
     refresh = _in_loop(AsyncSessions.refresh)
     check = _in_loop(AsyncSessions.check)
     reissue = _in_loop(AsyncSessions.reissue)
+    bind = _in_loop(AsyncSessions.bind)
     elevate = _in_loop(AsyncSessions.elevate)
     get = _in_loop(AsyncSessions.get)
     why_ended = _in_loop(AsyncSessions.why_ended)

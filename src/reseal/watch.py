@@ -181,6 +181,7 @@ class _RevocationObserver(AsyncForwardingSessions):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         try:
@@ -189,6 +190,7 @@ class _RevocationObserver(AsyncForwardingSessions):
                 anti_csrf=anti_csrf,
                 require_anti_csrf=require_anti_csrf,
                 attempt_key=attempt_key,
+                proof=proof,
                 caller=caller,
             )
         except TokenTheftDetected as error:

@@ -22,7 +22,7 @@ from reseal import (
     Unauthorised,
     log_event,
 )
-from reseal.core import refresh_token
+from reseal.core import binding, refresh_token
 from reseal.core.events import CORRELATION_ID_MAX, OUTBOX_EVENTS, Caller, EventOutbox
 from reseal.core.ids import ANONYMOUS
 from reseal.core.model import Device, EndReason, Scope
@@ -31,6 +31,7 @@ from reseal.log import LOGGER, as_json
 from reseal.testing import ManualClock
 from reseal.web.facts import RequestFacts
 from tests.security.material import HOSTILE, App, refresh_key
+from tests.support.device import Device as BrowserKey
 
 INVENTORY = Path(__file__).parents[2] / "docs" / "reference" / "event-inventory.md"
 ALWAYS = {"event", "time", "app_id", "tenant_id"}
@@ -92,6 +93,18 @@ def revoked(app):
 def all_revoked(app):
     app.engine.revoke_user("user-1")
     app.engine.revoke_user("user-1")
+
+
+def bound(app):
+    device, session = BrowserKey(), app.pair.claims.sid
+    challenge = binding.challenge(Scope(), refresh_key(app.store, app.settings), session, 0, app.clock.wall() + HOUR)
+    app.engine.bind(app.pair.refresh_token, device.proof(challenge, brings_key=True), caller=CALLER)
+
+
+def refused_for_its_key(app):
+    bound(app)
+    with pytest.raises(Unauthorised, match="binding"):
+        app.engine.refresh(app.pair.refresh_token, proof=BrowserKey().proof("", brings_key=False), caller=CALLER)
 
 
 def stolen_previous(app):
@@ -216,6 +229,8 @@ SCENARIOS = {
     stolen_older: "token_theft",
     refused: "refresh_refused",
     refused_with_a_handle: "refresh_refused",
+    bound: "session_bound",
+    refused_for_its_key: "binding_refused",
     rolled_back: "store_rolled_back",
     forked: "store_rolled_back",
     cross_site: "cross_site_refused",
@@ -233,7 +248,7 @@ def test_the_inventory_lists_every_event_and_no_other():
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_an_event_is_told_once_with_everything_it_must_tell(scenario, caplog):
-    app, name = App(), SCENARIOS[scenario]
+    app, name = App(device_binding="offer"), SCENARIOS[scenario]
     app.events.clear()
     scenario(app)
     (event,) = [event for event in app.events if event.name == name]
@@ -253,7 +268,7 @@ def test_an_event_is_told_once_with_everything_it_must_tell(scenario, caplog):
 def test_every_event_of_every_scenario_fits_the_inventory():
     told = 0
     for scenario in SCENARIOS:
-        app = App()
+        app = App(device_binding="offer")
         scenario(app)
         for event in app.events:
             _, required, possible = inventory()[event.name]

@@ -84,6 +84,7 @@ KEEPING = {
     Refusal.ANTI_CSRF,
     Refusal.CROSS_SITE,
     Refusal.OTHER_SESSION,
+    Refusal.BINDING,
     Refusal.TICKET,
     Refusal.REPLACED,
 }

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
+from reseal._async.binding_endpoints import endpoints_of_binding
 from reseal._async.device_endpoints import HANDLE, endpoints_of_devices
 from reseal._async.logout_endpoint import endpoints_of_providers
 from reseal._async.page_loads import continue_refresh
@@ -71,6 +72,7 @@ class AsyncEndpoints:
             AsyncEndpoint("jwks", "GET", JWKS_PATH, self.jwks),
             AsyncEndpoint("browser_sdk", "GET", BROWSER_PATH, self.browser_sdk),
             *endpoints_of_signals(self._reseal.settings, AsyncEndpoint),
+            *endpoints_of_binding(self._reseal, AsyncEndpoint),
             *(endpoints_of_devices(self._reseal, AsyncEndpoint) if self._reseal.settings.device_list else ()),
             *(endpoints_of_providers(self._reseal, AsyncEndpoint) if self._reseal.settings.identity_providers else ()),
         ]

@@ -197,11 +197,20 @@ class AsyncForwardingSessions(AsyncForwardingCaseCalls, AsyncForwardingPreviews,
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         return await self.inner.refresh(
-            presented, anti_csrf=anti_csrf, require_anti_csrf=require_anti_csrf, attempt_key=attempt_key, caller=caller
+            presented,
+            anti_csrf=anti_csrf,
+            require_anti_csrf=require_anti_csrf,
+            attempt_key=attempt_key,
+            proof=proof,
+            caller=caller,
         )
+
+    async def bind(self, presented: str, proof: str, *, caller: Caller = NOBODY) -> TokenPair:
+        return await self.inner.bind(presented, proof, caller=caller)
 
     async def check(self, claims: Claims) -> SessionRecord:
         return await self.inner.check(claims)

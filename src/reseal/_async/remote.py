@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 import msgspec
 
 from reseal._async import not_before, paging
+from reseal._async.binding import AsyncRemoteBinding
 from reseal._async.elevating import AsyncRemoteElevating
 from reseal._async.policy_preview import AsyncRemotePreviewing
 from reseal._async.provider_logouts import AsyncRemoteLogouts
@@ -48,7 +49,9 @@ _NO_EVENTS: Final = (
 HANDLES_AT_ONCE: Final = 1_000
 
 
-class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing, AsyncRemoteLogouts):
+class AsyncRemote(
+    AsyncRemoteBinding, AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing, AsyncRemoteLogouts
+):
     """The sessions of one app and tenant in a service. Use as ``AsyncReseal(settings, sessions=AsyncRemote(…))``.
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they
@@ -176,11 +179,12 @@ class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing,
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor: any number of times, it is the same successor.
 
-        ``attempt_key``: as :meth:`reseal.AsyncEngine.refresh` says.
+        ``attempt_key``, ``proof``: as :meth:`reseal.AsyncEngine.refresh` says.
 
         Raises ``Unauthorised``, ``TokenTheftDetected`` or ``StoreUnavailable`` (the same token may be presented again).
         """
@@ -193,6 +197,7 @@ class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing,
             attempt_key=attempt_key if attempt_key is None or attempt.is_key(attempt_key) else None,
             correlation_id=caller.correlation_id,
             caller=self._sendable(caller),
+            **({} if proof is None else {"proof": _text(proof)}),
         )
 
     async def check(self, claims: Claims) -> SessionRecord:
@@ -362,6 +367,7 @@ class AsyncRemote(AsyncRemoteCases, AsyncRemoteElevating, AsyncRemotePreviewing,
             tokens.anti_csrf,
             self._clock.wall() + tokens.expires_in_ms,
             tokens.persistent,
+            tokens.challenge,
         )
 
 

@@ -163,7 +163,7 @@ class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncVisitorSessions,
         """
         context = self.context(request, response)
         refreshed = await refreshing.refresh(self.backend, context)
-        return AsyncSession(self.backend, refreshed.tokens.claims, context, refreshed.via)
+        return AsyncSession(self.backend, refreshed.claims, context, refreshed.via)
 
     @awaited
     async def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
@@ -172,7 +172,7 @@ class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncVisitorSessions,
         It is empty, except for a client that sent its refresh token in a JSON body: it gets the new ones in one.
         """
         refreshed = await refreshing.refresh(self.backend, self.context(request, response))
-        return bearer.answer(refreshed.tokens, self.clock.wall()) if refreshed.is_in_body else {}
+        return {} if refreshed.in_body is None else bearer.answer(refreshed.in_body, self.clock.wall())
 
     @awaited
     async def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:

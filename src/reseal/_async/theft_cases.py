@@ -103,6 +103,7 @@ class _AsyncReporting(AsyncForwardingSessions):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         try:
@@ -111,6 +112,7 @@ class _AsyncReporting(AsyncForwardingSessions):
                 anti_csrf=anti_csrf,
                 require_anti_csrf=require_anti_csrf,
                 attempt_key=attempt_key,
+                proof=proof,
                 caller=caller,
             )
         except (TokenTheftDetected, SessionHeld) as error:

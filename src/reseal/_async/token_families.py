@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from reseal._async import paging
 from reseal._async.beginning import AsyncBeginning, Step
+from reseal._async.binding import AsyncProving
 from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.elevating import AsyncRenewing
 from reseal._async.ports import AsyncStore
@@ -53,7 +54,7 @@ class FamilySecrets(NamedTuple):
     """Earlier peppers, from which successors may have been derived."""
 
 
-class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing):
+class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing, AsyncProving):
     """The token families of one scope."""
 
     def __init__(
@@ -66,6 +67,7 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing):
         emitter: EventEmitter,
         *,
         keeps_device: bool = False,
+        binds: bool = False,
         theft_cases_ms: int = 0,
     ) -> None:
         self._scope = scope
@@ -76,6 +78,7 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing):
         self._random = random
         self._emitter = emitter
         self._keeps_device = keeps_device
+        self._binds = binds
         self._thefts = AsyncThefts(scope, store, policies, emitter, AsyncCaseFiles(scope, store, theft_cases_ms))
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
@@ -99,10 +102,12 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing):
         """Derive the anti-CSRF token of a generation."""
         return refresh_token.anti_csrf(self._secrets().refresh_key, token)
 
-    async def advance(self, token: RefreshToken, caller: Caller, attempt_key: str | None = None) -> Step:
+    async def advance(
+        self, token: RefreshToken, caller: Caller, attempt_key: str | None = None, proof: str | None = None
+    ) -> Step:
         """Exchange a token for its successor. Raises ``Unauthorised``, ``TokenTheftDetected``, ``StoreUnavailable``.
 
-        ``attempt_key``: proof that a retry comes from the same client; see ``attempt``.
+        ``attempt_key``: proof that a retry comes from the same client; see ``attempt``. ``proof``: that of a device.
         """
         attempt_hash = None if attempt_key is None else attempt.hash_of(token, attempt_key)
         for _ in range(ATTEMPTS):
@@ -112,7 +117,7 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing):
             if record is not None:
                 self._emitter.emit_for(EventName.SESSION_REFRESHED, record, caller)
                 return Step(record, successor, record.rotated_at)
-            other = await self._decide(token, caller, attempt_hash)
+            other = await self._decide(token, caller, attempt_hash, proof)
             if other is not None:
                 return other
         raise StoreUnavailable
@@ -193,7 +198,9 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing):
         self._emitter.emit(name, caller, session_handle=handle, user_id=user_id, reason=reason.value)
         return Unauthorised(reason, note=None if record is None else record.end_note)
 
-    async def _decide(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
+    async def _decide(
+        self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None, proof: str | None
+    ) -> Step | None:
         """Read the row, and carry out the verdict on a token that is not the current one; ``None``: try again."""
         record, now = await self._store.get(self._scope, token.handle)
         limits = self.policies[None if record is None else record.policy]
@@ -202,7 +209,11 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing):
         if isinstance(verdict, rotation.Refuse):
             await self._thefts.note_refused(verdict.reason, record, now, token, caller)
             raise self.refused(verdict.reason, token.handle, caller, record)
-        return None if record is None else await self._follow(verdict, record, now, token, caller, attempt_hash)
+        if record is None:
+            return None
+        if self._binds and record.policy is not None:
+            self.demand_proof(record, token, proof, caller, now)
+        return await self._follow(verdict, record, now, token, caller, attempt_hash)
 
     def _next(
         self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None, idle_ms: int

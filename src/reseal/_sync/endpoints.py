@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
+from reseal._sync.binding_endpoints import endpoints_of_binding
 from reseal._sync.device_endpoints import HANDLE, endpoints_of_devices
 from reseal._sync.logout_endpoint import endpoints_of_providers
 from reseal._sync.page_loads import continue_refresh
@@ -72,6 +73,7 @@ class Endpoints:
             Endpoint("jwks", "GET", JWKS_PATH, self.jwks),
             Endpoint("browser_sdk", "GET", BROWSER_PATH, self.browser_sdk),
             *endpoints_of_signals(self._reseal.settings, Endpoint),
+            *endpoints_of_binding(self._reseal, Endpoint),
             *(endpoints_of_devices(self._reseal, Endpoint) if self._reseal.settings.device_list else ()),
             *(endpoints_of_providers(self._reseal, Endpoint) if self._reseal.settings.identity_providers else ()),
         ]

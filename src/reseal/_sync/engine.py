@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from reseal._sync import not_before
 from reseal._sync.acting_families import ActingFamilies
 from reseal._sync.beginning import Step
+from reseal._sync.binding import BindingCalls, confirmed_by
 from reseal._sync.case_calls import CaseCalls
 from reseal._sync.case_files import CaseFiles
 from reseal._sync.elevating import Elevating
@@ -29,12 +30,14 @@ from reseal._sync.ports import Store
 from reseal._sync.provider_logouts import ProviderLogouts
 from reseal._sync.purger import ROWS, Purger, purge_events
 from reseal.clock import Clock, SystemClock
-from reseal.core import actor, elevation, guessable, ids, payload, rotation
+from reseal.core import actor, binding, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
+from reseal.core.binding import Binding
 from reseal.core.confirmation import Seen
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
+from reseal.core.ids import ANONYMOUS
 from reseal.core.jitter import shortened
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
@@ -59,7 +62,7 @@ GROWTH: Final = 16
 """Bytes by which the access token of a session may still grow: digits of its generation."""
 
 
-class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
+class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
     """The sessions of one app and tenant. Use as ``with Engine(settings, store) as engine``.
 
     ``random(n)`` gives n bytes of a cryptographic source; ``on_event`` is called for each security event.
@@ -93,8 +96,10 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
             random,
             emitter,
             keeps_device=settings.device_list,
+            binds=settings.device_binding != "off",
             theft_cases_ms=settings.theft_cases_ms,
         )
+        self._binds = settings.device_binding != "off"
         self._audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
@@ -142,6 +147,8 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
         kept = self._policies.chosen(options.get("policy"), options.get("lifetime_ms"), user_id)
+        if self.settings.device_binding == "require" and user_id != ANONYMOUS:
+            kept = binding.joined(Binding("require", self._clock.wall()), kept)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
@@ -191,15 +198,17 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor.
 
         ``attempt_key``: random text of 1 to 256 visible ASCII characters that the client repeats if it asks again with
         the same token, and keeps to itself; anything else counts as absent. Who repeats it is the same client.
+        ``proof``: that of the device, which a bound session needs.
 
         Raises ``Unauthorised`` (with the reason), ``TokenTheftDetected`` (after the policy's response was carried
-        out) or ``StoreUnavailable`` (nothing is lost: the same token may be presented again).
+        out), ``ProofDemanded`` or ``StoreUnavailable`` (nothing is lost: the same token may be presented again).
         """
         if self._keeper.is_due():
             self.keep_fresh()
@@ -209,7 +218,7 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
             raise self._families.refused(Refusal.ANTI_CSRF, token.handle, caller)
         if self._purger.is_due():
             self._purger.step()
-        return self._issue(self._families.advance(token, caller, attempt_key))
+        return self._issue(self._families.advance(token, caller, attempt_key, proof))
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:
         """Of several refresh tokens that one browser sent, keep the newest genuine one of each session."""
@@ -422,6 +431,8 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         return Claims(to.issuer, to.audience, user_id, iat, exp, to.tenant_id, handle, generation, raw, csrf)
 
     def _pair(self, claims: Claims, refresh: str | None, end: int, now: int, record: SessionRecord) -> TokenPair:
+        if self._binds and record.policy is not None:
+            claims = confirmed_by(claims, record)
         limits, longest, jitter = self._policies[record.policy], self._access_ms, self._jitter
         validity = limits.access_token_ms or longest
         if jitter:
@@ -432,7 +443,8 @@ class Engine(CaseCalls, Elevating, Previewing, ProviderLogouts):
         access = mint(claims, self._keeper.ring.signing(now))
         if len(access) > MAX_LENGTH:  # a payload that was set elsewhere, by rules other than ours
             raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
-        return TokenPair(claims, access, refresh, claims.csrf, end, limits.persistent)
+        pair = TokenPair(claims, access, refresh, claims.csrf, end, limits.persistent)
+        return self._challenged(pair, record) if self._binds else pair
 
     def _check_size(self, handle: str, user_id: str, gen: int, raw: bytes, csrf: str | None, kept: str | None) -> None:
         now = self._clock.wall()

@@ -198,11 +198,20 @@ class ForwardingSessions(ForwardingCaseCalls, ForwardingPreviews, ForwardingLogo
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         return self.inner.refresh(
-            presented, anti_csrf=anti_csrf, require_anti_csrf=require_anti_csrf, attempt_key=attempt_key, caller=caller
+            presented,
+            anti_csrf=anti_csrf,
+            require_anti_csrf=require_anti_csrf,
+            attempt_key=attempt_key,
+            proof=proof,
+            caller=caller,
         )
+
+    def bind(self, presented: str, proof: str, *, caller: Caller = NOBODY) -> TokenPair:
+        return self.inner.bind(presented, proof, caller=caller)
 
     def check(self, claims: Claims) -> SessionRecord:
         return self.inner.check(claims)

@@ -6,9 +6,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from reseal._sync import impersonation, token_selection
+from reseal._sync.binding import of_session, still_good
 from reseal._sync.ports import Sessions
+from reseal.core.access_token import Claims
 from reseal.core.errors import (
+    ProofDemanded,
     RefreshElsewhere,
+    RefreshLater,
     Refusal,
     ResealError,
     TokenTheftDetected,
@@ -18,7 +22,7 @@ from reseal.core.errors import (
 from reseal.core.events import EventName
 from reseal.core.holding import SessionHeld
 from reseal.core.tokens import TokenPair
-from reseal.web import csrf, moves
+from reseal.web import csrf, device_bound, front_token, moves, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.presented import RefreshRequest
@@ -28,33 +32,50 @@ _PLANTED = "the refresh cookie is of another session than the access cookie: a n
 
 
 class Refreshed(NamedTuple):
-    """The new tokens, and how they leave."""
+    """The session as its new tokens say, and how they leave."""
 
-    tokens: TokenPair
+    claims: Claims
     via: Transport
-    is_in_body: bool
+    in_body: TokenPair | None = None
+    """Those that go into the body of the answer, where the refresh token came in one."""
 
 
-def refresh(sessions: Sessions, context: RequestContext) -> Refreshed:
-    """Exchange the refresh token of a request. See :meth:`Reseal.refresh_session`."""
+def refresh(
+    sessions: Sessions, context: RequestContext, *, session: str | None = None, proof: str | None = None
+) -> Refreshed:
+    """Exchange the refresh token of a request. See :meth:`Reseal.refresh_session`.
+
+    ``session``: the one that the browser itself refreshes, by a header that no page can set. ``proof``: its key's.
+    """
     context.response.demand_unsent("refresh_session")
     if context.request.method != "POST":
         raise WrongMethod
     asked = context.refresh_request
     if not asked.tokens:
         raise _without_token(sessions, context, asked)
-    require_anti_csrf = asked.via is Transport.COOKIE and _needs_anti_csrf(context, asked.trust)
+    by_page = session is None
+    require_anti_csrf = by_page and asked.via is Transport.COOKIE and _needs_anti_csrf(context, asked.trust)
     sessions.keep_fresh()
     candidates, strangers, held = token_selection.for_refresh(sessions, asked)
+    if session is not None:
+        candidates = of_session(session, candidates)
     if asked.via is Transport.COOKIE:
         _demand_own_session(sessions, context, strangers)
     try:
-        tokens = _exchange(sessions, context, candidates, require_anti_csrf=require_anti_csrf)
+        tokens = _exchange(sessions, context, candidates, proof, require_anti_csrf=require_anti_csrf)
+    except ProofDemanded:
+        present = still_good(held, context.now()) if by_page else None
+        if present is None and by_page and device_bound.was_skipped(context.request):
+            raise RefreshLater from None
+        if present is None:
+            raise
+        context.outgoing.publish(transport.FRONT_TOKEN, front_token.of(present))
+        return Refreshed(present, asked.via)
     except (Unauthorised, TokenTheftDetected) as error:
         raise context.refuse_everywhere(error, asked.via) from None
     impersonation.end_by_refresh(sessions, context, held, tokens.claims)
     context.hand_over(tokens, asked.via)
-    return Refreshed(tokens, asked.via, asked.is_in_body)
+    return Refreshed(tokens.claims, asked.via, tokens if asked.is_in_body else None)
 
 
 def _without_token(sessions: Sessions, context: RequestContext, asked: RefreshRequest) -> ResealError:
@@ -87,25 +108,31 @@ def _demand_own_session(sessions: Sessions, context: RequestContext, strangers: 
 
 
 def _exchange(
-    sessions: Sessions, context: RequestContext, candidates: tuple[str, ...], *, require_anti_csrf: bool
+    sessions: Sessions,
+    context: RequestContext,
+    candidates: tuple[str, ...],
+    proof: str | None,
+    *,
+    require_anti_csrf: bool,
 ) -> TokenPair:
     """Try the tokens in this order; the refusal of the last one counts."""
     *others, last = candidates
     for token in others:
         try:
-            return _exchange_one(sessions, context, token, require_anti_csrf=require_anti_csrf)
+            return _exchange_one(sessions, context, token, proof, require_anti_csrf=require_anti_csrf)
         except (Unauthorised, SessionHeld):
             continue  # an old cookie of another session beside this one
-    return _exchange_one(sessions, context, last, require_anti_csrf=require_anti_csrf)
+    return _exchange_one(sessions, context, last, proof, require_anti_csrf=require_anti_csrf)
 
 
 def _exchange_one(
-    sessions: Sessions, context: RequestContext, token: str, *, require_anti_csrf: bool
+    sessions: Sessions, context: RequestContext, token: str, proof: str | None, *, require_anti_csrf: bool
 ) -> TokenPair:
     return sessions.refresh(
         token,
         anti_csrf=context.refresh_request.anti_csrf,
         require_anti_csrf=require_anti_csrf,
         attempt_key=context.refresh_request.attempt_key,
+        proof=proof,
         caller=context.caller,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 import msgspec
 
 from reseal._sync import not_before, paging
+from reseal._sync.binding import RemoteBinding
 from reseal._sync.elevating import RemoteElevating
 from reseal._sync.policy_preview import RemotePreviewing
 from reseal._sync.provider_logouts import RemoteLogouts
@@ -49,7 +50,9 @@ _NO_EVENTS: Final = (
 HANDLES_AT_ONCE: Final = 1_000
 
 
-class Remote(RemoteCases, RemoteElevating, RemotePreviewing, RemoteLogouts):
+class Remote(
+    RemoteBinding, RemoteCases, RemoteElevating, RemotePreviewing, RemoteLogouts
+):
     """The sessions of one app and tenant in a service. Use as ``Reseal(settings, sessions=Remote(…))``.
 
     ``hosts``: ``http://a:3567;http://b:3567``, a path behind them allowed, or ``[{"hostname": …, "port": …}]``; they
@@ -177,11 +180,12 @@ class Remote(RemoteCases, RemoteElevating, RemotePreviewing, RemoteLogouts):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor: any number of times, it is the same successor.
 
-        ``attempt_key``: as :meth:`reseal.Engine.refresh` says.
+        ``attempt_key``, ``proof``: as :meth:`reseal.Engine.refresh` says.
 
         Raises ``Unauthorised``, ``TokenTheftDetected`` or ``StoreUnavailable`` (the same token may be presented again).
         """
@@ -194,6 +198,7 @@ class Remote(RemoteCases, RemoteElevating, RemotePreviewing, RemoteLogouts):
             attempt_key=attempt_key if attempt_key is None or attempt.is_key(attempt_key) else None,
             correlation_id=caller.correlation_id,
             caller=self._sendable(caller),
+            **({} if proof is None else {"proof": _text(proof)}),
         )
 
     def check(self, claims: Claims) -> SessionRecord:
@@ -363,6 +368,7 @@ class Remote(RemoteCases, RemoteElevating, RemotePreviewing, RemoteLogouts):
             tokens.anti_csrf,
             self._clock.wall() + tokens.expires_in_ms,
             tokens.persistent,
+            tokens.challenge,
         )
 
 

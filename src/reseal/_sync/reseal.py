@@ -164,7 +164,7 @@ class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
         """
         context = self.context(request, response)
         refreshed = refreshing.refresh(self.backend, context)
-        return Session(self.backend, refreshed.tokens.claims, context, refreshed.via)
+        return Session(self.backend, refreshed.claims, context, refreshed.via)
 
     @awaited
     def answer_refresh(self, request: RequestFacts, response: SessionHeaders) -> dict[str, object]:
@@ -173,7 +173,7 @@ class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
         It is empty, except for a client that sent its refresh token in a JSON body: it gets the new ones in one.
         """
         refreshed = refreshing.refresh(self.backend, self.context(request, response))
-        return bearer.answer(refreshed.tokens, self.clock.wall()) if refreshed.is_in_body else {}
+        return {} if refreshed.in_body is None else bearer.answer(refreshed.in_body, self.clock.wall())
 
     @awaited
     def sign_out(self, request: RequestFacts, response: SessionHeaders) -> None:

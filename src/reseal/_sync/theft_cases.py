@@ -104,6 +104,7 @@ class _AsyncReporting(ForwardingSessions):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         try:
@@ -112,6 +113,7 @@ class _AsyncReporting(ForwardingSessions):
                 anti_csrf=anti_csrf,
                 require_anti_csrf=require_anti_csrf,
                 attempt_key=attempt_key,
+                proof=proof,
                 caller=caller,
             )
         except (TokenTheftDetected, SessionHeld) as error:

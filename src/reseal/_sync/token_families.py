@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from reseal._sync import paging
 from reseal._sync.beginning import Beginning, Step
+from reseal._sync.binding import Proving
 from reseal._sync.case_files import CaseFiles
 from reseal._sync.elevating import Renewing
 from reseal._sync.ports import Store
@@ -54,7 +55,7 @@ class FamilySecrets(NamedTuple):
     """Earlier peppers, from which successors may have been derived."""
 
 
-class TokenFamilies(Beginning, Renewing):
+class TokenFamilies(Beginning, Renewing, Proving):
     """The token families of one scope."""
 
     def __init__(
@@ -67,6 +68,7 @@ class TokenFamilies(Beginning, Renewing):
         emitter: EventEmitter,
         *,
         keeps_device: bool = False,
+        binds: bool = False,
         theft_cases_ms: int = 0,
     ) -> None:
         self._scope = scope
@@ -77,6 +79,7 @@ class TokenFamilies(Beginning, Renewing):
         self._random = random
         self._emitter = emitter
         self._keeps_device = keeps_device
+        self._binds = binds
         self._thefts = Thefts(scope, store, policies, emitter, CaseFiles(scope, store, theft_cases_ms))
 
     def new_token(self, handle_suffix: str = "") -> RefreshToken:
@@ -100,10 +103,12 @@ class TokenFamilies(Beginning, Renewing):
         """Derive the anti-CSRF token of a generation."""
         return refresh_token.anti_csrf(self._secrets().refresh_key, token)
 
-    def advance(self, token: RefreshToken, caller: Caller, attempt_key: str | None = None) -> Step:
+    def advance(
+        self, token: RefreshToken, caller: Caller, attempt_key: str | None = None, proof: str | None = None
+    ) -> Step:
         """Exchange a token for its successor. Raises ``Unauthorised``, ``TokenTheftDetected``, ``StoreUnavailable``.
 
-        ``attempt_key``: proof that a retry comes from the same client; see ``attempt``.
+        ``attempt_key``: proof that a retry comes from the same client; see ``attempt``. ``proof``: that of a device.
         """
         attempt_hash = None if attempt_key is None else attempt.hash_of(token, attempt_key)
         for _ in range(ATTEMPTS):
@@ -113,7 +118,7 @@ class TokenFamilies(Beginning, Renewing):
             if record is not None:
                 self._emitter.emit_for(EventName.SESSION_REFRESHED, record, caller)
                 return Step(record, successor, record.rotated_at)
-            other = self._decide(token, caller, attempt_hash)
+            other = self._decide(token, caller, attempt_hash, proof)
             if other is not None:
                 return other
         raise StoreUnavailable
@@ -194,7 +199,9 @@ class TokenFamilies(Beginning, Renewing):
         self._emitter.emit(name, caller, session_handle=handle, user_id=user_id, reason=reason.value)
         return Unauthorised(reason, note=None if record is None else record.end_note)
 
-    def _decide(self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None) -> Step | None:
+    def _decide(
+        self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None, proof: str | None
+    ) -> Step | None:
         """Read the row, and carry out the verdict on a token that is not the current one; ``None``: try again."""
         record, now = self._store.get(self._scope, token.handle)
         limits = self.policies[None if record is None else record.policy]
@@ -203,7 +210,11 @@ class TokenFamilies(Beginning, Renewing):
         if isinstance(verdict, rotation.Refuse):
             self._thefts.note_refused(verdict.reason, record, now, token, caller)
             raise self.refused(verdict.reason, token.handle, caller, record)
-        return None if record is None else self._follow(verdict, record, now, token, caller, attempt_hash)
+        if record is None:
+            return None
+        if self._binds and record.policy is not None:
+            self.demand_proof(record, token, proof, caller, now)
+        return self._follow(verdict, record, now, token, caller, attempt_hash)
 
     def _next(
         self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None, idle_ms: int

@@ -13,7 +13,7 @@ from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.core.ids import ANONYMOUS
-from reseal.web import csrf
+from reseal.web import csrf, device_bound, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
@@ -30,7 +30,10 @@ def verify(
 ) -> Session:
     """Verify the session of a request. See :meth:`Reseal.get_session`, and :meth:`Reseal.get_any_session`."""
     sessions.keep_fresh()
-    via, verified = token_selection.verified(sessions, context)
+    try:
+        via, verified = token_selection.verified(sessions, context)
+    except (TryRefreshToken, Unauthorised) as error:
+        raise _with_binding(sessions, context, error) from None
     if verified.sub == ANONYMOUS and not allow_anonymous:
         raise Unauthorised(Refusal.NOT_SIGNED_IN)
     if csrf_protection is None:
@@ -58,6 +61,19 @@ def check_csrf(sessions: Sessions, context: RequestContext, claims: Claims | Non
     if claims and trust is Trust.UNKNOWN and context.settings.enable_anti_csrf:
         raise TryRefreshToken("anti-csrf token missing or not of this session")
     raise context.cross_site()
+
+
+def _with_binding(
+    sessions: Sessions, context: RequestContext, error: TryRefreshToken | Unauthorised
+) -> TryRefreshToken | Unauthorised:
+    """Have a browser that refreshes its session by itself do so, and keep one that could not do it from signing out."""
+    if isinstance(error, Unauthorised):
+        has_skipped = device_bound.was_skipped(context.request)
+        return TryRefreshToken("the browser could not refresh the session by itself") if has_skipped else error
+    held = token_selection.genuine(sessions, context.access_cookies)
+    if not context.response.sent and any(each.cnf is not None for each in held):
+        transport.forget_access(context.outgoing, context.settings)  # it refreshes where this cookie is missing
+    return error
 
 
 def _current(sessions: Sessions, claims: Claims, context: RequestContext, via: Transport) -> Claims:

@@ -2,7 +2,8 @@
 
 Header: ``alg``, ``kid``, ``typ``. Claims, in this order: ``iss, aud, sub, iat, exp`` (RFC 7519; seconds), ``tid``
 tenant, ``sid`` session handle, ``gen`` generation of the refresh token, ``csrf`` anti-CSRF token, ``unconfirmed``
-(only true on the token of a refresh under a policy that confirms by verifying), ``payload`` the application's object.
+(only true on the token of a refresh under a policy that confirms by verifying), ``cnf`` the thumbprint of the device's
+key, in a bound session, ``payload`` the application's object.
 
 A token is accepted only in its canonical form: the header segment must be the key's own, the claims must match the
 schema and encode back to the same bytes, and the base64url must be canonical. This one rule rejects everything that
@@ -37,6 +38,13 @@ _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _Time = Annotated[int, Meta(ge=0, le=2**53)]
 
 
+class Confirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The key that a session is bound to (RFC 7800)."""
+
+    jkt: _Name
+    """Its thumbprint (RFC 7638, RFC 9449 section 6.1)."""
+
+
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The claims of an access token. ``payload`` stays JSON text until it is read, so each reader gets a copy."""
 
@@ -51,6 +59,7 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     payload: msgspec.Raw
     csrf: _Name | None = None
     unconfirmed: bool = False
+    cnf: Confirmation | None = None
 
     def __repr__(self) -> str:
         return f"Claims(sid={self.sid!r}, gen={self.gen}, exp={self.exp})"

@@ -52,6 +52,8 @@ class Refusal(StrEnum):
     CROSS_SITE = "cross_site"
     OTHER_SESSION = "other_session"
     """None of the refresh tokens sent belongs to the session of the access token."""
+    BINDING = "binding"
+    """The session is bound to a device, and the caller has not shown that it is this device."""
     TICKET = "ticket"
     """Not a ticket of ours for this purpose, or already used, or expired."""
     NEWER_THAN_STORE = "newer_than_store"
@@ -132,6 +134,21 @@ class Unauthorised(ResealError):
         """Why the session was ended, in the words of whoever did it. The page is told."""
         self.hint = hint
         """Advice to the developer, where the request may have been honest. For logs and loopback only."""
+
+
+class ProofDemanded(Unauthorised):
+    """The session is bound to a device: sign the challenge with its key, and ask again. Nobody is signed out."""
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__(Refusal.BINDING)
+        self.challenge = challenge
+
+
+class RefreshLater(GeneralError):
+    """The browser could not refresh the session that it is bound to; nobody was signed out, try again."""
+
+    retry_after: ClassVar[int] = 5
+    """Seconds to wait before a retry (the ``Retry-After`` of the 503)."""
 
 
 class RefreshElsewhere(GeneralError):

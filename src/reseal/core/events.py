@@ -33,6 +33,10 @@ class EventName(StrEnum):
     SESSION_REVOKED = "session_revoked"
     TOKEN_THEFT = "token_theft"
     REFRESH_REFUSED = "refresh_refused"
+    SESSION_BOUND = "session_bound"
+    """A session was bound to a device: from now on no refresh without a proof of its key."""
+    BINDING_REFUSED = "binding_refused"
+    """Somebody came with a token of a bound session, and with a proof of another key, or an unusable one."""
     STORE_ROLLED_BACK = "store_rolled_back"
     """A genuine token is newer than the store: a backup was restored, or writes were lost."""
     CROSS_SITE_REFUSED = "cross_site_refused"
@@ -68,7 +72,8 @@ OUTBOX_EVENTS: Final[Mapping[EventOutbox, frozenset[EventName]]] = {
     EventOutbox.OFF: frozenset(),
     EventOutbox.SECURITY: _SECURITY,
     EventOutbox.ALL: _SECURITY
-    | {EventName.SESSION_CREATED, EventName.SESSION_REFRESHED, EventName.SESSION_REPLAYED, EventName.SESSION_CONVERTED},
+    | {EventName.SESSION_CREATED, EventName.SESSION_REFRESHED, EventName.SESSION_REPLAYED, EventName.SESSION_CONVERTED}
+    | {EventName.SESSION_BOUND},
 }
 """The events of each setting. None of them can be caused without a genuine token or a call of the application: a
 stranger cannot fill the outbox."""

@@ -176,6 +176,11 @@ def read_jwk(one: Mapping[str, str], signs_from: int) -> SigningKey:
     return SigningKey(kid, algorithm, None, _READERS[algorithm](one), 0, signs_from, _header(kid, algorithm))
 
 
+def read_public_key(algorithm: str, members: Mapping[str, str]) -> PublicKey:
+    """Read the public members of a JWK whose other members were checked. Raises ``ValueError``."""
+    return _READERS[algorithm](members)
+
+
 def _header(kid: str, algorithm: str) -> str:
     return b64url(msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": TOKEN_TYPE}))
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypedDict
 import msgspec
 from msgspec.structs import replace
 
-from reseal.core import actor, holding
+from reseal.core import actor, binding, holding
 from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.events import Caller
 from reseal.core.holding import Hold
@@ -214,11 +214,25 @@ class Policies(dict[str | None, Limits]):
         super().__init__({None: self.default})
 
     def __missing__(self, kept: str) -> Limits:
+        if kept.startswith(binding.MARK):  # of one session alone
+            return self._with_binding(kept)
         if len(self) > _CACHED:
             self.clear()
             self[None] = self.default
         self[kept] = limits = self._limits(kept)
         return limits
+
+    def _with_binding(self, kept: str) -> Limits:
+        """Return the limits of a session with a binding: one that must be bound ends soon unless it is."""
+        try:
+            bound, kept_of_policy = binding.split(kept)
+        except msgspec.DecodeError:
+            return replace(self.default, persistent=False, is_known=False)
+        limits = self[kept_of_policy]
+        if bound is None or bound.kind != "require":
+            return limits
+        idle_ms, absolute_ms = limits.lifetimes
+        return replace(limits, lifetimes=Lifetimes(idle_ms, min(absolute_ms or LONGEST, binding.BIND_WITHIN)))
 
     def applied(self, record: SessionRecord) -> SessionRecord:
         """Return a session with the ends that its policy sets it now; one without a policy has those of its row."""

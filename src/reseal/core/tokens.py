@@ -21,6 +21,8 @@ class TokenPair(msgspec.Struct, frozen=True, gc=False):
     """Milliseconds since the epoch, by the clock of this process; the cookies expire then."""
     persistent: bool = True
     """Whether the browser keeps the cookies when it is closed."""
+    challenge: str | None = None
+    """What a device signs to bind the session, or to refresh it once it is bound; ``None``: it is not bound."""
 
     def __repr__(self) -> str:
         return f"TokenPair({self.claims!r})"

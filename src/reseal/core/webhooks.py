@@ -19,6 +19,7 @@ TYPES: Final[Mapping[EventName, str]] = {
     EventName.SESSION_IN_STEP: "session.in_step",
     EventName.SESSION_REVOKED: "session.revoked",
     EventName.TOKEN_THEFT: "session.theft_detected",
+    EventName.SESSION_BOUND: "session.bound",
     EventName.STORE_ROLLED_BACK: "session.store_rolled_back",
 }
 """The type of the message about each event of the outbox."""

@@ -94,6 +94,7 @@ class _ThreadSessions:
     refresh = _waiting(Sessions.refresh)
     check = _waiting(Sessions.check)
     reissue = _waiting(Sessions.reissue)
+    bind = _waiting(Sessions.bind)
     elevate = _waiting(Sessions.elevate)
     get = _waiting(Sessions.get)
     why_ended = _waiting(Sessions.why_ended)

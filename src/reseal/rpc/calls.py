@@ -12,11 +12,13 @@ from typing import Annotated, Final
 import msgspec
 
 from reseal.core.access_token import Claims
+from reseal.core.binding import Wish
 from reseal.core.errors import (
     AccessTokenTooLarge,
     ConfigurationError,
     Conflict,
     InvalidInput,
+    ProofDemanded,
     Refusal,
     ResealError,
     TokenTheftDetected,
@@ -73,6 +75,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     theft_cases: float = 0
     new_device_events: bool = False
     access_token_validity_jitter: float = 0
+    device_binding: Wish = "off"
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,6 +100,7 @@ class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     anti_csrf: str | None = None
     require_anti_csrf: bool = False
     attempt_key: str | None = None
+    proof: str | None = None
     caller: Caller = NONE
 
     def __repr__(self) -> str:
@@ -181,6 +185,7 @@ class Tokens(msgspec.Struct, frozen=True):
     anti_csrf: str | None
     expires_in_ms: int
     persistent: bool = True
+    challenge: str | None = None
 
     def __repr__(self) -> str:
         return f"Tokens({self.claims!r})"
@@ -203,6 +208,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     may_choose: bool = False
     largest: str = ""
     problems: tuple[str, ...] = ()
+    challenge: str = ""
 
 
 def profile_of(settings: Settings) -> Profile:
@@ -251,6 +257,7 @@ _FACTS: Final[dict[type[ResealError], tuple[str, ...]]] = {
     InvalidInput: ("field", "problem"),
     ConfigurationError: ("problems",),
     Conflict: (),
+    ProofDemanded: ("challenge",),
     TooManySessions: ("limit", "may_choose"),
     SessionHeld: ("reason", "user_id", "session_handle", "subtype"),
 }

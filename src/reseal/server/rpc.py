@@ -26,6 +26,7 @@ from reseal.core.policy_preview import Previewed
 from reseal.core.secret import Secret
 from reseal.core.tokens import TokenPair
 from reseal.rpc import calls
+from reseal.rpc.binding_calls import Bind
 from reseal.rpc.elevation_calls import Elevate
 from reseal.rpc.policy_calls import PreviewPolicies
 from reseal.server.case_calls import CASE_CALLS
@@ -167,6 +168,7 @@ async def _refresh(engine: AsyncEngine, call: calls.Refresh, clock: Clock) -> ca
         anti_csrf=call.anti_csrf,
         require_anti_csrf=call.require_anti_csrf,
         attempt_key=call.attempt_key,
+        proof=call.proof,
         caller=call.caller,
     )
     return _tokens(tokens, clock)
@@ -182,6 +184,10 @@ async def _reissue(engine: AsyncEngine, call: calls.Reissue, clock: Clock) -> ca
 
 async def _elevate(engine: AsyncEngine, call: Elevate, clock: Clock) -> calls.Tokens:
     return _tokens(await engine.elevate(**_arguments(call)), clock)
+
+
+async def _bind(engine: AsyncEngine, call: Bind, clock: Clock) -> calls.Tokens:
+    return _tokens(await engine.bind(call.presented, call.proof, caller=call.caller), clock)
 
 
 async def _get(engine: AsyncEngine, call: calls.Get, _: Clock) -> SessionRecord:
@@ -243,7 +249,9 @@ async def _jwks(engine: AsyncEngine, _call: calls.Call, _: Clock) -> calls.Jwks:
 
 def _tokens(pair: TokenPair, clock: Clock) -> calls.Tokens:
     left = max(0, pair.session_expires_at - clock.wall())
-    return calls.Tokens(pair.claims, pair.access_token, pair.refresh_token, pair.anti_csrf, left, pair.persistent)
+    return calls.Tokens(
+        pair.claims, pair.access_token, pair.refresh_token, pair.anti_csrf, left, pair.persistent, pair.challenge
+    )
 
 
 def _arguments(call: calls.Call) -> dict[str, Any]:
@@ -269,6 +277,7 @@ CALLS: Final[dict[str, NativeCall]] = {
     "refresh": _writing(calls.Refresh, _refresh),
     "check": _reading(calls.Check, _check),
     "reissue": _writing(calls.Reissue, _reissue),
+    "bind": _writing(Bind, _bind),
     "elevate": _writing(Elevate, _elevate),
     "get": _reading(calls.Get, _get),
     "why_ended": _reading(calls.WhyEnded, _why_ended),

@@ -148,6 +148,18 @@ CROSS_RULES: Final = (
         "set cookie_same_site: none as well, or remove cookie_partitioned",
     ),
     CrossRule(
+        ("device_binding", "cookie_domain"),
+        lambda binding, domain: binding != "require" or domain is None,
+        "'device_binding' require needs cookies of this host alone",
+        "browsers refresh a bound session for one host; remove cookie_domain, or use offer",
+    ),
+    CrossRule(
+        ("device_binding", "cookie_secure", "api_domain"),
+        lambda binding, secure, api: binding != "require" or (api.startswith("https:") if secure is None else secure),
+        "'device_binding' require needs secure cookies",
+        "browsers bind sessions over https alone; serve the API over https, or use offer",
+    ),
+    CrossRule(
         ("cookie_domain", "api_domain"),
         covers,
         "'cookie_domain' must be the host of 'api_domain' or a parent domain of it",

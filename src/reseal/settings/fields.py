@@ -14,6 +14,7 @@ from enum import Enum, Flag, auto
 from functools import cache
 from typing import Any, Final, Literal, TypeVar
 
+from reseal.core.binding import Wish
 from reseal.core.client_details import ClientDetails
 from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
@@ -370,6 +371,14 @@ class EmbeddedFields(SharedFields):
         Chapter.REQUESTS,
         rules.boolean,
         "Whether pages may run published frontends of interface versions 1.0 to 1.15.",
+    )
+    device_binding: Wish = key(
+        "off",
+        Chapter.REQUESTS,
+        choice(("off", "offer", "require"), "must be off, offer or require"),
+        "Whether sessions in cookies are bound to the browser's device (DBSC): off, offer for browsers that can, or "
+        "require, which ends a session after 10 minutes unless it was bound.",
+        where=PROFILE,
     )
     session_expired_status_code: int = key(
         401,

@@ -14,6 +14,7 @@ from reseal.core.errors import (
     InvalidClaims,
     InvalidInput,
     RefreshElsewhere,
+    RefreshLater,
     Refusal,
     ResealError,
     StoreUnavailable,
@@ -35,12 +36,14 @@ _UNSAID: Final = frozenset(
         Refusal.ANTI_CSRF,
         Refusal.CROSS_SITE,
         Refusal.OTHER_SESSION,
+        Refusal.BINDING,
         Refusal.TICKET,
         Refusal.NEWER_THAN_STORE,
         Refusal.FORKED,
         Refusal.SUCCESSOR_UNREADABLE,
     }
 )
+_UNAVAILABLE: Final = "session store unavailable, try again"
 _KEEPS_COOKIES: Final = frozenset(
     {
         Refusal.NO_TOKEN,  # a refresh in progress may just have set them
@@ -48,6 +51,7 @@ _KEEPS_COOKIES: Final = frozenset(
         Refusal.ANTI_CSRF,  # a foreign page must not be able to sign a user out
         Refusal.CROSS_SITE,
         Refusal.OTHER_SESSION,  # the access cookie distinguishes the planted one from the user's own
+        Refusal.BINDING,  # whoever comes without the key must not be able to sign the owner out
         Refusal.TICKET,
         Refusal.REPLACED,  # the browser already holds those of its new session
     }
@@ -72,9 +76,9 @@ def answer(error: ResealError, settings: Settings) -> Answer:
             return Answer(status, _ended(error) | _hint(error, settings))
         case InvalidClaims():
             return _claims(error)
-        case StoreUnavailable():
+        case StoreUnavailable() | RefreshLater():
             retry = (("Retry-After", str(error.retry_after)),)
-            return Answer(503, {"message": "session store unavailable, try again"}, retry)
+            return Answer(503, {"message": _UNAVAILABLE if isinstance(error, StoreUnavailable) else str(error)}, retry)
         case RefreshElsewhere() | WrongMethod():
             return _directed(error)
         case SessionHeld() | InvalidInput() | Conflict() | TooManySessions():

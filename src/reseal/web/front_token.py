@@ -27,7 +27,7 @@ def of(claims: Claims) -> str:
         "tId": claims.tid,
         "sessionHandle": claims.sid,
     }
-    return encode(claims.sub, claims.exp * 1000, public)
+    return encode(claims.sub, claims.exp * 1000, public, is_bound=claims.cnf is not None)
 
 
 def expired(user_id: str) -> str:
@@ -35,12 +35,14 @@ def expired(user_id: str) -> str:
     return encode(user_id, 0, {"sub": user_id})
 
 
-def encode(user_id: str, expires_at_ms: int, payload: Mapping[str, Any]) -> str:
+def encode(user_id: str, expires_at_ms: int, payload: Mapping[str, Any], *, is_bound: bool = False) -> str:
     """Write the header value: padded standard base64 of compact JSON, with the access token's end in it.
+
+    ``is_bound``: the session is bound to the browser, which refreshes it by itself.
 
     Raises ``InvalidInput`` if the payload is not JSON.
     """
-    members = {"uid": user_id, "ate": expires_at_ms, "up": dict(payload), "ik": 1}
+    members = {"uid": user_id, "ate": expires_at_ms, "up": dict(payload), "ik": 1} | ({"bound": 1} if is_bound else {})
     try:
         return b64encode(_json(members)).decode("ascii")
     except (TypeError, ValueError) as error:

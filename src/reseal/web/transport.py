@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from reseal.web import bearer, cookies, front_token, older_frontends
+from reseal.web import bearer, cookies, device_bound, front_token, older_frontends
 
 if TYPE_CHECKING:
     from reseal.core.tokens import TokenPair
@@ -51,6 +51,8 @@ def attach(headers: SessionHeaders, settings: Settings, via: Transport, tokens: 
         bearer.attach(headers, tokens)
         return
     _attach_cookies(headers, settings, tokens, now_ms)
+    if tokens.challenge is not None:
+        device_bound.attach(headers, settings, tokens)
     if tokens.anti_csrf is not None:
         headers.publish(ANTI_CSRF, tokens.anti_csrf)
 
@@ -71,6 +73,11 @@ def hand_back(headers: SessionHeaders, settings: Settings, via: Transport, front
     if via is Transport.HEADER:
         bearer.clear_access(headers)
         return
+    forget_access(headers, settings)
+
+
+def forget_access(headers: SessionHeaders, settings: Settings) -> None:
+    """Delete the cookie of the access token alone."""
     name, path = _each(settings.cookies)[0]
     _clear_cookie(headers, name, _place(headers, settings, settings.cookies, path))
 
@@ -132,7 +139,10 @@ def _attach_cookies(headers: SessionHeaders, settings: Settings, tokens: TokenPa
         token = tokens_of[name]
         if token is not None:
             place = _place(headers, settings, settings.cookies, path)
-            headers.set_cookie(name, cookies.set_cookie(name, token, **place, **life))
+            own = life
+            if tokens.claims.cnf is not None and name == settings.access_cookie_name:
+                own = {**life, "expires_at_ms": tokens.claims.exp * 1000}  # its end is what makes the browser refresh
+            headers.set_cookie(name, cookies.set_cookie(name, token, **place, **own))
 
 
 def _each(plan: CookiePlan) -> tuple[tuple[str, str], tuple[str, str]]:

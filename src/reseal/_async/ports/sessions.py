@@ -70,12 +70,17 @@ class AsyncSessions(AsyncCaseAccess, AsyncPolicyAccess, AsyncProviderAccess, Pro
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
+        proof: str | None = None,
         caller: Caller = ...,
     ) -> TokenPair:
         """Exchange a refresh token; who repeats ``attempt_key`` is the same client.
 
-        Raises ``Unauthorised`` or ``TokenTheftDetected``.
+        ``proof``: that of the device to which the session is bound. Raises ``Unauthorised``, of which ``ProofDemanded``
+        is one, or ``TokenTheftDetected``.
         """
+
+    async def bind(self, presented: str, proof: str, *, caller: Caller = ...) -> TokenPair:
+        """Bind the session of a refresh token to the key that a proof brings. Raises ``Unauthorised``."""
 
     async def check(self, claims: Claims) -> SessionRecord:
         """Read the live session of a verified token and confirm its generation. Raises ``Unauthorised``."""

@@ -19,6 +19,7 @@ _KINDS: Final[Mapping[str, tuple[int, int]]] = {
     EventName.SESSION_IN_STEP: (_OTHER, 2),
     EventName.SESSION_REVOKED: (_LOGOFF, 1),
     EventName.TOKEN_THEFT: (_LOGOFF, 4),
+    EventName.SESSION_BOUND: (_OTHER, 1),
     EventName.STORE_ROLLED_BACK: (_OTHER, 2),
 }
 """The activity and the severity of each event."""
