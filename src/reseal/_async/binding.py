@@ -20,7 +20,6 @@ from reseal.core.refresh_token import RefreshToken
 
 if TYPE_CHECKING:
     from reseal._async.ports import AsyncSessionStore
-    from reseal._async.token_families import AsyncTokenFamilies
     from reseal.clock import Clock
     from reseal.core.session_policy import Policies
     from reseal.core.tokens import TokenPair
@@ -44,6 +43,8 @@ class AsyncProving:
         def refused(
             self, reason: Refusal, handle: str | None, caller: Caller, record: SessionRecord | None = None
         ) -> Unauthorised: ...
+        def parse(self, presented: str, caller: Caller) -> RefreshToken: ...
+        def anti_csrf(self, token: RefreshToken) -> str: ...
         async def live(self, handle: str) -> tuple[SessionRecord, int]: ...
 
     def challenge(self, handle: str, generation: int, until: int) -> str:
@@ -130,7 +131,7 @@ class AsyncBindingCalls:
     if TYPE_CHECKING:
         settings: Settings
         _clock: Clock
-        _families: AsyncTokenFamilies
+        _families: AsyncProving
 
         async def keep_fresh(self) -> None: ...
         def _claims(self, *of: Any) -> Claims: ...

@@ -21,7 +21,6 @@ from reseal.core.refresh_token import RefreshToken
 
 if TYPE_CHECKING:
     from reseal._sync.ports import SessionStore
-    from reseal._sync.token_families import TokenFamilies
     from reseal.clock import Clock
     from reseal.core.session_policy import Policies
     from reseal.core.tokens import TokenPair
@@ -45,6 +44,8 @@ class Proving:
         def refused(
             self, reason: Refusal, handle: str | None, caller: Caller, record: SessionRecord | None = None
         ) -> Unauthorised: ...
+        def parse(self, presented: str, caller: Caller) -> RefreshToken: ...
+        def anti_csrf(self, token: RefreshToken) -> str: ...
         def live(self, handle: str) -> tuple[SessionRecord, int]: ...
 
     def challenge(self, handle: str, generation: int, until: int) -> str:
@@ -131,7 +132,7 @@ class BindingCalls:
     if TYPE_CHECKING:
         settings: Settings
         _clock: Clock
-        _families: TokenFamilies
+        _families: Proving
 
         def keep_fresh(self) -> None: ...
         def _claims(self, *of: Any) -> Claims: ...
