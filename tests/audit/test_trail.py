@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -12,7 +13,7 @@ from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
 from reseal.core.audit import chained
-from reseal.core.audit_checkpoints import read_exported
+from reseal.core.audit_checkpoints import read_exported, signed
 from reseal.core.audit_persons import opened
 from reseal.core.errors import ConfigurationError
 from reseal.core.keys import Wrapping
@@ -262,6 +263,95 @@ async def test_events_that_were_removed_before_they_were_sealed_are_counted(stor
     kinds = [(entry["kind"], entry["number"], entry.get("count")) for entry in await entries_of(store)]
     assert kinds == [("event", 1, None), ("lost", 3, 2), ("event", 4, None)]
     assert await problems(store) == []
+
+
+# -- replacing the key ----------------------------------------------------------------------------------------------
+
+
+async def test_checkpoints_by_replaced_keys_are_still_right(store, tables):
+    trail, keys = trail_of(store), []
+    for number in range(1, 4):
+        await report(store, number)
+        await trail.seal()
+        await trail.checkpoint()
+        keys += [await trail.public_key(), await trail.replace_key("operator:root")]
+    assert keys[1:-1:2] == keys[2::2]
+    assert len(set(keys)) == 4
+    assert [key.kid for key in await store.keys("reseal:audit")] == ["checkpoints-4"]
+    assert (await trail.verify()).problems == ()
+    assert (await trail.verify()).signed_up_to == 12
+    entries = await entries_of(store)
+    assert [entry["kind"] for entry in entries] == ["event", "checkpoint", "action", "checkpoint"] * 3
+    assert [entry.get("previous") for entry in entries if entry["kind"] == "checkpoint"][1::2] == [
+        [key] for key in keys[::2]
+    ]
+    assert entries[2]["by"] == "operator:root"
+    await report(store, 9)
+    await trail.seal()
+    assert (await trail.verify()).problems == ()
+
+
+async def test_an_exported_checkpoint_by_a_replaced_key_is_still_good(store, tables):
+    await filled(store)
+    trail = trail_of(store)
+    kept = read_exported(await trail.checkpoint())
+    await trail.replace_key()
+    assert await problems(store, kept) == []
+    rows = await store.audit.read(0, 100)
+    tables.put(rows[2]._replace(entry=rows[2].entry.replace('"at":1', '"at":2')))
+    assert await problems(store, kept) == [3]
+
+
+async def test_a_replaced_key_is_right_only_if_a_right_one_names_it(store, tables, clock):
+    """Whoever can write the table names the own key as the one before: the checkpoint that does so is nobody's."""
+    await filled(store)
+    other = AsyncMemoryStore(clock)
+    await filled(other)
+    await trail_of(other).replace_key()
+    rows = await other.audit.read(0, 100)
+    for row in rows:
+        tables.put(row)
+    assert await problems(other) == []
+    assert await problems(store) == [4, 8, 10]
+
+
+@pytest.mark.parametrize("named", [1, "x", {"a": 1}, [1, None], [[]]])
+async def test_nonsense_in_place_of_a_key_is_no_key(store, named):
+    rows = await filled(store)
+    key = (await trail_of(store)._stored_keys())[-1]
+    entry = {"at": 0, "first": 1, "number": 6, "signed": 8, "previous": named}
+    assert await store.audit.append(chained(rows[-1], [signed(entry, 9, rows[-1].hash, key)]))
+    assert await problems(store) == []
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("at", range(12))
+async def test_a_process_may_be_killed_while_it_replaces_the_key(clock, at, done):
+    store = AsyncMemoryStore(clock)
+    await filled(store)
+    mortal = trail_of(MortalAuditor(store, at=at, done=done))
+    with suppress(Killed):
+        await mortal.replace_key()
+    assert await problems(store) == []
+    await report(store, 7)
+    await trail_of(store).seal()
+    await trail_of(store).checkpoint()
+    assert await problems(store) == []
+    assert len(await store.keys("reseal:audit")) == 1
+
+
+async def test_workers_that_sign_while_the_key_is_replaced_leave_a_trail_that_is_in_order(store):
+    await filled(store)
+
+    async def work():
+        trail = trail_of(store)
+        for _ in range(4):
+            await trail._sign(1)
+
+    await asyncio.gather(work(), trail_of(store).replace_key(), work(), trail_of(store).replace_key())
+    await trail_of(store).checkpoint()
+    assert await problems(store) == []
+    assert len(await store.keys("reseal:audit")) == 1
 
 
 # -- retention -------------------------------------------------------------------------------------------------------

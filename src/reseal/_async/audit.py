@@ -18,7 +18,7 @@ from reseal.core.acting import USER
 from reseal.core.audit import BEGINNING, AuditRow, chained
 from reseal.core.audit_verification import AuditVerification, AuditVerifier
 from reseal.core.events import Event
-from reseal.core.keys import Wrapping, generate, jwk, load
+from reseal.core.keys import SigningKey, Wrapping, generate, jwk, load
 from reseal.core.model import StoredKey
 from reseal.core.outbox import EventPage
 from reseal.core.secret import revealed
@@ -84,7 +84,7 @@ class AsyncAuditTrail:
 
     async def verify(self, kept: AuditRow | None = None) -> AuditVerification:
         """Read the whole trail and check it. ``kept``: a checkpoint that was exported before."""
-        verifier, after = AuditVerifier(await self.public_key(), kept), 0
+        verifier, after = AuditVerifier(await self._public_keys(), kept), 0
         while page := await self._rows.read(after, UNSIGNED_ROWS):
             for row in page:
                 verifier.take(row)
@@ -112,10 +112,17 @@ class AsyncAuditTrail:
 
     async def public_key(self) -> str | None:
         """Return the public key of the checkpoints, base64url; ``None`` if nothing was signed yet."""
-        for stored in await self._store.keys(audit_checkpoints.KEYS_APP):
-            raw = self._wrapping.open(audit_checkpoints.KEYS_APP, stored)
-            return jwk(load(stored, raw))["x"]
-        return None
+        return next(reversed(await self._public_keys()), None)
+
+    async def replace_key(self, by: str = "system") -> str:
+        """Sign with a new key from now on, and destroy the present one; returns the new public key.
+
+        A checkpoint by the new key names the old one, so that earlier checkpoints are still right.
+        """
+        kids = [key.kid for key in await self._signing_keys()]
+        await self._append({"kind": "action", "name": "checkpoint_key_replaced", "by": by})
+        await self._new_key(f"{audit_checkpoints.KID}-{audit_checkpoints.number_of(kids[-1]) + 1}")
+        return str(_members(await self._sign(1))["key"])
 
     async def person_key(self, user_id: str, app_id: str = "public") -> bytes | None:
         """Return the key of a user, which opens the private members of their entries; ``None`` if there is none."""
@@ -186,12 +193,15 @@ class AsyncAuditTrail:
     async def _sign(self, first: int) -> AuditRow:
         """Append a checkpoint. ``first``: the oldest row that is kept from now on, if it is not later already."""
         while True:
-            key = load(*await self._signing_key())
+            *old, key = await self._signing_keys()
             head = await self._rows.last()
-            [entry] = _noting(head, [{"at": (await self._store.times()).now, "first": await self._first(head, first)}])
+            replaced = [jwk(each)["x"] for each in old] or None
+            at = (await self._store.times()).now
+            [entry] = _noting(head, [{"at": at, "first": await self._first(head, first), "previous": replaced}])
             seq, previous = (head.seq + 1, head.hash) if head else (1, BEGINNING)
             rows = chained(head, [audit_checkpoints.signed(entry, seq, previous, key)])
             if await self._rows.append(rows):
+                await self._store.remove_keys(audit_checkpoints.KEYS_APP, [each.kid for each in old])
                 return rows[0]
 
     async def _first(self, head: AuditRow | None, first: int = 1) -> int:
@@ -222,14 +232,24 @@ class AsyncAuditTrail:
             head, now = await self._rows.last(), (await self._store.times()).now
             done = await self._rows.append(chained(head, _noting(head, [{**entry, "at": now}])))
 
-    async def _signing_key(self) -> tuple[StoredKey, bytes]:
-        """Return the key of the checkpoints, which is made here if there is none."""
-        place, kid, algorithm = audit_checkpoints.KEYS_APP, audit_checkpoints.KID, audit_checkpoints.ALGORITHM
-        while True:
-            for stored in await self._store.keys(place):
-                return stored, self._wrapping.open(place, stored)
-            closed = self._wrapping.close(place, kid, generate(algorithm), self._random(audit_persons.NONCE_BYTES))
-            await self._add_key(place, kid, algorithm, closed)
+    async def _signing_keys(self) -> list[SigningKey]:
+        """Return the key of the checkpoints behind those that it replaces. It is made here if there is none."""
+        while not (keys := await self._stored_keys()):
+            await self._new_key(audit_checkpoints.KID)
+        return keys
+
+    async def _stored_keys(self) -> list[SigningKey]:
+        place = audit_checkpoints.KEYS_APP
+        stored = sorted(await self._store.keys(place), key=lambda key: audit_checkpoints.number_of(key.kid))
+        return [load(each, self._wrapping.open(place, each)) for each in stored]
+
+    async def _public_keys(self) -> list[str]:
+        return [jwk(key)["x"] for key in await self._stored_keys()]
+
+    async def _new_key(self, kid: str) -> None:
+        place, algorithm = audit_checkpoints.KEYS_APP, audit_checkpoints.ALGORITHM
+        closed = self._wrapping.close(place, kid, generate(algorithm), self._random(audit_persons.NONCE_BYTES))
+        await self._add_key(place, kid, algorithm, closed)
 
     async def _add_key(self, place: str, kid: str, algorithm: str, closed: bytes) -> bool:
         """Add a key. These keys have no age: nothing replaces them in time."""

@@ -19,7 +19,7 @@ from reseal.core.acting import USER
 from reseal.core.audit import BEGINNING, AuditRow, chained
 from reseal.core.audit_verification import AuditVerification, AuditVerifier
 from reseal.core.events import Event
-from reseal.core.keys import Wrapping, generate, jwk, load
+from reseal.core.keys import SigningKey, Wrapping, generate, jwk, load
 from reseal.core.model import StoredKey
 from reseal.core.outbox import EventPage
 from reseal.core.secret import revealed
@@ -85,7 +85,7 @@ class AuditTrail:
 
     def verify(self, kept: AuditRow | None = None) -> AuditVerification:
         """Read the whole trail and check it. ``kept``: a checkpoint that was exported before."""
-        verifier, after = AuditVerifier(self.public_key(), kept), 0
+        verifier, after = AuditVerifier(self._public_keys(), kept), 0
         while page := self._rows.read(after, UNSIGNED_ROWS):
             for row in page:
                 verifier.take(row)
@@ -113,10 +113,17 @@ class AuditTrail:
 
     def public_key(self) -> str | None:
         """Return the public key of the checkpoints, base64url; ``None`` if nothing was signed yet."""
-        for stored in self._store.keys(audit_checkpoints.KEYS_APP):
-            raw = self._wrapping.open(audit_checkpoints.KEYS_APP, stored)
-            return jwk(load(stored, raw))["x"]
-        return None
+        return next(reversed(self._public_keys()), None)
+
+    def replace_key(self, by: str = "system") -> str:
+        """Sign with a new key from now on, and destroy the present one; returns the new public key.
+
+        A checkpoint by the new key names the old one, so that earlier checkpoints are still right.
+        """
+        kids = [key.kid for key in self._signing_keys()]
+        self._append({"kind": "action", "name": "checkpoint_key_replaced", "by": by})
+        self._new_key(f"{audit_checkpoints.KID}-{audit_checkpoints.number_of(kids[-1]) + 1}")
+        return str(_members(self._sign(1))["key"])
 
     def person_key(self, user_id: str, app_id: str = "public") -> bytes | None:
         """Return the key of a user, which opens the private members of their entries; ``None`` if there is none."""
@@ -187,12 +194,15 @@ class AuditTrail:
     def _sign(self, first: int) -> AuditRow:
         """Append a checkpoint. ``first``: the oldest row that is kept from now on, if it is not later already."""
         while True:
-            key = load(*self._signing_key())
+            *old, key = self._signing_keys()
             head = self._rows.last()
-            [entry] = _noting(head, [{"at": (self._store.times()).now, "first": self._first(head, first)}])
+            replaced = [jwk(each)["x"] for each in old] or None
+            at = (self._store.times()).now
+            [entry] = _noting(head, [{"at": at, "first": self._first(head, first), "previous": replaced}])
             seq, previous = (head.seq + 1, head.hash) if head else (1, BEGINNING)
             rows = chained(head, [audit_checkpoints.signed(entry, seq, previous, key)])
             if self._rows.append(rows):
+                self._store.remove_keys(audit_checkpoints.KEYS_APP, [each.kid for each in old])
                 return rows[0]
 
     def _first(self, head: AuditRow | None, first: int = 1) -> int:
@@ -223,14 +233,24 @@ class AuditTrail:
             head, now = self._rows.last(), (self._store.times()).now
             done = self._rows.append(chained(head, _noting(head, [{**entry, "at": now}])))
 
-    def _signing_key(self) -> tuple[StoredKey, bytes]:
-        """Return the key of the checkpoints, which is made here if there is none."""
-        place, kid, algorithm = audit_checkpoints.KEYS_APP, audit_checkpoints.KID, audit_checkpoints.ALGORITHM
-        while True:
-            for stored in self._store.keys(place):
-                return stored, self._wrapping.open(place, stored)
-            closed = self._wrapping.close(place, kid, generate(algorithm), self._random(audit_persons.NONCE_BYTES))
-            self._add_key(place, kid, algorithm, closed)
+    def _signing_keys(self) -> list[SigningKey]:
+        """Return the key of the checkpoints behind those that it replaces. It is made here if there is none."""
+        while not (keys := self._stored_keys()):
+            self._new_key(audit_checkpoints.KID)
+        return keys
+
+    def _stored_keys(self) -> list[SigningKey]:
+        place = audit_checkpoints.KEYS_APP
+        stored = sorted(self._store.keys(place), key=lambda key: audit_checkpoints.number_of(key.kid))
+        return [load(each, self._wrapping.open(place, each)) for each in stored]
+
+    def _public_keys(self) -> list[str]:
+        return [jwk(key)["x"] for key in self._stored_keys()]
+
+    def _new_key(self, kid: str) -> None:
+        place, algorithm = audit_checkpoints.KEYS_APP, audit_checkpoints.ALGORITHM
+        closed = self._wrapping.close(place, kid, generate(algorithm), self._random(audit_persons.NONCE_BYTES))
+        self._add_key(place, kid, algorithm, closed)
 
     def _add_key(self, place: str, kid: str, algorithm: str, closed: bytes) -> bool:
         """Add a key. These keys have no age: nothing replaces them in time."""

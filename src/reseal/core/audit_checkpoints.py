@@ -1,7 +1,7 @@
 """Checkpoints of the audit trail: entries that sign all rows before them.
 
-A checkpoint states the hash of the row before it, the oldest row that is still kept, and the public key. Its text
-without the signature is what is signed.
+A checkpoint states the hash of the row before it, the oldest row that is still kept, and the public key. The first one
+after a key was replaced names the key before (``previous``). Its text without the signature is what is signed.
 """
 
 from __future__ import annotations
@@ -15,21 +15,26 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from reseal.core import base64url
 from reseal.core.audit import AuditRow, canonical
-from reseal.core.keys import SigningKey
+from reseal.core.keys import SigningKey, jwk
 
 KIND: Final = "checkpoint"
 KEYS_APP: Final = "reseal:audit"
 """Under this name the store keeps the key. No app can have it."""
 KID: Final = "checkpoints"
+"""The first key; those that replace it are ``checkpoints-2`` and so on."""
 ALGORITHM: Final = "EdDSA"
 _SIGNATURE: Final = frozenset({"signature"})
 """What is not signed."""
 
 
+def number_of(kid: str) -> int:
+    """Return which key of all this is, from 1 on."""
+    return int(kid.removeprefix(KID).removeprefix("-") or 1)
+
+
 def signed(members: Mapping[str, Any], seq: int, previous: bytes, key: SigningKey) -> dict[str, Any]:
     """Return the members of a checkpoint that is to become the row ``seq`` behind the hash ``previous``."""
-    public = key.public.public_bytes_raw() if isinstance(key.public, ed25519.Ed25519PublicKey) else b""
-    whole = {**members, "kind": KIND, "seq": seq, "prev": previous.hex(), "key": base64url.encode(public)}
+    whole = {**members, "kind": KIND, "seq": seq, "prev": previous.hex(), "key": jwk(key)["x"]}
     return {**whole, "signature": base64url.encode(key.sign(canonical(whole).encode()))}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from reseal.core.audit import BEGINNING, AuditRow, hash_of
@@ -17,6 +18,15 @@ class AuditProblem(NamedTuple):
     text: str
 
 
+class _Checkpoint(NamedTuple):
+    """A checkpoint that its own key signed and that fits the rows before it."""
+
+    seq: int
+    key: str
+    first: int
+    previous: frozenset[str]
+
+
 class AuditVerification(NamedTuple):
     """The result of verifying an audit trail."""
 
@@ -29,13 +39,15 @@ class AuditVerification(NamedTuple):
 
 
 class AuditVerifier:
-    """Takes the rows of a trail in their order. ``key``: the public key by which its checkpoints must be signed.
+    """Takes the rows of a trail in their order. ``keys``: the public keys that sign its checkpoints at present.
 
-    ``kept``: a checkpoint that was exported before; its key counts as right as well.
+    A key that a checkpoint by a right key names as its predecessor is right as well, and so is that of ``kept``, a
+    checkpoint that was exported before.
     """
 
-    def __init__(self, key: str | None, kept: AuditRow | None = None) -> None:
-        self._keys = {key} | ({_members(kept).get("key")} if kept else set())
+    def __init__(self, keys: Iterable[str], kept: AuditRow | None = None) -> None:
+        self._keys = {*keys, *([str(_members(kept).get("key"))] if kept else [])}
+        self._checkpoints: list[_Checkpoint] = []
         self._kept = kept
         self._problems: list[AuditProblem] = []
         self._first = self._last = self._signed = 0
@@ -64,12 +76,14 @@ class AuditVerifier:
     def result(self) -> AuditVerification:
         """Return what was found, at the end."""
         kept = self._kept
+        self._settle()
         if kept is not None and kept.seq > self._last:
             missing = f"rows up to {kept.seq}, the checkpoint that was exported, are missing at the end"
             self._problems.append(AuditProblem(self._last, missing))
         if self._first > self._stated_first:
             missing = f"rows up to {self._first - 1} are missing at the beginning, and no checkpoint allows it"
             self._problems.insert(0, AuditProblem(self._first, missing))
+        self._problems.sort(key=lambda problem: problem.seq)
         return AuditVerification(self._first, self._last, self._signed, tuple(self._problems))
 
     def _begin(self, row: AuditRow, members: dict[str, Any]) -> None:
@@ -88,12 +102,28 @@ class AuditVerifier:
         self._number = number if isinstance(number, int) else self._number
 
     def _check_signature(self, row: AuditRow, members: dict[str, Any]) -> None:
-        if members.get("key") not in self._keys or not is_signed(members):
+        if not is_signed(members):
             self._report(row, "the signature of this checkpoint is not right")
         elif members.get("prev") != self._hash.hex():
             self._report(row, "the rows before this checkpoint are not those that it signed")
         else:
-            self._signed, self._stated_first = row.seq, members.get("first", 1)
+            named = members.get("previous")
+            previous = frozenset(map(str, named if isinstance(named, list) else ()))
+            self._checkpoints.append(_Checkpoint(row.seq, members["key"], members.get("first", 1), previous))
+
+    def _settle(self) -> None:
+        """Tell the checkpoints by right keys from others: which keys those are, later checkpoints say."""
+        for checkpoint in reversed(self._checkpoints):
+            if checkpoint.key in self._keys:
+                self._keys |= checkpoint.previous
+        right = [checkpoint for checkpoint in self._checkpoints if checkpoint.key in self._keys]
+        if right:
+            self._signed, self._stated_first = right[-1].seq, right[-1].first
+        self._problems += [
+            AuditProblem(checkpoint.seq, "this checkpoint is signed by a key that is not the trail's")
+            for checkpoint in self._checkpoints
+            if checkpoint not in right
+        ]
 
     def _report(self, row: AuditRow, text: str) -> None:
         self._problems.append(AuditProblem(row.seq, text))

@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--after", type=int, default=0, metavar="NUMBER", help="only rows behind this one")
     configured(command(audit, "checkpoint", checkpoint, json_too=False))
     configured(command(audit, "seal", seal))
+    accountable(configured(command(audit, "replace-key", replace_key)))
     parser = accountable(scoped(command(audit, "erase", erase)))
     parser.add_argument("user", metavar="USER", help="the id of the user")
 
@@ -76,6 +77,13 @@ def checkpoint(options: Namespace) -> int:
 def seal(options: Namespace) -> int:
     """Put the events of the outbox into the audit trail now; the service does so itself."""
     show([{"sealed": _in_trail(options, lambda trail: trail.seal())}], options)
+    return DONE
+
+
+def replace_key(options: Namespace) -> int:
+    """Sign checkpoints with a new key, and destroy the present one; earlier checkpoints are still right."""
+    by = f"operator:{author(options)}"
+    show([{"key": _in_trail(options, lambda trail: trail.replace_key(by))}], options)
     return DONE
 
 
