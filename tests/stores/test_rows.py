@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,9 @@ def test_only_the_statements_of_tests_take_another_clock_than_the_server_s():
     timed = {name for name, query in postgres.QUERIES.items() if "reseal_clock" in query}
     assert {name for name, query in postgres.CLOCKED_QUERIES.items() if "%(clock)s" in query} == timed
     assert {"rotate", "rotate_many", "get", "insert", "times"} <= timed
+
+
+def test_no_query_of_sqlite_has_numbered_placeholders():
+    """Python takes them for named ones: it warns of them from 3.12 on where values are a sequence, and then refuses."""
+    text = "\n".join(path.read_text() for path in sorted(Path(sqlite.__file__).parent.glob("*.sql")))
+    assert re.findall(r"[?]\d+", text) == []

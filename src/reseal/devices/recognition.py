@@ -17,9 +17,9 @@ from reseal.core.client_details import network_of
 from reseal.core.model import Device, EndReason, SessionRecord
 from reseal.devices import about
 
-_BY_ITS_USER: Final = frozenset({None, EndReason.SIGNED_OUT, EndReason.REPLACED})
-"""How a session ends whose device was its user's. Others may have been somebody else's: when that one comes again, it
-is to be reported again."""
+_BY_ITS_USER: Final = frozenset({None, EndReason.SIGNED_OUT, EndReason.REPLACED, EndReason.LIMIT})
+"""How a session ends whose device was its user's: a limit ends it as age would. Others may have been somebody else's:
+when that one comes again, it is to be reported again."""
 _VERSIONS: Final = re.compile(r"[\d._]+", re.ASCII)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from reseal.cdi import access_tokens, signing
-from reseal.core import payload
+from reseal.core import elevation, payload
 from reseal.core.errors import InvalidInput
 from reseal.core.handles import is_handle, tenant_of
 from reseal.core.model import EndReason, SessionRecord
@@ -41,7 +41,7 @@ class CdiRecords:
 
         def change(record: SessionRecord, _now: int) -> SessionRecord:
             signing.check_size(record.user_id, tenant_of(handle), public)
-            return replace(record, jwt_payload=public)
+            return replace(record, jwt_payload=elevation.kept(record.jwt_payload, public))
 
         await self._lines.of_handle(handle).change(handle, change)
 

@@ -27,11 +27,12 @@ from reseal.cdi.keys import cdi_keys
 from reseal.cdi.model import AppSettings, BranchRotatedOut, Issued, SessionFacts, TokenFacts, Verified
 from reseal.cdi.verifier import CdiVerifier
 from reseal.clock import Clock
-from reseal.core import payload
+from reseal.core import elevation, payload
 from reseal.core.confirmation import Seen
 from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventOutbox
 from reseal.core.handles import suffix_of, tenant_of
+from reseal.core.holding import SessionHeld
 from reseal.core.key_ring import KeyRing
 from reseal.core.keys import Wrapping
 from reseal.core.model import SessionRecord
@@ -127,15 +128,16 @@ class CdiSessions:
             _check_anti_csrf(claims, anti_csrf)
         tenant_id = tenant_of(claims.handle)
         facts = SessionFacts(claims.handle, claims.user_id, tenant_id, claims.payload)
-        record = (await self._lines.of(tenant_id).live(claims.handle))[0] if check_database else None
-        stale = record is not None and not _is_same(record.jwt_payload, claims.payload)
+        line = self._lines.of(tenant_id)
+        if claims.parent_hash is not None and not stateless:  # the statement that confirms says whether it lives
+            return await self._confirm(line, claims, facts, may_be_stale=check_database)
+        record = (await line.live(claims.handle))[0] if check_database else None
+        stale = record is not None and _is_stale(claims, record)
         if stateless:
             if record is not None and not _is_of_family(claims, record):
                 raise BranchRotatedOut
             return Verified(facts, payload_update_available=stale)
-        if claims.parent_hash is None and not stale:
-            return Verified(facts)
-        return await self._confirm(self._lines.of(tenant_id), claims, facts, stale=stale)
+        return await self._confirm(line, claims, facts, may_be_stale=True) if stale else Verified(facts)
 
     async def refresh(
         self,
@@ -162,7 +164,10 @@ class CdiSessions:
         presented = line.parse(native, caller)
         if check_anti_csrf and carries_anti_csrf and not _equal(_as_uuid(line.anti_csrf(presented)), anti_csrf):
             raise line.refused(Refusal.ANTI_CSRF, presented.handle, caller)
-        step = await line.advance(presented, caller)
+        try:
+            step = await line.advance(presented, caller)
+        except SessionHeld:  # of a native session: this interface has no reply for it
+            raise Unauthorised(Refusal.THEFT) from None
         if use_dynamic_key is not None and step.record.use_static_key is use_dynamic_key:
             relabelled = await line.change(
                 presented.handle, lambda record, _now: replace(record, use_static_key=not use_dynamic_key)
@@ -192,12 +197,13 @@ class CdiSessions:
             signing.check_size(claims.user_id, claims.tenant_id, public)
         line = self._lines.of(tenant_of(claims.handle))
         record = await line.change(
-            claims.handle, lambda r, _now: r if public is None else replace(r, jwt_payload=public)
+            claims.handle,
+            lambda r, _now: r if public is None else replace(r, jwt_payload=elevation.kept(r.jwt_payload, public)),
         )
         facts = _facts(record, tenant_of(claims.handle))
         if claims.expires_ms < now:
             return Verified(facts)
-        fresh = structs.replace(claims, payload=record.jwt_payload, issued_ms=now)
+        fresh = structs.replace(claims, payload=facts.jwt_payload, issued_ms=now)
         return Verified(facts, signing.sign(fresh, self._keeper.ring, now, static_key=record.use_static_key))
 
     async def sign_jwt(self, claims: Mapping[str, Any], issuer: str, validity_s: int, *, dynamic: bool) -> str:
@@ -219,18 +225,17 @@ class CdiSessions:
         return self._verifier.verify(access_token, newer, now, expired_too=expired_too)
 
     async def _confirm(
-        self, line: AsyncTokenFamilies, claims: CdiClaims, facts: SessionFacts, *, stale: bool
+        self, line: AsyncTokenFamilies, claims: CdiClaims, facts: SessionFacts, *, may_be_stale: bool
     ) -> Verified:
         """Note that this generation is in use, and exchange its first access token for one without a parent."""
         now = self._clock.wall()
-        seen = Seen(handle=claims.handle, current_hash=bytes.fromhex(claims.refresh_hash))
-        record, store_now = await line.confirm(seen)
-        if not stale and not _is_current(claims, record):
+        record, store_now = await line.confirm(Seen(handle=claims.handle, current_hash=_hash_in(claims)))
+        if not _is_current(claims, record) and not (may_be_stale and _is_stale(claims, record)):
             return Verified(facts)
         fresh = structs.replace(
             claims,
             parent_hash=None,
-            payload=record.jwt_payload,
+            payload=elevation.without(record.jwt_payload),
             issued_ms=now,
             expires_ms=now + self._access_ms(None, record, store_now),
         )
@@ -259,7 +264,7 @@ class CdiSessions:
             refresh_hash=step.token.hash.hex(),
             parent_hash=parent_hash,
             anti_csrf=csrf,
-            payload=record.jwt_payload,
+            payload=elevation.without(record.jwt_payload),
             issued_ms=now,
             expires_ms=now + self._access_ms(access_ms, record, step.store_now),
         )
@@ -277,7 +282,20 @@ class CdiSessions:
 
 
 def _facts(record: SessionRecord, tenant_id: str) -> SessionFacts:
-    return SessionFacts(record.handle, record.user_id, tenant_id, record.jwt_payload)
+    """Say what SDKs are told of a session: no level of the native interface, which no token of theirs has."""
+    return SessionFacts(record.handle, record.user_id, tenant_id, elevation.without(record.jwt_payload))
+
+
+def _is_stale(claims: CdiClaims, record: SessionRecord) -> bool:
+    return not _is_same(elevation.without(record.jwt_payload), claims.payload)
+
+
+def _hash_in(claims: CdiClaims) -> bytes:
+    """Read the hash of the refresh token in an access token. Raises ``TryRefreshToken``."""
+    try:
+        return bytes.fromhex(claims.refresh_hash)
+    except ValueError:
+        raise TryRefreshToken(access_tokens.INCOMPLETE) from None
 
 
 def _is_same(stored: bytes, signed: bytes) -> bool:

@@ -12,7 +12,7 @@ from reseal.cdi.paths import DEFAULT
 from reseal.cdi.problem import ONLY_PUBLIC, Problem
 from reseal.cdi.replies import V2_6, V2_21, V3_0, V4_0, KeyFacts
 from reseal.cdi.versions import Version, token_version
-from reseal.core import payload
+from reseal.core import elevation, payload
 from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.core.handles import tenant_of
 from reseal.core.key_ring import KeyRing
@@ -167,7 +167,7 @@ async def session_info(call: Call) -> Reply:
         shown["tenantId"] = tenant_of(record.handle)
     return shown | {
         "userDataInDatabase": payload.decode(record.session_data),
-        "userDataInJWT": payload.decode(record.jwt_payload),
+        "userDataInJWT": payload.decode(elevation.without(record.jwt_payload)),
         "expiry": record.expires_at,
         "timeCreated": record.created_at,
     }
@@ -261,7 +261,7 @@ async def _read(call: Call, name: str) -> Reply:
         record = await call.driver.records.get(call.query.text("sessionHandle"))
     except Unauthorised:
         return replies.refused("UNAUTHORISED", replies.SESSION_GONE)
-    stored = record.session_data if name == "userDataInDatabase" else record.jwt_payload
+    stored = record.session_data if name == "userDataInDatabase" else elevation.without(record.jwt_payload)
     return {"status": replies.OK, name: payload.decode(stored)}
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from reseal.core.events import Caller, EventName
 from reseal.core.model import Device, EndReason
+from reseal.core.session_policy import SessionPolicy
 from reseal.testing._async.session_suites.base import AsyncSessionTests
 from reseal.testing._async.session_suites.devices import COMPUTER, PHONE, by
 from reseal.testing._async.world import AsyncWorld
@@ -55,6 +56,15 @@ class AsyncNewDeviceSuite(AsyncSessionTests):
         world.clock.advance(DAY)
         await sessions.create("user", caller=by(NEWER))
         assert len(world.events.named(EventName.NEW_DEVICE)) == 1
+
+    async def test_a_device_stays_known_that_another_sign_in_took_the_place_of(self, world: AsyncWorld) -> None:
+        sessions = await world.sessions(new_device_events=True)
+        one = SessionPolicy(max_sessions=1)
+        for agent in (COMPUTER, PHONE) * 3:
+            world.clock.advance(HOUR)
+            await sessions.create("user", caller=by(agent), policy=one)
+        reasons = [each.reason for each in world.events.named(EventName.NEW_DEVICE)]
+        assert reasons == ["first", "client"]
 
     async def test_a_device_whose_session_others_ended_is_reported_again(self, world: AsyncWorld) -> None:
         sessions = await world.sessions(new_device_events=True)
