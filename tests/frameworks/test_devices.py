@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from reseal import Event, EventName, Settings
 from reseal.devices import SessionInfo, ShownDevice
 from tests.frameworks.conftest import EACH_STORE, OpenSite
-from tests.frameworks.site import EVIL, HOUR, Browser, Site, cleared
+from tests.frameworks.site import EVIL, HOUR, MINUTE, Browser, Site, cleared
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "list-of-devices.md").read_text("utf-8")
@@ -139,7 +139,11 @@ async def test_whoever_acts_for_a_user_sees_the_sessions_and_changes_none(site: 
 
     site.app.router.add_route("/act", act, methods=["POST"])
     alice, staff = await site.signed_in(), await site.signed_in("sam")
+    for nobody in (alice, staff, site.browser()):
+        assert (await nobody.get("/sessions/impersonation")).json() == {"actor": None}
     assert (await staff.post("/act")).status_code == 200
+    shown = await staff.get("/sessions/impersonation")
+    assert shown.json() == {"actor": "sam", "user_id": "alice", "ends_in": 30 * MINUTE}
     assert {each.get("actor") for each in await listed(staff)} == {None, "sam"}
     for method, path in (
         ("DELETE", f"/sessions/{alice.handle}"),
@@ -151,6 +155,14 @@ async def test_whoever_acts_for_a_user_sees_the_sessions_and_changes_none(site: 
         assert refused.json()["claimValidationErrors"][0]["id"] == "act"
     assert [each.get("name") for each in await listed(alice) if each["current"]] == [None]
     assert alice.handle in await site.live("alice")
+    assert (await staff.send("POST", "/sessions/impersonation/stop", origin=EVIL)).status_code == 401
+    assert (await staff.post("/sessions/impersonation/stop")).json() == {"status": "OK"}
+    assert await site.live("alice") == {alice.handle}
+    await staff.refresh()
+    assert (await staff.get("/sessions/impersonation")).json() == {"actor": None}
+    assert (await staff.post("/sessions/impersonation/stop")).status_code == 400
+    site.clock.advance(HOUR)
+    assert (await staff.get("/sessions/impersonation")).json() == {"message": "try refresh token"}
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"name": 5}', b"[]", b"\xff", b'{"name": "two\\nlines"}'])
@@ -191,7 +203,7 @@ async def test_without_the_setting_there_are_no_such_routes(open_site: OpenSite)
 
 
 def test_the_paths_of_the_routes_are_apart() -> None:
-    for key, path in (("signout_api_path", "/sessions"), ("signout_api_path", "/sessions/end-others")):
+    for key, path in (("signout_api_path", "/sessions"), ("signout_api_path", "/sessions/impersonation/stop")):
         with pytest.raises(Exception, match="must differ from"):
             Settings(api_domain="https://api.example.com", device_list=True, **{key: path})
         Settings(api_domain="https://api.example.com", **{key: path})

@@ -1,6 +1,6 @@
-"""The answers of the ready-made routes for lists of devices.
+"""The answers of the ready-made routes for lists of devices, and for the banner of a user who acts as another one.
 
-Each asks the store whether the session is live: whoever was signed out must not sign out the others.
+Each of the list asks the store whether the session is live: whoever was signed out must not sign out the others.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import msgspec
 
 from reseal._async.reseal import AsyncReseal
 from reseal._async.session import AsyncSession
-from reseal.core.errors import InvalidInput
+from reseal.core.errors import InvalidInput, TryRefreshToken
 from reseal.devices import SessionInfo
 from reseal.web import places, responses
 from reseal.web.facts import RequestFacts
 from reseal.web.headers import SessionHeaders
+from reseal.web.rendering import RefreshFirst, SignedIn
 from reseal.web.responses import WebResponse
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ def endpoints_of_devices(reseal: AsyncReseal, endpoint: Callable[..., T]) -> lis
     return [
         endpoint("list_sessions", "GET", path, answers.list_sessions),
         endpoint("sessions_element", "GET", f"{path}/element.js", answers.element),
+        endpoint("impersonation", "GET", f"{path}/impersonation", answers.impersonation),
+        endpoint("stop_impersonating", "POST", f"{path}/impersonation/stop", answers.stop_impersonating),
         endpoint("end_other_sessions", "POST", f"{path}/end-others", answers.end_others),
         endpoint("end_session", "DELETE", f"{path}/{HANDLE}", answers.end_session),
         endpoint("name_session", "PUT", f"{path}/{HANDLE}", answers.name_session, reads_body=True),
@@ -84,7 +87,7 @@ class AsyncDeviceAnswers:
         return responses.of_json({**_OK, "ended": len(ended)})
 
     async def element(self, request: RequestFacts, _response: SessionHeaders) -> WebResponse:
-        """Send the script of the element ``<reseal-sessions>``."""
+        """Send the script of the elements ``<reseal-sessions>`` and ``<reseal-impersonation>``."""
         settings = self._reseal.settings
         prefix = places.prefix(request, settings)
         paths = {"list": prefix + settings.sessions_api_path, "refresh": prefix + settings.refresh_api_path}
@@ -94,6 +97,21 @@ class AsyncDeviceAnswers:
             (("content-type", "text/javascript; charset=utf-8"), ("cache-control", "max-age=3600")),
             script.replace(b'{ list: "/sessions", refresh: "/session/refresh" }', msgspec.json.encode(paths)),
         )
+
+    async def impersonation(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
+        """Say who acts as the user of this page, and for how many ms; ``null`` for nobody. Without I/O."""
+        found = await self._reseal.peek(request, response)
+        if isinstance(found, RefreshFirst):
+            raise TryRefreshToken("whose page this is, is not known")
+        if not isinstance(found, SignedIn) or (actor := found.session.get_actor()) is None:
+            return responses.of_json({"actor": None})
+        left = found.session.get_expiry() - self._reseal.now()
+        return responses.of_json({"actor": actor, "user_id": found.session.get_user_id(), "ends_in": left})
+
+    async def stop_impersonating(self, request: RequestFacts, response: SessionHeaders) -> WebResponse:
+        """End the impersonation of this page, which then refreshes."""
+        await self._reseal.stop_impersonating(request, response)
+        return responses.of_json(_OK)
 
     async def _changing(self, request: RequestFacts, response: SessionHeaders) -> AsyncSession:
         return await self._reseal.get_session(request, response, check_database=True)

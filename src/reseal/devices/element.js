@@ -1,11 +1,13 @@
-// The sessions of a user, as an element for any page: <reseal-sessions></reseal-sessions>.
-// Restyle it by the custom properties --reseal-… and by ::part(…); reword it by the property "texts".
+// Elements for any page: <reseal-sessions></reseal-sessions>, the sessions of a user, and
+// <reseal-impersonation></reseal-impersonation>, the banner for somebody who acts as another user.
+// Restyle them by the custom properties --reseal-… and by ::part(…); reword them by the property "texts".
 "use strict";
 (() => {
   const PATHS = { list: "/sessions", refresh: "/session/refresh" };
   const ORIGIN = new URL(document.currentScript.src).origin;
 
   const TEXTS = {
+    actor: "Used on your behalf by",
     current: "This device",
     empty: "You are not signed in on any device.",
     end: "Sign out",
@@ -36,6 +38,14 @@
     },
   };
 
+  const BANNER_TEXTS = {
+    acting: "{actor}, you are acting as {user} until {time}.",
+    failed: "That did not work. Try again in a moment.",
+    label: "Acting as another user",
+    stop: "Stop acting as {user}",
+    stopping: "Returning to your own session…",
+  };
+
   const STYLE = `
     :host { display: block; font: inherit; color: var(--reseal-text, inherit); }
     :host([hidden]) { display: none; }
@@ -48,6 +58,7 @@
     .label { font-weight: 600; overflow-wrap: anywhere; }
     .badge { font-size: .8em; font-weight: 600; margin-inline-start: .6em; padding: .1em .6em; border-radius: 1em; color: var(--reseal-accent-text, #05603a); background: var(--reseal-accent, #d1fadf); white-space: nowrap; }
     .detail { font-size: .9em; color: var(--reseal-muted, #5d6675); overflow-wrap: anywhere; }
+    .actor { font-size: .9em; font-weight: 600; overflow-wrap: anywhere; }
     .actions { display: flex; gap: .5em; }
     button, input { font: inherit; font-size: .9em; padding: .35em .8em; border-radius: var(--reseal-radius, 8px); border: 1px solid var(--reseal-border, #d0d5dd); }
     button { cursor: pointer; color: inherit; background: var(--reseal-button, transparent); }
@@ -58,11 +69,28 @@
     [role="status"] { margin: .8em 0 0; min-height: 1.2em; }
   `;
 
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(STYLE);
+  const BANNER_STYLE = `
+    :host { display: block; position: sticky; top: 0; z-index: 2147483647; font: inherit; }
+    :host([hidden]) { display: none; }
+    .banner { display: flex; flex-wrap: wrap; gap: .5em 1em; align-items: center; justify-content: center; padding: .6em 1em; color: var(--reseal-banner-text, #3b2300); background: var(--reseal-banner, #ffd88a); border-bottom: 2px solid var(--reseal-banner-border, #b54708); }
+    p { margin: 0; overflow-wrap: anywhere; }
+    button { font: inherit; font-weight: 600; padding: .35em .9em; cursor: pointer; color: inherit; background: var(--reseal-button, #fff); border: 1px solid currentcolor; border-radius: var(--reseal-radius, 8px); }
+    button:disabled { opacity: .6; cursor: default; }
+    button:focus-visible { outline: 3px solid var(--reseal-focus, #1849a9); outline-offset: 2px; }
+  `;
+
+  function sheetOf(style) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(style);
+    return sheet;
+  }
+
+  const sheet = sheetOf(STYLE);
+  const bannerSheet = sheetOf(BANNER_STYLE);
 
   const ago = new Intl.RelativeTimeFormat(document.documentElement.lang || undefined, { numeric: "auto" });
   const date = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: "medium", timeStyle: "short" });
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { timeStyle: "short" });
   const UNITS = [["day", 86400000], ["hour", 3600000], ["minute", 60000]];
 
   function since(moment) {
@@ -157,19 +185,19 @@
       const others = make("button", {
         part: "others",
         type: "button",
-        hidden: live.length < 2,
+        hidden: live.length < 2 || live.some((each) => each.current && each.actor),
         onclick: () => this.#change("POST", `${PATHS.list}/end-others`),
       }, texts.endOthers);
       this.#show(
         make("h2", { part: "title" }, texts.title),
-        live.length ? make("ul", { part: "list" }, ...live.map((each) => this.#entry(each))) : make("p", {}, texts.empty),
+        live.length ? make("ul", { part: "list" }, ...live.map((each) => this.#entry(each, live))) : make("p", {}, texts.empty),
         others,
         ended.length ? make("h3", { part: "title-ended" }, texts.ended) : null,
         ended.length ? make("ul", { part: "list-ended" }, ...ended.map((each) => this.#endedEntry(each))) : null,
       );
     }
 
-    #entry(session) {
+    #entry(session, live) {
       const texts = this.#texts;
       const about = this.#about(session);
       const first = session.first_device;
@@ -182,6 +210,7 @@
       const label = session.name ?? session.device.label;
       const path = `${PATHS.list}/${encodeURIComponent(session.handle)}`;
       const entry = make("li", { part: session.current ? "entry current" : "entry" }, about);
+      if (live.some((each) => each.current && each.actor)) return entry; // whoever acts for the user changes nothing
       entry.append(make("div", { part: "actions" },
         make("button", { type: "button", ariaLabel: `${texts.rename}: ${label}`, onclick: () => this.#rename(entry, session, path) }, texts.rename),
         make("button", { type: "button", ariaLabel: `${texts.end}: ${label}`, onclick: () => this.#change("DELETE", path) }, texts.end),
@@ -200,6 +229,7 @@
       const label = make("div", { part: "label", title: session.device.user_agent ?? "" }, session.name ?? session.device.label);
       if (session.current) label.append(make("span", { part: "badge" }, this.#texts.current));
       const about = make("div", { part: "about" }, label);
+      if (session.actor) about.append(make("div", { part: "actor" }, `${this.#texts.actor} ${session.actor}`));
       if (session.name) about.append(make("div", { part: "detail" }, session.device.label));
       return about;
     }
@@ -219,5 +249,78 @@
     }
   }
 
+  // Shows itself while the user of the page acts as another one. Afterwards the page loads again, or goes where the
+  // attribute "return-to" says; whoever cancels the event "reseal-impersonation-ended" does something else instead.
+  class ResealImpersonation extends HTMLElement {
+    #root = this.attachShadow({ mode: "open" });
+    #texts = BANNER_TEXTS;
+    #text = make("p", { part: "text", role: "status" });
+    #button = make("button", { part: "stop", type: "button", onclick: () => this.#stop() });
+    #timer = 0;
+    #shown = null;
+
+    set texts(own) {
+      this.#texts = { ...BANNER_TEXTS, ...own };
+      if (this.#shown) this.#show(this.#shown);
+    }
+
+    get texts() {
+      return this.#texts;
+    }
+
+    connectedCallback() {
+      this.#root.adoptedStyleSheets = [bannerSheet];
+      this.hidden = true;
+      this.load();
+    }
+
+    disconnectedCallback() {
+      clearTimeout(this.#timer);
+    }
+
+    async load() {
+      const answer = await ask("GET", `${PATHS.list}/impersonation`).catch(() => null);
+      if (!answer?.ok) return;
+      const found = await answer.json();
+      if (found.actor) this.#show({ ...found, until: Date.now() + found.ends_in });
+      else if (this.#shown) this.#leave();
+    }
+
+    #show(found) {
+      this.#shown = found;
+      const names = { actor: found.actor, user: found.user_id, time: clock.format(found.until) };
+      const filled = (text) => text.replace(/\{(actor|user|time)\}/g, (_, name) => names[name]);
+      this.#text.textContent = filled(this.#texts.acting);
+      this.#button.textContent = filled(this.#texts.stop);
+      this.#button.disabled = false;
+      const banner = make("div", { part: "banner", role: "region", ariaLabel: this.#texts.label }, this.#text, this.#button);
+      this.#root.replaceChildren(banner);
+      this.hidden = false;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.load(), Math.max(0, found.until - Date.now()) + 1000);
+    }
+
+    async #stop() {
+      this.#button.disabled = true;
+      this.#text.textContent = this.#texts.stopping;
+      let answer = await ask("POST", `${PATHS.list}/impersonation/stop`).catch(() => null);
+      if (answer?.ok) answer = await send("POST", PATHS.refresh).catch(() => null);
+      if (answer && answer.status < 500) return this.#leave(); // also if it was over before: another tab, its time
+      this.#show(this.#shown);
+      this.#text.textContent = this.#texts.failed;
+    }
+
+    #leave() {
+      this.#shown = null;
+      this.hidden = true;
+      const ended = new CustomEvent("reseal-impersonation-ended", { bubbles: true, cancelable: true });
+      if (!this.dispatchEvent(ended)) return;
+      const target = this.getAttribute("return-to");
+      if (target) location.assign(target);
+      else location.reload();
+    }
+  }
+
   customElements.define("reseal-sessions", ResealSessions);
+  customElements.define("reseal-impersonation", ResealImpersonation);
 })();

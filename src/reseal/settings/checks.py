@@ -98,6 +98,8 @@ _HTTPS: Final = (
     "for tests use your https origin and reseal.testing.as_browser"
 )
 
+_POSTED: Final = ("", "/end-others", "/impersonation/stop")
+"""What comes after ``sessions_api_path`` in the routes of lists of devices."""
 CROSS_RULES: Final = (
     CrossRule(
         ("policies", "access_token_validity"),
@@ -225,7 +227,9 @@ CROSS_RULES: Final = (
     *(
         CrossRule(
             ("device_list", "sessions_api_path", key),
-            lambda on, listed, other: not on or other not in {listed, f"{listed}/end-others"},
+            lambda on, listed, other: (
+                not on or other.removeprefix(listed) not in {"", "/end-others", "/impersonation/stop"}
+            ),
             f"'sessions_api_path' must differ from '{key}'",
             "give each endpoint its own path",
         )
