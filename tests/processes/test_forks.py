@@ -48,6 +48,11 @@ def test_parent_children_and_grandchildren_share_a_postgresql_database(variant, 
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_parent_children_and_grandchildren_share_a_redis(variant, redis_uri):
+    assert run(FAMILY, variant, redis_uri) == (0, "")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_parent_children_and_grandchildren_share_a_service(variant, service):
     assert run(FAMILY, variant, service) == (0, "")
 

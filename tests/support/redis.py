@@ -18,8 +18,10 @@ import pytest
 
 from tests.support.ports import free_port
 
-DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
 PASSWORD = "canary-7f2c:p@ss/word"
+BUS = 10_000
+"""So far above its own port a node of a cluster has that for other nodes."""
 _NUMBERS = count()
 
 
@@ -29,12 +31,14 @@ class RedisServer:
     def __init__(self, folder: Path, options: tuple[str, ...] = DURABLE) -> None:
         self.folder = folder
         self.options = options
-        self.port = free_port()
+        self.before: tuple[str, ...] = ()
+        """The name of a file of settings, if there is one."""
+        self.port = free_port(BUS if "--cluster-enabled" in options else 0)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
-                   "--save", "", "--logfile", "log", *self.options]  # fmt: skip
+        command = ["redis-server", *self.before, "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+                   str(self.folder), "--logfile", "log", *self.options]  # fmt: skip
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         until_answers(self.port)
 
@@ -49,6 +53,14 @@ class RedisServer:
 
     def wake(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+    def keys(self, pattern: str) -> int:
+        """Count keys."""
+        return int(self.ask("EVAL", "return #redis.call('KEYS', ARGV[1])", "0", pattern).strip()[1:])
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
 
     @property
     def pid(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from reseal.core.errors import StoreUnavailable
 from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
@@ -56,6 +56,14 @@ def _settle(outcomes: list[Outcome]) -> None:
             future.set_exception(error)
         else:
             future.set_result(result)
+
+
+async def at_once(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Have several calls done at once."""
+    if len(calls) == 1:
+        await calls[0]()
+    else:
+        await asyncio.gather(*(call() for call in calls))
 
 
 async def pause(seconds: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from reseal.core.errors import StoreUnavailable
 from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
@@ -32,6 +32,12 @@ def resolve(outcomes: Iterable[Outcome]) -> None:
     """Wake the waiters."""
     for outcome in outcomes:
         outcome[0].put(outcome)
+
+
+def at_once(calls: Sequence[Callable[[], None]]) -> None:
+    """Have several calls done, here one after the other: the threads of the caller are what is done at once."""
+    for call in calls:
+        call()
 
 
 def pause(seconds: float) -> None:

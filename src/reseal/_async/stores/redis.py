@@ -55,7 +55,7 @@ class AsyncRedisStore(
         uri: str | Secret,
         *,
         pool_size: int = POOL_SIZE,
-        timeout_s: float = 5,
+        timeout_s: float = 2,
         clock: Clock | None = None,
         looks_only: bool = False,
     ) -> None:
@@ -176,8 +176,8 @@ class AsyncRedisStore(
             return Step(Stored(record, stored.adopted_at), reports)
 
         outcomes = await self._change([Wanted(scope, handle, decide) for handle in handles])
-        done = [handle for handle, each in zip(handles, outcomes, strict=True) if required(each).is_done]
-        return tuple(done)
+        await self._sessions.settle([required(each) for each in outcomes], scope)
+        return tuple(handle for handle, each in zip(handles, outcomes, strict=True) if required(each).is_done)
 
     # -- batches ----------------------------------------------------------------------------------------------------
 

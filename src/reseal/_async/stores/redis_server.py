@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
@@ -18,6 +19,7 @@ from redis.crc import key_slot
 from redis.exceptions import MovedError, NoScriptError
 
 from reseal._async.stores.batching import take
+from reseal._async.waiting import at_once
 from reseal.core.errors import StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.forks import PerProcess
@@ -47,6 +49,8 @@ class AsyncNodes:
         self.slots = asyncio.Semaphore(size)
         self.clients: dict[Node, Any] = {}
         self.of_slot: list[Node] = []
+        self.asked_last: Node | None = None
+        """The one that gave no answer: it may be frozen."""
 
 
 class AsyncRedisServer:
@@ -90,10 +94,7 @@ class AsyncRedisServer:
     async def read(self, *calls: Command) -> Answer:
         """Run calls, each by its key. Raises ``StoreUnavailable`` if one of them has no answer."""
         answer = await self.try_read(calls)
-        for reply in answer.replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return answer
+        return answer._replace(replies=_answered(answer.replies))
 
     async def try_read(self, calls: Sequence[Command]) -> Answer:
         """Run calls; the error of one stands in the place of its answer."""
@@ -103,11 +104,7 @@ class AsyncRedisServer:
 
     async def write(self, *changes: Change) -> list[bool]:
         """Run changes, and say which of them happened. Raises ``StoreUnavailable`` if it is not known of one."""
-        done = await self.try_write(changes)
-        for each in done:
-            if isinstance(each, Exception):
-                raise each
-        return [bool(each) for each in done]
+        return [bool(each) for each in _answered(await self.try_write(changes))]
 
     async def try_write(self, changes: Sequence[Change]) -> list[Reply]:
         """Run changes; the error of one stands in the place of its answer."""
@@ -134,8 +131,8 @@ class AsyncRedisServer:
             by_node: dict[Node, list[int]] = {}
             for n, node in zip(left, await self._located(nodes, [calls[n] for n in left]), strict=True):
                 by_node.setdefault(node, []).append(n)
-            for node, numbers in by_node.items():
-                await self._ask(nodes, node, calls, numbers, replies, clocks)
+            asks = [partial(self._ask, nodes, *each, calls, replies, clocks) for each in by_node.items()]
+            await at_once(asks)
             left = [n for n in left if isinstance(replies[n], NoScriptError | MovedError)]
             if not left:
                 break
@@ -145,28 +142,37 @@ class AsyncRedisServer:
                      for call, reply in zip(calls, replies, strict=True)]  # fmt: skip
         return [wrapped(reply) if isinstance(reply, Exception) else reply for reply in replies]
 
-    async def _ask(self, nodes: AsyncNodes, node: Node, calls: list[Command], numbers: list[int],
+    async def _ask(self, nodes: AsyncNodes, node: Node, numbers: list[int], calls: list[Command],
                    replies: list[Reply], clocks: list[int] | None) -> None:  # fmt: skip
-        wait = self.address.acknowledge if clocks is None else None
         try:
             pipeline = self._client(nodes, node).pipeline(transaction=False)
-            for n in numbers:
-                pipeline.execute_command(*calls[n])
-            if clocks is not None:
-                pipeline.execute_command("TIME")
-            elif wait is not None and wait.replicas:
-                pipeline.execute_command("WAIT", wait.replicas, wait.wait_ms)
+            for words in self._framed([calls[n] for n in numbers], reads=clocks is not None):
+                pipeline.execute_command(*words)
             found = await pipeline.execute(raise_on_error=False)
         except Exception as error:  # noqa: BLE001 - a driver in trouble raises more than its own errors
-            nodes.of_slot = []  # perhaps another node has them now
+            nodes.of_slot, nodes.asked_last = [], node  # perhaps another node has its slots now
             found = [error] * len(numbers)
         else:
             if clocks is not None:
                 clocks.append(_milliseconds(found.pop()))
-            elif wait is not None and wait.replicas:
-                found = _acknowledged(found, wait.replicas)
+            elif self.address.acknowledge.replicas:
+                found = _acknowledged(found[1:], self.address.acknowledge.replicas)
         for n, reply in zip(numbers, found, strict=True):
             replies[n] = reply
+
+    def _framed(self, calls: list[Command], *, reads: bool) -> list[Command]:
+        """Add what tells the time, or what waits for replicas.
+
+        A mark is written first: ``WAIT`` waits for nothing on a connection that has written nothing, and what a change
+        has found to be done already must be on the replicas as well.
+        """
+        how = self.address.acknowledge
+        if reads:
+            return [*calls, ("TIME",)]
+        if not how.replicas:
+            return calls
+        mark = str(_key_of(calls[0])).partition("}")[0] + "}:mark"
+        return [("SET", mark, 1), *calls, ("WAIT", how.replicas, how.wait_ms)]
 
     async def _located(self, nodes: AsyncNodes, calls: Sequence[Command]) -> list[Node]:
         if self.has_order:
@@ -188,7 +194,7 @@ class AsyncRedisServer:
 
     async def _map_of(self, nodes: AsyncNodes) -> list[Node]:
         """Ask the nodes of a cluster, until one answers, which of them has which slot."""
-        known = dict.fromkeys((*nodes.clients, *self.address.hosts))
+        known = sorted({*nodes.clients, *self.address.hosts}, key=lambda node: node == nodes.asked_last)
         last: Exception | None = None
         for node in known:
             try:
@@ -199,24 +205,20 @@ class AsyncRedisServer:
         raise _unreachable(self.address.place, last) from last
 
     def _client(self, nodes: AsyncNodes, node: Node) -> Any:
-        client = nodes.clients.get(node)
-        if client is None:
-            client = nodes.clients[node] = self._sentinel() if self._is_watched else Redis(
-                host=node[0], port=node[1], db=self.address.database, **self._options()
-            )  # fmt: skip
-        return client
+        if node not in nodes.clients and self.address.kind is Kind.SENTINEL:
+            nodes.clients[node] = self._watched(nodes)
+        elif node not in nodes.clients:
+            nodes.clients[node] = Redis(host=node[0], port=node[1], db=self.address.database, **self._options())
+        return nodes.clients[node]
 
-    @property
-    def _is_watched(self) -> bool:
-        return self.address.kind is Kind.SENTINEL
-
-    def _sentinel(self) -> Any:
+    def _watched(self, nodes: AsyncNodes) -> Any:
         """Make a client that asks Sentinel for the master whenever it connects."""
         options = self._options()
-        asking = {name: value for name, value in options.items() if name.startswith(("ssl", "socket"))}
         make: Any = Sentinel
-        watched = make(list(self.address.hosts), sentinel_kwargs=asking | {"retry": _no_retry()})
-        return watched.master_for(self.address.service, db=self.address.database, **options)
+        asking = {name: value for name, value in options.items() if name.startswith(("ssl", "socket", "retry"))}
+        watching = make(list(self.address.hosts), sentinel_kwargs=asking)
+        nodes.clients |= {("sentinel", n): each for n, each in enumerate(watching.sentinels)}  # to be closed, too
+        return watching.master_for(self.address.service, db=self.address.database, **options)
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -247,6 +249,14 @@ def wrapped(error: Exception) -> StoreUnavailable:
     unavailable = StoreUnavailable(f"Redis: {type(error).__name__}")
     unavailable.__cause__ = error
     return unavailable
+
+
+def _answered(replies: list[Reply]) -> list[Reply]:
+    """Return replies, or raise the first error among them."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
 
 
 def _no_retry() -> Retry:

@@ -125,6 +125,14 @@ class AsyncRedisSessions:
                 )
         return sorted(again)
 
+    async def settle(self, outcomes: Sequence[Outcome], scope: Scope) -> None:
+        """Make sure that replicas have what another call has written and this one has found: the end of a session."""
+        if not self._server.address.acknowledge.replicas:
+            return
+        found = [each.found.record for each in outcomes if not each.is_done and each.found.record is not None]
+        shards = {self._layout.shard_of(name_of(scope, record.handle)) for record in found}
+        await self._server.write(*(Change().do("EXISTS", shard.due) for shard in shards))
+
     def written(self, scope: Scope, step: Step, now: int) -> Change:
         """Return what writes a session over the version before."""
         record = step.stored.record

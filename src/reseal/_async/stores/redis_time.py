@@ -29,11 +29,12 @@ class AsyncRedisTime:
         self._time = ServerTime(clock)
 
     def now(self, wall: int) -> int:
-        """Return the store's time by the clock of a node."""
+        """Return the store's time by the clock of a node; if none was asked (0), the last one that is known."""
         values = self._time.values()
-        wall = wall if self._clock is None else values["clock"]
-        ceiling = values["ceiling"]
+        wall, ceiling = values.get("clock", wall), values["ceiling"]
         now: int = max(values["floor"], wall if ceiling is None or wall <= ceiling else values["expected"])
+        if not wall:
+            return now
         self._time.see(now, wall)
         return now
 

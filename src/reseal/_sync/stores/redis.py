@@ -56,7 +56,7 @@ class RedisStore(
         uri: str | Secret,
         *,
         pool_size: int = POOL_SIZE,
-        timeout_s: float = 5,
+        timeout_s: float = 2,
         clock: Clock | None = None,
         looks_only: bool = False,
     ) -> None:
@@ -177,8 +177,8 @@ class RedisStore(
             return Step(Stored(record, stored.adopted_at), reports)
 
         outcomes = self._change([Wanted(scope, handle, decide) for handle in handles])
-        done = [handle for handle, each in zip(handles, outcomes, strict=True) if required(each).is_done]
-        return tuple(done)
+        self._sessions.settle([required(each) for each in outcomes], scope)
+        return tuple(handle for handle, each in zip(handles, outcomes, strict=True) if required(each).is_done)
 
     # -- batches ----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from redis import Redis
@@ -19,6 +20,7 @@ from redis.crc import key_slot
 from redis.exceptions import MovedError, NoScriptError
 
 from reseal._sync.stores.batching import take
+from reseal._sync.waiting import at_once
 from reseal.core.errors import StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.forks import PerProcess
@@ -48,6 +50,8 @@ class Nodes:
         self.slots = threading.Semaphore(size)
         self.clients: dict[Node, Any] = {}
         self.of_slot: list[Node] = []
+        self.asked_last: Node | None = None
+        """The one that gave no answer: it may be frozen."""
 
 
 class RedisServer:
@@ -91,10 +95,7 @@ class RedisServer:
     def read(self, *calls: Command) -> Answer:
         """Run calls, each by its key. Raises ``StoreUnavailable`` if one of them has no answer."""
         answer = self.try_read(calls)
-        for reply in answer.replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return answer
+        return answer._replace(replies=_answered(answer.replies))
 
     def try_read(self, calls: Sequence[Command]) -> Answer:
         """Run calls; the error of one stands in the place of its answer."""
@@ -104,11 +105,7 @@ class RedisServer:
 
     def write(self, *changes: Change) -> list[bool]:
         """Run changes, and say which of them happened. Raises ``StoreUnavailable`` if it is not known of one."""
-        done = self.try_write(changes)
-        for each in done:
-            if isinstance(each, Exception):
-                raise each
-        return [bool(each) for each in done]
+        return [bool(each) for each in _answered(self.try_write(changes))]
 
     def try_write(self, changes: Sequence[Change]) -> list[Reply]:
         """Run changes; the error of one stands in the place of its answer."""
@@ -135,8 +132,8 @@ class RedisServer:
             by_node: dict[Node, list[int]] = {}
             for n, node in zip(left, self._located(nodes, [calls[n] for n in left]), strict=True):
                 by_node.setdefault(node, []).append(n)
-            for node, numbers in by_node.items():
-                self._ask(nodes, node, calls, numbers, replies, clocks)
+            asks = [partial(self._ask, nodes, *each, calls, replies, clocks) for each in by_node.items()]
+            at_once(asks)
             left = [n for n in left if isinstance(replies[n], NoScriptError | MovedError)]
             if not left:
                 break
@@ -146,28 +143,37 @@ class RedisServer:
                      for call, reply in zip(calls, replies, strict=True)]  # fmt: skip
         return [wrapped(reply) if isinstance(reply, Exception) else reply for reply in replies]
 
-    def _ask(self, nodes: Nodes, node: Node, calls: list[Command], numbers: list[int],
+    def _ask(self, nodes: Nodes, node: Node, numbers: list[int], calls: list[Command],
                    replies: list[Reply], clocks: list[int] | None) -> None:  # fmt: skip
-        wait = self.address.acknowledge if clocks is None else None
         try:
             pipeline = self._client(nodes, node).pipeline(transaction=False)
-            for n in numbers:
-                pipeline.execute_command(*calls[n])
-            if clocks is not None:
-                pipeline.execute_command("TIME")
-            elif wait is not None and wait.replicas:
-                pipeline.execute_command("WAIT", wait.replicas, wait.wait_ms)
+            for words in self._framed([calls[n] for n in numbers], reads=clocks is not None):
+                pipeline.execute_command(*words)
             found = pipeline.execute(raise_on_error=False)
         except Exception as error:  # noqa: BLE001 - a driver in trouble raises more than its own errors
-            nodes.of_slot = []  # perhaps another node has them now
+            nodes.of_slot, nodes.asked_last = [], node  # perhaps another node has its slots now
             found = [error] * len(numbers)
         else:
             if clocks is not None:
                 clocks.append(_milliseconds(found.pop()))
-            elif wait is not None and wait.replicas:
-                found = _acknowledged(found, wait.replicas)
+            elif self.address.acknowledge.replicas:
+                found = _acknowledged(found[1:], self.address.acknowledge.replicas)
         for n, reply in zip(numbers, found, strict=True):
             replies[n] = reply
+
+    def _framed(self, calls: list[Command], *, reads: bool) -> list[Command]:
+        """Add what tells the time, or what waits for replicas.
+
+        A mark is written first: ``WAIT`` waits for nothing on a connection that has written nothing, and what a change
+        has found to be done already must be on the replicas as well.
+        """
+        how = self.address.acknowledge
+        if reads:
+            return [*calls, ("TIME",)]
+        if not how.replicas:
+            return calls
+        mark = str(_key_of(calls[0])).partition("}")[0] + "}:mark"
+        return [("SET", mark, 1), *calls, ("WAIT", how.replicas, how.wait_ms)]
 
     def _located(self, nodes: Nodes, calls: Sequence[Command]) -> list[Node]:
         if self.has_order:
@@ -189,7 +195,7 @@ class RedisServer:
 
     def _map_of(self, nodes: Nodes) -> list[Node]:
         """Ask the nodes of a cluster, until one answers, which of them has which slot."""
-        known = dict.fromkeys((*nodes.clients, *self.address.hosts))
+        known = sorted({*nodes.clients, *self.address.hosts}, key=lambda node: node == nodes.asked_last)
         last: Exception | None = None
         for node in known:
             try:
@@ -200,24 +206,20 @@ class RedisServer:
         raise _unreachable(self.address.place, last) from last
 
     def _client(self, nodes: Nodes, node: Node) -> Any:
-        client = nodes.clients.get(node)
-        if client is None:
-            client = nodes.clients[node] = self._sentinel() if self._is_watched else Redis(
-                host=node[0], port=node[1], db=self.address.database, **self._options()
-            )  # fmt: skip
-        return client
+        if node not in nodes.clients and self.address.kind is Kind.SENTINEL:
+            nodes.clients[node] = self._watched(nodes)
+        elif node not in nodes.clients:
+            nodes.clients[node] = Redis(host=node[0], port=node[1], db=self.address.database, **self._options())
+        return nodes.clients[node]
 
-    @property
-    def _is_watched(self) -> bool:
-        return self.address.kind is Kind.SENTINEL
-
-    def _sentinel(self) -> Any:
+    def _watched(self, nodes: Nodes) -> Any:
         """Make a client that asks Sentinel for the master whenever it connects."""
         options = self._options()
-        asking = {name: value for name, value in options.items() if name.startswith(("ssl", "socket"))}
         make: Any = Sentinel
-        watched = make(list(self.address.hosts), sentinel_kwargs=asking | {"retry": _no_retry()})
-        return watched.master_for(self.address.service, db=self.address.database, **options)
+        asking = {name: value for name, value in options.items() if name.startswith(("ssl", "socket", "retry"))}
+        watching = make(list(self.address.hosts), sentinel_kwargs=asking)
+        nodes.clients |= {("sentinel", n): each for n, each in enumerate(watching.sentinels)}  # to be closed, too
+        return watching.master_for(self.address.service, db=self.address.database, **options)
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -248,6 +250,14 @@ def wrapped(error: Exception) -> StoreUnavailable:
     unavailable = StoreUnavailable(f"Redis: {type(error).__name__}")
     unavailable.__cause__ = error
     return unavailable
+
+
+def _answered(replies: list[Reply]) -> list[Reply]:
+    """Return replies, or raise the first error among them."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
 
 
 def _no_retry() -> Retry:

@@ -88,22 +88,13 @@ def warnings(found: Facts, address: Address) -> list[str]:
 
 
 def owners(ranges: Iterable[Any], asked: tuple[str, int]) -> list[tuple[str, int]]:
-    """Read ``CLUSTER SLOTS``. Raises ``ValueError`` if a slot has no node."""
-    of_slot: list[tuple[str, int] | None] = [None] * SLOTS
-    for first, last, master, *_ in _plain(ranges):
-        host = master[0].decode() if isinstance(master[0], bytes) else master[0]
-        of_slot[int(first) : int(last) + 1] = [(host or asked[0], int(master[1]))] * (int(last) - int(first) + 1)
-    whole = [each for each in of_slot if each is not None]
-    if len(whole) != SLOTS:
+    """Read the answer to ``CLUSTER SLOTS``. Raises ``ValueError`` if a slot has no node."""
+    of_slot: dict[int, tuple[str, int]] = {}
+    for first, last, (host, port, *_), *_ in ranges:
+        of_slot |= dict.fromkeys(range(first, last + 1), (host.decode() or asked[0], port))
+    if len(of_slot) != SLOTS:
         raise ValueError("the cluster has slots without a node")
-    return whole
-
-
-def _plain(ranges: Any) -> list[Any]:
-    """Undo what the driver makes of the answer."""
-    if isinstance(ranges, dict):
-        return [[*slots, each["primary"]] for slots, each in ranges.items()]
-    return list(ranges)
+    return [of_slot[slot] for slot in range(SLOTS)]
 
 
 def _setting(answer: Any, name: str) -> str | None:

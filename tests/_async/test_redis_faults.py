@@ -1,0 +1,256 @@
+"""Redis goes away, comes back, fails over or forgets: nothing acknowledged is lost and nobody is accused."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+
+from reseal import Settings
+from reseal._async.engine import AsyncEngine
+from reseal._async.stores import make_store
+from reseal._async.waiting import pause
+from reseal.core.errors import StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.core.events import EventName
+from reseal.core.model import EndReason, Scope
+from reseal.core.selection import UserPlace
+from reseal.testing._async.waiting import together
+from reseal.testing.material import new_session, step
+from reseal.testing.recorder import Recorder
+from tests.support.redis_cluster import until
+
+API = "https://api.example.com"
+PUBLIC = Scope()
+
+
+@pytest.fixture
+async def make_redis(request):
+    """Open stores, and close them after the test."""
+    from reseal._async.stores.redis import AsyncRedisStore
+
+    stores = []
+
+    async def make(uri, **options):
+        store = AsyncRedisStore(uri, **options)
+        await store.open()
+        stores.append(store)
+        return store
+
+    yield make
+    for store in stores:
+        await store.close()
+
+
+def engine_over(uri, events):
+    settings = Settings(api_domain=API, database_uri=uri)
+    return AsyncEngine(settings, make_store(settings), on_event=events)
+
+
+async def refreshed_amid(engine, fault, count=8):
+    """Have users refresh while a fault takes its course, and a few times more; returns their tokens, and the refusals."""
+    lines = [[(await engine.create(f"user {n}")).refresh_token] for n in range(count)]
+    course, refused = threading.Thread(target=fault), []
+
+    async def refresh_on(line):
+        rest = 3
+        while course.is_alive() or rest:
+            try:
+                line.append((await engine.refresh(line[-1])).refresh_token)
+            except StoreUnavailable as error:
+                refused.append(error)
+                await pause(0.02)
+            else:
+                rest = rest if course.is_alive() else rest - 1
+
+    course.start()
+    outcomes = await together(partial(refresh_on, line) for line in lines)
+    course.join()
+    assert outcomes == [None] * len(lines)
+    assert refused
+    return lines
+
+
+async def nobody_is_accused_but_the_thief(engine, events, lines):
+    for line in lines:
+        assert len(line) > 3
+        await engine.refresh(line[-1])
+    assert events.named(EventName.TOKEN_THEFT) == []
+    for line in lines:
+        with pytest.raises(TokenTheftDetected):
+            await engine.refresh(line[0])
+
+
+# -- one server -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_crash_amid_refreshes_loses_nothing_and_accuses_nobody(own_redis):
+    events = Recorder()
+
+    def crash():
+        for _ in range(3):
+            own_redis.kill()
+            own_redis.start()
+
+    async with engine_over(own_redis.uri(), events) as engine:
+        lines = await refreshed_amid(engine, crash)
+        await nobody_is_accused_but_the_thief(engine, events, lines)
+        assert events.named(EventName.STORE_ROLLED_BACK) == []
+
+
+@pytest.mark.parametrize("rounds", [20, pytest.param(500, marks=pytest.mark.whole)])
+async def test_64_refreshes_of_one_token_at_once_give_one_successor(redis_uri, rounds):
+    events = Recorder()
+    async with engine_over(redis_uri, events) as one, engine_over(redis_uri, events) as other:
+        token = (await one.create("user")).refresh_token
+        for _ in range(rounds):
+            calls = [partial(engine.refresh, token) for engine in (one, other) for _ in range(32)]
+            pairs = await together(calls)
+            [token] = {pair.refresh_token for pair in pairs}
+        assert events.named(EventName.TOKEN_THEFT) == []
+
+
+async def test_a_frozen_server_is_unavailable_in_time_and_serves_again(own_redis, make_redis):
+    store = await make_redis(own_redis.uri(), timeout_s=0.3)
+    await store.insert(PUBLIC, new_session())
+    own_redis.freeze()
+    for call in (partial(store.get, PUBLIC, "h"), partial(store.rotate, PUBLIC, step())):
+        with pytest.raises(StoreUnavailable):
+            await call()
+    own_redis.wake()
+    assert (await store.get(PUBLIC, "h")).record is not None
+
+
+async def test_a_server_that_forgot_its_scripts_gets_them_again(own_redis, make_redis):
+    store = await make_redis(own_redis.uri())
+    await store.insert(PUBLIC, new_session())
+    own_redis.ask("SCRIPT", "FLUSH")
+    assert await store.rotate(PUBLIC, step()) is not None
+
+
+async def test_whatever_the_driver_raises_is_no_answer(redis_uri, make_redis, monkeypatch):
+    store = await make_redis(redis_uri)
+    await store.insert(PUBLIC, new_session())
+    client = next(iter(store._server._nodes.here().clients.values()))
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "pipeline", None)
+        for call in (partial(store.get, PUBLIC, "h"), partial(store.rotate, PUBLIC, step()), store.times):
+            with pytest.raises(StoreUnavailable, match="TypeError"):
+                await call()
+    assert (await store.get(PUBLIC, "h")).record is not None
+
+
+async def test_with_too_few_replicas_the_outcome_is_unknown_and_nobody_is_signed_out(redis_uri, make_redis):
+    store = await make_redis(redis_uri)
+    await store.insert(PUBLIC, new_session())
+    doubtful = await make_redis(redis_uri + "&acknowledge=replicas:1&wait_ms=20", looks_only=True)
+    for call in (
+        partial(doubtful.rotate, PUBLIC, step()),
+        partial(doubtful.insert, PUBLIC, new_session("other")),
+        partial(doubtful.end, PUBLIC, ["h"], EndReason.REVOKED),
+        partial(doubtful.end, PUBLIC, ["h"], EndReason.REVOKED),
+    ):
+        with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
+            await call()
+    record = (await store.get(PUBLIC, "h")).record
+    assert record is not None
+    assert (record.generation, record.end_reason) == (1, EndReason.REVOKED)
+
+
+# -- what was lost --------------------------------------------------------------------------------------------------
+
+
+async def test_a_token_newer_than_the_store_goes_on_and_the_index_is_whole_again(redis_server, redis_uri, make_redis):
+    events = Recorder()
+    async with engine_over(redis_uri, events) as engine:
+        first = await engine.create("user")
+        store = await make_redis(redis_uri)
+        key = store._layout.session(f"public\0public\0{first.claims.sid}")
+        index = store._layout.index(PUBLIC, "user")
+        redis_server.ask("COPY", key, f"{key}:before")
+        second = await engine.refresh(first.refresh_token)
+        redis_server.ask("COPY", f"{key}:before", key, "REPLACE")
+        redis_server.ask("DEL", index)
+        third = await engine.refresh(second.refresh_token)
+        assert len(events.named(EventName.STORE_ROLLED_BACK)) == 1
+        assert await engine.revoke_user("user") == (first.claims.sid,)
+        with pytest.raises(Unauthorised):
+            await engine.refresh(third.refresh_token)
+
+
+@pytest.mark.parametrize("survives", [True, False])
+@pytest.mark.parametrize("died_at", range(4))
+async def test_whoever_ends_all_of_a_user_misses_nothing_that_was_acknowledged(
+    redis_uri, make_redis, monkeypatch, died_at, survives
+):
+    store, dying = await make_redis(redis_uri), await make_redis(redis_uri)
+    write, left = dying._server.try_write, [died_at]
+
+    async def cut(changes):
+        left[0] -= 1
+        if left[0] < 0:
+            if survives:
+                await write(changes)
+            return [StoreUnavailable("gone")] * len(changes)
+        return await write(changes)
+
+    monkeypatch.setattr(type(dying._server), "has_order", False)
+    monkeypatch.setattr(store._server, "_located", lambda nodes, calls: _at(store, calls))
+    monkeypatch.setattr(dying._server, "_located", lambda nodes, calls: _at(dying, calls))
+    monkeypatch.setattr(dying._server, "try_write", cut)
+    acknowledged = []
+    for n in range(2):
+        try:
+            await dying.insert(PUBLIC, new_session(f"h{n}"))
+        except StoreUnavailable:
+            continue
+        acknowledged.append(f"h{n}")
+    monkeypatch.setattr(dying._server, "try_write", write)
+    ended = await store.end_user(PUBLIC, "user", EndReason.USER_REVOKED)
+    assert set(acknowledged) <= set(ended)
+    assert await store.list_user(PUBLIC, "user", UserPlace(), 10) == ()
+
+
+async def _at(store, calls):
+    return [store._server.address.hosts[0]] * len(calls)
+
+
+# -- several servers ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("acknowledge", ["fsync", "replicas:1"])
+async def test_a_master_of_a_cluster_dies_amid_refreshes(redis_nodes, acknowledge):
+    events, victim = Recorder(), redis_nodes.masters()[0]
+
+    def fail_over():
+        victim.kill()
+        until(lambda: len(redis_nodes.masters()) == 3)
+        victim.start()
+        redis_nodes.until_whole()
+
+    async with engine_over(redis_nodes.uri(f"&acknowledge={acknowledge}"), events) as engine:
+        lines = await refreshed_amid(engine, fail_over, 24)
+        await nobody_is_accused_but_the_thief(engine, events, lines)
+
+
+async def test_sentinel_promotes_a_replica_amid_refreshes(watched_redis):
+    events = Recorder()
+    main, replica = watched_redis.nodes
+
+    def fail_over():
+        main.kill()
+        until(lambda: b"role:master" in replica.ask("INFO", "replication"))
+
+    async with engine_over(watched_redis.uri(), events) as engine:
+        lines = await refreshed_amid(engine, fail_over)
+        await nobody_is_accused_but_the_thief(engine, events, lines)
+
+
+async def test_in_a_cluster_sessions_are_on_all_masters_and_lists_find_them(redis_nodes, make_redis):
+    store = await make_redis(redis_nodes.uri())
+    await together(partial(store.insert, PUBLIC, new_session(f"h{n}", "user", idle_ms=n + 1)) for n in range(60))
+    assert all(node.keys("*:session:*") for node in redis_nodes.masters())
+    found = await store.get_many(PUBLIC, [f"h{n}" for n in range(60)])
+    assert all(each.record is not None for each in found.values())
+    assert len(await store.end_user(PUBLIC, "user", EndReason.USER_REVOKED)) == 60
+    assert await store.live_sessions() == 0

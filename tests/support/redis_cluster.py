@@ -1,0 +1,138 @@
+"""A Redis Cluster of six nodes, and a server with its replica that three sentinels watch: on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.redis import DURABLE, RedisServer
+
+_CLUSTER = (
+    *DURABLE, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1500",
+    "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
+)  # fmt: skip
+"""A fail-over takes a second or two."""
+
+
+class RedisCluster:
+    """Three masters with one replica each."""
+
+    def __init__(self, nodes: Sequence[RedisServer]) -> None:
+        self.nodes = list(nodes)
+
+    def uri(self, more: str = "") -> str:
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:3])
+        return f"redis+cluster://{hosts}{self.nodes[0].uri(more).partition('/0')[2]}"
+
+    def masters(self) -> list[RedisServer]:
+        """Return the nodes that take writes now."""
+        return [node for node in self.nodes if node.is_running and _has(node, "role:master")]
+
+    def until_whole(self) -> None:
+        """Wait until each running node sees a whole cluster, and each replica follows its master."""
+        running = [node for node in self.nodes if node.is_running]
+        until(lambda: all(_is_well(node) for node in running))
+
+
+class Watched:
+    """A server, its replica, and the sentinels that watch them."""
+
+    def __init__(self, nodes: Sequence[RedisServer], sentinels: Sequence[RedisServer]) -> None:
+        self.nodes = list(nodes)
+        self.sentinels = list(sentinels)
+
+    def uri(self, more: str = "") -> str:
+        hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.sentinels)
+        return f"redis+sentinel://{hosts}/main{self.nodes[0].uri(more).partition('/0')[2]}"
+
+
+@pytest.fixture
+def redis_nodes() -> Iterator[RedisCluster]:
+    """A cluster for one test."""
+    with cluster() as own:
+        yield own
+
+
+@pytest.fixture
+def watched_redis() -> Iterator[Watched]:
+    """A server with a replica, watched by sentinels, for one test."""
+    with watched() as own:
+        yield own
+
+
+@contextmanager
+def cluster() -> Iterator[RedisCluster]:
+    """Start six nodes and make them a cluster; throw it away afterwards."""
+    with _servers(6, _CLUSTER) as nodes:
+        for node in nodes:
+            node.start()
+        places = [f"127.0.0.1:{node.port}" for node in nodes]
+        making = ["redis-cli", "--cluster", "create", *places, "--cluster-replicas", "1", "--cluster-yes"]
+        subprocess.run(making, check=True, capture_output=True, timeout=60)
+        own = RedisCluster(nodes)
+        own.until_whole()
+        yield own
+
+
+@contextmanager
+def watched() -> Iterator[Watched]:
+    """Start a server with a replica, and three sentinels."""
+    with _servers(2, (*DURABLE, "--repl-diskless-sync-delay", "0")) as nodes, _servers(3, ("--sentinel",)) as sentinels:
+        main, replica = nodes
+        main.start()
+        replica.options += ("--replicaof", f"127.0.0.1 {main.port}")
+        replica.start()
+        until(lambda: _has(replica, "master_link_status:up"))
+        for each in sentinels:
+            (each.folder / "sentinel.conf").write_text(
+                f"sentinel monitor main 127.0.0.1 {main.port} 2\n"
+                "sentinel down-after-milliseconds main 1500\nsentinel failover-timeout main 5000\n"
+            )
+            each.before = (str(each.folder / "sentinel.conf"),)
+            each.start()
+        until(lambda: all(b"sentinels=3" in each.ask("INFO", "sentinel") for each in sentinels))
+        until(lambda: all(b"slaves=1" in each.ask("INFO", "sentinel") for each in sentinels))
+        yield Watched(nodes, sentinels)
+
+
+def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            raise RuntimeError("it never came to be")
+        time.sleep(0.05)
+
+
+@contextmanager
+def _servers(count: int, options: tuple[str, ...]) -> Iterator[list[RedisServer]]:
+    if shutil.which("redis-cli") is None:
+        pytest.fail("Redis is not installed: apt-get install redis-server")
+    folder = Path(tempfile.mkdtemp(prefix="reseal-redis-"))
+    servers = []
+    try:
+        for n in range(count):
+            (folder / str(n)).mkdir()
+            servers.append(RedisServer(folder / str(n), options))
+        yield servers
+    finally:
+        for each in servers:
+            each.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_well(node: RedisServer) -> bool:
+    if b"cluster_state:ok" not in node.ask("CLUSTER", "INFO"):
+        return False
+    return _has(node, "role:master") or _has(node, "master_link_status:up")
+
+
+def _has(node: RedisServer, fact: str) -> bool:
+    return fact.encode() in node.ask("INFO", "replication")
