@@ -172,6 +172,7 @@ VISITORS = {
     "_async/visitor_calls.py",
     "_async/visitors.py",
     "core/visitors.py",
+    "django/visitors.py",
     "flask/visitors.py",
 }
 """Sessions of visitors who are not signed in, and what a sign-in takes over of them."""
@@ -350,7 +351,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the audit trail", size(modules, lambda module: module.is_in(AUDIT)), 800, 800),
         Figure("lines of the policies", size(modules, lambda module: module.is_in(POLICIES)), 800, 800),
         Figure("lines about actors", size(modules, lambda module: module.is_in(WHOSE)), 300, 300),
-        Figure("lines about visitors", size(modules, lambda module: module.is_in(VISITORS)), 250, 250),
+        Figure("lines about visitors", size(modules, lambda module: module.is_in(VISITORS)), 300, 300),
         Figure("lines about bound sessions", size(modules, lambda module: module.is_in(BINDING)), 600, 600),
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),

@@ -19,6 +19,7 @@ from reseal._sync.engine import Engine
 from reseal._sync.stores.memory import MemoryStore
 from reseal.core.errors import StoreUnavailable, Unauthorised
 from reseal.core.events import Caller, Event, EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import Device, EndReason, Scope
 from reseal.metrics.health import FAMILIES, SessionHealth, kind_of
 from reseal.metrics.sign_outs import MOST, SignOuts, family_of, network_of
@@ -241,6 +242,12 @@ def test_it_counts_once_and_within_ten_minutes():
     estimate.remember(event(EventName.TOKEN_THEFT, reason="older"))
     assert estimate.match(sign_in(600_000)) is None
     assert len(estimate) == 0
+
+
+def test_visitors_who_are_not_signed_in_are_not_one_user():
+    estimate = SignOuts()
+    estimate.remember(event(EventName.TOKEN_THEFT, reason="older", user=ANONYMOUS))
+    assert (len(estimate), estimate.match(sign_in(1, user=ANONYMOUS))) == (0, None)
 
 
 @pytest.mark.parametrize("reason", [*(each.value for each in EndReason if each.value not in {"theft", "forked"})])

@@ -36,8 +36,8 @@ async def sign_in(
 ) -> AsyncSession:
     """Begin a session and hand out its tokens. See :meth:`AsyncReseal.create_new_session`."""
     via, held = await _prepared(sessions, context, jwt_payload, options)
-    user_id, keeps = ids.user_to_sign_in(user_id), options.get("keep_anonymous", False)
-    visitor = visitors.to_take_over(held, user_id, context.now()) if keeps else None
+    user_id = ids.user_to_sign_in(user_id)
+    visitor = visitors.to_take_over(options.get("keep_anonymous", False), held, user_id, context.now())
     jwt_payload = authentication.stated(jwt_payload, options, context.now())
     its = providers.checked(options.get("provider"), context.settings.identity_providers)
     begin = partial(sessions.create, user_id, jwt_payload, session_data, caller=context.caller, provider=its)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from reseal.core import ids
 from reseal.core.access_token import Claims
 from reseal.core.errors import InvalidInput, Refusal, StoreUnavailable, TryRefreshToken, Unauthorised
 from reseal.core.events import Caller, EventName
@@ -74,13 +75,15 @@ async def user_or_none(find: Callable[[], Awaitable[T]]) -> T | None:
         raise
 
 
-def to_take_over(held: Iterable[Claims], user_id: str, now: int) -> str | None:
+def to_take_over(wanted: bool | str, held: Iterable[Claims], user_id: str, now: int) -> str | None:  # noqa: FBT001
     """Return the handle of the session whose data a sign-in of this user may take over: a visitor's, or the user's own.
 
-    It is that of the newest access token. Raises ``TryRefreshToken`` if a visitor's has expired: by itself it must not
-    give data away.
+    It is that of the newest access token, or the one that the application names. Raises ``TryRefreshToken`` if a
+    visitor's token has expired: by itself it must not give data away.
     """
-    newest = max(held, key=lambda each: each.iat, default=None)
+    if not isinstance(wanted, bool):
+        return ids.handle(wanted, "keep_anonymous")
+    newest = max(held if wanted else (), key=lambda each: each.iat, default=None)
     if newest is None or newest.sub not in {ANONYMOUS, user_id}:
         return None
     if newest.exp * 1000 > now:

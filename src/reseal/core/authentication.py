@@ -47,8 +47,11 @@ class VisitOptions(TypedDict, total=False):
 class SignInOptions(AuthenticationOptions, VisitOptions, total=False):
     """The options of ``create_new_session``."""
 
-    keep_anonymous: bool
-    """Take over the data of the anonymous session that this client holds; what is given here wins."""
+    keep_anonymous: bool | str
+    """Take over the data of the anonymous session that this client holds; what is given here wins.
+
+    Where the request cannot present it, as the form of an identity provider: its handle, from the ``state`` of yours.
+    """
 
 
 @dataclass(frozen=True, slots=True)

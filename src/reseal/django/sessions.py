@@ -9,7 +9,6 @@ from typing import Any, Final, TypeVar, Unpack, overload
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
-from reseal._sync.adapter import RequestCalls
 from reseal._sync.device_endpoints import HANDLE
 from reseal._sync.endpoints import Endpoint, Endpoints
 from reseal._sync.page_loads import admit
@@ -25,6 +24,7 @@ from reseal.core.events import EventListener
 from reseal.django import conf, requests
 from reseal.django.conf import Config
 from reseal.django.signals import announce
+from reseal.django.visitors import VisitorCalls
 from reseal.django.waiting import WouldWait, in_thread, outside_loops
 from reseal.forks import PerProcess, new_lock
 from reseal.settings import Settings
@@ -97,7 +97,7 @@ class _Requests:
     outbox = staticmethod(requests.outbox)
 
 
-class Reseal(RequestCalls[HttpRequest]):
+class Reseal(VisitorCalls["Session"]):
     """The calls for requests of Django, sync; :func:`get_reseal` returns the project's.
 
     In async code :meth:`aget_session` and the other twins are awaited.

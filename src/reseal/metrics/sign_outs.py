@@ -12,6 +12,7 @@ from typing import Final
 
 from reseal.core.errors import Refusal
 from reseal.core.events import Event, EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import Device
 
 WITHIN: Final = 600_000
@@ -97,8 +98,8 @@ def _evidence(event: Event) -> str | None:
 
 
 def _place(event: Event) -> int | None:
-    """Hash user, browser family and network; ``None`` if one of them is unknown."""
+    """Hash user, browser family and network; ``None`` if one of them is unknown, or the user a visitor."""
     device: Device = event.device
-    if event.user_id is None or device.ip is None or device.user_agent is None:
+    if event.user_id in {None, ANONYMOUS} or device.ip is None or device.user_agent is None:
         return None
     return hash((event.scope, event.user_id, family_of(device.user_agent), network_of(device.ip)))

@@ -50,7 +50,7 @@ class Shop:
         return session, with_token(response)
 
     async def signed_in(
-        self, shown: RequestFacts, user_id: str = "alice", *, keep: bool = True, **data: object
+        self, shown: RequestFacts, user_id: str = "alice", *, keep: bool | str = True, **data: object
     ) -> AsyncSession:
         response = SessionHeaders()
         return await self.reseal.create_new_session(shown, response, user_id, None, data, keep_anonymous=keep)
@@ -194,6 +194,19 @@ class AsyncVisitorSuite(AsyncSessionTests):
         assert isinstance(await caught(shop.signed_in, shown), TryRefreshToken)
         assert await shop.why_ended(visitor) is None
         assert await shop.data_of(await shop.signed_in(shown, keep=False)) == {}
+
+    async def test_an_application_names_the_session_that_a_request_cannot_present(self, world: AsyncWorld) -> None:
+        shop = await Shop.of(world)
+        visitor, _ = await shop.visited(cart=[1])
+        user = await shop.signed_in(request(), "bob", secret="s")
+        session = await shop.signed_in(request(), keep=visitor.get_handle())
+        assert await shop.data_of(session) == {"cart": [1]}
+        assert await shop.why_ended(visitor) is Refusal.REPLACED
+        for handle in (user.get_handle(), "absent"):
+            assert await shop.data_of(await shop.signed_in(request(), keep=handle)) == {}
+        assert await shop.why_ended(user) is None
+        not_text: Any = 7
+        assert isinstance(await caught(partial(shop.signed_in, request(), keep=not_text)), InvalidInput)
 
     async def test_a_user_s_own_session_gives_no_data_to_the_next_user(self, world: AsyncWorld) -> None:
         shop = await Shop.of(world)

@@ -51,7 +51,7 @@ class Shop:
         return session, with_token(response)
 
     def signed_in(
-        self, shown: RequestFacts, user_id: str = "alice", *, keep: bool = True, **data: object
+        self, shown: RequestFacts, user_id: str = "alice", *, keep: bool | str = True, **data: object
     ) -> Session:
         response = SessionHeaders()
         return self.reseal.create_new_session(shown, response, user_id, None, data, keep_anonymous=keep)
@@ -195,6 +195,19 @@ class VisitorSuite(SessionTests):
         assert isinstance(caught(shop.signed_in, shown), TryRefreshToken)
         assert shop.why_ended(visitor) is None
         assert shop.data_of(shop.signed_in(shown, keep=False)) == {}
+
+    def test_an_application_names_the_session_that_a_request_cannot_present(self, world: World) -> None:
+        shop = Shop.of(world)
+        visitor, _ = shop.visited(cart=[1])
+        user = shop.signed_in(request(), "bob", secret="s")
+        session = shop.signed_in(request(), keep=visitor.get_handle())
+        assert shop.data_of(session) == {"cart": [1]}
+        assert shop.why_ended(visitor) is Refusal.REPLACED
+        for handle in (user.get_handle(), "absent"):
+            assert shop.data_of(shop.signed_in(request(), keep=handle)) == {}
+        assert shop.why_ended(user) is None
+        not_text: Any = 7
+        assert isinstance(caught(partial(shop.signed_in, request(), keep=not_text)), InvalidInput)
 
     def test_a_user_s_own_session_gives_no_data_to_the_next_user(self, world: World) -> None:
         shop = Shop.of(world)
