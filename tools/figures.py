@@ -71,6 +71,7 @@ WAYS_OUT = {
     "core/webhooks.py",
     "server/cli/webhooks.py",
     "server/webhooks.py",
+    "settings/endpoints.py",
     "settings/webhooks.py",
     "stores/event_queue.py",
     "stores/sqlite/event_tables.py",
@@ -80,13 +81,16 @@ SIGNALS = {
     "_async/signal_endpoints.py",
     "core/security_event_keys.py",
     "core/shared_signals.py",
+    "core/syslog.py",
     "server/shared_signals.py",
-    "settings/endpoints.py",
     "settings/shared_signals.py",
-    "webhooks/forms.py",
+    "settings/syslog.py",
     "webhooks/security_events.py",
+    "webhooks/senders.py",
+    "webhooks/syslog.py",
+    "webhooks/syslog_sending.py",
 }
-"""Formats of deliveries besides webhooks: Shared Signals."""
+"""Formats of deliveries besides webhooks: Shared Signals, syslog."""
 DEVICES = {
     "devices",
     "_async/device_endpoints.py",

@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
+from reseal.core.syslog import SyslogEndpoint
 from reseal.core.webhooks import USUAL_TYPES
 from reseal.server.config import ServiceSettings
 from reseal.settings import Settings
+from tests.support.certificates import Authority
 from tests.webhooks import signals
 from tests.webhooks.material import SECRET, endpoint
 
@@ -198,7 +200,7 @@ def test_every_fault_of_an_endpoint_of_shared_signals_is_reported():
         "'bare': either 'signing_keys' or 'signing_keys_file' is needed: make one with: openssl genpkey",
         "'events': 'events' must be a list of types of messages: choose of session-revoked, risk-level-change",
         "'events': either 'authorization' or 'authorization_file' is needed",
-        "'other': 'format' must be one of webhook, caep",
+        "'other': 'format' must be one of webhook, caep, syslog",
         "'slash': 'issuer' must be an https address: write it like https://auth.example.com",
     ):
         assert part in text, part
@@ -245,3 +247,85 @@ def test_headers_that_cannot_be_sent(value):
 def test_the_end_of_sessions_is_kept_in_either_outbox_and_their_begin_in_one():
     assert load(IDP | {"events": ["session-revoked", "risk-level-change"]})
     assert "event_outbox 'security'" in problems(IDP | {"events": ["session-established"]})
+
+
+# -- syslog ---------------------------------------------------------------------------------------------------------
+
+SIEM = {"name": "siem", "format": "syslog", "url": "tcp://logs.example.com:6514"}
+
+
+@pytest.mark.parametrize("form", [Settings, ServiceSettings])
+def test_a_syslog_server_needs_an_address_alone(form):
+    [found] = load(SIEM, form=form)
+    assert found == SyslogEndpoint(name="siem", url=SIEM["url"])
+    assert found.types == USUAL_TYPES
+    assert (found.allow_private_addresses, found.client_addresses) == (True, False)
+    assert Settings(**DOMAIN, event_outbox="security", webhooks=(found,)).webhooks == (found,)
+
+
+def test_a_syslog_server_may_have_more(tmp_path):
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("reseal")
+    (tmp_path / "own").write_bytes(certificate.read_bytes() + key.read_bytes())
+    more = {"facility": "local3", "framing": "lines", "app_name": "shop", "structured_data_id": "sessions@99.1"}
+    more |= {"client_addresses": True, "authority_file": str(authority.file), "certificate_file": str(tmp_path / "own")}
+    [found] = load(SIEM | more | {"url": "tls://[2001:db8::1]", "events": ["session.theft_detected"]})
+    assert {key: getattr(found, key) for key in more} == more
+    assert found.types == ("session.theft_detected",)
+
+
+@pytest.mark.parametrize(
+    "url", ["udp://h", "tcp://1.2.3.4:514", "tls://logs.example.com", "unix:///dev/log", "udp://[::1]:1"]
+)
+def test_addresses_of_syslog_servers(url):
+    assert load(SIEM | {"url": url})[0].url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://h",
+        "tcp://",
+        "tcp://h:0",
+        "tcp://h:70000",
+        "tcp://u@h",
+        "unix://log",
+        "unix:///a b",
+        "tls://h/x",
+        7,
+        None,
+    ],
+)
+def test_addresses_that_are_of_no_syslog_server(url):
+    assert "'url' must be the address of a syslog server" in problems(SIEM | {"url": url})
+
+
+def test_every_fault_of_a_syslog_server_is_reported(tmp_path):
+    (tmp_path / "empty").touch()
+    empty = str(tmp_path / "empty")
+    text = problems(
+        SIEM
+        | {
+            "facility": "kern",
+            "framing": "nul",
+            "app_name": "a b",
+            "structured_data_id": "reseal",
+            "client_addresses": 1,
+        },
+        SIEM | {"name": "files", "authority_file": empty, "certificate_file": empty},
+        SIEM | {"name": "gone", "authority_file": "/nowhere", "certificate_file": 7},
+        SIEM | {"name": "secret", "secrets": [SECRET]},
+    )
+    for part in (
+        "'siem': 'facility' must be one of user, daemon, auth",
+        "'siem': 'framing' must be octets or lines",
+        "'siem': 'app_name' must be 1 to 48",
+        "'siem': 'structured_data_id' must be a name, an @",
+        "'siem': 'client_addresses' must be true or false",
+        "'files': 'authority_file' has no certificate in PEM",
+        "'files': 'certificate_file' has no certificate with its key in PEM",
+        "'gone': 'authority_file' cannot be read",
+        "'gone': 'certificate_file' must be text",
+        "'secret': 'secrets' is not a known key",
+    ):
+        assert part in text, part

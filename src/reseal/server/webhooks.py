@@ -11,6 +11,7 @@ from reseal.core.deliveries import Attempted, ignore
 from reseal.server.config import ServiceSettings
 from reseal.server.tenants.directory import Directory
 from reseal.webhooks import require_client
+from reseal.webhooks.running import deliver_for_ever
 
 if TYPE_CHECKING:
     from reseal.server.app import Service
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 def require(settings: ServiceSettings) -> None:
     """Raise ``ConfigurationError`` if webhooks are configured and cannot be sent."""
-    if settings.webhooks:
-        require_client()
+    require_client(settings.webhooks)
 
 
 def tasks(service: Service) -> list[asyncio.Task[None]]:
@@ -34,7 +34,6 @@ async def deliver(
     settings: ServiceSettings, store: AsyncStore, directory: Directory, attempted: Attempted = ignore
 ) -> None:
     """Deliver to the endpoints of a configuration, until it is cancelled."""
-    from reseal.webhooks.running import deliver_for_ever  # noqa: PLC0415 - needs an optional package
 
     async def access_lifetime(app_id: str) -> int:
         app = await directory.find(app_id, DEFAULT)

@@ -14,6 +14,7 @@ from reseal.core.webhooks import Endpoint, WebhookEndpoint
 from reseal.settings.endpoints import Kind, SecretKeys, checked, in_file
 from reseal.settings.problems import InvalidValueError, shown
 from reseal.settings.shared_signals import CAEP
+from reseal.settings.syslog import SYSLOG
 
 _FORMAT: Final = "format"
 _MAKE: Final = 'make one with: echo "whsec_$(openssl rand -base64 32)"'
@@ -101,6 +102,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
         (SecretKeys("secrets", _MAKE),),
     ),
     "caep": CAEP,
+    "syslog": SYSLOG,
 }
 """By the value of ``format``."""
 _ABSENT: Final = ((), None, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from reseal._async.engine import AsyncEngine
@@ -9,12 +10,14 @@ from reseal._async.metrics import innermost
 from reseal.core.deliveries import Attempted, ignore
 from reseal.core.errors import ConfigurationError
 from reseal.core.shared_signals import SharedSignalsEndpoint
-from reseal.core.webhooks import WebhookEndpoint
+from reseal.core.syslog import SyslogEndpoint
+from reseal.core.webhooks import Endpoint, WebhookEndpoint
+from reseal.webhooks.running import deliver_for_ever
 
 if TYPE_CHECKING:
     from reseal._async.reseal import AsyncReseal
 
-__all__ = ["SharedSignalsEndpoint", "WebhookEndpoint", "deliver_webhooks", "require_client"]
+__all__ = ["SharedSignalsEndpoint", "SyslogEndpoint", "WebhookEndpoint", "deliver_webhooks", "require_client"]
 
 
 async def deliver_webhooks(reseal: AsyncReseal, *, attempted: Attempted = ignore) -> None:
@@ -24,9 +27,7 @@ async def deliver_webhooks(reseal: AsyncReseal, *, attempted: Attempted = ignore
     each attempt, for instance ``metrics.note_attempt``. Raises
     ``ConfigurationError`` if the sessions are those of a service, which delivers itself, or if httpx is missing.
     """
-    require_client()
-    from reseal.webhooks.running import deliver_for_ever  # noqa: PLC0415 - needs an optional package
-
+    require_client(reseal.settings.webhooks)
     engine = innermost(reseal.backend)
     if not isinstance(engine, AsyncEngine):
         raise ConfigurationError(("webhooks: these sessions are a service's: configure webhooks there",))
@@ -37,8 +38,10 @@ async def deliver_webhooks(reseal: AsyncReseal, *, attempted: Attempted = ignore
     await deliver_for_ever(engine.store, reseal.settings.webhooks, access_lifetime, attempted=attempted)
 
 
-def require_client() -> None:
-    """Raise ``ConfigurationError`` if httpx is missing."""
+def require_client(endpoints: Iterable[Endpoint]) -> None:
+    """Raise ``ConfigurationError`` if an endpoint is sent to by HTTP, and httpx is missing."""
+    if all(isinstance(each, SyslogEndpoint) for each in endpoints):
+        return
     try:
         import httpx  # noqa: F401, PLC0415 - an optional package
     except ImportError:

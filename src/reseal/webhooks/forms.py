@@ -8,10 +8,12 @@ from typing import Any, Final, Protocol
 from reseal.core import webhook_signatures
 from reseal.core.events import Event
 from reseal.core.shared_signals import SharedSignalsEndpoint
+from reseal.core.syslog import SyslogEndpoint
 from reseal.core.webhooks import Endpoint, WebhookEndpoint
 from reseal.webhooks.answers import Answer
 from reseal.webhooks.messages import Message, message_of, trial_message
 from reseal.webhooks.security_events import SharedSignals
+from reseal.webhooks.syslog import Syslog
 
 
 class Form(Protocol):
@@ -56,6 +58,7 @@ class StandardWebhooks:
 _FORMS: Final[Mapping[type[Endpoint], Callable[[Any], Form]]] = {
     WebhookEndpoint: StandardWebhooks,
     SharedSignalsEndpoint: SharedSignals,
+    SyslogEndpoint: Syslog,
 }
 
 

@@ -14,7 +14,7 @@ from reseal.core.errors import StoreUnavailable
 from reseal.core.webhooks import Endpoint
 from reseal.log import LOGGER
 from reseal.webhooks.delivering import AccessLifetime, Deliverer, DeliveryStore, Sender
-from reseal.webhooks.sending import HttpSender
+from reseal.webhooks.senders import sender_of
 
 RETRY: Final = 5_000
 """Milliseconds after which a store that did not answer is tried again."""
@@ -24,7 +24,7 @@ async def deliver_for_ever(
     store: DeliveryStore,
     endpoints: Iterable[Endpoint],
     access_lifetime: AccessLifetime,
-    make_sender: Callable[[Endpoint], Sender] = HttpSender,
+    make_sender: Callable[[Endpoint], Sender] = sender_of,
     attempted: Attempted = ignore,
 ) -> None:
     """Deliver to these endpoints. Any number of processes may do so: one at a time delivers to an endpoint.

@@ -7,9 +7,8 @@ the name cannot be made to mean another one in between. Redirects are not follow
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -18,20 +17,19 @@ import httpx
 from reseal.core.webhooks import Endpoint
 from reseal.webhooks.addresses import is_public
 from reseal.webhooks.answers import Answer, retry_after
+from reseal.webhooks.resolving import Resolve, resolve
 
 READ_MOST: Final = 65_536
 """Bytes of an answer that are read, so that the connection can be used again."""
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Returns the addresses of a host and port. Raises ``OSError``."""
 
 
 class HttpSender:
     """Sends to the URL of an endpoint, on connections of its own."""
 
-    def __init__(self, endpoint: Endpoint, resolve: Resolve | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, resolver: Resolve | None = None) -> None:
         self._endpoint = endpoint
         self._url = httpx.URL(endpoint.url)
-        self._resolve = resolve or _resolve
+        self._resolve = resolver or resolve
         # a client would log URLs, whose path may be a secret, and keep cookies
         self._transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(), trust_env=False)
 
@@ -83,8 +81,3 @@ async def _beginning(response: httpx.Response) -> bytes:
         if len(body) > READ_MOST:
             break
     return body[:READ_MOST]
-
-
-async def _resolve(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))

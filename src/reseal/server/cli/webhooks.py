@@ -24,6 +24,7 @@ from reseal.server.tenants.directory import Directory
 from reseal.webhooks.answers import Answer
 from reseal.webhooks.delivering import name_of
 from reseal.webhooks.forms import form_of
+from reseal.webhooks.senders import sender_of
 from reseal.webhooks.state import State, read, written
 
 
@@ -54,9 +55,7 @@ def send_trial(options: Namespace) -> int:
     endpoint = _endpoint(options)
 
     async def run() -> Answer:
-        from reseal.webhooks.sending import HttpSender  # noqa: PLC0415 - needs an optional package
-
-        sender, form, now = HttpSender(endpoint), form_of(endpoint), time.time_ns() // 1_000_000
+        sender, form, now = sender_of(endpoint), form_of(endpoint), time.time_ns() // 1_000_000
         body, headers = form.packed(form.trial(os.urandom(16).hex(), now), now)
         try:
             return form.judged(await sender.send(body, headers, now))
@@ -132,7 +131,7 @@ def _row(endpoint: Endpoint, state: State) -> Row:
     url = urlsplit(endpoint.url)
     return {
         "name": endpoint.name,
-        "host": f"{url.scheme}://{url.hostname}",  # the path may be a secret
+        "host": f"{url.scheme}://{url.hostname or url.path}",  # the path may be a secret
         "events": list(endpoint.types),
         "state": f"disabled: {state.disabled}" if state.disabled else "enabled",
         "waiting": len(state.messages),
