@@ -309,3 +309,23 @@ async def test_bound_sessions_go_on_as_others_once_it_is_switched_off(browser: B
     later.cookies = dict(browser.cookies)
     assert (await later.call("refresh_session")).get_user_id() == "alice"
     assert "Max-Age=8640000" in next(line for line in later.set if line.startswith(f"{ACCESS}="))
+
+
+@pytest.mark.parametrize("wish", ["require"], indirect=True)
+async def test_whoever_acts_as_another_user_is_bound_by_the_own_session_alone(
+    browser: Browser, clock: ManualClock
+) -> None:
+    assert (await browser.bind()).status == 200
+    await browser.call("impersonate", "bob", reason="ticket 4711")
+    assert browser.offer is None
+    response = SessionHeaders()
+    await settled((await browser.call_within(response, "get_session")).update_jwt_payload({"plan": "gold"}))
+    browser.receive(response)
+    assert browser.offer is None
+    clock.advance(20 * MINUTE)
+    acted = await browser.call("get_session", method="GET", check_database=True)
+    assert (acted.get_user_id(), acted.get_actor()) == ("bob", "alice")
+    await browser.call("stop_impersonating")
+    assert ACCESS not in browser.cookies
+    assert (await browser.refresh()).status == 200
+    assert (await browser.call("get_session", method="GET")).get_user_id() == "alice"

@@ -13,7 +13,6 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from reseal._async import (
     changes,
     delivery,
-    impersonation,
     page_loads,
     refreshing,
     signing_in,
@@ -22,6 +21,7 @@ from reseal._async import (
 )
 from reseal._async.awaited import Handler, awaited, demand_loop, marked
 from reseal._async.engine import AsyncEngine
+from reseal._async.impersonation import AsyncImpersonations
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.session_policies import AsyncSessionPolicies
@@ -58,7 +58,7 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return AsyncEngine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
-class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncVisitorSessions, AsyncTheftCases):
+class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncVisitorSessions, AsyncImpersonations, AsyncTheftCases):
     """Everything an application calls. Use as ``async with AsyncReseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.
@@ -184,44 +184,6 @@ class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncVisitorSessions,
         foreign page, ``RuntimeError`` once the response has begun.
         """
         await signing_out.sign_out(self.backend, self.context(request, response))
-
-    @awaited
-    async def impersonate(
-        self,
-        request: RequestFacts,
-        response: SessionHeaders,
-        user_id: str,
-        jwt_payload: Mapping[str, object] | None = None,
-        session_data: Mapping[str, object] | None = None,
-        *,
-        reason: str,
-        at_most: int = impersonation.HALF_AN_HOUR,
-    ) -> AsyncSession:
-        """Let the user of this request act as another one; the caller has found out that this user may.
-
-        The browser gets an access token of ``user_id`` that names the actor (``act``, RFC 8693) and ends after
-        ``at_most`` ms, and no later than any access token; its own session stays. It comes back by
-        :meth:`stop_impersonating`, or by the next refresh. ``reason`` goes into the event. Raises ``InvalidInput``,
-        also for a session that acts for somebody already, ``TryRefreshToken``, ``Unauthorised``, ``StoreUnavailable``.
-        """
-        return await impersonation.begin(
-            self.backend,
-            self.context(request, response),
-            user_id,
-            jwt_payload or {},
-            session_data,
-            reason=reason,
-            at_most=at_most,
-        )
-
-    @awaited
-    async def stop_impersonating(self, request: RequestFacts, response: SessionHeaders) -> None:
-        """End the impersonation of this request; the browser refreshes its own session before its next call.
-
-        Raises ``InvalidInput`` if the session acts for nobody, ``TryRefreshToken``, ``Unauthorised``,
-        ``StoreUnavailable``.
-        """
-        await impersonation.stop(self.backend, self.context(request, response))
 
     @awaited
     async def peek(

@@ -147,7 +147,7 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
         kept = self._policies.chosen(options.get("policy"), options.get("lifetime_ms"), user_id)
-        if self.settings.device_binding == "require" and user_id != ANONYMOUS:
+        if self.settings.device_binding == "require" and user_id != ANONYMOUS and not actor.stored(public):
             kept = binding.joined(Binding("require", self._clock.wall()), kept)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
@@ -444,7 +444,7 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         if len(access) > MAX_LENGTH:  # a payload that was set elsewhere, by rules other than ours
             raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
         pair = TokenPair(claims, access, refresh, claims.csrf, end, limits.persistent)
-        return self._challenged(pair, record) if self._binds else pair
+        return self._challenged(pair, record) if self._binds and not actor.stored(record.jwt_payload) else pair
 
     def _check_size(self, handle: str, user_id: str, gen: int, raw: bytes, csrf: str | None, kept: str | None) -> None:
         now = self._clock.wall()

@@ -14,7 +14,6 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from reseal._sync import (
     changes,
     delivery,
-    impersonation,
     page_loads,
     refreshing,
     signing_in,
@@ -23,6 +22,7 @@ from reseal._sync import (
 )
 from reseal._sync.awaited import Handler, awaited, demand_loop, marked
 from reseal._sync.engine import Engine
+from reseal._sync.impersonation import Impersonations
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal._sync.session_policies import SessionPolicies
@@ -59,7 +59,7 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return Engine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
 
 
-class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
+class Reseal(UserSessions, SessionPolicies, VisitorSessions, Impersonations, TheftCases):
     """Everything an application calls. Use as ``with Reseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.
@@ -185,44 +185,6 @@ class Reseal(UserSessions, SessionPolicies, VisitorSessions, TheftCases):
         foreign page, ``RuntimeError`` once the response has begun.
         """
         signing_out.sign_out(self.backend, self.context(request, response))
-
-    @awaited
-    def impersonate(
-        self,
-        request: RequestFacts,
-        response: SessionHeaders,
-        user_id: str,
-        jwt_payload: Mapping[str, object] | None = None,
-        session_data: Mapping[str, object] | None = None,
-        *,
-        reason: str,
-        at_most: int = impersonation.HALF_AN_HOUR,
-    ) -> Session:
-        """Let the user of this request act as another one; the caller has found out that this user may.
-
-        The browser gets an access token of ``user_id`` that names the actor (``act``, RFC 8693) and ends after
-        ``at_most`` ms, and no later than any access token; its own session stays. It comes back by
-        :meth:`stop_impersonating`, or by the next refresh. ``reason`` goes into the event. Raises ``InvalidInput``,
-        also for a session that acts for somebody already, ``TryRefreshToken``, ``Unauthorised``, ``StoreUnavailable``.
-        """
-        return impersonation.begin(
-            self.backend,
-            self.context(request, response),
-            user_id,
-            jwt_payload or {},
-            session_data,
-            reason=reason,
-            at_most=at_most,
-        )
-
-    @awaited
-    def stop_impersonating(self, request: RequestFacts, response: SessionHeaders) -> None:
-        """End the impersonation of this request; the browser refreshes its own session before its next call.
-
-        Raises ``InvalidInput`` if the session acts for nobody, ``TryRefreshToken``, ``Unauthorised``,
-        ``StoreUnavailable``.
-        """
-        impersonation.stop(self.backend, self.context(request, response))
 
     @awaited
     def peek(
