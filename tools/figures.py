@@ -98,6 +98,7 @@ DEVICES = {
     "_async/not_before.py",
     "_async/own_sessions.py",
     "_async/paging.py",
+    "_async/stores/sqlite_ends.py",
     "_async/user_sessions.py",
     "core/client_details.py",
     "core/selection.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
+from reseal.core.errors import TryRefreshToken
 from reseal.core.model import Discreet, Scope, SessionRecord
 from reseal.core.rotation import why_ended
 
@@ -28,3 +29,11 @@ def is_unconfirmed(record: SessionRecord, seen: Seen, now: int) -> bool:
     if record.confirmed_at is not None or why_ended(record, now):
         return False
     return seen.generation == record.generation or hmac.compare_digest(seen.current_hash, record.current_hash)
+
+
+def seen_by_hash(handle: str, text: str) -> Seen:
+    """Read the hash of the current token, in hexadecimal digits. Raises ``TryRefreshToken`` if it is none."""
+    try:
+        return Seen(handle=handle, current_hash=bytes.fromhex(text))
+    except ValueError:
+        raise TryRefreshToken("the hash of the refresh token in it is none") from None

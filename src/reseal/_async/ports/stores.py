@@ -77,7 +77,10 @@ class AsyncSessionStore(AsyncCountStore, AsyncEventStore, AsyncLimitStore, Async
     async def end_user(
         self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
     ) -> tuple[str, ...]:
-        """End all sessions of a user but ``keep``, and name those that this call ended."""
+        """End all sessions of a user but ``keep``, and name those that this call ended.
+
+        However many these are, writes for other users do not wait for all of them. If it fails, some may have ended.
+        """
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         """Read up to ``limit`` live sessions of a user, oldest first, those behind ``after``.

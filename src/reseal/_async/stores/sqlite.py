@@ -14,13 +14,14 @@ from typing import IO
 from reseal._async.stores.sqlite_audit import AsyncSQLiteAudit
 from reseal._async.stores.sqlite_cases import AsyncSQLiteCases
 from reseal._async.stores.sqlite_counts import AsyncSQLiteCounts
+from reseal._async.stores.sqlite_ends import AsyncSQLiteEnds
 from reseal._async.stores.sqlite_limits import AsyncSQLiteLimits
 from reseal._async.stores.sqlite_providers import AsyncSQLiteProviders
 from reseal._async.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.model import Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Purged
@@ -34,11 +35,11 @@ from reseal.stores.sqlite import event_tables
 from reseal.stores.sqlite import file as sqlite_file
 from reseal.stores.sqlite.batch_jobs import Job, Kind, T
 from reseal.stores.sqlite.connection import FileConnection, Identity
-from reseal.stores.sqlite.tables import Ending, Row, Tables
+from reseal.stores.sqlite.tables import Row, Tables
 from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
-class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteCounts, AsyncSQLiteLimits, AsyncSQLiteProviders):
+class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteCounts, AsyncSQLiteEnds, AsyncSQLiteLimits, AsyncSQLiteProviders):
     """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request.
 
     ``looks_only``: nothing is changed in a file that has to be there already; what would write is ``StoreUnavailable``.
@@ -113,20 +114,6 @@ class AsyncSQLiteStore(AsyncSQLiteCases, AsyncSQLiteCounts, AsyncSQLiteLimits, A
 
     async def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         return await self._write(lambda db: self._tables.replace(db, scope, record, reports, self._now_in(db)))
-
-    async def end(
-        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
-    ) -> tuple[str, ...]:
-        each_once, ending = tuple(filter(rows.encodable, dict.fromkeys(handles))), Ending(scope, reason, note)
-        return await self._write(lambda db: self._tables.end(db, ending, each_once, reports, self._now_in(db)))
-
-    async def end_user(
-        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
-    ) -> tuple[str, ...]:
-        if not rows.encodable(user_id):
-            return ()
-        kept, ending = keep if keep is not None and rows.encodable(keep) else None, Ending(scope, reason)
-        return await self._write(lambda db: self._tables.end_user(db, ending, user_id, kept, reports, self._now_in(db)))
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         if not rows.encodable(user_id):

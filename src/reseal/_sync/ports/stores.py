@@ -78,7 +78,10 @@ class SessionStore(CountStore, EventStore, LimitStore, ProviderStore, Protocol):
     def end_user(
         self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
     ) -> tuple[str, ...]:
-        """End all sessions of a user but ``keep``, and name those that this call ended."""
+        """End all sessions of a user but ``keep``, and name those that this call ended.
+
+        However many these are, writes for other users do not wait for all of them. If it fails, some may have ended.
+        """
 
     def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         """Read up to ``limit`` live sessions of a user, oldest first, those behind ``after``.

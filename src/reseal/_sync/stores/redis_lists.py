@@ -88,9 +88,7 @@ class RedisLists(RedisParts):
         looks = [each and next_look(each.record.expires_at, each.record.ended_at, now, kept_ms) for each in stored]
         changes = [self._looked_at(*each) for each in zip(members, stored, looks, strict=True)]
         done = self._server.write(*changes)
-        gone = [
-            each for each, look, is_done in zip(stored, looks, done, strict=True) if is_done and each and look is None
-        ]
+        gone = [one for one, look, is_done in zip(stored, looks, done, strict=True) if is_done and one and look is None]
         for each, member in zip(stored, members, strict=True):
             if each in gone and each is not None:
                 scope, handle = parts_of(member.encode())

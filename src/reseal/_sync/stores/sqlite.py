@@ -15,13 +15,14 @@ from typing import IO
 from reseal._sync.stores.sqlite_audit import SQLiteAudit
 from reseal._sync.stores.sqlite_cases import SQLiteCases
 from reseal._sync.stores.sqlite_counts import SQLiteCounts
+from reseal._sync.stores.sqlite_ends import SQLiteEnds
 from reseal._sync.stores.sqlite_limits import SQLiteLimits
 from reseal._sync.stores.sqlite_providers import SQLiteProviders
 from reseal._sync.waiting import close_thread, resolve, run_on
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import StoreUnavailable
-from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
+from reseal.core.model import Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
 from reseal.core.notes import Note
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Purged
@@ -35,11 +36,11 @@ from reseal.stores.sqlite import event_tables
 from reseal.stores.sqlite import file as sqlite_file
 from reseal.stores.sqlite.batch_jobs import Job, Kind, T
 from reseal.stores.sqlite.connection import FileConnection, Identity
-from reseal.stores.sqlite.tables import Ending, Row, Tables
+from reseal.stores.sqlite.tables import Row, Tables
 from reseal.stores.sqlite.worker_threads import WorkerThread, WriterThread
 
 
-class SQLiteStore(SQLiteCases, SQLiteCounts, SQLiteLimits, SQLiteProviders):
+class SQLiteStore(SQLiteCases, SQLiteCounts, SQLiteEnds, SQLiteLimits, SQLiteProviders):
     """A store in the file ``path``, created if it is not there. Share one object in a process, not one a request.
 
     ``looks_only``: nothing is changed in a file that has to be there already; what would write is ``StoreUnavailable``.
@@ -114,20 +115,6 @@ class SQLiteStore(SQLiteCases, SQLiteCounts, SQLiteLimits, SQLiteProviders):
 
     def replace(self, scope: Scope, record: SessionRecord, reports: Reports = ()) -> bool:
         return self._write(lambda db: self._tables.replace(db, scope, record, reports, self._now_in(db)))
-
-    def end(
-        self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
-    ) -> tuple[str, ...]:
-        each_once, ending = tuple(filter(rows.encodable, dict.fromkeys(handles))), Ending(scope, reason, note)
-        return self._write(lambda db: self._tables.end(db, ending, each_once, reports, self._now_in(db)))
-
-    def end_user(
-        self, scope: Scope, user_id: str, reason: EndReason, keep: str | None = None, reports: Reports = ()
-    ) -> tuple[str, ...]:
-        if not rows.encodable(user_id):
-            return ()
-        kept, ending = keep if keep is not None and rows.encodable(keep) else None, Ending(scope, reason)
-        return self._write(lambda db: self._tables.end_user(db, ending, user_id, kept, reports, self._now_in(db)))
 
     def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
         if not rows.encodable(user_id):

@@ -28,7 +28,7 @@ from reseal.cdi.model import AppSettings, BranchRotatedOut, Issued, SessionFacts
 from reseal.cdi.verifier import CdiVerifier
 from reseal.clock import Clock
 from reseal.core import elevation, payload
-from reseal.core.confirmation import Seen
+from reseal.core.confirmation import seen_by_hash
 from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventOutbox
 from reseal.core.handles import suffix_of, tenant_of
@@ -229,7 +229,7 @@ class CdiSessions:
     ) -> Verified:
         """Note that this generation is in use, and exchange its first access token for one without a parent."""
         now = self._clock.wall()
-        record, store_now = await line.confirm(Seen(handle=claims.handle, current_hash=_hash_in(claims)))
+        record, store_now = await line.confirm(seen_by_hash(claims.handle, claims.refresh_hash))
         if not _is_current(claims, record) and not (may_be_stale and _is_stale(claims, record)):
             return Verified(facts)
         fresh = structs.replace(
@@ -288,14 +288,6 @@ def _facts(record: SessionRecord, tenant_id: str) -> SessionFacts:
 
 def _is_stale(claims: CdiClaims, record: SessionRecord) -> bool:
     return not _is_same(elevation.without(record.jwt_payload), claims.payload)
-
-
-def _hash_in(claims: CdiClaims) -> bytes:
-    """Read the hash of the refresh token in an access token. Raises ``TryRefreshToken``."""
-    try:
-        return bytes.fromhex(claims.refresh_hash)
-    except ValueError:
-        raise TryRefreshToken(access_tokens.INCOMPLETE) from None
 
 
 def _is_same(stored: bytes, signed: bytes) -> bool:

@@ -104,7 +104,11 @@ RETURNING handle, user_id
 
 -- name: end_user
 UPDATE session SET ended_at = :now, end_reason = :reason, successor_sealed = NULL, version = version + 1
-WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND handle IS NOT :keep
+WHERE rowid IN (
+    SELECT rowid FROM session
+    WHERE app_id = :app_id AND tenant_id = :tenant_id AND user_id = :user_id AND ended_at IS NULL AND handle IS NOT :keep
+    LIMIT :limit
+)
 RETURNING handle, user_id
 
 -- name: list_user

@@ -109,10 +109,8 @@ class Tables:
             ended = (db.execute(self._sql["end"], values | {"handle": handle}).fetchone() for handle in handles)
             return self._ended(db, values, [row for row in ended if row is not None], reports, now)
 
-    def end_user(
-        self, db: sqlite3.Connection, ending: Ending, user_id: str, keep: str | None, reports: Reports, now: int
-    ) -> tuple[str, ...]:
-        values = ending.values() | {"user_id": user_id, "keep": keep, "now": now}
+    def end_user(self, db: sqlite3.Connection, values: Values, reports: Reports, now: int) -> tuple[str, ...]:
+        values = values | {"now": now}
         with event_tables.together(db, reports):
             return self._ended(db, values, db.execute(self._sql["end_user"], values).fetchall(), reports, now)
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,20 @@ class LimitSuite(StoreTests):
         assert admissions.count(Admission(None, (), is_full=True)) == 47
         assert set(live(store)) == admitted
         assert len(admitted) == 3
+
+    @pytest.mark.parametrize("evicts", [True, False])
+    def test_whoever_reads_while_fifty_sign_in_never_sees_more_than_the_limit(
+        self, store: Store, *, evicts: bool
+    ) -> None:
+        # S50
+        limit = SessionLimit(3, evicts=evicts)
+        calls = [partial(store.insert_limited, PUBLIC, new_session(f"h{n}"), limit) for n in range(50)]
+        reads = [partial(store.list_user, PUBLIC, "user", UserPlace(), 100)] * 50
+        mixed: list[Any] = [call for pair in zip(calls, reads, strict=True) for call in pair]
+        seen = [each for each in together(mixed) if type(each) is tuple]
+        assert len(seen) == 50
+        assert max(map(len, seen)) <= 3
+        assert len(live(store)) == 3
 
     def test_the_oldest_session_ends_with_a_reason_of_its_own(
         self, store: Store, clock: ManualClock
