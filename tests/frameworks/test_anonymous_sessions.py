@@ -2,6 +2,7 @@
 
 # Annotations are no strings here: FastAPI looks up those of functions within functions.
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ import pytest
 from fastapi import Depends, FastAPI, Request
 
 from reseal import AsyncReseal, Event, EventName, RequestFacts, SessionHeaders, Settings, Unauthorised
+from reseal._async.audit import AsyncAuditTrail
+from reseal._async.engine import AsyncEngine
 from reseal.core.ids import ANONYMOUS
 from reseal.fastapi import Reseal, Session, SyncSession
 from reseal.testing import Browser, ManualClock, Recorder
@@ -180,6 +183,13 @@ async def test_the_outbox_and_the_audit_trail_tell_of_the_sign_in_once(events: R
         session = await reseal.create_new_session(shown, SessionHeaders(), "alice", keep_anonymous=True)
         heard: list[Event] = []
         await reseal.deliver_events("mailer", heard.append)
+        assert isinstance(reseal.backend, AsyncEngine)
+        trail = AsyncAuditTrail.of(reseal.backend.store, settings)
+        await trail.seal()
+        entries = [json.loads(row.entry) for row in await trail.read(0, 100)]
+        assert (await trail.verify()).problems == ()
+    names = [entry["name"] for entry in entries if entry["kind"] == "event"]
+    assert sorted(names) == ["session_converted", "session_created", "session_created", "session_revoked"]
     told = [(each.name.value, each.session_handle, each.user_id, each.reason) for each in heard]
     assert sorted(told) == sorted(
         [
