@@ -18,7 +18,7 @@ from tests.support.lanes import (  # noqa: E402, F401 - hooks
 from tests.support.mariadb import mariadb, mariadb_uri, own_mariadb  # noqa: E402, F401 - fixtures, after the above
 from tests.support.postgres import own_postgres, postgres, postgres_uri  # noqa: E402, F401 - fixtures, after the above
 from tests.support.redis import own_redis, redis_server, redis_uri  # noqa: E402, F401 - fixtures, too
-from tests.support.redis_cluster import redis_nodes, watched_redis  # noqa: E402, F401 - fixtures, too
+from tests.support.redis_cluster import redis_nodes, shared_cluster, watched_redis  # noqa: E402, F401 - fixtures, too
 
 
 def pytest_configure(config: pytest.Config) -> None:

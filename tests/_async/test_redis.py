@@ -22,6 +22,16 @@ class TestRedisStore(AsyncStoreSuite):
         return make_redis_store
 
 
+@pytest.mark.whole
+class TestClusterStore(AsyncStoreSuite):
+    @pytest.fixture
+    def make_store(self, shared_cluster):
+        from reseal._async.stores.redis import AsyncRedisStore
+
+        uri = shared_cluster.uri("&acknowledge=replicas:1")
+        return lambda clock: AsyncRedisStore(uri, clock=clock)
+
+
 class TestOverRedis(AsyncSessionsSuite):
     @pytest.fixture
     async def world(self, make_redis_store):

@@ -23,6 +23,16 @@ class TestRedisStore(StoreSuite):
         return make_redis_store
 
 
+@pytest.mark.whole
+class TestClusterStore(StoreSuite):
+    @pytest.fixture
+    def make_store(self, shared_cluster):
+        from reseal._sync.stores.redis import RedisStore
+
+        uri = shared_cluster.uri("&acknowledge=replicas:1")
+        return lambda clock: RedisStore(uri, clock=clock)
+
+
 class TestOverRedis(SessionsSuite):
     @pytest.fixture
     def world(self, make_redis_store):

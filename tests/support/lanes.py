@@ -18,7 +18,17 @@ import pytest
 SYNC_TESTS = "tests/_sync/"
 """The generated copy of tests/_async. What it does with a database server, its original has shown."""
 DATABASE_SERVERS = frozenset(
-    {"postgres", "own_postgres", "mariadb", "own_mariadb", "redis_server", "own_redis", "redis_nodes", "watched_redis"}
+    {
+        "postgres",
+        "own_postgres",
+        "mariadb",
+        "own_mariadb",
+        "redis_server",
+        "own_redis",
+        "redis_nodes",
+        "shared_cluster",
+        "watched_redis",
+    }
 )
 LONGEST_FIRST = ("tests/sdk/", "tests/browser/", "tests/server/", "tests/_async/", "tests/sessions/")
 """So that the workers end together: what is left for the end is short."""

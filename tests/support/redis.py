@@ -31,6 +31,7 @@ class RedisServer:
     def __init__(self, folder: Path, options: tuple[str, ...] = DURABLE) -> None:
         self.folder = folder
         self.options = options
+        self.tls_port = 0
         self.before: tuple[str, ...] = ()
         """The name of a file of settings, if there is one."""
         self.port = free_port(BUS if "--cluster-enabled" in options else 0)
@@ -97,12 +98,15 @@ def redis_uri(redis_server: RedisServer) -> str:
 
 
 @contextmanager
-def server(options: tuple[str, ...] = DURABLE) -> Iterator[RedisServer]:
+def server(options: tuple[str, ...] = DURABLE, *, has_tls: bool = False) -> Iterator[RedisServer]:
     """Start a server and throw it away afterwards."""
     if shutil.which("redis-server") is None:
         pytest.fail("Redis is not installed: apt-get install redis-server")
     folder = Path(tempfile.mkdtemp(prefix="reseal-redis-"))
     own = RedisServer(folder, options)
+    if has_tls:
+        own.tls_port = free_port()
+        own.options += ("--tls-port", str(own.tls_port))
     try:
         own.start()
         yield own

@@ -53,6 +53,13 @@ class Watched:
         return f"redis+sentinel://{hosts}/main{self.nodes[0].uri(more).partition('/0')[2]}"
 
 
+@pytest.fixture(scope="session")
+def shared_cluster() -> Iterator[RedisCluster]:
+    """The cluster that tests share."""
+    with cluster() as own:
+        yield own
+
+
 @pytest.fixture
 def redis_nodes() -> Iterator[RedisCluster]:
     """A cluster for one test."""
