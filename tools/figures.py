@@ -132,6 +132,7 @@ THEFTS = {
 AUDIT = {
     "audit.py",
     "_async/audit.py",
+    "_async/audit_actions.py",
     "_async/ports/audit.py",
     "_async/stores/memory_audit.py",
     "_async/stores/server_audit.py",

@@ -16,6 +16,8 @@ from reseal.server.config import ServiceSettings
 from tests.audit.material import Tables
 
 SECRET = "pJ3x9Qv7Lr2mT8wZ4bN6cY1kD5fH0gSaeUiOqWzX"
+OPENED = 2
+"""Rows about the keys that the first opening of a store makes."""
 PAGE = RequestFacts.of("POST", "/", [("sec-fetch-site", "same-origin")], None)
 
 
@@ -63,15 +65,15 @@ def test_an_application_seals_and_verifies(settings, signed_in):
     with Reseal(settings) as reseal:
         trail = audit_trail(reseal)
         assert trail.seal() == 3
-        assert trail.verify() == (1, 3, 0, ())
+        assert trail.verify() == (1, OPENED + 3, 0, ())
 
 
 async def test_an_application_in_async_code_does_the_same(settings, signed_in):
     async with AsyncReseal(settings) as reseal:
         trail = async_audit_trail(reseal)
         assert await trail.seal() == 3
-        assert json.loads(await trail.checkpoint())["seq"] == 4
-        assert await trail.verify() == (1, 4, 4, ())
+        assert json.loads(await trail.checkpoint())["seq"] == OPENED + 4
+        assert await trail.verify() == (1, OPENED + 4, OPENED + 4, ())
 
 
 def test_events_wait_for_the_audit_trail(settings, signed_in):
@@ -92,7 +94,7 @@ async def test_the_service_seals_before_it_removes_events(file, settings, signed
     await store.open()
     configured = ServiceSettings(database_uri=f"sqlite:///{file}", event_outbox="all", audit=True, secret_key=SECRET)
     assert not await Housekeeping(store, configured).step()
-    assert len(await store.audit.read(0, 10)) == 3
+    assert len(await store.audit.read(OPENED, 10)) == 3
     assert (await store.purge_events(10)).removed == 0
     await store.close()
 
@@ -100,7 +102,7 @@ async def test_the_service_seals_before_it_removes_events(file, settings, signed
 async def test_a_trail_that_cannot_go_on_keeps_the_events(file, settings, signed_in, caplog):
     store = AsyncSQLiteStore(file)
     await store.open()
-    Tables(file).execute("INSERT INTO TABLE (seq, entry, hash) VALUES (1, 'nonsense', x'00')")
+    Tables(file).execute("UPDATE TABLE SET entry = 'nonsense'")
     configured = ServiceSettings(database_uri=f"sqlite:///{file}", event_outbox="all", audit=True)
     assert not await Housekeeping(store, configured).step()
     assert "reseal audit verify" in caplog.text
@@ -114,11 +116,11 @@ def test_commands_seal_sign_and_verify(run, signed_in, tmp_path, file):
     checkpoint.write_text(run("checkpoint"))
     assert run("checkpoint") == checkpoint.read_text()
     found = json.loads(run("verify", "--checkpoint", str(checkpoint), "--json"))
-    assert found == [{"first": 1, "last": 4, "signed_up_to": 4}]
-    Tables(file).remove(4)
+    assert found == [{"first": 1, "last": OPENED + 4, "signed_up_to": OPENED + 4}]
+    Tables(file).remove(OPENED + 4)
     run("verify")
     [problem] = json.loads(run("verify", "--checkpoint", str(checkpoint), "--json", code=REFUSED))
-    assert problem["row"] == 3
+    assert problem["row"] == OPENED + 3
     assert "missing at the end" in problem["problem"]
 
 
@@ -134,23 +136,24 @@ def test_the_export_shows_pseudonyms_and_with_the_user_what_belongs_to_it(run, s
     run("seal")
     text = run("export")
     assert "alice" not in text
-    created, other, revoked = rows_of(text)
+    created, other, revoked = rows_of(text)[OPENED:]
     assert created["user"] == revoked["user"] != other["user"]
     assert {row["by"] for row in (created, other, revoked)} == {"system"}
     own = rows_of(run("export", "--user", "alice"))
     assert [row["private"]["user_id"] for row in own] == ["alice", "alice"]
     assert rows_of(run("export", "--user", "nobody")) == []
-    assert [row["seq"] for row in rows_of(run("export", "--after", "2"))] == [3]
+    assert [row["seq"] for row in rows_of(run("export", "--after", "4"))] == [5]
 
 
 def test_the_export_as_ocsf_has_what_the_class_requires(run, signed_in):
     run("seal")
     run("checkpoint")
     rows = rows_of(run("export", "--format", "ocsf"))
-    assert [row["type_uid"] for row in rows] == [300201, 300201, 300202]
+    assert [row["type_uid"] for row in rows] == [300401, 300401, 300201, 300201, 300202]
     for row in rows:
         assert row["category_uid"] == 3
-        assert {"time", "severity_id", "metadata", "user", "service"} <= row.keys()
+        assert {"time", "severity_id", "metadata"} <= row.keys()
+        assert ({"entity"} if row["class_uid"] == 3004 else {"user", "service"}) <= row.keys()
 
 
 def test_an_erasure_destroys_the_key_of_a_user(run, signed_in, tmp_path):
@@ -185,7 +188,7 @@ async def test_a_user_who_acts_as_another_is_named_by_a_pseudonym(settings):
         await reseal.impersonate(page, SessionHeaders(), "alice", reason="a call")
         trail = async_audit_trail(reseal)
         await trail.seal()
-        own, created, begun = [json.loads(row.entry) for row in await trail.read(0, 10)]
+        own, created, begun = [json.loads(row.entry) for row in await trail.read(OPENED, 10)]
         assert [each["name"] for each in (own, created, begun)] == [
             "session_created",
             "session_created",

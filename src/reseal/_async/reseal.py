@@ -19,6 +19,7 @@ from reseal._async import (
     signing_out,
     verification,
 )
+from reseal._async.audit_actions import audited
 from reseal._async.awaited import Handler, awaited, demand_loop, marked
 from reseal._async.engine import AsyncEngine
 from reseal._async.impersonation import AsyncImpersonations
@@ -55,7 +56,8 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     if not isinstance(settings, Settings):
         got = type(settings).__name__
         raise TypeError(f"Reseal takes Settings, not a {got}: write Reseal(Settings(api_domain=...))")
-    return AsyncEngine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
+    store = audited(make_store(settings, clock), settings)
+    return AsyncEngine(settings, store, clock=clock, on_event=on_event)
 
 
 class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncVisitorSessions, AsyncImpersonations, AsyncTheftCases):

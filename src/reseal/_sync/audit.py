@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from reseal._sync.ports import Store
 from reseal._sync.purger import ROWS, purge_events
 from reseal.core import audit_checkpoints, audit_persons
-from reseal.core.acting import USER
+from reseal.core.acting import ACTING, USER
 from reseal.core.audit import BEGINNING, AuditRow, chained
 from reseal.core.audit_verification import AuditVerification, AuditVerifier
 from reseal.core.events import Event
@@ -111,6 +111,15 @@ class AuditTrail:
         self._append({"kind": "erased", "app": app_id, "by": by})
         return True
 
+    def record(
+        self, name: str, app_id: str | None = None, tenant_id: str | None = None, *, key: str | None = None
+    ) -> None:
+        """Append what was done besides sessions, by whoever acts in the current task. ``key`` is the id of a key."""
+        by = ACTING.get() or "system"
+        actor = self._actor(app_id or "", by, {})
+        action = {"kind": "action", "name": name, "app": app_id, "tenant": tenant_id, "key": key}
+        self._append({**action, "by": by if actor is None else f"{USER}{actor}"})
+
     def public_key(self) -> str | None:
         """Return the public key of the checkpoints, base64url; ``None`` if nothing was signed yet."""
         return next(reversed(self._public_keys()), None)
@@ -162,12 +171,16 @@ class AuditTrail:
         return entries
 
     def _entry(self, event: Event, number: int, persons: dict[tuple[str, str], bytes]) -> dict[str, Any]:
-        app_id, by, actor = event.scope.app_id, event.by or "", None
+        app_id = event.scope.app_id
         key = self._person(app_id, event.user_id or "", persons)
-        if by.startswith(USER):
-            acting = self._person(app_id, by.removeprefix(USER), persons)
-            actor = audit_persons.pseudonym(acting)
+        actor = self._actor(app_id, event.by or "", persons)
         return audit_persons.entry_of(event, number, key, actor, self._random(audit_persons.NONCE_BYTES))
+
+    def _actor(self, app_id: str, by: str, persons: dict[tuple[str, str], bytes]) -> str | None:
+        """Return the pseudonym of whoever acted; ``None`` for those who are not users."""
+        if not by.startswith(USER):
+            return None
+        return audit_persons.pseudonym(self._person(app_id, by.removeprefix(USER), persons))
 
     def _person(self, app_id: str, user_id: str, persons: dict[tuple[str, str], bytes]) -> bytes:
         """Return the key of a user, which begins here; ``persons`` are those of this page."""

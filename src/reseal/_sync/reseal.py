@@ -20,6 +20,7 @@ from reseal._sync import (
     signing_out,
     verification,
 )
+from reseal._sync.audit_actions import audited
 from reseal._sync.awaited import Handler, awaited, demand_loop, marked
 from reseal._sync.engine import Engine
 from reseal._sync.impersonation import Impersonations
@@ -56,7 +57,8 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     if not isinstance(settings, Settings):
         got = type(settings).__name__
         raise TypeError(f"Reseal takes Settings, not a {got}: write Reseal(Settings(api_domain=...))")
-    return Engine(settings, make_store(settings, clock), clock=clock, on_event=on_event)
+    store = audited(make_store(settings, clock), settings)
+    return Engine(settings, store, clock=clock, on_event=on_event)
 
 
 class Reseal(UserSessions, SessionPolicies, VisitorSessions, Impersonations, TheftCases):

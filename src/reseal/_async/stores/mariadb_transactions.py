@@ -176,6 +176,11 @@ async def _backlog(link: AsyncServerLink, values: Values) -> Rows:
     return await link.fetch("count_due", values | {"now": now})
 
 
+async def _live_sessions(link: AsyncServerLink, values: Values) -> Rows:
+    now, _, _ = await _time(link, values)
+    return await link.fetch("count_live", {"now": now})
+
+
 async def _put_tenant(link: AsyncServerLink, values: Values) -> Rows:
     async with link.transaction():
         now, _, _ = await _time(link, values)
@@ -305,6 +310,7 @@ TRANSACTIONS: Final[dict[str, Callable[[AsyncServerLink, Values], Awaitable[Rows
     "claim": _claim,
     "confirm": _confirm,
     "get_each": _get_each,
+    "live_sessions": _live_sessions,
     "lock_user": _lock_user,
     "note_consumer": _note_consumer,
     "note_gone_tenant": _note_gone_tenant,

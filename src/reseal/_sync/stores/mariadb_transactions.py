@@ -177,6 +177,11 @@ def _backlog(link: ServerLink, values: Values) -> Rows:
     return link.fetch("count_due", values | {"now": now})
 
 
+def _live_sessions(link: ServerLink, values: Values) -> Rows:
+    now, _, _ = _time(link, values)
+    return link.fetch("count_live", {"now": now})
+
+
 def _put_tenant(link: ServerLink, values: Values) -> Rows:
     with link.transaction():
         now, _, _ = _time(link, values)
@@ -306,6 +311,7 @@ TRANSACTIONS: Final[dict[str, Callable[[ServerLink, Values], Rows]]] = {
     "claim": _claim,
     "confirm": _confirm,
     "get_each": _get_each,
+    "live_sessions": _live_sessions,
     "lock_user": _lock_user,
     "note_consumer": _note_consumer,
     "note_gone_tenant": _note_gone_tenant,

@@ -25,8 +25,15 @@ _KINDS: Final[Mapping[str, tuple[int, int]]] = {
 """The activity and the severity of each event."""
 
 
+_MANAGEMENT: Final = 3004
+_ACTIONS: Final[Mapping[str, int]] = {"key_published": 1, "tenant_removed": 4, "key_retired": 9}
+"""The activity of what administrators do: Create, Delete and Disable; Update (3) for all others."""
+
+
 def as_ocsf(members: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return an entry as OCSF; ``None`` for entries that are no events."""
+    """Return an entry as OCSF; ``None`` for entries that are neither events nor actions."""
+    if members.get("kind") == "action":
+        return _action(members)
     if members.get("kind") != "event":
         return None
     name = str(members["name"])
@@ -42,14 +49,33 @@ def as_ocsf(members: Mapping[str, Any]) -> dict[str, Any] | None:
         "status_detail": members.get("reason"),
         "time": members["at"],
         "message": name,
-        "metadata": {
-            "version": "1.3.0",
-            "uid": members["id"],
-            "sequence": members["seq"],
-            "product": {"name": "Reseal", "vendor_name": "Reseal"},
-        },
+        "metadata": _metadata(members, members["id"]),
         "user": {"uid": members.get("user") or "unknown"},
         "session": {"uid": members.get("session")},
         "service": {"name": f"{members['app']}/{members['tenant']}"},
         "unmapped": {"by": members["by"]},
     }
+
+
+def _action(members: Mapping[str, Any]) -> dict[str, Any]:
+    name = str(members["name"])
+    activity = _ACTIONS.get(name, 3)
+    place = {part: members[part] for part in ("app", "tenant", "key") if part in members}
+    return {
+        "class_uid": _MANAGEMENT,
+        "category_uid": 3,
+        "activity_id": activity,
+        "type_uid": _MANAGEMENT * 100 + activity,
+        "severity_id": 1,
+        "status_id": 1,
+        "time": members["at"],
+        "message": name,
+        "metadata": _metadata(members, f"row-{members['seq']}"),
+        "entity": {"name": "/".join(place.values()) or "store", "type": next(reversed(place), "store")},
+        "actor": {"user": {"name": members["by"]}},
+    }
+
+
+def _metadata(members: Mapping[str, Any], uid: str) -> dict[str, Any]:
+    product = {"name": "Reseal", "vendor_name": "Reseal"}
+    return {"version": "1.3.0", "uid": uid, "sequence": members["seq"], "product": product}

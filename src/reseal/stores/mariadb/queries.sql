@@ -299,6 +299,9 @@ WHERE (app_id, tenant_id, handle) IN (%(keys)s)
 SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM reseal_session WHERE due_at <= %(now)s LIMIT %(most)s) AS due),
     (SELECT GREATEST(0, COALESCE(%(now)s - MIN(due_at), 0)) FROM reseal_session)
 
+-- name: count_live
+SELECT COUNT(*) FROM reseal_session WHERE ended_at IS NULL AND expires_at > %(now)s
+
 -- name: keys
 SELECT CONVERT(kid USING utf8mb4), algorithm, secret, created_at, signs_from FROM reseal_key WHERE app_id = %(app_id)s
 
