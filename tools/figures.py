@@ -345,8 +345,8 @@ def main() -> int:
 def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
     lengths = sorted(each.lines for each in shapes)
     return [
-        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 9000, 9150),
-        Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5800),
+        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 9000, 9200),
+        Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5850),
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4800),
         Figure("lines of the telemetry", size(modules, lambda module: module.is_in(TELEMETRY)), 900, 900),
@@ -362,7 +362,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 700, 700),
-        Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1500, 1500),
+        Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1600, 1600),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reseal import (
+    AccessTokenTooLarge,
     AsyncEngine,
     AsyncReseal,
     Engine,
@@ -18,6 +19,7 @@ from reseal import (
     RequestFacts,
     Reseal,
     SessionHeaders,
+    SessionPolicy,
     Settings,
     TryRefreshToken,
     Unauthorised,
@@ -289,6 +291,63 @@ async def test_a_session_that_must_be_bound_ends_soon_unless_it_is(browser: Brow
     browser.challenge = ""
     await browser.refresh(proof="")
     assert (await browser.refresh()).status == 200
+
+
+@pytest.mark.parametrize("wish", ["require"], indirect=True)
+async def test_what_no_browser_can_bind_does_not_end_for_it(browser: Browser, clock: ManualClock) -> None:
+    headers = SessionHeaders()
+    await settled(
+        browser.sessions.create_new_session(
+            RequestFacts.of("POST", "/", [("st-auth-mode", "header")], "192.0.2.1"), headers, "bob"
+        )
+    )
+    assert "secure-session-registration" not in dict(headers.items())
+    token = dict(headers.items())["st-refresh-token"]
+    clock.advance(HOUR)
+    request = RequestFacts.of("POST", "/", [("Authorization", f"Bearer {token}")], "192.0.2.1")
+    assert (await settled(browser.sessions.refresh_session(request, SessionHeaders()))).get_user_id() == "bob"
+
+
+@pytest.mark.parametrize("policy", [None, SessionPolicy(device_binding="off")], ids=["call", "policy"])
+async def test_a_session_can_be_left_out_by_the_call_or_its_policy(
+    browser: Browser, clock: ManualClock, policy: SessionPolicy | None
+) -> None:
+    other = Browser(browser.sessions)
+    wish = {"device_binding": "off"} if policy is None else {"policy": policy}
+    await other.call("create_new_session", "bob", **wish)
+    assert other.offer is None
+    clock.advance(HOUR)
+    assert (await other.call("refresh_session")).get_user_id() == "bob"
+    assert other.offer is None
+
+
+@pytest.mark.parametrize(
+    "policy", [None, SessionPolicy(device_binding="require", idle_ms=9 * HOUR)], ids=["call", "policy"]
+)
+async def test_a_session_can_be_demanded_to_be_bound_by_the_call_or_its_policy(
+    browser: Browser, clock: ManualClock, policy: SessionPolicy | None
+) -> None:
+    bound, unbound = Browser(browser.sessions), Browser(browser.sessions)
+    wish = {"device_binding": "require"} if policy is None else {"policy": policy}
+    for each in (bound, unbound):
+        await each.call("create_new_session", "bob", **wish)
+    assert (await bound.bind()).status == 200
+    clock.advance(11 * MINUTE)
+    with pytest.raises(Unauthorised):
+        await unbound.call("refresh_session")
+    assert (await bound.refresh()).status == 200
+
+
+async def test_a_token_that_would_grow_too_large_for_its_cookie_is_refused_at_the_sign_in(browser: Browser) -> None:
+    for size in range(2500, 2900, 4):
+        try:
+            await browser.call("create_new_session", "bob", {"a": "x" * size})
+        except AccessTokenTooLarge:
+            break
+        offered = dict(browser.said)
+    browser.said = offered
+    assert (await browser.bind()).status == 200
+    assert len(f"{ACCESS}={browser.cookies[ACCESS]}") <= 4096
 
 
 @pytest.mark.parametrize("wish", ["off"], indirect=True)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from reseal._async import not_before
 from reseal._async.acting_families import AsyncActingFamilies
 from reseal._async.beginning import Step
-from reseal._async.binding import AsyncBindingCalls, confirmed_by
+from reseal._async.binding import KEY_GROWTH, AsyncBindingCalls, confirmed_by
 from reseal._async.case_calls import AsyncCaseCalls
 from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.elevating import AsyncElevating
@@ -29,14 +29,12 @@ from reseal._async.ports import AsyncStore
 from reseal._async.provider_logouts import AsyncProviderLogouts
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
 from reseal.clock import Clock, SystemClock
-from reseal.core import actor, binding, elevation, guessable, ids, payload, rotation
+from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
-from reseal.core.binding import Binding
 from reseal.core.confirmation import Seen
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
-from reseal.core.ids import ANONYMOUS
 from reseal.core.jitter import shortened
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
@@ -146,8 +144,8 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
         kept = self._policies.chosen(options.get("policy"), options.get("lifetime_ms"), user_id)
-        if self.settings.device_binding == "require" and user_id != ANONYMOUS and not actor.stored(public):
-            kept = binding.joined(Binding("require", self._clock.wall()), kept)
+        if self._binds and not actor.stored(public):
+            kept = self._wished(options, kept, user_id)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
@@ -450,7 +448,7 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         claims = self._claims(handle, user_id, gen, raw, csrf, now)
         if self._policies[kept].rotation.confirm_by_verify:
             claims = msgspec.structs.replace(claims, unconfirmed=True)  # as the tokens of its refreshes will say
-        size = length(claims, self._keeper.ring.signing(now)) + GROWTH
+        size = length(claims, self._keeper.ring.signing(now)) + GROWTH + (KEY_GROWTH if self._binds else 0)
         if size > self._token_limit:
             raise AccessTokenTooLarge(size, self._token_limit, payload.largest_member(raw))
 

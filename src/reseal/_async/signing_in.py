@@ -40,7 +40,12 @@ async def sign_in(
     visitor = visitors.to_take_over(options.get("keep_anonymous", False), held, user_id, context.now())
     jwt_payload = authentication.stated(jwt_payload, options, context.now())
     its = providers.checked(options.get("provider"), context.settings.identity_providers)
-    begin = partial(sessions.create, user_id, jwt_payload, session_data, caller=context.caller, provider=its)
+    wish = options.get("device_binding")
+    if via is Transport.HEADER and context.settings.device_binding == "require":
+        wish = "offer"  # which reaches nobody: browsers bind what is in cookies
+    begin = partial(
+        sessions.create, user_id, jwt_payload, session_data, caller=context.caller, provider=its, device_binding=wish
+    )
     try:
         return await _begun(sessions, context, begin, via, held, visitor=visitor, policy=options.get("policy"))
     except TooManySessions as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from reseal.core.access_token import Claims, Confirmation
 from reseal.core.binding import Binding, StaleChallenge
 from reseal.core.errors import ProofDemanded, Refusal, StoreUnavailable, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventName
+from reseal.core.ids import ANONYMOUS
 from reseal.core.model import Scope, SessionRecord
 from reseal.core.proofs import DeviceKey, ProofRefused
 from reseal.core.refresh_token import RefreshToken
@@ -22,13 +23,17 @@ from reseal.core.refresh_token import RefreshToken
 if TYPE_CHECKING:
     from reseal._sync.ports import SessionStore
     from reseal.clock import Clock
-    from reseal.core.session_policy import Policies
+    from reseal.core.session_policy import BeginOptions, Policies
     from reseal.core.tokens import TokenPair
     from reseal.event_emitter import EventEmitter
     from reseal.settings import Settings
 
-ATTEMPTS = 8
+ATTEMPTS: Final = 8
 """Retries after losing a race, before the store counts as too busy."""
+
+
+KEY_GROWTH: Final = 88
+"""Bytes by which an access token grows once its session is bound: the thumbprint of the key."""
 
 
 class Proving:
@@ -133,6 +138,7 @@ class BindingCalls:
         settings: Settings
         _clock: Clock
         _families: Proving
+        _policies: Policies
 
         def keep_fresh(self) -> None: ...
         def _claims(self, *of: Any) -> Claims: ...
@@ -155,8 +161,22 @@ class BindingCalls:
         claims = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf, now)
         return self._pair(claims, None, now + max(0, record.expires_at - record.rotated_at), now, record)
 
+    def _wished(self, options: BeginOptions, kept: str | None, user_id: str) -> str | None:
+        """Return what a new session keeps: that it must be bound, or must not, if that is not as the settings say.
+
+        One with an end of its own keeps nothing, nor does that of a visitor, who is nobody yet.
+        """
+        usual = self.settings.device_binding
+        wish = options.get("device_binding") or self._policies[kept].device_binding or usual
+        if wish == "offer" or options.get("lifetime_ms") is not None or user_id == ANONYMOUS:
+            return kept
+        return binding.joined(Binding(wish, self._clock.wall()), kept)
+
     def _challenged(self, pair: TokenPair, record: SessionRecord) -> TokenPair:
         """Add the challenge for the device's next proof; it is good for as long as the access token, and some more."""
+        bound = _binding_of(record)
+        if bound is not None and bound.kind == "off":
+            return pair
         until = pair.claims.exp * 1000 + binding.CHALLENGE_LIFE
         text = self._families.challenge(record.handle, record.generation, until)
         return msgspec.structs.replace(pair, challenge=text)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from reseal._sync import not_before
 from reseal._sync.acting_families import ActingFamilies
 from reseal._sync.beginning import Step
-from reseal._sync.binding import BindingCalls, confirmed_by
+from reseal._sync.binding import KEY_GROWTH, BindingCalls, confirmed_by
 from reseal._sync.case_calls import CaseCalls
 from reseal._sync.case_files import CaseFiles
 from reseal._sync.elevating import Elevating
@@ -30,14 +30,12 @@ from reseal._sync.ports import Store
 from reseal._sync.provider_logouts import ProviderLogouts
 from reseal._sync.purger import ROWS, Purger, purge_events
 from reseal.clock import Clock, SystemClock
-from reseal.core import actor, binding, elevation, guessable, ids, payload, rotation
+from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
-from reseal.core.binding import Binding
 from reseal.core.confirmation import Seen
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
-from reseal.core.ids import ANONYMOUS
 from reseal.core.jitter import shortened
 from reseal.core.keys import Wrapping
 from reseal.core.model import EndReason, SessionRecord
@@ -147,8 +145,8 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
         kept = self._policies.chosen(options.get("policy"), options.get("lifetime_ms"), user_id)
-        if self.settings.device_binding == "require" and user_id != ANONYMOUS and not actor.stored(public):
-            kept = binding.joined(Binding("require", self._clock.wall()), kept)
+        if self._binds and not actor.stored(public):
+            kept = self._wished(options, kept, user_id)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
@@ -451,7 +449,7 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         claims = self._claims(handle, user_id, gen, raw, csrf, now)
         if self._policies[kept].rotation.confirm_by_verify:
             claims = msgspec.structs.replace(claims, unconfirmed=True)  # as the tokens of its refreshes will say
-        size = length(claims, self._keeper.ring.signing(now)) + GROWTH
+        size = length(claims, self._keeper.ring.signing(now)) + GROWTH + (KEY_GROWTH if self._binds else 0)
         if size > self._token_limit:
             raise AccessTokenTooLarge(size, self._token_limit, payload.largest_member(raw))
 

@@ -48,6 +48,7 @@ _NO_EVENTS: Final = (
     "reseal events read beside the service; Remote passes none on"
 )
 HANDLES_AT_ONCE: Final = 1_000
+_NEWER: Final = ("policy", "provider", "device_binding")
 
 
 class Remote(
@@ -169,7 +170,7 @@ class Remote(
             caller=self._sendable(caller),
             lifetime_ms=options.get("lifetime_ms"),
             # an older service would not know the others
-            **{name: options[name] for name in ("policy", "provider") if options.get(name) is not None},
+            **{name: options[name] for name in _NEWER if options.get(name) is not None},
             **({"replaced": replaced} if replaced.visitor or (replaced.handles and is_limited) else {}),
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
 from reseal.core.access_token import LEEWAY
+from reseal.core.binding import Wish
 from reseal.core.errors import ClaimFailure, InvalidInput
 from reseal.core.providers import ProviderSession
 from reseal.core.session_policy import SessionPolicy
@@ -42,6 +43,8 @@ class VisitOptions(TypedDict, total=False):
     """The limits of this session, by their name in the settings or as a value."""
     provider: ProviderSession | None
     """The session at an identity provider that it began with: its logouts end this one."""
+    device_binding: Wish | None
+    """Whether it is bound to the browser's device, where ``device_binding`` of the settings is not ``off``."""
 
 
 class SignInOptions(AuthenticationOptions, VisitOptions, total=False):

@@ -34,6 +34,7 @@ MARK: Final = "["
 _CHALLENGE: Final = re.compile(r"c1\.(0|[1-9][0-9]{0,9})\.([1-9][0-9]{0,15})\.[A-Za-z0-9_-]{43}", re.ASCII)
 
 Wish = Literal["off", "offer", "require"]
+WISHES: Final = ("off", "offer", "require")
 """Whether sessions are bound: never, where the browser can, or they end soon."""
 
 
@@ -44,8 +45,8 @@ class StaleChallenge(ProofRefused):
 class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a session keeps of its binding."""
 
-    kind: Literal["require", "dbsc"]
-    """How it is bound, or that it must be."""
+    kind: Literal["off", "require", "dbsc"]
+    """How it is bound, or what was wished instead of what the settings say."""
     at: int
     """When, in ms since the epoch."""
     algorithm: str = ""

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal.core import actor, binding, holding
+from reseal.core.binding import Wish
 from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.events import Caller
 from reseal.core.holding import Hold
@@ -61,6 +62,8 @@ class SessionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rotation: Literal["graceful", "classic"] | None = None
     """How the previous refresh token is treated: see ``rotation_policy`` in the settings."""
     theft_response: TheftResponse | None = None
+    device_binding: Wish | None = None
+    """Whether it is bound to the browser's device, where ``device_binding`` of the settings is not ``off``."""
 
     def __post_init__(self) -> None:
         for name in _TIMES:
@@ -72,6 +75,8 @@ class SessionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise InvalidInput("max_sessions", f"must be a whole number from 1 to {MOST}")
         if self.at_limit not in AT_LIMIT:
             raise InvalidInput("at_limit", f"must be one of {', '.join(AT_LIMIT)}")
+        if self.device_binding not in {None, *binding.WISHES}:
+            raise InvalidInput("device_binding", f"must be one of {', '.join(binding.WISHES)}")
 
 
 class TooManySessions(GeneralError):
@@ -155,6 +160,8 @@ class BeginOptions(TypedDict, total=False):
     """The sessions of the same client, and which of them gives its data."""
     provider: ProviderSession | None
     """The session at an identity provider that it begins with."""
+    device_binding: Wish | None
+    """Whether it is bound to a device; ``None``: as its policy and the settings say."""
 
 
 class Admission(NamedTuple):
@@ -188,6 +195,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Whether the settings know its policy. If not, nothing is extended: a changed name must not lengthen sessions."""
     hold: Hold = Hold()
     """Whether it is held."""
+    device_binding: Wish | None = None
 
     def bound(self, record: SessionRecord) -> SessionRecord:
         """Return a session with the ends that follow from these limits, which may be past already."""
@@ -275,6 +283,7 @@ class Policies(dict[str | None, Limits]):
             policy.persistent,
             policy.max_sessions,
             policy.at_limit,
+            device_binding=policy.device_binding,
         )
 
     def _rotation(self, policy: SessionPolicy, idle_ms: int) -> Policy:

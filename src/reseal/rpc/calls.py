@@ -93,6 +93,7 @@ class Create(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     policy: SessionPolicy | str | None = None
     replaced: Replaced = NOTHING
     provider: ProviderSession | None = None
+    device_binding: Wish | None = None
 
 
 class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):

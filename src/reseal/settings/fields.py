@@ -14,7 +14,7 @@ from enum import Enum, Flag, auto
 from functools import cache
 from typing import Any, Final, Literal, TypeVar
 
-from reseal.core.binding import Wish
+from reseal.core.binding import WISHES, Wish
 from reseal.core.client_details import ClientDetails
 from reseal.core.events import EventOutbox
 from reseal.core.model import Rollback, TheftResponse
@@ -375,7 +375,7 @@ class EmbeddedFields(SharedFields):
     device_binding: Wish = key(
         "off",
         Chapter.REQUESTS,
-        choice(("off", "offer", "require"), "must be off, offer or require"),
+        choice(WISHES, "must be off, offer or require"),
         "Whether sessions in cookies are bound to the browser's device (DBSC): off, offer for browsers that can, or "
         "require, which ends a session after 10 minutes unless it was bound.",
         where=PROFILE,

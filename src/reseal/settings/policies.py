@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import structs
 
+from reseal.core.binding import WISHES
 from reseal.core.session_policy import AT_LIMIT, MOST, SessionPolicy
 from reseal.settings import rules
 from reseal.settings.problems import InvalidValueError, shown
@@ -43,6 +44,7 @@ _KEYS: Final[Mapping[object, _Key]] = {
     "at_limit": _Key("at_limit", rules.choice(AT_LIMIT, f"must be one of {', '.join(AT_LIMIT)}")),
     "rotation_policy": _Key("rotation", rules.choice(("graceful", "classic"), "must be graceful or classic")),
     "theft_response": _Key("theft_response", rules.theft_response),
+    "device_binding": _Key("device_binding", rules.choice(WISHES, "must be off, offer or require")),
 }
 
 
