@@ -21,7 +21,7 @@ from reseal.cdi.paths import PROBES
 from reseal.cdi.problem import WRONG_METHOD, Problem, unknown_tenant
 from reseal.cdi.signing import TokenTooLong
 from reseal.clock import Clock, SystemClock
-from reseal.core.deliveries import Attempt
+from reseal.core.deliveries import Attempted
 from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
 from reseal.core.events import Event, EventListener
 from reseal.correlation import harmless
@@ -70,6 +70,7 @@ class Service:
         self.store = store
         self.clock: Clock = clock or SystemClock()
         self.metrics: Metrics = Metrics(board.found() if board else None)
+        self.note_attempt: Attempted = self.metrics.count_attempt
         self.board = board
         self.health: Health = Health(store)
         self._probes: dict[str, Callable[[], Awaitable[Reply]]] = {
@@ -86,8 +87,7 @@ class Service:
         secrets = settings.secret_key, settings.accepted_secret_keys
         kept = settings.event_outbox, settings.ended_sessions_kept
         self._rpc_engines = rpc.RpcEngines(self.directory, self.clock, *secrets, random, self._note, *kept)
-        signing = self.directory.signing_since, self._rpc_engines.signing_since
-        self._gauges = ServiceGauges(settings, store, self.clock, *signing)
+        self._gauges = ServiceGauges(settings, store, self.clock, self.directory, self._rpc_engines)
         keys = LiveKeys(settings.api_keys, settings.api_keys_file, self.clock)
         self._gate = Gate(keys, settings.ip_allow_regex, settings.ip_deny_regex)
         self._proxies = Proxies(settings.trusted_proxies)
@@ -200,10 +200,6 @@ class Service:
 
     async def _show_metrics(self) -> Reply:
         return Reply(200, (await self.numbers()).encode(), CONTENT_TYPE.encode())
-
-    def note_attempt(self, attempt: Attempt) -> None:
-        """Count an attempt to deliver an event."""
-        self.metrics.count_attempt(attempt)
 
     def _note(self, event: Event) -> None:
         self.metrics.count_event(event)

@@ -57,6 +57,7 @@ class TracedService(Service):
         if settings.opentelemetry_logs:
             on_event = _both(EventLog(revealed(settings.secret_key), provider=logger_provider).emit, on_event)
         super().__init__(settings, store, on_event=on_event, **others)
+        self.note_attempt = self._note_attempt
 
     async def answer(self, request: Request, receive: Any) -> Reply:
         carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
@@ -72,8 +73,8 @@ class TracedService(Service):
             self._write(name, request.trace.operation, reply.status, parent, began)
         return reply
 
-    def note_attempt(self, attempt: Attempt) -> None:
-        super().note_attempt(attempt)
+    def _note_attempt(self, attempt: Attempt) -> None:
+        self.metrics.count_attempt(attempt)
         write_attempt(self._tracer(), attempt)
 
     def _tracer(self) -> trace.Tracer:
