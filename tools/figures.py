@@ -200,6 +200,7 @@ AUTHENTICATION = {
 }
 """What a session says of its user: checks of claims, and how and when the user was authenticated."""
 SERVERS = {
+    "_async/stores/__init__.py",
     "_async/stores/connection_pool.py",
     "_async/stores/mariadb.py",
     "_async/stores/mariadb_driver.py",
@@ -207,13 +208,15 @@ SERVERS = {
     "_async/stores/mariadb_transactions.py",
     "_async/stores/server_store.py",
     "_async/stores/servers.py",
+    "server/inspection/mariadb.py",
+    "server/stores.py",
     "stores/mariadb/__init__.py",
     "stores/mariadb/address.py",
     "stores/mariadb/durability.py",
     "stores/mariadb/errors.py",
     "stores/mariadb/statements.py",
 }
-"""What the stores on database servers share, and the store in MariaDB."""
+"""The choice of a store, what the stores on database servers share, and the store in MariaDB."""
 PROVIDERS = {
     "_async/logout_endpoint.py",
     "_async/ports/providers.py",
@@ -266,7 +269,7 @@ class Module:
     @property
     def is_service(self) -> bool:
         return self.package in SERVICE and not self.is_in(
-            CONNECTIONS | TELEMETRY | WAYS_OUT | SIGNALS | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS
+            CONNECTIONS | TELEMETRY | WAYS_OUT | SIGNALS | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS | SERVERS
         )
 
     @property

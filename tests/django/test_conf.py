@@ -58,9 +58,21 @@ def test_postgresql_has_the_same_server_and_database(uri_of, engine, database, u
     assert uri_of({"ENGINE": engine, **database}) == uri
 
 
-@pytest.mark.parametrize("engine", ["django.db.backends.mysql", "django.db.backends.oracle", ""])
+@pytest.mark.parametrize(("database", "uri"), [
+    ({"NAME": "shop", "USER": "me"}, "mysql://me@/shop"),
+    (
+        {"NAME": "shop", "USER": "me", "PASSWORD": "p@s:s/?", "HOST": "db.internal", "PORT": 3307},
+        "mysql://me:p%40s%3As%2F%3F@db.internal:3307/shop",
+    ),
+    ({"NAME": "shop", "USER": "me", "HOST": "/run/s.sock"}, "mysql://me@/shop?socket=%2Frun%2Fs.sock"),
+])  # fmt: skip
+def test_mariadb_has_the_same_server_and_database(uri_of, database, uri):
+    assert uri_of({"ENGINE": "django.db.backends.mysql", **database}) == uri
+
+
+@pytest.mark.parametrize("engine", ["django.db.backends.oracle", ""])
 def test_another_database_is_refused_with_advice(uri_of, engine):
-    with pytest.raises(ConfigurationError, match=r"is neither SQLite nor PostgreSQL.*give 'database_uri' instead"):
+    with pytest.raises(ConfigurationError, match=r"is none of SQLite, PostgreSQL.*give 'database_uri' instead"):
         uri_of({"ENGINE": engine, "NAME": "shop"})
     assert uri_of({"ENGINE": engine}, database_uri="memory:") == "memory:"
 

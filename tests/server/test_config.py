@@ -123,7 +123,8 @@ def test_the_defaults_are_those_of_the_interface():
         ("host", "0.0.0.0", "'host' must be a loopback address as long as there are no 'api_keys'"),
         ("host", "core.example.com", "'host' must be a loopback address as long as there are no 'api_keys'"),
         ("secret_key", "canary-short", "'secret_key' must have at least 32 characters"),
-        ("database_uri", "mysql://root:canary@db/x", "'database_uri' must name a store"),
+        ("database_uri", "mongodb://root:canary@db/x", "'database_uri' must name a store"),
+        ("database_uri", "mysql://root:canary@db", "'database_uri' must be a connection URI of MariaDB or MySQL"),
         ("database_uri", "postgresql://u:canary@db:port/x", "'database_uri' must be a connection URI of PostgreSQL"),
         (
             "postgresql_host",

@@ -26,7 +26,12 @@ from tests.support.ports import free_port
 PASSWORD: Final = "canary-5d1e:p@ss/word"
 _NUMBERS = count()
 _DEADLINE_S: Final = 60
-_SETTINGS: Final = ("--innodb-file-per-table=0", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=32M")
+_SETTINGS: Final = (
+    "--sync-frm=OFF",
+    "--innodb-file-per-table=0",
+    "--innodb-buffer-pool-size=32M",
+    "--innodb-log-file-size=32M",
+)
 
 
 class MariaDB:

@@ -107,7 +107,7 @@ def _add_database(values: dict[str, Any], problems: list[str]) -> None:
     uri = _uri(databases[alias])
     if uri is None:
         problems.append(
-            f"'database': DATABASES[{alias!r}] is neither SQLite nor PostgreSQL, which sessions can be stored in: "
+            f"'database': DATABASES[{alias!r}] is none of SQLite, PostgreSQL, MariaDB and MySQL: "
             "give 'database_uri' instead, like sqlite:////srv/sessions.db or postgresql://user@host/database"
         )
     else:
@@ -118,7 +118,10 @@ def _uri(database: Mapping[str, Any]) -> str | None:
     kind = str(database.get("ENGINE", "")).rpartition(".")[2]
     if kind in _SQLITE:
         return _sqlite_uri(str(database.get("NAME") or ""))
-    return _postgresql_uri(database) if kind in _POSTGRESQL else None
+    if kind in _POSTGRESQL:
+        query = {key: str(value) for key, value in (database.get("OPTIONS") or {}).items() if key in _LIBPQ}
+        return _server_uri("postgresql", database, query, "host")
+    return _server_uri("mysql", database, {}, "socket") if kind == "mysql" else None
 
 
 def _sqlite_uri(name: str) -> str:
@@ -132,16 +135,17 @@ def _sqlite_uri(name: str) -> str:
     return f"sqlite:///{file.with_name(f'{file.stem}.sessions{file.suffix}')}"
 
 
-def _postgresql_uri(database: Mapping[str, Any]) -> str:
+def _server_uri(scheme: str, database: Mapping[str, Any], query: dict[str, str], socket: str) -> str:
+    """Make a URI; ``socket`` is the parameter for a host that is a path."""
+
     def part(key: str) -> str:
         return quote(str(database.get(key) or ""), safe="")
 
     user, password, host, port = part("USER"), part("PASSWORD"), str(database.get("HOST") or ""), part("PORT")
-    query = {key: str(value) for key, value in (database.get("OPTIONS") or {}).items() if key in _LIBPQ}
-    if host.startswith("/"):  # the folder of a socket
-        query["host"], host = host, ""
+    if host.startswith("/"):
+        query[socket], host = host, ""
     login = f"{user}:{password}@" if password else f"{user}@" if user else ""
-    address = f"postgresql://{login}{host}{f':{port}' if port else ''}/{part('NAME')}"
+    address = f"{scheme}://{login}{host}{f':{port}' if port else ''}/{part('NAME')}"
     return f"{address}?{urlencode(query, quote_via=quote)}" if query else address
 
 

@@ -162,7 +162,7 @@ SERVICE_CROSS_RULES: Final = (
         ("workers", "database_uri"),
         lambda workers, uri: workers == 1 or uri.startswith(SERVER_SCHEMES),
         "'workers' must be 1 with this store, because it has one writer",
-        "use a store on a server for more: PostgreSQL, Redis or Valkey",
+        "use a store on a server for more: PostgreSQL, MariaDB, MySQL, Redis or Valkey",
     ),
     CrossRule(
         ("opentelemetry_logs", "opentelemetry"),

@@ -135,7 +135,8 @@ class ServiceFields(SharedFields):
         SharedFields,
         "database_uri",
         doc="The store: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
-        "postgresql://user:password@host:5432/database, redis://user:password@host:6379/0 (also rediss://, "
+        "postgresql://user:password@host:5432/database, mysql://user:password@host:3306/database (or mariadb://), "
+        "redis://user:password@host:6379/0 (also rediss://, "
         "redis+sentinel://, redis+cluster://), or memory: which forgets everything when the process ends. "
         "Prefer RESEAL_DATABASE_URI_FILE for one with a password.",
         from_file=True,
@@ -144,7 +145,7 @@ class ServiceFields(SharedFields):
         10,
         Chapter.STORE,
         whole(1, 1000, "'connectionPoolSize' in the config.yaml file must be > 0", "10 suits"),
-        "Connections to PostgreSQL, or to Redis, of each worker: 1 to 1000.",
+        "Connections to PostgreSQL, MariaDB, MySQL or Redis of each worker: 1 to 1000.",
     )
     bounds: Bounds = key(
         Bounds(),

@@ -136,7 +136,8 @@ class SharedFields:
         Chapter.STORE,
         rules.database,
         "The store: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
-        "postgresql://user:password@host:5432/database (any URI of libpq's), redis://user:password@host:6379/0 (also "
+        "postgresql://user:password@host:5432/database (any URI of libpq's), "
+        "mysql://user:password@host:3306/database (or mariadb://), redis://user:password@host:6379/0 (also "
         "rediss://, redis+sentinel://, redis+cluster://), or memory: for tests, which forgets everything when the "
         "process ends. A URI with a password belongs in RESEAL_DATABASE_URI.",
         show=scheme_only,

@@ -31,10 +31,11 @@ YEARS_100: Final = 100 * 365 * 24 * HOUR
 HOURS_MAX: Final = YEARS_100 // HOUR
 _FORBIDDEN_STATUS: Final = {403: "403 answers a missing claim", 503: "503 answers a store that is away"}
 POSTGRESQL_SCHEMES: Final = ("postgresql://", "postgres://")
+MARIADB_SCHEMES: Final = ("mysql://", "mariadb://")
 REDIS_SCHEMES: Final = tuple(
     f"{kind}{more}://" for kind in ("redis", "rediss") for more in ("", "+sentinel", "+cluster")
 )
-SERVER_SCHEMES: Final = (*POSTGRESQL_SCHEMES, *REDIS_SCHEMES)
+SERVER_SCHEMES: Final = (*POSTGRESQL_SCHEMES, *MARIADB_SCHEMES, *REDIS_SCHEMES)
 """Those of stores on a server, which several processes may share."""
 _ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
@@ -47,6 +48,12 @@ _POSTGRESQL: Final = re.compile(
     r"(?:/[^\s/?#@]*)?(?:\?[^\s#]*)?"
 )
 """A connection URI as libpq reads it; libpq checks its contents when the store is opened."""
+_MARIADB: Final = re.compile(r"(?:mysql|mariadb)://[^\s:@/?#]+(?::[^\s@/?#]*)?@[^\s@/?#]*/[^\s/?#@]+(?:\?[^\s#]*)?")
+_LIKE: Final = (
+    (POSTGRESQL_SCHEMES, _POSTGRESQL, "PostgreSQL: postgresql://user:password@host:5432/database"),
+    (MARIADB_SCHEMES, _MARIADB, "MariaDB or MySQL: mysql://user:password@host:3306/database"),
+)
+"""Whose URIs are checked here as far as their form goes, and an example of each."""
 _SHOWN_ENTRIES: Final = 10
 
 
@@ -155,16 +162,18 @@ def database(value: object) -> str:
         or (_SQLITE.fullmatch(text) and not text.endswith(":memory:"))
     ):
         return text
-    if text.startswith(POSTGRESQL_SCHEMES):
-        if _POSTGRESQL.fullmatch(text):
+    for schemes, form, like in _LIKE:
+        if form.fullmatch(text):
             return text
-        raise InvalidValueError(
-            "must be a connection URI of PostgreSQL: postgresql://user:password@host:5432/database",
-            "in the password write %40 for @, %3A for :, %2F for /, %25 for %; commas separate several hosts",
-        )
+        if text.startswith(schemes):
+            raise InvalidValueError(
+                f"must be a connection URI of {like}",
+                "in the password write %40 for @, %3A for :, %2F for /, %25 for %; commas separate several hosts",
+            )
     raise InvalidValueError(
         "must name a store that this form supports: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
-        "postgresql://user:password@host:5432/database, redis://user:password@host:6379/0 or memory:",
+        "postgresql://user:password@host:5432/database, mysql://user:password@host:3306/database, "
+        "redis://user:password@host:6379/0 or memory:",
         "use one of these; only those of servers take a query, and none a fragment",
     )
 

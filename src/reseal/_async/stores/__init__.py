@@ -9,7 +9,7 @@ from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
 from reseal.settings import Settings
-from reseal.settings.rules import REDIS_SCHEMES
+from reseal.settings.rules import MARIADB_SCHEMES, REDIS_SCHEMES
 
 
 def make_store(settings: Settings, clock: Clock | None = None) -> AsyncStore:
@@ -28,7 +28,12 @@ def make_server_store(
     uri: Secret, *, pool_size: int = 10, clock: Clock | None = None, looks_only: bool = False
 ) -> AsyncStore:
     """Make a store on a server; it is not open yet. Raises ``ConfigurationError`` if its driver is not installed."""
-    is_redis = uri.reveal().decode("utf-8", "replace").startswith(REDIS_SCHEMES)
+    text = uri.reveal().decode("utf-8", "replace")
+    is_redis = text.startswith(REDIS_SCHEMES)
+    if text.startswith(MARIADB_SCHEMES):
+        from reseal._async.stores.mariadb import AsyncMariaDBStore  # noqa: PLC0415 - only where it is asked for
+
+        return AsyncMariaDBStore(uri, pool_size=pool_size, clock=clock, looks_only=looks_only)
     try:
         if is_redis:
             from reseal._async.stores.redis import AsyncRedisStore  # noqa: PLC0415 - an optional driver

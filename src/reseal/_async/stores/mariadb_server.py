@@ -28,6 +28,9 @@ UPGRADE_PATIENCE: Final = 300
 _UNLESS_TAKEN: Final = frozenset({"add_key", "append_event", "insert_case", "insert_claim", "insert_note"})
 """Queries that insert one row, unless there is one with its key."""
 
+UNKNOWN: Final = 2**31
+"""More schema steps than there will be."""
+
 T = TypeVar("T")
 
 
@@ -135,6 +138,16 @@ class AsyncServer:
         finally:
             await link.close()
         await self._pool.open()
+
+    async def look(self) -> tuple[dict[str, str], int]:
+        """Return the server's variables, and the number of the last schema step, or 0; changes nothing."""
+        link = await self._connect(self._statement_s)
+        try:
+            return dict(await link.fetch("greet")), await _version(link, UNKNOWN)
+        except ServerError as error:
+            raise wrapped(error) from error
+        finally:
+            await link.close()
 
     async def close(self) -> None:
         await self._pool.close()

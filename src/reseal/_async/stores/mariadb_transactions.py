@@ -7,7 +7,6 @@ a cluster meanwhile shows only at the commit: then all of it is done again.
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -137,8 +136,7 @@ async def _end_locked(link: AsyncServerLink, lock: str, values: Values) -> Rows:
 async def _lock_user(link: AsyncServerLink, values: Values) -> Rows:
     """Have others of the same user wait until the transaction ends."""
     name = "/".join((values["app_id"], values["tenant_id"], values["user_id"]))
-    slot = zlib.crc32(name.encode("utf-8", "surrogatepass")) % _LOCKS
-    return await link.fetch("add_user_lock", {"slot": slot})
+    return await link.fetch("add_user_lock", {"name": name, "locks": _LOCKS})
 
 
 async def _claim(link: AsyncServerLink, values: Values) -> Rows:

@@ -34,7 +34,7 @@ class Wire:
         except ImportError as error:
             raise unusable('MariaDB and MySQL need their drivers: pip install "reseal[mariadb]"') from error
         try:
-            connection = pymysql.connect(
+            connection: Any = pymysql.connect(
                 host=host[0],
                 port=host[1],
                 unix_socket=address.socket,
@@ -47,9 +47,10 @@ class Wire:
                 autocommit=True,
                 client_flag=_FOUND_ROWS,
                 connect_timeout=max(1, round(connect_s)),
-                read_timeout=patience,
-                write_timeout=patience,
+                read_timeout=connect_s,
+                write_timeout=connect_s,
             )
+            connection._read_timeout = connection._write_timeout = patience  # noqa: SLF001 - not public
         except Exception as error:
             raise wrapped(error) from error
         return cls(connection)

@@ -29,6 +29,9 @@ UPGRADE_PATIENCE: Final = 300
 _UNLESS_TAKEN: Final = frozenset({"add_key", "append_event", "insert_case", "insert_claim", "insert_note"})
 """Queries that insert one row, unless there is one with its key."""
 
+UNKNOWN: Final = 2**31
+"""More schema steps than there will be."""
+
 T = TypeVar("T")
 
 
@@ -136,6 +139,16 @@ class Server:
         finally:
             link.close()
         self._pool.open()
+
+    def look(self) -> tuple[dict[str, str], int]:
+        """Return the server's variables, and the number of the last schema step, or 0; changes nothing."""
+        link = self._connect(self._statement_s)
+        try:
+            return dict(link.fetch("greet")), _version(link, UNKNOWN)
+        except ServerError as error:
+            raise wrapped(error) from error
+        finally:
+            link.close()
 
     def close(self) -> None:
         self._pool.close()

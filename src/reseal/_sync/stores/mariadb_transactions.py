@@ -8,7 +8,6 @@ a cluster meanwhile shows only at the commit: then all of it is done again.
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -138,8 +137,7 @@ def _end_locked(link: ServerLink, lock: str, values: Values) -> Rows:
 def _lock_user(link: ServerLink, values: Values) -> Rows:
     """Have others of the same user wait until the transaction ends."""
     name = "/".join((values["app_id"], values["tenant_id"], values["user_id"]))
-    slot = zlib.crc32(name.encode("utf-8", "surrogatepass")) % _LOCKS
-    return link.fetch("add_user_lock", {"slot": slot})
+    return link.fetch("add_user_lock", {"name": name, "locks": _LOCKS})
 
 
 def _claim(link: ServerLink, values: Values) -> Rows:

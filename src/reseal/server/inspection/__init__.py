@@ -14,7 +14,7 @@ from reseal.core.secret import Secret, revealed
 from reseal.log import log_event
 from reseal.server import tls
 from reseal.server.config import ServiceSettings
-from reseal.server.inspection import clocks, keys, restores, sqlite
+from reseal.server.inspection import clocks, keys, mariadb, restores, sqlite
 from reseal.server.inspection.finding import Finding, failed, warned
 from reseal.server.stores import make_store
 from reseal.server.tenants.directory import Directory
@@ -68,6 +68,8 @@ async def _closed_store(settings: ServiceSettings) -> list[Finding]:
 
 
 async def _server(uri: Secret) -> list[Finding]:
+    if uri.reveal().startswith((b"mysql", b"mariadb")):
+        return await mariadb.look(uri)
     try:
         if uri.reveal().startswith(b"redis"):
             from reseal.server.inspection import redis  # noqa: PLC0415 - an optional driver

@@ -36,7 +36,11 @@ CREATE TABLE IF NOT EXISTS reseal_session (
     adopted_at bigint,
     due_at bigint NOT NULL DEFAULT 0,
     version bigint NOT NULL,
+    provider_session varbinary(512) AS (JSON_UNQUOTE(JSON_EXTRACT(about, '$.provider_session'))) VIRTUAL,
+    provider_user varbinary(512) AS (JSON_UNQUOTE(JSON_EXTRACT(about, '$.provider_user'))) VIRTUAL,
     PRIMARY KEY (app_id, tenant_id, handle),
+    KEY reseal_session_provider_session (provider_session),
+    KEY reseal_session_provider_user (provider_user),
     KEY reseal_session_user (user_id, tenant_id, app_id),
     KEY reseal_session_due (due_at),
     KEY reseal_session_adopted (adopted_at)

@@ -12,7 +12,7 @@ _VERSION: Final = re.compile(r"(\d+)\.(\d+)")
 _TABLE: Final = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+) \(\n +(\w+)")
 _RIGHTS: Final = {
     "SELECT": "SELECT {column} FROM {table} LIMIT 0",
-    "INSERT": "INSERT INTO {table} SELECT * FROM {table} WHERE FALSE",
+    "INSERT": "INSERT IGNORE INTO {table} ({column}) SELECT {column} FROM {table} WHERE FALSE",
     "UPDATE": "UPDATE {table} SET {column} = {column} WHERE FALSE",
     "DELETE": "DELETE FROM {table} WHERE FALSE",
 }

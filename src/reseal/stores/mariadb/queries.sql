@@ -221,7 +221,8 @@ UPDATE reseal_session SET
 WHERE app_id = %(app_id)s AND tenant_id = %(tenant_id)s AND handle IN (%(handles)s)
 
 -- name: add_user_lock
-INSERT INTO reseal_user_lock (slot, version) VALUES (%(slot)s, 1) ON DUPLICATE KEY UPDATE version = version + 1
+INSERT INTO reseal_user_lock (slot, version) VALUES (MOD(CRC32(%(name)s), %(locks)s), 1)
+ON DUPLICATE KEY UPDATE version = version + 1
 
 -- name: list_user
 SELECT
@@ -480,3 +481,11 @@ SELECT seq, entry, hash FROM reseal_audit WHERE seq > %(after)s ORDER BY seq LIM
 
 -- name: remove_audit
 DELETE FROM reseal_audit WHERE seq < %(seq)s ORDER BY seq LIMIT %(limit)s
+
+-- name: of_provider_session
+SELECT CONVERT(handle USING utf8mb4), CONVERT(provider_user USING utf8mb4) FROM reseal_session
+WHERE provider_session = %(mark)s AND app_id = %(app_id)s AND tenant_id = %(tenant_id)s
+
+-- name: of_provider_user
+SELECT CONVERT(handle USING utf8mb4), CONVERT(provider_user USING utf8mb4) FROM reseal_session
+WHERE provider_user = %(mark)s AND app_id = %(app_id)s AND tenant_id = %(tenant_id)s
