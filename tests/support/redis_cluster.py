@@ -75,13 +75,13 @@ def watched_redis() -> Iterator[Watched]:
 
 
 @contextmanager
-def cluster() -> Iterator[RedisCluster]:
-    """Start six nodes and make them a cluster; throw it away afterwards."""
-    with _servers(6, _CLUSTER) as nodes:
+def cluster(replicas: int = 1) -> Iterator[RedisCluster]:
+    """Start three masters with their replicas and make them a cluster; throw it away afterwards."""
+    with _servers(3 + 3 * replicas, _CLUSTER) as nodes:
         for node in nodes:
             node.start()
         places = [f"127.0.0.1:{node.port}" for node in nodes]
-        making = ["redis-cli", "--cluster", "create", *places, "--cluster-replicas", "1", "--cluster-yes"]
+        making = ["redis-cli", "--cluster", "create", *places, "--cluster-replicas", str(replicas), "--cluster-yes"]
         subprocess.run(making, check=True, capture_output=True, timeout=60)
         own = RedisCluster(nodes)
         own.until_whole()
