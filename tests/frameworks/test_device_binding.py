@@ -133,6 +133,8 @@ async def test_a_session_is_bound_and_its_browser_refreshes_it_by_itself(
     assert (told["session_identifier"], told["refresh_url"]) == (handle, BOUND)
     assert told["credentials"][0]["name"] == ACCESS
     assert names(events).count(EventName.SESSION_BOUND) == 1
+    (listed,) = await settled(browser.sessions.list_sessions("alice"))
+    assert listed.bound
     (cookie,) = [line for line in browser.set if line.startswith(f"{ACCESS}=")]
     assert "; Max-Age=3600;" in cookie, "the cookie ends with its token: that is what makes the browser refresh"
     for _ in range(3):

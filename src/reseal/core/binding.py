@@ -75,6 +75,15 @@ def split(kept: str | None) -> tuple[Binding | None, str | None]:
     return (None, inner) if inner is None or not inner.startswith(MARK) else _KEPT.decode(inner)
 
 
+def is_bound(kept: str | None) -> bool:
+    """Return whether a session has a key, as far as this version knows."""
+    try:
+        binding = split(kept)[0]
+    except msgspec.DecodeError:
+        return False
+    return binding is not None and binding.is_bound
+
+
 def joined(binding: Binding, kept: str | None) -> str | None:
     """Return what a session keeps that has a binding besides what it kept before; one that is held stays so."""
     text = msgspec.json.encode((binding, split(kept)[1])).decode()

@@ -8,6 +8,7 @@
 
   const TEXTS = {
     actor: "Used on your behalf by",
+    bound: "Bound to its device",
     current: "This device",
     empty: "You are not signed in on any device.",
     end: "Sign out",
@@ -231,6 +232,7 @@
       const about = make("div", { part: "about" }, label);
       if (session.actor) about.append(make("div", { part: "actor" }, `${this.#texts.actor} ${session.actor}`));
       if (session.name) about.append(make("div", { part: "detail" }, session.device.label));
+      if (session.bound) about.append(make("div", { part: "detail bound" }, this.#texts.bound));
       return about;
     }
 

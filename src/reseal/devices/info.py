@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from reseal.core import payload
+from reseal.core import binding, payload
 from reseal.core.actor import actor_of
 from reseal.core.model import Device, SessionRecord
 from reseal.devices import about
@@ -56,6 +56,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The methods in the ``amr`` claim (RFC 8176), where the application puts it into the JWT payload."""
     actor: str | None
     """Who acts as this user in it; ``None``: the user."""
+    bound: bool = False
+    """Whether it is bound to its device, so that copied cookies are of no use."""
     ended_at: int | None = None
     """``None``: it is live."""
     end_reason: str | None = None
@@ -79,6 +81,7 @@ def live(record: SessionRecord, current: str | None, places: str | None = None) 
         first_device=None if kept.device is None else ShownDevice.of(kept.device, places),
         authenticated_by=_methods(members.get("amr")),
         actor=actor and actor.user_id,
+        bound=binding.is_bound(record.policy),
     )
 
 
