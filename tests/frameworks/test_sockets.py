@@ -194,7 +194,7 @@ class TestTickets:
         backend = wire.site.reseal.sessions.backend
         visitor = await backend.create(ANONYMOUS)
         offer = ["reseal", OFFER + await backend.issue_ticket(visitor.claims, "/live")]
-        assert (await wire.refused(subprotocols=offer))[0] == 401
+        assert (await wire.refused(subprotocols=offer))[0] == 403
         assert wire.site.ran == []
 
 
