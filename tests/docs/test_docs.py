@@ -13,6 +13,7 @@ import httpx
 import pytest
 import yaml
 
+import reseal
 from reseal import EventName, Refusal, RequestFacts, ResealError, Settings, TheftResponse
 from reseal.core import errors
 from reseal.server import config as service
@@ -185,6 +186,8 @@ def test_the_page_of_errors_lists_every_reason_once():
 def test_the_page_of_errors_lists_every_class_with_its_code():
     listed = {row[0].strip("`"): row[1] for row in table_after(DOCS / "reference/errors.md", "## Classes")}
     classes = [error for _, error in inspect.getmembers(errors, inspect.isclass) if issubclass(error, ResealError)]
+    exported = [getattr(reseal, name) for name in reseal.__all__]
+    classes += [each for each in exported if inspect.isclass(each) and issubclass(each, ResealError)]
     assert listed == {error.__name__: str(error.code) for error in classes}
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from reseal.core.deliveries import Attempt
 from reseal.core.errors import Refusal, StoreUnavailable
 from reseal.core.events import Event, EventName
+from reseal.core.holding import HELD
 from reseal.core.model import EndReason
 from reseal.core.purging import MOST_COUNTED, Backlog
 from reseal.core.rotation import ReplayCause, ReuseSubtype
@@ -129,7 +130,8 @@ class SessionHealth:
             },
             "reseal_refresh_refused_total": self._by_reason(
                 Refusal, EventName.REFRESH_REFUSED, EventName.STORE_ROLLED_BACK
-            ),
+            )
+            | {labels({"reason": HELD}): self._events[EventName.REFRESH_REFUSED, HELD]},
             "reseal_logouts_spurious_estimate_total": {labels({"evidence": e}): self._spurious[e] for e in EVIDENCE},
             **self._refreshes.samples("reseal_refresh_duration_seconds"),
             **self._store.samples("reseal_store_seconds"),
