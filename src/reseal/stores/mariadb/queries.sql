@@ -483,9 +483,13 @@ SELECT seq, entry, hash FROM reseal_audit WHERE seq > %(after)s ORDER BY seq LIM
 DELETE FROM reseal_audit WHERE seq < %(seq)s ORDER BY seq LIMIT %(limit)s
 
 -- name: of_provider_session
-SELECT CONVERT(handle USING utf8mb4), CONVERT(provider_user USING utf8mb4) FROM reseal_session
+SELECT
+    CONVERT(handle USING utf8mb4), CONVERT(provider_user USING utf8mb4), CONVERT(provider_session USING utf8mb4)
+FROM reseal_session
 WHERE provider_session = %(mark)s AND app_id = %(app_id)s AND tenant_id = %(tenant_id)s
 
 -- name: of_provider_user
-SELECT CONVERT(handle USING utf8mb4), CONVERT(provider_user USING utf8mb4) FROM reseal_session
+SELECT
+    CONVERT(handle USING utf8mb4), CONVERT(provider_user USING utf8mb4), CONVERT(provider_session USING utf8mb4)
+FROM reseal_session
 WHERE provider_user = %(mark)s AND app_id = %(app_id)s AND tenant_id = %(tenant_id)s

@@ -1,4 +1,4 @@
-"""Two processes present one token at the same time, in Redis: one successor, and no error."""
+"""Two processes present one token at the same time, on each server: one successor, and no error."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.parametrize("server", ["mariadb_uri", "postgres_uri", "redis_uri"])
 @pytest.mark.parametrize("rounds", [20, pytest.param(500, marks=pytest.mark.whole)])
-def test_64_refreshes_of_one_token_in_two_processes_give_one_successor(redis_uri, rounds):
-    sessions = Reseal(Settings(api_domain=API, database_uri=redis_uri)).backend
+def test_64_refreshes_of_one_token_in_two_processes_give_one_successor(request, server, rounds):
+    uri = request.getfixturevalue(server)
+    sessions = Reseal(Settings(api_domain=API, database_uri=uri)).backend
     sessions.open()
     token = (sessions.create("user")).refresh_token
     children = [
-        subprocess.Popen([sys.executable, "-c", CHILD, API, redis_uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        subprocess.Popen([sys.executable, "-c", CHILD, API, uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          text=True)
         for _ in range(2)
     ]  # fmt: skip
