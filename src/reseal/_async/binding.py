@@ -68,14 +68,14 @@ class AsyncProving:
         if bound is None or not bound.is_bound:
             return
         generation = max(record.generation, token.generation)  # a store that was rolled back is behind
-        again = self.challenge(record.handle, generation, now + binding.CHALLENGE_LIFE)
+        until = now + binding.CHALLENGE_LIFE
         if proof is None:
-            raise ProofDemanded(again)
+            raise ProofDemanded(self.challenge(record.handle, generation, until))
         try:
             shown = proofs.read(proof, binding.BROWSER_PROOF, (bound.algorithm,), bound.key)
             self._check_challenge(record.handle, generation, shown.claims.get("jti"), now)
         except StaleChallenge:
-            raise ProofDemanded(again) from None
+            raise ProofDemanded(self.challenge(record.handle, generation, until)) from None
         except ProofRefused as error:
             raise self._refuse_proof(record, caller, error) from None
 
@@ -207,7 +207,7 @@ def confirmed_by(claims: Claims, record: SessionRecord) -> Claims:
     bound = _binding_of(record)
     if bound is None or not bound.is_bound:
         return claims
-    return msgspec.structs.replace(claims, cnf=Confirmation(bound.key.thumbprint))
+    return msgspec.structs.replace(claims, cnf=Confirmation(bound.thumbprint))
 
 
 def _binding_of(record: SessionRecord) -> Binding | None:

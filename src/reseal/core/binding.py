@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -62,10 +63,18 @@ class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         """The device's key. Raises ``ProofRefused`` if what is kept cannot be one."""
         return proofs.device_key(self.algorithm, self.jwk)
 
+    @property
+    def thumbprint(self) -> str:
+        """That of the device's key (RFC 7638)."""
+        return proofs.thumbprint(self.jwk)
 
+
+_REMEMBERED: Final = 256
+"""Texts that are taken apart once: a refresh looks at that of its session several times."""
 _KEPT: Final = msgspec.json.Decoder(tuple[Binding, str | None])
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def split(kept: str | None) -> tuple[Binding | None, str | None]:
     """Take apart what a session keeps: its binding, and what it keeps of its policy.
 

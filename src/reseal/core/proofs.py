@@ -47,11 +47,6 @@ class DeviceKey(NamedTuple):
     """Its public members only (RFC 7517), in the order of the thumbprint."""
     public: PublicKey
 
-    @property
-    def thumbprint(self) -> str:
-        """The SHA-256 thumbprint of the key (RFC 7638)."""
-        return base64url.encode(hashlib.sha256(msgspec.json.encode(self.jwk)).digest())
-
 
 class Proof(NamedTuple):
     """A proof whose signature is good."""
@@ -63,6 +58,11 @@ class Proof(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Proof(algorithm={self.key.algorithm!r})"
+
+
+def thumbprint(jwk: dict[str, str]) -> str:
+    """Name a key by the SHA-256 thumbprint (RFC 7638) of its members, which stand in order."""
+    return base64url.encode(hashlib.sha256(msgspec.json.encode(jwk)).digest())
 
 
 def device_key(algorithm: str, jwk: object) -> DeviceKey:
