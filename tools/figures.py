@@ -354,7 +354,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4800),
         Figure("lines of the telemetry", size(modules, lambda module: module.is_in(TELEMETRY)), 900, 900),
         Figure("lines of the ways out", size(modules, lambda module: module.is_way_out), 1500, 1500),
-        Figure("lines of further formats", size(modules, lambda module: module.is_in(SIGNALS)), 600, 600),
+        Figure("lines of further formats", size(modules, lambda module: module.is_in(SIGNALS)), 650, 650),
         Figure("lines of the list of devices", size(modules, lambda module: module.is_in(DEVICES)), 1200, 1200),
         Figure("lines about thefts", size(modules, lambda module: module.is_in(THEFTS)), 1200, 1200),
         Figure("lines of the audit trail", size(modules, lambda module: module.is_in(AUDIT)), 800, 800),

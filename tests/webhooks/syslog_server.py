@@ -132,6 +132,7 @@ async def listening(
             yield server
         finally:
             transport.close()
+            await asyncio.sleep(0)  # then it is closed
             path.unlink(missing_ok=True)
         return
     if kind == "unix-stream":

@@ -159,6 +159,7 @@ def test_sessions_begin_and_are_used(name, kind):
         ("limit", None, "policy"),
         ("replaced", "api_key:shop", "system"),
         ("revoked", "operator:root", "admin"),
+        ("provider_logout", "provider:https://idp.example.org", "system"),
         ("of a later version", None, "admin"),
     ],
 )
@@ -167,6 +168,15 @@ def test_who_ended_a_session_is_told_with_a_reason(reason, by, entity):
     [members] = claims["events"].values()
     assert members["initiating_entity"] == entity
     assert members["reason_admin"]["en"]
+
+
+@pytest.mark.parametrize(
+    ("by", "entity"), [(None, "user"), ("api_key:shop", "user"), ("user:alice", "user"), ("user:support", "admin")]
+)
+def test_who_acts_as_a_user_is_not_the_user_who_signed_in(by, entity):
+    [claims] = tokens(event(EventName.SESSION_CREATED, by=by))
+    [members] = claims["events"].values()
+    assert members["initiating_entity"] == entity
 
 
 def test_a_receiver_may_get_the_user_alone_as_its_subject():

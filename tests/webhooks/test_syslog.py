@@ -81,7 +81,13 @@ def test_facility_names_and_addresses_are_configured():
 
 @pytest.mark.parametrize("name", TYPES)
 def test_each_event_has_its_severity(name):
-    severity = {"token_theft": 2, "store_rolled_back": 3, "session_in_step": 4, "new_device": 5}.get(name.value, 6)
+    severity = {
+        "token_theft": 2,
+        "store_rolled_back": 3,
+        "session_in_step": 4,
+        "new_device": 5,
+        "impersonation_begun": 5,
+    }.get(name.value, 6)
     assert parse(packed(event(name))).priority == 80 + severity
 
 
@@ -199,6 +205,54 @@ async def test_a_server_that_does_not_read_is_given_up_in_time(tmp_path):
     streams.close()
     await asyncio.sleep(0.01)
     assert answer.problem == "not taken within 0.2 seconds"
+
+
+async def test_what_a_server_has_not_taken_yet_is_not_delivered(tmp_path):
+    ends = asyncio.Event()
+
+    async def sleeping(reader, writer):
+        writer.transport.pause_reading()
+        await ends.wait()
+        writer.transport.abort()
+
+    streams = await asyncio.start_unix_server(sleeping, tmp_path / "log")
+    sender = SyslogSender(server_at(f"unix://{tmp_path}/log", timeout=0.2))
+    answers = await asyncio.gather(*(sender.send(line * 1000, {}, AT) for line in LINES))
+    await sender.close()
+    ends.set()
+    streams.close()
+    await asyncio.sleep(0.01)
+    assert [answer.is_success for answer in answers] == [False] * 5
+
+
+@pytest.mark.parametrize("kind", ["unix", "unix-stream"])
+async def test_a_local_server_that_was_restarted_gets_the_next_message_but_one(tmp_path, kind):
+    async with listening(kind, tmp_path) as server:
+        sender = SyslogSender(server_at(server.url))
+        assert (await sender.send(LINES[0], {}, AT)).is_success
+        await server.until(1)
+    assert not (await sender.send(LINES[1], {}, AT)).is_success
+    (tmp_path / "log").unlink(missing_ok=True)
+    async with listening(kind, tmp_path) as server:
+        assert (await sender.send(LINES[1], {}, AT)).is_success
+        await server.until(1)
+        await sender.close()
+
+
+async def test_datagrams_follow_the_name_of_the_host(tmp_path):
+    where = ["127.0.0.2"]
+
+    async def names(host, port):
+        return where
+
+    async with listening("udp", tmp_path) as server:
+        sender = SyslogSender(server_at(server.url.replace("127.0.0.1", "logs.example.com")), names)
+        await sender.send(LINES[0], {}, AT)
+        where[:] = ["127.0.0.1"]
+        assert (await sender.send(LINES[1], {}, AT)).is_success
+        await server.until(1)
+        await sender.close()
+    assert server.ids() == [f"{1:032x}"]
 
 
 async def test_a_certificate_of_another_authority_or_host_is_refused(tmp_path, authority):

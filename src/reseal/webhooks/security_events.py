@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from reseal.core import security_event_keys
+from reseal.core.acting import USER
 from reseal.core.events import Event, EventName
 from reseal.core.ids import ANONYMOUS
 from reseal.core.model import TheftResponse, printable
@@ -39,6 +40,7 @@ _ENDS: Final[Mapping[str | None, tuple[str, str]]] = {
     "replaced": (_SYSTEM, "The same browser signed in again."),
     "not_before": (_ADMIN, "All sessions from before a moment were ended."),
     "limit": (_POLICY, "The user has as many sessions as are allowed, and signed in once more."),
+    "provider_logout": (_SYSTEM, "The identity provider ended its own session of the user."),
     "forked": (_POLICY, "After the store was restored, two parties held tokens of the session."),
 }
 """Who ended a session, and why, by the reason of its event."""
@@ -114,7 +116,9 @@ def _events(event: Event) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
     own = str(event.id)
     match event.name:
         case EventName.SESSION_CREATED:
-            return [(own, "session-established", _members(event, _USER, "The user signed in."))]
+            is_acting = event.by is not None and event.by.startswith(USER) and event.by != f"{USER}{event.user_id}"
+            begun = (_ADMIN, "Somebody began to act as the user.") if is_acting else (_USER, "The user signed in.")
+            return [(own, "session-established", _members(event, *begun))]
         case EventName.SESSION_REFRESHED:
             return [(own, "session-presented", _members(event, _USER, "The session was refreshed."))]
         case EventName.SESSION_REVOKED:

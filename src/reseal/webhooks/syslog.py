@@ -29,6 +29,7 @@ _SEVERITIES: Final[Mapping[str, int]] = {
     "session.store_rolled_back": 3,
     "session.in_step": 4,
     "session.new_device": 5,
+    "session.impersonation_begun": 5,
 }
 _INFORMATIONAL: Final = 6
 _IN_TEXT: Final = ("user_id", "session_handle", "reason", "response", "ip")
@@ -56,6 +57,7 @@ class Syslog:
             "reason": event.reason,
             "response": event.response,
             "by": event.by,
+            "note": event.note,
             "correlation_id": event.correlation_id,
         }
         if self._endpoint.client_addresses:
