@@ -442,7 +442,7 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         if len(access) > MAX_LENGTH:  # a payload that was set elsewhere, by rules other than ours
             raise AccessTokenTooLarge(len(access), MAX_LENGTH, payload.largest_member(bytes(claims.payload)))
         pair = TokenPair(claims, access, refresh, claims.csrf, end, limits.persistent)
-        return self._challenged(pair, record) if self._binds and not actor.stored(record.jwt_payload) else pair
+        return self._challenged(pair, record) if self._binds else pair
 
     def _check_size(self, handle: str, user_id: str, gen: int, raw: bytes, csrf: str | None, kept: str | None) -> None:
         now = self._clock.wall()

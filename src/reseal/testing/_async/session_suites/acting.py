@@ -17,6 +17,7 @@ from reseal.core.model import EndReason
 from reseal.core.session_policy import SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.testing._async.session_suites.base import THIEF, AsyncSessionTests, caught, error_of, reason_of, token_of
+from reseal.testing._async.waiting import together
 from reseal.testing._async.world import AsyncWorld
 from reseal.testing.material import DAY, HOUR, MINUTE
 
@@ -151,6 +152,19 @@ class AsyncActingSuite(AsyncSessionTests):
         for call in (partial(sessions.check, pair.claims), partial(acted, sessions, own, "bob")):
             assert isinstance(await caught(call), SessionHeld)
         assert [each.handle for each in await sessions.list_user("alice")] == [pair.claims.sid]
+
+    async def test_it_may_begin_while_the_own_session_ends_but_nobody_acts_in_it(self, world: AsyncWorld) -> None:
+        sessions = await opened(world)
+        for round_ in range(8):
+            own = await sessions.create("sam")
+            begin, end = partial(acted, sessions, own), partial(sessions.revoke, (own.claims.sid,))
+            calls: list[Any] = [begin, end] if round_ % 2 else [end, begin]
+            begun = (await together(calls))[calls.index(begin)]
+            if isinstance(begun, TokenPair):
+                assert await reason_of(sessions.check, begun.claims) is Refusal.REVOKED
+            else:
+                assert isinstance(begun, Unauthorised)
+        assert await sessions.list_user("alice") == ()
 
     async def test_it_ends_alone_and_leaves_the_actor_s_own_session(self, world: AsyncWorld) -> None:
         sessions = await opened(world)

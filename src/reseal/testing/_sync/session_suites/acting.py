@@ -18,6 +18,7 @@ from reseal.core.model import EndReason
 from reseal.core.session_policy import SessionPolicy
 from reseal.core.tokens import TokenPair
 from reseal.testing._sync.session_suites.base import THIEF, SessionTests, caught, error_of, reason_of, token_of
+from reseal.testing._sync.waiting import together
 from reseal.testing._sync.world import World
 from reseal.testing.material import DAY, HOUR, MINUTE
 
@@ -152,6 +153,19 @@ class ActingSuite(SessionTests):
         for call in (partial(sessions.check, pair.claims), partial(acted, sessions, own, "bob")):
             assert isinstance(caught(call), SessionHeld)
         assert [each.handle for each in sessions.list_user("alice")] == [pair.claims.sid]
+
+    def test_it_may_begin_while_the_own_session_ends_but_nobody_acts_in_it(self, world: World) -> None:
+        sessions = opened(world)
+        for round_ in range(8):
+            own = sessions.create("sam")
+            begin, end = partial(acted, sessions, own), partial(sessions.revoke, (own.claims.sid,))
+            calls: list[Any] = [begin, end] if round_ % 2 else [end, begin]
+            begun = (together(calls))[calls.index(begin)]
+            if isinstance(begun, TokenPair):
+                assert reason_of(sessions.check, begun.claims) is Refusal.REVOKED
+            else:
+                assert isinstance(begun, Unauthorised)
+        assert sessions.list_user("alice") == ()
 
     def test_it_ends_alone_and_leaves_the_actor_s_own_session(self, world: World) -> None:
         sessions = opened(world)
