@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from reseal.core.errors import ConfigurationError
+from reseal.core.errors import ConfigurationError, StoreUnavailable
+from reseal.core.model import Scope
 from reseal.core.secret import Secret
 from reseal.server.config import ServiceSettings
 from reseal.stores.redis.changes import SCRIPT, SHA
+from reseal.testing.material import new_session, step
 from tests.support import redis
 from tests.support.redis import DURABLE
 
@@ -65,6 +69,20 @@ async def test_what_a_server_keeps_is_told(redis_uri):
 async def test_what_is_not_durable_can_be_accepted():
     with redis.server(("--appendonly", "no")) as server:
         store = await opened(server.uri("&acknowledge=memory"))
+        await store.close()
+
+
+async def test_a_full_server_signs_nobody_out_and_drops_nobody():
+    with redis.server() as server:
+        store = await opened(server.uri())
+        await store.insert(Scope(), new_session())
+        server.ask("CONFIG", "SET", "maxmemory", "1mb")
+        for call in (partial(store.insert, Scope(), new_session("other")), partial(store.rotate, Scope(), step())):
+            with pytest.raises(StoreUnavailable, match="OutOfMemory"):
+                await call()
+        assert (await store.get(Scope(), "h")).record is not None
+        server.ask("CONFIG", "SET", "maxmemory", "0")
+        assert await store.rotate(Scope(), step()) is not None
         await store.close()
 
 

@@ -18,6 +18,8 @@ from reseal.stores import rows
 from reseal.stores.redis.changes import ABSENT, Change
 from reseal.stores.redis.layout import Stored, name_of, number_of, parts_of, scored
 
+SHARE: Final = 16
+"""Sessions of each shard that a step of purging asks for, if that gives it enough."""
 CHUNK: Final = 64
 """Sessions that a scan reads of each shard at a time."""
 
@@ -75,24 +77,27 @@ class AsyncRedisLists(AsyncRedisParts):
 
     async def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
         now = (await self._time.read()).now
-        claims = await self._purge_claims(limit, now)
-        due = [
-            ("ZRANGE", each.due, "-inf", now, "BYSCORE", "LIMIT", 0, limit, "WITHSCORES")
-            for each in self._layout.shards
-        ]
-        found = (await self._server.read(*due)).replies
-        first = heapq.nsmallest(limit, ((at, member.decode()) for reply in found for member, at in scored(reply)))
-        members = [member for _, member in first]
+        claims, members = await self._purge_claims(limit, now), await self._due(limit, now)
         stored, _ = await self._sessions.require(members)
         looks = [each and next_look(each.record.expires_at, each.record.ended_at, now, kept_ms) for each in stored]
         changes = [self._looked_at(*each) for each in zip(members, stored, looks, strict=True)]
         done = await self._server.write(*changes)
-        gone = [one for one, look, is_done in zip(stored, looks, done, strict=True) if is_done and one and look is None]
-        for each, member in zip(stored, members, strict=True):
-            if each in gone and each is not None:
-                scope, handle = parts_of(member.encode())
-                await self._server.write(Change().do("ZREM", self._layout.index(scope, each.record.user_id), handle))
-        return Purged(max(claims, len(first)), len(gone))
+        gone = [(parts_of(name.encode())[0], one.record) for name, one, look, is_done
+                in zip(members, stored, looks, done, strict=True) if one and look is None and is_done]  # fmt: skip
+        indexes = [(self._layout.index(scope, record.user_id), record.handle) for scope, record in gone]
+        await self._server.write(*(Change().do("ZREM", *entry) for entry in indexes))
+        return Purged(max(claims, len(members)), len(gone))
+
+    async def _due(self, limit: int, now: int) -> list[str]:
+        """Name the first sessions that are due: of most shards some are enough to know them."""
+        for share in (min(limit, SHARE), limit):
+            calls = [("ZRANGE", each.due, "-inf", now, "BYSCORE", "LIMIT", 0, share, "WITHSCORES")
+                     for each in self._layout.shards]  # fmt: skip
+            found = [scored(reply) for reply in (await self._server.read(*calls)).replies]
+            if sum(map(len, found)) >= limit or max(map(len, found)) < share:
+                break
+        first = heapq.nsmallest(limit, ((at, member.decode()) for each in found for member, at in each))
+        return [member for _, member in first]
 
     async def backlog(self) -> Backlog:
         now = (await self._time.read()).now
@@ -162,11 +167,10 @@ class AsyncRedisLists(AsyncRedisParts):
 
     def _looked_at(self, member: str, stored: Stored | None, look: int | None) -> Change:
         """Return what removes a session that is due, or puts it off."""
-        scope, _ = parts_of(member.encode())
         if stored is None:
             return self._sessions.forgotten(member)  # the server has removed it
         if look is None:
-            return self._sessions.removed(scope, stored.record)
+            return self._sessions.removed(parts_of(member.encode())[0], stored.record)
         return Change().do("ZADD", self._layout.shard_of(member).due, look, member)
 
     async def _scan(self, app_id: str | None, after: Place) -> AsyncIterator[tuple[Scope, Stored, int]]:

@@ -17,7 +17,8 @@ from reseal.stores.redis.changes import ABSENT, Change
 from reseal.stores.redis.layout import decode, encode, name_of, number_of, parts_of, scored
 
 ATTEMPTS: Final = 64
-REMOVED_AT_ONCE: Final = 500
+REMOVED_AT_ONCE: Final = 8
+"""Sessions of each shard that go at a time with their tenant."""
 
 
 class AsyncRedisTenants(AsyncRedisParts):
@@ -148,9 +149,9 @@ class AsyncRedisTenants(AsyncRedisParts):
         left = list(self._layout.shards)
         while left:
             found = (await self._server.read(*(("ZRANGE", shard.members, *end) for shard in left))).replies
-            for member in [each.decode() for reply in found for each in reply]:
-                change = self._sessions.forgotten(member).do("DEL", self._layout.session(member))
-                await self._server.write(change)
+            members = [each.decode() for reply in found for each in reply]
+            changes = [self._sessions.forgotten(each).do("DEL", self._layout.session(each)) for each in members]
+            await self._server.write(*changes)
             left = [shard for shard, reply in zip(left, found, strict=True) if len(reply) == REMOVED_AT_ONCE]
 
 

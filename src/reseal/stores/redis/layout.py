@@ -17,6 +17,8 @@ from reseal.core.purging import KEPT
 
 SHARDS: Final = 128
 """How many: a cluster can have as many nodes, and who looks for events asks each of them."""
+KEPT_BY_SERVER: Final = 35 * KEPT
+"""After so long past its end (ms) the server removes a session, whatever else should keep it or has not removed it."""
 _PRIME: Final = 1_000_003
 _VERSION: Final = 8
 _AT: Final = 8
@@ -118,7 +120,7 @@ def stored_of(value: bytes | None) -> Stored | None:
 
 def life_of(record: SessionRecord, now: int) -> int:
     """Return for how many ms the server keeps a session, if nobody removes it before."""
-    return max(0, record.expires_at - now) + 2 * KEPT
+    return max(0, record.expires_at - now) + KEPT_BY_SERVER
 
 
 def storable(device: Device) -> Device:
