@@ -26,6 +26,8 @@ TYPES: Final[Mapping[EventName, str]] = {
 USUAL_TYPES: Final = ("session.created", "session.revoked", "session.theft_detected")
 """Those that an endpoint gets which names none. The others are many, or are for those who operate the store."""
 Sources = Mapping[str, frozenset[EventName]]
+CHECKPOINT: Final = "audit.checkpoint"
+"""The type of the message with a checkpoint of the audit trail, which is about no event."""
 SOURCES: Final[Sources] = {kind: frozenset({name}) for name, kind in TYPES.items()}
 
 
@@ -61,7 +63,7 @@ class Endpoint:
 class WebhookEndpoint(Endpoint):
     """A receiver of Standard Webhooks."""
 
-    SOURCES = SOURCES
+    SOURCES: ClassVar[Sources] = {**SOURCES, CHECKPOINT: frozenset()}
     USUAL = USUAL_TYPES
 
     secrets: tuple[Secret, ...]

@@ -43,7 +43,7 @@ def are_kept(endpoints: tuple[Endpoint, ...], outbox: EventOutbox) -> bool:
     """Return whether the outbox keeps the events that endpoints name."""
     kept = OUTBOX_EVENTS[outbox]
     named = [endpoint.SOURCES[kind] for endpoint in endpoints for kind in endpoint.events]
-    return not endpoints or (bool(kept) and all(kept & sources for sources in named))
+    return not endpoints or (bool(kept) and all(kept & sources or not sources for sources in named))
 
 
 def _endpoint(entry: object, faults: list[str]) -> Endpoint | None:

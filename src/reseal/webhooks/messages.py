@@ -10,7 +10,7 @@ import msgspec
 
 from reseal.core.acting import USER
 from reseal.core.events import Event, EventName
-from reseal.core.webhooks import TYPES
+from reseal.core.webhooks import CHECKPOINT, TYPES
 
 TEST_TYPE: Final = "webhook.test"
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -65,6 +65,11 @@ def order_of(event: Event) -> str:
 def trial_message(message_id: str, at: int) -> Message:
     """Write a message that only shows whether an endpoint is reached."""
     return Message(id=message_id, body=_body(TEST_TYPE, at, {}))
+
+
+def checkpoint_message(message_id: str, at: int, text: str) -> Message:
+    """Write the message with a checkpoint of the audit trail, as ``reseal audit verify`` reads it."""
+    return Message(id=message_id, body=_body(CHECKPOINT, at, {"checkpoint": text}), at=at)
 
 
 def _body(kind: str, at: int, data: dict[str, str | int | None]) -> str:

@@ -11,9 +11,10 @@ from typing import Final
 
 from reseal.core.deliveries import Attempted, ignore
 from reseal.core.errors import StoreUnavailable
-from reseal.core.webhooks import Endpoint
+from reseal.core.webhooks import CHECKPOINT, Endpoint, WebhookEndpoint
 from reseal.log import LOGGER
-from reseal.webhooks.delivering import AccessLifetime, Deliverer, DeliveryStore, Sender
+from reseal.webhooks.checkpoints import AuditedStore, CheckpointSender
+from reseal.webhooks.delivering import AccessLifetime, Deliverer, Sender
 from reseal.webhooks.senders import sender_of
 
 RETRY: Final = 5_000
@@ -21,7 +22,7 @@ RETRY: Final = 5_000
 
 
 async def deliver_for_ever(
-    store: DeliveryStore,
+    store: AuditedStore,
     endpoints: Iterable[Endpoint],
     access_lifetime: AccessLifetime,
     make_sender: Callable[[Endpoint], Sender] = sender_of,
@@ -39,6 +40,9 @@ async def deliver_for_ever(
                 store, endpoint, sender, access_lifetime, worker=worker, chance=random.random, attempted=attempted
             )
             tasks.create_task(_deliver(deliverer, sender, endpoint.name))
+            if isinstance(endpoint, WebhookEndpoint) and CHECKPOINT in endpoint.types:
+                forwarder = CheckpointSender(store, endpoint, sender, attempted)
+                tasks.create_task(_forward(forwarder, endpoint.name))
 
 
 async def _deliver(deliverer: Deliverer, sender: Sender, name: str) -> None:
@@ -52,7 +56,13 @@ async def _deliver(deliverer: Deliverer, sender: Sender, name: str) -> None:
         await sender.close()
 
 
-async def _turn(deliverer: Deliverer, name: str) -> int:
+async def _forward(forwarder: CheckpointSender, name: str) -> None:
+    while True:
+        wait = await _turn(forwarder, name)
+        await asyncio.sleep(wait / 1000)
+
+
+async def _turn(deliverer: Deliverer | CheckpointSender, name: str) -> int:
     try:
         return await deliverer.turn()
     except StoreUnavailable as error:
