@@ -67,6 +67,14 @@ class Shop:
         async def visit(request: Request) -> str:
             return (await reseal.create_anonymous_session(request)).get_handle()
 
+        @app.post("/visit-in-a-thread")
+        def sync_visit(request: Request) -> Any:
+            try:
+                return reseal.sync.get_any_session(request).get_session_data()
+            except Unauthorised:
+                reseal.sync.create_anonymous_session(request, session_data={"cart": ["thread"]})
+                return None
+
         @app.post("/sign-in")
         async def sign_in(request: Request, user: str = "alice", *, keep: bool = True) -> str:
             return (await reseal.create_new_session(request, user, keep_anonymous=keep)).get_handle()
@@ -156,6 +164,13 @@ def test_a_user_s_session_gives_no_way_to_a_visitor_s(alice: Browser) -> None:
     assert alice.post("/visit").status_code == 400
     assert alice.post("/cart/tea").status_code == 200
     assert alice.get("/me").json() == "alice"
+
+
+def test_the_calls_are_there_for_def_routes_too(alice: Browser) -> None:
+    assert alice.post("/visit-in-a-thread").json() is None
+    assert alice.post("/visit-in-a-thread").json() == {"cart": ["thread"]}
+    alice.post("/sign-in")
+    assert alice.post("/visit-in-a-thread").json() == {"cart": ["thread"]}
 
 
 def test_a_visitor_signs_out(alice: Browser) -> None:

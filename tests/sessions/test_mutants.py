@@ -137,8 +137,8 @@ class CountsNothing(OneRuleLess):
 
 
 class DeafLine(TokenFamilies):
-    def advance(self, token, caller, attempt_key=None):
-        return super().advance(token, caller)
+    def advance(self, token, caller, attempt_key=None, proof=None):
+        return super().advance(token, caller, proof=proof)
 
 
 class KnowsNoKeys(OneRuleLess):
@@ -148,8 +148,8 @@ class KnowsNoKeys(OneRuleLess):
 
 
 class AnyKeyLine(TokenFamilies):
-    def advance(self, token, caller, attempt_key=None):
-        return super().advance(token, caller, attempt_key and "same-for-all")
+    def advance(self, token, caller, attempt_key=None, proof=None):
+        return super().advance(token, caller, attempt_key and "same-for-all", proof)
 
 
 class TakesAnyKey(OneRuleLess):
