@@ -315,6 +315,20 @@ async def test_a_replaced_key_is_right_only_if_a_right_one_names_it(store, table
     assert await problems(store) == [4, 8, 10]
 
 
+@pytest.mark.parametrize("exported", [False, True])
+async def test_a_replaced_key_signs_nothing_more(store, exported):
+    """Whoever has found the old key, and may write the table, goes on with it behind the checkpoint that replaced it."""
+    await filled(store)
+    trail = trail_of(store)
+    kept = read_exported(await trail.checkpoint()) if exported else None
+    [old] = await trail._stored_keys()
+    await trail.replace_key()
+    head = await store.audit.last()
+    entry = {"at": 0, "first": 1, "number": 6, "signed": head.seq, "previous": [await trail.public_key()]}
+    await store.audit.append(chained(head, [signed(entry, head.seq + 1, head.hash, old)]))
+    assert await problems(store, kept) == [head.seq + 1]
+
+
 @pytest.mark.parametrize("named", [1, "x", {"a": 1}, [1, None], [[]]])
 async def test_nonsense_in_place_of_a_key_is_no_key(store, named):
     rows = await filled(store)

@@ -206,8 +206,8 @@ class AsyncAuditTrail:
     async def _sign(self, first: int) -> AuditRow:
         """Append a checkpoint. ``first``: the oldest row that is kept from now on, if it is not later already."""
         while True:
+            head = await self._rows.last()  # before the keys: so none signs behind the checkpoint that replaces it
             *old, key = await self._signing_keys()
-            head = await self._rows.last()
             replaced = [jwk(each)["x"] for each in old] or None
             at = (await self._store.times()).now
             [entry] = _noting(head, [{"at": at, "first": await self._first(head, first), "previous": replaced}])

@@ -207,8 +207,8 @@ class AuditTrail:
     def _sign(self, first: int) -> AuditRow:
         """Append a checkpoint. ``first``: the oldest row that is kept from now on, if it is not later already."""
         while True:
+            head = self._rows.last()  # before the keys: so none signs behind the checkpoint that replaces it
             *old, key = self._signing_keys()
-            head = self._rows.last()
             replaced = [jwk(each)["x"] for each in old] or None
             at = (self._store.times()).now
             [entry] = _noting(head, [{"at": at, "first": self._first(head, first), "previous": replaced}])

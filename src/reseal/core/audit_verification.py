@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from math import inf
 from typing import Any, NamedTuple
 
 from reseal.core.audit import BEGINNING, AuditRow, hash_of
@@ -41,12 +42,12 @@ class AuditVerification(NamedTuple):
 class AuditVerifier:
     """Takes the rows of a trail in their order. ``keys``: the public keys that sign its checkpoints at present.
 
-    A key that a checkpoint by a right key names as its predecessor is right as well, and so is that of ``kept``, a
-    checkpoint that was exported before.
+    A key that a checkpoint by a right key names as its predecessor is right before it, and so is that of ``kept``, a
+    checkpoint that was exported before: whoever has a key that was replaced signs nothing more.
     """
 
     def __init__(self, keys: Iterable[str], kept: AuditRow | None = None) -> None:
-        self._keys = {*keys, *([str(_members(kept).get("key"))] if kept else [])}
+        self._present = frozenset(keys)
         self._checkpoints: list[_Checkpoint] = []
         self._kept = kept
         self._problems: list[AuditProblem] = []
@@ -113,10 +114,12 @@ class AuditVerifier:
 
     def _settle(self) -> None:
         """Tell the checkpoints by right keys from others: which keys those are, later checkpoints say."""
+        named = self._present | ({str(_members(self._kept).get("key"))} if self._kept else set())
+        before = dict.fromkeys(named, inf)
         for checkpoint in reversed(self._checkpoints):
-            if checkpoint.key in self._keys:
-                self._keys |= checkpoint.previous
-        right = [checkpoint for checkpoint in self._checkpoints if checkpoint.key in self._keys]
+            if checkpoint.seq < before.get(checkpoint.key, 0):
+                before |= dict.fromkeys(checkpoint.previous - self._present, checkpoint.seq)
+        right = [each for each in self._checkpoints if each.seq < before.get(each.key, 0)]
         if right:
             self._signed, self._stated_first = right[-1].seq, right[-1].first
         self._problems += [
