@@ -217,6 +217,13 @@ SERVERS = {
     "stores/mariadb/statements.py",
 }
 """The choice of a store, what the stores on database servers share, and the store in MariaDB."""
+CLIENTS = {
+    "_async/logout_clients.py",
+    "core/logout_clients.py",
+    "settings/logout_clients.py",
+    "webhooks/logout_tokens.py",
+}
+"""Logouts that an application sends, as an identity provider."""
 PROVIDERS = {
     "_async/logout_endpoint.py",
     "_async/ports/providers.py",
@@ -274,7 +281,9 @@ class Module:
 
     @property
     def is_embedded(self) -> bool:
-        if self.is_in(POLICIES | WHOSE | BINDING | VISITORS | AUTHENTICATION | SERVERS | PROVIDERS | REDIS | SIGNALS):
+        if self.is_in(
+            POLICIES | WHOSE | BINDING | VISITORS | AUTHENTICATION | SERVERS | PROVIDERS | CLIENTS | REDIS | SIGNALS
+        ):
             return False
         return not (
             self.package in SERVICE or self.is_adapter or self.is_in(TELEMETRY | WAYS_OUT | DEVICES | THEFTS | AUDIT)
@@ -282,7 +291,7 @@ class Module:
 
     @property
     def is_way_out(self) -> bool:
-        return self.is_in(WAYS_OUT) and not self.is_in(SIGNALS)
+        return self.is_in(WAYS_OUT) and not self.is_in(SIGNALS | CLIENTS)
 
     def is_in(self, group: set[str]) -> bool:
         """Whether it is of a group of packages, and of modules of others by their path."""
@@ -365,6 +374,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 700, 700),
+        Figure("lines about clients of providers", size(modules, lambda module: module.is_in(CLIENTS)), 200, 200),
         Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1600, 1600),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),

@@ -267,6 +267,7 @@ NATIVE_REPLIES: dict[str, Any] = {
     "bind": calls.Tokens,
     "elevate": calls.Tokens,
     "end_by_provider": ProviderEnd,
+    "remember_client": int,
     "get": SessionRecord,
     "why_ended": dict[str, Refusal],
     "issue_ticket": str,

@@ -129,7 +129,7 @@ class _LoopSessions:
     read_case = _in_loop(AsyncSessions.read_case)
     close_case = _in_loop(AsyncSessions.close_case)
     erase_cases = _in_loop(AsyncSessions.erase_cases)
-    end_by_provider = _in_loop(AsyncSessions.end_by_provider)
+    end_by_provider, remember_client = _in_loop(AsyncSessions.end_by_provider), _in_loop(AsyncSessions.remember_client)
 
 
 class _LoopRequests(Generic[R_contra]):

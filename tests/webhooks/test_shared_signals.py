@@ -1,5 +1,6 @@
 """Security event tokens reach a receiver that verifies them, at least once, in the order of each session."""
 
+import asyncio
 import json
 import logging
 
@@ -92,7 +93,7 @@ def tokens(happened, **changes):
     endpoint = receiver_at("https://receiver.example.net", **changes)
     form = SharedSignals(endpoint)
     [key] = jwt.PyJWKSet.from_dict(dict(documents([endpoint])["/ssf/jwks.json"])).keys
-    packed = [form.packed(each, AT)[0] for each in form.messages(happened, HOUR)]
+    packed = [form.packed(each, AT)[0] for each in asyncio.run(form.messages(happened, HOUR))]
     return [jwt.decode(each, key, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER) for each in packed]
 
 
@@ -205,7 +206,7 @@ def test_the_first_key_signs_and_all_are_published():
     assert len(published) == 2
     assert all(each.keys() == {"kty", "kid", "n", "e", "alg", "use"} for each in published)
     text = SharedSignals(endpoints[0])
-    [message] = text.messages(event(EventName.SESSION_REVOKED), HOUR)
+    [message] = asyncio.run(text.messages(event(EventName.SESSION_REVOKED), HOUR))
     assert jwt.get_unverified_header(text.packed(message, AT)[0])["kid"] == published[0]["kid"]
 
 

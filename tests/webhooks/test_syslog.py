@@ -40,7 +40,7 @@ def event(name=EventName.SESSION_REVOKED, **changes):
 
 def packed(happened, **changes):
     form = Syslog(server_at("udp://127.0.0.1", **changes))
-    [message] = form.messages(happened, HOUR)
+    [message] = asyncio.run(form.messages(happened, HOUR))
     return form.packed(message, AT + HOUR)[0]
 
 

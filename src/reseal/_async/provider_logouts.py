@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reseal._async.logout_clients import AsyncClientNotes, AsyncForwardingClientNotes, AsyncRemoteClientNotes
 from reseal.core.model import EndReason
 from reseal.core.providers import ProviderEnd
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 REASON: Final = EndReason.PROVIDER_LOGOUT
 
 
-class AsyncProviderLogouts:
+class AsyncProviderLogouts(AsyncClientNotes):
     """A part of :class:`reseal.AsyncEngine`."""
 
     if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class AsyncProviderLogouts:
         return done
 
 
-class AsyncRemoteLogouts:
+class AsyncRemoteLogouts(AsyncRemoteClientNotes):
     """A part of :class:`reseal.AsyncRemote`."""
 
     if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class AsyncForwardingLogouts:
         return await self._call("end_by_provider", scope, self.inner.end_by_provider, scope, logout, reports)
 
 
-class AsyncForwardingLogoutCalls:
+class AsyncForwardingLogoutCalls(AsyncForwardingClientNotes):
     """A part of sessions on top of others."""
 
     if TYPE_CHECKING:

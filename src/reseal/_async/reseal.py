@@ -23,6 +23,7 @@ from reseal._async.audit_actions import audited
 from reseal._async.awaited import Handler, awaited, demand_loop, marked
 from reseal._async.engine import AsyncEngine
 from reseal._async.impersonation import AsyncImpersonations
+from reseal._async.logout_clients import AsyncLogoutClients
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.session_policies import AsyncSessionPolicies
@@ -60,7 +61,14 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return AsyncEngine(settings, store, clock=clock, on_event=on_event)
 
 
-class AsyncReseal(AsyncUserSessions, AsyncSessionPolicies, AsyncVisitorSessions, AsyncImpersonations, AsyncTheftCases):
+class AsyncReseal(
+    AsyncUserSessions,
+    AsyncSessionPolicies,
+    AsyncVisitorSessions,
+    AsyncImpersonations,
+    AsyncTheftCases,
+    AsyncLogoutClients,
+):
     """Everything an application calls. Use as ``async with AsyncReseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reseal._sync.logout_clients import ClientNotes, ForwardingClientNotes, RemoteClientNotes
 from reseal.core.model import EndReason
 from reseal.core.providers import ProviderEnd
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 REASON: Final = EndReason.PROVIDER_LOGOUT
 
 
-class ProviderLogouts:
+class ProviderLogouts(ClientNotes):
     """A part of :class:`reseal.Engine`."""
 
     if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ProviderLogouts:
         return done
 
 
-class RemoteLogouts:
+class RemoteLogouts(RemoteClientNotes):
     """A part of :class:`reseal.Remote`."""
 
     if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class ForwardingLogouts:
         return self._call("end_by_provider", scope, self.inner.end_by_provider, scope, logout, reports)
 
 
-class ForwardingLogoutCalls:
+class ForwardingLogoutCalls(ForwardingClientNotes):
     """A part of sessions on top of others."""
 
     if TYPE_CHECKING:

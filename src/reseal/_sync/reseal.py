@@ -24,6 +24,7 @@ from reseal._sync.audit_actions import audited
 from reseal._sync.awaited import Handler, awaited, demand_loop, marked
 from reseal._sync.engine import Engine
 from reseal._sync.impersonation import Impersonations
+from reseal._sync.logout_clients import LogoutClients
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal._sync.session_policies import SessionPolicies
@@ -61,7 +62,14 @@ def embedded(settings: Settings, clock: Clock | None, on_event: EventListener) -
     return Engine(settings, store, clock=clock, on_event=on_event)
 
 
-class Reseal(UserSessions, SessionPolicies, VisitorSessions, Impersonations, TheftCases):
+class Reseal(
+    UserSessions,
+    SessionPolicies,
+    VisitorSessions,
+    Impersonations,
+    TheftCases,
+    LogoutClients,
+):
     """Everything an application calls. Use as ``with Reseal(settings) as reseal``, or open and close it.
 
     Without ``sessions`` it embeds them: see :func:`embedded`.

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reseal.core.errors import InvalidInput
+from reseal.core.logout_clients import LogoutClient, joined
 from reseal.core.model import Device, SessionRecord, printable
 from reseal.core.providers import Marks, ProviderSession, marks
 
@@ -28,6 +29,7 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str | None = None
     provider_user: str | None = None
     provider_session: str | None = None
+    clients: tuple[LogoutClient, ...] = ()
 
     @property
     def marks(self) -> Marks:
@@ -60,6 +62,13 @@ def named(record: SessionRecord, name: str) -> SessionRecord:
     """Return a session with another name. An empty one takes the name away. Raises ``InvalidInput``."""
     cleaned = checked("name", name, NAME_MAX).strip()
     return replace(record, about=_written(replace(read(record.about), name=cleaned or None)))
+
+
+def with_client(record: SessionRecord, client: LogoutClient) -> SessionRecord:
+    """Return a session that a client has as well. Raises ``InvalidInput`` if there are too many."""
+    before = read(record.about)
+    clients = joined(before.clients, client)
+    return record if clients == before.clients else replace(record, about=_written(replace(before, clients=clients)))
 
 
 def checked(argument: str, text: str, longest: int) -> str:

@@ -114,4 +114,4 @@ class _ThreadSessions:
     read_case = _waiting(Sessions.read_case)
     close_case = _waiting(Sessions.close_case)
     erase_cases = _waiting(Sessions.erase_cases)
-    end_by_provider = _waiting(Sessions.end_by_provider)
+    end_by_provider, remember_client = _waiting(Sessions.end_by_provider), _waiting(Sessions.remember_client)

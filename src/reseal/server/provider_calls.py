@@ -1,11 +1,11 @@
-"""The native call about logouts that an identity provider tells."""
+"""The native calls about identity providers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from reseal.cdi.paths import Right
-from reseal.rpc.provider_calls import EndByProvider
+from reseal.rpc.provider_calls import EndByProvider, RememberClient
 
 if TYPE_CHECKING:
     from reseal._async.engine import AsyncEngine
@@ -17,4 +17,11 @@ async def _end(engine: AsyncEngine, call: EndByProvider, _: Clock) -> ProviderEn
     return await engine.end_by_provider(call.logout)
 
 
-PROVIDER_CALLS: Final[dict[str, tuple[type[Any], Any, Right]]] = {"end_by_provider": (EndByProvider, _end, Right.WRITE)}
+async def _remember(engine: AsyncEngine, call: RememberClient, _: Clock) -> int:
+    return await engine.remember_client(call.handle, call.client)
+
+
+PROVIDER_CALLS: Final[dict[str, tuple[type[Any], Any, Right]]] = {
+    "end_by_provider": (EndByProvider, _end, Right.WRITE),
+    "remember_client": (RememberClient, _remember, Right.WRITE),
+}

@@ -15,23 +15,23 @@ from reseal.settings.rules import as_text, matching, member
 _ISSUER: Final = re.compile(r"https://[A-Za-z0-9_-][A-Za-z0-9._-]*(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*")
 _NAME: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _HEADER: Final = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,8190}[\x21-\x7e])?")
-_MAKE_KEY: Final = "make one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out signals.pem"
+MAKE_KEY: Final = "make one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out signals.pem"
 
 
 def signing_keys(value: object) -> tuple[Secret, ...]:
     """Require RSA keys: PEM with one or several, or a list of these."""
     texts = [value] if isinstance(value, str | Secret) else value
     if not isinstance(texts, list | tuple) or not all(isinstance(each, str | Secret) for each in texts):
-        raise InvalidValueError("must be text in PEM, or a list of it", _MAKE_KEY)
+        raise InvalidValueError("must be text in PEM, or a list of it", MAKE_KEY)
     whole = [each if isinstance(each, Secret) else Secret(each) for each in texts]
     keys = tuple(key for each in whole for key in security_event_keys.split(each.reveal()))
     if not keys:
-        raise InvalidValueError("must have a private key in PEM", _MAKE_KEY)
+        raise InvalidValueError("must have a private key in PEM", MAKE_KEY)
     try:
         for key in keys:
             security_event_keys.read(key)
     except ValueError as error:
-        raise InvalidValueError(f"has a key that is {error}", _MAKE_KEY) from None
+        raise InvalidValueError(f"has a key that is {error}", MAKE_KEY) from None
     return keys
 
 
@@ -59,5 +59,5 @@ CAEP: Final = Kind(
         "user_issuer": matching(_NAME, "must be 1 to 255 printable characters", "remove the key for the issuer"),
     },
     ("issuer", "audience"),
-    (SecretKeys("signing_keys", _MAKE_KEY), SecretKeys("authorization", "leave one out", is_needed=False)),
+    (SecretKeys("signing_keys", MAKE_KEY), SecretKeys("authorization", "leave one out", is_needed=False)),
 )

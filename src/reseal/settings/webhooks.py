@@ -12,6 +12,7 @@ from reseal.core.events import OUTBOX_EVENTS, EventOutbox
 from reseal.core.secret import Secret
 from reseal.core.webhooks import Endpoint, WebhookEndpoint
 from reseal.settings.endpoints import Kind, SecretKeys, checked, in_file
+from reseal.settings.logout_clients import LOGOUT
 from reseal.settings.problems import InvalidValueError, shown
 from reseal.settings.shared_signals import CAEP
 from reseal.settings.syslog import SYSLOG
@@ -103,6 +104,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     ),
     "caep": CAEP,
     "syslog": SYSLOG,
+    "logout": LOGOUT,
 }
 """By the value of ``format``."""
 _ABSENT: Final = ((), None, "")

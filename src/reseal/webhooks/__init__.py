@@ -9,6 +9,7 @@ from reseal._async.engine import AsyncEngine
 from reseal._async.metrics import innermost
 from reseal.core.deliveries import Attempted, ignore
 from reseal.core.errors import ConfigurationError
+from reseal.core.logout_clients import LogoutEndpoint
 from reseal.core.shared_signals import SharedSignalsEndpoint
 from reseal.core.syslog import SyslogEndpoint
 from reseal.core.webhooks import Endpoint, WebhookEndpoint
@@ -17,7 +18,14 @@ from reseal.webhooks.running import deliver_for_ever
 if TYPE_CHECKING:
     from reseal._async.reseal import AsyncReseal
 
-__all__ = ["SharedSignalsEndpoint", "SyslogEndpoint", "WebhookEndpoint", "deliver_webhooks", "require_client"]
+__all__ = [
+    "LogoutEndpoint",
+    "SharedSignalsEndpoint",
+    "SyslogEndpoint",
+    "WebhookEndpoint",
+    "deliver_webhooks",
+    "require_client",
+]
 
 
 async def deliver_webhooks(reseal: AsyncReseal, *, attempted: Attempted = ignore) -> None:

@@ -24,6 +24,8 @@ class Answer(NamedTuple):
     """The beginning of what a refusal contained."""
     is_final: bool = False
     """Whether the message is not sent again, since it would be refused again."""
+    again_after: int | None = None
+    """Milliseconds until the next attempt, in place of the usual delay."""
     disables: str = ""
     """Why the endpoint gets no more messages until its owner or ours has changed something."""
 

@@ -71,7 +71,7 @@ class CheckpointSender:
         at, text = json.loads(checkpoint.entry)["at"], exported(checkpoint)
         message = checkpoint_message(checkpoint.hash.hex()[:_ID_DIGITS], at, text)
         body, headers = self._form.packed(message, wall)
-        answer = self._form.judged(await self._sender.send(body, headers, wall))
+        answer = self._form.judged(await self._sender.send(body, headers, wall), message)
         outcome = "ok" if answer.is_success else "failed"
         self._attempted(Attempt(self._state, outcome, began, time.time_ns(), answer.status))
         return answer.is_success

@@ -19,6 +19,7 @@ from reseal.core.webhooks import Endpoint
 from reseal.log import LOGGER
 from reseal.webhooks.answers import Answer
 from reseal.webhooks.forms import form_of
+from reseal.webhooks.logout_tokens import Sessions
 from reseal.webhooks.messages import Message
 from reseal.webhooks.state import MOST_FAILED, Chance, State, read, written
 
@@ -31,7 +32,7 @@ AccessLifetime = Callable[[str], Awaitable[int]]
 """Returns the longest lifetime of an access token of an app, in milliseconds."""
 
 
-class DeliveryStore(AsyncEventStore, AsyncNoteStore, Protocol):
+class DeliveryStore(AsyncEventStore, AsyncNoteStore, Sessions, Protocol):
     """The parts of a store that a delivery needs."""
 
 
@@ -66,7 +67,7 @@ class Deliverer:
     ) -> None:
         self._store = store
         self._endpoint = endpoint
-        self._form = form_of(endpoint)
+        self._form = form_of(endpoint, store)
         self._sender = sender
         self._access_lifetime = access_lifetime
         self._worker = worker
@@ -116,7 +117,9 @@ class Deliverer:
         names, numbered = self._endpoint.names, enumerate(page.events, page.cursor_after(1))
         wanted = [event for number, event in numbered if number > cursor and event.name in names]
         lifetimes = [await self._access_lifetime(event.scope.app_id) for event in wanted]
-        return [each for event, ms in zip(wanted, lifetimes, strict=True) for each in self._form.messages(event, ms)]
+        return [
+            each for event, ms in zip(wanted, lifetimes, strict=True) for each in await self._form.messages(event, ms)
+        ]
 
     async def _send(self, state: State, version: int, due: Sequence[Message]) -> None:
         wall = (await self._store.times()).wall
@@ -135,7 +138,7 @@ class Deliverer:
         body, headers = self._form.packed(message, wall)
         began = time.time_ns()
         answer = await self._sender.send(body, headers, wall)
-        return message, self._form.judged(answer), (began, time.time_ns())
+        return message, self._form.judged(answer, message), (began, time.time_ns())
 
     def _report(self, before: State, after: State) -> None:
         """Tell the operator what the endpoint cannot be told."""

@@ -47,7 +47,7 @@ _ENDS: Final[Mapping[str | None, tuple[str, str]]] = {
 _BY: Final[Mapping[str, str]] = {"user": _USER, "operator": _ADMIN}
 """Who ended a session, by the kind of name in ``by``."""
 _THEFT: Final = "A refresh token of the session was used twice: two parties have it."
-_ENDING: Final = frozenset({None, TheftResponse.REVOKE_SESSION, TheftResponse.REVOKE_USER})
+ENDING: Final = frozenset({None, TheftResponse.REVOKE_SESSION, TheftResponse.REVOKE_USER})
 """Responses to a theft that end the session. Events of earlier versions say nothing of it."""
 _decode: Final = msgspec.json.decode
 
@@ -59,7 +59,7 @@ class SharedSignals:
         self._endpoint = endpoint
         self._key = security_event_keys.read(endpoint.signing_keys[0])
 
-    def messages(self, event: Event, access_ms: int) -> Sequence[Message]:  # noqa: ARG002 - of the other formats
+    async def messages(self, event: Event, access_ms: int) -> Sequence[Message]:  # noqa: ARG002 - of the other formats
         subject = self._subject(event)
         if subject is None:
             return ()
@@ -83,7 +83,7 @@ class SharedSignals:
             headers["authorization"] = self._endpoint.authorization.reveal().decode()
         return security_event_keys.signed(claims, self._key), headers
 
-    def judged(self, answer: Answer) -> Answer:
+    def judged(self, answer: Answer, message: Message) -> Answer:  # noqa: ARG002 - of another format
         """Read the error of a refusal: a refused token is not sent again as it is (RFC 8935, 2.4)."""
         error, description = _refusal(answer.body) if answer.status == _REFUSED else ("", "")
         if not error:
@@ -130,7 +130,7 @@ def _events(event: Event) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
             level = {"principal": "SESSION", "current_level": "HIGH", "risk_reason": _THEFT}
             risk = (f"{own}-risk", "risk-level-change", members | level)
             # one that is held may be confirmed by its user, and its end would be an event of its own
-            return [(own, "session-revoked", members), risk] if event.response in _ENDING else [risk]
+            return [(own, "session-revoked", members), risk] if event.response in ENDING else [risk]
 
 
 def _members(event: Event, entity: str, reason: str) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _answered(state: State, message: Message, answer: Answer, now: int, chance: 
         return replace(state, messages=others, failed=(*state.failed, tried)[-MOST_FAILED:])
     if message.attempts >= len(DELAYS):
         return _given_up(replace(state, messages=others), tried)
-    delay = round(DELAYS[message.attempts] * (1 - JITTER + 2 * JITTER * chance()))
+    delay = round((answer.again_after or DELAYS[message.attempts]) * (1 - JITTER + 2 * JITTER * chance()))
     tried = replace(tried, next_at=now + max(delay, answer.retry_after or 0))
     pause = answer.retry_after or min(delay, PAUSE)
     return replace(

@@ -47,7 +47,7 @@ class Syslog:
         self._facility = FACILITIES[endpoint.facility]
         self._host = _UNNAMED.sub("", socket.gethostname())[:_HOST_MAX] or "-"
 
-    def messages(self, event: Event, access_ms: int) -> Sequence[Message]:  # noqa: ARG002 - of the other formats
+    async def messages(self, event: Event, access_ms: int) -> Sequence[Message]:  # noqa: ARG002 - of the other formats
         facts: dict[str, str | None] = {
             "id": event.id,
             "app_id": event.scope.app_id,
@@ -82,7 +82,7 @@ class Syslog:
         line = f"<{priority}>1 {moment} {self._host} {own.app_name} - {kind} [{data}] {text}"
         return line.encode(), {}
 
-    def judged(self, answer: Answer) -> Answer:
+    def judged(self, answer: Answer, message: Message) -> Answer:  # noqa: ARG002 - of another format
         return answer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from reseal.core.logout_clients import LogoutClient
 from reseal.core.model import Scope
 from reseal.core.outbox import Reports
 from reseal.core.providers import ProviderEnd, ProviderLogout
@@ -27,3 +28,6 @@ class ProviderAccess(Protocol):
 
     def end_by_provider(self, logout: ProviderLogout) -> ProviderEnd:
         """End the sessions of a logout whose token was verified, once. Raises ``StoreUnavailable``; try again then."""
+
+    def remember_client(self, handle: str, client: LogoutClient) -> int:
+        """Note that a client has a live session; returns how many do. Raises ``InvalidInput``, ``Unauthorised``."""

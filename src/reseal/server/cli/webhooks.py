@@ -56,9 +56,10 @@ def send_trial(options: Namespace) -> int:
 
     async def run() -> Answer:
         sender, form, now = sender_of(endpoint), form_of(endpoint), time.time_ns() // 1_000_000
-        body, headers = form.packed(form.trial(os.urandom(16).hex(), now), now)
+        message = form.trial(os.urandom(16).hex(), now)
+        body, headers = form.packed(message, now)
         try:
-            return form.judged(await sender.send(body, headers, now))
+            return form.judged(await sender.send(body, headers, now), message)
         finally:
             await sender.close()
 
