@@ -340,6 +340,17 @@ async def test_who_signs_in_again_has_one_session(site: Site) -> None:
     assert (await before.get("/checked")).status_code == 401
 
 
+async def test_the_banner_of_whoever_acts_as_another_user_has_its_routes(open_site: OpenSite) -> None:
+    site = await open_site(device_list=True)
+    stranger, alice = site.visitor(), await site.signed_in()
+    for visitor in (stranger, alice):
+        assert said(await visitor.get("/sessions/impersonation")) == (200, {"actor": None})
+    refused = await alice.post("/sessions/impersonation/stop")
+    assert said(refused) == (400, {"message": "session: acts for nobody"})
+    assert "reseal-impersonation" in (await stranger.get("/sessions/element.js")).text
+    assert (await alice.send("DELETE", f"/sessions/{alice.handle}")).status_code == 200
+
+
 async def test_a_mistake_of_the_application_is_told_to_the_caller(site: Site) -> None:
     response = await site.visitor().login("alice", jwt_payload={"portrait": "x" * 5000})
     assert response.status_code == 400
