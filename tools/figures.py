@@ -124,6 +124,7 @@ THEFTS = {
     "rpc/case_calls.py",
     "server/case_calls.py",
     "server/cli/cases.py",
+    "server/old_cases.py",
     "web/case_page.py",
     "stores/case_rows.py",
     "stores/sqlite/case_tables.py",

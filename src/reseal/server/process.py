@@ -30,7 +30,7 @@ from reseal._async.ports import AsyncStore
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.log import LOGGER
 from reseal.metrics.exposition import CONTENT_TYPE
-from reseal.server import audit, request_log, tls, webhooks
+from reseal.server import audit, old_cases, request_log, tls, webhooks
 from reseal.server.address import Proxies
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
@@ -126,7 +126,8 @@ class Application:
         return crowd
 
     async def _begin(self) -> None:
-        self._housekeeping = [asyncio.create_task(self._purge()), *webhooks.tasks(self.service)]
+        tasks = webhooks.tasks(self.service) + old_cases.tasks(self.service)
+        self._housekeeping = [asyncio.create_task(self._purge()), *tasks]
         if self.service.board is not None:
             self._housekeeping.append(asyncio.create_task(self.service.board.keep_writing(self.service.metrics)))
             if self.service.settings.metrics_port is not None:
