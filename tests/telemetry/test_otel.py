@@ -22,11 +22,13 @@ from reseal._sync.engine import Engine
 from reseal._sync.stores.memory import MemoryStore
 from reseal.core.errors import ConfigurationError, InvalidInput, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.fastapi import Reseal as FastApiReseal
+from reseal.metrics import instruments
 from reseal.otel import AsyncOpenTelemetry, OpenTelemetry
 from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 from reseal.server.process import Application
 from reseal.server.tracing import TracedService
+from reseal.telemetry import AsyncMetrics
 from reseal.testing import AsyncFaultyStore, ManualClock, Recorder
 from tests.telemetry.test_week import LABELS, NAMES
 from tests.telemetry.week import SETTINGS, THIEF, Week
@@ -160,16 +162,16 @@ async def test_the_instruments_equal_what_a_simulated_week_did_and_show_nobody(t
     week = Week(traced, clock, seed=4)
     await week.play()
     found = {}
-    instruments = {
+    named = {
         "created": "reseal.sessions.created",
         "ended": "reseal.sessions.ended",
         "refresh": "reseal.session.refreshes",
         "refused": "reseal.refresh.refused",
         "spurious": "reseal.logouts.spurious_estimate",
     }
-    assert instruments.keys() == NAMES.keys()
+    assert named.keys() == NAMES.keys()
     metrics = collected.metrics()
-    for word, name in instruments.items():
+    for word, name in named.items():
         for point in metrics[name].data.data_points:
             labels = tuple(point.attributes.get(f"reseal.{label}", "") for label in LABELS[word])
             if point.value:
@@ -180,6 +182,19 @@ async def test_the_instruments_equal_what_a_simulated_week_did_and_show_nobody(t
     everything = collected.everything()
     assert [secret for secret in week.secrets if secret in everything] == []
     assert {key for span in collected.spans() for key in span.attributes} == {"reseal.outcome", "reseal.reason"}
+
+
+async def test_gauges_are_those_of_the_last_sample(reseal, collected, clock):
+    counts = AsyncMetrics(reseal, consumers=("mail",), clock=clock)
+    AsyncOpenTelemetry(reseal, counts=counts, **collected.providers)
+    await reseal.backend.create("user")
+    assert collected.metrics().keys().isdisjoint(instruments.GAUGES)
+    await counts.samples()
+    metrics = collected.metrics()
+    assert [point.value for point in metrics["reseal.session.count"].data.data_points] == [1]
+    [lag] = metrics["reseal.delivery.lag"].data.data_points
+    assert (dict(lag.attributes), lag.value) == ({"reseal.channel": "mail"}, 0)
+    assert metrics["reseal.delivery.lag"].unit == "s"
 
 
 async def test_a_pseudonym_is_told_only_if_the_application_gives_one(reseal, collected):

@@ -48,7 +48,7 @@ class AsyncGauges:
         self._channels = tuple(channels)
         self._clock = clock
         self._sampled_at: int | None = None
-        self._samples: Samples = {}
+        self.latest: Samples = {}
 
     async def samples(self) -> Samples:
         """Return the values, which are at most a minute old; those of before while the store is unavailable."""
@@ -57,19 +57,19 @@ class AsyncGauges:
             self._sampled_at = now
             with suppress(StoreUnavailable):
                 await self._sample()
-        return self._samples
+        return self.latest
 
     async def _sample(self) -> None:
         backlog = await self._store.backlog()
-        self._samples |= {
+        self.latest |= {
             "reseal_purge_backlog_sessions": {"": backlog.sessions},
             "reseal_purge_overdue_seconds": {"": backlog.overdue_ms / 1000},
         }
         now = (await self._store.times()).now
         lags = {labels({"channel": name}): await self._lag(name, now) for name in self._channels}
-        self._samples["reseal_delivery_lag_seconds"] = lags
+        self.latest["reseal_delivery_lag_seconds"] = lags
         sessions = await self._count(now)
-        self._samples["reseal_session_count"] = {} if sessions is None else {"": sessions}
+        self.latest["reseal_session_count"] = {} if sessions is None else {"": sessions}
 
     async def _lag(self, channel: str, now: int) -> float:
         """Return the age of the oldest event that is not delivered, in seconds."""

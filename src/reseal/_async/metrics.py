@@ -66,6 +66,10 @@ class AsyncMetrics:
         with self._lock:
             return self.health.samples()
 
+    def sampled(self) -> Samples:
+        """Return the gauges of the store as :meth:`samples` found them the last time."""
+        return self._gauges.latest if self._gauges else {}
+
     def note_attempt(self, attempt: Attempt) -> None:
         """Count an attempt to deliver an event of the outbox."""
         with self._lock:

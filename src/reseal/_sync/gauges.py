@@ -49,7 +49,7 @@ class Gauges:
         self._channels = tuple(channels)
         self._clock = clock
         self._sampled_at: int | None = None
-        self._samples: Samples = {}
+        self.latest: Samples = {}
 
     def samples(self) -> Samples:
         """Return the values, which are at most a minute old; those of before while the store is unavailable."""
@@ -58,19 +58,19 @@ class Gauges:
             self._sampled_at = now
             with suppress(StoreUnavailable):
                 self._sample()
-        return self._samples
+        return self.latest
 
     def _sample(self) -> None:
         backlog = self._store.backlog()
-        self._samples |= {
+        self.latest |= {
             "reseal_purge_backlog_sessions": {"": backlog.sessions},
             "reseal_purge_overdue_seconds": {"": backlog.overdue_ms / 1000},
         }
         now = (self._store.times()).now
         lags = {labels({"channel": name}): self._lag(name, now) for name in self._channels}
-        self._samples["reseal_delivery_lag_seconds"] = lags
+        self.latest["reseal_delivery_lag_seconds"] = lags
         sessions = self._count(now)
-        self._samples["reseal_session_count"] = {} if sessions is None else {"": sessions}
+        self.latest["reseal_session_count"] = {} if sessions is None else {"": sessions}
 
     def _lag(self, channel: str, now: int) -> float:
         """Return the age of the oldest event that is not delivered, in seconds."""

@@ -72,7 +72,7 @@ class OpenTelemetry:
         self._tracer = trace.get_tracer("reseal", tracer_provider=tracer_provider)
         self._outcome: ContextVar[Attributes | None] = ContextVar("reseal_trace", default=None)
         meter = metrics.get_meter("reseal", meter_provider=meter_provider)
-        instruments.publish(meter, self.metrics.counted)
+        instruments.publish(meter, self.metrics.counted, self.metrics.sampled)
         self._duration = meter.create_histogram(
             "reseal.refresh.duration",
             "s",

@@ -22,16 +22,23 @@ COUNTERS: Final = {
     "reseal.delivery.attempts": ("reseal_delivery_attempts_total", "{attempt}"),
 }
 """The name in Prometheus and the unit of each."""
+GAUGES: Final = {
+    "reseal.session.count": ("reseal_session_count", "{session}"),
+    "reseal.delivery.lag": ("reseal_delivery_lag_seconds", "s"),
+}
 _LABEL: Final = re.compile(r'(\w+)="([^"]+)"')
 
 
-def publish(meter: Meter, counted: Callable[[], Samples]) -> None:
-    """Register the instruments; ``counted`` is called at each export."""
+def publish(meter: Meter, counted: Callable[[], Samples], sampled: Callable[[], Samples]) -> None:
+    """Register the instruments. At each export ``counted`` and ``sampled`` are called, for counters and for gauges."""
     for name, (published, unit) in COUNTERS.items():
         read = partial(_read, counted, published)
         meter.create_observable_counter(name, [read], unit, FAMILIES[published].text)
+    for name, (published, unit) in GAUGES.items():
+        read = partial(_read, sampled, published)
+        meter.create_observable_gauge(name, [read], unit, FAMILIES[published].text)
 
 
 def _read(counted: Callable[[], Samples], name: str, _options: CallbackOptions) -> Iterable[Observation]:
     for labels, value in counted().get(name, {}).items():
-        yield Observation(int(value), {f"reseal.{key}": text for key, text in _LABEL.findall(labels)})
+        yield Observation(value, {f"reseal.{key}": text for key, text in _LABEL.findall(labels)})
