@@ -289,7 +289,7 @@ def test_every_event_that_has_members_has_fields_for_them():
     names = set(Event.__struct_fields__)
     assert names == {
         *("name", "at", "scope", "session_handle", "user_id", "reason", "device", "other_device", "correlation_id"),
-        *("by", "note", "id", "traceparent"),
+        *("by", "note", "id", "traceparent", "response"),
     }
 
 
