@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reseal import EventName
+from reseal.core.ids import ANONYMOUS
 from tests.frameworks.site import ACCESS, HOUR, REFRESH, REFRESH_PATH, WEBSITE, Browser, Site, keeps_cookies
 
 pytestmark = pytest.mark.parametrize("database_uri", ["memory"], indirect=True)
@@ -71,3 +72,13 @@ async def test_of_access_cookies_planted_beside_it_the_forged_one_is_nothing(sit
     owner, _ = await two(site)
     line = f"{ACCESS}=forged; {ACCESS}={owner.access}; sAccessToken=x"
     assert (await site.send("GET", "/me", [("cookie", line)])).json()["user_id"] == "alice"
+
+
+async def test_the_access_cookie_of_a_visitor_signs_no_user_out(site: Site) -> None:
+    owner = await site.signed_in("alice")
+    site.clock.advance(60_000)
+    planted = (await site.reseal.sessions.backend.create(ANONYMOUS)).access_token
+    name = site.settings.access_cookie_name
+    for pair in ((owner.access, planted), (planted, owner.access)):
+        line = "; ".join(f"{name}={each}" for each in pair)
+        assert (await site.send("GET", "/me", [("cookie", line)])).json()["user_id"] == "alice"

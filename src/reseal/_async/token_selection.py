@@ -13,6 +13,7 @@ from reseal._async.ports import AsyncSessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
+from reseal.core.ids import ANONYMOUS
 from reseal.web.presented import Presented, RefreshRequest
 from reseal.web.transport import Transport
 
@@ -42,7 +43,10 @@ def verified(sessions: AsyncSessions, presented: Presented) -> tuple[Transport, 
 
 
 def _newest_valid(sessions: AsyncSessions, tokens: tuple[str, ...]) -> Claims:
-    """Of several access tokens, which only cookies can be, the newest valid one counts."""
+    """Of several access tokens, which only cookies can be, the newest valid one counts.
+
+    One of a user comes before those of visitors: nobody who plants one signs a user out.
+    """
     valid, refusal = [], None
     for token in tokens:
         try:
@@ -51,7 +55,7 @@ def _newest_valid(sessions: AsyncSessions, tokens: tuple[str, ...]) -> Claims:
             refusal = error
     if not valid:
         raise refusal or Unauthorised(Refusal.NO_TOKEN)
-    return max(valid, key=lambda claims: (claims.iat, claims.gen))
+    return max(valid, key=lambda claims: (claims.sub != ANONYMOUS, claims.iat, claims.gen))
 
 
 def genuine(sessions: AsyncSessions, tokens: tuple[str, ...]) -> list[Claims]:

@@ -14,6 +14,7 @@ from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
+from reseal.core.ids import ANONYMOUS
 from reseal.web.presented import Presented, RefreshRequest
 from reseal.web.transport import Transport
 
@@ -43,7 +44,10 @@ def verified(sessions: Sessions, presented: Presented) -> tuple[Transport, Claim
 
 
 def _newest_valid(sessions: Sessions, tokens: tuple[str, ...]) -> Claims:
-    """Of several access tokens, which only cookies can be, the newest valid one counts."""
+    """Of several access tokens, which only cookies can be, the newest valid one counts.
+
+    One of a user comes before those of visitors: nobody who plants one signs a user out.
+    """
     valid, refusal = [], None
     for token in tokens:
         try:
@@ -52,7 +56,7 @@ def _newest_valid(sessions: Sessions, tokens: tuple[str, ...]) -> Claims:
             refusal = error
     if not valid:
         raise refusal or Unauthorised(Refusal.NO_TOKEN)
-    return max(valid, key=lambda claims: (claims.iat, claims.gen))
+    return max(valid, key=lambda claims: (claims.sub != ANONYMOUS, claims.iat, claims.gen))
 
 
 def genuine(sessions: Sessions, tokens: tuple[str, ...]) -> list[Claims]:
