@@ -158,6 +158,14 @@ def test_with_too_few_replicas_the_outcome_is_unknown_and_nobody_is_signed_out(r
     assert (record.generation, record.end_reason) == (1, EndReason.REVOKED)
 
 
+def test_a_user_s_many_sessions_end_in_portions(redis_uri, make_redis, monkeypatch):
+    store = make_redis(redis_uri)
+    monkeypatch.setattr("reseal._sync.stores.redis.READ_AT_ONCE", 7)
+    together(partial(store.insert, PUBLIC, new_session(f"h{n}")) for n in range(20))
+    ended = store.end_user(PUBLIC, "user", EndReason.USER_REVOKED, "h3")
+    assert sorted(ended) == sorted(f"h{n}" for n in range(20) if n != 3)
+
+
 # -- what was lost --------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from reseal._async.stores.redis_limits import AsyncRedisLimits
 from reseal._async.stores.redis_lists import AsyncRedisLists
 from reseal._async.stores.redis_providers import AsyncRedisProviders
 from reseal._async.stores.redis_server import AsyncRedisServer
-from reseal._async.stores.redis_sessions import AsyncRedisSessions, Outcome, Step, Wanted, required
+from reseal._async.stores.redis_sessions import READ_AT_ONCE, AsyncRedisSessions, Outcome, Step, Wanted, required
 from reseal._async.stores.redis_tenants import AsyncRedisTenants
 from reseal._async.stores.redis_time import AsyncRedisTime
 from reseal._async.stores.redis_turns import AsyncRedisTurns
@@ -175,9 +175,13 @@ class AsyncRedisStore(
             record = replace(ended(stored.record, reason, now, note), version=stored.record.version + 1)
             return Step(Stored(record, stored.adopted_at), reports)
 
-        outcomes = await self._change([Wanted(scope, handle, decide) for handle in handles])
-        await self._sessions.settle([required(each) for each in outcomes], scope)
-        return tuple(handle for handle, each in zip(handles, outcomes, strict=True) if required(each).is_done)
+        done: list[str] = []
+        for start in range(0, len(handles), READ_AT_ONCE):
+            part = handles[start : start + READ_AT_ONCE]
+            outcomes = list(map(required, await self._change([Wanted(scope, handle, decide) for handle in part])))
+            await self._sessions.settle(outcomes, scope)
+            done += [handle for handle, each in zip(part, outcomes, strict=True) if each.is_done]
+        return tuple(done)
 
     # -- batches ----------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from reseal._sync.stores.redis_limits import RedisLimits
 from reseal._sync.stores.redis_lists import RedisLists
 from reseal._sync.stores.redis_providers import RedisProviders
 from reseal._sync.stores.redis_server import RedisServer
-from reseal._sync.stores.redis_sessions import RedisSessions, Outcome, Step, Wanted, required
+from reseal._sync.stores.redis_sessions import READ_AT_ONCE, RedisSessions, Outcome, Step, Wanted, required
 from reseal._sync.stores.redis_tenants import RedisTenants
 from reseal._sync.stores.redis_time import RedisTime
 from reseal._sync.stores.redis_turns import RedisTurns
@@ -176,9 +176,13 @@ class RedisStore(
             record = replace(ended(stored.record, reason, now, note), version=stored.record.version + 1)
             return Step(Stored(record, stored.adopted_at), reports)
 
-        outcomes = self._change([Wanted(scope, handle, decide) for handle in handles])
-        self._sessions.settle([required(each) for each in outcomes], scope)
-        return tuple(handle for handle, each in zip(handles, outcomes, strict=True) if required(each).is_done)
+        done: list[str] = []
+        for start in range(0, len(handles), READ_AT_ONCE):
+            part = handles[start : start + READ_AT_ONCE]
+            outcomes = list(map(required, self._change([Wanted(scope, handle, decide) for handle in part])))
+            self._sessions.settle(outcomes, scope)
+            done += [handle for handle, each in zip(part, outcomes, strict=True) if each.is_done]
+        return tuple(done)
 
     # -- batches ----------------------------------------------------------------------------------------------------
 
