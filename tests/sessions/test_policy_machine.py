@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 from reseal import Engine, MemoryStore, Reseal, SessionPolicy, Settings, SQLiteStore, TooManySessions
 from reseal._sync.stores.postgres import PostgresStore
 from reseal.core.errors import Refusal, TokenTheftDetected, Unauthorised
+from reseal.core.holding import SessionHeld
 from reseal.core.tokens import TokenPair
 from reseal.testing import ManualClock, Recorder
 from reseal.testing._sync.waiting import together
@@ -42,6 +43,7 @@ PROFILE = settings(
 IDLE, WINDOW = 3 * DAY, 30_000
 TABLES = (
     {"staff": {"refresh_token_validity": 60, "session_absolute_timeout": 300}, "kiosk": {"max_sessions": 2}},
+    {"staff": {"refresh_token_validity": 600, "theft_response": "step_up"}, "kiosk": {"theft_response": "hold"}},
     {"staff": {"refresh_token_validity": 600, "max_sessions": 2}, "kiosk": {"max_sessions": 1, "at_limit": "refuse"}},
     {"default": {"max_sessions": 3, "refresh_token_validity": 600}, "staff": {"session_absolute_timeout": 90}},
     {"default": {"session_absolute_timeout": 120}, "kiosk": {"max_sessions": 3, "at_limit": "ask"}},
@@ -76,6 +78,10 @@ class Session:
     level: tuple[str, int, int] | None = None
     """Its name, its end, and the generation of the token that came with it."""
     is_replayed: bool = False
+    held: str = ""
+    """How it is held, if it is."""
+    first: int = 0
+    """The generation of its first token that is valid."""
 
     @property
     def handle(self):
@@ -147,6 +153,11 @@ class PolicyMachine(RuleBasedStateMachine):
             entry.get("at_limit", "evict_oldest"),
             kept is None or kept in table,
         )
+
+    def response(self, session):
+        """Return what the policy of a session does about a theft now."""
+        entry = self.table.get(session.kept, {}) if isinstance(session.kept, str) else {}
+        return entry.get("theft_response", "report")
 
     def bound(self, session, table=None):
         """Return the ends (absolute, the next one) that a session has by the table of now."""
@@ -247,8 +258,10 @@ class PolicyMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99))
     def refresh(self, number):
         session = self.picked(number)
-        if session is None:
-            return
+        if session is not None:
+            self.refresh_one(session)
+
+    def refresh_one(self, session):
         pair = self.asked(session, lambda: self.engine.refresh(str(session.pair.refresh_token)))
         if pair is not None:
             self.stepped(session, pair)
@@ -258,6 +271,10 @@ class PolicyMachine(RuleBasedStateMachine):
         why = self.why_over(session)
         try:
             pair = call()
+        except SessionHeld as error:
+            assert why is None
+            assert (error.reason, error.subtype) == (session.held, "")
+            return None
         except Unauthorised as error:
             is_removed = error.reason is Refusal.UNKNOWN_SESSION and session.handle not in {
                 each.handle for each in self.live(session.user)
@@ -265,6 +282,7 @@ class PolicyMachine(RuleBasedStateMachine):
             assert error.reason is why or is_removed
             return None
         assert why is None, f"a session was refreshed that is over: {why}"
+        assert not session.held or (session.held == "step_up" and "gold" in pair.claims.jwt_payload()["acr"])
         return pair
 
     def stepped(self, session, pair):
@@ -285,9 +303,9 @@ class PolicyMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99))
     def present_the_token_of_before(self, number):
         session = self.picked(number, lambda each: each.before)
-        if session is None or self.now - session.rotated >= WINDOW:
+        before = session.before[-1] if session else None
+        if before is None or self.now - session.rotated >= WINDOW or before.claims.gen < session.first:
             return
-        before = session.before[-1]
         pair = self.asked(session, lambda: self.engine.refresh(str(before.refresh_token)))
         if pair is None:
             return
@@ -303,13 +321,66 @@ class PolicyMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99), for_ms=st.sampled_from([MINUTE, HOUR, DAY]))
     def elevate(self, number, for_ms):
         session = self.picked(number)
-        if session is None:
-            return
+        if session is not None:
+            self.elevate_one(session, for_ms)
+
+    def elevate_one(self, session, for_ms):
         name = self.new_level()
         pair = self.asked(session, lambda: self.engine.elevate(session.pair.claims, {"acr": name}, for_ms))
         if pair is not None:
             session.level = name, self.now + for_ms, pair.claims.gen
+            if session.held:
+                session.held, session.first = "", pair.claims.gen
             self.stepped(session, pair)
+
+    @rule(number=st.integers(0, 99), back=st.integers(1, 3), is_confirmed=st.booleans())
+    def a_thief_comes_with_an_old_token(self, number, back, is_confirmed):
+        if TABLES[1] is not self.table and number % 2:
+            self.change_the_policies(1)  # there thefts are answered by a hold
+        if number % 3 == 0:
+            self.sign_in("alice", "staff" if number % 2 else "kiosk")
+        living = [each for each in self.sessions.values() if self.why_over(each) is None]
+        if not living:
+            return
+        session = living[-1 - number % min(3, len(living))]
+        while len(session.before) <= back and not session.held:
+            self.refresh_one(session)
+        if len(session.before) <= back:
+            return
+        token = session.before[-1 - back]
+        self.present_stolen(session, token)
+        if is_confirmed and session.held == "step_up":
+            self.elevate_one(session, HOUR)
+            self.present_stolen(session, token)
+
+    def present_stolen(self, session, token):
+        try:
+            self.engine.refresh(str(token.refresh_token))
+        except SessionHeld as error:
+            assert token.claims.gen >= session.first or session.held
+            assert (error.subtype == "") is bool(session.held)
+            if not session.held:
+                session.held = self.response(session)
+                session.absolute, session.expires = self.bound(session)
+            assert error.reason == session.held != "report"
+        except TokenTheftDetected:
+            assert not session.held
+            assert self.response(session) == "report"
+        except Unauthorised as error:
+            assert error.reason is Refusal.THEFT
+            assert token.claims.gen < session.first
+            assert not session.held
+        else:
+            raise AssertionError("a thief was given a token")
+
+    @rule(number=st.integers(0, 99))
+    def an_administrator_releases(self, number):
+        session = self.picked(number, lambda each: each.held)
+        if session is None:
+            return
+        self.engine.close_case(session.handle, "", "ops", release=True)
+        if session.is_live(self.now):
+            session.held = ""
 
     def new_level(self):
         self.levels += 1
@@ -318,7 +389,7 @@ class PolicyMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99), others=st.integers(1, 3))
     def elevate_and_refresh_at_once(self, number, others):
         """Whoever has a token from before never gets the level, whichever of them is first."""
-        session = self.picked(number, lambda each: self.why_over(each) is None)
+        session = self.picked(number, self.may_race)
         if session is None:
             return
         name, before = self.new_level(), session.pair
@@ -342,6 +413,9 @@ class PolicyMachine(RuleBasedStateMachine):
         self.jumped(session, self.engine.refresh(str(session.pair.refresh_token)))
         session.is_replayed = False
         self.check(session, session.pair)
+
+    def may_race(self, session):
+        return self.why_over(session) is None and not session.held and self.response(session) == "report"
 
     def jumped(self, session, pair):
         level, session.level = session.level, None
