@@ -458,6 +458,25 @@ def test_check_of_postgresql_tells_what_a_power_cut_could_do(run, monkeypatch):
         assert "synchronous_commit=on" in out  # on our connections, whatever the server's default is
 
 
+def test_check_of_mariadb_tells_what_is_pending_and_what_a_power_cut_could_do(run, monkeypatch, mariadb, mariadb_uri):
+    monkeypatch.setenv("RESEAL_DATABASE_URI", mariadb_uri)
+    for _ in range(2):
+        code, out, _ = run("check")
+        assert (code, "FAIL  schema: no tables yet" in out) == (REFUSED, True)
+    run("migrate")
+    code, out, _ = run("check")
+    assert (code, "nothing pending" in out) == (DONE, True)
+    assert "innodb_flush_log_at_trx_commit=1: an acknowledged write survives a power cut" in out
+    assert "agrees with the store" in out
+    name = mariadb_uri.rpartition("/")[2]
+    mariadb.sql("ALTER TABLE reseal_event_number ENGINE = MyISAM", name)
+    code, out, _ = run("check")
+    assert (code, "reseal_event_number is kept by MyISAM" in out) == (REFUSED, True)
+    mariadb.sql("INSERT INTO reseal_schema (version) VALUES (99)", name)
+    code, out, _ = run("check")
+    assert (code, "upgrade Reseal" in out) == (REFUSED, True)
+
+
 def set_noted(home, text):
     """Have the store's time noted anew, by SQL; ``now`` is the machine's."""
     with closing(sqlite3.connect(home / "r.db")) as database:
