@@ -110,6 +110,11 @@ class MariaDB:
         )  # fmt: skip
         return done.returncode == 0
 
+    def send(self, how: signal.Signals) -> None:
+        """Send a signal to the server."""
+        if self._server is not None:
+            self._server.send_signal(how)
+
     def _end(self, how: signal.Signals) -> None:
         if self._server is not None:
             self._server.send_signal(how)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -58,6 +59,14 @@ class AsyncConnectionPool(Generic[LinkT]):
         idle = self._processes.here().idle
         while idle:
             await idle.pop().close()
+
+    async def forget(self, which: Callable[[LinkT], bool]) -> None:
+        """Close idle connections."""
+        idle = self._processes.here().idle
+        for link in tuple(filter(which, idle)):
+            with suppress(ValueError):  # somebody has taken it
+                idle.remove(link)
+                await link.close()
 
     async def run(self, work: Callable[[LinkT], Awaitable[T]]) -> T:
         """Lend a connection for the time of ``work``."""

@@ -17,7 +17,7 @@ from reseal.core.secret import Secret
 from reseal.log import LOGGER
 from reseal.stores.mariadb import address, durability
 from reseal.stores.mariadb.address import unusable
-from reseal.stores.mariadb.errors import AGAIN, DENIED, LOCK_WAIT, TAKEN, WHY, ServerError
+from reseal.stores.mariadb.errors import AGAIN, DENIED, ELSEWHERE, LOCK_WAIT, TAKEN, WHY, ServerError
 from reseal.stores.mariadb.statements import statement
 from reseal.stores.sql_files import schema_steps, statements_of
 
@@ -32,13 +32,15 @@ UNKNOWN: Final = 2**31
 """More schema steps than there will be."""
 
 T = TypeVar("T")
+Host = tuple[str, int]
 
 
 class AsyncLink:
     """A connection."""
 
-    def __init__(self, wire: AsyncWire, queries: Mapping[str, str]) -> None:
+    def __init__(self, wire: AsyncWire, host: Host, queries: Mapping[str, str]) -> None:
         self.wire = wire
+        self.host = host
         self.queries = queries
         self.is_in_transaction = False
 
@@ -119,6 +121,8 @@ class AsyncServer:
         queries: Mapping[str, str],
     ) -> None:
         self._address = address.read(uri if isinstance(uri, Secret) else Secret(uri))
+        self._hosts = self._address.hosts
+        """In the order in which they are asked: one that failed comes last."""
         self._connect_timeout_s = connect_timeout_s
         self._statement_s = statement_timeout_ms / 1000
         self._queries = queries
@@ -159,7 +163,13 @@ class AsyncServer:
         """
 
         async def repeated(link: AsyncLink) -> T:
-            return await _retried(work, link)
+            try:
+                return await _retried(work, link)
+            except ServerError as error:
+                if error.number in ELSEWHERE or not error.is_of_the_server:
+                    await self._leave(link.host)
+                    await link.close()
+                raise
 
         try:
             return await self._pool.run(repeated)
@@ -191,20 +201,26 @@ class AsyncServer:
     async def _connect(self, statement_s: float) -> AsyncLink:
         """Connect to the first of the hosts that is there and takes writes."""
         problems: dict[str, Exception] = {}
-        for host in self._address.hosts:
+        for host in self._hosts:
             try:
                 wire = await AsyncWire.connect(self._address, host, self._connect_timeout_s, statement_s + 2)
-                link = AsyncLink(wire, self._queries)
+                link = AsyncLink(wire, host, self._queries)
                 if await self._greet(link, statement_s):
                     return link
                 problems["it takes no writes"] = ServerError(0)
                 await link.close()
             except ServerError as error:
                 problems[WHY.get(error.number, "")] = error
+            self._hosts = _last(host, self._hosts)
         reasons = "; ".join(filter(None, problems))
         raise StoreUnavailable(
             f"MariaDB at {self._address} cannot be reached" + (f" ({reasons})" if reasons else "")
         ) from next(iter(problems.values()))
+
+    async def _leave(self, host: Host) -> None:
+        """Ask others first, and not by connections to this one: each would have to be waited for."""
+        self._hosts = _last(host, self._hosts)
+        await self._pool.forget(lambda link: link.host == host)
 
     async def _greet(self, link: AsyncLink, statement_s: float) -> bool:
         """Find out what is at the other end, and set what our statements rely on; says whether it takes writes."""
@@ -228,6 +244,10 @@ class AsyncServer:
             if not is_done:
                 await link.close()
         return durability.takes_writes(found)
+
+
+def _last(host: Host, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
+    return (*(each for each in hosts if each != host), host)
 
 
 async def _retried(work: Callable[[AsyncLink], Awaitable[T]], link: AsyncLink) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -59,6 +60,14 @@ class ConnectionPool(Generic[LinkT]):
         idle = self._processes.here().idle
         while idle:
             idle.pop().close()
+
+    def forget(self, which: Callable[[LinkT], bool]) -> None:
+        """Close idle connections."""
+        idle = self._processes.here().idle
+        for link in tuple(filter(which, idle)):
+            with suppress(ValueError):  # somebody has taken it
+                idle.remove(link)
+                link.close()
 
     def run(self, work: Callable[[LinkT], T]) -> T:
         """Lend a connection for the time of ``work``."""

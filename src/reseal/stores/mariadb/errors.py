@@ -10,6 +10,8 @@ DEADLOCK: Final = 1213
 LOCK_WAIT: Final = 1205
 AGAIN: Final = frozenset({DEADLOCK, LOCK_WAIT, 1020})
 """A transaction that was rolled back for another one's sake, or is to be."""
+ELSEWHERE: Final = frozenset({1047, 1053, 1290, 1836})
+"""The server is leaving, has no majority, or takes no writes any longer: another one may."""
 OF_ONE_ROW: Final = AGAIN | {TAKEN, 1048, 1153, 1264, 1300, 1366, 1406, 3140, 4025}
 """What failed about a row: a value that a column does not hold, or another transaction with the same row."""
 WHY: Final = {

@@ -25,9 +25,10 @@ SHOW VARIABLES WHERE variable_name IN (
 )
 
 -- name: settle
+-- What is not in strict mode's way is no error; drivers would ask for it and log it.
 SET SESSION
     sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',
-    innodb_lock_wait_timeout = %(lock_s)s, lock_wait_timeout = %(metadata_lock_s)s
+    innodb_lock_wait_timeout = %(lock_s)s, lock_wait_timeout = %(metadata_lock_s)s, sql_notes = 0, max_error_count = 0
 
 -- name: settle_isolation
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
