@@ -145,8 +145,8 @@ async def test_a_client_ends_its_session_when_ours_ends(
     uri = postgres_uri if store == "postgres" else f"sqlite:///{tmp_path}/login.db"
     async with logging_in(form, uri, clock) as login:
         pair, other = await login.begin(), await login.begin()
-        await login.reseal.remember_client(pair.claims.sid, CLIENT, sub="alice", sid="one")
         await login.reseal.remember_client(pair.claims.sid, "another client", sid="x")
+        await login.reseal.remember_client(pair.claims.sid, CLIENT, sub="alice", sid="one")
         await login.reseal.remember_client(other.claims.sid, CLIENT, sub="alice", sid="two")
         here, there = await shop.sign_in(sub="alice", sid="one"), await shop.sign_in(sub="alice", sid="two")
         sender = ToShop(shop)

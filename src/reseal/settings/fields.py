@@ -277,7 +277,7 @@ class SharedFields:
         Chapter.STORE,
         webhooks,
         "Endpoints to which events of the outbox are sent: a list whose entries have name, url and the keys of their "
-        "format, webhook (with secrets_file or secrets) unless format says caep or syslog. In a variable it is JSON.",
+        "format: webhook (secrets_file or secrets) unless it says caep, syslog or logout. In a variable it is JSON.",
         show=names_of,
     )
     audit: bool = key(
