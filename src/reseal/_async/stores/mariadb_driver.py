@@ -76,5 +76,8 @@ class AsyncWire:
         return rows, cursor.rowcount
 
     def close(self) -> None:
-        """Close it at once."""
+        """Close it at once, without waiting for a farewell in TLS."""
+        transport = self._connection._transport  # noqa: SLF001 - not public
+        if transport is not None:
+            transport.abort()
         self._connection.close()

@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, unquote
 from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
 
-SCHEMES: Final = ("mysql://", "mariadb://")
 _URI: Final = re.compile(
     r"(?:mysql|mariadb)://(?P<user>[^:@/?]+)(?::(?P<password>[^@/?]*))?@(?P<hosts>[^@/?]*)/(?P<database>[^@/?]+)(?:\?(?P<more>.*))?"
 )

@@ -21,10 +21,8 @@ WHY: Final = {
     1047: "the node is not in the primary part of its cluster",
     1049: "there is no such database",
     1130: "the server accepts no connections from here",
-    1226: "the user has too many connections",
     2002: "no socket or server",
     2003: "no server",
-    2013: "the connection was lost",
     2026: "no TLS connection: see ssl-mode",
     2059: "the driver does not know the user's way of signing in",
 }
