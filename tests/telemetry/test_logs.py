@@ -183,18 +183,22 @@ def test_a_pseudonym_is_told_only_if_the_application_gives_one(logged):
     assert [record.attributes.get("enduser.pseudo.id") for record in second] == ["p6", None]
 
 
-def test_the_reference_of_a_session_depends_on_the_key_the_app_and_the_session(logged):
-    here = event()
-    elsewhere = [event(scope=Scope("other", "public")), event(session_handle="h2")]
-    same_session = event(scope=Scope("public", "t2"))
-    records = emitted(logged, here, *elsewhere, same_session)
-    again = emitted(logged, here)[4:]
-    others = emitted(logged, here, key=b"another") + emitted(logged, here, key=None) + emitted(logged, here, key=None)
-    references = [record.attributes["reseal.session.ref"] for record in records]
-    assert references[0] == references[3] == again[0].attributes["reseal.session.ref"]
-    assert len(set(references)) == 3
-    assert len({record.attributes["reseal.session.ref"] for record in others[5:]}) >= 3
-    assert all(len(reference) == 32 for reference in references)
+def test_the_reference_of_a_session_depends_on_the_key_the_app_and_the_session():
+    def reference(key=b"k", **named):
+        [record] = emitted(Logged(), event(**named), key=key)
+        return record.attributes["reseal.session.ref"]
+
+    here = reference()
+    assert here == reference() == reference(scope=Scope("public", "t2"))
+    others = [
+        reference(scope=Scope("other", "public")),
+        reference(session_handle="h2"),
+        reference(key=b"another"),
+        reference(key=None),
+        reference(key=None),
+    ]
+    assert len({here, *others}) == 6
+    assert all(len(each) == 32 for each in (here, *others))
 
 
 def test_what_needs_a_look_is_a_warning(logged):
