@@ -191,6 +191,18 @@ async def test_a_lost_answer_and_parallel_refreshes_converge(browser: Browser, c
     assert browser.cookies[REFRESH] == other.cookies[REFRESH]
 
 
+async def test_no_number_of_lost_answers_looks_like_theft(
+    browser: Browser, clock: ManualClock, events: list[Event]
+) -> None:
+    await browser.bind()
+    for _ in range(8):
+        lost = browser.stolen(browser.device)
+        assert (await lost.refresh()).status == 200
+        clock.advance(5 * MINUTE)
+        assert (await browser.refresh()).status == 200
+    assert EventName.TOKEN_THEFT not in names(events)
+
+
 async def test_a_page_that_refreshes_too_goes_on_with_what_its_browser_got(
     browser: Browser, clock: ManualClock
 ) -> None:

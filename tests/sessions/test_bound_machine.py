@@ -116,5 +116,5 @@ class BoundSession(RuleBasedStateMachine):
         assert EventName.TOKEN_THEFT not in {event.name for event in self.events}
 
 
-BoundSession.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=25, deadline=None)
+BoundSession.TestCase.settings = hypothesis_settings(max_examples=200, stateful_step_count=30, deadline=None)
 TestBoundSession = BoundSession.TestCase

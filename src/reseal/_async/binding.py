@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from reseal.core import binding, proofs
+from reseal.core import attempt, binding, proofs
 from reseal.core.access_token import Claims, Confirmation
 from reseal.core.binding import Binding, StaleChallenge
 from reseal.core.errors import ProofDemanded, Refusal, StoreUnavailable, Unauthorised
@@ -55,6 +55,14 @@ class AsyncProving:
     def challenge(self, handle: str, generation: int, until: int) -> str:
         """Write the challenge that a device signs to refresh from this generation, good until then (ms)."""
         return binding.challenge(self._scope, self._secrets().refresh_key, handle, generation, until)
+
+    def attempt_of(self, record: SessionRecord, token: RefreshToken) -> bytes | None:
+        """Return the hash of the attempt key of whoever proves the session's key: it is always the same client.
+
+        So no number of lost responses makes it look like two. The proof itself is demanded before anything is done.
+        """
+        bound = _binding_of(record)
+        return attempt.hash_of(token, bound.thumbprint) if bound is not None and bound.is_bound else None
 
     def demand_proof(
         self, record: SessionRecord, token: RefreshToken, proof: str | None, caller: Caller, now: int

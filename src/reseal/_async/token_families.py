@@ -205,6 +205,8 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing, AsyncProving):
         record, now = await self._store.get(self._scope, token.handle)
         limits = self.policies[None if record is None else record.policy]
         record = record and self.policies.applied(record)
+        if self._binds and record is not None and record.policy is not None and proof is not None:
+            attempt_hash = self.attempt_of(record, token) or attempt_hash
         verdict = rotation.decide(record, token, now, limits.rotation, attempt_hash)
         if isinstance(verdict, rotation.Refuse):
             await self._thefts.note_refused(verdict.reason, record, now, token, caller)
