@@ -240,9 +240,11 @@ async def test_datagrams_follow_the_name_of_the_host(tmp_path):
 
     async with listening("udp", tmp_path) as server:
         sender = SyslogSender(server_at(server.url.replace("127.0.0.1", "logs.example.com")), names)
-        await sender.send(LINES[0], {}, AT)
-        where[:] = ["127.0.0.1"]
-        assert (await sender.send(LINES[1], {}, AT)).is_success
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as before:
+            before.bind(("127.0.0.2", int(server.url.rpartition(":")[2])))
+            assert (await sender.send(LINES[0], {}, AT)).is_success
+            where[:] = ["127.0.0.1"]
+            assert (await sender.send(LINES[1], {}, AT)).is_success
         await server.until(1)
         await sender.close()
     assert server.ids() == [f"{1:032x}"]
