@@ -21,6 +21,7 @@ from reseal.core.refresh_token import RefreshToken
 
 if TYPE_CHECKING:
     from reseal._async.ports import AsyncSessionStore
+    from reseal._async.thefts import AsyncThefts
     from reseal.clock import Clock
     from reseal.core.session_policy import BeginOptions, Policies
     from reseal.core.tokens import TokenPair
@@ -43,6 +44,7 @@ class AsyncProving:
         _store: AsyncSessionStore
         _emitter: EventEmitter
         _secrets: Callable[[], Any]
+        _thefts: AsyncThefts
         policies: Policies
 
         def refused(
@@ -90,10 +92,11 @@ class AsyncProving:
     async def bind(self, token: RefreshToken, proof: str, caller: Caller) -> SessionRecord:
         """Bind the session of a refresh token to the key that a proof brings. Binding it again to this key is no error.
 
-        Raises ``Unauthorised``, ``StoreUnavailable``.
+        Raises ``Unauthorised``, ``SessionHeld``, ``StoreUnavailable``.
         """
         for _ in range(ATTEMPTS):
             record, now = await self.live(token.handle)
+            await self._thefts.demand_free(record, now, token, caller)
             key = self._brought(record, token, proof, caller, now)
             kept = binding.bound(record.policy, key, now)
             if kept is None:
@@ -157,7 +160,7 @@ class AsyncBindingCalls:
         """Bind the session of a refresh token to the key that a browser's proof brings; gives a new access token.
 
         Raises ``Unauthorised`` (reason ``binding``: the proof is none, or the session is bound to another key),
-        ``StoreUnavailable``.
+        ``SessionHeld``, ``StoreUnavailable``.
         """
         await self.keep_fresh()
         caller = caller.bounded()

@@ -22,6 +22,7 @@ from reseal.core.refresh_token import RefreshToken
 
 if TYPE_CHECKING:
     from reseal._sync.ports import SessionStore
+    from reseal._sync.thefts import Thefts
     from reseal.clock import Clock
     from reseal.core.session_policy import BeginOptions, Policies
     from reseal.core.tokens import TokenPair
@@ -44,6 +45,7 @@ class Proving:
         _store: SessionStore
         _emitter: EventEmitter
         _secrets: Callable[[], Any]
+        _thefts: Thefts
         policies: Policies
 
         def refused(
@@ -91,10 +93,11 @@ class Proving:
     def bind(self, token: RefreshToken, proof: str, caller: Caller) -> SessionRecord:
         """Bind the session of a refresh token to the key that a proof brings. Binding it again to this key is no error.
 
-        Raises ``Unauthorised``, ``StoreUnavailable``.
+        Raises ``Unauthorised``, ``SessionHeld``, ``StoreUnavailable``.
         """
         for _ in range(ATTEMPTS):
             record, now = self.live(token.handle)
+            self._thefts.demand_free(record, now, token, caller)
             key = self._brought(record, token, proof, caller, now)
             kept = binding.bound(record.policy, key, now)
             if kept is None:
@@ -158,7 +161,7 @@ class BindingCalls:
         """Bind the session of a refresh token to the key that a browser's proof brings; gives a new access token.
 
         Raises ``Unauthorised`` (reason ``binding``: the proof is none, or the session is bound to another key),
-        ``StoreUnavailable``.
+        ``SessionHeld``, ``StoreUnavailable``.
         """
         self.keep_fresh()
         caller = caller.bounded()

@@ -1,0 +1,75 @@
+"""Sessions that are held, bound to a device, or both: what whoever has copied their tokens gets of them."""
+
+from typing import Any
+
+import pytest
+
+from reseal import Engine, MemoryStore, Settings, Unauthorised
+from reseal.core.holding import SessionHeld
+from reseal.core.tokens import TokenPair
+from reseal.testing import ManualClock, Recorder
+from tests.support.device import Device
+
+HOUR = 3_600_000
+OWN, FOREIGN = Device(), Device()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def opened(clock: ManualClock, **changes: Any) -> Engine:
+    values: dict[str, Any] = {"theft_response": "step_up", "device_binding": "offer", "access_token_validity": 3600}
+    settings = Settings(api_domain="https://shop.example.com", database_uri="memory:", **values | changes)
+    engine = Engine(settings, MemoryStore(clock), clock=clock, on_event=Recorder())
+    engine.open()
+    return engine
+
+
+def held(engine: Engine, clock: ManualClock) -> TokenPair:
+    """Hold a session; returns the current tokens."""
+    first = engine.create("alice")
+    clock.advance(HOUR)
+    newest = engine.refresh(engine.refresh(first.refresh_token or "").refresh_token or "")
+    with pytest.raises(SessionHeld):
+        engine.refresh(first.refresh_token or "")
+    return newest
+
+
+def bind(engine: Engine, tokens: TokenPair, device: Device) -> TokenPair:
+    return engine.bind(tokens.refresh_token or "", device.proof(tokens.challenge or "", brings_key=True))
+
+
+class TestBindingAHeldSession:
+    def test_a_held_session_is_not_bound(self, clock: ManualClock) -> None:
+        engine = opened(clock)
+        tokens = held(engine, clock)
+        with pytest.raises(SessionHeld) as refused:
+            bind(engine, tokens, FOREIGN)
+        assert refused.value.reason == "step_up"
+        elevated = engine.elevate(tokens.claims, {"amr": ["pwd"]}, HOUR)
+        assert elevated.claims.cnf is None
+        assert bind(engine, elevated, OWN).claims.cnf is not None
+
+    def test_one_that_was_bound_before_gives_no_access_tokens_by_binding_it_again(self, clock: ManualClock) -> None:
+        engine = opened(clock)
+        first = engine.create("alice")
+        bound = bind(engine, first, OWN)
+        clock.advance(HOUR)
+        proof = OWN.proof(bound.challenge or "", brings_key=False)
+        second = engine.refresh(first.refresh_token or "", proof=proof)
+        proof = OWN.proof(second.challenge or "", brings_key=False)
+        third = engine.refresh(second.refresh_token or "", proof=proof)
+        with pytest.raises(SessionHeld):
+            engine.refresh(first.refresh_token or "", proof=OWN.proof(third.challenge or "", brings_key=False))
+        with pytest.raises(SessionHeld):
+            bind(engine, third, OWN)
+
+    def test_a_token_from_before_the_confirmation_binds_nothing(self, clock: ManualClock) -> None:
+        engine = opened(clock)
+        before = held(engine, clock)
+        engine.elevate(before.claims, {"amr": ["pwd"]}, HOUR)
+        with pytest.raises(Unauthorised) as refused:
+            bind(engine, before, FOREIGN)
+        assert refused.value.reason == "theft"
