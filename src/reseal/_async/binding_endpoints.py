@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 from reseal._async import token_selection
 from reseal._async.refreshing import refresh
 from reseal._async.reseal import AsyncReseal
-from reseal.core.errors import ProofDemanded, Refusal, TokenTheftDetected, Unauthorised
+from reseal.core.errors import ProofDemanded, RefreshElsewhere, RefreshLater, Refusal, TokenTheftDetected, Unauthorised
+from reseal.core.holding import SessionHeld
 from reseal.web import device_bound, moves, responses
 from reseal.web.csrf import Trust
 from reseal.web.facts import RequestFacts
@@ -71,6 +72,10 @@ class AsyncBindingAnswers:
         except ProofDemanded as error:
             device_bound.challenge_again(context.outgoing, handle, error.challenge)
             return responses.of_json({"message": "proof demanded"}, 403)
+        except RefreshElsewhere as error:
+            return responses.redirect(error.location + device_bound.REFRESH, 307)
+        except SessionHeld:  # its 403 would end the binding in the browser, and nobody could refresh it once it is free
+            raise RefreshLater from None
         except (Unauthorised, TokenTheftDetected) as error:
             if isinstance(error, Unauthorised) and error.reason in _PROVES_NOTHING:
                 raise
