@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reseal import Engine, MemoryStore, Settings, Unauthorised
 from reseal.core.holding import SessionHeld
@@ -27,9 +28,9 @@ def opened(clock: ManualClock, **changes: Any) -> Engine:
     return engine
 
 
-def held(engine: Engine, clock: ManualClock) -> TokenPair:
+def held(engine: Engine, clock: ManualClock, **options: Any) -> TokenPair:
     """Hold a session; returns the current tokens."""
-    first = engine.create("alice")
+    first = engine.create("alice", **options)
     clock.advance(HOUR)
     newest = engine.refresh(engine.refresh(first.refresh_token or "").refresh_token or "")
     with pytest.raises(SessionHeld):
@@ -73,3 +74,47 @@ class TestBindingAHeldSession:
         with pytest.raises(Unauthorised) as refused:
             bind(engine, before, FOREIGN)
         assert refused.value.reason == "theft"
+
+
+class TestEndsOfTheirOwn:
+    """A session with a ``lifetime_ms`` keeps no policy, and its end is that of its row."""
+
+    def test_binding_leaves_it(self, clock: ManualClock) -> None:
+        engine = opened(clock)
+        tokens = engine.create("alice", lifetime_ms=2 * HOUR)
+        bound = bind(engine, tokens, OWN)
+        clock.advance(HOUR)
+        proof = OWN.proof(bound.challenge or "", brings_key=False)
+        assert engine.refresh(tokens.refresh_token or "", proof=proof).session_expires_at == clock.wall() + HOUR
+        clock.advance(HOUR)
+        with pytest.raises(Unauthorised):
+            engine.get(tokens.claims.sid)
+
+    def test_a_confirmation_leaves_it(self, clock: ManualClock) -> None:
+        engine = opened(clock)
+        tokens = held(engine, clock, lifetime_ms=3 * HOUR)
+        elevated = engine.elevate(tokens.claims, {"amr": ["pwd"]}, HOUR)
+        assert elevated.session_expires_at == clock.wall() + 2 * HOUR
+        assert engine.refresh(elevated.refresh_token or "").session_expires_at == clock.wall() + 2 * HOUR
+
+    def test_the_access_token_of_binding_does_not_outlive_it(self, clock: ManualClock) -> None:
+        engine = opened(clock)
+        tokens = engine.create("alice", lifetime_ms=HOUR)
+        clock.advance(HOUR // 2)
+        bound = bind(engine, tokens, OWN)
+        assert bound.session_expires_at == clock.wall() + HOUR // 2
+        assert bound.claims.exp * 1000 <= clock.wall() + HOUR // 2
+
+
+@pytest.mark.parametrize("kept", ["!2x!", "!!!", "!h", "!zz!staff"])
+def test_a_hold_of_a_later_version_is_kept(clock: ManualClock, kept: str) -> None:
+    """A process that does not know how a session is held refreshes it for nobody."""
+    engine = opened(clock)
+    tokens = engine.create("alice")
+    record = engine.get(tokens.claims.sid)
+    assert engine.store.replace(engine.settings.scope, replace(record, policy=kept))
+    with pytest.raises(SessionHeld):
+        engine.refresh(tokens.refresh_token or "")
+    with pytest.raises(SessionHeld):
+        engine.check(tokens.claims)
+    assert engine.get(tokens.claims.sid).policy == kept

@@ -90,10 +90,10 @@ class Proving:
         except ProofRefused as error:
             raise self._refuse_proof(record, caller, error) from None
 
-    def bind(self, token: RefreshToken, proof: str, caller: Caller) -> SessionRecord:
+    def bind(self, token: RefreshToken, proof: str, caller: Caller) -> tuple[SessionRecord, int]:
         """Bind the session of a refresh token to the key that a proof brings. Binding it again to this key is no error.
 
-        Raises ``Unauthorised``, ``SessionHeld``, ``StoreUnavailable``.
+        Gives the session and the store's time. Raises ``Unauthorised``, ``SessionHeld``, ``StoreUnavailable``.
         """
         for _ in range(ATTEMPTS):
             record, now = self.live(token.handle)
@@ -103,12 +103,12 @@ class Proving:
             if kept is None:
                 raise self._refuse_proof(record, caller, ProofRefused("the session is bound to another key"))
             if kept == record.policy:
-                return record
+                return record, now
             following = self._bound(record, kept)
             reports = self._emitter.draft(EventName.SESSION_BOUND, caller)
             if self._store.replace(self._scope, following, reports):
                 self._emitter.emit_for(EventName.SESSION_BOUND, following, caller)
-                return replace(following, version=record.version + 1)
+                return replace(following, version=record.version + 1), now
         raise StoreUnavailable
 
     def _bound(self, record: SessionRecord, kept: str) -> SessionRecord:
@@ -166,11 +166,11 @@ class BindingCalls:
         self.keep_fresh()
         caller = caller.bounded()
         token = self._families.parse(presented, caller)
-        record = self._families.bind(token, proof, caller)
+        record, at = self._families.bind(token, proof, caller)
         csrf = self._families.anti_csrf(token) if self.settings.enable_anti_csrf else None
         now, generation = self._clock.wall(), token.generation
         claims = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf, now)
-        return self._pair(claims, None, now + max(0, record.expires_at - record.rotated_at), now, record)
+        return self._pair(claims, None, now + max(0, record.expires_at - at), now, record)
 
     def _wished(self, options: BeginOptions, kept: str | None, user_id: str) -> str | None:
         """Return what a new session keeps: that it must be bound, or must not, if that is not as the settings say.

@@ -18,7 +18,7 @@ MARK: Final = "!"
 HELD: Final = "held"
 """The reason in the event of a refused refresh."""
 _HOW: Final = {TheftResponse.HOLD: "h", TheftResponse.STEP_UP: "s"}
-_KEPT: Final = re.compile(r"!(\d*)([hs]?)!(.*)", re.DOTALL)
+_KEPT: Final = re.compile(r"!(\d*)([hs]?)!((?!!).*)", re.DOTALL)
 
 
 class SessionHeld(GeneralError):
@@ -53,10 +53,12 @@ class Hold(NamedTuple):
 
 
 def read(kept: str | None) -> Hold:
-    """Read what a session keeps."""
-    found = None if kept is None else _KEPT.fullmatch(kept)
-    if found is None:
+    """Read what a session keeps. One that is held in a way of a later version is held here too, and stays so."""
+    if kept is None or not kept.startswith(MARK):
         return Hold(kept)
+    found = _KEPT.fullmatch(kept)
+    if found is None:
+        return Hold(kept, TheftResponse.HOLD)
     first, how, policy = found.groups()
     response = next((each for each, letter in _HOW.items() if letter == how), None)
     return Hold(policy or None, response, int(first or 0))

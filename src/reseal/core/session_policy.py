@@ -216,6 +216,8 @@ class Policies(dict[str | None, Limits]):
     def __init__(self, rotation: Policy, lifetimes: Lifetimes, named: Iterable[SessionPolicy] = ()) -> None:
         self.default = Limits(lifetimes, rotation)
         """Those of sessions without a policy."""
+        self._of_row = replace(self.default, is_known=False)
+        self._unknown = replace(self._of_row, persistent=False)
         self._named = {policy.name: policy for policy in named}
         self.usual = DEFAULT if DEFAULT in self._named else None
         """The policy of users' sessions for which nobody chooses one."""
@@ -235,8 +237,8 @@ class Policies(dict[str | None, Limits]):
         try:
             bound, kept_of_policy = binding.split(kept)
         except msgspec.DecodeError:
-            return replace(self.default, persistent=False, is_known=False)
-        limits = self[kept_of_policy]
+            return self._unknown
+        limits = self._within(kept_of_policy)
         if bound is None or bound.kind != "require":
             return limits
         idle_ms, absolute_ms = limits.lifetimes
@@ -271,10 +273,10 @@ class Policies(dict[str | None, Limits]):
     def _limits(self, kept: str) -> Limits:
         if kept.startswith(holding.MARK):
             hold = holding.read(kept)
-            return replace(self[hold.policy], hold=hold)
+            return replace(self._unknown if hold.policy == kept else self._within(hold.policy), hold=hold)
         policy = _read(kept) if kept.startswith(_VALUE) else self._named.get(kept)
         if policy is None:
-            return replace(self.default, persistent=False, is_known=False)
+            return self._unknown
         idle = policy.idle_ms or self.default.lifetimes.idle_ms
         return Limits(
             Lifetimes(idle, policy.absolute_ms or self.default.lifetimes.absolute_ms),
@@ -285,6 +287,10 @@ class Policies(dict[str | None, Limits]):
             policy.at_limit,
             device_binding=policy.device_binding,
         )
+
+    def _within(self, kept: str | None) -> Limits:
+        """Return the limits of a session that keeps more than its policy: without one it has the ends of its row."""
+        return self._of_row if kept is None else self[kept]
 
     def _rotation(self, policy: SessionPolicy, idle_ms: int) -> Policy:
         default = self.default.rotation
