@@ -106,6 +106,31 @@ class TestEndsOfTheirOwn:
         assert bound.claims.exp * 1000 <= clock.wall() + HOUR // 2
 
 
+class TestNewAccessTokensBesidesRefreshes:
+    """An application that writes the payload hands out a new access token to whoever has the present one."""
+
+    @pytest.mark.parametrize("is_held", [True, False])
+    def test_they_end_with_the_present_one(self, clock: ManualClock, *, is_held: bool) -> None:
+        engine = opened(clock)
+        tokens = held(engine, clock) if is_held else bind(engine, engine.create("alice"), OWN)
+        clock.advance(HOUR // 2)
+        record = engine.update(tokens.claims.sid, jwt_payload={"plan": "pro"}, seen=tokens.claims)
+        again = engine.reissue(tokens.claims, record)
+        assert again.claims.jwt_payload()["plan"] == "pro"
+        assert again.claims.exp == tokens.claims.exp
+
+    def test_so_do_those_from_before_a_confirmation(self, clock: ManualClock) -> None:
+        engine = opened(clock)
+        before = held(engine, clock)
+        after = engine.elevate(before.claims, {"amr": ["pwd"]}, 4 * HOUR)
+        clock.advance(HOUR // 2)
+        record = engine.update(before.claims.sid, jwt_payload={"plan": "pro"})
+        assert engine.reissue(before.claims, record).claims.exp == before.claims.exp
+        fresh = engine.refresh(after.refresh_token or "")
+        clock.advance(HOUR // 4)
+        assert engine.reissue(fresh.claims, engine.get(fresh.claims.sid)).claims.exp > fresh.claims.exp
+
+
 @pytest.mark.parametrize("kept", ["!2x!", "!!!", "!h", "!zz!staff"])
 def test_a_hold_of_a_later_version_is_kept(clock: ManualClock, kept: str) -> None:
     """A process that does not know how a session is held refreshes it for nobody."""

@@ -183,6 +183,16 @@ class BindingCalls:
             return kept
         return binding.joined(Binding(wish, self._clock.wall()), kept)
 
+    def _ending_with(self, claims: Claims, fresh: Claims, record: SessionRecord) -> Claims:
+        """Return the claims of an access token in place of another one: without a refresh, a thief gains no time.
+
+        Other sessions are refreshed by whoever has their tokens, so that an end would keep nobody out.
+        """
+        kept = record.policy
+        if kept is None or not (binding.is_bound(kept) or self._policies[kept].hold.concerns(claims.gen)):
+            return fresh
+        return msgspec.structs.replace(fresh, exp=min(fresh.exp, claims.exp))
+
     def _challenged(self, pair: TokenPair, record: SessionRecord) -> TokenPair:
         """Add the challenge for the device's next proof; it is good for as long as the access token, and some more."""
         bound = _binding_of(record)

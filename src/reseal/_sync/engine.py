@@ -306,16 +306,17 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
 
         Whose session it is, and what the token says, comes from ``record``, a live row; of the verified ``claims`` it
         keeps the generation, which cannot be later than that of the row, and the anti-CSRF token, which no row has.
+        That of a session that is held or bound, or from before a confirmation, also keeps its end.
         Raises ``Unauthorised`` if the two are not of one session.
         """
         if claims.sid != record.handle:
             raise Unauthorised(Refusal.UNKNOWN_SESSION)
         self.keep_fresh()
         csrf = claims.csrf if self.settings.enable_anti_csrf else None
-        generation = min(claims.gen, record.generation)
+        of = record.handle, record.user_id, min(claims.gen, record.generation)
         now = self._clock.wall()
         kept = elevation.for_bearer(record, bytes(claims.payload))
-        fresh = self._claims(record.handle, record.user_id, generation, kept.jwt_payload, csrf, now)
+        fresh = self._ending_with(claims, self._claims(*of, kept.jwt_payload, csrf, now), record)
         pair = self._pair(fresh, None, _session_end(record, now, now), now, record)
         self._emitter.emit_for(EventName.ACCESS_TOKEN_REISSUED, record, NOBODY)
         return pair

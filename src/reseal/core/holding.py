@@ -44,6 +44,10 @@ class Hold(NamedTuple):
     first: int = 0
     """The generation of its first valid token."""
 
+    def concerns(self, generation: int) -> bool:
+        """Return whether it is held, or a token of this generation is from before it was confirmed."""
+        return self.response is not None or generation < self.first
+
     def kept(self) -> str | None:
         """Return what the session keeps."""
         if self.response is None and not self.first:
