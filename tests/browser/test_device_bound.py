@@ -15,9 +15,11 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, async_playwright
 
 from reseal import EventName
-from tests.browser.conftest import ARGUMENTS, OpenSite, chromium_path, patient
+from tests.browser.conftest import ARGUMENTS, OpenPages, OpenSite, chromium_path, patient
 from tests.browser.line import PATIENCE
+from tests.browser.published.shop import opened_shop
 from tests.browser.site import CHECKED, FEED, Site, Tab, jar, open_tab
+from tests.browser.test_cross_site import API, IN_COOKIES, SAME_SITE, open_page
 from tests.support.certificates import Authority
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -65,11 +67,15 @@ async def secure_site(open_site: OpenSite, certificate: Path) -> Site:
 
 async def signed_in(context: BrowserContext, site: Site, *, binds: bool = True) -> Tab:
     tab = await open_tab(context, site)
+    await sign_in(tab, binds=binds)
+    return tab
+
+
+async def sign_in(tab: Tab, *, binds: bool = True) -> None:
     await tab.sign_in()
     async with asyncio.timeout(PATIENCE):
-        while binds and not site.events.named(EventName.SESSION_BOUND):
+        while binds and not tab.site.events.named(EventName.SESSION_BOUND):
             await tab.told()  # the browser binds it after the answer, when it likes
-    return tab
 
 
 async def user_of(tab: Tab, path: str = CHECKED) -> str | None:
@@ -111,6 +117,21 @@ async def test_a_token_that_the_server_finds_ended_is_refreshed_and_the_call_rep
         secure_site.expire()
         assert await tab.calls(8) == [200] * 8
     assert secure_site.events.named(EventName.TOKEN_THEFT) == []
+
+
+async def test_the_calls_of_a_page_on_another_host_than_its_api_are_refreshed_for(
+    open_binding: OpenBinding, open_pages: OpenPages, certificate: Path, tmp_path: Path
+) -> None:
+    pages = await open_pages(host=SAME_SITE, certificate=certificate)
+    place = {"host": API, "certificate": certificate, "website_domain": pages.origin}
+    async with opened_shop(tmp_path, **place, device_binding="offer") as site, open_binding() as context:
+        tab = await open_page(context, site, pages.origin, IN_COOKIES)
+        await sign_in(tab)
+        await lose_access_cookie(context, site)
+        assert (await user_of(tab), await generation_of(site)) == ("alice", 1)
+        site.expire()
+        assert (await user_of(tab), await generation_of(site)) == ("alice", 2)
+        assert "SESSION_EXPIRED" not in await tab.told()
 
 
 async def test_several_tabs_refresh_one_session(secure_site: Site, open_binding: OpenBinding) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from reseal import AsyncReseal, Event, EventName, Reseal, Settings
 from reseal.core import binding
-from reseal.core.holding import SessionHeld
 from reseal.core.model import Scope
 from reseal.testing import ManualClock
 from tests.frameworks.site import ACCESS, API, HOUR, REFRESH, WEBSITE
@@ -62,7 +61,7 @@ async def browser(open_browser: OpenBrowser) -> Browser:
 
 async def signed_in(sessions: Any, user: str = "alice") -> Browser:
     browser = Browser(sessions)
-    await browser.call("create_new_session", user)
+    await browser.call("create_new_session", user, origin=sessions.settings.website_domain or API)
     return browser
 
 
@@ -207,19 +206,16 @@ async def test_a_good_proof_of_a_session_that_was_signed_out_is_told_that_it_is_
 
 async def test_a_session_that_is_held_stays_bound_in_its_browser(open_browser: OpenBrowser, clock: ManualClock) -> None:
     browser = await open_browser(theft_response="hold")
-    thief = browser.stolen()
-    for _ in range(2):
+    await browser.bind()
+    restored = browser.stolen(browser.device)
+    for _ in range(3):
         clock.advance(HOUR)
-        await browser.call("refresh_session")
-    with pytest.raises(SessionHeld):
-        await thief.call("refresh_session")
-    assert (await browser.bind()).status == 200
-    clock.advance(HOUR)
-    answer = await browser.refresh()
-    assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "5"), (
-        "403 would end the binding in the browser"
-    )
-    assert REFRESH in browser.cookies
+        assert (await browser.refresh()).status == 200
+    assert (await restored.refresh()).status == 403, "with a challenge"
+    for each in (restored, browser):
+        answer = await each.refresh()
+        assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "5"), "403 would end what is bound"
+        assert REFRESH in each.cookies
 
 
 async def test_a_browser_whose_cookie_is_at_the_other_path_is_sent_there(open_browser: OpenBrowser) -> None:
@@ -273,6 +269,23 @@ async def test_the_instructions_name_the_cookie_as_it_was_set(
         (credential,) = told["credentials"]
         assert credential["attributes"] == attributes
         assert told["refresh_url"] == prefix + BOUND
+        assert told["allowed_refresh_initiators"] == ["www.example.com"]
     (line,) = [each for each in browser.set if each.startswith(f"{credential['name']}=") and "Max-Age=0;" not in each]
     kept = {each for each in line.split("; ")[1:] if not each.startswith(("Max-Age", "Expires", "expires"))}
     assert kept == set(attributes.split("; "))
+
+
+@pytest.mark.parametrize(
+    ("given", "hosts"),
+    [
+        ({"website_domain": API}, None),
+        ({"website_domain": None}, None),
+        ({"trusted_origins": ("https://admin.example.com:8443",)}, ["admin.example.com", "www.example.com"]),
+    ],
+    ids=["one host", "no website", "several"],
+)
+async def test_the_instructions_name_the_hosts_whose_pages_may_have_a_refresh_made(
+    open_browser: OpenBrowser, given: dict[str, Any], hosts: list[str] | None
+) -> None:
+    browser = await open_browser(**given)
+    assert json.loads((await browser.bind()).body).get("allowed_refresh_initiators") == hosts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from reseal.core import proofs
 from reseal.core.binding import BROWSER_ALGORITHMS
@@ -72,7 +73,10 @@ def was_skipped(request: RequestFacts) -> bool:
 
 
 def instructions(headers: SessionHeaders, settings: Settings, handle: str) -> dict[str, Any]:
-    """Tell the browser which cookie to keep alive for which requests, and where."""
+    """Tell the browser which cookie to keep alive for which requests, and where.
+
+    It refreshes for the calls of pages on other hosts only where these are named.
+    """
     attributes = "; ".join(
         (
             f"Path={_path(headers, settings.cookies.access_path)}",
@@ -82,11 +86,13 @@ def instructions(headers: SessionHeaders, settings: Settings, handle: str) -> di
             *(["Partitioned"] if settings.cookie_partitioned else []),
         )
     )
+    initiators = sorted({str(urlsplit(each).hostname) for each in settings.origins - {settings.api_domain}})
     return {
         "session_identifier": handle,
         "refresh_url": headers.path_prefix + settings.refresh_api_path + REFRESH,
         "scope": {"origin": settings.api_domain, "include_site": False, "scope_specification": []},
         "credentials": [{"type": "cookie", "name": settings.access_cookie_name, "attributes": attributes}],
+        **({"allowed_refresh_initiators": initiators} if initiators else {}),
     }
 
 
