@@ -1,4 +1,4 @@
-"""What SDKs see of sessions of the native interface that were elevated or held: nothing of either, and no level."""
+"""What SDKs see of sessions of the native interface that were elevated, held or bound, or are of visitors: nothing of it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from reseal.cdi import refresh_tokens, signing
 from reseal.cdi.verifier import CdiVerifier
 from reseal.core import elevation
 from reseal.core.holding import SessionHeld
+from reseal.core.ids import ANONYMOUS
 from reseal.testing.material import HOUR, MINUTE
 from tests.server.material import core, opened
+from tests.support.device import Device
 
 OWN = {"role": "reader", "acr": "silver"}
 GOLD = {"acr": "gold"}
@@ -74,6 +76,29 @@ async def test_a_held_session_is_refused_in_that_form_too():
             await remote.refresh(str(first.refresh_token))
         answer = await it.refresh(refresh_tokens.write(str(third.refresh_token), anti_csrf=False))
         assert answer["status"] == "UNAUTHORISED"
+
+
+@pytest.mark.parametrize("is_refreshed", [True, False])
+async def test_a_session_that_is_bound_to_a_device_is_refused_in_that_form_too(is_refreshed):
+    async with core() as it, native(it, device_binding="offer") as remote:
+        pair, device = await remote.create("user"), Device()
+        bound = await remote.bind(str(pair.refresh_token), device.proof(str(pair.challenge), brings_key=True))
+        if is_refreshed:
+            proof = device.proof(str(bound.challenge), brings_key=False)
+            pair = await remote.refresh(str(pair.refresh_token), proof=proof)
+            bound = pair
+        answer = await it.refresh(refresh_tokens.write(str(pair.refresh_token), anti_csrf=False))
+        assert answer["status"] == "UNAUTHORISED"
+        proof = device.proof(str(bound.challenge), brings_key=False)
+        assert (await remote.refresh(str(pair.refresh_token), proof=proof)).claims.sid == pair.claims.sid
+
+
+async def test_a_visitor_does_not_become_a_user_in_that_form():
+    async with core() as it, native(it) as remote:
+        pair = await remote.create(ANONYMOUS)
+        answer = await it.refresh(refresh_tokens.write(str(pair.refresh_token), anti_csrf=False))
+        assert answer["status"] == "UNAUTHORISED"
+        assert (await remote.refresh(str(pair.refresh_token))).claims.sub == ANONYMOUS
 
 
 async def test_a_token_that_confirms_is_verified_with_the_store_in_one_call(monkeypatch):

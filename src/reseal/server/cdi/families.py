@@ -63,5 +63,6 @@ class CdiTokenFamilies:
             self._secrets,
             self._random,
             EventEmitter(scope, self._clock, self._on_event, self._event_outbox),
+            binds=True,  # native sessions: SDKs bring no proof
             theft_cases_ms=self._app.theft_cases_ms,
         )

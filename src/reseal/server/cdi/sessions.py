@@ -33,6 +33,7 @@ from reseal.core.errors import InvalidInput, Refusal, TryRefreshToken, Unauthori
 from reseal.core.events import NOBODY, Caller, EventListener, EventOutbox
 from reseal.core.handles import suffix_of, tenant_of
 from reseal.core.holding import SessionHeld
+from reseal.core.ids import ANONYMOUS
 from reseal.core.key_ring import KeyRing
 from reseal.core.keys import Wrapping
 from reseal.core.model import SessionRecord
@@ -168,6 +169,8 @@ class CdiSessions:
             step = await line.advance(presented, caller)
         except SessionHeld:  # of a native session: this interface has no reply for it
             raise Unauthorised(Refusal.THEFT) from None
+        if step.record.user_id == ANONYMOUS:  # of a native session: SDKs would take all visitors for one user
+            raise Unauthorised(Refusal.NOT_SIGNED_IN)
         if use_dynamic_key is not None and step.record.use_static_key is use_dynamic_key:
             relabelled = await line.change(
                 presented.handle, lambda record, _now: replace(record, use_static_key=not use_dynamic_key)
