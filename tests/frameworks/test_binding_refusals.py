@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reseal import AsyncReseal, Event, EventName, Reseal, Settings
+from reseal import AsyncReseal, ConfigurationError, Event, EventName, Reseal, Settings
 from reseal.core import binding
 from reseal.core.model import Scope
 from reseal.testing import ManualClock
@@ -242,16 +242,13 @@ async def test_a_browser_whose_cookie_is_at_the_other_path_is_sent_there(open_br
     [
         ({}, "Path=/; Secure; HttpOnly; SameSite=Lax"),
         ({"cookie_same_site": "strict"}, "Path=/; Secure; HttpOnly; SameSite=Strict"),
-        (
-            {"cookie_same_site": "none", "enable_anti_csrf": True, "cookie_partitioned": True},
-            "Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
-        ),
+        ({"cookie_same_site": "none", "enable_anti_csrf": True}, "Path=/; Secure; HttpOnly; SameSite=None"),
         (
             {"access_token_path": "/sub", "signout_api_path": "/sub/signout", "public_path_prefix": "/api"},
             "Path=/api/sub; Secure; HttpOnly; SameSite=Lax",
         ),
     ],
-    ids=["default", "strict", "partitioned", "a part of the paths"],
+    ids=["default", "strict", "none", "a part of the paths"],
 )
 async def test_the_instructions_name_the_cookie_as_it_was_set(
     open_browser: OpenBrowser, clock: ManualClock, given: dict[str, Any], attributes: str
@@ -289,3 +286,25 @@ async def test_the_instructions_name_the_hosts_whose_pages_may_have_a_refresh_ma
 ) -> None:
     browser = await open_browser(**given)
     assert json.loads((await browser.bind()).body).get("allowed_refresh_initiators") == hosts
+
+
+async def test_sessions_in_partitioned_cookies_get_no_offer(open_browser: OpenBrowser, clock: ManualClock) -> None:
+    browser = await open_browser(cookie_same_site="none", enable_anti_csrf=True, cookie_partitioned=True)
+    assert browser.offer is None
+    clock.advance(HOUR)
+    assert (await browser.call("refresh_session")).get_user_id() == "alice"
+    assert browser.offer is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"cookie_domain": "example.com"},
+        {"cookie_same_site": "none", "enable_anti_csrf": True, "cookie_partitioned": True},
+    ],
+    ids=["domain", "partitioned"],
+)
+def test_to_require_it_of_cookies_that_no_browser_binds_is_a_problem(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="remove cookie_domain and cookie_partitioned"):
+        Settings(api_domain=API, database_uri="memory:", device_binding="require", **given)
+    Settings(api_domain=API, database_uri="memory:", device_binding="offer", **given)

@@ -150,10 +150,10 @@ CROSS_RULES: Final = (
         "set cookie_same_site: none as well, or remove cookie_partitioned",
     ),
     CrossRule(
-        ("device_binding", "cookie_domain"),
-        lambda binding, domain: binding != "require" or domain is None,
-        "'device_binding' require needs cookies of this host alone",
-        "browsers refresh a bound session for one host; remove cookie_domain, or use offer",
+        ("device_binding", "cookie_domain", "cookie_partitioned"),
+        lambda binding, domain, partitioned: binding != "require" or (domain is None and not partitioned),
+        "'device_binding' require needs cookies of this host alone, and not partitioned ones",
+        "browsers refresh a bound session for one host; remove cookie_domain and cookie_partitioned, or use offer",
     ),
     CrossRule(
         ("device_binding", "cookie_secure", "api_domain"),

@@ -32,8 +32,12 @@ _STRING: Final = re.compile(r'"?([A-Za-z0-9_.-]{1,8192})"?', re.ASCII)
 
 
 def is_offered(settings: Settings) -> bool:
-    """Return whether browsers are asked to bind sessions: those whose cookies are secure, and of one host."""
-    return settings.device_binding != "off" and settings.cookies.secure and settings.cookies.domain is None
+    """Return whether browsers are asked to bind sessions: those whose cookies are secure, and of one host.
+
+    Not those in partitioned cookies: Chromium 156 binds these too, and then never refreshes them.
+    """
+    may_be = settings.cookies.secure and settings.cookies.domain is None and not settings.cookie_partitioned
+    return settings.device_binding != "off" and may_be
 
 
 def attach(headers: SessionHeaders, settings: Settings, tokens: TokenPair) -> None:
@@ -83,7 +87,6 @@ def instructions(headers: SessionHeaders, settings: Settings, handle: str) -> di
             "Secure",
             "HttpOnly",
             f"SameSite={settings.cookie_same_site.capitalize()}",
-            *(["Partitioned"] if settings.cookie_partitioned else []),
         )
     )
     initiators = sorted({str(urlsplit(each).hostname) for each in settings.origins - {settings.api_domain}})
