@@ -182,24 +182,24 @@ def test_no_number_in_a_challenge_can_be_changed(generation: int, until: int) ->
 @pytest.mark.parametrize("policy", [None, "staff", '{"idle_ms":1000}'])
 def test_a_binding_is_kept_beside_the_policy(policy: str | None) -> None:
     key = read(GOOD).key
-    kept = binding.bound(policy, key, NOW)
+    kept = binding.bound(policy, key, NOW, 0)
     present, of_policy = binding.split(kept)
     assert (of_policy, present) == (policy, Binding("dbsc", NOW, "ES256", key.jwk))
     assert present is not None
     assert present.thumbprint == proofs.thumbprint(key.jwk)
     assert json.loads(kept or "")[0]["jwk"].keys() == {"kty", "crv", "x", "y"}
-    assert binding.bound(kept, key, NOW + 1) == kept
-    assert binding.bound(kept, read(Device().proof("c", brings_key=True)).key, NOW) is None
+    assert binding.bound(kept, key, NOW + 1, 0) == kept
+    assert binding.bound(kept, read(Device().proof("c", brings_key=True)).key, NOW, 0) is None
     assert binding.split(binding.joined(Binding("require", NOW), kept))[1] == policy
 
 
 def test_a_session_that_is_held_keeps_its_key_and_one_that_gets_a_key_stays_held() -> None:
     key = read(GOOD).key
-    held = Hold(binding.bound("staff", key, NOW), TheftResponse.HOLD, 3).kept()
+    held = Hold(binding.bound("staff", key, NOW, 0), TheftResponse.HOLD, 3).kept()
     assert binding.split(held) == (Binding("dbsc", NOW, "ES256", key.jwk), "staff")
-    late = binding.bound(Hold("staff", TheftResponse.HOLD, 3).kept(), key, NOW)
+    late = binding.bound(Hold("staff", TheftResponse.HOLD, 3).kept(), key, NOW, 0)
     assert (holding.read(late).response, binding.split(late)[1]) == (TheftResponse.HOLD, "staff")
-    assert binding.bound(held, key, NOW + 1) == held
+    assert binding.bound(held, key, NOW + 1, 0) == held
 
 
 def test_what_is_kept_of_a_key_that_cannot_be_one_proves_nothing() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from reseal import Engine, MemoryStore, Settings, Unauthorised
+from reseal import Engine, MemoryStore, Settings, TokenTheftDetected, Unauthorised
+from reseal.core.errors import ProofDemanded
 from reseal.core.holding import SessionHeld
 from reseal.core.tokens import TokenPair
 from reseal.testing import ManualClock, Recorder
@@ -74,6 +75,47 @@ class TestBindingAHeldSession:
         with pytest.raises(Unauthorised) as refused:
             bind(engine, before, FOREIGN)
         assert refused.value.reason == "theft"
+
+
+class TestAThiefWhoBinds:
+    """The owner's browser binds nothing, so that whoever has copied its tokens may do so first."""
+
+    @pytest.mark.parametrize("goes_on", [True, False])
+    def test_it_does_not_hide_the_theft(self, clock: ManualClock, *, goes_on: bool) -> None:
+        engine = opened(clock, theft_response="revoke_session")
+        owned = engine.create("alice").refresh_token or ""
+        clock.advance(HOUR)
+        copied = engine.refresh(owned)
+        bound = bind(engine, copied, FOREIGN)
+        if goes_on:
+            clock.advance(HOUR)
+            engine.refresh(copied.refresh_token or "", proof=FOREIGN.proof(bound.challenge or "", brings_key=False))
+        clock.advance(HOUR)
+        with pytest.raises(TokenTheftDetected):
+            engine.refresh(owned)
+        with pytest.raises(Unauthorised) as refused:
+            engine.get(copied.claims.sid)
+        assert refused.value.reason == "theft"
+
+    def test_copies_of_what_the_owner_has_bound_end_nothing(self, clock: ManualClock) -> None:
+        engine = opened(clock, theft_response="revoke_session")
+        copied = engine.create("alice")
+        bound = bind(engine, copied, OWN)
+        for _ in range(2):
+            clock.advance(HOUR)
+            proof = OWN.proof(bound.challenge or "", brings_key=False)
+            bound = engine.refresh(bound.refresh_token or copied.refresh_token or "", proof=proof)
+            with pytest.raises(ProofDemanded):
+                engine.refresh(copied.refresh_token or "")
+        assert engine.get(copied.claims.sid).end_reason is None
+
+    def test_a_late_answer_to_the_token_before_ends_nothing(self, clock: ManualClock) -> None:
+        engine = opened(clock, theft_response="revoke_session")
+        first = engine.create("alice")
+        bind(engine, engine.refresh(first.refresh_token or ""), OWN)
+        with pytest.raises(ProofDemanded):
+            engine.refresh(first.refresh_token or "")
+        assert engine.get(first.claims.sid).end_reason is None
 
 
 class TestEndsOfTheirOwn:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from reseal.core import attempt, binding, proofs
+from reseal.core import attempt, binding, proofs, rotation
 from reseal.core.access_token import Claims, Confirmation
 from reseal.core.binding import Binding, StaleChallenge
 from reseal.core.errors import ProofDemanded, Refusal, StoreUnavailable, Unauthorised
@@ -68,15 +68,25 @@ class Proving:
         return attempt.hash_of(token, bound.thumbprint) if bound is not None and bound.is_bound else None
 
     def demand_proof(
-        self, record: SessionRecord, token: RefreshToken, proof: str | None, caller: Caller, now: int
+        self,
+        record: SessionRecord,
+        token: RefreshToken,
+        proof: str | None,
+        caller: Caller,
+        now: int,
+        verdict: rotation.Verdict,
     ) -> None:
         """Let only the device refresh a session that is bound to one.
+
+        A token from before it was bound, without a proof, is reused as in any other session: a thief may have bound it.
 
         Raises ``ProofDemanded``, and ``Unauthorised`` after an event for a proof that is not of this device; the
         session and its line stay as they are.
         """
         bound = _binding_of(record)
         if bound is None or not bound.is_bound:
+            return
+        if proof is None and token.generation < bound.first and isinstance(verdict, rotation.Reuse):
             return
         generation = max(record.generation, token.generation)  # a store that was rolled back is behind
         until = now + binding.CHALLENGE_LIFE
@@ -99,12 +109,12 @@ class Proving:
             record, now = self.live(token.handle)
             self._thefts.demand_free(record, now, token, caller)
             key = self._brought(record, token, proof, caller, now)
-            kept = binding.bound(record.policy, key, now)
+            kept = binding.bound(record.policy, key, now, token.generation)
             if kept is None:
                 raise self._refuse_proof(record, caller, ProofRefused("the session is bound to another key"))
             if kept == record.policy:
                 return record, now
-            following = self._bound(record, kept)
+            following = self._bound(rotation.confirmed(record, token.generation, now), kept)
             reports = self._emitter.draft(EventName.SESSION_BOUND, caller)
             if self._store.replace(self._scope, following, reports):
                 self._emitter.emit_for(EventName.SESSION_BOUND, following, caller)

@@ -52,6 +52,8 @@ class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """When, in ms since the epoch."""
     algorithm: str = ""
     jwk: dict[str, str] = {}
+    first: int = 0
+    """The generation of the token that it was bound with: who holds an earlier one had the session before."""
 
     @property
     def is_bound(self) -> bool:
@@ -99,12 +101,12 @@ def joined(binding: Binding, kept: str | None) -> str | None:
     return holding.read(kept)._replace(policy=text).kept()
 
 
-def bound(kept: str | None, key: DeviceKey, now: int) -> str | None:
+def bound(kept: str | None, key: DeviceKey, now: int, first: int) -> str | None:
     """Return what a session keeps once it is bound; the same if it is bound to this key, ``None`` if to another."""
     present = split(kept)[0]
     if present is not None and present.is_bound:
         return kept if present.jwk == key.jwk else None
-    return joined(Binding("dbsc", now, key.algorithm, key.jwk), kept)
+    return joined(Binding("dbsc", now, key.algorithm, key.jwk, first), kept)
 
 
 def challenge(scope: Scope, mac_key: bytes, handle: str, generation: int, until: int) -> str:
