@@ -6,10 +6,18 @@ import shutil
 from functools import partial
 
 import pytest
+from msgspec import structs
 
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
-from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.core.errors import (
+    ConfigurationError,
+    ProofDemanded,
+    Refusal,
+    StoreUnavailable,
+    TokenTheftDetected,
+    Unauthorised,
+)
 from reseal.core.events import EventName
 from reseal.core.model import Scope
 from reseal.core.purging import KEPT, Backlog
@@ -17,6 +25,7 @@ from reseal.core.session_keys import RELOAD_EVERY
 from reseal.testing._async.sessions_suite import AsyncSessionsSuite
 from reseal.testing._async.world import AsyncWorld
 from reseal.testing.material import DAY, HOUR, MINUTE, new_session
+from tests.support.device import Device
 
 SECRET, ANOTHER = "first secret of 32 characters!!!", "other secret of 32 characters!!!"
 
@@ -129,6 +138,16 @@ def backup(world, path):
     return Backup(world, path)
 
 
+async def bound(sessions, pair, device):
+    """Bind a session; gives its pair with the challenge for the first refresh."""
+    answer = await sessions.bind(pair.refresh_token, device.proof(pair.challenge, brings_key=True))
+    return structs.replace(answer, refresh_token=pair.refresh_token)
+
+
+async def proved(sessions, pair, device):
+    return await sessions.refresh(pair.refresh_token, proof=device.proof(pair.challenge, brings_key=False))
+
+
 async def refreshed(sessions, pair, times):
     """Give the pairs of so many refreshes, one after the other, and ``pair`` before them."""
     line = [pair]
@@ -154,6 +173,43 @@ async def test_a_store_that_forgot_its_last_writes_signs_nobody_out(world, backu
     assert again.refresh_token == adopted.refresh_token
     await refreshed(sessions, adopted, 3)
     assert len(world.events.named(EventName.STORE_ROLLED_BACK)) == 1
+    assert world.events.named(EventName.TOKEN_THEFT) == []
+
+
+@pytest.mark.parametrize("lost", [1, 2, 7])
+async def test_a_bound_session_in_a_store_that_forgot_its_last_writes_is_refreshed_by_its_device_alone(
+    world, backup, lost
+):
+    device, other = Device(), Device()
+    sessions = await world.sessions(device_binding="offer")
+    pair = await sessions.create("user")
+    pair = await bound(sessions, pair, device)
+    sessions = await backup.take(device_binding="offer")
+    for _ in range(lost):
+        pair = await proved(sessions, pair, device)
+    sessions = await backup.put_back(device_binding="offer")
+    with pytest.raises(ProofDemanded):
+        await sessions.refresh(pair.refresh_token)
+    with pytest.raises(Unauthorised):
+        await proved(sessions, pair, other)
+    adopted = await proved(sessions, pair, device)
+    assert adopted.claims.gen == lost + 1
+    assert adopted.claims.cnf == pair.claims.cnf
+    await proved(sessions, adopted, device)
+    assert world.events.named(EventName.TOKEN_THEFT) == []
+
+
+async def test_a_session_whose_binding_a_store_forgot_goes_on_and_is_bound_again(world, backup):
+    device = Device()
+    sessions = await world.sessions(device_binding="offer")
+    pair = await sessions.create("user")
+    sessions = await backup.take(device_binding="offer")
+    pair = await proved(sessions, await bound(sessions, pair, device), device)
+    sessions = await backup.put_back(device_binding="offer")
+    pair = await proved(sessions, pair, device)
+    assert pair.claims.cnf is None
+    pair = await bound(sessions, pair, device)
+    assert (await proved(sessions, pair, device)).claims.cnf is not None
     assert world.events.named(EventName.TOKEN_THEFT) == []
 
 

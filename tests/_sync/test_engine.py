@@ -7,10 +7,18 @@ import shutil
 from functools import partial
 
 import pytest
+from msgspec import structs
 
 from reseal._sync.stores.memory import MemoryStore
 from reseal._sync.stores.sqlite import SQLiteStore
-from reseal.core.errors import ConfigurationError, Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
+from reseal.core.errors import (
+    ConfigurationError,
+    ProofDemanded,
+    Refusal,
+    StoreUnavailable,
+    TokenTheftDetected,
+    Unauthorised,
+)
 from reseal.core.events import EventName
 from reseal.core.model import Scope
 from reseal.core.purging import KEPT, Backlog
@@ -18,6 +26,7 @@ from reseal.core.session_keys import RELOAD_EVERY
 from reseal.testing._sync.sessions_suite import SessionsSuite
 from reseal.testing._sync.world import World
 from reseal.testing.material import DAY, HOUR, MINUTE, new_session
+from tests.support.device import Device
 
 SECRET, ANOTHER = "first secret of 32 characters!!!", "other secret of 32 characters!!!"
 
@@ -130,6 +139,16 @@ def backup(world, path):
     return Backup(world, path)
 
 
+def bound(sessions, pair, device):
+    """Bind a session; gives its pair with the challenge for the first refresh."""
+    answer = sessions.bind(pair.refresh_token, device.proof(pair.challenge, brings_key=True))
+    return structs.replace(answer, refresh_token=pair.refresh_token)
+
+
+def proved(sessions, pair, device):
+    return sessions.refresh(pair.refresh_token, proof=device.proof(pair.challenge, brings_key=False))
+
+
 def refreshed(sessions, pair, times):
     """Give the pairs of so many refreshes, one after the other, and ``pair`` before them."""
     line = [pair]
@@ -155,6 +174,43 @@ def test_a_store_that_forgot_its_last_writes_signs_nobody_out(world, backup, los
     assert again.refresh_token == adopted.refresh_token
     refreshed(sessions, adopted, 3)
     assert len(world.events.named(EventName.STORE_ROLLED_BACK)) == 1
+    assert world.events.named(EventName.TOKEN_THEFT) == []
+
+
+@pytest.mark.parametrize("lost", [1, 2, 7])
+def test_a_bound_session_in_a_store_that_forgot_its_last_writes_is_refreshed_by_its_device_alone(
+    world, backup, lost
+):
+    device, other = Device(), Device()
+    sessions = world.sessions(device_binding="offer")
+    pair = sessions.create("user")
+    pair = bound(sessions, pair, device)
+    sessions = backup.take(device_binding="offer")
+    for _ in range(lost):
+        pair = proved(sessions, pair, device)
+    sessions = backup.put_back(device_binding="offer")
+    with pytest.raises(ProofDemanded):
+        sessions.refresh(pair.refresh_token)
+    with pytest.raises(Unauthorised):
+        proved(sessions, pair, other)
+    adopted = proved(sessions, pair, device)
+    assert adopted.claims.gen == lost + 1
+    assert adopted.claims.cnf == pair.claims.cnf
+    proved(sessions, adopted, device)
+    assert world.events.named(EventName.TOKEN_THEFT) == []
+
+
+def test_a_session_whose_binding_a_store_forgot_goes_on_and_is_bound_again(world, backup):
+    device = Device()
+    sessions = world.sessions(device_binding="offer")
+    pair = sessions.create("user")
+    sessions = backup.take(device_binding="offer")
+    pair = proved(sessions, bound(sessions, pair, device), device)
+    sessions = backup.put_back(device_binding="offer")
+    pair = proved(sessions, pair, device)
+    assert pair.claims.cnf is None
+    pair = bound(sessions, pair, device)
+    assert (proved(sessions, pair, device)).claims.cnf is not None
     assert world.events.named(EventName.TOKEN_THEFT) == []
 
 
