@@ -247,7 +247,7 @@ _REDIS_PARTS = ("", "_audit", "_cases", "_events", "_limits", "_lists", "_provid
                 "_tenants", "_time", "_turns")  # fmt: skip
 REDIS = {
     *(f"_async/stores/redis{part}.py" for part in _REDIS_PARTS),
-    *(f"stores/redis/{name}.py" for name in ("__init__", "address", "changes", "durability", "layout")),
+    *(f"stores/redis/{name}.py" for name in ("__init__", "address", "changes", "durability", "errors", "layout")),
 }
 """The store in Redis and Valkey: what SQL stores share is of no use to it."""
 REPEATED_LINES = 6

@@ -27,6 +27,7 @@ from reseal.stores.redis import address, durability
 from reseal.stores.redis.address import Kind
 from reseal.stores.redis.changes import Change, Command, whole
 from reseal.stores.redis.durability import Facts
+from reseal.stores.redis.errors import reason
 
 HOPS: Final = 4
 """How often a call follows a slot that has moved."""
@@ -246,7 +247,7 @@ def wrapped(error: Exception) -> StoreUnavailable:
     """Name a driver's error without its text, which may quote what was written."""
     if isinstance(error, StoreUnavailable):
         return error
-    unavailable = StoreUnavailable(f"Redis: {type(error).__name__}")
+    unavailable = StoreUnavailable(f"Redis: {reason(error)}")
     unavailable.__cause__ = error
     return unavailable
 
@@ -289,4 +290,4 @@ def _encoded(key: Any) -> bytes:
 
 
 def _unreachable(place: str, error: Exception | None) -> StoreUnavailable:
-    return StoreUnavailable(f"Redis at {place} cannot be reached ({type(error).__name__})")
+    return StoreUnavailable(f"Redis at {place} cannot be reached ({reason(error)})")

@@ -69,6 +69,8 @@ def read(uri: Secret) -> Address:
         hosts = tuple(_host(each, kind) for each in parts.netloc.rpartition("@")[2].split(","))
     except ValueError:
         raise _unusable(f"cannot be read: {_WRITE}") from None
+    if "@" in parts.path + parts.query or parts.fragment:  # the end of a password that was not escaped
+        raise _unusable(f"cannot be read: {_WRITE}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options.keys() - _OPTIONS:
         raise _unusable(f"the parameter {name!r} in it is not known; there are {', '.join(sorted(_OPTIONS))}")
@@ -91,9 +93,11 @@ def _login(netloc: str) -> dict[str, Any]:
 
 
 def _tls(options: Mapping[str, str], *, is_tls: bool) -> dict[str, Any]:
+    files = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    if files and not is_tls:
+        raise _unusable(f"{min(files)} is for connections with TLS: write rediss in place of redis")
     if not is_tls:
         return {}
-    files = {name: value for name, value in options.items() if name.startswith("ssl_")}
     return {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True} | files
 
 
@@ -104,7 +108,7 @@ def _path(parts: SplitResult, kind: Kind) -> tuple[str, int]:
     if kind is Kind.SENTINEL and not service:
         raise _unusable("lacks the name of the service that Sentinel watches: redis+sentinel://host:26379/service")
     if not re.fullmatch("[0-9]{0,5}", number) or (kind is Kind.CLUSTER and number not in {"", "0"}):
-        raise _unusable("ends with the number of a database, as in redis://host:6379/0; a cluster has only 0")
+        raise _unusable("must end with the number of a database, as in redis://host:6379/0; a cluster has only 0")
     return service, int(number or 0)
 
 
