@@ -215,6 +215,23 @@ async def test_a_page_that_refreshes_too_goes_on_with_what_its_browser_got(
     assert (browser.cookies, "front-token" in browser.said) == (before, True)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_cookie_of_a_session_that_has_ended_does_not_sign_a_bound_one_out(
+    browser: Browser, clock: ManualClock, *, is_first: bool
+) -> None:
+    await browser.bind()
+    other = Browser(browser.sessions)
+    await other.call("create_new_session", "bob")
+    await settled(browser.sessions.revoke_all_sessions_for_user("bob"))
+    clock.advance(HOUR)
+    bound, ended = (f"{REFRESH}={each.cookies[REFRESH]}" for each in (browser, other))
+    cookies = "; ".join((bound, ended) if is_first else (ended, bound))
+    browser.cookies.clear()
+    answer = await browser.send("/session/refresh", ("Cookie", cookies), origin=WEBSITE)
+    assert (answer.status, json.loads(answer.body)) == (401, {"message": "unauthorised"})
+    assert browser.set == []
+
+
 async def test_a_browser_that_could_not_refresh_signs_nobody_out(browser: Browser, clock: ManualClock) -> None:
     await browser.bind()
     clock.advance(HOUR)

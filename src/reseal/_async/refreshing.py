@@ -114,14 +114,14 @@ async def _exchange(
     *,
     require_anti_csrf: bool,
 ) -> TokenPair:
-    """Try the tokens in this order; the refusal of the last one counts."""
-    *others, last = candidates
-    for token in others:
+    """Try the tokens in this order. The refusal of the last one counts, or one of a session that goes on."""
+    refusal: Unauthorised | SessionHeld | None = None
+    for token in candidates:
         try:
             return await _exchange_one(sessions, context, token, proof, require_anti_csrf=require_anti_csrf)
-        except (Unauthorised, SessionHeld):
-            continue  # an old cookie of another session beside this one
-    return await _exchange_one(sessions, context, last, proof, require_anti_csrf=require_anti_csrf)
+        except (Unauthorised, SessionHeld) as error:  # an old cookie of another session beside this one
+            refusal = refusal if isinstance(refusal, (SessionHeld, ProofDemanded)) else error
+    raise refusal or Unauthorised(Refusal.NO_TOKEN)
 
 
 async def _exchange_one(
