@@ -12,9 +12,12 @@ from django.views.decorators.cache import cache_page
 from django.views.decorators.csrf import csrf_exempt
 
 from reseal.django.protection import session_required
+from reseal.django.sessions import overridden
 from reseal.django.shortcuts import create_new_session
+from reseal.testing import ManualClock
 from tests.django.pages import OWN_PAGE
 from tests.django.site import login, plain
+from tests.support.device import Device
 
 pytestmark = pytest.mark.usefixtures("urls")
 FOREIGN = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
@@ -78,6 +81,22 @@ def test_the_ready_made_endpoints_need_no_csrf_token_of_django(strict):
     strict.post("/login", secure=True)
     assert strict.post("/session/refresh", secure=True).status_code == 200
     assert strict.post("/signout", secure=True).status_code == 200
+
+
+def test_a_browser_binds_and_refreshes_its_session_without_a_csrf_token_of_django():
+    device = Device()
+    with overridden(clock=ManualClock(), device_binding="offer"):
+        browser = Client(enforce_csrf_checks=True, SERVER_NAME="api.example.com")
+        signed_in = browser.post("/login", secure=True, headers=OWN_PAGE)
+        challenge = signed_in.headers["secure-session-registration"].rpartition('="')[2].rstrip('"')
+        proof = {"secure-session-response": device.proof(challenge, brings_key=True)}
+        assert browser.post("/session/refresh/bind", secure=True, headers=FOREIGN | proof).status_code == 401
+        answer = browser.post("/session/refresh/bind", secure=True, headers=proof)
+        named = {"sec-secure-session-id": f'"{answer.json()["session_identifier"]}"'}
+        assert browser.post("/session/refresh/bound", secure=True, headers=named).status_code == 403
+        challenge = answer.headers["secure-session-challenge"].partition('";')[0].lstrip('"')
+        proof = {"secure-session-response": device.proof(challenge, brings_key=False)}
+        assert browser.post("/session/refresh/bound", secure=True, headers=named | proof).json() == answer.json()
 
 
 @pytest.mark.parametrize("path", ["/session/refresh", "/signout"])

@@ -27,6 +27,7 @@ from reseal import Anonymous, RefreshFirst, SignedIn, TokenTheftDetected
 from reseal.litestar import Injected, Reseal, Session, cors_config, session_guard
 from reseal.testing import ManualClock
 from tests.litestar.site import ACCESS, API, EVIL, HOUR, REFRESH, AnyRequest, Client, make, sessions, settings, visiting
+from tests.support.device import Device
 
 
 def jinja() -> Any:
@@ -221,6 +222,24 @@ def test_litestars_own_csrf_protection_leaves_our_routes_alone() -> None:
         client.post("/login", headers={"x-csrftoken": token})
         assert client.post("/session/refresh").status_code == 200
         assert client.post("/signout").status_code == 200
+
+
+def test_litestars_own_csrf_protection_lets_browsers_bind_and_refresh_sessions() -> None:
+    config = CSRFConfig("secret", exclude_from_csrf_key="no_csrf")
+    device = Device()
+    with visiting(make(csrf_config=config, changes={"device_binding": "offer"})) as client:
+        client.get("/me")
+        signed_in = client.post("/login", headers={"x-csrftoken": client.cookies["csrftoken"]})
+        challenge = signed_in.headers["secure-session-registration"].rpartition('="')[2].rstrip('"')
+        proof = device.proof(challenge, brings_key=True)
+        answer = client.post("/session/refresh/bind", headers={"secure-session-response": proof})
+        assert answer.status_code == 200
+        named = {"sec-secure-session-id": f'"{answer.json()["session_identifier"]}"'}
+        assert client.post("/session/refresh/bound", headers=named).status_code == 403
+        challenge = answer.headers["secure-session-challenge"].partition('";')[0].lstrip('"')
+        proof = device.proof(challenge, brings_key=False)
+        answer = client.post("/session/refresh/bound", headers=named | {"secure-session-response": proof})
+        assert answer.json()["session_identifier"] == signed_in.json()["handle"]
 
 
 def test_our_cookies_and_others_of_the_same_response_are_all_kept() -> None:
