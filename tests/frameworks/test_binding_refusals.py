@@ -154,6 +154,17 @@ async def test_a_key_in_a_proof_is_refused_at_a_refresh(browser: Browser, events
     await goes_on(browser)
 
 
+async def test_nothing_else_that_a_proof_says_comes_back(browser: Browser) -> None:
+    assert browser.offer is not None
+    challenge = browser.offer.rpartition('="')[2].rstrip('"')
+    device, foreign = browser.device, "x\r\nset-cookie: planted=1"
+    claims = {"jti": challenge, "authorization": foreign, "iss": foreign}
+    proof = device.jws({"alg": "ES256", "typ": binding.BROWSER_PROOF, "jwk": device.jwk, "kid": foreign}, claims)
+    answer = await browser.send(BIND, ("Secure-Session-Response", proof), ("Authorization", "planted"))
+    assert answer.status == 200
+    assert "planted" not in f"{answer.body!r} {answer.headers} {browser.said} {browser.set}"
+
+
 async def test_a_registration_without_a_proof_is_refused(browser: Browser) -> None:
     offered = dict(browser.said)
     assert said(await browser.send(BIND)) == REFUSED
