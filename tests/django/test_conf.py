@@ -65,6 +65,15 @@ def test_postgresql_has_the_same_server_and_database(uri_of, engine, database, u
         "mysql://me:p%40s%3As%2F%3F@db.internal:3307/shop",
     ),
     ({"NAME": "shop", "USER": "me", "HOST": "/run/s.sock"}, "mysql://me@/shop?socket=%2Frun%2Fs.sock"),
+    (
+        {"NAME": "shop", "USER": "me", "HOST": "db", "OPTIONS": {"ssl": {"ca": "/ca.pem"}, "charset": "utf8mb4"}},
+        "mysql://me@db/shop?ssl-ca=%2Fca.pem",
+    ),
+    (
+        {"NAME": "shop", "USER": "me", "HOST": "db", "OPTIONS": {"ssl_mode": "verify_ca", "ssl": {"key": "k"}}},
+        "mysql://me@db/shop?ssl-mode=VERIFY_CA&ssl-key=k",
+    ),
+    ({"NAME": "shop", "USER": "me", "OPTIONS": {"ssl_mode": "PREFERRED"}}, "mysql://me@/shop"),
 ])  # fmt: skip
 def test_mariadb_has_the_same_server_and_database(uri_of, database, uri):
     assert uri_of({"ENGINE": "django.db.backends.mysql", **database}) == uri

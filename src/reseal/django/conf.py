@@ -23,28 +23,11 @@ FOLLOWED: Final[frozenset[str]] = frozenset({NAME, "DATABASES", "SECRET_KEY", "S
 _DEFAULT_DATABASE: Final = "default"
 _SQLITE: Final = frozenset({"sqlite3", "spatialite"})
 _POSTGRESQL: Final = frozenset({"postgresql", "postgis", "postgresql_psycopg2"})
-_LIBPQ: Final = frozenset(
-    {
-        "application_name",
-        "channel_binding",
-        "connect_timeout",
-        "gssencmode",
-        "keepalives",
-        "keepalives_count",
-        "keepalives_idle",
-        "keepalives_interval",
-        "options",
-        "passfile",
-        "service",
-        "sslcert",
-        "sslcrl",
-        "sslkey",
-        "sslmode",
-        "sslpassword",
-        "sslrootcert",
-        "target_session_attrs",
-    }
-)
+_LIBPQ: Final = frozenset({
+    "application_name", "channel_binding", "connect_timeout", "gssencmode", "keepalives", "keepalives_count",
+    "keepalives_idle", "keepalives_interval", "options", "passfile", "service", "sslcert", "sslcrl", "sslkey",
+    "sslmode", "sslpassword", "sslrootcert", "target_session_attrs",
+})  # fmt: skip
 """Entries of a database's ``OPTIONS`` that describe the connection, as opposed to Django's use of it."""
 
 
@@ -121,7 +104,17 @@ def _uri(database: Mapping[str, Any]) -> str | None:
     if kind in _POSTGRESQL:
         query = {key: str(value) for key, value in (database.get("OPTIONS") or {}).items() if key in _LIBPQ}
         return _server_uri("postgresql", database, query, "host")
-    return _server_uri("mysql", database, {}, "socket") if kind == "mysql" else None
+    return (
+        _server_uri("mysql", database, _mysql_tls(database.get("OPTIONS") or {}), "socket") if kind == "mysql" else None
+    )
+
+
+def _mysql_tls(options: Mapping[str, Any]) -> dict[str, str]:
+    """Keep what Django's connection demands of the server: ours must not trust more. ``PREFERRED`` demands nothing."""
+    files = options.get("ssl") or {}
+    tls = {f"ssl-{key}": str(files[key]) for key in ("ca", "cert", "key") if key in files}
+    mode = str(options.get("ssl_mode", "PREFERRED")).upper()
+    return tls if mode == "PREFERRED" else {"ssl-mode": mode, **tls}
 
 
 def _sqlite_uri(name: str) -> str:

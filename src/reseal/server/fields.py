@@ -41,7 +41,7 @@ class ServiceFields(SharedFields):
         1,
         Chapter.NETWORK,
         whole(1, 64, "must be between 1 and 64", "one per processor core, with PostgreSQL"),
-        "Number of worker processes: 1 to 64; more than 1 needs PostgreSQL.",
+        "Number of worker processes: 1 to 64; more than 1 needs a database server.",
     )
     http: str = key(
         "strict",
