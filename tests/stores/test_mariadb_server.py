@@ -53,12 +53,18 @@ def test_the_connection_to_another_machine_is_encrypted_unless_the_uri_says_othe
 
 @pytest.mark.parametrize("uri", [
     "mysql://me:canary@db", "mysql://me:can@ary@db/x", "mysql://me:canary@db:port/x", "mysql://db/x",
-    "mysql://me:canary@db/x?sslmode=require", "mysql://me:canary@db/x?ssl-mode=ANY", "mysql://me:canary@db/x?ssl-ca=/no/canary",
+    "mysql://me:p@x/y?canary@db/x", "mysql://me:canary@db/x?sslmode=require",
+    "mysql://me:canary@db/x?ssl-mode=ANY", "mysql://me:canary@db/x?ssl-ca=/no/canary",
 ])  # fmt: skip
 def test_a_uri_that_cannot_be_read_is_refused_without_the_password(uri):
     with pytest.raises(ConfigurationError, match="database_uri: ") as raised:
         AsyncMariaDBStore(uri)
     assert "canary" not in str(raised.value)
+
+
+def test_a_parameter_that_is_not_known_is_named():
+    with pytest.raises(ConfigurationError, match=r"'charset'.* there are socket, ssl-mode, "):
+        address.read(Secret("mysql://me@db/x?charset=utf8mb4"))
 
 
 # -- servers that are not fit ---------------------------------------------------------------------------------------

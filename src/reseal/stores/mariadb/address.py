@@ -13,7 +13,7 @@ from reseal.core.errors import ConfigurationError
 from reseal.core.secret import Secret
 
 _URI: Final = re.compile(
-    r"(?:mysql|mariadb)://(?P<user>[^:@/?]+)(?::(?P<password>[^@/?]*))?@(?P<hosts>[^@/?]*)/(?P<database>[^@/?]+)(?:\?(?P<more>.*))?"
+    r"(?:mysql|mariadb)://(?P<user>[^:@/?]+)(?::(?P<password>[^@/?]*))?@(?P<hosts>[^@/?]*)/(?P<database>[^@/?]+)(?:\?(?P<more>[^@]*))?"
 )
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\[\]:]+))(?::(?P<port>\d{1,5}))?")
 _MODES: Final = ("DISABLED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
@@ -76,7 +76,7 @@ def _options(text: str) -> dict[str, str]:
     for name in options:
         if name not in _OPTIONS:
             known = ", ".join(_OPTIONS)
-            raise unusable(f"one of its parameters is not known: there are {known}")
+            raise unusable(f"the parameter {name!r} in it is not known; there are {known}")
     return options
 
 
