@@ -6,7 +6,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -147,6 +147,7 @@ async def listening(
     finally:
         streams.close()
         for writer in server.connections:
-            writer.transport.abort()
+            with suppress(AttributeError):  # Python 3.11.2: of TLS that the other side has closed
+                writer.transport.abort()
         await asyncio.gather(*(each.wait() for each in server.ended))
         await streams.wait_closed()

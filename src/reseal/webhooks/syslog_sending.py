@@ -84,7 +84,8 @@ class SyslogSender:
         if datagrams is not None:
             datagrams.close()
         if stream is not None:
-            stream[1].transport.abort()
+            with suppress(AttributeError):  # Python 3.11.2: of TLS that the other side has closed
+                stream[1].transport.abort()
 
     async def _send(self, body: bytes) -> _Stream | None:
         """Send a message; returns the connection that it went on, if there is one."""
