@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from reseal.server.http import connection
 from reseal.server.http.connection import REFUSED, REPLIES, TRANSITIONS, StrictHttp
-from reseal.server.http.messages import body_of, read_request
+from reseal.server.http.messages import body_of, read_request, send_reply, text_reply
 from reseal.server.http.replies import Replies
 from tests.server.material import KEY, Core
 
@@ -267,6 +267,62 @@ async def test_a_request_goes_on_when_its_client_has_left_but_not_one_whose_body
     assert whole.transport.writes == half.transport.writes == []
     assert not whole.state.tasks | half.state.tasks
     assert not whole.state.connections | half.state.connections
+
+
+class LongPoll:
+    """Answers a request once it may, and notices a client that leaves before."""
+
+    def __init__(self):
+        self.may = asyncio.Event()
+        self.messages = []
+
+    async def __call__(self, scope, receive, send):
+        if scope["path"] == "/now":
+            await send_reply(send, text_reply(200, "now"))
+            return
+        self.messages.append((await receive())["type"])
+        leaving = asyncio.create_task(receive())
+        allowed = asyncio.create_task(self.may.wait())
+        await asyncio.wait({leaving, allowed}, return_when=asyncio.FIRST_COMPLETED)
+        allowed.cancel()
+        if not leaving.done():
+            await send_reply(send, text_reply(200, "later"))
+        self.messages.append((await leaving)["type"])
+
+
+async def test_who_waits_for_its_answer_is_noticed_when_it_leaves():
+    waiting = LongPoll()
+    client = Client(waiting)
+    await client.send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
+    assert waiting.messages == ["http.request"]
+    await client.leave()
+    assert waiting.messages == ["http.request", "http.disconnect"]
+    assert not client.state.tasks
+
+
+async def test_who_waits_for_its_answer_gets_it_and_then_the_next_one():
+    waiting = LongPoll()
+    client = Client(waiting)
+    await client.send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST, b"GET /now HTTP/1.1\r\n%b\r\n" % HOST)
+    assert client.transport.statuses == []
+    waiting.may.set()
+    await turns()
+    assert client.transport.statuses == [200, 200]
+    assert waiting.messages == ["http.request", "http.disconnect"]
+
+
+async def test_who_waits_for_its_answer_holds_no_other_reply_back():
+    shared = {}
+    waiting = LongPoll()
+    first, second = Client(waiting, shared=shared), Client(waiting, shared=shared)
+    await first.send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
+    assert not first.protocol.replies.awaited
+    second.protocol.data_received(b"GET /now HTTP/1.1\r\n%b\r\n" % HOST)
+    await turns()
+    assert second.transport.statuses == [200]
+    waiting.may.set()
+    await turns()
+    assert first.transport.statuses == [200]
 
 
 async def test_an_application_that_fails_costs_its_caller_the_connection(caplog):

@@ -59,8 +59,8 @@ class Exchange:
     """A request that is answered once."""
 
     __slots__ = (
-        "_arrived", "_connection", "_expects", "_gone", "_held", "_is_read", "_news", "_start", "_whole", "done",
-        "keep_alive", "scope",
+        "_arrived", "_connection", "_expects", "_gone", "_held", "_is_read", "_is_read_whole", "_news", "_start",
+        "_whole", "done", "keep_alive", "scope",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects: bool) -> None:
@@ -75,6 +75,7 @@ class Exchange:
         self._held = 0
         self._whole = False
         self._is_read = False
+        self._is_read_whole = False
         self._gone = False
         self._news: asyncio.Future[None] | None = None
         self._start: Any = None
@@ -120,13 +121,19 @@ class Exchange:
                 self._connection.close_with("500 Internal Server Error")
 
     async def receive(self) -> dict[str, Any]:
-        """Return the part of the body that has arrived; wait if there is none."""
+        """Return the part of the body that has arrived; wait if there is none.
+
+        After the last part: wait until the client disconnects, or the reply is written. Other replies are not held back
+        for a request that waits so.
+        """
         connection, self._is_read = self._connection, True
         if self._expects and not connection.transport.is_closing():
             self._expects = False
             connection.replies.flush()
             connection.transport.write(_CONTINUE)
-        while not (self._arrived or self._whole or self._gone or self.done):
+        if self._is_read_whole:
+            connection.replies.awaited.discard(self)
+        while not (self._arrived or (self._whole and not self._is_read_whole) or self._gone or self.done):
             self._news = connection.loop.create_future()
             await self._news
         if self._gone or self.done:
@@ -134,7 +141,7 @@ class Exchange:
         body, self._arrived = b"".join(self._arrived), []
         if self._held > HELD_BYTES:
             connection.transport.resume_reading()
-        self._held = 0
+        self._held, self._is_read_whole = 0, self._whole
         return {"type": "http.request", "body": body, "more_body": not self._whole}
 
     async def send(self, message: Any) -> None:
@@ -156,6 +163,8 @@ class Exchange:
         head = self._head(status, headers)
         connection.replies.send(connection.transport, head if self.scope["method"] == "HEAD" else head + body)
         self.done, self._arrived = True, []
+        if self._news is not None:
+            self._notify()
         if self._held > HELD_BYTES:
             connection.transport.resume_reading()
         if self._whole and not self.keep_alive:
