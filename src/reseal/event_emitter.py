@@ -10,7 +10,7 @@ from reseal.clock import Clock
 from reseal.core.acting import ACTING
 from reseal.core.events import NOBODY, OUTBOX_EVENTS, Caller, Event, EventListener, EventName, EventOutbox
 from reseal.core.model import Device, EndReason, Scope, SessionRecord
-from reseal.core.outbox import Report, Reports
+from reseal.core.outbox import Drafts, Report
 from reseal.core.traceparent import TRACEPARENT
 
 
@@ -32,7 +32,7 @@ class EventEmitter:
 
     def draft(
         self, name: EventName, caller: Caller = NOBODY, *, reason: str | None = None, other: Device | None = None
-    ) -> Reports:
+    ) -> Drafts:
         """Draft an event for the outbox; empty if that does not take it."""
         if not self._kept or name not in self._kept:  # where nothing is kept, no name has to be hashed
             return ()
@@ -48,7 +48,7 @@ class EventEmitter:
             ),
         )
 
-    def draft_ended(self, reason: EndReason, note: str | None = None) -> Reports:
+    def draft_ended(self, reason: EndReason, note: str | None = None) -> Drafts:
         """Draft the event of each session that is ended."""
         return tuple(replace(each, note=note) for each in self.draft(EventName.SESSION_REVOKED, reason=reason.value))
 

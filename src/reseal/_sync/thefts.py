@@ -14,7 +14,7 @@ from reseal.core.events import Caller, EventName
 from reseal.core.holding import HELD, Hold, SessionHeld
 from reseal.core.ids import ANONYMOUS
 from reseal.core.model import EndReason, Policy, Scope, SessionRecord, TheftResponse
-from reseal.core.outbox import Occurrence, Reports
+from reseal.core.outbox import Drafts, Occurrence
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.session_policy import Policies
 from reseal.devices import about
@@ -128,7 +128,7 @@ class Thefts:
             return TheftResponse.REVOKE_SESSION
         return response
 
-    def _hold(self, response: TheftResponse, record: SessionRecord, reports: Reports) -> bool:
+    def _hold(self, response: TheftResponse, record: SessionRecord, reports: Drafts) -> bool:
         """Hold a session, whoever else writes it; ``False`` if somebody has held or ended it before."""
         for _ in range(ATTEMPTS):
             hold = holding.read(record.policy)
@@ -166,7 +166,7 @@ class Thefts:
         user_id, other = (None, None) if record is None else (record.user_id, record.device)
         self._append(name, token, user_id, self._emitter.draft(name, caller, reason=reason, other=other))
 
-    def _append(self, name: EventName, token: RefreshToken, user_id: str | None, reports: Reports) -> None:
+    def _append(self, name: EventName, token: RefreshToken, user_id: str | None, reports: Drafts) -> None:
         event_id = outbox.id_of(self._scope, name, token.handle, token.hash)
         for report in reports:
             self._store.append_event(Occurrence(self._scope, token.handle, user_id, report, event_id))

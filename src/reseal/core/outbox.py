@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from reseal.core.events import NO_DEVICE, Event, EventName
+from reseal.core.kill_list import Kill
 from reseal.core.model import Device, Scope, printable
 
 ID_BYTES: Final = 16
@@ -60,8 +61,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 Row = tuple[bytes, int, str, str, str, str | None, str | None, str]
 """An event as stored: id, time, app, tenant, name, session handle, user id and body."""
-Reports = tuple[Report, ...]
+Drafts = tuple[Report, ...]
 """The events of one change; empty where the outbox takes none of them."""
+Reports = tuple[Report | Kill, ...]
+"""The events of one change, and for an ended session the order to put it on the kill list, if there is one."""
 
 
 class Occurrence(NamedTuple):
@@ -143,9 +146,19 @@ def over(oldest: Iterable[tuple[int, int]], acknowledged: int, beyond: int, befo
     return [seq for seq, _ in takewhile(lambda each: each[0] <= max(acknowledged, beyond) or each[1] <= before, oldest)]
 
 
-def as_json(reports: Iterable[Report]) -> str:
-    """Return reports as a JSON array of objects with ``name`` and ``body``: the parameter of a statement."""
-    return "[" + ",".join(f'{{"name":"{each.name.value}","body":{each.body()}}}' for each in reports) + "]"
+def events_of(reports: Reports) -> Drafts:
+    """Return those that are events."""
+    return tuple(each for each in reports if not isinstance(each, Kill))
+
+
+def kill_of(reports: Reports) -> Kill | None:
+    """Return the order to put the change on the kill list, if there is one."""
+    return next((each for each in reports if isinstance(each, Kill)), None)
+
+
+def as_json(reports: Reports) -> str:
+    """Return events as a JSON array of objects with ``name`` and ``body``: the parameter of a statement."""
+    return "[" + ",".join(f'{{"name":"{each.name.value}","body":{each.body()}}}' for each in events_of(reports)) + "]"
 
 
 def to_event(row: Row) -> Event:

@@ -4,6 +4,7 @@ from reseal._async.ports.audit import AsyncAuditStore
 from reseal._async.ports.cases import AsyncCaseStore
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
+from reseal._async.ports.kills import AsyncKillListStore
 from reseal._async.ports.notes import AsyncNoteStore
 from reseal._async.ports.sessions import AsyncSessions
 from reseal._async.ports.stores import AsyncSessionStore, AsyncStore
@@ -14,6 +15,7 @@ __all__ = [
     "AsyncCaseStore",
     "AsyncEventStore",
     "AsyncKeyStore",
+    "AsyncKillListStore",
     "AsyncNoteStore",
     "AsyncSessionStore",
     "AsyncSessions",

@@ -13,11 +13,13 @@ from msgspec.structs import replace
 from reseal._async.stores.memory_audit import AsyncMemoryAudit
 from reseal._async.stores.memory_cases import AsyncMemoryCases
 from reseal._async.stores.memory_counts import AsyncMemoryCounts
+from reseal._async.stores.memory_kills import AsyncMemoryKills
 from reseal._async.stores.memory_limits import AsyncMemoryLimits
 from reseal._async.stores.memory_providers import AsyncMemoryProviders
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import ConfigurationError
+from reseal.core.kill_list import Kill
 from reseal.core.model import (
     EndReason,
     Found,
@@ -44,7 +46,7 @@ _FOREIGN: Final = (
 )
 
 
-class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryCounts, AsyncMemoryLimits, AsyncMemoryProviders):
+class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryCounts, AsyncMemoryKills, AsyncMemoryLimits, AsyncMemoryProviders):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -330,4 +332,7 @@ class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryCounts, AsyncMemoryLimits, A
 
     def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None:
         for report in reports:
-            self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)
+            if isinstance(report, Kill):
+                self._kill(scope, record.handle, report, now)
+            else:
+                self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)

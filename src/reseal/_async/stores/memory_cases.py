@@ -17,6 +17,7 @@ class AsyncMemoryCases:
         _lock: OwnLock
 
     def __init__(self) -> None:
+        super().__init__()
         self._cases: dict[Scope, dict[str, StoredCase]] = {}
 
     async def read_case(self, scope: Scope, handle: str) -> StoredCase | None:

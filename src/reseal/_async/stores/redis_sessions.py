@@ -10,6 +10,7 @@ from reseal._async.stores.redis_server import AsyncRedisServer
 from reseal._async.stores.redis_time import AsyncRedisTime
 from reseal._async.stores.redis_turns import AsyncRedisTurns
 from reseal.core.errors import StoreUnavailable
+from reseal.core.kill_list import Kill
 from reseal.core.model import Found, Scope, SessionRecord
 from reseal.core.outbox import ID_BYTES, Occurrence, Reports
 from reseal.devices import about
@@ -148,6 +149,8 @@ class AsyncRedisSessions:
         if step.stored.adopted_at:
             change.do("ZADD", shard.adopted, step.stored.adopted_at, member)
         for report in step.reports:
+            if isinstance(report, Kill):
+                continue
             row = Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)).row(now)
             change.do("XADD", shard.outbox, "*", "row", encode(row))
         return change

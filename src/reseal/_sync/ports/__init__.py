@@ -5,6 +5,7 @@ from reseal._sync.ports.audit import AuditStore
 from reseal._sync.ports.cases import CaseStore
 from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
+from reseal._sync.ports.kills import KillListStore
 from reseal._sync.ports.notes import NoteStore
 from reseal._sync.ports.sessions import Sessions
 from reseal._sync.ports.stores import SessionStore, Store
@@ -15,6 +16,7 @@ __all__ = [
     "CaseStore",
     "EventStore",
     "KeyStore",
+    "KillListStore",
     "NoteStore",
     "SessionStore",
     "Sessions",

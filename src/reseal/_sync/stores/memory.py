@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from reseal._sync.stores.memory_audit import MemoryAudit
 from reseal._sync.stores.memory_cases import MemoryCases
 from reseal._sync.stores.memory_counts import MemoryCounts
+from reseal._sync.stores.memory_kills import MemoryKills
 from reseal._sync.stores.memory_limits import MemoryLimits
 from reseal._sync.stores.memory_providers import MemoryProviders
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import ConfigurationError
+from reseal.core.kill_list import Kill
 from reseal.core.model import (
     EndReason,
     Found,
@@ -45,7 +47,7 @@ _FOREIGN: Final = (
 )
 
 
-class MemoryStore(MemoryCases, MemoryCounts, MemoryLimits, MemoryProviders):
+class MemoryStore(MemoryCases, MemoryCounts, MemoryKills, MemoryLimits, MemoryProviders):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -331,4 +333,7 @@ class MemoryStore(MemoryCases, MemoryCounts, MemoryLimits, MemoryProviders):
 
     def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None:
         for report in reports:
-            self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)
+            if isinstance(report, Kill):
+                self._kill(scope, record.handle, report, now)
+            else:
+                self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)

@@ -18,6 +18,7 @@ class MemoryCases:
         _lock: OwnLock
 
     def __init__(self) -> None:
+        super().__init__()
         self._cases: dict[Scope, dict[str, StoredCase]] = {}
 
     def read_case(self, scope: Scope, handle: str) -> StoredCase | None:

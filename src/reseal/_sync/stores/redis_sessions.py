@@ -11,6 +11,7 @@ from reseal._sync.stores.redis_server import RedisServer
 from reseal._sync.stores.redis_time import RedisTime
 from reseal._sync.stores.redis_turns import RedisTurns
 from reseal.core.errors import StoreUnavailable
+from reseal.core.kill_list import Kill
 from reseal.core.model import Found, Scope, SessionRecord
 from reseal.core.outbox import ID_BYTES, Occurrence, Reports
 from reseal.devices import about
@@ -149,6 +150,8 @@ class RedisSessions:
         if step.stored.adopted_at:
             change.do("ZADD", shard.adopted, step.stored.adopted_at, member)
         for report in step.reports:
+            if isinstance(report, Kill):
+                continue
             row = Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)).row(now)
             change.do("XADD", shard.outbox, "*", "row", encode(row))
         return change

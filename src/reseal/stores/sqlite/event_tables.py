@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
+from reseal.core.kill_list import Kill
 from reseal.core.notes import Note
 from reseal.core.outbox import SEEN_EVERY, EventPage, Occurrence, PurgedEvents, Reports, Retention, over, page_of
 from reseal.stores.sqlite import QUERIES
@@ -40,7 +41,8 @@ def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
 def report(db: sqlite3.Connection, session: Sequence[Any], user_id: str, reports: Reports, now: int) -> None:
     """Write the events of a change. ``session`` begins with app, tenant and handle."""
     for each in reports:
-        db.execute(QUERIES["report"], (now, *session[:2], each.name.value, session[2], user_id, each.body()))
+        if not isinstance(each, Kill):
+            db.execute(QUERIES["report"], (now, *session[:2], each.name.value, session[2], user_id, each.body()))
 
 
 def append(db: sqlite3.Connection, occurrence: Occurrence, now: int) -> bool:

@@ -1,0 +1,26 @@
+# Generated from src/reseal/_async/ports/kills.py by tools/unasync.py; edit that file instead.
+"""What a store promises about its kill list. Errors are those of every store: :mod:`reseal._sync.ports.stores`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from reseal.core.kill_list import PAGE, KillCursor, KillPage
+from reseal.core.model import Scope
+
+
+class KillListStore(Protocol):
+    """Where verifiers learn which sessions have ended.
+
+    An entry is written with the end of a session if its reports contain a :class:`reseal.core.kill_list.Kill`.
+    """
+
+    def kill_page(self, scope: Scope, after: KillCursor | None, limit: int = PAGE) -> KillPage:
+        """Read what follows a cursor, up to about ``limit`` entries; ``None``: from the beginning, a snapshot.
+
+        A cursor of another epoch gets the beginning as well. An entry whose end was acknowledged before the call is in
+        the answer or behind it, never before it.
+        """
+
+    def purge_kills(self, limit: int) -> int:
+        """Remove up to ``limit`` entries that are not needed any longer; returns how many."""

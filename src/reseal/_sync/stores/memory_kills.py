@@ -1,0 +1,48 @@
+# Generated from src/reseal/_async/stores/memory_kills.py by tools/unasync.py; edit that file instead.
+"""The kill list in memory."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from reseal.core.kill_list import EPOCH_BYTES, PAGE, KillEntry, KillPage, Subject, first_number, position
+
+if TYPE_CHECKING:
+    from reseal.clock import SteadyClock
+    from reseal.core.kill_list import Kill, KillCursor
+    from reseal.core.model import Scope
+    from reseal.forks import OwnLock
+
+
+class MemoryKills:
+    """A part of the store in memory."""
+
+    if TYPE_CHECKING:
+        _lock: OwnLock
+        _steady: SteadyClock
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epoch = os.urandom(EPOCH_BYTES).hex()
+        self._last_kill = 0
+        self._kills: list[tuple[Scope, KillEntry]] = []
+
+    def kill_page(self, scope: Scope, after: KillCursor | None, limit: int = PAGE) -> KillPage:
+        with self._lock:
+            place, now = position(after, self._epoch), self._steady.now()
+            found = [each for its, each in self._kills if its == scope and each.seq > place and each.until > now]
+            last = found[limit - 1].seq if len(found) > limit else max(self._last_kill, place)
+            return KillPage(self._epoch, place, last, tuple(found[:limit]), len(found) > limit, now)
+
+    def purge_kills(self, limit: int) -> int:
+        with self._lock:
+            now = self._steady.now()
+            gone = [each for each in self._kills if each[1].until <= now][:limit]
+            self._kills = [each for each in self._kills if each not in gone] if gone else self._kills
+            return len(gone)
+
+    def _kill(self, scope: Scope, handle: str, kill: Kill, now: int) -> None:
+        self._last_kill = first_number(self._last_kill, now)
+        entry = KillEntry(self._last_kill, Subject.SESSION, handle, scope.tenant_id, None, now + kill.kept_ms)
+        self._kills.append((scope, entry))
