@@ -243,6 +243,15 @@ PROVIDERS = {
     "stores/sqlite/provider_tables.py",
 }
 """Logouts that identity providers send: their tokens and keys, the route, and what ends by them."""
+KILLS = {
+    "core/kill_list.py",
+    "_async/ports/kills.py",
+    "_async/ports/news.py",
+    "_async/stores/memory_kills.py",
+    "_async/stores/polled_news.py",
+    "_async/stores/postgres_news.py",
+}
+"""The kill list: ended sessions for verifiers that ask nobody, its feed, and what wakes its readers."""
 _REDIS_PARTS = ("", "_audit", "_cases", "_events", "_limits", "_lists", "_providers", "_server", "_sessions",
                 "_tenants", "_time", "_turns")  # fmt: skip
 REDIS = {
@@ -277,13 +286,23 @@ class Module:
     @property
     def is_service(self) -> bool:
         return self.package in SERVICE and not self.is_in(
-            CONNECTIONS | TELEMETRY | WAYS_OUT | SIGNALS | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS | SERVERS
+            CONNECTIONS | TELEMETRY | WAYS_OUT | SIGNALS | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS | SERVERS | KILLS
         )
 
     @property
     def is_embedded(self) -> bool:
         if self.is_in(
-            POLICIES | WHOSE | BINDING | VISITORS | AUTHENTICATION | SERVERS | PROVIDERS | CLIENTS | REDIS | SIGNALS
+            POLICIES
+            | WHOSE
+            | BINDING
+            | VISITORS
+            | AUTHENTICATION
+            | SERVERS
+            | PROVIDERS
+            | CLIENTS
+            | REDIS
+            | SIGNALS
+            | KILLS
         ):
             return False
         return not (
@@ -377,6 +396,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 700, 700),
         Figure("lines about clients of providers", size(modules, lambda module: module.is_in(CLIENTS)), 200, 200),
         Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1600, 1600),
+        Figure("lines of the kill list", size(modules, lambda module: module.is_in(KILLS)), 1000, 1000),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),

@@ -166,7 +166,7 @@ class AsyncServer:
         """Connect once, check the server and bring the schema up to date, or demand that it is."""
         await self.close()  # if it is opened once more, say in another event loop
         self._pools.renew()
-        link = await self._connect()
+        link = await self.connect()
         try:
             await (_upgrade if upgrade else _require_schema)(link)
             await _require_rights(link, _WRITING if upgrade else _LOOKING)
@@ -201,7 +201,7 @@ class AsyncServer:
 
     async def run_patiently(self, work: Callable[[AsyncLink], Awaitable[T]]) -> T:
         """Lend a connection of its own, in a transaction that may take minutes."""
-        link = await self._connect()
+        link = await self.connect()
         try:
             async with link.transaction():
                 await _be_patient(link)
@@ -231,7 +231,7 @@ class AsyncServer:
                 return link
             await link.close()
         try:
-            return await self._connect()
+            return await self.connect()
         except ConfigurationError as error:  # another server than the one that was checked at the start
             LOGGER.error("%s", error)
             raise StoreUnavailable("PostgreSQL: the server is not the one that was there before") from error
@@ -245,7 +245,8 @@ class AsyncServer:
     def _new_pool(self) -> AsyncPool:
         return AsyncPool(asyncio.Semaphore(self._pool_size))
 
-    async def _connect(self) -> AsyncLink:
+    async def connect(self) -> AsyncLink:
+        """Open a connection beside those of the pool, which the caller closes."""
         parameters = _parameters(self._uri, self._connect_timeout_s)
         try:
             link = await AsyncLink.connect(autocommit=True, **parameters)

@@ -167,7 +167,7 @@ class Server:
         """Connect once, check the server and bring the schema up to date, or demand that it is."""
         self.close()  # if it is opened once more, say in another event loop
         self._pools.renew()
-        link = self._connect()
+        link = self.connect()
         try:
             (_upgrade if upgrade else _require_schema)(link)
             _require_rights(link, _WRITING if upgrade else _LOOKING)
@@ -202,7 +202,7 @@ class Server:
 
     def run_patiently(self, work: Callable[[Link], T]) -> T:
         """Lend a connection of its own, in a transaction that may take minutes."""
-        link = self._connect()
+        link = self.connect()
         try:
             with link.transaction():
                 _be_patient(link)
@@ -232,7 +232,7 @@ class Server:
                 return link
             link.close()
         try:
-            return self._connect()
+            return self.connect()
         except ConfigurationError as error:  # another server than the one that was checked at the start
             LOGGER.error("%s", error)
             raise StoreUnavailable("PostgreSQL: the server is not the one that was there before") from error
@@ -246,7 +246,8 @@ class Server:
     def _new_pool(self) -> Pool:
         return Pool(threading.Semaphore(self._pool_size))
 
-    def _connect(self) -> Link:
+    def connect(self) -> Link:
+        """Open a connection beside those of the pool, which the caller closes."""
         parameters = _parameters(self._uri, self._connect_timeout_s)
         try:
             link = Link.connect(autocommit=True, **parameters)

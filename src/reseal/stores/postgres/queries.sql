@@ -38,6 +38,9 @@ SELECT
     current_setting('server_encoding') AS encoding,
     pg_backend_pid()::bigint AS pid
 
+-- name: listen_kill_list
+LISTEN reseal_kill_list
+
 -- name: settle
 SELECT
     set_config('statement_timeout', %(statement_timeout)s, %(local)s),
