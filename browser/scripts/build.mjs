@@ -21,14 +21,16 @@ const SHIPPED = join(HOME, "..", "src", "reseal", "browser");
 const SCRIPTS = {
   "reseal-browser.js": { entry: "index", format: "esm", gzipLimit: 10_000 },
   "reseal-intercept.js": { entry: "intercept", format: "esm", gzipLimit: 5_000 },
+  "reseal-dpop.js": { entry: "dpop", format: "esm", gzipLimit: 2_500 },
   "reseal-browser.classic.js": { entry: "classic", format: "iife", gzipLimit: 14_000 },
   "reseal-worker.js": { entry: "worker", format: "esm", gzipLimit: 12_000 },
-  "reseal-worker.classic.js": { entry: "worker", format: "iife", gzipLimit: 12_000 },
+  "reseal-worker.classic.js": { entry: "worker-classic", format: "iife", gzipLimit: 14_000 },
 };
 /** For consumers that `require`: in the npm package only, since nobody serves them. */
 const COMMONJS = {
   "reseal-browser.cjs": { entry: "index", format: "cjs" },
   "reseal-intercept.cjs": { entry: "intercept", format: "cjs" },
+  "reseal-dpop.cjs": { entry: "dpop", format: "cjs" },
   "reseal-worker.cjs": { entry: "worker", format: "cjs" },
   "reseal-browser.classic.cjs": SCRIPTS["reseal-browser.classic.js"],
   "reseal-worker.classic.cjs": SCRIPTS["reseal-worker.classic.js"],
@@ -37,12 +39,14 @@ const COMMONJS = {
 const TYPES = {
   "reseal-browser.d.ts": ["client", "contract", "errors"],
   "reseal-intercept.d.ts": ["intercept"],
+  "reseal-dpop.d.ts": ["dpop"],
   "reseal-worker.d.ts": ["worker", "record"],
 };
 /** Types of the classic scripts, for whoever imports one for the global that it makes. */
 const CLASSIC_TYPES = {
   "reseal-browser.classic.d.ts": `declare global {
-  var reseal: typeof import("./reseal-browser.js") & typeof import("./reseal-intercept.js");
+  var reseal: typeof import("./reseal-browser.js") & typeof import("./reseal-intercept.js") &
+    typeof import("./reseal-dpop.js");
 }
 
 export {};

@@ -7,6 +7,7 @@ import { SessionReplacedError } from "./errors.js";
 import type { Gate } from "./gate.js";
 import { callHeaders, ownHeaders } from "./headers.js";
 import { JUST_NOW_MS, type Settings } from "./options.js";
+import type { Proving } from "./proofs.js";
 import type { Refresher, RefreshOutcome } from "./refresh.js";
 import type { Session } from "./session.js";
 import { hasChanged, isAnotherUser, type ReadableState, type Snapshot } from "./state.js";
@@ -37,12 +38,13 @@ interface Parts {
   readonly lookAhead: LookAhead;
   readonly gate: Gate;
   readonly attempts: Attempts;
+  readonly proving: Proving;
   /** Remove cookies that arrived after the sign-out. */
   readonly takeBack: () => Promise<void>;
 }
 
 export function createCaller(parts: Parts): Caller {
-  const { environment, settings, state, tokens, session, refresher, lookAhead, gate, attempts, takeBack } = parts;
+  const { environment, settings, state, tokens, session, refresher, lookAhead, gate, attempts, proving, takeBack } = parts;
 
   async function call<R extends Reply>(call: SessionCall<R>, rules: CallRules): Promise<SessionAnswer<R>> {
     const own = ownHeaders(call.own, tokens.access());
@@ -87,7 +89,11 @@ export function createCaller(parts: Parts): Caller {
 
   async function sendNow<R extends Reply>(call: SessionCall<R>, own: Headers, before: Snapshot): Promise<R> {
     const token = tokens.access();
-    const reply = await call.send(callHeaders(own, settings.transfer, { antiCsrf: state.antiCsrf(), token }));
+    const { method, url } = call;
+    const shown = own.has("authorization") ? undefined : token;
+    const reply = await proving<R>({ method, url, session: token, shown }, (proof) =>
+      call.send(callHeaders(own, settings.transfer, { antiCsrf: state.antiCsrf(), token, proof })),
+    );
     if (!isFromApi(reply)) return reply;
     // Another tab may have begun a new session since the token was sent. The refresh after the refusal detects it.
     const isTaken = (token && isRefusal(reply)) || session.absorb(reply, before);

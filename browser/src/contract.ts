@@ -36,6 +36,11 @@ export interface SessionClientOptions {
    * the server's clock. Default: 0, which disables it; the session is then refreshed when the API asks for it.
    */
   refreshAheadMs?: number;
+  /**
+   * Bind sessions in headers to a key of this browser (DPoP, RFC 9449), so that copied tokens are of no use elsewhere: pass
+   * `dpop` of `reseal-browser/dpop`. Default: none. The server must offer it; see the README.
+   */
+  dpop?: MakeProofs;
   /** Replacements for browser functions; meant for tests and unusual hosts. */
   environment?: Partial<Environment>;
 }
@@ -96,6 +101,10 @@ export interface SessionCalls {
 
 /** A call that can be sent more than once, each time with the current headers. */
 export interface SessionCall<R extends Reply> {
+  /** Default: GET. */
+  readonly method?: string | undefined;
+  /** The absolute address. Needed for a session that is bound by `dpop`. */
+  readonly url?: string;
   /** The caller's own headers. */
   readonly own: HeadersInit | undefined;
   readonly signal: AbortSignal | null | undefined;
@@ -191,6 +200,60 @@ export interface Environment {
   openChannel(name: string, heard: () => void): SessionChannel;
   /** Take an error thrown by a listener; it must not disturb the session. */
   reportError(error: unknown): void;
+  /** Where the keys of `dpop` are kept. Default: in IndexedDB. */
+  keys?: DeviceKeys;
+}
+
+/** Makes the proofs of one API's session. */
+export type MakeProofs = (host: ProofHost) => Proofs;
+
+export interface ProofHost extends Pick<Environment, "now" | "setTimer" | "reportError" | "keys"> {
+  readonly apiOrigin: string;
+  /** Of the place where the keys are kept. */
+  readonly name: string;
+  /** Status with which the API rejects an access token. */
+  readonly expiredStatus: number;
+}
+
+export interface Proofs {
+  /** Send a request with a proof, and once more if the API wants another one. */
+  send<R extends Reply>(request: ProvenRequest, dispatch: (proof?: Proof) => Promise<R>): Promise<R>;
+  /** The session is over in this tab; at its end the key is deleted. Never rejects. */
+  forget(isEnd: boolean): Promise<void>;
+}
+
+export interface ProvenRequest {
+  readonly method: string;
+  readonly url: string;
+  /** The access token of the session, which tells whether it is bound. */
+  readonly session: string | undefined;
+  /** The access token that the request shows. */
+  readonly shown: string | undefined;
+}
+
+export interface Proof {
+  /** The value of the header `DPoP`. */
+  readonly text: string;
+  /** Is the session bound, so that its tokens are shown as `DPoP` and not as `Bearer`? */
+  readonly isBound: boolean;
+}
+
+/** The private half cannot be read out. */
+export interface DeviceKey {
+  readonly privateKey: CryptoKey;
+  readonly publicKey: JsonWebKey;
+  /** RFC 7638, with SHA-256. */
+  readonly thumbprint: string;
+}
+
+/** Where the keys are kept. Its calls reject where the browser keeps nothing. */
+export interface DeviceKeys {
+  all(): Promise<DeviceKey[]>;
+  /** Keep this key, if there is none yet; give the one that is there. */
+  offer(key: DeviceKey): Promise<DeviceKey>;
+  /** Keep this key beside others. */
+  keep(key: DeviceKey): Promise<void>;
+  remove(thumbprint: string): Promise<void>;
 }
 
 /** The part of `localStorage` that is used. */

@@ -55,5 +55,5 @@ export function sendable({ url, init, first, spare }: RepeatableCall, fetch: Fet
   }
 
   const mayChangeUser = mayHaveBody(init.method) && !init.keepalive; // Which would be lost by waiting.
-  return { own: init.headers, signal: init.signal, mayChangeUser, send: sendGuarded };
+  return { url, method: init.method, own: init.headers, signal: init.signal, mayChangeUser, send: sendGuarded };
 }

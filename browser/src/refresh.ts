@@ -26,6 +26,7 @@ import {
   REFRESH_TIMEOUT_MS,
   type Settings,
 } from "./options.js";
+import type { Proving } from "./proofs.js";
 import { isTransient, pauseAfter, readRetryAfter } from "./retry.js";
 import type { Session } from "./session.js";
 import { hasChanged, isAnotherSession, isSameSession, type ReadableState, type Snapshot } from "./state.js";
@@ -57,10 +58,11 @@ interface Parts {
   readonly events: Events;
   readonly gate: Gate;
   readonly attempts: Attempts;
+  readonly proving: Proving;
 }
 
 export function createRefresher(parts: Parts): Refresher {
-  const { environment, settings, state, tokens, session, events, gate, attempts } = parts;
+  const { environment, settings, state, tokens, session, events, gate, attempts, proving } = parts;
   let flight: Promise<RefreshOutcome> | undefined;
 
   function refresh(): Promise<RefreshOutcome> {
@@ -107,15 +109,18 @@ export function createRefresher(parts: Parts): Refresher {
   function post(start: Snapshot, signal: AbortSignal): Promise<Response> {
     const credentials = { antiCsrf: state.antiCsrf(), token: tokens.refresh() };
     const own = { ...sessionHeaders(), ...attempts.headers(start) };
-    return environment.fetch(settings.refreshUrl, {
-      method: "POST",
-      credentials: "include",
-      // What the request carries must not follow a redirect to another origin. Where it carries nothing, the server may
-      // send it to the path where the cookie was before the endpoint was moved.
-      redirect: credentials.antiCsrf || credentials.token ? "error" : "follow",
-      headers: callHeaders(own, settings.transfer, credentials),
-      signal,
-    });
+    const request = { method: "POST", url: settings.refreshUrl, session: tokens.access() };
+    return proving(request, (proof) =>
+      environment.fetch(request.url, {
+        method: request.method,
+        credentials: "include",
+        // What the request carries must not follow a redirect to another origin. Where it carries nothing, the server may
+        // send it to the path where the cookie was before the endpoint was moved.
+        redirect: credentials.antiCsrf || credentials.token ? "error" : "follow",
+        headers: callHeaders(own, settings.transfer, { ...credentials, proof }),
+        signal,
+      }),
+    );
   }
 
   async function judge(response: Response, start: Snapshot): Promise<RefreshOutcome | Failure | undefined> {

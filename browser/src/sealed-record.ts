@@ -4,9 +4,9 @@
  * elsewhere, and not one that is made for it.
  */
 
+import { createDatabase } from "./database.js";
 import type { SessionRecord } from "./record.js";
 
-const STORE = "record";
 const KEY = "key";
 const SEALED = "sealed";
 const ALGORITHM = "AES-GCM";
@@ -20,8 +20,10 @@ interface Sealed {
 
 /** Make the record in the database of this name. */
 export function createSealedRecord(name: string): SessionRecord {
+  const { run } = createDatabase(name, "record");
+
   async function load(): Promise<[string, string][]> {
-    const [key, sealed] = (await withStore("readonly", (store) => [store.get(KEY), store.get(SEALED)])) as Stored;
+    const [key, sealed] = (await run("readonly", (store) => [store.get(KEY), store.get(SEALED)])) as Stored;
     if (!key || !sealed) return [];
     const plain = await crypto.subtle.decrypt({ name: ALGORITHM, iv: sealed.nonce }, key, sealed.data);
     return JSON.parse(new TextDecoder().decode(plain)) as [string, string][]; // Authenticated: we wrote it.
@@ -31,42 +33,18 @@ export function createSealedRecord(name: string): SessionRecord {
     const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
     const plain = new TextEncoder().encode(JSON.stringify(entries));
     const data = await crypto.subtle.encrypt({ name: ALGORITHM, iv: nonce }, await keyOfThisBrowser(), plain);
-    await withStore("readwrite", (store) => [store.put({ nonce, data } satisfies Sealed, SEALED)]);
+    await run("readwrite", (store) => [store.put({ nonce, data } satisfies Sealed, SEALED)]);
   }
 
   async function keyOfThisBrowser(): Promise<CryptoKey> {
-    const [known] = (await withStore("readonly", (store) => [store.get(KEY)])) as [CryptoKey | undefined];
+    const [known] = (await run("readonly", (store) => [store.get(KEY)])) as [CryptoKey | undefined];
     if (known) return known;
     const key = await crypto.subtle.generateKey({ name: ALGORITHM, length: 256 }, false, ["encrypt", "decrypt"]);
-    await withStore("readwrite", (store) => [store.put(key, KEY)]);
+    await run("readwrite", (store) => [store.put(key, KEY)]);
     return key;
-  }
-
-  /** Run requests in one transaction; resolve with their results when it is complete. */
-  async function withStore(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest[]): Promise<unknown[]> {
-    const database = await opened(name);
-    try {
-      return await new Promise((resolve, reject) => {
-        const transaction = database.transaction(STORE, mode, { durability: "strict" });
-        const requests = ask(transaction.objectStore(STORE));
-        transaction.oncomplete = () => resolve(requests.map(({ result }) => result));
-        transaction.onabort = () => reject(transaction.error);
-      });
-    } finally {
-      database.close();
-    }
   }
 
   return { load, save };
 }
 
 type Stored = [key: CryptoKey | undefined, sealed: Sealed | undefined];
-
-function opened(name: string): Promise<IDBDatabase> {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}

@@ -1,7 +1,7 @@
 /** Connects the readable state with the events: every change of the session in this tab goes through here. */
 
 import type { Attempts } from "./attempts.js";
-import type { Reply, SessionEndReason } from "./contract.js";
+import type { Proofs, Reply, SessionEndReason } from "./contract.js";
 import type { Events } from "./events.js";
 import { decodeFrontToken } from "./front-token.js";
 import {
@@ -27,8 +27,8 @@ export interface Session {
   named(reply: Reply): SessionName | undefined;
   /** Apply a successful refresh. */
   refreshed(reply: Reply): void;
-  /** The session ended on request. */
-  signedOut(): void;
+  /** The session ended on request. Resolves when nothing of it is left. */
+  signedOut(): Promise<void>;
   /** The session ended for any other reason. */
   expired(reason: SessionEndReason, serverReason?: string, serverNote?: string): void;
 }
@@ -37,6 +37,7 @@ interface Parts {
   readonly state: ReadableState;
   readonly tokens: Tokens;
   readonly attempts: Attempts;
+  readonly proofs: Proofs | undefined;
   readonly events: Events;
   /** Notify the other tabs of a change. */
   readonly announce: () => void;
@@ -49,7 +50,7 @@ interface KnownSession {
   readonly payload: string;
 }
 
-export function createSession({ state, tokens, attempts, events, announce }: Parts): Session {
+export function createSession({ state, tokens, attempts, proofs, events, announce }: Parts): Session {
   const first = state.snapshot();
   let known = first.status === "exists" ? knownFrom(first) : undefined;
 
@@ -81,17 +82,20 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     return last && { userId: knownFrom(seen)?.userId ?? last.userId };
   }
 
-  function signedOut(): void {
+  async function signedOut(): Promise<void> {
     tokens.clear();
     const last = forget();
+    const isForgotten = proofs?.forget(true);
     if (last) events.emit("SIGN_OUT", last);
     announce();
+    await isForgotten;
   }
 
   function expired(reason: SessionEndReason, serverReason?: string, serverNote?: string): void {
     const isOurs = reason !== "elsewhere";
     if (isOurs) tokens.clear(); // Otherwise the other tab has, and may hold those of a new session.
     const last = forget();
+    void proofs?.forget(isOurs);
     if (reason === "token-theft") events.emit("TOKEN_THEFT", { userId: last?.userId });
     if (last) report(reason, last, serverReason, serverNote);
     if (isOurs) announce();
@@ -111,7 +115,7 @@ export function createSession({ state, tokens, attempts, events, announce }: Par
     if (isOutdated(reply, before)) return false;
     const frontToken = header(reply, "front-token");
     const antiCsrf = header(reply, "anti-csrf");
-    if (frontToken === "remove") reply.ok ? signedOut() : expired("refused");
+    if (frontToken === "remove") reply.ok ? void signedOut() : expired("refused");
     else {
       tokens.take(reply.headers);
       if (frontToken !== undefined) {

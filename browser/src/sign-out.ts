@@ -49,7 +49,7 @@ export function createSignOut({ environment, settings, state, session, refresher
     const { response, verdict } = await ask();
     if (verdict === "replaced") throw new SignOutError({ reason: "another user signed in meanwhile." });
     if (response.status !== settings.sessionExpiredStatus) await requireSuccess(response);
-    session.signedOut();
+    await session.signedOut();
   }
 
   /**

@@ -7,6 +7,7 @@
 
 import { createSessionClient } from "./client.js";
 import type { Environment, SessionClientOptions, SessionEvents } from "./contract.js";
+import { createKeysInMemory } from "./device-keys.js";
 import { browserEnvironment } from "./environment.js";
 import { readSettings } from "./options.js";
 import { SessionLoopError } from "./errors.js";
@@ -75,6 +76,8 @@ export function createSessionResponder(options: SessionWorkerOptions = {}): Sess
   const environment: Environment = {
     ...host,
     storage: () => memory,
+    // As long-lived as the tokens, and like them out of reach of the pages' scripts.
+    ...(!options.persist && { keys: createKeysInMemory() }),
     locks: undefined,
     openChannel: () => () => undefined,
     // A token is used only after it would survive the end of this worker.

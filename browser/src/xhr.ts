@@ -165,8 +165,9 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
     }
 
     const { signal } = mine.cancel;
-    const mayChangeUser = mayHaveBody(call[0]);
-    const isAnswered = await run({ own, signal, mayChangeUser, send: attempt }).then(
+    const [method, url] = call;
+    const mayChangeUser = mayHaveBody(method);
+    const isAnswered = await run({ method, url: String(url), own, signal, mayChangeUser, send: attempt }).then(
       ({ verdict }) => verdict !== "looping",
       () => false,
     );

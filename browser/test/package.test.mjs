@@ -30,7 +30,7 @@ async function run(name, text) {
 }
 
 test("a CommonJS project gets the same members as one of modules", async () => {
-  const parts = ["reseal-browser", "reseal-browser/intercept", "reseal-browser/worker"];
+  const parts = ["reseal-browser", "reseal-browser/intercept", "reseal-browser/dpop", "reseal-browser/worker"];
   const names = `Object.keys(part).filter((name) => name !== "default" && name !== "module.exports").sort()`;
   const required = await run("a.cjs", `for (const part of ${JSON.stringify(parts)}.map(require)) console.log(${names}.join())`);
   const imported = await run(
@@ -38,20 +38,23 @@ test("a CommonJS project gets the same members as one of modules", async () => {
     `for (const name of ${JSON.stringify(parts)}) { const part = await import(name); console.log(${names}.join()); }`,
   );
   assert.equal(required, imported);
-  assert.match(required, /createSessionClient.*\nintercept\ncreateSessionResponder,startSessionWorker/);
+  assert.match(required, /createSessionClient.*\nintercept\ndpop\ncreateSessionResponder,startSessionWorker/);
   assert.equal(await run("b.cjs", 'console.log(require("reseal-browser/package.json").version)'), version);
 });
 
 const PAGE = `
 import { createSessionClient, type SessionClient } from "reseal-browser";
 import { intercept } from "reseal-browser/intercept";
+import { dpop } from "reseal-browser/dpop";
 import { startSessionWorker } from "reseal-browser/worker";
 import "reseal-browser/classic";
 const client: SessionClient = createSessionClient();
 const stop: () => void = intercept(client);
 const same: typeof createSessionClient = reseal.createSessionClient;
-startSessionWorker();
-export { stop, same };
+createSessionClient({ tokenTransferMethod: "header", dpop });
+const alike: typeof dpop = reseal.dpop;
+startSessionWorker({ dpop });
+export { stop, same, alike };
 `;
 
 for (const [name, ...options] of [

@@ -1,6 +1,7 @@
 // Compiled, never run: a page written in strict TypeScript can use the published types.
 import { createSessionClient, SessionRefreshError, SessionReplacedError, type SessionClient, type SessionEvents } from "../dist/reseal-browser.js";
 import { intercept } from "../dist/reseal-intercept.js";
+import { dpop } from "../dist/reseal-dpop.js";
 import { createSessionResponder, startSessionWorker, type SessionResponder } from "../dist/reseal-worker.js";
 
 export const client: SessionClient = createSessionClient({ sessionExpiredStatus: 440, environment: { random: () => 0 } });
@@ -14,6 +15,8 @@ export const undo: () => void = intercept(client);
 export const kept = createSessionClient({ tokenTransferMethod: "header", refreshAheadMs: 60_000, environment: { storage: () => sessionStorage } });
 export const respond: SessionResponder = createSessionResponder({ apiDomain: "https://api.example", persist: true });
 startSessionWorker();
+createSessionClient({ tokenTransferMethod: "header", dpop });
+startSessionWorker({ dpop, persist: true });
 startSessionWorker({ environment: { record: { load: async () => [], save: async () => undefined } } });
 
 client.on("REFRESH_FAILED", ({ error }) => error instanceof SessionRefreshError && error.attempts.toFixed());
