@@ -181,7 +181,7 @@ def test_many_callers_share_few_connections(postgres_uri, postgres):
     assert all(together(partial(store.rotate, PUBLIC, step(f"h-{n}")) for n in range(100)))
     found = together(partial(store.get, PUBLIC, f"h-{n}") for n in range(100))
     assert {each.record.generation for each in found} == {1}
-    assert len(store._server._pools.here().idle) <= 2
+    assert len(store._server._pool._processes.here().idle) <= 2
     store.close()
 
 

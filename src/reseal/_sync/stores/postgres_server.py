@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import threading
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -18,22 +17,26 @@ from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
     DeadlockDetected,
+    Diagnostic,
     InsufficientPrivilege,
     InvalidSchemaName,
     ProgrammingError,
+    QueryCanceled,
+    ReadOnlySqlTransaction,
     SerializationFailure,
 )
 from psycopg.pq import Format, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from reseal._sync.stores.batching import take
+from reseal._sync.stores.connection_pool import ConnectionPool
+from reseal._sync.stores.postgres_hosts import Hosts
 from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
-from reseal.forks import PerProcess
 from reseal.log import LOGGER
 from reseal.stores.postgres import QUERIES, arrays
 from reseal.stores.postgres.arrays import ArrayType
+from reseal.stores.postgres.hosts import Host, Standing, Term, hosts
 from reseal.stores.sql_files import schema_steps
 
 OLDEST_SERVER: Final = 13
@@ -58,6 +61,12 @@ _WHY: Final = re.compile(
 )
 """What may be told of a failed connection: other texts of the driver can quote an address that was misread."""
 
+_READ_ONLY: Final = (
+    "it takes no writes, as a standby or by default_transaction_read_only: name the primary, or every server, "
+    "postgresql://a,b/database"
+)
+_ELSEWHERE: Final = frozenset({"standby", "read-only", "prefer-standby"})
+"""Values of ``target_session_attrs`` that lead to servers on which no session can be refreshed."""
 _FOREIGN: Final = re.compile(r'invalid URI query parameter: "(\w+)"', re.ASCII)
 _LOOKING: Final = ("SELECT",)
 _WRITING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -99,10 +108,27 @@ class Link(psycopg.Connection[Row]):
     has_session: bool = False
     """Whether one session of the server is this connection's alone: its settings and prepared statements stay."""
     statement_timeout_ms: int = 0
+    host: Host
+    standing: Standing
+    term: Term
+    is_unconfirmed: bool = False
+    """Whether a commit was not waited for until a synchronous standby had it."""
     queries: Mapping[str, bytes] = MappingProxyType({name: text.encode() for name, text in QUERIES.items()})
     """As bytes, whose hash Python keeps: the driver looks each statement up by its text."""
     _cursor: Cursor[Row] | None = None
     """The one for all statements that give rows: to make one takes longer than to run it."""
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether it is open, and in no transaction; notices without a round trip that the server has closed it."""
+        if self.term.is_over or self.closed or self.pgconn.transaction_status != TransactionStatus.IDLE:
+            return False
+        try:
+            self.pgconn.consume_input()
+            self.pgconn.consume_input()  # the first may have read the server's termination message
+        except psycopg.Error:
+            return False
+        return not self.closed
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
         return super().wait(gen, interval, timeout or self.patience)
@@ -117,6 +143,11 @@ class Link(psycopg.Connection[Row]):
         with self.transaction():
             self.settle()
             return self._fetch(name, values)
+
+    def take_notice(self, notice: Diagnostic) -> None:
+        """Notice a commit that stands here and maybe not on the standby: the server warns, and reports success."""
+        if notice.sqlstate == QueryCanceled.sqlstate:
+            self.is_unconfirmed = True
 
     def settle(self) -> None:
         """Set what our statements rely on: for the session, or for the present transaction where that is another's."""
@@ -135,14 +166,6 @@ class Link(psycopg.Connection[Row]):
         return (self.execute(self.queries[name], values, prepare=False)).rowcount
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The connections of one process."""
-
-    slots: threading.Semaphore
-    idle: list[Link] = field(default_factory=list)
-
-
 class Server:
     """At most ``pool_size`` connections, opened when they are needed. A broken one is not handed out again."""
 
@@ -156,17 +179,17 @@ class Server:
         queries: Mapping[str, str],
     ) -> None:
         self._uri = uri if isinstance(uri, Secret) else Secret(uri)
-        self._pool_size = pool_size
         self._connect_timeout_s = connect_timeout_s
         self._statement_timeout_ms = statement_timeout_ms
         self._queries = {name: text.encode() for name, text in queries.items()}
-        self._pools = PerProcess(self._new_pool)
-        self._is_open = False
+        self._hosts: Hosts | None = None
+        self._pool: ConnectionPool[Link] = ConnectionPool(
+            self._reconnect, pool_size, connect_timeout_s, "PostgreSQL"
+        )
 
     def open(self, *, upgrade: bool = True) -> None:
         """Connect once, check the server and bring the schema up to date, or demand that it is."""
-        self.close()  # if it is opened once more, say in another event loop
-        self._pools.renew()
+        self._pool.close()
         link = self.connect()
         try:
             (_upgrade if upgrade else _require_schema)(link)
@@ -177,28 +200,23 @@ class Server:
             raise wrapped(error) from error
         finally:
             link.close()
-        self._is_open = True
+        self._pool.open()
 
     def close(self) -> None:
-        self._is_open = False
-        pool = self._pools.here()
-        while pool.idle:
-            pool.idle.pop().close()
+        self._pool.close()
 
     def run(self, work: Callable[[Link], T]) -> T:
         """Lend a connection, in autocommit. ``work`` is run again if the server took it back for another's sake.
 
         Everything that the driver raises becomes ``StoreUnavailable`` here and keeps its cause.
         """
-        if not self._is_open:
-            raise StoreUnavailable("the store is not open")
-        pool = self._pools.here()
-        if not take(pool.slots, self._connect_timeout_s):
-            raise StoreUnavailable("PostgreSQL: all connections of the pool are busy")
         try:
-            return self._run(pool, work)
-        finally:
-            pool.slots.release()
+            try:
+                return self._pool.run(partial(self._run, work))
+            except ReadOnlySqlTransaction:  # nothing was written; who takes writes now is found by a new connection
+                return self._pool.run(partial(self._run, work))
+        except (psycopg.Error, UnicodeError) as error:
+            raise wrapped(error) from error
 
     def run_patiently(self, work: Callable[[Link], T]) -> T:
         """Lend a connection of its own, in a transaction that may take minutes."""
@@ -216,61 +234,67 @@ class Server:
         """Run one query of ``queries.sql`` that gives rows."""
         return self.run(lambda link: link.fetch(name, values))
 
-    def _run(self, pool: Pool, work: Callable[[Link], T]) -> T:
-        link = self._lend(pool)
+    def _run(self, work: Callable[[Link], T], link: Link) -> T:
         try:
-            return _retried(work, link)
-        except (psycopg.Error, UnicodeError) as error:
-            raise wrapped(error) from error
-        finally:
-            self._take_back(pool, link)
+            result = _retried(work, link)
+        except psycopg.Error as error:
+            if isinstance(error, ReadOnlySqlTransaction) or not link.is_reusable:
+                self._leave(link)
+            raise
+        if link.is_unconfirmed:
+            link.is_unconfirmed = False
+            raise StoreUnavailable("PostgreSQL: somebody cancelled the wait for the synchronous standby")
+        return result
 
-    def _lend(self, pool: Pool) -> Link:
-        while pool.idle:
-            link = pool.idle.pop()
-            if _is_alive(link):
-                return link
-            link.close()
+    def _leave(self, link: Link) -> None:
+        """Throw away the connections to a server that failed or takes no writes: each would fail in its turn."""
+        if self._hosts is not None:
+            self._hosts.leave(link)
+        self._pool.forget(lambda other: other.term.is_over)
+
+    def _reconnect(self) -> Link:
         try:
             return self.connect()
         except ConfigurationError as error:  # another server than the one that was checked at the start
             LOGGER.error("%s", error)
             raise StoreUnavailable("PostgreSQL: the server is not the one that was there before") from error
 
-    def _take_back(self, pool: Pool, link: Link) -> None:
-        if self._is_open and not link.closed and link.pgconn.transaction_status == TransactionStatus.IDLE:
-            pool.idle.append(link)
-        else:
-            link.close()
-
-    def _new_pool(self) -> Pool:
-        return Pool(threading.Semaphore(self._pool_size))
-
     def connect(self) -> Link:
         """Open a connection beside those of the pool, which the caller closes."""
         parameters = _parameters(self._uri, self._connect_timeout_s)
+        if self._hosts is None:
+            try:
+                self._hosts = Hosts(hosts(parameters))
+            except ValueError:
+                raise _unusable(
+                    "names more hosts than ports, or fewer: give each host its own, or one for all"
+                ) from None
+        return self._hosts.connect(self._connect_to, parameters)
+
+    def _connect_to(self, host: Host, parameters: Mapping[str, Any]) -> Link:
         try:
             link = Link.connect(autocommit=True, **parameters)
         except psycopg.Error as error:
-            raise StoreUnavailable(f"PostgreSQL at {_place(parameters)} cannot be reached{_why(error)}") from error
+            raise StoreUnavailable(_why(error)) from error
         try:
+            link.host = host
             link.patience = self._statement_timeout_ms / 1000 + 2
             link.statement_timeout_ms = self._statement_timeout_ms
             link.queries = self._queries
+            link.add_notice_handler(link.take_notice)
             link.adapters.register_dumper(int, Int8Dumper)  # one type for every number: one prepared statement
             link.adapters.register_dumper(int, Int8BinaryDumper)
             for kind, dumper in _DUMPERS.items():
                 link.adapters.register_dumper(kind, dumper)
-            _greet(link)
+            link.standing = _greet(link)
             if link.has_session:
                 link.settle()
             else:
                 _share(link, parameters)
-        except psycopg.Error as error:
+        except BaseException as error:
             link.close()
-            raise wrapped(error) from error
-        except BaseException:
-            link.close()
+            if isinstance(error, psycopg.Error):
+                raise StoreUnavailable(_why(error) or type(error).__name__) from error
             raise
         return link
 
@@ -302,6 +326,10 @@ def _parameters(uri: Secret, connect_timeout_s: float) -> dict[str, Any]:
             "cannot be read: write postgresql://user:password@host:5432/database, with %40 for @, %3A for : "
             "and %2F for / in the password"
         ) from None
+    if given.get("target_session_attrs") in _ELSEWHERE:
+        raise _unusable(
+            f"target_session_attrs={given['target_session_attrs']} asks for a server without writes: leave it out"
+        )
     timeout = {"connect_timeout": str(max(2, round(connect_timeout_s)))}
     return _DEFAULTS | timeout | given | {"client_encoding": "utf8"}
 
@@ -315,24 +343,18 @@ def _refuse_foreign_parameter(uri: Secret, error: Exception) -> None:
     raise _unusable(f"the parameter {found[1]!r} in it is not one of PostgreSQL's libpq: {advice}") from None
 
 
-def _place(parameters: Mapping[str, Any]) -> str:
-    """Return hosts and ports, and nothing else of the parameters."""
-    hosts = str(parameters.get("host") or parameters.get("hostaddr") or "the local socket").split(",")
-    ports = str(parameters.get("port") or "5432").split(",")
-    ports = ports * len(hosts) if len(ports) == 1 else ports
-    return ", ".join(f"{host}:{port or 5432}" for host, port in zip(hosts, ports, strict=False))
-
-
 def _why(error: psycopg.Error) -> str:
-    """Say why a connection failed, as far as that gives nothing away; of several hosts every reason once."""
-    reasons = dict.fromkeys(said or known for said, known in _WHY.findall(str(error)))
-    return f" ({'; '.join(reasons)})" if reasons else ""
+    """Say why a connection failed, as far as that gives nothing away."""
+    reasons = dict.fromkeys(
+        _READ_ONLY if "read-only" in known else said or known for said, known in _WHY.findall(str(error))
+    )
+    return "; ".join(reasons)
 
 
-def _greet(link: Link) -> None:
+def _greet(link: Link) -> Standing:
     """Find out what is at the other end, and make sure that it keeps what it acknowledged."""
     cursor = link.execute(QUERIES["greet"], prepare=False)
-    [(version, fsync, encoding, pid)] = cursor.fetchall()
+    [(version, fsync, encoding, pid, is_standby, is_read_only)] = cursor.fetchall()
     problems = []
     if version < OLDEST_SERVER * 10_000:
         problems.append(f"the server is PostgreSQL {version // 10_000}; Reseal needs {OLDEST_SERVER} or newer")
@@ -343,6 +365,13 @@ def _greet(link: Link) -> None:
     if problems:
         raise _unusable(*problems)
     link.has_session = pid == link.info.backend_pid  # a pooler gives numbers of its own
+    if is_standby or (is_read_only == "on" and link.has_session):  # what another left in a shared session is set anew
+        return Standing(obstacle=_READ_ONLY)
+    try:
+        cursor = link.execute(QUERIES["identify"], prepare=False)
+    except psycopg.DatabaseError:  # a relative of PostgreSQL, which has no such functions
+        return Standing()
+    return Standing(*(cursor.fetchall())[0])
 
 
 def _share(link: Link, parameters: Mapping[str, Any]) -> None:
@@ -412,16 +441,6 @@ def _version(link: Link, known: int) -> int:
     if version is not None and version > known:
         raise _unusable(f"the database has schema {version}, newer than the {known} known here; upgrade Reseal")
     return version or 0
-
-
-def _is_alive(link: Link) -> bool:
-    """Notice without a round trip that the server has closed an idle connection."""
-    try:
-        link.pgconn.consume_input()
-        link.pgconn.consume_input()  # the first may have read the server's termination message
-    except psycopg.Error:
-        return False
-    return not link.closed
 
 
 def _unusable(*problems: str) -> ConfigurationError:

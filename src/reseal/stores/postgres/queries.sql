@@ -36,7 +36,16 @@ SELECT
     current_setting('server_version_num')::bigint AS server_version,
     current_setting('fsync') AS fsync,
     current_setting('server_encoding') AS encoding,
-    pg_backend_pid()::bigint AS pid
+    pg_backend_pid()::bigint AS pid,
+    pg_is_in_recovery() AS is_standby,
+    current_setting('transaction_read_only') AS is_read_only
+
+-- name: identify
+-- The name of a segment of the log begins with the timeline, in hexadecimal digits.
+SELECT
+    system_identifier::text AS system,
+    ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint AS timeline
+FROM pg_control_system()
 
 -- name: listen_kill_list
 LISTEN reseal_kill_list
