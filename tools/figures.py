@@ -227,6 +227,12 @@ POSTGRES = {
     "stores/postgres/hosts.py",
 }
 """The store in PostgreSQL, and the servers of its cluster."""
+PARTITIONS = {
+    "server/cli/partition.py",
+    "server/partitioning.py",
+    "stores/postgres/partitions.py",
+}
+"""Moving the table of sessions on PostgreSQL into partitions."""
 CLIENTS = {
     "_async/logout_clients.py",
     "core/logout_clients.py",
@@ -295,7 +301,17 @@ class Module:
     @property
     def is_service(self) -> bool:
         return self.package in SERVICE and not self.is_in(
-            CONNECTIONS | TELEMETRY | WAYS_OUT | SIGNALS | THEFTS | AUDIT | AUTHENTICATION | PROVIDERS | SERVERS | KILLS
+            CONNECTIONS
+            | TELEMETRY
+            | WAYS_OUT
+            | SIGNALS
+            | THEFTS
+            | AUDIT
+            | AUTHENTICATION
+            | PROVIDERS
+            | SERVERS
+            | KILLS
+            | PARTITIONS
         )
 
     @property
@@ -313,6 +329,7 @@ class Module:
             | SIGNALS
             | KILLS
             | POSTGRES
+            | PARTITIONS
         ):
             return False
         return not (
@@ -408,6 +425,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about clients of providers", size(modules, lambda module: module.is_in(CLIENTS)), 200, 200),
         Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1600, 1600),
         Figure("lines of the kill list", size(modules, lambda module: module.is_in(KILLS)), 1000, 1000),
+        Figure("lines about partitions", size(modules, lambda module: module.is_in(PARTITIONS)), 400, 400),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),
         Figure("function length, longest", lengths[-1], 40, 40),

@@ -14,14 +14,13 @@ _WORD: Final = re.compile(r"^[A-Z]", re.MULTILINE)
 """A line that is no comment."""
 
 
-def queries(database: str, fragments: Mapping[str, str]) -> dict[str, str]:
+def queries(database: str, fragments: Mapping[str, str], file: str = "queries.sql") -> dict[str, str]:
     """Read the queries of a database by name. In the file each one follows a line ``-- name: NAME``.
 
     ``{NAME}`` in a query stands for one of ``fragments``, or for what follows a line ``-- fragment: NAME`` above it.
     """
-    text = files("reseal.stores").joinpath(database, "queries.sql").read_text("utf-8")
-    known = dict(fragments)
-    found: dict[str, str] = {}
+    text = files("reseal.stores").joinpath(database, file).read_text("utf-8")
+    known, found = dict(fragments), dict[str, str]()
     parts = _PART.split(text)[1:]
     for kind, name, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         whole = _INCLUDED.sub(lambda included: known[included[1]], body.strip())

@@ -394,6 +394,7 @@ async def _upgrade(link: AsyncLink) -> None:
         async with link.transaction():
             await _be_patient(link)
             await link.execute(QUERIES["lock_schema"], prepare=False)
+            await link.execute(QUERIES["abandon_partitioning"], prepare=False)
             for number in range(await _version(link, len(steps)), len(steps)):
                 await link.execute(QUERIES["create_schema_table"])
                 await link.execute(steps[number], prepare=False)

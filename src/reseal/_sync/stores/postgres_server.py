@@ -395,6 +395,7 @@ def _upgrade(link: Link) -> None:
         with link.transaction():
             _be_patient(link)
             link.execute(QUERIES["lock_schema"], prepare=False)
+            link.execute(QUERIES["abandon_partitioning"], prepare=False)
             for number in range(_version(link, len(steps)), len(steps)):
                 link.execute(QUERIES["create_schema_table"])
                 link.execute(steps[number], prepare=False)

@@ -16,7 +16,7 @@ from typing import Final
 
 from reseal.core.errors import ConfigurationError, InvalidInput, StoreUnavailable
 from reseal.log import LOGGER
-from reseal.server.cli import administration, audit, callers, cases, events, running, upkeep, webhooks
+from reseal.server.cli import administration, audit, callers, cases, events, partition, running, upkeep, webhooks
 from reseal.server.cli.arguments import Parser
 from reseal.server.cli.exits import CONFIGURATION, DONE, REFUSED, UNAVAILABLE, CommandFailed
 from reseal.server.cli.output import printable
@@ -55,7 +55,7 @@ def _parser() -> Parser:
     parser = Parser(prog="reseal", description="Run and administer the session service.", epilog=_EXITS)
     parser.add_argument("--version", action="version", version=f"reseal {installed_version('reseal')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for part in (running, upkeep, administration, cases, events, webhooks, audit, callers):
+    for part in (running, upkeep, partition, administration, cases, events, webhooks, audit, callers):
         part.add(commands)
     return parser
 

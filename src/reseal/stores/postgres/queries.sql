@@ -77,7 +77,7 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass('reseal_s
 SELECT c.relname::text, string_agg(w.name, ', ' ORDER BY w.name)
 FROM pg_catalog.pg_class AS c, unnest(%(rights)s::text[]) AS w (name)
 WHERE c.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = to_regclass('reseal_schema'))
-    AND c.relkind = 'r' AND c.relname LIKE 'reseal\_%%' AND c.relname <> 'reseal_schema'
+    AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname LIKE 'reseal\_%%' AND c.relname <> 'reseal_schema'
     AND NOT has_table_privilege(c.oid, w.name)
 GROUP BY c.relname ORDER BY c.relname
 
@@ -91,6 +91,19 @@ SELECT pg_advisory_xact_lock(7305512081362251)
 
 -- name: create_schema_table
 CREATE TABLE IF NOT EXISTS reseal_schema (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())
+
+-- name: abandon_partitioning
+-- A step may change what a copy of the table of sessions, which is being made, was made for: it has to begin anew.
+DO $$
+BEGIN
+    IF to_regclass('reseal_session_new') IS NOT NULL THEN
+        DROP TRIGGER IF EXISTS reseal_repeat ON reseal_session;
+        DROP FUNCTION IF EXISTS reseal_repeat();
+        DROP TABLE reseal_session_new;
+        DELETE FROM reseal_note WHERE name = 'partitioning';
+    END IF;
+END
+$$
 
 -- name: set_schema_version
 INSERT INTO reseal_schema (version) VALUES (%(version)s)
