@@ -1,0 +1,303 @@
+"""The four databases: started for the benchmark, filled by their own bulk way, and asked what they take."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+import psycopg
+
+from bench.scale.population import Session
+from reseal._async.stores.redis import AsyncRedisStore
+from reseal._async.stores.redis_sessions import Step
+from reseal.core.model import Scope
+from reseal.stores import rows
+from reseal.stores.redis.layout import Stored
+from tests.support import mariadb, postgres, redis
+
+SCOPE: Final = Scope()
+COLUMNS: Final = ("app_id", "tenant_id", *rows.COLUMNS, "due_at")
+AT_ONCE: Final = 50_000
+POSTGRES_SETTINGS: Final = {
+    "shared_buffers": "2GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "lz4",
+}
+MARIADB_SETTINGS: Final = {"innodb-buffer-pool-size": "8G", "innodb-log-file-size": "2G", "innodb-file-per-table": "1"}
+MB: Final = 1024 * 1024
+
+
+class Database(Protocol):
+    """One engine with several stores in it, which differ in their size."""
+
+    pids: Sequence[int]
+    """Its processes, or those of whoever starts them; none for an embedded one."""
+
+    def store(self, size: int) -> str:
+        """Make an empty store and return its URI."""
+
+    def fill(self, uri: str, sessions: Iterable[Session]) -> None:
+        """Write sessions as fast as the engine can."""
+
+    def settle(self, uri: str) -> None:
+        """Do what the engine does by itself sooner or later after so many writes."""
+
+    def disk(self, uri: str) -> dict[str, int]:
+        """Return the bytes on disk of a store's sessions: of the table, and of each index where that can be told."""
+
+    def log(self) -> int:
+        """Return how many bytes of log the server has written; 0 where it does not say."""
+
+
+def values_of(session: Session) -> dict[str, Any]:
+    """Return the columns of a row."""
+    return rows.of_record(SCOPE, session.record) | {"due_at": session.due_at}
+
+
+class PostgreSQL:
+    def __init__(self, cluster: postgres.Cluster) -> None:
+        self._cluster = cluster
+        self.pids = (cluster.pid,)
+        self._connections: dict[str, psycopg.Connection] = {}
+
+    def store(self, size: int) -> str:
+        del size
+        return self._cluster.uri(self._cluster.schema())
+
+    def fill(self, uri: str, sessions: Iterable[Session]) -> None:
+        copy_in = f"COPY reseal_session ({', '.join(COLUMNS)}) FROM STDIN"
+        for part in _parts(sessions):
+            with self._connection(uri).cursor().copy(copy_in) as copy:
+                copy.write(_lines(part, _postgres_text))
+
+    def settle(self, uri: str) -> None:
+        self._connection(uri).execute("VACUUM (ANALYZE) reseal_session")
+        self._connection(uri).execute("CHECKPOINT")
+
+    def disk(self, uri: str) -> dict[str, int]:
+        found = self._connection(uri).execute(
+            "SELECT relname, pg_relation_size(oid) FROM pg_class "
+            "WHERE relnamespace = current_schema()::regnamespace AND relname LIKE 'reseal\\_session%' ORDER BY 2 DESC"
+        )
+        return {name: size for name, size in found.fetchall() if size}
+
+    def log(self) -> int:
+        found = next(iter(self._connections.values())).execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone()
+        return 0 if found is None else int(found[0])
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def _connection(self, uri: str) -> psycopg.Connection:
+        """Connect once: the processor time of a server process is gone when it ends."""
+        if uri not in self._connections:
+            self._connections[uri] = psycopg.connect(uri, autocommit=True)
+        return self._connections[uri]
+
+
+class MariaDB:
+    def __init__(self, server: mariadb.MariaDB, folder: Path) -> None:
+        self._server = server
+        self._folder = folder
+        assert server._server is not None
+        self.pids = (server._server.pid,)
+
+    def store(self, size: int) -> str:
+        del size
+        return self._server.uri(self._server.database())
+
+    def fill(self, uri: str, sessions: Iterable[Session]) -> None:
+        path = self._folder / "rows"
+        for part in _parts(sessions):
+            path.write_text(_lines(part, _mariadb_text), "utf-8")
+            path.chmod(0o644)
+            names = ", ".join(f"@{name}" if name in _BINARY else name for name in COLUMNS)
+            binary = ", ".join(f"{name} = UNHEX(@{name})" for name in COLUMNS if name in _BINARY)
+            self._server.sql(
+                f"LOAD DATA INFILE '{path}' INTO TABLE reseal_session CHARACTER SET utf8mb4 ({names}) SET {binary}",
+                _database(uri),
+            )
+        path.unlink(missing_ok=True)
+
+    def settle(self, uri: str) -> None:
+        self._server.sql("ANALYZE TABLE reseal_session", _database(uri))
+
+    def disk(self, uri: str) -> dict[str, int]:
+        """MariaDB counts the pages of indexes, and those of the table, which is the index of its primary key."""
+        found = self._server.sql(
+            "SELECT index_name, stat_value * @@innodb_page_size FROM mysql.innodb_index_stats "
+            f"WHERE database_name = '{_database(uri)}' AND table_name = 'reseal_session' AND stat_name = 'size'"
+        )
+        sizes = dict(line.split("\t") for line in found.splitlines())
+        return {name.replace("PRIMARY", "reseal_session"): int(size) for name, size in sizes.items()}
+
+    def log(self) -> int:
+        return int(self._server.sql("SHOW GLOBAL STATUS LIKE 'Innodb_os_log_written'").split()[1])
+
+
+class SQLite:
+    pids = ()
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def store(self, size: int) -> str:
+        return f"sqlite:///{self._folder}/{size}.db"
+
+    def fill(self, uri: str, sessions: Iterable[Session]) -> None:
+        insert = f"INSERT INTO session ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+        connection = sqlite3.connect(_path(uri))
+        with connection:
+            connection.executemany(insert, (list(map(values_of(each).get, COLUMNS)) for each in sessions))
+        connection.close()
+
+    def settle(self, uri: str) -> None:
+        connection = sqlite3.connect(_path(uri))
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+
+    def disk(self, uri: str) -> dict[str, int]:
+        return {"the file": _path(uri).stat().st_size}
+
+    def log(self) -> int:
+        return 0
+
+
+class Redis:
+    def __init__(self, server: redis.RedisServer) -> None:
+        self._server = server
+        self.pids = (server.pid,)
+
+    def store(self, size: int) -> str:
+        del size
+        return self._server.uri()
+
+    def fill(self, uri: str, sessions: Iterable[Session]) -> None:
+        writer = AsyncRedisStore(uri)._sessions
+        with socket.create_connection(("127.0.0.1", self._server.port)) as link, link.makefile("rb") as answers:
+            for part in _parts(sessions, 1000):
+                commands = list(itertools.chain.from_iterable(_commands(writer, each) for each in part))
+                link.sendall(b"".join(map(_encoded, commands)))
+                for _ in commands:
+                    line = answers.readline()
+                    if line.startswith(b"-"):
+                        raise RuntimeError(line.decode())
+
+    def settle(self, uri: str) -> None:
+        """Nothing: it keeps the sessions in memory."""
+
+    def disk(self, uri: str) -> dict[str, int]:
+        """The log of all stores together."""
+        del uri
+        return {"the log": sum(path.stat().st_size for path in self._server.folder.rglob("*.aof"))}
+
+    def log(self) -> int:
+        return 0
+
+
+@contextmanager
+def started(name: str) -> Iterator[Database]:
+    """Start an engine, and throw it away afterwards."""
+    with tempfile.TemporaryDirectory(prefix="reseal-scale-") as folder:
+        Path(folder).chmod(0o755)
+        if name == "PostgreSQL":
+            with postgres.cluster(" ".join(f"-c {key}={text}" for key, text in POSTGRES_SETTINGS.items())) as cluster:
+                database = PostgreSQL(cluster)
+                yield database
+                database.close()
+        elif name == "MariaDB":
+            with mariadb.server(*(f"--{key}={text}" for key, text in MARIADB_SETTINGS.items())) as server:
+                yield MariaDB(server, Path(folder))
+        elif name == "Redis":
+            with redis.server() as server:
+                yield Redis(server)
+        else:
+            yield SQLite(Path(folder))
+
+
+def memory(database: Database) -> float:
+    """Return the megabytes that the processes of an engine have for themselves, and their share of what they share."""
+    return sum(_own_memory(pid) for each in database.pids for pid in _family(each)) / MB
+
+
+def _own_memory(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    except (OSError, ProcessLookupError):  # a process that has just ended
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in tasks.read_text("ascii").split():
+            yield from _family(int(child))
+
+
+def _parts(sessions: Iterable[Session], size: int = AT_ONCE) -> Iterator[list[Session]]:
+    left = iter(sessions)
+    while part := list(itertools.islice(left, size)):
+        yield part
+
+
+_BINARY: Final = frozenset({"current_hash", "previous_hash", "successor_sealed", "attempt_hash"})
+
+
+def _lines(part: Iterable[Session], text: Callable[[Any], str]) -> str:
+    """Write rows for a bulk load: columns end with a tabulator, rows with a line feed."""
+    return "".join("\t".join(text(value) for value in map(values_of(each).get, COLUMNS)) + "\n" for each in part)
+
+
+def _postgres_text(value: Any) -> str:
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, bytes):
+        return f"\\\\x{value.hex()}"
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    return r"\N" if value is None else _escaped(value)
+
+
+def _mariadb_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int):
+        return str(int(value))
+    return r"\N" if value is None else _escaped(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+
+
+def _commands(writer: Any, session: Session) -> Iterator[tuple[Any, ...]]:
+    """Return what the store itself writes for a session, without its conditions."""
+    now = session.record.last_seen_at
+    step = Step(Stored(session.record, 0), look_at=session.due_at)
+    member = f"{SCOPE.app_id}\0{SCOPE.tenant_id}\0{session.record.handle}"
+    yield "ZADD", writer._layout.shard_of(member).members, 0, member
+    for change in (writer.written(SCOPE, step, now), *writer.indexed(SCOPE, session.record, now)):
+        yield from change._commands
+
+
+def _encoded(words: tuple[Any, ...]) -> bytes:
+    parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+def _path(uri: str) -> Path:
+    return Path("/", urlsplit(uri).path.lstrip("/"))
+
+
+def _database(uri: str) -> str:
+    return urlsplit(uri).path.strip("/")

@@ -1,0 +1,87 @@
+"""The benchmark of scale runs at a small size on each database, and its output is whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench.scale import calls, population, tables
+from bench.scale.engines import started
+from reseal.core.model import Scope
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINES = ["SQLite", "PostgreSQL", "MariaDB", "Redis"]
+
+
+def run(*options):
+    command = [sys.executable, "-m", "bench.scale", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_call_is_measured_at_each_size(engine):
+    done = run(engine, "--sizes", "1000", "2000", "--rounds", "2")
+    assert done.returncode == 0, done.stderr
+    for call in calls.PREPARATIONS:
+        [line] = [line for line in done.stdout.splitlines() if line.startswith(f"| {call} |")]
+        assert line.count("|") == 8
+        assert line.count(" × |") == 2
+    [space] = [line for line in done.stdout.splitlines() if line.startswith(f"| {engine} | 2,000 |")]
+    assert " bytes |" in space
+    assert " MB |" in space or engine != "Redis"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_row_that_was_filled_in_is_one_that_the_store_writes(engine):
+    with started(engine) as database:
+        store = await calls.opened(database, 1000)
+        try:
+            await store.fill()
+            template = await population.template_of(store.engine)
+            number = 7
+            filled = (await store.engine.list_user(population.user_of(number)))[0]
+            own = {"handle", "user_id", "current_hash", "previous_hash", "successor_sealed"}
+            times = {"created_at", "rotated_at", "confirmed_at", "last_seen_at", "expires_at"}
+            for name in set(filled.__struct_fields__) - own - times:
+                assert getattr(filled, name) == getattr(template, name), name
+            assert filled.expires_at - filled.rotated_at == template.expires_at - template.rotated_at
+            assert len(filled.successor_sealed) == len(template.successor_sealed)
+            tokens = await store.engine.refresh(store.population.token(number).text)
+            assert (tokens.claims.sub, tokens.claims.gen) == (population.user_of(number), template.generation + 1)
+            found, _now = await store.engine.store.get(Scope(), tokens.claims.sid)
+            assert found.version == template.version + 1
+            assert await store.engine.purge() == 0
+            await store.turn("purge, a session")
+        finally:
+            await store.engine.close()
+
+
+def test_most_users_have_a_few_sessions_and_some_have_many():
+    sizes = Counter(Counter(population.user_of(number) for number in range(2 * population.BLOCK)).values())
+    assert sum(size * users for size, users in sizes.items()) == 2000
+    assert (sizes[100], sizes[25]) == (2, 16)
+    assert all(sizes[few] > 100 for few in (1, 2, 3, 4))
+    assert population.sessions_of_its_user(0) == 100
+    assert population.sessions_of_its_user(1998) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("Oracle",), "ENGINE: Oracle is none of PostgreSQL, MariaDB, SQLite, Redis"),
+        (("SQLite", "--sizes", "1500"), "--sizes: multiples of 1000"),
+        (("SQLite", "--rounds", "1"), "--rounds: at least 2"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(options, message):
+    done = run(*options)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_a_power_of_ten_is_written_as_one():
+    assert [tables.size_name(size) for size in (1000, 10**7, 3000)] == ["10^3", "10^7", "3,000"]
