@@ -55,8 +55,8 @@ class MariaDB:
         with (self.folder / "err").open("ab") as log:
             self._server = subprocess.Popen(
                 [binary("mariadbd"), "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self._socket}",
-                 f"--pid-file={self.folder}/pid", f"--port={self.port}", "--bind-address=127.0.0.1",
-                 "--skip-name-resolve", "--performance-schema=OFF", "--skip-log-bin", "--max-connections=200",
+                 f"--pid-file={self.folder}/pid", f"--tmpdir={self.folder}", f"--port={self.port}",
+                 "--bind-address=127.0.0.1", "--skip-name-resolve", "--performance-schema=OFF", "--skip-log-bin", "--max-connections=200",
                  *_SETTINGS, *self.settings, *more],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **self._as,
             )  # fmt: skip
