@@ -260,11 +260,17 @@ PROVIDERS = {
 """Logouts that identity providers send: their tokens and keys, the route, and what ends by them."""
 KILLS = {
     "core/kill_list.py",
+    "_async/forwarding_kills.py",
     "_async/ports/kills.py",
     "_async/ports/news.py",
+    "_async/stores/mariadb_kills.py",
     "_async/stores/memory_kills.py",
     "_async/stores/polled_news.py",
     "_async/stores/postgres_news.py",
+    "_async/stores/redis_kills.py",
+    "_async/stores/server_kills.py",
+    "_async/stores/sqlite_kills.py",
+    "stores/kill_rows.py",
 }
 """The kill list: ended sessions for verifiers that ask nobody, its feed, and what wakes its readers."""
 _REDIS_PARTS = ("", "_audit", "_cases", "_events", "_limits", "_lists", "_providers", "_server", "_sessions",
@@ -404,7 +410,7 @@ def main() -> int:
 def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
     lengths = sorted(each.lines for each in shapes)
     return [
-        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8711),
+        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8770),
         Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5800),
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4800),
@@ -419,7 +425,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about visitors", size(modules, lambda module: module.is_in(VISITORS)), 300, 300),
         Figure("lines about bound sessions", size(modules, lambda module: module.is_in(BINDING)), 600, 600),
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
-        Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
+        Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1205),
         Figure("lines of the PostgreSQL store", size(modules, lambda module: module.is_in(POSTGRES)), 700, 700),
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 700, 700),
         Figure("lines about clients of providers", size(modules, lambda module: module.is_in(CLIENTS)), 200, 200),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reseal._async.forwarding_kills import AsyncForwardingKills
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import ParamSpec, TypeVar
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
 
-class AsyncForwardingLimits:
+class AsyncForwardingLimits(AsyncForwardingKills):
     """A part of a store on top of another one."""
 
     if TYPE_CHECKING:

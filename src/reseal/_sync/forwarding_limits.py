@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reseal._sync.forwarding_kills import ForwardingKills
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import ParamSpec, TypeVar
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
 
-class ForwardingLimits:
+class ForwardingLimits(ForwardingKills):
     """A part of a store on top of another one."""
 
     if TYPE_CHECKING:

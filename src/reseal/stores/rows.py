@@ -148,12 +148,17 @@ def in_order(scope: Scope, rotation: Rotation) -> tuple[Any, ...]:
 
 
 def reported(values: Values, reports: Reports) -> Values:
-    """Add the events of a change to the parameters of its statement."""
-    return values | {"reports": outbox.as_json(reports)} if reports else values
+    """Add the events of a change to the parameters of its statement, and for how long it is on the kill list."""
+    if not reports:
+        return values
+    kill = outbox.kill_of(reports)
+    return values | {"reports": outbox.as_json(reports)} | ({"kept_ms": kill.kept_ms} if kill else {})
 
 
 def query(name: str, values: Values) -> str:
-    """Name the form of a query that writes the events among its parameters, if there are any."""
+    """Name the form of a query that writes the events among its parameters, if there are any, and the kill list."""
+    if "kept_ms" in values:
+        return f"{name}_killed"
     return f"{name}_reported" if "reports" in values else name
 
 

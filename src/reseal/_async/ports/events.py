@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from reseal._async.ports.kills import AsyncKillListStore
 from reseal._async.ports.time import AsyncStoreTime
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Retention
 
 
-class AsyncEventStore(AsyncStoreTime, Protocol):
+class AsyncEventStore(AsyncKillListStore, AsyncStoreTime, Protocol):
     """Where events wait until every consumer has acknowledged them: those of all apps and tenants of the store.
 
     An event that a change reports is written with it (:class:`AsyncSessionStore`). Delivery is at least once.

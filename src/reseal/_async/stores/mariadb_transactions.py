@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reseal._async.stores import mariadb_kills
 from reseal._async.stores.batched_writes import Rows
 from reseal._async.stores.servers import AsyncServerLink, Row
 from reseal.core.outbox import ID_BYTES
@@ -109,7 +110,9 @@ async def _replace(link: AsyncServerLink, values: Values) -> Rows:
         done = await link.fetch("replace_session", values)
         if done:
             now, _, _ = await _time(link, values)
-            await _report(link, [(*_key(values), values["user_id"])], [values["reports"]], now)
+            changed = [(*_key(values), values["user_id"])]
+            await _report(link, changed, [values["reports"]], now)
+            await mariadb_kills.kill(link, changed, values, now)
     return done
 
 
@@ -130,6 +133,7 @@ async def _end_locked(link: AsyncServerLink, lock: str, values: Values) -> Rows:
             await link.fetch("write_ended", ending)
             changed = [(values["app_id"], values["tenant_id"], *row) for row in found]
             await _report(link, changed, [values.get("reports")] * len(found), now)
+            await mariadb_kills.kill(link, changed, values, now)
     return found
 
 
@@ -297,11 +301,12 @@ def _beginning(new: Values, now: int) -> tuple[Any, ...]:
 
 
 TRANSACTIONS: Final[dict[str, Callable[[AsyncServerLink, Values], Awaitable[Rows]]]] = {
+    **mariadb_kills.TRANSACTIONS,
     **dict.fromkeys(("insert", "insert_many", "insert_reported", "insert_many_reported"), _insert),
     **dict.fromkeys(("rotate", "rotate_many", "rotate_reported", "rotate_many_reported"), _rotate),
-    **dict.fromkeys(("replace", "replace_reported"), _replace),
-    **dict.fromkeys(("end", "end_reported"), _end),
-    **dict.fromkeys(("end_user", "end_user_reported"), _end_user),
+    **dict.fromkeys(("replace", "replace_reported", "replace_killed"), _replace),
+    **dict.fromkeys(("end", "end_reported", "end_killed"), _end),
+    **dict.fromkeys(("end_user", "end_user_reported", "end_user_killed"), _end_user),
     "append_audit": _append_audit,
     "backlog": _backlog,
     "begin_era": _begin_era,

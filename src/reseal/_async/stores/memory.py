@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import hmac
-import os
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,13 +12,11 @@ from msgspec.structs import replace
 from reseal._async.stores.memory_audit import AsyncMemoryAudit
 from reseal._async.stores.memory_cases import AsyncMemoryCases
 from reseal._async.stores.memory_counts import AsyncMemoryCounts
-from reseal._async.stores.memory_kills import AsyncMemoryKills
 from reseal._async.stores.memory_limits import AsyncMemoryLimits
 from reseal._async.stores.memory_providers import AsyncMemoryProviders
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import ConfigurationError
-from reseal.core.kill_list import Kill
 from reseal.core.model import (
     EndReason,
     Found,
@@ -32,7 +29,7 @@ from reseal.core.model import (
     TenantChanges,
 )
 from reseal.core.notes import Note
-from reseal.core.outbox import ID_BYTES, RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
+from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
@@ -46,7 +43,7 @@ _FOREIGN: Final = (
 )
 
 
-class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryCounts, AsyncMemoryKills, AsyncMemoryLimits, AsyncMemoryProviders):
+class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryCounts, AsyncMemoryLimits, AsyncMemoryProviders):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -329,10 +326,3 @@ class AsyncMemoryStore(AsyncMemoryCases, AsyncMemoryCounts, AsyncMemoryKills, As
         self._sessions[scope][handle] = replace(changed, version=record.version + 1)
         self._report(scope, record, reports, now)
         return True
-
-    def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None:
-        for report in reports:
-            if isinstance(report, Kill):
-                self._kill(scope, record.handle, report, now)
-            else:
-                self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)

@@ -1,17 +1,20 @@
-"""The kill list in memory."""
+"""The kill list in memory, and what is written with a change."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from reseal.core.kill_list import EPOCH_BYTES, PAGE, KillEntry, KillPage, Subject, first_number, position
+from reseal.core.kill_list import EPOCH_BYTES, PAGE, Kill, KillEntry, KillPage, Subject, first_number, position
+from reseal.core.outbox import ID_BYTES, Occurrence
 
 if TYPE_CHECKING:
     from reseal.clock import SteadyClock
-    from reseal.core.kill_list import Kill, KillCursor
-    from reseal.core.model import Scope
+    from reseal.core.kill_list import KillCursor
+    from reseal.core.model import Scope, SessionRecord
+    from reseal.core.outbox import Reports
     from reseal.forks import OwnLock
+    from reseal.stores.event_queue import EventQueue
 
 
 class AsyncMemoryKills:
@@ -20,6 +23,7 @@ class AsyncMemoryKills:
     if TYPE_CHECKING:
         _lock: OwnLock
         _steady: SteadyClock
+        _events: EventQueue
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,6 +44,13 @@ class AsyncMemoryKills:
             gone = [each for each in self._kills if each[1].until <= now][:limit]
             self._kills = [each for each in self._kills if each not in gone] if gone else self._kills
             return len(gone)
+
+    def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None:
+        for report in reports:
+            if isinstance(report, Kill):
+                self._kill(scope, record.handle, report, now)
+            else:
+                self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)
 
     def _kill(self, scope: Scope, handle: str, kill: Kill, now: int) -> None:
         self._last_kill = first_number(self._last_kill, now)

@@ -13,6 +13,7 @@ from reseal._async.stores.batching import Batches
 from reseal._async.stores.redis_audit import AsyncRedisAudit
 from reseal._async.stores.redis_cases import AsyncRedisCases
 from reseal._async.stores.redis_events import AsyncRedisEvents
+from reseal._async.stores.redis_kills import AsyncRedisKills
 from reseal._async.stores.redis_limits import AsyncRedisLimits
 from reseal._async.stores.redis_lists import AsyncRedisLists
 from reseal._async.stores.redis_providers import AsyncRedisProviders
@@ -38,7 +39,13 @@ POOL_SIZE: Final = 10
 
 
 class AsyncRedisStore(
-    AsyncRedisCases, AsyncRedisEvents, AsyncRedisLimits, AsyncRedisLists, AsyncRedisProviders, AsyncRedisTenants
+    AsyncRedisCases,
+    AsyncRedisEvents,
+    AsyncRedisKills,
+    AsyncRedisLimits,
+    AsyncRedisLists,
+    AsyncRedisProviders,
+    AsyncRedisTenants,
 ):
     """A store at the address that a URI names. Share one object in a process, not one a request.
 

@@ -150,9 +150,10 @@ class AsyncRedisSessions:
             change.do("ZADD", shard.adopted, step.stored.adopted_at, member)
         for report in step.reports:
             if isinstance(report, Kill):
-                continue
-            row = Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)).row(now)
-            change.do("XADD", shard.outbox, "*", "row", encode(row))
+                change.do("ZADD", shard.kills, 0, encode((*scope, record.handle, now + report.kept_ms)))
+            else:
+                row = Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)).row(now)
+                change.do("XADD", shard.outbox, "*", "row", encode(row))
         return change
 
     def removed(self, scope: Scope, record: SessionRecord) -> Change:

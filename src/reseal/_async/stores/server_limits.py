@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reseal._async.stores.server_kills import AsyncServerKills
 from reseal.core.model import EndReason
 from reseal.core.rotation import begun
 from reseal.core.selection import UserPlace
@@ -24,7 +25,7 @@ class _Stale(Exception):
     """Rolls the transaction back."""
 
 
-class AsyncServerLimits:
+class AsyncServerLimits(AsyncServerKills):
     """A part of the store on a server."""
 
     if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reseal._async.stores.sqlite_kills import AsyncSQLiteKills
 from reseal.stores import rows
 from reseal.stores.sqlite.tables import Ending
 
@@ -20,7 +21,7 @@ AT_ONCE: Final = 5_000
 """Sessions of a user that one transaction ends: other writers wait for some hundredths of a second at most."""
 
 
-class AsyncSQLiteEnds:
+class AsyncSQLiteEnds(AsyncSQLiteKills):
     """A part of the store in SQLite."""
 
     if TYPE_CHECKING:

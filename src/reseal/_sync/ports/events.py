@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from reseal._sync.ports.kills import KillListStore
 from reseal._sync.ports.time import StoreTime
 from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Retention
 
 
-class EventStore(StoreTime, Protocol):
+class EventStore(KillListStore, StoreTime, Protocol):
     """Where events wait until every consumer has acknowledged them: those of all apps and tenants of the store.
 
     An event that a change reports is written with it (:class:`SessionStore`). Delivery is at least once.

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reseal._sync.stores import mariadb_kills
 from reseal._sync.stores.batched_writes import Rows
 from reseal._sync.stores.servers import ServerLink, Row
 from reseal.core.outbox import ID_BYTES
@@ -110,7 +111,9 @@ def _replace(link: ServerLink, values: Values) -> Rows:
         done = link.fetch("replace_session", values)
         if done:
             now, _, _ = _time(link, values)
-            _report(link, [(*_key(values), values["user_id"])], [values["reports"]], now)
+            changed = [(*_key(values), values["user_id"])]
+            _report(link, changed, [values["reports"]], now)
+            mariadb_kills.kill(link, changed, values, now)
     return done
 
 
@@ -131,6 +134,7 @@ def _end_locked(link: ServerLink, lock: str, values: Values) -> Rows:
             link.fetch("write_ended", ending)
             changed = [(values["app_id"], values["tenant_id"], *row) for row in found]
             _report(link, changed, [values.get("reports")] * len(found), now)
+            mariadb_kills.kill(link, changed, values, now)
     return found
 
 
@@ -298,11 +302,12 @@ def _beginning(new: Values, now: int) -> tuple[Any, ...]:
 
 
 TRANSACTIONS: Final[dict[str, Callable[[ServerLink, Values], Rows]]] = {
+    **mariadb_kills.TRANSACTIONS,
     **dict.fromkeys(("insert", "insert_many", "insert_reported", "insert_many_reported"), _insert),
     **dict.fromkeys(("rotate", "rotate_many", "rotate_reported", "rotate_many_reported"), _rotate),
-    **dict.fromkeys(("replace", "replace_reported"), _replace),
-    **dict.fromkeys(("end", "end_reported"), _end),
-    **dict.fromkeys(("end_user", "end_user_reported"), _end_user),
+    **dict.fromkeys(("replace", "replace_reported", "replace_killed"), _replace),
+    **dict.fromkeys(("end", "end_reported", "end_killed"), _end),
+    **dict.fromkeys(("end_user", "end_user_reported", "end_user_killed"), _end_user),
     "append_audit": _append_audit,
     "backlog": _backlog,
     "begin_era": _begin_era,

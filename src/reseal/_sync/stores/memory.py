@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import heapq
 import hmac
-import os
 from collections.abc import Iterable
 from typing import Final
 
@@ -14,13 +13,11 @@ from msgspec.structs import replace
 from reseal._sync.stores.memory_audit import MemoryAudit
 from reseal._sync.stores.memory_cases import MemoryCases
 from reseal._sync.stores.memory_counts import MemoryCounts
-from reseal._sync.stores.memory_kills import MemoryKills
 from reseal._sync.stores.memory_limits import MemoryLimits
 from reseal._sync.stores.memory_providers import MemoryProviders
 from reseal.clock import Clock, SteadyClock, SystemClock
 from reseal.core.confirmation import Seen, is_unconfirmed
 from reseal.core.errors import ConfigurationError
-from reseal.core.kill_list import Kill
 from reseal.core.model import (
     EndReason,
     Found,
@@ -33,7 +30,7 @@ from reseal.core.model import (
     TenantChanges,
 )
 from reseal.core.notes import Note
-from reseal.core.outbox import ID_BYTES, RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
+from reseal.core.outbox import RETENTION, EventPage, Occurrence, PurgedEvents, Reports, Retention
 from reseal.core.purging import Purged, first_look, next_look
 from reseal.core.rotation import advanced, begun, ended, redated, why_ended
 from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlace
@@ -47,7 +44,7 @@ _FOREIGN: Final = (
 )
 
 
-class MemoryStore(MemoryCases, MemoryCounts, MemoryKills, MemoryLimits, MemoryProviders):
+class MemoryStore(MemoryCases, MemoryCounts, MemoryLimits, MemoryProviders):
     """Sessions in a dictionary. Safe to share between threads and tasks of one process."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -330,10 +327,3 @@ class MemoryStore(MemoryCases, MemoryCounts, MemoryKills, MemoryLimits, MemoryPr
         self._sessions[scope][handle] = replace(changed, version=record.version + 1)
         self._report(scope, record, reports, now)
         return True
-
-    def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None:
-        for report in reports:
-            if isinstance(report, Kill):
-                self._kill(scope, record.handle, report, now)
-            else:
-                self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)

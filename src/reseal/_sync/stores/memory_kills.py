@@ -1,18 +1,21 @@
 # Generated from src/reseal/_async/stores/memory_kills.py by tools/unasync.py; edit that file instead.
-"""The kill list in memory."""
+"""The kill list in memory, and what is written with a change."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from reseal.core.kill_list import EPOCH_BYTES, PAGE, KillEntry, KillPage, Subject, first_number, position
+from reseal.core.kill_list import EPOCH_BYTES, PAGE, Kill, KillEntry, KillPage, Subject, first_number, position
+from reseal.core.outbox import ID_BYTES, Occurrence
 
 if TYPE_CHECKING:
     from reseal.clock import SteadyClock
-    from reseal.core.kill_list import Kill, KillCursor
-    from reseal.core.model import Scope
+    from reseal.core.kill_list import KillCursor
+    from reseal.core.model import Scope, SessionRecord
+    from reseal.core.outbox import Reports
     from reseal.forks import OwnLock
+    from reseal.stores.event_queue import EventQueue
 
 
 class MemoryKills:
@@ -21,6 +24,7 @@ class MemoryKills:
     if TYPE_CHECKING:
         _lock: OwnLock
         _steady: SteadyClock
+        _events: EventQueue
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +45,13 @@ class MemoryKills:
             gone = [each for each in self._kills if each[1].until <= now][:limit]
             self._kills = [each for each in self._kills if each not in gone] if gone else self._kills
             return len(gone)
+
+    def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None:
+        for report in reports:
+            if isinstance(report, Kill):
+                self._kill(scope, record.handle, report, now)
+            else:
+                self._events.append(Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)), now)
 
     def _kill(self, scope: Scope, handle: str, kill: Kill, now: int) -> None:
         self._last_kill = first_number(self._last_kill, now)

@@ -7,29 +7,25 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from reseal._sync.stores.memory_kills import MemoryKills
 from reseal.core.model import EndReason
 from reseal.core.rotation import why_ended
 from reseal.core.session_policy import Admission
 
 if TYPE_CHECKING:
-    from reseal.clock import SteadyClock
     from reseal.core.model import NewSession, Scope, SessionRecord
     from reseal.core.outbox import Reports
     from reseal.core.session_policy import SessionLimit
-    from reseal.forks import OwnLock
 
 
-class MemoryLimits:
+class MemoryLimits(MemoryKills):
     """A part of the store in memory."""
 
     if TYPE_CHECKING:
-        _lock: OwnLock
-        _steady: SteadyClock
         _sessions: dict[Scope, dict[str, SessionRecord]]
         _adopted_at: dict[tuple[Scope, str], int]
 
         def _insert(self, scope: Scope, new: NewSession, reports: Reports) -> SessionRecord | None: ...
-        def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None: ...
         def _end(self, scope: Scope, handle: str, reason: EndReason, reports: Reports) -> bool: ...
 
     def insert_limited(

@@ -14,6 +14,7 @@ from reseal._sync.stores.batching import Batches
 from reseal._sync.stores.redis_audit import RedisAudit
 from reseal._sync.stores.redis_cases import RedisCases
 from reseal._sync.stores.redis_events import RedisEvents
+from reseal._sync.stores.redis_kills import RedisKills
 from reseal._sync.stores.redis_limits import RedisLimits
 from reseal._sync.stores.redis_lists import RedisLists
 from reseal._sync.stores.redis_providers import RedisProviders
@@ -39,7 +40,13 @@ POOL_SIZE: Final = 10
 
 
 class RedisStore(
-    RedisCases, RedisEvents, RedisLimits, RedisLists, RedisProviders, RedisTenants
+    RedisCases,
+    RedisEvents,
+    RedisKills,
+    RedisLimits,
+    RedisLists,
+    RedisProviders,
+    RedisTenants,
 ):
     """A store at the address that a URI names. Share one object in a process, not one a request.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reseal._sync.stores.server_kills import ServerKills
 from reseal.core.model import EndReason
 from reseal.core.rotation import begun
 from reseal.core.selection import UserPlace
@@ -25,7 +26,7 @@ class _Stale(Exception):
     """Rolls the transaction back."""
 
 
-class ServerLimits:
+class ServerLimits(ServerKills):
     """A part of the store on a server."""
 
     if TYPE_CHECKING:

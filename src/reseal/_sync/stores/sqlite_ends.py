@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reseal._sync.stores.sqlite_kills import SQLiteKills
 from reseal.stores import rows
 from reseal.stores.sqlite.tables import Ending
 
@@ -21,7 +22,7 @@ AT_ONCE: Final = 5_000
 """Sessions of a user that one transaction ends: other writers wait for some hundredths of a second at most."""
 
 
-class SQLiteEnds:
+class SQLiteEnds(SQLiteKills):
     """A part of the store in SQLite."""
 
     if TYPE_CHECKING:

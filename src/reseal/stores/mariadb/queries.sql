@@ -494,3 +494,33 @@ SELECT
     CONVERT(handle USING utf8mb4), CONVERT(provider_user USING utf8mb4), CONVERT(provider_session USING utf8mb4)
 FROM reseal_session
 WHERE provider_user = %(mark)s AND app_id = %(app_id)s AND tenant_id = %(tenant_id)s
+
+-- name: insert_kills
+INSERT INTO reseal_kill (until, app_id, tenant_id, handle) VALUES %(rows)s
+
+-- name: kills
+SELECT
+    n.epoch, n.last, k.seq, CONVERT(k.handle USING utf8mb4), k.until, t.now,
+    EXISTS (SELECT 1 FROM reseal_kill WHERE seq IS NULL)
+FROM {time} AS t JOIN reseal_kill_number AS n
+LEFT JOIN (
+    SELECT seq, handle, until FROM reseal_kill
+    WHERE seq > %(after)s AND app_id = %(app_id)s AND tenant_id = %(tenant_id)s ORDER BY seq LIMIT %(limit)s
+) AS k ON TRUE
+ORDER BY k.seq
+
+-- name: lock_kill_number
+-- Whoever numbers entries locks this first, in a statement of its own: the next one sees all that was committed before.
+SELECT last FROM reseal_kill_number WHERE only_row = 1 FOR UPDATE
+
+-- name: unnumbered_kills
+SELECT written FROM reseal_kill WHERE seq IS NULL ORDER BY written LIMIT %(limit)s
+
+-- name: number_kill_rows
+UPDATE (%(asked)s) AS w STRAIGHT_JOIN reseal_kill AS k ON k.written = w.written SET k.seq = w.seq
+
+-- name: set_kill_number
+UPDATE reseal_kill_number SET last = %(last)s WHERE only_row = 1
+
+-- name: remove_kills
+DELETE FROM reseal_kill WHERE until <= %(now)s ORDER BY until LIMIT %(limit)s

@@ -5,7 +5,7 @@
 -- was noted for all (reseal_time) or seen by this process (floor), nor far beyond what this process expects (ceiling).
 --
 -- Where a change is reported, the events are written in the same statement: ..._reported. "changed" are the sessions, each
--- with the statement's time and its reports, a JSON array.
+-- with the statement's time and its reports, a JSON array. ..._killed puts them on the kill list as well.
 --
 -- Who locks several rows locks them in the order of the primary key, so that nobody waits in a circle: _many by the
 -- order of its arrays (see settle), the others by ORDER BY ... FOR UPDATE.
@@ -29,6 +29,12 @@ reported AS (
         uuid_send(gen_random_uuid()), c.now, c.app_id, c.tenant_id, e.value ->> 'name', c.handle, c.user_id,
         (e.value -> 'body')::text
     FROM changed AS c, json_array_elements(c.reports::json) AS e (value)
+)
+
+-- fragment: killed
+killed AS (
+    INSERT INTO reseal_kill (until, app_id, tenant_id, handle)
+    SELECT c.now + %(kept_ms)s::bigint, c.app_id, c.tenant_id, c.handle FROM changed AS c
 )
 
 -- name: greet
@@ -381,13 +387,20 @@ WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.handle = %(han
 {replacement}
 RETURNING 1
 
--- name: replace_reported
-WITH replaced AS (
+-- fragment: replaced
+replaced AS (
     {replacement}
     RETURNING s.app_id, s.tenant_id, s.handle, s.user_id
 ), changed AS (
     SELECT replaced.*, t.now, %(reports)s::text AS reports FROM replaced, {time} AS t
 ), {reported}
+
+-- name: replace_reported
+WITH {replaced}
+SELECT 1 FROM changed
+
+-- name: replace_killed
+WITH {replaced}, {killed}
 SELECT 1 FROM changed
 
 -- fragment: ending
@@ -416,6 +429,13 @@ WITH changed AS (
 ), {reported}
 SELECT handle FROM changed
 
+-- name: end_killed
+WITH changed AS (
+    {ending}
+    RETURNING {ended}
+), {reported}, {killed}
+SELECT handle FROM changed
+
 -- fragment: ending_of_user
 UPDATE reseal_session AS s SET ended_at = t.now, end_reason = %(reason)s, successor_sealed = NULL, version = s.version + 1
 FROM {time} AS t, (
@@ -435,6 +455,13 @@ WITH changed AS (
     {ending_of_user}
     RETURNING {ended}
 ), {reported}
+SELECT handle, user_id FROM changed
+
+-- name: end_user_killed
+WITH changed AS (
+    {ending_of_user}
+    RETURNING {ended}
+), {reported}, {killed}
 SELECT handle, user_id FROM changed
 
 -- name: lock_user
@@ -762,3 +789,40 @@ WHERE about::json ->> 'provider_session' = %(mark)s::text AND about::json ->> 'p
 SELECT handle, about::json ->> 'provider_user', about::json ->> 'provider_session' FROM reseal_session
 WHERE about::json ->> 'provider_user' = %(mark)s::text AND about::json ->> 'provider_user' IS NOT NULL
     AND app_id || '' = %(app_id)s::text AND tenant_id || '' = %(tenant_id)s::text
+
+-- name: kills
+SELECT
+    n.epoch, n.last, k.seq, k.handle, k.until, t.now, EXISTS (SELECT FROM reseal_kill WHERE seq IS NULL)
+FROM {time} AS t, reseal_kill_number AS n
+LEFT JOIN (
+    SELECT seq, handle, until FROM reseal_kill
+    WHERE seq > %(after)s::bigint AND app_id || '' = %(app_id)s::text AND tenant_id || '' = %(tenant_id)s::text
+    ORDER BY seq LIMIT %(limit)s
+) AS k ON true
+ORDER BY k.seq
+
+-- name: lock_kill_number
+-- Whoever numbers entries locks this first, in a statement of its own: the next one sees all that was committed before.
+SELECT last FROM reseal_kill_number WHERE only_row = 1 FOR UPDATE
+
+-- name: number_kills
+WITH pending AS MATERIALIZED (
+    SELECT written FROM reseal_kill WHERE seq IS NULL ORDER BY written LIMIT %(limit)s
+), numbered AS (
+    UPDATE reseal_kill AS k SET seq = greatest(n.last, t.now - 1) + s.place
+    FROM {time} AS t, reseal_kill_number AS n,
+        (SELECT written, row_number() OVER (ORDER BY written) AS place FROM pending) AS s
+    WHERE n.only_row = 1 AND k.written = s.written
+    RETURNING k.seq
+)
+UPDATE reseal_kill_number SET last = (SELECT max(seq) FROM numbered)
+WHERE only_row = 1 AND EXISTS (SELECT FROM numbered)
+RETURNING last
+
+-- name: purge_kills
+DELETE FROM reseal_kill WHERE written IN (
+    SELECT k.written FROM reseal_kill AS k
+    WHERE k.until <= (SELECT t.now FROM {time} AS t)
+    ORDER BY k.until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING 1

@@ -53,6 +53,8 @@ class Shard(NamedTuple):
     """Events that have no number yet."""
     adopted: str
     claims: str
+    kills: str
+    """Entries of the kill list that have no number yet."""
 
 
 class Layout:

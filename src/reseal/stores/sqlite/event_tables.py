@@ -39,9 +39,11 @@ def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def report(db: sqlite3.Connection, session: Sequence[Any], user_id: str, reports: Reports, now: int) -> None:
-    """Write the events of a change. ``session`` begins with app, tenant and handle."""
+    """Write the events of a change, and its entry on the kill list. ``session`` begins with app, tenant and handle."""
     for each in reports:
-        if not isinstance(each, Kill):
+        if isinstance(each, Kill):
+            db.execute(QUERIES["kill"], (now, now + each.kept_ms, *session[:3]))
+        else:
             db.execute(QUERIES["report"], (now, *session[:2], each.name.value, session[2], user_id, each.body()))
 
 

@@ -355,3 +355,20 @@ WHERE json_extract(about, '$.provider_session') = :mark AND json_extract(about, 
 SELECT handle, json_extract(about, '$.provider_user'), json_extract(about, '$.provider_session') FROM session
 WHERE json_extract(about, '$.provider_user') = :mark AND json_extract(about, '$.provider_user') IS NOT NULL
     AND app_id = :app_id AND tenant_id = :tenant_id
+
+-- name: kill
+-- Numbers are in the order of the commits, since there is one writer, and not smaller than the time.
+INSERT INTO kill (seq, until, app_id, tenant_id, handle)
+VALUES (max(?, 1 + ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'kill'), 0)), ?, ?, ?, ?)
+
+-- name: kills
+SELECT e.epoch, ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'kill'), 0), k.seq, k.handle, k.until
+FROM kill_epoch AS e
+LEFT JOIN (
+    SELECT seq, handle, until FROM kill
+    WHERE seq > :after AND app_id = :app_id AND tenant_id = :tenant_id ORDER BY seq LIMIT :limit
+) AS k ON 1
+ORDER BY k.seq
+
+-- name: purge_kills
+DELETE FROM kill WHERE seq IN (SELECT seq FROM kill WHERE until <= :now ORDER BY until LIMIT :limit)

@@ -26,6 +26,7 @@ from reseal.testing._async.store_suites.events import AsyncEventSuite
 from reseal.testing._async.store_suites.inserting import AsyncInsertSuite
 from reseal.testing._async.store_suites.isolation import AsyncIsolationSuite
 from reseal.testing._async.store_suites.keys import AsyncKeySuite
+from reseal.testing._async.store_suites.kills import AsyncKillSuite
 from reseal.testing._async.store_suites.limits import AsyncLimitSuite
 from reseal.testing._async.store_suites.listing import AsyncListSuite
 from reseal.testing._async.store_suites.not_before import AsyncNotBeforeSuite
@@ -56,6 +57,7 @@ class AsyncStoreSuite(
     AsyncKeySuite,
     AsyncTimeSuite,
     AsyncEventSuite,
+    AsyncKillSuite,
     AsyncNoteSuite,
     AsyncCaseSuite,
     AsyncAuditSuite,

@@ -27,6 +27,7 @@ from reseal.testing._sync.store_suites.events import EventSuite
 from reseal.testing._sync.store_suites.inserting import InsertSuite
 from reseal.testing._sync.store_suites.isolation import IsolationSuite
 from reseal.testing._sync.store_suites.keys import KeySuite
+from reseal.testing._sync.store_suites.kills import KillSuite
 from reseal.testing._sync.store_suites.limits import LimitSuite
 from reseal.testing._sync.store_suites.listing import ListSuite
 from reseal.testing._sync.store_suites.not_before import NotBeforeSuite
@@ -57,6 +58,7 @@ class StoreSuite(
     KeySuite,
     TimeSuite,
     EventSuite,
+    KillSuite,
     NoteSuite,
     CaseSuite,
     AuditSuite,
