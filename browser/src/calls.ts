@@ -91,8 +91,8 @@ export function createCaller(parts: Parts): Caller {
     const token = tokens.access();
     const { method, url } = call;
     const shown = own.has("authorization") ? undefined : token;
-    const reply = await proving<R>({ method, url, session: token, shown }, (proof) =>
-      call.send(callHeaders(own, settings.transfer, { antiCsrf: state.antiCsrf(), token, proof })),
+    const reply = await proving<R>({ method, url, session: token, shown }, (proof, to) =>
+      call.send(callHeaders(own, settings.transfer, { antiCsrf: state.antiCsrf(), token, proof }), to),
     );
     if (!isFromApi(reply)) return reply;
     // Another tab may have begun a new session since the token was sent. The refresh after the refusal detects it.

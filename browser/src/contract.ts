@@ -110,7 +110,8 @@ export interface SessionCall<R extends Reply> {
   readonly signal: AbortSignal | null | undefined;
   /** May the response change the signed-in user? Then the call waits for a refresh in progress. */
   readonly mayChangeUser?: boolean;
-  send(headers: Headers): Promise<R>;
+  /** `url`: where to send it instead, if a redirect would take it to an address for which it has no proof. */
+  send(headers: Headers, url?: string): Promise<R>;
 }
 
 export interface SessionAnswer<R extends Reply> {
@@ -217,10 +218,13 @@ export interface ProofHost extends Pick<Environment, "now" | "setTimer" | "repor
 
 export interface Proofs {
   /** Send a request with a proof, and once more if the API wants another one. */
-  send<R extends Reply>(request: ProvenRequest, dispatch: (proof?: Proof) => Promise<R>): Promise<R>;
+  send<R extends Reply>(request: ProvenRequest, dispatch: Dispatch<R>): Promise<R>;
   /** The session is over in this tab; at its end the key is deleted. Never rejects. */
   forget(isEnd: boolean): Promise<void>;
 }
+
+/** Send a request with this proof; to this address, if one is given. */
+export type Dispatch<R extends Reply> = (proof?: Proof, url?: string) => Promise<R>;
 
 export interface ProvenRequest {
   readonly method: string;

@@ -4,11 +4,14 @@
  *   answer to a request with a proof              then
  *   refused, with a nonce other than the sent one repeated once, with that nonce
  *   refused, by a clock that differs from ours    repeated once, by that clock
+ *   refused at another address of the API, where  repeated once, with a proof for that address; where nothing is to be
+ *   a redirect led to                             changed, it is sent there at once
  *   anything else                                 is the answer, and a nonce in it is for the next request
  */
 
-import type { DeviceKey, MakeProofs, Proof, ProvenRequest, Reply } from "./contract.js";
+import type { DeviceKey, Dispatch, MakeProofs, ProvenRequest, Reply } from "./contract.js";
 import { createDeviceKeys } from "./device-keys.js";
+import { mayHaveBody } from "./request.js";
 
 const CURVE = { name: "ECDSA", namedCurve: "P-256" };
 const SIGNATURE = { name: "ECDSA", hash: "SHA-256" };
@@ -42,18 +45,28 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
   /** By how much the server's clock is ahead of ours. */
   let aheadMs = 0;
 
-  async function send<R extends Reply>(request: ProvenRequest, dispatch: (proof?: Proof) => Promise<R>): Promise<R> {
+  async function send<R extends Reply>(request: ProvenRequest, dispatch: Dispatch<R>): Promise<R> {
     const bound = claimsOf(request.session)?.cnf?.jkt;
     const key = await keyFor(bound);
     if (!key) return dispatch();
-    for (let isLast = false; ; isLast = true) {
+    let isTaught = false;
+    for (let { url } = request; ; ) {
       const made = { nonce, aheadMs };
-      const reply = await dispatch({ text: await prove(request, key, made), isBound: bound !== undefined });
-      if (new URL(reply.url, apiOrigin).origin !== apiOrigin) return reply;
-      const isWrong = learn(reply, made);
-      if (isLast || !isWrong) return keptFor(reply, key);
+      const proof = { text: await prove({ ...request, url }, key, made), isBound: bound !== undefined };
+      const reply = await dispatch(proof, mayHaveBody(request.method) ? undefined : url);
+      const end = new URL(reply.url, url); // Without an address it is an answer made in this browser.
+      if (end.origin !== apiOrigin) return reply;
+      const isWrong = learn(reply, made) && !isTaught;
+      const isMoved = url === request.url && isRefusal(reply) && addressOf(end.href) !== addressOf(url);
+      if (!isWrong && !isMoved) return keptFor(reply, key);
+      if (isMoved) url = end.href;
+      else isTaught = true;
       reply.body?.cancel().catch(() => undefined);
     }
+  }
+
+  function isRefusal({ status }: Reply): boolean {
+    return REFUSALS.includes(status) || status === expiredStatus;
   }
 
   /** The key of a bound session, or the one for the next. Undefined if this browser keeps none. */
@@ -86,16 +99,16 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
   }
 
   /** Note what the answer tells of the server. Returns whether it refuses a proof that can be made better. */
-  function learn({ status, headers }: Reply, made: Made): boolean {
+  function learn(reply: Reply, made: Made): boolean {
+    const { headers } = reply;
     nonce = headers.get("dpop-nonce") || nonce;
-    const isRefusal = REFUSALS.includes(status) || status === expiredStatus;
     const { iat = NaN } = claimsOf(headers.get("st-access-token")) ?? {};
     // Any other answer may be an old one, of a cache.
-    const time = isRefusal || iat ? Date.parse(headers.get("date") ?? "") || iat * 1000 : NaN;
+    const time = isRefusal(reply) || iat ? Date.parse(headers.get("date") ?? "") || iat * 1000 : NaN;
     const difference = time - now();
     if (difference) aheadMs = Math.abs(difference) > CLOCK_PRECISION_MS ? difference : 0;
     const isOfProof = REFUSED.test(headers.get("www-authenticate") ?? "use_dpop_nonce");
-    return isRefusal && isOfProof && (nonce !== made.nonce || Math.abs(aheadMs - made.aheadMs) > CLOCK_PRECISION_MS);
+    return isRefusal(reply) && isOfProof && (nonce !== made.nonce || Math.abs(aheadMs - made.aheadMs) > CLOCK_PRECISION_MS);
   }
 
   /** Make sure that the key of a new token is kept: another tab's sign-out may have removed it meanwhile. */
@@ -107,12 +120,11 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
   }
 
   async function prove({ method, url, shown }: ProvenRequest, key: DeviceKey, made: Made): Promise<string> {
-    const { origin, pathname } = new URL(url);
     const { kty, crv, x, y } = key.publicKey;
     const claims = {
       jti: encoded(crypto.getRandomValues(new Uint8Array(16))),
       htm: asSent(method),
-      htu: origin + pathname,
+      htu: addressOf(url),
       iat: Math.floor((now() + made.aheadMs) / 1000),
       nonce: made.nonce,
       ath: shown && (await digest(shown)),
@@ -137,6 +149,12 @@ async function makeKey(): Promise<DeviceKey> {
   const { crv, kty, x, y } = publicKey;
   const thumbprint = await digest(JSON.stringify({ crv, kty, x, y })); // RFC 7638: in this order
   return { privateKey: pair.privateKey, publicKey, thumbprint };
+}
+
+/** Without query and fragment. */
+function addressOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
 }
 
 /** The method as a browser writes it (Fetch, "normalize a method"). */

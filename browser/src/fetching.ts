@@ -30,9 +30,9 @@ export function onlyOnce(isOurs: SessionCalls["isOurs"], through: Fetch, below: 
 export function sendable({ url, init, first, spare }: RepeatableCall, fetch: Fetch): SessionCall<Response> {
   let isFirst = true;
 
-  async function send(headers: Headers, more?: RequestInit): Promise<Response> {
+  async function send(headers: Headers, to = url, more?: RequestInit): Promise<Response> {
     const all: RequestInit = { ...init, ...more, headers, credentials: "include" };
-    if (!first || !spare) return fetch(url, all);
+    if (!first || !spare) return fetch(to, all);
     if (!isFirst) return fetch(url, { ...all, body: bodyOf(await spare) });
     isFirst = false;
     return fetch(first, all);
@@ -42,16 +42,16 @@ export function sendable({ url, init, first, spare }: RepeatableCall, fetch: Fet
    * Browsers take all headers but `Authorization` along to another origin, and say neither that nor where to. So the
    * anti-CSRF token goes where no redirect is followed, and a safe call that was redirected is followed without it.
    */
-  async function sendGuarded(headers: Headers): Promise<Response> {
+  async function sendGuarded(headers: Headers, to?: string): Promise<Response> {
     // Without CORS the browser itself drops the token, and insists on following.
-    if (init.redirect || init.mode === "no-cors" || !headers.has("anti-csrf")) return send(headers);
-    const response = await send(headers, { redirect: "manual" });
+    if (init.redirect || init.mode === "no-cors" || !headers.has("anti-csrf")) return send(headers, to);
+    const response = await send(headers, to, { redirect: "manual" });
     if (response.type !== "opaqueredirect") return response;
     if (mayHaveBody(init.method)) {
       throw new TypeError('Redirect not followed: { redirect: "follow" } takes anti-csrf along');
     }
     headers.delete("anti-csrf");
-    return send(headers);
+    return send(headers, to);
   }
 
   const mayChangeUser = mayHaveBody(init.method) && !init.keepalive; // Which would be lost by waiting.

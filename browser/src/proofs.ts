@@ -1,22 +1,19 @@
 /** Puts a proof on a request, where the page has turned that on. */
 
-import type { Proof, Proofs, ProvenRequest, Reply } from "./contract.js";
+import type { Dispatch, Proofs, ProvenRequest, Reply } from "./contract.js";
 import type { Settings } from "./options.js";
 
 /** A request as far as it is known. */
 type Sent = { readonly [member in keyof ProvenRequest]?: ProvenRequest[member] | undefined };
 
 /** Send a request, with a proof if one is to be made; at once if not. */
-export type Proving = <R extends Reply>(
-  request: Sent,
-  send: (proof: Proof | undefined) => Promise<R>,
-) => Promise<R>;
+export type Proving = <R extends Reply>(request: Sent, send: Dispatch<R>) => Promise<R>;
 
 /** A session in cookies needs no proof of a script: the browser has another way to bind it. */
 export function createProving(proofs: Proofs | undefined, { transfer }: Settings): Proving {
   return (request, send) => {
     const { method = "GET", url, session, shown } = request;
     const isWanted = proofs && url !== undefined && (transfer === "header" || session !== undefined);
-    return isWanted ? proofs.send({ method, url, session, shown }, send) : send(undefined);
+    return isWanted ? proofs.send({ method, url, session, shown }, send) : send();
   };
 }

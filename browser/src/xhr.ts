@@ -134,12 +134,12 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
   async function complete(mine: Exchange, call: OpenArguments, body: Body): Promise<void> {
     let isFirst = true;
 
-    function attempt(headers: Headers): Promise<Reply> {
+    function attempt(headers: Headers, to?: string): Promise<Reply> {
       return new Promise((answered, refuse) => {
         if (mine.cancel.signal.aborted) return refuse(mine.cancel.signal.reason);
         mine.answered = answered;
         if (isFirst) begin(headers);
-        else repeat(headers);
+        else repeat(headers, to);
         isFirst = false;
       });
     }
@@ -151,9 +151,10 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
       send.call(xhr, body); // May throw, and then there is nothing to wait for.
     }
 
-    function repeat(headers: Headers): void {
+    function repeat(headers: Headers, to = call[1]): void {
       const again = (mine.repetition = new native());
-      again.open(...(call as Parameters<typeof again.open>));
+      const [method, , ...others] = call;
+      again.open(...([method, to, ...others] as unknown as Parameters<typeof again.open>));
       headers.forEach((value, name) => again.setRequestHeader(name, value));
       if (mimeType !== undefined) again.overrideMimeType(mimeType);
       again.responseType = xhr.responseType;
