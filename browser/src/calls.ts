@@ -2,12 +2,12 @@
 
 import type { LookAhead } from "./ahead.js";
 import type { Attempts } from "./attempts.js";
-import type { Environment, Reply, SessionAnswer, SessionCall, SessionVerdict } from "./contract.js";
+import type { Environment, Refusable, Reply, SessionAnswer, SessionCall, SessionVerdict } from "./contract.js";
 import { SessionReplacedError } from "./errors.js";
 import type { Gate } from "./gate.js";
 import { callHeaders, ownHeaders } from "./headers.js";
 import { JUST_NOW_MS, type Settings } from "./options.js";
-import type { Proving } from "./proofs.js";
+import { type Proving, refusesProof } from "./proofs.js";
 import type { Refresher, RefreshOutcome } from "./refresh.js";
 import type { Session } from "./session.js";
 import { hasChanged, isAnotherUser, type ReadableState, type Snapshot } from "./state.js";
@@ -25,7 +25,7 @@ export interface Caller {
   /** The first request leaves before this returns. */
   call<R extends Reply>(call: SessionCall<R>, rules: CallRules): Promise<SessionAnswer<R>>;
   /** Does the API say that the access token is not accepted? */
-  isRefusal(reply: Pick<Reply, "status" | "url">): boolean;
+  isRefusal(reply: Refusable): boolean;
 }
 
 interface Parts {
@@ -112,8 +112,8 @@ export function createCaller(parts: Parts): Caller {
     return new URL(url, settings.apiOrigin).origin === settings.apiOrigin;
   }
 
-  function isRefusal(reply: Pick<Reply, "status" | "url">): boolean {
-    return reply.status === settings.sessionExpiredStatus && isFromApi(reply);
+  function isRefusal(reply: Refusable): boolean {
+    return (reply.status === settings.sessionExpiredStatus || refusesProof(reply)) && isFromApi(reply);
   }
 
   /** Make sure that the session is newer than `before`; refresh only if no other tab has. */

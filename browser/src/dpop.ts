@@ -57,7 +57,7 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
       const end = new URL(reply.url, url); // Without an address it is an answer made in this browser.
       if (end.origin !== apiOrigin) return reply;
       const isWrong = learn(reply, made) && !isTaught;
-      const isMoved = url === request.url && isRefusal(reply) && addressOf(end.href) !== addressOf(url);
+      const isMoved = url === request.url && isOfProof(reply) && addressOf(end.href) !== addressOf(url);
       if (!isWrong && !isMoved) return keptFor(reply, key);
       if (isMoved) url = end.href;
       else isTaught = true;
@@ -67,6 +67,10 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
 
   function isRefusal({ status }: Reply): boolean {
     return REFUSALS.includes(status) || status === expiredStatus;
+  }
+
+  function isOfProof(reply: Reply): boolean {
+    return isRefusal(reply) && REFUSED.test(reply.headers.get("www-authenticate") ?? "use_dpop_nonce");
   }
 
   /** The key of a bound session, or the one for the next. Undefined if this browser keeps none. */
@@ -107,8 +111,7 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
     const time = isRefusal(reply) || iat ? Date.parse(headers.get("date") ?? "") || iat * 1000 : NaN;
     const difference = time - now();
     if (difference) aheadMs = Math.abs(difference) > CLOCK_PRECISION_MS ? difference : 0;
-    const isOfProof = REFUSED.test(headers.get("www-authenticate") ?? "use_dpop_nonce");
-    return isRefusal(reply) && isOfProof && (nonce !== made.nonce || Math.abs(aheadMs - made.aheadMs) > CLOCK_PRECISION_MS);
+    return isOfProof(reply) && (nonce !== made.nonce || Math.abs(aheadMs - made.aheadMs) > CLOCK_PRECISION_MS);
   }
 
   /** Make sure that the key of a new token is kept: another tab's sign-out may have removed it meanwhile. */

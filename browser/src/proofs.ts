@@ -1,6 +1,6 @@
 /** Puts a proof on a request, where the page has turned that on. */
 
-import type { Dispatch, Proofs, ProvenRequest, Reply } from "./contract.js";
+import type { Dispatch, Proofs, ProvenRequest, Refusable, Reply } from "./contract.js";
 import type { Settings } from "./options.js";
 
 /** A request as far as it is known. */
@@ -16,4 +16,9 @@ export function createProving(proofs: Proofs | undefined, { transfer }: Settings
     const isWanted = proofs && url !== undefined && (transfer === "header" || session !== undefined);
     return isWanted ? proofs.send({ method, url, session, shown }, send) : send();
   };
+}
+
+/** Is this the refusal of a proof? It has a status of its own (RFC 9449, section 7.1), whatever that of an expired session. */
+export function refusesProof({ status, headers }: Refusable): boolean {
+  return status === 401 && /^DPoP /i.test(headers?.get("www-authenticate") ?? "");
 }

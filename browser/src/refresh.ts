@@ -26,7 +26,7 @@ import {
   REFRESH_TIMEOUT_MS,
   type Settings,
 } from "./options.js";
-import type { Proving } from "./proofs.js";
+import { type Proving, refusesProof } from "./proofs.js";
 import { isTransient, pauseAfter, readRetryAfter } from "./retry.js";
 import type { Session } from "./session.js";
 import { hasChanged, isAnotherSession, isSameSession, type ReadableState, type Snapshot } from "./state.js";
@@ -126,7 +126,7 @@ export function createRefresher(parts: Parts): Refresher {
   async function judge(response: Response, start: Snapshot): Promise<RefreshOutcome | Failure | undefined> {
     // A redirect may have led to another origin, which must not change the session.
     if (new URL(response.url, settings.apiOrigin).origin !== settings.apiOrigin) return { mayPass: false };
-    if (response.status === settings.sessionExpiredStatus) return refused(response, start);
+    if (response.status === settings.sessionExpiredStatus || refusesProof(response)) return refused(response, start);
     if (response.ok) return accepted(response, start);
     return {
       mayPass: isTransient(response.status),

@@ -66,9 +66,10 @@ function equip(xhr: XMLHttpRequest, { isOurs, isRefusal, resolve, run }: Session
   /** Handle a request's event. Returns whether the page may see it. */
   function hear(mine: Exchange, view: View, type: string): boolean {
     const isAnswer = type === "readystatechange" && view.readyState === HEADERS_RECEIVED;
-    if (isAnswer && isRefusal({ status: view.status, url: view.responseURL })) hide(mine);
-    else if (isAnswer) mine.answered(replyOf(view, xhr.responseType));
-    if (type === "loadend") mine.isHidden ? mine.answered(replyOf(view, xhr.responseType)) : finish();
+    const reply = () => replyOf(view, xhr.responseType);
+    if (isAnswer && isRefusal(reply())) hide(mine);
+    else if (isAnswer) mine.answered(reply());
+    if (type === "loadend") mine.isHidden ? mine.answered(reply()) : finish();
     return !mine.isHidden;
   }
 

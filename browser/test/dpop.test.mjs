@@ -94,13 +94,15 @@ class BoundServer {
 
   #decide(path, seen, request) {
     const wrong = seen.proof ? this.#faultOf(seen, path, request) : undefined;
-    if (wrong) return json({ message: "try refresh token" }, 401, { "www-authenticate": `DPoP error="${wrong}"` });
+    const refused = (error) => json({ message: "unauthorised", reason: "binding" }, 401, { "www-authenticate": `DPoP error="${error}"` });
+    const expired = this.world.server.expiredStatus;
+    if (wrong) return refused(wrong);
     if (path === "/login") return this.#tokens(seen);
     const isRefresh = path === "/session/refresh";
     const isRight = seen.token !== undefined && seen.token === (isRefresh ? this.refresh : this.access);
     const isProven = !this.bound || (seen.scheme === "DPoP" && this.bound === seen.thumbprint);
-    if (isRefresh && !(isRight && isProven)) return json({ message: "unauthorised", reason: "binding" }, 401);
-    if (!isRight || !isProven) return json({ message: "try refresh token" }, 401);
+    if (isRight && !isProven) return refused("invalid_dpop_proof");
+    if (!isRight) return isRefresh ? json({ message: "unauthorised" }, expired) : json({ message: "try refresh token" }, expired);
     if (isRefresh) return this.#tokens(seen);
     return path === "/signout" ? json({ status: "OK" }, 200, { "front-token": "remove" }) : json({ user: "ada" });
   }
@@ -342,6 +344,21 @@ test("a session whose key was lost ends cleanly, and the next one gets a new key
   assert.equal(await browser.statusOf(tab, "/login", { method: "POST" }), 200);
   assert.equal(await browser.statusOf(tab), 200);
   assert.deepEqual([...browser.deviceKeys.kept.keys()], [browser.api.bound]);
+});
+
+test("a session whose key was lost ends also where expired sessions have another status than refused proofs", async () => {
+  const browser = new Browser();
+  const options = { sessionExpiredStatus: 440 };
+  browser.server.expiredStatus = 440;
+  await browser.signedIn(options);
+  browser.deviceKeys.kept.clear();
+  const tab = browser.open(options);
+  assert.equal(await browser.statusOf(tab), 401);
+  assert.deepEqual(tab.names(), ["SESSION_EXPIRED"]);
+  browser.api.nonce = "n-1";
+  assert.equal(await browser.statusOf(tab, "/login", { method: "POST" }), 200);
+  browser.api.access = undefined;
+  assert.equal(await browser.statusOf(tab), 200);
 });
 
 test("a tab with the key in its memory puts it back with the next tokens", async () => {

@@ -269,6 +269,15 @@ async def opened_pages(
         yield Pages(origin, line)
 
 
+def page_of(options: dict[str, Any]) -> str:
+    """The page whose client has these options; ``dpop`` means the module of that name."""
+    script = json.dumps(options)
+    if "dpop" not in options:
+        return PAGE % {"options": script}
+    page = PAGE.replace("import {", 'import { dpop } from "/sdk/reseal-dpop.js";\nimport {', 1)
+    return page % {"options": f"{{ ...{script}, dpop }}"}
+
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -284,7 +293,7 @@ def make_app(reseal: Reseal, notes: list[str], options: dict[str, Any]) -> Starl
         return add
 
     async def page(_request: Request) -> Response:
-        return HTMLResponse(PAGE % {"options": json.dumps(options)}, headers={"cache-control": "no-cache"})
+        return HTMLResponse(page_of(options), headers={"cache-control": "no-cache"})
 
     for path in ("/", "/home"):
         app.router.add_route(path, page, methods=["GET"])

@@ -90,8 +90,8 @@ export interface SessionCalls {
     resolve(address: string | URL): string;
     /** Is this an address of the API, where the session may be sent? */
     isOurs(address: string | URL): boolean;
-    /** Does this response of the API reject the access token? */
-    isRefusal(reply: Pick<Reply, "status" | "url">): boolean;
+    /** Does this response of the API reject the access token, or its proof? */
+    isRefusal(reply: Refusable): boolean;
     /** Send a call, and again after a refresh. The first request leaves before this returns. Rejects like `fetch` above. */
     run<R extends Reply>(call: SessionCall<R>): Promise<SessionAnswer<R>>;
     /** A `fetch` like the client's, on top of the one given. */
@@ -129,6 +129,8 @@ export type SessionVerdict = "answered" | "ended" | "replaced" | "looping";
 export type Reply = Pick<Response, "status" | "ok" | "url" | "headers"> & Partial<Pick<Response, "body" | "json">> & {
     clone?: () => Pick<Response, "json">;
 };
+/** What tells whether a response rejects a session; `headers` are needed for one that is bound by `dpop`. */
+export type Refusable = Pick<Reply, "status" | "url"> & Partial<Pick<Reply, "headers">>;
 export type Fetch = (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
 /** Each event with the detail passed to its listeners. */
 export interface SessionEvents {
