@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,18 @@ import pytest
 from tests.support.ports import free_port
 
 PASSWORD = "canary-7f2c:p@ss/word"
+STANDBY = "standby"
+"""The name of a standby at its primary."""
 _NUMBERS = count()
 
 
 class Cluster:
-    """One server. ``restart`` and ``stop`` are the faults that it offers."""
+    """One server. ``restart``, ``stop`` and ``kill`` are the faults that it offers.
 
-    def __init__(self, folder: Path, settings: str = "") -> None:
+    With ``of`` it is a standby of that one, and gets what it writes over a slot of its own name.
+    """
+
+    def __init__(self, folder: Path, settings: str = "", of: Cluster | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         self._bin = binaries()
@@ -37,6 +44,12 @@ class Cluster:
         self.settings = settings
         if self._as:
             shutil.chown(folder, self._as["user"], self._as["group"])
+        if of is not None:
+            name = folder.name.replace("-", "_").lower()
+            self._run("pg_basebackup", "-D", str(folder / "data"), "-R", "-X", "stream", "-C", "-S", name,
+                      "--checkpoint=fast", "--no-sync", "-d",
+                      f"host={of.folder} port={of.port} user=reseal application_name={STANDBY}")  # fmt: skip
+            return
         (folder / "password").write_text(PASSWORD)
         if self._as:
             shutil.chown(folder / "password", self._as["user"], self._as["group"])
@@ -58,6 +71,20 @@ class Cluster:
         """Crash and recover."""
         self.stop()
         self.start()
+
+    def kill(self) -> None:
+        """End every process of it at once, as a machine ends that loses power."""
+        pids = [self.pid, *children(self.pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # none notices that another is gone
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+        (self.folder / "data" / "postmaster.pid").unlink()
+
+    def promote(self) -> None:
+        """Make the standby a primary."""
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "promote")
 
     @property
     def pid(self) -> int:
@@ -115,12 +142,45 @@ def binaries() -> Path:
     return candidates[-1]
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if int(each.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(each.parent.name))
+    return found
+
+
+def until(is_so: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline, "it has not come to this"
+        time.sleep(0.05)
+
+
 @contextmanager
-def cluster(settings: str = "") -> Iterator[Cluster]:
+def pair(*, synchronous: bool) -> Iterator[tuple[Cluster, Cluster]]:
+    """Start a primary with a standby that has all it wrote; throw both away afterwards."""
+    settings = "-c wal_retrieve_retry_interval=100ms -c wal_sender_timeout=5s"
+    with cluster(settings) as primary, cluster(settings, primary) as standby:
+        with primary.admin() as admin:
+            if synchronous:
+                admin.execute(f"ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 ({STANDBY})'")
+                admin.execute("SELECT pg_reload_conf()")
+            state = "sync" if synchronous else "async"
+            of = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = %s"
+            until(lambda: admin.execute(of, (state,)).fetchone())
+        yield primary, standby
+
+
+@contextmanager
+def cluster(settings: str = "", of: Cluster | None = None) -> Iterator[Cluster]:
     """Start a server and throw it away afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="reseal-pg-"))
     try:
-        own = Cluster(folder, settings)
+        own = Cluster(folder, settings, of)
         own.start()
         yield own
         if (folder / "data" / "postmaster.pid").exists():

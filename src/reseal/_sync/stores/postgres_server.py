@@ -21,7 +21,6 @@ from psycopg.errors import (
     InsufficientPrivilege,
     InvalidSchemaName,
     ProgrammingError,
-    QueryCanceled,
     ReadOnlySqlTransaction,
     SerializationFailure,
 )
@@ -67,6 +66,8 @@ _READ_ONLY: Final = (
 )
 _ELSEWHERE: Final = frozenset({"standby", "read-only", "prefer-standby"})
 """Values of ``target_session_attrs`` that lead to servers on which no session can be refreshed."""
+_WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
+"""The function of the server that warns of a cancelled wait; unlike the text its name is in no language."""
 _FOREIGN: Final = re.compile(r'invalid URI query parameter: "(\w+)"', re.ASCII)
 _LOOKING: Final = ("SELECT",)
 _WRITING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -146,7 +147,7 @@ class Link(psycopg.Connection[Row]):
 
     def take_notice(self, notice: Diagnostic) -> None:
         """Notice a commit that stands here and maybe not on the standby: the server warns, and reports success."""
-        if notice.sqlstate == QueryCanceled.sqlstate:
+        if notice.source_function == _WAIT_FOR_STANDBY:
             self.is_unconfirmed = True
 
     def settle(self) -> None:
