@@ -1,14 +1,15 @@
 """The fault experiments for as long as you like, with the clock in hand; fails if a promise was broken.
 
-python -m bench.soak [--minutes 1] [--only E01 E03 E06 E10 E11 E22]
+python -m bench.soak [--engine postgres|mariadb|redis|sqlite] [--minutes 1] [--only E01 E03 E06 E10 E11 E22 E26]
 
-Processes of the service share a PostgreSQL of its own in a temporary folder, on free loopback ports. While callers
-refresh, verify, write and sign out, processes are killed (E01), the database crashes (E03), one token is presented by
-64 at once (E06), keys change every second under caches that miss three calls of ten (E10), the connections run out
-(E11), and processes are told to leave under an application (E22); thieves are about in E01 and E03. What the callers
-saw is checked as the tests check it, with their load, experiments and history. Here the recovery also has a limit in
-seconds, and a process that lives through an experiment one of memory, files and threads. Linux: the resources come
-from ``/proc``.
+Processes of the service share a database of its own in a temporary folder, on free loopback ports. While callers
+refresh, verify, write and sign out, processes are killed (E01), the database crashes (E03; not SQLite), one token is
+presented by 64 at once (E06), keys change every second under caches that miss three calls of ten (E10), the connections
+run out (E11; PostgreSQL alone), processes are told to leave under an application (E22), and nothing at all happens
+(E26); thieves are about in E01 and E03. What the callers saw is checked as the tests check it, with their load,
+experiments and history. Here the recovery also has a limit in seconds, and a process that lives through an experiment
+one of memory, files and threads. ``--pace`` (seconds between two calls of a client) makes room for others on a busy
+machine. Linux: the resources come from ``/proc``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from tests.server.experiments import Report
 from tests.server.load import Load
 from tests.server.running import Resources
 from tests.server.sharing import PATIENCE, Process, Sharing
-from tests.support.postgres import Cluster, cluster
+from tests.support.engines import ENGINES, Engine
 
 CLIENTS = 32
 SESSIONS = 200
@@ -68,9 +69,10 @@ COLUMNS = (
 class Site(NamedTuple):
     """Where an experiment takes place, and for how long."""
 
-    server: Cluster
+    engine: Engine
     sharing: Sharing
     seconds: float
+    pace: float
     report: Report
     grown: list[tuple[Resources, Resources]]
     """What each process had after the warm-up and at the end."""
@@ -87,7 +89,7 @@ async def _crashed(site: Site) -> None:
     load = await _load(site)
 
     async def go_on(left: Iterator[float]) -> None:
-        crashes = experiments.crash_postgresql(site.server, load, left, site.report)
+        crashes = experiments.crash_store(site.engine, load, left, site.report)
         await load.during(_with_thieves(load, site, crashes))
 
     await _compared(site, load.processes, go_on)
@@ -120,7 +122,8 @@ async def _rotated(site: Site) -> None:
 
 async def _exhausted(site: Site) -> None:
     [process] = await site.sharing.start(1, RESEAL_POSTGRESQL_CONNECTION_POOL_SIZE=str(POOL), **QUIET)
-    crowd = experiments.Crowd(process, site.server, POOL, site.report)
+    assert site.engine.cluster is not None
+    crowd = experiments.Crowd(process, site.engine.cluster, POOL, site.report)
     await crowd.gather()
 
     async def go_on(left: Iterator[float]) -> None:
@@ -135,6 +138,16 @@ async def _left(site: Site) -> None:
     await experiments.leave_in_turn(site.sharing, _lasting(site.seconds), site.report, **QUIET)
 
 
+async def _undisturbed(site: Site) -> None:
+    load = await _load(site)
+
+    async def go_on(left: Iterator[float]) -> None:
+        await load.during(_with_thieves(load, site, asyncio.sleep(next(left))))
+
+    await _compared(site, load.processes, go_on)
+    await _look_back(load, site)
+
+
 class Experiment(NamedTuple):
     title: str
     share: float
@@ -142,32 +155,38 @@ class Experiment(NamedTuple):
     run: Callable[[Site], Awaitable[None]]
     limit: float | None = None
     """Seconds that a recovery may take, once the process answers, the database takes connections, the lock is gone."""
+    engines: tuple[str, ...] = tuple(ENGINES)
 
 
 EXPERIMENTS = {
     "E01": Experiment("a process is killed", 0.3, _killed, 2),
-    "E03": Experiment("PostgreSQL crashes", 0.25, _crashed, 5),
+    "E03": Experiment("the database crashes", 0.25, _crashed, 5, ("postgres", "mariadb", "redis")),
     "E06": Experiment("64 present one token", 0.05, _presented_at_once),
     "E10": Experiment("keys change", 0.15, _rotated),
-    "E11": Experiment("500 callers, 5 connections", 0.1, _exhausted, 2),
+    "E11": Experiment("500 callers, 5 connections", 0.1, _exhausted, 2, ("postgres",)),
     "E22": Experiment("processes leave", 0.15, _left),
+    "E26": Experiment("nothing happens", 0.15, _undisturbed),
 }
 
 
 async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1)
+    parser.add_argument("--engine", choices=ENGINES, default="postgres")
+    parser.add_argument("--pace", type=float, default=PACE)
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS), metavar="E")
     options = parser.parse_args()
     print_machine()
-    whole = sum(EXPERIMENTS[name].share for name in options.only)
+    only = [name for name in options.only if options.engine in EXPERIMENTS[name].engines]
+    whole = sum(EXPERIMENTS[name].share for name in only)
     violations: list[str] = []
     injected, refreshes = 0, dict[str, int]()
     print(f"{' | '.join(COLUMNS)}\n|{'---|' * (len(COLUMNS) - 1)}", flush=True)
-    with cluster() as server:
-        for name in options.only:
+    with ENGINES[options.engine]() as engine:
+        print(engine.title, flush=True)
+        for name in only:
             part = EXPERIMENTS[name].share / whole
-            site = await _run(EXPERIMENTS[name], server, options.minutes * 60 * part)
+            site = await _run(EXPERIMENTS[name], engine, options.minutes * 60 * part, options.pace)
             print(_row(name, site), flush=True)
             injected += sum(site.report.injected.values())
             refreshes[name] = site.report.refreshes
@@ -183,10 +202,10 @@ async def main() -> int:
     return 1 if violations else 0
 
 
-async def _run(experiment: Experiment, server: Cluster, seconds: float) -> Site:
+async def _run(experiment: Experiment, engine: Engine, seconds: float, pace: float) -> Site:
     with tempfile.TemporaryDirectory(prefix="reseal-soak-") as folder:
-        sharing = Sharing(server, Path(folder))
-        site = Site(server, sharing, seconds, Report(), [])
+        sharing = Sharing(engine.make_store(), Path(folder))
+        site = Site(engine, sharing, seconds, pace, Report(), [])
         try:
             await experiment.run(site)
         finally:
@@ -244,7 +263,7 @@ def _times(seconds: Sequence[float]) -> str:
 
 async def _load(site: Site) -> Load:
     processes = await site.sharing.start(2, **QUIET)
-    return Load(processes, clients=CLIENTS, sessions=SESSIONS, pace=PACE, patience=site.seconds + PATIENCE)
+    return Load(processes, clients=CLIENTS, sessions=SESSIONS, pace=site.pace, patience=site.seconds + PATIENCE)
 
 
 async def _with_thieves(load: Load, site: Site, faults: Awaitable[None]) -> None:

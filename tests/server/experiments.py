@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
@@ -85,7 +85,17 @@ async def kill_processes(sharing: Sharing, load: Load, left: Iterable[object], r
         await old.connections.close()
 
 
-async def crash_postgresql(server: Cluster, load: Load, left: Iterable[object], report: Report) -> None:
+class Crashing(Protocol):
+    """A server of a database, or whatever else crashes and starts again."""
+
+    @property
+    def title(self) -> str: ...
+
+    def stop(self) -> object: ...
+    def start(self) -> object: ...
+
+
+async def crash_store(server: Crashing, load: Load, left: Iterable[object], report: Report) -> None:
     """E03: the database crashes amid calls and is started again. Until then it is 503, and tokens are verified."""
     for _ in left:
         await load.more(load.clients)
@@ -103,7 +113,7 @@ async def crash_postgresql(server: Cluster, load: Load, left: Iterable[object], 
         load.mark()
         ended = time.monotonic()
         await load.more(2 * load.clients)
-        report.injected["crash of PostgreSQL"] += 1
+        report.injected[f"crash of {server.title}"] += 1
         report.note_recovery(load, ended)
 
 

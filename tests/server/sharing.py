@@ -108,12 +108,12 @@ def server() -> Iterator[Cluster]:
 
 
 class Sharing:
-    """Processes over one empty schema."""
+    """Processes over one empty store."""
 
-    def __init__(self, server: Cluster, folder: Path) -> None:
+    def __init__(self, uri: str, folder: Path) -> None:
         self.stolen: set[str] = set()
         """Sessions whose tokens a test has copied and used."""
-        self._uri = server.uri(server.schema())
+        self._uri = uri
         self._folder = folder
         self._started: list[Process] = []
 
@@ -140,7 +140,7 @@ class Sharing:
 @pytest.fixture
 async def sharing(server: Cluster, tmp_path: Path) -> AsyncIterator[Sharing]:
     """Processes for one test. None of them may have accused anybody of theft."""
-    own = Sharing(server, tmp_path)
+    own = Sharing(server.uri(server.schema()), tmp_path)
     yield own
     await own.close()
     assert own.accused() == set()

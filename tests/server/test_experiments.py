@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.experiments import Report, crash_postgresql, present_at_once
+from tests.server.experiments import Report, crash_store, present_at_once
 from tests.server.load import Load
 
 STORE = """
@@ -70,6 +70,6 @@ async def test_a_service_that_does_not_repeat_itself_is_noticed_by_64_at_once(sh
 
 async def test_a_service_that_takes_a_fault_for_an_end_is_noticed_when_the_database_crashes(sharing, server):
     load, report = Load(await sharing.start(2, before=TAKES_A_FAULT_FOR_AN_END)), Report()
-    await load.during(crash_postgresql(server, load, [1], report))
+    await load.during(crash_store(server, load, [1], report))
     await load.nothing_was_lost()
     assert [text for text in load.violations if "P2, P10: " in text]

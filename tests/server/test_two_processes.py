@@ -11,7 +11,7 @@ from itertools import repeat
 
 from tests.server.experiments import (
     Report,
-    crash_postgresql,
+    crash_store,
     kill_processes,
     leave_in_turn,
     present_at_once,
@@ -49,7 +49,7 @@ async def test_a_killed_process_loses_nothing_and_nobody_is_accused(sharing, rou
 
 async def test_while_postgresql_is_down_the_answer_is_503_and_afterwards_nothing_is_lost(sharing, server, rounds):
     load, report = Load(await sharing.start(2)), Report()
-    await load.during(crash_postgresql(server, load, rounds(FAULTS, fewest=3), report))
+    await load.during(crash_store(server, load, rounds(FAULTS, fewest=3), report))
     await load.nothing_was_lost()
     assert report.violations + load.violations == []
     assert load.seen[0] == 0, "a process died or hung"

@@ -36,6 +36,8 @@ class Cluster:
     With ``of`` it is a standby of that one, and gets what it writes over a slot of its own name.
     """
 
+    title = "PostgreSQL"
+
     def __init__(self, folder: Path, settings: str = "", of: Cluster | None = None) -> None:
         self.folder = folder
         self.port = free_port()
