@@ -14,6 +14,7 @@ from reseal.core.refresh_token import mint
 from reseal.core.rotation import (
     Adopt,
     Fork,
+    Overtaken,
     Refuse,
     Replay,
     ReplayCause,
@@ -272,7 +273,7 @@ def test_the_attempt_key_of_the_rotation_is_replayed_and_nothing_is_written(poli
 @every_policy
 def test_an_attempt_key_revives_no_older_token_and_no_ended_session(policy):
     record = row(attempt_hash=b"key")
-    assert decide(record, token(0), NOW, policy, b"key") == Reuse(ReuseSubtype.OLDER)
+    assert decide(record, token(0), NOW + WINDOW, policy, b"key") == Reuse(ReuseSubtype.OLDER)
     over = ended(record, EndReason.REVOKED, NOW)
     assert decide(over, token(1), NOW, policy, b"key") == Refuse(Refusal.REVOKED)
     assert decide(record, token(1), record.expires_at, policy, b"key") == Refuse(Refusal.EXPIRED)
@@ -315,6 +316,21 @@ def test_a_token_from_further_back_is_reused_whenever_it_comes(policy, confirmed
     record = row(5, confirmed_at=confirmed_at)
     for generation in range(4):
         assert decide(record, token(generation), NOW + age, policy) == Reuse(ReuseSubtype.OLDER)
+
+
+@every_policy
+@pytest.mark.parametrize("age", [0, WINDOW - 1, WINDOW, DAY])
+def test_a_client_with_an_attempt_key_asks_again_if_several_steps_went_by_within_the_race_window(policy, age):
+    record = row(5, attempt_hash=b"another")
+    expected = Overtaken() if age < policy.race_window else Reuse(ReuseSubtype.OLDER)
+    for generation in range(4):
+        assert decide(record, token(generation), NOW + age, policy, b"key") == expected
+
+
+def test_only_a_few_generations_of_one_race_excuse_an_older_token():
+    record = row(30)
+    verdicts = [decide(record, token(generation), NOW, GRACEFUL, b"key") for generation in range(29)]
+    assert verdicts == [Reuse(ReuseSubtype.OLDER)] * 14 + [Overtaken()] * 15
 
 
 @every_policy
@@ -367,7 +383,7 @@ def test_an_adopted_line_goes_on_from_the_presented_token(newest, collided):
     assert (after.version, after.expires_at, after.rotated_at) == (before.version, NOW + MINUTE + HOUR, NOW + MINUTE)
     assert (after.collided, after.confirmed_at, after.attempt_hash) == (collided, None, None)
     for older in range(3):
-        assert decide(after, token(older), NOW + MINUTE, GRACEFUL) == Reuse(ReuseSubtype.OLDER)
+        assert decide(after, token(older), NOW + MINUTE + WINDOW, GRACEFUL) == Reuse(ReuseSubtype.OLDER)
 
 
 def test_a_generation_is_confirmed_once_and_only_by_its_own_token():

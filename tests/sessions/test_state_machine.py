@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 )
 
 from reseal import Engine, MemoryStore, Settings, SQLiteStore
-from reseal.core.errors import Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
+from reseal.core.errors import RefreshOvertaken, Refusal, TokenTheftDetected, TryRefreshToken, Unauthorised
 from reseal.core.events import EventName
 from reseal.testing import ManualClock, Recorder
 from reseal.testing.material import DAY, HOUR, MINUTE
@@ -43,6 +43,7 @@ PROFILE = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 WINDOW = 30_000
+BURST = 16
 IDLE = 3 * DAY
 ABSOLUTE = 20 * DAY
 LOST = 2 * DAY
@@ -108,7 +109,10 @@ class Line:
             return self.expected_again(key, now, policy)
         if token.generation > self.generation:
             return "adopted"
-        return Refusal.FORKED if token.generation == self.generation else "theft older"
+        if token.generation == self.generation:
+            return Refusal.FORKED
+        is_burst = now - self.rotated_at < WINDOW and self.generation - token.generation <= BURST
+        return "overtaken" if key and is_burst else "theft older"
 
     def expected_again(self, key, now, policy):
         if key is not None and key == self.key:
@@ -224,6 +228,9 @@ class SessionMachine(RuleBasedStateMachine):
             assert error.reason is expected or self.may_be_forgotten(error)
             if expected is Refusal.FORKED and line.over is None:
                 self.line = replace(line, over=Refusal.FORKED)
+            return None
+        except RefreshOvertaken:
+            assert expected == "overtaken"
             return None
         except TokenTheftDetected as error:
             assert f"theft {error.subtype}" == expected

@@ -21,7 +21,7 @@ from reseal._async.ports import AsyncStore
 from reseal._async.thefts import AsyncThefts
 from reseal.core import attempt, elevation, refresh_token, rotation, ticket
 from reseal.core.confirmation import Seen
-from reseal.core.errors import Refusal, StoreUnavailable, Unauthorised
+from reseal.core.errors import RefreshOvertaken, Refusal, StoreUnavailable, Unauthorised
 from reseal.core.events import Caller, EventName
 from reseal.core.handles import new_handle
 from reseal.core.model import (
@@ -105,7 +105,9 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing, AsyncProving):
     async def advance(
         self, token: RefreshToken, caller: Caller, attempt_key: str | None = None, proof: str | None = None
     ) -> Step:
-        """Exchange a token for its successor. Raises ``Unauthorised``, ``TokenTheftDetected``, ``StoreUnavailable``.
+        """Exchange a token for its successor.
+
+        Raises ``Unauthorised``, ``TokenTheftDetected``, ``RefreshOvertaken``, ``StoreUnavailable``.
 
         ``attempt_key``: proof that a retry comes from the same client; see ``attempt``. ``proof``: that of a device.
         """
@@ -250,6 +252,9 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing, AsyncProving):
                 return await self._replay(verdict, Found(record, now), token, caller)
             case rotation.Reuse():
                 raise await self._thefts.respond(verdict, record, now, token, caller, self.end_user)
+            case rotation.Overtaken():
+                self._emitter.emit_for(EventName.REFRESH_REFUSED, record, caller, reason=Refusal.OVERTAKEN.value)
+                raise RefreshOvertaken
             case rotation.Adopt():
                 return await self._continue(record, now, token, caller, attempt_hash, is_adopted=True)
             case rotation.Rotate() if record.policy is not None:

@@ -58,6 +58,8 @@ class Refusal(StrEnum):
     """Not a ticket of ours for this purpose, or already used, or expired."""
     NEWER_THAN_STORE = "newer_than_store"
     """The token is genuine but newer than the store knows: the store was rolled back, and `rollback` is `refuse`."""
+    OVERTAKEN = "overtaken"
+    """Several newer tokens were issued a moment ago, most likely to other tabs: the caller is told to ask again."""
     SUCCESSOR_UNREADABLE = "successor_unreadable"
     """The successor cannot be derived again: `secret_key` was changed or the row is damaged."""
 
@@ -149,6 +151,12 @@ class RefreshLater(GeneralError):
 
     retry_after: ClassVar[int] = 5
     """Seconds to wait before a retry (the ``Retry-After`` of the 503)."""
+
+
+class RefreshOvertaken(RefreshLater):
+    """Other requests of this client have refreshed the session several times meanwhile; use the newest tokens."""
+
+    retry_after: ClassVar[int] = 1
 
 
 class RefreshElsewhere(GeneralError):

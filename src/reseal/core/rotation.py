@@ -15,7 +15,8 @@ previous              within the race window of the rotation                    
 previous              successor unconfirmed, within the lost-response window,
                       and the register is not full with this generation           Replay, counted
 previous              otherwise                                                   Reuse(previous)
-older generation      —                                                           Reuse(older)
+older generation      with an attempt key, a few behind, within the race window   Overtaken
+older generation      otherwise                                                   Reuse(older)
 newer                 the store was rolled back, and ``rollback`` is ``adopt``    Adopt
 newer                 the store was rolled back, and ``rollback`` is ``refuse``   Refuse(newer_than_store)
 same generation,
@@ -27,6 +28,10 @@ reached the store. Confirmation closes the lost-response window at once; correct
 
 The registers count *generations* that needed a replay, not single replays: a client that retries five times for one
 lost response learns nothing new, and its retries must not count as theft. Each rotation shifts the registers.
+
+Tabs without locks may rotate more than once while the first token is still on its way. A client that keeps attempt
+keys is told to ask again: its other requests hold newer tokens. A thief who sends a key gets nothing either, and is
+detected when he asks again. So that nobody hides by rotating all the time, only a few generations are excused.
 
 Adopting is safe because only we can have issued a newer generation. Afterwards every other token of the family is
 older, and its next use is detected.
@@ -50,6 +55,10 @@ from reseal.core.refresh_token import RefreshToken
 
 IN_STEP: Final = 3
 """Consecutive generations with a replay after which two parties in step are reported."""
+
+
+BURST: Final = 16
+"""Generations that may pass within one race window before an older token counts as reused."""
 
 
 class ReuseSubtype(StrEnum):
@@ -88,6 +97,10 @@ class Reuse(msgspec.Struct, frozen=True):
     subtype: ReuseSubtype
 
 
+class Overtaken(msgspec.Struct, frozen=True):
+    """Newer tokens of a race replaced it already: change nothing, and have the client ask again."""
+
+
 class Adopt(msgspec.Struct, frozen=True):
     """The store was rolled back: continue from the presented token, if the row is unchanged when it is written."""
 
@@ -102,7 +115,7 @@ class Refuse(msgspec.Struct, frozen=True):
     reason: Refusal
 
 
-Verdict = Rotate | Replay | Reuse | Adopt | Fork | Refuse
+Verdict = Rotate | Replay | Reuse | Overtaken | Adopt | Fork | Refuse
 
 
 def decide(  # noqa: PLR0911 - the rows of a table
@@ -126,7 +139,9 @@ def decide(  # noqa: PLR0911 - the rows of a table
     if record.previous_hash is not None and _same(presented.hash, record.previous_hash):
         return _previous_presented(record, now, policy, attempt_hash)
     if presented.generation < record.generation:
-        return Reuse(ReuseSubtype.OLDER)
+        asks_again = attempt_hash is not None and record.generation - presented.generation <= BURST
+        in_race = asks_again and now - record.rotated_at < policy.race_window
+        return Overtaken() if in_race else Reuse(ReuseSubtype.OLDER)
     if presented.generation == record.generation:
         return Fork()
     return Adopt() if policy.rollback is Rollback.ADOPT else Refuse(Refusal.NEWER_THAN_STORE)

@@ -19,6 +19,7 @@ from reseal.core.errors import (
     Conflict,
     InvalidInput,
     ProofDemanded,
+    RefreshOvertaken,
     Refusal,
     ResealError,
     TokenTheftDetected,
@@ -259,6 +260,7 @@ _FACTS: Final[dict[type[ResealError], tuple[str, ...]]] = {
     ConfigurationError: ("problems",),
     Conflict: (),
     ProofDemanded: ("challenge",),
+    RefreshOvertaken: (),
     TooManySessions: ("limit", "may_choose"),
     SessionHeld: ("reason", "user_id", "session_handle", "subtype"),
 }

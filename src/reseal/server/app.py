@@ -22,7 +22,7 @@ from reseal.cdi.problem import WRONG_METHOD, Problem, unknown_tenant
 from reseal.cdi.signing import TokenTooLong
 from reseal.clock import Clock, SystemClock
 from reseal.core.deliveries import Attempted
-from reseal.core.errors import InvalidInput, ResealError, StoreUnavailable
+from reseal.core.errors import InvalidInput, RefreshLater, ResealError, StoreUnavailable
 from reseal.core.events import Event, EventListener
 from reseal.correlation import harmless
 from reseal.log import LOGGER, log_event
@@ -142,9 +142,10 @@ class Service:
         except InvalidInput as error:
             more = f": {error.problem}" if isinstance(error, TokenTooLong) else ""
             return text_reply(400, f"Field name '{error.field}' is invalid in JSON input{more}")
-        except StoreUnavailable as error:
+        except (StoreUnavailable, RefreshLater) as error:
             LOGGER.warning("%s %s: %s", request.trace.operation, request.trace.correlation_id, error)
-            return text_reply(503, _UNAVAILABLE, (b"retry-after", str(error.retry_after).encode()))
+            text = _UNAVAILABLE if isinstance(error, StoreUnavailable) else str(error)
+            return text_reply(503, text, (b"retry-after", str(error.retry_after).encode()))
         except ConnectionAbortedError:
             raise
         except Exception:  # noqa: BLE001 - the caller learns nothing of it, the log everything

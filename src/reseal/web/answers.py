@@ -53,6 +53,7 @@ _KEEPS_COOKIES: Final = frozenset(
         Refusal.OTHER_SESSION,  # the access cookie distinguishes the planted one from the user's own
         Refusal.BINDING,  # whoever comes without the key must not be able to sign the owner out
         Refusal.TICKET,
+        Refusal.OVERTAKEN,
         Refusal.REPLACED,  # the browser already holds those of its new session
     }
 )
