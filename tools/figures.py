@@ -270,6 +270,8 @@ KILLS = {
     "_async/stores/redis_kills.py",
     "_async/stores/server_kills.py",
     "_async/stores/sqlite_kills.py",
+    "rpc/kill_calls.py",
+    "server/kill_feed.py",
     "stores/kill_rows.py",
 }
 """The kill list: ended sessions for verifiers that ask nobody, its feed, and what wakes its readers."""

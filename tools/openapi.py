@@ -25,7 +25,8 @@ from reseal.core.errors import Refusal
 from reseal.core.model import SessionRecord
 from reseal.core.policy_preview import Previewed
 from reseal.core.providers import ProviderEnd
-from reseal.rpc import calls
+from reseal.rpc import calls, kill_calls
+from reseal.server.kill_feed import OPERATION, PATH
 from reseal.server.rpc import CALLS
 
 TARGET = Path(__file__).resolve().parent.parent / "src/reseal/server/openapi.json"
@@ -289,6 +290,14 @@ NATIVE_REPLIES: dict[str, Any] = {
 }
 """The result types of native calls."""
 
+FEED_PARAMETERS: list[tuple[str, Schema, str]] = [
+    ("app_id", TEXT, "The app; without it `public`"),
+    ("tenant_id", TEXT, "The tenant; without it `public`"),
+    ("after", TEXT, "The cursor of the answer before; without it the answer is a snapshot"),
+    ("wait", COUNT, f"How many seconds to wait for an entry, {kill_calls.WAIT:.0f} at most; without it 0"),
+]
+"""The parameters of the feed of the kill list."""
+
 PROBLEMS = {
     400: "Malformed input, an unsupported version, an unknown app or tenant",
     401: "No key, or none of the live ones",
@@ -322,7 +331,8 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {path: shown for path, operations in ROUTES.items() if (shown := _path(operations))}
-        | {f"{calls.PREFIX}{name}": {"post": _native(name, *shape)} for name, shape in shapes.items()},
+        | {f"{calls.PREFIX}{name}": {"post": _native(name, *shape)} for name, shape in shapes.items()}
+        | {PATH: {"get": _feed()}},
         "components": {
             "schemas": COMPONENTS | components,
             "securitySchemes": {
@@ -370,11 +380,31 @@ def _native(name: str, asked: Schema, answered: Schema) -> dict[str, Any]:
     }
 
 
+def _feed() -> dict[str, Any]:
+    """Describe the feed of the kill list."""
+    return {
+        "operationId": OPERATION,
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": schema, "description": meaning}
+            for name, schema, meaning in FEED_PARAMETERS
+        ],
+        "responses": {
+            "200": _reply(ref("NativeFeed")),
+            "304": {"description": "The snapshot is still the one that If-None-Match names"},
+            str(kill_calls.GONE): {"description": "The cursor is another store's: ask without it"},
+        }
+        | {str(code): _problem(code) for code in PROBLEMS if code not in {408, 413}},
+        "security": KEYED,
+    }
+
+
 def _rpc_shapes() -> tuple[dict[str, tuple[Schema, Schema]], dict[str, Schema]]:
     """Derive request and reply of each native call from their types, with the components that they refer to."""
     types = [each for name, call in CALLS.items() for each in (call.decoder.type, NATIVE_REPLIES[name])]
     schemas, components = msgspec.json.schema_components(
-        [*types, calls.Failure], schema_hook=_any_json, ref_template="#/components/schemas/Native{name}"
+        [*types, kill_calls.Feed, calls.Failure],
+        schema_hook=_any_json,
+        ref_template="#/components/schemas/Native{name}",
     )
     shapes = {name: (schemas[2 * n], schemas[2 * n + 1]) for n, name in enumerate(CALLS)}
     return shapes, {f"Native{name}": schema for name, schema in components.items()}

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from reseal._async.stores.polled_news import POLL, AsyncPolledNews
+from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._async.stores.postgres_news import POLLS, AsyncPostgresNews
 from reseal._async.stores.postgres_server import AsyncServer
+from reseal.core.kill_list import Kill
+from reseal.core.model import EndReason, Scope
 from reseal.stores.postgres import QUERIES
+from reseal.testing.material import new_session
 from tests.support.pgbouncer import pgbouncer
 
 PATIENCE = 30.0
+PUBLIC = Scope()
 DATABASE = f"pooled_{__name__}".replace(".", "_")
 
 
@@ -71,6 +76,23 @@ async def test_a_reader_begins_with_a_read_and_is_woken_by_an_announcement(postg
         announce(postgres)
         assert await news.wait(PATIENCE)
         assert not passing
+
+
+async def test_an_end_is_announced_when_it_is_committed_and_nothing_else_is(postgres_uri):
+    store = AsyncPostgresStore(postgres_uri)
+    await store.open()
+    news = store.news()
+    await news.wait(PATIENCE)
+    for name in ("a", "b"):
+        await store.insert(PUBLIC, new_session(name))
+    assert await store.end(PUBLIC, ["a"], EndReason.REVOKED) == ("a",)
+    assert await store.end(PUBLIC, ["absent"], EndReason.REVOKED, (Kill(1_000),)) == ()
+    assert not await news.wait(0.1)
+    assert await store.end(PUBLIC, ["b"], EndReason.REVOKED, (Kill(1_000),)) == ("b",)
+    assert await news.wait(PATIENCE)
+    assert [each.name for each in (await store.kill_page(PUBLIC, None)).entries] == ["b"]
+    await news.close()
+    await store.close()
 
 
 async def test_what_is_announced_between_two_waits_wakes_the_next_one(postgres, postgres_uri):

@@ -6,12 +6,17 @@ from __future__ import annotations
 import pytest
 
 from reseal._sync.stores.polled_news import POLL, PolledNews
+from reseal._sync.stores.postgres import PostgresStore
 from reseal._sync.stores.postgres_news import POLLS, PostgresNews
 from reseal._sync.stores.postgres_server import Server
+from reseal.core.kill_list import Kill
+from reseal.core.model import EndReason, Scope
 from reseal.stores.postgres import QUERIES
+from reseal.testing.material import new_session
 from tests.support.pgbouncer import pgbouncer
 
 PATIENCE = 30.0
+PUBLIC = Scope()
 DATABASE = f"pooled_{__name__}".replace(".", "_")
 
 
@@ -72,6 +77,23 @@ def test_a_reader_begins_with_a_read_and_is_woken_by_an_announcement(postgres, p
         announce(postgres)
         assert news.wait(PATIENCE)
         assert not passing
+
+
+def test_an_end_is_announced_when_it_is_committed_and_nothing_else_is(postgres_uri):
+    store = PostgresStore(postgres_uri)
+    store.open()
+    news = store.news()
+    news.wait(PATIENCE)
+    for name in ("a", "b"):
+        store.insert(PUBLIC, new_session(name))
+    assert store.end(PUBLIC, ["a"], EndReason.REVOKED) == ("a",)
+    assert store.end(PUBLIC, ["absent"], EndReason.REVOKED, (Kill(1_000),)) == ()
+    assert not news.wait(0.1)
+    assert store.end(PUBLIC, ["b"], EndReason.REVOKED, (Kill(1_000),)) == ("b",)
+    assert news.wait(PATIENCE)
+    assert [each.name for each in (store.kill_page(PUBLIC, None)).entries] == ["b"]
+    news.close()
+    store.close()
 
 
 def test_what_is_announced_between_two_waits_wakes_the_next_one(postgres, postgres_uri):

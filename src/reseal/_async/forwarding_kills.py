@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import ParamSpec, TypeVar
 
-    from reseal._async.ports import AsyncStore
+    from reseal._async.ports import AsyncNews, AsyncStore
     from reseal.core.kill_list import KillCursor, KillPage
     from reseal.core.model import Scope
 
@@ -33,3 +33,6 @@ class AsyncForwardingKills:
 
     async def purge_kills(self, limit: int) -> int:
         return await self._call("purge_kills", None, self.inner.purge_kills, limit)
+
+    def news(self) -> AsyncNews:
+        return self.inner.news()

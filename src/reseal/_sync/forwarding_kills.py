@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import ParamSpec, TypeVar
 
-    from reseal._sync.ports import Store
+    from reseal._sync.ports import News, Store
     from reseal.core.kill_list import KillCursor, KillPage
     from reseal.core.model import Scope
 
@@ -34,3 +34,6 @@ class ForwardingKills:
 
     def purge_kills(self, limit: int) -> int:
         return self._call("purge_kills", None, self.inner.purge_kills, limit)
+
+    def news(self) -> News:
+        return self.inner.news()

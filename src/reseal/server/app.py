@@ -27,7 +27,7 @@ from reseal.core.events import Event, EventListener
 from reseal.correlation import harmless
 from reseal.log import LOGGER, log_event
 from reseal.metrics.exposition import CONTENT_TYPE
-from reseal.server import request_log, rpc, shared_signals
+from reseal.server import kill_feed, request_log, rpc, shared_signals
 from reseal.server.access import Gate
 from reseal.server.address import Proxies
 from reseal.server.config import ServiceSettings
@@ -81,6 +81,7 @@ class Service:
         self._documents = shared_signals.replies(settings.webhooks)
         self._on_event = on_event
         watched = TimedStore(store, self.metrics)
+        self.kill_feed: kill_feed.KillFeed = kill_feed.KillFeed(watched, store.news)
         self.directory: Directory = Directory(settings, watched, self.clock, random=random, on_event=self._note)
         shown = settings.bounds.supported(), config_path, os.getpid() if pid is None else pid
         self.facts: ServiceFacts = ServiceFacts(*shown, settings.cookies(), self.clock.wall, random, self.directory)
@@ -101,7 +102,13 @@ class Service:
         assert app is not None  # the default app always exists
         await app.driver.ring()
 
+    def leave(self) -> None:
+        """Answer requests that wait, and ask clients to go elsewhere: the process is about to leave."""
+        self.health.draining = True
+        self.kill_feed.end()
+
     async def close(self) -> None:
+        await self.kill_feed.close()
         await self.directory.close()
         await self.store.close()
 
@@ -190,6 +197,8 @@ class Service:
 
     async def _answer_native(self, path: str, request: Request, receive: Any) -> Reply:
         permit = await self._gate.check_key_of_any_app(request, await self.directory.api_keys())
+        if path == kill_feed.PATH:
+            return await kill_feed.reply(self.kill_feed, self.directory, request, receive, permit)
         name = rpc.find(path)
         if request.method != "POST":
             raise Problem(405, WRONG_METHOD, (b"allow", b"POST"))

@@ -88,7 +88,7 @@ class RpcEngines:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Problem(400, INVALID_JSON) from None
         permit.check_tenant(call.profile.app_id, call.profile.tenant_id)
-        await self._check_own_keys(call.profile.app_id, permit)
+        await check_own_keys(self._directory, call.profile.app_id, permit)
         if right is Right.ADMIN:
             permit.check_whole_app(call.profile.app_id)
         try:
@@ -101,12 +101,6 @@ class RpcEngines:
                 raise
             return Reply(calls.REFUSED, msgspec.json.encode(failure))
         return Reply(200, msgspec.json.encode(outcome))
-
-    async def _check_own_keys(self, app_id: str, permit: Permit) -> None:
-        """Raise ``Problem`` 401 for a caller without a key where the app has keys of its own."""
-        app = await self._directory.find(app_id, DEFAULT, insist=True)
-        if permit is EVERYTHING and app is not None and app.api_keys:
-            raise Problem(401, INVALID_KEY)
 
     async def _engine(self, profile: calls.Profile) -> AsyncEngine:
         app = await self._directory.find(profile.app_id, profile.tenant_id, insist=True)
@@ -138,6 +132,13 @@ class RpcEngines:
             await engine.open()
             self._engines[key] = engine
             return engine
+
+
+async def check_own_keys(directory: Directory, app_id: str, permit: Permit) -> None:
+    """Raise ``Problem`` 401 for a caller without a key where the app has keys of its own."""
+    app = await directory.find(app_id, DEFAULT, insist=True)
+    if permit is EVERYTHING and app is not None and app.api_keys:
+        raise Problem(401, INVALID_KEY)
 
 
 def _within(profile: calls.Profile, longest_s: int) -> calls.Profile:

@@ -5,6 +5,7 @@ from reseal._async.ports.cases import AsyncCaseStore
 from reseal._async.ports.events import AsyncEventStore
 from reseal._async.ports.keys import AsyncKeyStore
 from reseal._async.ports.kills import AsyncKillListStore
+from reseal._async.ports.news import AsyncNews
 from reseal._async.ports.notes import AsyncNoteStore
 from reseal._async.ports.sessions import AsyncSessions
 from reseal._async.ports.stores import AsyncSessionStore, AsyncStore
@@ -16,6 +17,7 @@ __all__ = [
     "AsyncEventStore",
     "AsyncKeyStore",
     "AsyncKillListStore",
+    "AsyncNews",
     "AsyncNoteStore",
     "AsyncSessionStore",
     "AsyncSessions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from reseal._async.ports.news import AsyncNews
 from reseal.core.kill_list import PAGE, KillCursor, KillPage
 from reseal.core.model import Scope
 
@@ -23,3 +24,6 @@ class AsyncKillListStore(Protocol):
 
     async def purge_kills(self, limit: int) -> int:
         """Remove up to ``limit`` entries that are not needed any longer; returns how many."""
+
+    def news(self) -> AsyncNews:
+        """Return what announces entries to one more reader, who closes it before the store is closed."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from reseal._async.stores.polled_news import AsyncPolledNews
 from reseal.core.kill_list import EPOCH_BYTES, PAGE, Kill, KillEntry, KillPage, Subject, first_number, position
 from reseal.core.outbox import ID_BYTES, Occurrence
 
 if TYPE_CHECKING:
+    from reseal._async.ports import AsyncNews
     from reseal.clock import SteadyClock
     from reseal.core.kill_list import KillCursor
     from reseal.core.model import Scope, SessionRecord
@@ -37,6 +39,9 @@ class AsyncMemoryKills:
             found = [each for its, each in self._kills if its == scope and each.seq > place and each.until > now]
             last = found[limit - 1].seq if len(found) > limit else max(self._last_kill, place)
             return KillPage(self._epoch, place, last, tuple(found[:limit]), len(found) > limit, now)
+
+    def news(self) -> AsyncNews:
+        return AsyncPolledNews()
 
     async def purge_kills(self, limit: int) -> int:
         with self._lock:

@@ -7,6 +7,8 @@ from typing import Final
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
+from reseal._async.ports import AsyncNews
+from reseal._async.stores.postgres_news import AsyncPostgresNews
 from reseal._async.stores.postgres_server import AsyncServer
 from reseal._async.stores.server_store import AsyncServerStore
 from reseal.clock import Clock
@@ -53,6 +55,10 @@ class AsyncPostgresStore(AsyncServerStore):
             queries=QUERIES if clock is None else CLOCKED_QUERIES,
         )
         super().__init__(server, _is_of_one_row, clock=clock, looks_only=looks_only)
+        self._postgres = server
+
+    def news(self) -> AsyncNews:
+        return AsyncPostgresNews(self._postgres)
 
 
 def _is_of_one_row(error: StoreUnavailable) -> bool:

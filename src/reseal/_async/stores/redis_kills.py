@@ -11,6 +11,8 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from reseal._async.ports import AsyncNews
+from reseal._async.stores.polled_news import AsyncPolledNews
 from reseal._async.stores.redis_sessions import AsyncRedisParts
 from reseal.core.errors import StoreUnavailable
 from reseal.core.kill_list import EPOCH_BYTES, PAGE, KillCursor, KillEntry, KillPage, Subject, first_number, position
@@ -40,6 +42,9 @@ class AsyncRedisKills(AsyncRedisParts):
         last = numbered[-1][1] if numbered else place
         more = len(numbered) >= limit or any(len(each) >= BROUGHT_AT_ONCE for each in pending)
         return KillPage(known, place, last, entries, more, self._time.now(wall))
+
+    def news(self) -> AsyncNews:
+        return AsyncPolledNews()
 
     async def purge_kills(self, limit: int) -> int:
         now = (await self._time.read()).now

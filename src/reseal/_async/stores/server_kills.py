@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reseal._async.stores.polled_news import AsyncPolledNews
 from reseal.core.kill_list import PAGE
 from reseal.stores import kill_rows
 
 if TYPE_CHECKING:
+    from reseal._async.ports import AsyncNews
     from reseal._async.stores.servers import AsyncServer, AsyncServerLink, Row
     from reseal.core.kill_list import KillCursor, KillPage
     from reseal.core.model import Scope
@@ -34,6 +36,9 @@ class AsyncServerKills:
         if page is None:
             return await self.kill_page(scope, None, limit)
         return page._replace(more=page.more or found[0][-1])
+
+    def news(self) -> AsyncNews:
+        return AsyncPolledNews()
 
     async def purge_kills(self, limit: int) -> int:
         return len(await self._server.fetch("purge_kills", self._timed({"limit": limit})))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reseal._async.stores.polled_news import AsyncPolledNews
 from reseal.core.kill_list import PAGE
 from reseal.stores import kill_rows
 from reseal.stores.sqlite import QUERIES
@@ -11,6 +12,7 @@ from reseal.stores.sqlite import QUERIES
 if TYPE_CHECKING:
     import sqlite3
 
+    from reseal._async.ports import AsyncNews
     from reseal.core.kill_list import KillCursor, KillPage
     from reseal.core.model import Scope
     from reseal.stores.sqlite.batch_jobs import Job, T
@@ -31,6 +33,9 @@ class AsyncSQLiteKills:
             return kill_rows.to_page(found, scope, after, limit, self._now_in(db))
 
         return await self._read(read) or await self.kill_page(scope, None, limit)
+
+    def news(self) -> AsyncNews:
+        return AsyncPolledNews()
 
     async def purge_kills(self, limit: int) -> int:
         def purge(db: sqlite3.Connection) -> int:

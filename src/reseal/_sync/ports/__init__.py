@@ -6,6 +6,7 @@ from reseal._sync.ports.cases import CaseStore
 from reseal._sync.ports.events import EventStore
 from reseal._sync.ports.keys import KeyStore
 from reseal._sync.ports.kills import KillListStore
+from reseal._sync.ports.news import News
 from reseal._sync.ports.notes import NoteStore
 from reseal._sync.ports.sessions import Sessions
 from reseal._sync.ports.stores import SessionStore, Store
@@ -17,6 +18,7 @@ __all__ = [
     "EventStore",
     "KeyStore",
     "KillListStore",
+    "News",
     "NoteStore",
     "SessionStore",
     "Sessions",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from reseal._sync.ports.news import News
 from reseal.core.kill_list import PAGE, KillCursor, KillPage
 from reseal.core.model import Scope
 
@@ -24,3 +25,6 @@ class KillListStore(Protocol):
 
     def purge_kills(self, limit: int) -> int:
         """Remove up to ``limit`` entries that are not needed any longer; returns how many."""
+
+    def news(self) -> News:
+        """Return what announces entries to one more reader, who closes it before the store is closed."""

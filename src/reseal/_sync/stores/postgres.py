@@ -8,6 +8,8 @@ from typing import Final
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
+from reseal._sync.ports import News
+from reseal._sync.stores.postgres_news import PostgresNews
 from reseal._sync.stores.postgres_server import Server
 from reseal._sync.stores.server_store import ServerStore
 from reseal.clock import Clock
@@ -54,6 +56,10 @@ class PostgresStore(ServerStore):
             queries=QUERIES if clock is None else CLOCKED_QUERIES,
         )
         super().__init__(server, _is_of_one_row, clock=clock, looks_only=looks_only)
+        self._postgres = server
+
+    def news(self) -> News:
+        return PostgresNews(self._postgres)
 
 
 def _is_of_one_row(error: StoreUnavailable) -> bool:

@@ -12,6 +12,8 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from reseal._sync.ports import News
+from reseal._sync.stores.polled_news import PolledNews
 from reseal._sync.stores.redis_sessions import RedisParts
 from reseal.core.errors import StoreUnavailable
 from reseal.core.kill_list import EPOCH_BYTES, PAGE, KillCursor, KillEntry, KillPage, Subject, first_number, position
@@ -41,6 +43,9 @@ class RedisKills(RedisParts):
         last = numbered[-1][1] if numbered else place
         more = len(numbered) >= limit or any(len(each) >= BROUGHT_AT_ONCE for each in pending)
         return KillPage(known, place, last, entries, more, self._time.now(wall))
+
+    def news(self) -> News:
+        return PolledNews()
 
     def purge_kills(self, limit: int) -> int:
         now = (self._time.read()).now

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reseal._sync.stores.polled_news import PolledNews
 from reseal.core.kill_list import PAGE
 from reseal.stores import kill_rows
 
 if TYPE_CHECKING:
+    from reseal._sync.ports import News
     from reseal._sync.stores.servers import Server, ServerLink, Row
     from reseal.core.kill_list import KillCursor, KillPage
     from reseal.core.model import Scope
@@ -35,6 +37,9 @@ class ServerKills:
         if page is None:
             return self.kill_page(scope, None, limit)
         return page._replace(more=page.more or found[0][-1])
+
+    def news(self) -> News:
+        return PolledNews()
 
     def purge_kills(self, limit: int) -> int:
         return len(self._server.fetch("purge_kills", self._timed({"limit": limit})))

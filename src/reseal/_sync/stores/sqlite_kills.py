@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reseal._sync.stores.polled_news import PolledNews
 from reseal.core.kill_list import PAGE
 from reseal.stores import kill_rows
 from reseal.stores.sqlite import QUERIES
@@ -12,6 +13,7 @@ from reseal.stores.sqlite import QUERIES
 if TYPE_CHECKING:
     import sqlite3
 
+    from reseal._sync.ports import News
     from reseal.core.kill_list import KillCursor, KillPage
     from reseal.core.model import Scope
     from reseal.stores.sqlite.batch_jobs import Job, T
@@ -32,6 +34,9 @@ class SQLiteKills:
             return kill_rows.to_page(found, scope, after, limit, self._now_in(db))
 
         return self._read(read) or self.kill_page(scope, None, limit)
+
+    def news(self) -> News:
+        return PolledNews()
 
     def purge_kills(self, limit: int) -> int:
         def purge(db: sqlite3.Connection) -> int:
