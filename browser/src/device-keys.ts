@@ -22,11 +22,19 @@ export function createDeviceKeys(name: string): DeviceKeys {
 
   /** In one transaction: of two tabs that come with a key each, the second gets that of the first. */
   async function offer(key: DeviceKey): Promise<DeviceKey> {
+    let refusal: unknown;
     const [kept] = (await run("readwrite", (store) => {
       const found = store.getAll();
-      found.onsuccess = () => found.result.length || store.put(key, key.thumbprint);
+      found.onsuccess = () => {
+        try {
+          if (found.result.length === 0) store.put(key, key.thumbprint);
+        } catch (error) {
+          refusal = error; // Some browsers keep data and no keys. An error that is thrown here would be the page's.
+        }
+      };
       return [found];
     })) as [DeviceKey[]];
+    if (refusal !== undefined) throw refusal;
     return kept[0] ?? key;
   }
 
