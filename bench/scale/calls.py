@@ -68,7 +68,6 @@ class Stored:
         self.population = Population(self.engine, template, int(time.time() * 1000))
         sessions = map(self.population.session, range(self.size))
         await asyncio.to_thread(self._database.fill, self.uri, sessions)
-        await asyncio.to_thread(self._database.settle, self.uri)
 
     async def turn(self, name: str) -> Sample:
         """Make ready, and measure one turn of a call."""
@@ -137,7 +136,7 @@ class Stored:
     async def purges(self) -> Work:
         numbers = population.expired(self._purged, PURGED)
         self._purged += PURGED
-        await asyncio.to_thread(self._database.fill, self.uri, map(self.population.session, numbers))
+        await asyncio.to_thread(self._database.add, self.uri, map(self.population.session, numbers))
         return Work([[self._purge]], PURGED)
 
     # -- steps ------------------------------------------------------------------------------------------------------

@@ -31,6 +31,13 @@ CALLER: Final = Caller(
 PAYLOAD: Final = {"role": "admin", "organisation": "6f0b8c1e", "amr": ["pwd"]}
 HOUR: Final = 3600 * 1000
 DAY: Final = 24 * HOUR
+OWN: Final = frozenset(
+    {
+        *("handle", "user_id", "current_hash", "previous_hash", "successor_sealed"),
+        *("created_at", "rotated_at", "confirmed_at", "last_seen_at", "expires_at", "due_at"),
+    }
+)
+"""The columns in which rows differ."""
 _OLD: Final = 10**9
 """From this number on sessions are expired."""
 

@@ -12,7 +12,7 @@ from reseal.stores.mariadb import CLOCKED_QUERIES, QUERIES
 from reseal.stores.mariadb.statements import Table, literal, statement
 from reseal.stores.sql_files import schema_steps, statements_of
 
-OF_POSTGRESQL = {"begin_upgrade", "lacking_rights"}
+OF_POSTGRESQL = {"abandon_partitioning", "begin_upgrade", "identify", "lacking_rights", "listen_kill_list"}
 """What only PostgreSQL is asked."""
 
 

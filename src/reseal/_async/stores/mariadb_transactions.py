@@ -164,12 +164,12 @@ async def _purge(link: AsyncServerLink, values: Values) -> Rows:
     async with link.transaction():
         now, _, _ = await _time(link, values)
         due = await link.fetch("lock_due", values | {"now": now})
-        gone = [row[:3] for row in due if row[3] <= now - values["kept_ms"]]
-        kept = [row[:3] for row in due if row[3] > now - values["kept_ms"]]
+        gone = Table(dict(zip(_KEY, row, strict=False)) for row in due if row[3] <= now - values["kept_ms"])
+        kept = Table(dict(zip(_KEY, row, strict=False)) for row in due if row[3] > now - values["kept_ms"])
         if gone:
-            await link.fetch("remove_due", {"keys": gone})
+            await link.fetch("remove_due", {"asked": gone})
         if kept:
-            await link.fetch("put_off", values | {"now": now, "keys": kept})
+            await link.fetch("put_off", values | {"now": now, "asked": kept})
     return [(len(due), len(gone))]
 
 

@@ -165,12 +165,12 @@ def _purge(link: ServerLink, values: Values) -> Rows:
     with link.transaction():
         now, _, _ = _time(link, values)
         due = link.fetch("lock_due", values | {"now": now})
-        gone = [row[:3] for row in due if row[3] <= now - values["kept_ms"]]
-        kept = [row[:3] for row in due if row[3] > now - values["kept_ms"]]
+        gone = Table(dict(zip(_KEY, row, strict=False)) for row in due if row[3] <= now - values["kept_ms"])
+        kept = Table(dict(zip(_KEY, row, strict=False)) for row in due if row[3] > now - values["kept_ms"])
         if gone:
-            link.fetch("remove_due", {"keys": gone})
+            link.fetch("remove_due", {"asked": gone})
         if kept:
-            link.fetch("put_off", values | {"now": now, "keys": kept})
+            link.fetch("put_off", values | {"now": now, "asked": kept})
     return [(len(due), len(gone))]
 
 

@@ -15,7 +15,7 @@
             IF(c.wall > %(ceiling)s AND c.era = %(era)s, %(expected)s, c.wall), c.noted, IF(c.era = %(era)s, %(floor)s, 0)
         ) AS now,
         c.wall, c.era
-    FROM (SELECT at AS noted, era, {wall} AS wall FROM reseal_time) AS c
+    FROM (SELECT at AS noted, era, {wall} AS wall FROM reseal_time WHERE only_row = 1) AS c
 )
 
 -- name: greet
@@ -34,7 +34,8 @@ SET SESSION
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
 
 -- name: limit_mariadb
-SET SESSION max_statement_time = %(seconds)s
+-- A list of a thousand values and more would become a subquery, which the table is scanned for.
+SET SESSION max_statement_time = %(seconds)s, in_predicate_conversion_threshold = 0
 
 -- name: limit_mysql
 SET SESSION max_execution_time = %(milliseconds)s
@@ -216,7 +217,7 @@ WHERE s.app_id = %(app_id)s AND s.tenant_id = %(tenant_id)s AND s.user_id = %(us
 ORDER BY s.user_id, s.tenant_id, s.app_id, s.handle FOR UPDATE
 
 -- name: write_ended
-UPDATE reseal_session SET
+UPDATE reseal_session FORCE INDEX (PRIMARY) SET
     ended_at = %(now)s, end_reason = %(reason)s, end_note = %(note)s, successor_sealed = NULL,
     version = version + 1
 WHERE app_id = %(app_id)s AND tenant_id = %(tenant_id)s AND handle IN (%(handles)s)
@@ -283,19 +284,20 @@ DELETE FROM reseal_claim WHERE until <= %(now)s ORDER BY until LIMIT %(limit)s
 -- name: lock_due
 SELECT CONVERT(app_id USING utf8mb4), CONVERT(tenant_id USING utf8mb4), CONVERT(handle USING utf8mb4),
     CASE WHEN %(early)s THEN LEAST(expires_at, COALESCE(ended_at, expires_at)) ELSE expires_at END
-FROM reseal_session WHERE due_at <= %(now)s
+FROM reseal_session FORCE INDEX (reseal_session_due) WHERE due_at <= %(now)s
 ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: remove_due
-DELETE FROM reseal_session WHERE (app_id, tenant_id, handle) IN (%(keys)s)
+DELETE s FROM (%(asked)s) AS w
+STRAIGHT_JOIN reseal_session AS s FORCE INDEX (PRIMARY) ON {its_row}
 
 -- name: put_off
-UPDATE reseal_session SET
-    due_at = LEAST(
-        CASE WHEN %(early)s THEN LEAST(expires_at, COALESCE(ended_at, expires_at)) ELSE expires_at END,
-        %(now)s + %(again_ms)s
-    ) + %(kept_ms)s
-WHERE (app_id, tenant_id, handle) IN (%(keys)s)
+UPDATE (%(asked)s) AS w
+STRAIGHT_JOIN reseal_session AS s FORCE INDEX (PRIMARY) ON {its_row}
+SET s.due_at = LEAST(
+    CASE WHEN %(early)s THEN LEAST(s.expires_at, COALESCE(s.ended_at, s.expires_at)) ELSE s.expires_at END,
+    %(now)s + %(again_ms)s
+) + %(kept_ms)s
 
 -- name: count_due
 SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM reseal_session WHERE due_at <= %(now)s LIMIT %(most)s) AS due),
