@@ -36,6 +36,7 @@ CRYPTOGRAPHIC = {"cryptography", "hashlib", "hmac", "secrets", "random", "uuid",
 FOREIGN = {"Crypto", "Cryptodome", "nacl", "jwt", "jose", "authlib", "joserfc", "ecdsa", "rsa", "passlib", "OpenSSL"}
 CHANCE = {
     ("random.uniform", "_async/stores/postgres_server.py"): "spreads retries in time; nobody gains by guessing it",
+    ("random.uniform", "server/partitioning.py"): "spreads retries in time; nobody gains by guessing it",
     ("random.uniform", "_async/stores/mariadb_server.py"): "spreads retries in time; nobody gains by guessing it",
     ("random.random", "webhooks/running.py"): "spreads retries in time; nobody gains by guessing it",
 }
