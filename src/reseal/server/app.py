@@ -44,7 +44,6 @@ from reseal.server.routes import HANDLERS, Route, route
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.tenants.directory import App, Directory
 
-_UNAVAILABLE = "Session store unavailable, try again"
 _Asked = tuple[str, str, bytes | None]
 """Method, path and version of a request."""
 _MOST_ROUTES = 1024
@@ -151,7 +150,7 @@ class Service:
             return text_reply(400, f"Field name '{error.field}' is invalid in JSON input{more}")
         except (StoreUnavailable, RefreshLater) as error:
             LOGGER.warning("%s %s: %s", request.trace.operation, request.trace.correlation_id, error)
-            text = _UNAVAILABLE if isinstance(error, StoreUnavailable) else str(error)
+            text = str(error) if isinstance(error, RefreshLater) else "Session store unavailable, try again"
             return text_reply(503, text, (b"retry-after", str(error.retry_after).encode()))
         except ConnectionAbortedError:
             raise
