@@ -221,10 +221,12 @@ SERVERS = {
 POSTGRES = {
     "_async/stores/postgres.py",
     "_async/stores/postgres_hosts.py",
+    "_async/stores/postgres_indexes.py",
     "_async/stores/postgres_server.py",
     "stores/postgres/__init__.py",
     "stores/postgres/arrays.py",
     "stores/postgres/hosts.py",
+    "stores/postgres/indexes.py",
 }
 """The store in PostgreSQL, and the servers of its cluster."""
 PARTITIONS = {

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from psycopg.errors import DiskFull, LockNotAvailable
 
-from reseal._async.stores.postgres_server import AsyncLink, AsyncServer
+from reseal._async.stores.postgres_server import LOCK_MS, AsyncLink, AsyncServer
 from reseal._async.waiting import pause
 from reseal.core.errors import StoreUnavailable
 from reseal.core.secret import Secret
@@ -22,11 +22,10 @@ from reseal.stores import postgres
 from reseal.stores.postgres import partitions
 from reseal.stores.postgres.partitions import Column, Form, Grant, Index, Table
 
+QUERIES: Final = postgres.QUERIES | partitions.QUERIES
 PAGE: Final = 1_000
 """Sessions that are copied in one transaction. Who deletes one of them, or ends it, waits for that."""
 COMPARED: Final = 20 * PAGE
-LOCK_MS: Final = 400
-"""How long to wait for a lock that services wait behind. With what is done under it that is less than a second."""
 LOCK_ATTEMPTS: Final = 100
 STATEMENT_MS: Final = 3_600_000
 """The longest statements measure the new table and remove the old one."""
@@ -67,7 +66,7 @@ def server_of(uri: Secret) -> AsyncServer:
         pool_size=1,
         connect_timeout_s=5,
         statement_timeout_ms=STATEMENT_MS,
-        queries=postgres.QUERIES | partitions.QUERIES,
+        queries=QUERIES,
     )
 
 
@@ -219,7 +218,7 @@ async def _columns(link: AsyncLink, table: str) -> list[Column]:
 
 async def _prepare(link: AsyncLink, into: int) -> None:
     """Create the new table, and begin to repeat in it what is written to the present one."""
-    await _execute(link, "keep_others_off")
+    await _execute(link, "keep_vacuum_off")
     table = await _table(link)
     await _run_all(link, *partitions.creation(table, into))
     await link.write("begin_progress", Progress(into).values)
@@ -253,7 +252,7 @@ async def _is_equal(link: AsyncLink, after: Place, end: Place) -> bool:
 async def _exchange(link: AsyncLink) -> None:
     """Put the new table in the place of the present one."""
     await _require_progress(link)
-    await _execute(link, "keep_others_off")
+    await _execute(link, "keep_vacuum_off")
     table = await _table(link)
     if await _columns(link, "reseal_session_new") != table.columns:
         raise MoveRefused("the table has other columns than its copy: run the command again after --abandon")
@@ -265,7 +264,7 @@ async def _exchange(link: AsyncLink) -> None:
 async def _abandon(link: AsyncLink) -> bool:
     if not await link.fetch("progress"):
         return False
-    await _execute(link, "keep_others_off")
+    await _execute(link, "keep_vacuum_off")
     await _lock(link, "stop_all")
     for name in ("drop_trigger", "drop_function", "drop_new", "end_progress"):
         await _execute(link, name)
@@ -292,7 +291,7 @@ async def _lock(link: AsyncLink, name: str) -> None:
 
 
 async def _execute(link: AsyncLink, name: str) -> None:
-    await _run_all(link, partitions.QUERIES[name])
+    await _run_all(link, QUERIES[name])
 
 
 async def _run_all(link: AsyncLink, *statements: str) -> None:

@@ -19,6 +19,7 @@ from psycopg.errors import (
     Diagnostic,
     InsufficientPrivilege,
     InvalidSchemaName,
+    LockNotAvailable,
     ProgrammingError,
     ReadOnlySqlTransaction,
     SerializationFailure,
@@ -28,6 +29,7 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from reseal._async.stores.connection_pool import AsyncConnectionPool
 from reseal._async.stores.postgres_hosts import AsyncHosts
+from reseal._async.stores.postgres_indexes import build_indexes
 from reseal._async.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
@@ -35,6 +37,7 @@ from reseal.log import LOGGER
 from reseal.stores.postgres import QUERIES, arrays
 from reseal.stores.postgres.arrays import ArrayType
 from reseal.stores.postgres.hosts import Host, Standing, Term, hosts
+from reseal.stores.postgres.indexes import without_indexes
 from reseal.stores.sql_files import schema_steps
 
 OLDEST_SERVER: Final = 13
@@ -42,6 +45,11 @@ ATTEMPTS: Final = 5
 """Attempts of a statement after a deadlock or serialization failure."""
 UPGRADE_PATIENCE: Final = 300.0
 """Seconds to wait for an upgrade of the schema, one's own or another process's."""
+UPGRADE_ATTEMPTS: Final = 300
+"""Attempts to get the locks of a schema step without making services wait for long."""
+INDEX_PATIENCE: Final = 3600.0
+LOCK_MS: Final = 400
+"""How long to wait for a lock that services wait behind. With what is done under it that is less than a second."""
 _DEFAULTS: Final = {
     "application_name": "reseal",
     "target_session_attrs": "read-write",
@@ -194,6 +202,9 @@ class AsyncServer:
         try:
             await (_upgrade if upgrade else _require_schema)(link)
             await _require_rights(link, _WRITING if upgrade else _LOOKING)
+            if upgrade:
+                link.patience = INDEX_PATIENCE
+                await build_indexes(link, schema_steps("postgres"), has_session=link.has_session)
         except InsufficientPrivilege as error:
             raise _unusable("the user may not use the tables that are there: let it own them") from error
         except (psycopg.Error, UnicodeError) as error:
@@ -387,19 +398,13 @@ async def _share(link: AsyncLink, parameters: Mapping[str, Any]) -> None:
 
 
 async def _upgrade(link: AsyncLink) -> None:
-    """Bring the schema up to date: one transaction, under a lock, so that several may start and any may be killed."""
+    """Bring the schema up to date, in transactions under a lock, so that several may start and any may be killed."""
     steps = schema_steps("postgres")
-    if await _version(link, len(steps)) == len(steps):
-        return
+    attempts, version = 0, await _version(link, len(steps))
     try:
-        async with link.transaction():
-            await _be_patient(link)
-            await link.execute(QUERIES["lock_schema"], prepare=False)
-            await link.execute(QUERIES["abandon_partitioning"], prepare=False)
-            for number in range(await _version(link, len(steps)), len(steps)):
-                await link.execute(QUERIES["create_schema_table"])
-                await link.execute(steps[number], prepare=False)
-                await link.execute(QUERIES["set_schema_version"], {"version": number + 1}, prepare=False)
+        while version < len(steps):
+            attempts += not await _has_taken_steps(link, steps, is_last_attempt=attempts == UPGRADE_ATTEMPTS)
+            version = await _version(link, len(steps))
     except InsufficientPrivilege as error:
         raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
     except InvalidSchemaName as error:
@@ -408,6 +413,42 @@ async def _upgrade(link: AsyncLink) -> None:
         raise _unusable(
             f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"
         ) from error
+
+
+async def _has_taken_steps(link: AsyncLink, steps: Sequence[str], *, is_last_attempt: bool) -> bool:
+    try:
+        await _take_steps(link, steps)
+    except LockNotAvailable:
+        if is_last_attempt:
+            raise
+        await pause(random.uniform(0.5, 1))  # noqa: S311 - nothing secret about it
+        return False
+    return True
+
+
+async def _take_steps(link: AsyncLink, steps: Sequence[str]) -> None:
+    """Create all tables, or take the next step of those that are there, unless that takes them from services for long.
+
+    Their indexes are built later.
+    """
+    async with link.transaction():
+        await _be_patient(link)
+        await link.execute(QUERIES["lock_schema"], prepare=False)
+        version = await _version(link, len(steps))
+        if not version:
+            await link.execute(QUERIES["create_schema_table"], prepare=False)
+            await _take(link, 1, *steps)
+        elif version < len(steps):
+            await link.execute(QUERIES["keep_vacuum_off"], prepare=False)
+            await link.fetch("limit_lock", {"milliseconds": str(LOCK_MS)})
+            await link.execute(QUERIES["abandon_partitioning"], prepare=False)
+            await _take(link, version + 1, without_indexes(steps[version]))
+
+
+async def _take(link: AsyncLink, first: int, *steps: str) -> None:
+    for number, step in enumerate(steps, first):
+        await link.execute(step.encode(), prepare=False)
+        await link.execute(QUERIES["set_schema_version"], {"version": number}, prepare=False)
 
 
 async def _require_schema(link: AsyncLink) -> None:

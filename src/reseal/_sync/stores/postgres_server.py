@@ -20,6 +20,7 @@ from psycopg.errors import (
     Diagnostic,
     InsufficientPrivilege,
     InvalidSchemaName,
+    LockNotAvailable,
     ProgrammingError,
     ReadOnlySqlTransaction,
     SerializationFailure,
@@ -29,6 +30,7 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from reseal._sync.stores.connection_pool import ConnectionPool
 from reseal._sync.stores.postgres_hosts import Hosts
+from reseal._sync.stores.postgres_indexes import build_indexes
 from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
@@ -36,6 +38,7 @@ from reseal.log import LOGGER
 from reseal.stores.postgres import QUERIES, arrays
 from reseal.stores.postgres.arrays import ArrayType
 from reseal.stores.postgres.hosts import Host, Standing, Term, hosts
+from reseal.stores.postgres.indexes import without_indexes
 from reseal.stores.sql_files import schema_steps
 
 OLDEST_SERVER: Final = 13
@@ -43,6 +46,11 @@ ATTEMPTS: Final = 5
 """Attempts of a statement after a deadlock or serialization failure."""
 UPGRADE_PATIENCE: Final = 300.0
 """Seconds to wait for an upgrade of the schema, one's own or another process's."""
+UPGRADE_ATTEMPTS: Final = 300
+"""Attempts to get the locks of a schema step without making services wait for long."""
+INDEX_PATIENCE: Final = 3600.0
+LOCK_MS: Final = 400
+"""How long to wait for a lock that services wait behind. With what is done under it that is less than a second."""
 _DEFAULTS: Final = {
     "application_name": "reseal",
     "target_session_attrs": "read-write",
@@ -195,6 +203,9 @@ class Server:
         try:
             (_upgrade if upgrade else _require_schema)(link)
             _require_rights(link, _WRITING if upgrade else _LOOKING)
+            if upgrade:
+                link.patience = INDEX_PATIENCE
+                build_indexes(link, schema_steps("postgres"), has_session=link.has_session)
         except InsufficientPrivilege as error:
             raise _unusable("the user may not use the tables that are there: let it own them") from error
         except (psycopg.Error, UnicodeError) as error:
@@ -388,19 +399,13 @@ def _share(link: Link, parameters: Mapping[str, Any]) -> None:
 
 
 def _upgrade(link: Link) -> None:
-    """Bring the schema up to date: one transaction, under a lock, so that several may start and any may be killed."""
+    """Bring the schema up to date, in transactions under a lock, so that several may start and any may be killed."""
     steps = schema_steps("postgres")
-    if _version(link, len(steps)) == len(steps):
-        return
+    attempts, version = 0, _version(link, len(steps))
     try:
-        with link.transaction():
-            _be_patient(link)
-            link.execute(QUERIES["lock_schema"], prepare=False)
-            link.execute(QUERIES["abandon_partitioning"], prepare=False)
-            for number in range(_version(link, len(steps)), len(steps)):
-                link.execute(QUERIES["create_schema_table"])
-                link.execute(steps[number], prepare=False)
-                link.execute(QUERIES["set_schema_version"], {"version": number + 1}, prepare=False)
+        while version < len(steps):
+            attempts += not _has_taken_steps(link, steps, is_last_attempt=attempts == UPGRADE_ATTEMPTS)
+            version = _version(link, len(steps))
     except InsufficientPrivilege as error:
         raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
     except InvalidSchemaName as error:
@@ -409,6 +414,42 @@ def _upgrade(link: Link) -> None:
         raise _unusable(
             f"its schema cannot be brought up to date ({type(error).__name__}): name an empty one"
         ) from error
+
+
+def _has_taken_steps(link: Link, steps: Sequence[str], *, is_last_attempt: bool) -> bool:
+    try:
+        _take_steps(link, steps)
+    except LockNotAvailable:
+        if is_last_attempt:
+            raise
+        pause(random.uniform(0.5, 1))  # noqa: S311 - nothing secret about it
+        return False
+    return True
+
+
+def _take_steps(link: Link, steps: Sequence[str]) -> None:
+    """Create all tables, or take the next step of those that are there, unless that takes them from services for long.
+
+    Their indexes are built later.
+    """
+    with link.transaction():
+        _be_patient(link)
+        link.execute(QUERIES["lock_schema"], prepare=False)
+        version = _version(link, len(steps))
+        if not version:
+            link.execute(QUERIES["create_schema_table"], prepare=False)
+            _take(link, 1, *steps)
+        elif version < len(steps):
+            link.execute(QUERIES["keep_vacuum_off"], prepare=False)
+            link.fetch("limit_lock", {"milliseconds": str(LOCK_MS)})
+            link.execute(QUERIES["abandon_partitioning"], prepare=False)
+            _take(link, version + 1, without_indexes(steps[version]))
+
+
+def _take(link: Link, first: int, *steps: str) -> None:
+    for number, step in enumerate(steps, first):
+        link.execute(step.encode(), prepare=False)
+        link.execute(QUERIES["set_schema_version"], {"version": number}, prepare=False)
 
 
 def _require_schema(link: Link) -> None:

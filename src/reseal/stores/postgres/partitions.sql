@@ -63,13 +63,6 @@ FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = r.prpubid
 WHERE r.prrelid = 'reseal_session'::regclass
 ORDER BY 1
 
--- name: limit_lock
-SELECT set_config('lock_timeout', %(milliseconds)s::text, true)
-
--- name: keep_others_off
--- Against vacuum and other changes of the table, which are waited for (vacuum gives way after a second). Services go on.
-LOCK TABLE reseal_session IN SHARE UPDATE EXCLUSIVE MODE
-
 -- name: stop_writers
 LOCK TABLE reseal_session IN SHARE ROW EXCLUSIVE MODE
 

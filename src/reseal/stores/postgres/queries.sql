@@ -98,6 +98,31 @@ SELECT pg_advisory_xact_lock(7305512081362251)
 -- name: create_schema_table
 CREATE TABLE IF NOT EXISTS reseal_schema (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())
 
+-- name: keep_vacuum_off
+-- It gives way only to whoever has waited for a second, and this lock is one that services do not wait behind.
+LOCK TABLE reseal_session IN SHARE UPDATE EXCLUSIVE MODE
+
+-- name: limit_lock
+SELECT set_config('lock_timeout', %(milliseconds)s::text, true)
+
+-- name: lacking_indexes
+SELECT w.name FROM unnest(%(names)s::text[]) WITH ORDINALITY AS w (name, place)
+LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(w.name) AND i.indisvalid
+WHERE i.indexrelid IS NULL
+ORDER BY w.place
+
+-- name: begin_indexes
+SELECT pg_try_advisory_lock(%(lock)s::bigint), set_config('statement_timeout', '0', false)
+
+-- name: partitions_lacking_index
+-- One row with NULL for a table without partitions.
+SELECT p.inhrelid::regclass::text
+FROM pg_class AS t LEFT JOIN pg_inherits AS p ON p.inhparent = t.oid
+WHERE t.oid = 'reseal_session'::regclass AND NOT EXISTS (
+    SELECT FROM pg_inherits AS h JOIN pg_index AS i ON i.indexrelid = h.inhrelid
+    WHERE h.inhparent = to_regclass(%(name)s::text) AND i.indrelid = p.inhrelid
+)
+
 -- name: abandon_partitioning
 -- A step may change what a copy of the table of sessions, which is being made, was made for: it has to begin anew.
 DO $$
