@@ -87,7 +87,7 @@ def leftovers(uri):
         "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema::regnamespace "
         "AND relname ~ '_(new|old)$' "
         "UNION ALL SELECT tgname::text FROM pg_trigger JOIN pg_class AS c ON c.oid = tgrelid "
-        "WHERE relnamespace = current_schema::regnamespace "
+        "WHERE relnamespace = current_schema::regnamespace AND relname ~ '^reseal_session' "
         "UNION ALL SELECT proname::text FROM pg_proc WHERE proname = 'reseal_repeat' "
         "AND pronamespace = current_schema::regnamespace UNION ALL SELECT name FROM reseal_note",
     )
