@@ -1,4 +1,4 @@
-"""Power is lost at any moment over an SQLite file: what was acknowledged is on the disk (reliability: E02)."""
+"""Power is lost at any moment over an SQLite file, or its disk fails: what was acknowledged is there (E02, E16)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OLD = 4
 """So many generations back, a token is a thief's."""
 LIVES = """
 import asyncio, os, random, sys
-from reseal import AsyncReseal, Settings
+from reseal import AsyncReseal, Settings, StoreUnavailable
 from reseal.stores.sqlite import file
 
 make_durable = file._make_durable
@@ -39,15 +39,24 @@ def say(*words):
     os.write(1, (" ".join(words) + "\\n").encode())
 
 
+async def answered(call, *arguments):
+    while True:
+        try:
+            return await call(*arguments)
+        except StoreUnavailable:
+            say("refused", type(call).__name__)
+            await asyncio.sleep(0.002)
+
+
 async def live(sessions, name, chance):
     for _ in range(6):
-        pair = await sessions.create(name)
+        pair = await answered(sessions.create, name)
         say("has", pair.claims.sid, pair.refresh_token, pair.access_token)
         for _ in range(chance.randrange(1, 12)):
-            pair = await sessions.refresh(pair.refresh_token)
+            pair = await answered(sessions.refresh, pair.refresh_token)
             say("has", pair.claims.sid, pair.refresh_token, pair.access_token)
         say("leaves", pair.claims.sid)
-        await sessions.revoke([pair.claims.sid])
+        await answered(sessions.revoke, [pair.claims.sid])
         say("left", pair.claims.sid)
 
 
@@ -61,10 +70,10 @@ asyncio.run(main())
 """
 
 
-def recording_of(tmp_path, synchronous):
+def recording_of(tmp_path, synchronous="FULL", fault=""):
     folder = tmp_path / synchronous
     folder.mkdir()
-    return record(LIVES, folder, API, f"sqlite:///{folder}/sessions.db", synchronous)
+    return record(LIVES, folder, API, f"sqlite:///{folder}/sessions.db", synchronous, fault=fault)
 
 
 class Reboot:
@@ -79,7 +88,7 @@ class Reboot:
             if word == "has":
                 self.lines[handle].append(tokens[0])
                 self.access[handle] = tokens[1]
-            else:
+            elif word != "refused":
                 (self.leaving if word == "leaves" else self.left).add(handle)
 
     def is_whole(self):
@@ -123,8 +132,28 @@ def moments(recording, count, chance):
 
 @pytest.mark.parametrize("cycles", [50, pytest.param(1000, marks=pytest.mark.whole)])
 def test_nothing_that_was_acknowledged_is_lost_with_the_power(tmp_path, cycles):
-    chance, recording = random.Random(cycles), recording_of(tmp_path, "FULL")
+    chance, recording = random.Random(cycles), recording_of(tmp_path)
     for n, before in enumerate(moments(recording, cycles, chance)):
+        reboot = Reboot(recording, before, tmp_path / f"disk-{n}", chance)
+        assert reboot.is_whole(), (before, n)
+        assert reboot.lost() == [], (before, n)
+
+
+@pytest.mark.parametrize("cycles", [20, pytest.param(400, marks=pytest.mark.whole)])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "fsync,fdatasync:error=EIO:when=24+5",
+        "fsync,fdatasync:error=EINTR:when=24+5",
+        "fdatasync:error=ENOSPC:when=16+3",
+        "pwrite64:error=EIO:when=150+17",
+        "pwrite64:error=ENOSPC:when=150+17",
+    ],
+)
+def test_where_the_disk_fails_nothing_is_acknowledged_that_the_power_takes_with_it(tmp_path, fault, cycles):
+    chance, recording = random.Random(fault), recording_of(tmp_path, fault=fault)
+    assert any(line.startswith("refused") for line in recording.said(recording.end)), "nothing failed"
+    for n, before in enumerate([*moments(recording, cycles, chance), recording.end]):
         reboot = Reboot(recording, before, tmp_path / f"disk-{n}", chance)
         assert reboot.is_whole(), (before, n)
         assert reboot.lost() == [], (before, n)

@@ -37,6 +37,8 @@ _SETTINGS: Final = (
 class MariaDB:
     """One server. ``restart``, ``kill`` and ``stop`` are the faults that it offers."""
 
+    title = "MariaDB"
+
     def __init__(self, folder: Path, *settings: str) -> None:
         self.folder = folder
         self.port = free_port()
@@ -98,6 +100,11 @@ class MariaDB:
             "mariadb", "--no-defaults", "-uroot", f"--socket={self._socket}", "--batch", "--skip-column-names",
             *([f"--database={database}"] if database else []), f"--execute={text}",
         )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        assert self._server is not None, "it does not run"
+        return self._server.pid
 
     @property
     def _socket(self) -> Path:

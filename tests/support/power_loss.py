@@ -2,6 +2,7 @@ r"""Power loss: what a disk may hold of a program's files at any moment, from th
 
 A write is certain once ``fsync`` of its file has returned that began after it; of the others any sectors may be there.
 A name is certain once ``fsync`` of its folder has returned; of later names the first ones may be there, in order.
+If ``fsync`` fails, the system forgets what it could not write: no later ``fsync`` makes that certain.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ class Change(NamedTuple):
 
     at: int
     kind: str
-    """``write``, ``cut``, ``create``, ``remove``, ``rename``, ``sync`` or ``say``."""
+    """``write``, ``cut``, ``create``, ``remove``, ``rename``, ``sync``, ``fail`` (of a sync) or ``say``."""
     name: str = ""
     """Of the file, within its folder; empty for the folder itself."""
     data: bytes = b""
     number: int = 0
-    """Offset, size, or for ``sync`` the place at which it began."""
+    """Offset, size, or for ``sync`` and ``fail`` the place at which it began."""
 
 
 class Recording:
@@ -59,7 +60,7 @@ class Recording:
 
     def restore(self, before: int, folder: Path, chance: random.Random) -> None:
         """Write into an empty folder what the disk may hold if power is lost at a moment."""
-        disk = _Disk()
+        disk = _Disk(chance)
         for change in self.changes:
             if change.at >= before:
                 break
@@ -78,8 +79,11 @@ class Recording:
             if rest.startswith("<... "):
                 began, start = begun.pop(pid)
                 rest = start + rest.partition("resumed>")[2]
-            if (found := _LINE.match(rest)) and not found["result"].startswith("-"):
-                yield from self._changes(found["name"], found["given"], began, place)
+            if found := _LINE.match(rest):
+                is_fine = not found["result"].startswith("-")
+                if is_fine or found["name"] in {"fsync", "fdatasync"}:
+                    made = self._changes(found["name"], found["given"], began, place)
+                    yield from made if is_fine else (change._replace(kind="fail") for change in made)
 
     def _changes(self, call: str, given: str, began: int, ended: int) -> Iterator[Change]:
         texts = [bytes.fromhex(text.replace("\\x", "")) for text in _BYTES.findall(given)]
@@ -129,9 +133,20 @@ class _File:
             _apply(self.certain, change.kind, change.data, change.number)
         self.pending = self.pending[len(done) :]
 
+    def fail(self, began: int, chance: random.Random) -> None:
+        """Have some of the pending sectors reach the disk, and the others never."""
+        done = [change for change in self.pending if change.at < began]
+        self.pending = self.pending[len(done) :]
+        self._partly(self.certain, done, chance.choice([0.0, 0.5, 1.0]), chance)
+
     def survivor(self, chance: random.Random) -> bytes:
-        content, share = bytearray(self.certain), chance.choice([0.0, 0.5, 0.9, 1.0])
-        for change in self.pending:
+        content = bytearray(self.certain)
+        self._partly(content, self.pending, chance.choice([0.0, 0.5, 0.9, 1.0]), chance)
+        return bytes(content)
+
+    @staticmethod
+    def _partly(content: bytearray, changes: list[Change], share: float, chance: random.Random) -> None:
+        for change in changes:
             if change.kind == "cut":
                 if chance.random() < share:
                     _apply(content, "cut", b"", change.number)
@@ -139,13 +154,13 @@ class _File:
             for first in range(0, len(change.data), SECTOR):
                 if chance.random() < share:
                     _apply(content, "write", change.data[first : first + SECTOR], change.number + first)
-        return bytes(content)
 
 
 class _Disk:
     """The names of a folder, those that are certain and those that may be, and its files."""
 
-    def __init__(self) -> None:
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
         self._certain: dict[str, _File] = {}
         self._now: dict[str, _File] = {}
         self._pending: list[tuple[int, dict[str, _File]]] = []
@@ -159,7 +174,9 @@ class _Disk:
             done = [names for at, names in self._pending if at < change.number]
             self._certain = done[-1] if done else self._certain
             self._pending = self._pending[len(done) :]
-        elif change.kind != "say":
+        elif change.kind == "fail" and change.name:
+            self._now[change.name].fail(change.number, self._chance)
+        elif change.kind not in {"fail", "say"}:
             self._rename(change)
 
     def survivors(self, chance: random.Random) -> dict[str, bytes]:
@@ -186,13 +203,24 @@ def _apply(content: bytearray, kind: str, data: bytes, number: int) -> None:
     content[number:end] = data
 
 
-def record(code: str, folder: Path, *arguments: str) -> Recording:
-    """Run Python code to its end, and record what it does to the files directly in a folder."""
+def record(code: str, folder: Path, *arguments: str, fault: str = "") -> Recording:
+    """Run Python code to its end, and record what it does to the files directly in a folder.
+
+    ``fault``: which system calls fail, and how, as strace wants it: ``fsync:error=EIO:when=20+5``.
+    """
     if shutil.which("strace") is None:
         pytest.fail("strace is not installed: apt-get install strace")
     trace = folder.with_name(f"{folder.name}.trace")
     command = ["strace", "-f", "-y", "-xx", "-s", str(2**20), "--seccomp-bpf", "-e", "signal=none", "-o", str(trace)]
-    command += ["-e", f"trace={_CALLS},{_NOT_MODELLED}", sys.executable, "-c", code, *arguments]
+    command += [
+        "-e",
+        f"trace={_CALLS},{_NOT_MODELLED}",
+        *(["-e", f"inject={fault}"] if fault else []),
+        sys.executable,
+        "-c",
+        code,
+        *arguments,
+    ]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return Recording(trace.read_text(), folder)
