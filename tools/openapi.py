@@ -266,6 +266,7 @@ NATIVE_REPLIES: dict[str, Any] = {
     "check": SessionRecord,
     "reissue": calls.Tokens,
     "bind": calls.Tokens,
+    "nonce_key": str,
     "elevate": calls.Tokens,
     "end_by_provider": ProviderEnd,
     "remember_client": int,

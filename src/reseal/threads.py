@@ -19,6 +19,7 @@ from reseal._sync.reseal import Reseal
 from reseal._sync.session import Session
 from reseal.clock import Clock
 from reseal.core.access_token import Claims
+from reseal.core.dpop import ProofChecker
 from reseal.core.events import EventListener
 from reseal.settings import Settings
 from reseal.web.facts import RequestFacts
@@ -88,6 +89,10 @@ class _LoopSessions:
     @property
     def settings(self) -> Settings:
         return self.waited_for.settings
+
+    @property
+    def proofs(self) -> ProofChecker:
+        return self.waited_for.proofs
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
         return self.waited_for.verify(access_token, expired_too=expired_too)

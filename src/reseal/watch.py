@@ -15,6 +15,7 @@ from typing import Final
 from reseal._async.forwarding import AsyncForwardingSessions
 from reseal._async.ports import AsyncSessions
 from reseal.clock import Clock, SystemClock
+from reseal.core.dpop import Shown
 from reseal.core.errors import Refusal, StoreUnavailable, TokenTheftDetected, Unauthorised
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, TheftResponse
@@ -181,7 +182,7 @@ class _RevocationObserver(AsyncForwardingSessions):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         try:

@@ -324,21 +324,6 @@ async def test_a_session_that_must_be_bound_ends_soon_unless_it_is(browser: Brow
     assert (await browser.refresh()).status == 200
 
 
-@pytest.mark.parametrize("wish", ["require"], indirect=True)
-async def test_what_no_browser_can_bind_does_not_end_for_it(browser: Browser, clock: ManualClock) -> None:
-    headers = SessionHeaders()
-    await settled(
-        browser.sessions.create_new_session(
-            RequestFacts.of("POST", "/", [("st-auth-mode", "header")], "192.0.2.1"), headers, "bob"
-        )
-    )
-    assert "secure-session-registration" not in dict(headers.items())
-    token = dict(headers.items())["st-refresh-token"]
-    clock.advance(HOUR)
-    request = RequestFacts.of("POST", "/", [("Authorization", f"Bearer {token}")], "192.0.2.1")
-    assert (await settled(browser.sessions.refresh_session(request, SessionHeaders()))).get_user_id() == "bob"
-
-
 @pytest.mark.parametrize("policy", [None, SessionPolicy(device_binding="off")], ids=["call", "policy"])
 async def test_a_session_can_be_left_out_by_the_call_or_its_policy(
     browser: Browser, clock: ManualClock, policy: SessionPolicy | None

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from reseal.core import attempt, binding, proofs, rotation
+from reseal._async.dpop import AsyncDpopCalls, AsyncKeyBinding, AsyncRemoteProofs
+from reseal.core import actor, attempt, binding, proofs, rotation
 from reseal.core.access_token import Claims, Confirmation
 from reseal.core.binding import Binding, StaleChallenge
+from reseal.core.dpop import SCHEME, Proven
 from reseal.core.errors import ProofDemanded, Refusal, StoreUnavailable, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventName
 from reseal.core.ids import ANONYMOUS
@@ -36,7 +38,7 @@ KEY_GROWTH: Final = 88
 """Bytes by which an access token grows once its session is bound: the thumbprint of the key."""
 
 
-class AsyncProving:
+class AsyncProving(AsyncKeyBinding):
     """A part of :class:`reseal._async.token_families.AsyncTokenFamilies`."""
 
     if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class AsyncProving:
         self,
         record: SessionRecord,
         token: RefreshToken,
-        proof: str | None,
+        proof: str | Proven | None,
         caller: Caller,
         now: int,
         verdict: rotation.Verdict,
@@ -86,6 +88,9 @@ class AsyncProving:
         if bound is None or not bound.is_bound:
             return
         if proof is None and token.generation < bound.first and isinstance(verdict, rotation.Reuse):
+            return
+        if bound.kind == "dpop" or isinstance(proof, Proven):
+            self.demand_key(bound, record, proof, caller)
             return
         generation = max(record.generation, token.generation)  # a store that was rolled back is behind
         until = now + binding.CHALLENGE_LIFE
@@ -151,7 +156,7 @@ class AsyncProving:
         return Unauthorised(Refusal.BINDING)
 
 
-class AsyncBindingCalls:
+class AsyncBindingCalls(AsyncDpopCalls):
     """A part of :class:`reseal.AsyncEngine`."""
 
     if TYPE_CHECKING:
@@ -181,13 +186,19 @@ class AsyncBindingCalls:
         claims = self._claims(record.handle, record.user_id, generation, record.jwt_payload, csrf, now)
         return self._pair(claims, None, now + max(0, record.expires_at - at), now, record)
 
-    def _wished(self, options: BeginOptions, kept: str | None, user_id: str) -> str | None:
-        """Return what a new session keeps: that it must be bound, or must not, if that is not as the settings say.
+    async def _wished(self, options: BeginOptions, kept: str | None, user_id: str, public: bytes) -> str | None:
+        """Return what a new session keeps: its key, or that it must be bound or must not, if not as the settings say.
 
-        One with an end of its own keeps nothing, nor does that of a visitor, who is nobody yet.
+        Without a key, one with an end of its own keeps nothing, nor does that of a visitor, who is nobody yet, or of
+        somebody who acts as its user.
         """
         usual = self.settings.device_binding
         wish = options.get("device_binding") or self._policies[kept].device_binding or usual
+        proof = options.get("proof")
+        if proof is not None and wish != "off":
+            return await self._bound_at_once(proof, kept, options.get("caller", NOBODY).bounded())
+        if actor.stored(public):
+            return kept
         if wish == "offer" or options.get("lifetime_ms") is not None or user_id == ANONYMOUS:
             return kept
         return binding.joined(Binding(wish, self._clock.wall()), kept)
@@ -205,14 +216,14 @@ class AsyncBindingCalls:
     def _challenged(self, pair: TokenPair, record: SessionRecord) -> TokenPair:
         """Add the challenge for the device's next proof; it is good for as long as the access token, and some more."""
         bound = _binding_of(record)
-        if bound is not None and bound.kind == "off":
+        if bound is not None and bound.kind in {"off", "dpop"}:
             return pair
         until = pair.claims.exp * 1000 + binding.CHALLENGE_LIFE
         text = self._families.challenge(record.handle, record.generation, until)
         return msgspec.structs.replace(pair, challenge=text)
 
 
-class AsyncRemoteBinding:
+class AsyncRemoteBinding(AsyncRemoteProofs):
     """A part of :class:`reseal.AsyncRemote`."""
 
     if TYPE_CHECKING:
@@ -238,7 +249,8 @@ def confirmed_by(claims: Claims, record: SessionRecord) -> Claims:
     bound = _binding_of(record)
     if bound is None or not bound.is_bound:
         return claims
-    return msgspec.structs.replace(claims, cnf=Confirmation(bound.thumbprint))
+    scheme = SCHEME if bound.kind == "dpop" else None
+    return msgspec.structs.replace(claims, cnf=Confirmation(bound.thumbprint), scheme=scheme)
 
 
 def _binding_of(record: SessionRecord) -> Binding | None:

@@ -20,6 +20,7 @@ from reseal._async.beginning import Step
 from reseal._async.binding import KEY_GROWTH, AsyncBindingCalls, confirmed_by
 from reseal._async.case_calls import AsyncCaseCalls
 from reseal._async.case_files import AsyncCaseFiles
+from reseal._async.dpop import checker
 from reseal._async.elevating import AsyncElevating
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.new_devices import newness_of
@@ -32,6 +33,7 @@ from reseal.clock import Clock, SystemClock
 from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
 from reseal.core.confirmation import Seen
+from reseal.core.dpop import Shown, nonce_key
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
@@ -101,6 +103,7 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
+        self.proofs = checker(settings, lambda: nonce_key(self._keeper.secrets().refresh_key), self._clock.wall)
         self._purger = AsyncPurger(settings, store, self._clock, self._case_files)
 
     async def __aenter__(self) -> Self:
@@ -144,8 +147,8 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
         kept = self._policies.chosen(options.get("policy"), options.get("lifetime_ms"), user_id)
-        if self._binds and not actor.stored(public):
-            kept = self._wished(options, kept, user_id)
+        if self._binds:
+            kept = await self._wished(options, kept, user_id, public)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
@@ -154,7 +157,8 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         if self.settings.new_device_events and not actor.stored(public):
             newness = await newness_of(self._store, self.settings.scope, user_id, caller.device)
         chosen = Chosen(kept, options.get("replaced", NOTHING), options.get("lifetime_ms"), options.get("provider"))
-        begin = self._families.begin_acting if actor.MARK in public else self._families.begin
+        begin = self._families.begin if kept is None else self._beginning(kept)
+        begin = self._families.begin_acting if actor.MARK in public else begin
         step = await begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
         return self._issue(step)
 
@@ -195,7 +199,7 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor.
@@ -215,6 +219,8 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
             raise self._families.refused(Refusal.ANTI_CSRF, token.handle, caller)
         if self._purger.is_due():
             await self._purger.step()
+        if isinstance(proof, Shown):
+            return await self._advance_proven(token, caller, proof)
         return self._issue(await self._families.advance(token, caller, attempt_key, proof))
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:

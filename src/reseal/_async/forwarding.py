@@ -16,6 +16,7 @@ from reseal._async.ports import AsyncAuditStore, AsyncSessions, AsyncStore
 from reseal._async.provider_logouts import AsyncForwardingLogoutCalls, AsyncForwardingLogouts
 from reseal.core.access_token import Claims
 from reseal.core.confirmation import Seen
+from reseal.core.dpop import ProofChecker, Shown
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
@@ -157,6 +158,10 @@ class AsyncForwardingSessions(AsyncForwardingCaseCalls, AsyncForwardingPreviews,
     def settings(self) -> Settings:
         return self.inner.settings
 
+    @property
+    def proofs(self) -> ProofChecker:
+        return self.inner.proofs
+
     async def open(self) -> None:
         await self.inner.open()
 
@@ -197,7 +202,7 @@ class AsyncForwardingSessions(AsyncForwardingCaseCalls, AsyncForwardingPreviews,
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         return await self.inner.refresh(

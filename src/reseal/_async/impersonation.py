@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from reseal._async import actors
 from reseal._async.awaited import awaited
+from reseal._async.dpop import proof_at_begin
 from reseal._async.session import AsyncSession
 from reseal._async.verification import verify
 from reseal.core import ids
@@ -81,6 +82,7 @@ class AsyncImpersonations:
                 session_data,
                 caller=context.caller,
                 lifetime_ms=min(at_most, context.settings.access_token_ms),
+                proof=proof_at_begin(context, via),
             )
         except Unauthorised as error:  # the own session ended a moment ago
             raise context.refuse_everywhere(error, via) from None

@@ -8,6 +8,7 @@ from reseal._async import impersonation, token_selection
 from reseal._async.binding import of_session, still_good
 from reseal._async.ports import AsyncSessions
 from reseal.core.access_token import Claims
+from reseal.core.dpop import Shown
 from reseal.core.errors import (
     ProofDemanded,
     RefreshElsewhere,
@@ -21,7 +22,7 @@ from reseal.core.errors import (
 from reseal.core.events import EventName
 from reseal.core.holding import SessionHeld
 from reseal.core.tokens import TokenPair
-from reseal.web import csrf, device_bound, front_token, moves, transport
+from reseal.web import csrf, device_bound, dpop, front_token, moves, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.presented import RefreshRequest
@@ -40,7 +41,7 @@ class Refreshed(NamedTuple):
 
 
 async def refresh(
-    sessions: AsyncSessions, context: RequestContext, *, session: str | None = None, proof: str | None = None
+    sessions: AsyncSessions, context: RequestContext, *, session: str | None = None, proof: str | Shown | None = None
 ) -> Refreshed:
     """Exchange the refresh token of a request. See :meth:`AsyncReseal.refresh_session`.
 
@@ -54,6 +55,8 @@ async def refresh(
         raise _without_token(sessions, context, asked)
     by_page = session is None
     require_anti_csrf = by_page and asked.via is Transport.COOKIE and _needs_anti_csrf(context, asked.trust)
+    if asked.via is Transport.HEADER and context.settings.device_binding != "off":
+        proof = dpop.read(context.request, context.settings)
     await sessions.keep_fresh()
     candidates, strangers, held = token_selection.for_refresh(sessions, asked)
     if session is not None:
@@ -110,7 +113,7 @@ async def _exchange(
     sessions: AsyncSessions,
     context: RequestContext,
     candidates: tuple[str, ...],
-    proof: str | None,
+    proof: str | Shown | None,
     *,
     require_anti_csrf: bool,
 ) -> TokenPair:
@@ -125,7 +128,7 @@ async def _exchange(
 
 
 async def _exchange_one(
-    sessions: AsyncSessions, context: RequestContext, token: str, proof: str | None, *, require_anti_csrf: bool
+    sessions: AsyncSessions, context: RequestContext, token: str, proof: str | Shown | None, *, require_anti_csrf: bool
 ) -> TokenPair:
     return await sessions.refresh(
         token,

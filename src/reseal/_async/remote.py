@@ -25,6 +25,7 @@ from reseal._async.remote_keys import AsyncPublishedKeys, Jwks
 from reseal.clock import Clock, SystemClock
 from reseal.core import attempt, ids, payload, refresh_token
 from reseal.core.access_token import Audience, Claims
+from reseal.core.dpop import Shown
 from reseal.core.errors import ConfigurationError, Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import Device, EndReason, SessionRecord
@@ -47,7 +48,7 @@ _NO_EVENTS: Final = (
     "reseal events read beside the service; Remote passes none on"
 )
 HANDLES_AT_ONCE: Final = 1_000
-_NEWER: Final = ("policy", "provider", "device_binding")
+_NEWER: Final = ("policy", "provider", "device_binding", "proof")
 
 
 class AsyncRemote(
@@ -93,6 +94,7 @@ class AsyncRemote(
         self._calls = AsyncCalls(calls.profile_of(settings), self._hosts, random)
         audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._keys = AsyncPublishedKeys(self._calls, audience, self._clock, chance)
+        self._begin_proofs()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -110,6 +112,7 @@ class AsyncRemote(
         self._hosts.open()
         try:
             await self._keys.load()
+            await self._learn_nonce_key()
         except KeyRefused as error:
             await self.close()
             raise ConfigurationError((f"api_key: {error}",)) from None
@@ -180,7 +183,7 @@ class AsyncRemote(
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor: any number of times, it is the same successor.
@@ -198,7 +201,7 @@ class AsyncRemote(
             attempt_key=attempt_key if attempt_key is None or attempt.is_key(attempt_key) else None,
             correlation_id=caller.correlation_id,
             caller=self._sendable(caller),
-            **({} if proof is None else {"proof": _text(proof)}),
+            **({} if proof is None else {"proof": proof if isinstance(proof, Shown) else _text(proof)}),
         )
 
     async def check(self, claims: Claims) -> SessionRecord:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, Unpack
 
 from reseal._async import actors, token_selection, visitors
+from reseal._async.dpop import of_this_client, with_proof
 from reseal._async.ports import AsyncSessions
 from reseal._async.session import AsyncSession
 from reseal._async.user_sessions import listed
@@ -41,8 +42,6 @@ async def sign_in(
     jwt_payload = authentication.stated(jwt_payload, options, context.now())
     its = providers.checked(options.get("provider"), context.settings.identity_providers)
     wish = options.get("device_binding")
-    if via is Transport.HEADER and context.settings.device_binding == "require":
-        wish = "offer"  # which reaches nobody: browsers bind what is in cookies
     begin = partial(
         sessions.create, user_id, jwt_payload, session_data, caller=context.caller, provider=its, device_binding=wish
     )
@@ -82,7 +81,7 @@ async def _prepared(
     presented = in_header if is_foreign else context.all_access
     if presented:
         await sessions.keep_fresh()
-    return via, token_selection.genuine(sessions, presented)
+    return via, of_this_client(sessions, context, token_selection.genuine(sessions, presented))
 
 
 async def _begun(
@@ -97,7 +96,7 @@ async def _begun(
 ) -> AsyncSession:
     """Begin a session, end those that the client holds, and hand out the tokens of the new one."""
     replaced = tuple(token_selection.involved(held))
-    tokens = await begin(policy=policy, replaced=Replaced(replaced, visitor))
+    tokens = await with_proof(context, via, partial(begin, policy=policy, replaced=Replaced(replaced, visitor)))
     if context.response.sent:  # while the store worked: no client would ever hold the new session
         await sessions.revoke((tokens.claims.sid,))
         context.response.demand_unsent("create_new_session")

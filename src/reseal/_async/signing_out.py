@@ -7,6 +7,7 @@ be ended may belong to one that lives on: its sender is asked to refresh first.
 from __future__ import annotations
 
 from reseal._async import actors, token_selection
+from reseal._async.dpop import demand
 from reseal._async.ports import AsyncSessions
 from reseal._async.verification import check_csrf
 from reseal.core.errors import TryRefreshToken, WrongMethod
@@ -25,6 +26,9 @@ async def sign_out(sessions: AsyncSessions, context: RequestContext) -> None:
     ways = _ways(context, is_header=bool(in_header))
     in_cookies = context.access_cookies if Transport.COOKIE in ways else ()
     held = token_selection.genuine(sessions, in_header + in_cookies)
+    for each in held:
+        if each.scheme is not None:
+            demand(sessions, context, Transport.HEADER, each)
     if not in_header:
         for claims in held or (None,):
             check_csrf(sessions, context, claims)

@@ -8,6 +8,7 @@ from reseal._async.awaited import awaited, handle
 from reseal._async.forwarding import AsyncForwardingSessions
 from reseal.core import cases
 from reseal.core.cases import Case, CaseFilter, CasePage
+from reseal.core.dpop import Shown
 from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import NOBODY, Caller
 from reseal.core.holding import SessionHeld
@@ -103,7 +104,7 @@ class _AsyncReporting(AsyncForwardingSessions):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         try:

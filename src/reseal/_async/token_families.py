@@ -21,6 +21,7 @@ from reseal._async.ports import AsyncStore
 from reseal._async.thefts import AsyncThefts
 from reseal.core import attempt, elevation, refresh_token, rotation, ticket
 from reseal.core.confirmation import Seen
+from reseal.core.dpop import Proven
 from reseal.core.errors import RefreshOvertaken, Refusal, StoreUnavailable, Unauthorised
 from reseal.core.events import Caller, EventName
 from reseal.core.handles import new_handle
@@ -103,7 +104,7 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing, AsyncProving):
         return refresh_token.anti_csrf(self._secrets().refresh_key, token)
 
     async def advance(
-        self, token: RefreshToken, caller: Caller, attempt_key: str | None = None, proof: str | None = None
+        self, token: RefreshToken, caller: Caller, attempt_key: str | None = None, proof: str | Proven | None = None
     ) -> Step:
         """Exchange a token for its successor.
 
@@ -201,7 +202,7 @@ class AsyncTokenFamilies(AsyncBeginning, AsyncRenewing, AsyncProving):
         return Unauthorised(reason, note=None if record is None else record.end_note)
 
     async def _decide(
-        self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None, proof: str | None
+        self, token: RefreshToken, caller: Caller, attempt_hash: bytes | None, proof: str | Proven | None
     ) -> Step | None:
         """Read the row, and carry out the verdict on a token that is not the current one; ``None``: try again."""
         record, now = await self._store.get(self._scope, token.handle)

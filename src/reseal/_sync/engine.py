@@ -21,6 +21,7 @@ from reseal._sync.beginning import Step
 from reseal._sync.binding import KEY_GROWTH, BindingCalls, confirmed_by
 from reseal._sync.case_calls import CaseCalls
 from reseal._sync.case_files import CaseFiles
+from reseal._sync.dpop import checker
 from reseal._sync.elevating import Elevating
 from reseal._sync.keyring import KeyRingKeeper
 from reseal._sync.new_devices import newness_of
@@ -33,6 +34,7 @@ from reseal.clock import Clock, SystemClock
 from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
 from reseal.core.confirmation import Seen
+from reseal.core.dpop import Shown, nonce_key
 from reseal.core.errors import AccessTokenTooLarge, Conflict, Refusal, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventListener, EventName
 from reseal.core.handles import suffix_of
@@ -102,6 +104,7 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         self._token_limit = access_token_limit(settings)
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
+        self.proofs = checker(settings, lambda: nonce_key(self._keeper.secrets().refresh_key), self._clock.wall)
         self._purger = Purger(settings, store, self._clock, self._case_files)
 
     def __enter__(self) -> Self:
@@ -145,8 +148,8 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         if elevation.MARK in public:
             elevation.refuse(jwt_payload)
         kept = self._policies.chosen(options.get("policy"), options.get("lifetime_ms"), user_id)
-        if self._binds and not actor.stored(public):
-            kept = self._wished(options, kept, user_id)
+        if self._binds:
+            kept = self._wished(options, kept, user_id, public)
         token = self._families.new_token(suffix_of(self.settings.tenant_id))
         self._check_size(token.handle, user_id, 0, public, self._anti_csrf(token), kept)
         if self._purger.is_due():
@@ -155,7 +158,8 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         if self.settings.new_device_events and not actor.stored(public):
             newness = newness_of(self._store, self.settings.scope, user_id, caller.device)
         chosen = Chosen(kept, options.get("replaced", NOTHING), options.get("lifetime_ms"), options.get("provider"))
-        begin = self._families.begin_acting if actor.MARK in public else self._families.begin
+        begin = self._families.begin if kept is None else self._beginning(kept)
+        begin = self._families.begin_acting if actor.MARK in public else begin
         step = begin(token, user_id, public, private, caller, policy=chosen, newness=newness)
         return self._issue(step)
 
@@ -196,7 +200,7 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor.
@@ -216,6 +220,8 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
             raise self._families.refused(Refusal.ANTI_CSRF, token.handle, caller)
         if self._purger.is_due():
             self._purger.step()
+        if isinstance(proof, Shown):
+            return self._advance_proven(token, caller, proof)
         return self._issue(self._families.advance(token, caller, attempt_key, proof))
 
     def newest(self, presented: Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from reseal._sync.ports import AuditStore, Sessions, Store
 from reseal._sync.provider_logouts import ForwardingLogoutCalls, ForwardingLogouts
 from reseal.core.access_token import Claims
 from reseal.core.confirmation import Seen
+from reseal.core.dpop import ProofChecker, Shown
 from reseal.core.errors import Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import EndReason, Found, NewSession, Rotation, Scope, SessionRecord, StoredKey, TenantChanges
@@ -158,6 +159,10 @@ class ForwardingSessions(ForwardingCaseCalls, ForwardingPreviews, ForwardingLogo
     def settings(self) -> Settings:
         return self.inner.settings
 
+    @property
+    def proofs(self) -> ProofChecker:
+        return self.inner.proofs
+
     def open(self) -> None:
         self.inner.open()
 
@@ -198,7 +203,7 @@ class ForwardingSessions(ForwardingCaseCalls, ForwardingPreviews, ForwardingLogo
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         return self.inner.refresh(

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from reseal._sync import actors
 from reseal._sync.awaited import awaited
+from reseal._sync.dpop import proof_at_begin
 from reseal._sync.session import Session
 from reseal._sync.verification import verify
 from reseal.core import ids
@@ -82,6 +83,7 @@ class Impersonations:
                 session_data,
                 caller=context.caller,
                 lifetime_ms=min(at_most, context.settings.access_token_ms),
+                proof=proof_at_begin(context, via),
             )
         except Unauthorised as error:  # the own session ended a moment ago
             raise context.refuse_everywhere(error, via) from None

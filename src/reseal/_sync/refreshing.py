@@ -9,6 +9,7 @@ from reseal._sync import impersonation, token_selection
 from reseal._sync.binding import of_session, still_good
 from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
+from reseal.core.dpop import Shown
 from reseal.core.errors import (
     ProofDemanded,
     RefreshElsewhere,
@@ -22,7 +23,7 @@ from reseal.core.errors import (
 from reseal.core.events import EventName
 from reseal.core.holding import SessionHeld
 from reseal.core.tokens import TokenPair
-from reseal.web import csrf, device_bound, front_token, moves, transport
+from reseal.web import csrf, device_bound, dpop, front_token, moves, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.presented import RefreshRequest
@@ -41,7 +42,7 @@ class Refreshed(NamedTuple):
 
 
 def refresh(
-    sessions: Sessions, context: RequestContext, *, session: str | None = None, proof: str | None = None
+    sessions: Sessions, context: RequestContext, *, session: str | None = None, proof: str | Shown | None = None
 ) -> Refreshed:
     """Exchange the refresh token of a request. See :meth:`Reseal.refresh_session`.
 
@@ -55,6 +56,8 @@ def refresh(
         raise _without_token(sessions, context, asked)
     by_page = session is None
     require_anti_csrf = by_page and asked.via is Transport.COOKIE and _needs_anti_csrf(context, asked.trust)
+    if asked.via is Transport.HEADER and context.settings.device_binding != "off":
+        proof = dpop.read(context.request, context.settings)
     sessions.keep_fresh()
     candidates, strangers, held = token_selection.for_refresh(sessions, asked)
     if session is not None:
@@ -111,7 +114,7 @@ def _exchange(
     sessions: Sessions,
     context: RequestContext,
     candidates: tuple[str, ...],
-    proof: str | None,
+    proof: str | Shown | None,
     *,
     require_anti_csrf: bool,
 ) -> TokenPair:
@@ -126,7 +129,7 @@ def _exchange(
 
 
 def _exchange_one(
-    sessions: Sessions, context: RequestContext, token: str, proof: str | None, *, require_anti_csrf: bool
+    sessions: Sessions, context: RequestContext, token: str, proof: str | Shown | None, *, require_anti_csrf: bool
 ) -> TokenPair:
     return sessions.refresh(
         token,

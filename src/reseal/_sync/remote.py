@@ -26,6 +26,7 @@ from reseal._sync.remote_keys import PublishedKeys, Jwks
 from reseal.clock import Clock, SystemClock
 from reseal.core import attempt, ids, payload, refresh_token
 from reseal.core.access_token import Audience, Claims
+from reseal.core.dpop import Shown
 from reseal.core.errors import ConfigurationError, Refusal
 from reseal.core.events import NOBODY, Caller
 from reseal.core.model import Device, EndReason, SessionRecord
@@ -48,7 +49,7 @@ _NO_EVENTS: Final = (
     "reseal events read beside the service; Remote passes none on"
 )
 HANDLES_AT_ONCE: Final = 1_000
-_NEWER: Final = ("policy", "provider", "device_binding")
+_NEWER: Final = ("policy", "provider", "device_binding", "proof")
 
 
 class Remote(
@@ -94,6 +95,7 @@ class Remote(
         self._calls = Calls(calls.profile_of(settings), self._hosts, random)
         audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._keys = PublishedKeys(self._calls, audience, self._clock, chance)
+        self._begin_proofs()
 
     def __enter__(self) -> Self:
         self.open()
@@ -111,6 +113,7 @@ class Remote(
         self._hosts.open()
         try:
             self._keys.load()
+            self._learn_nonce_key()
         except KeyRefused as error:
             self.close()
             raise ConfigurationError((f"api_key: {error}",)) from None
@@ -181,7 +184,7 @@ class Remote(
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         """Exchange a refresh token for its successor: any number of times, it is the same successor.
@@ -199,7 +202,7 @@ class Remote(
             attempt_key=attempt_key if attempt_key is None or attempt.is_key(attempt_key) else None,
             correlation_id=caller.correlation_id,
             caller=self._sendable(caller),
-            **({} if proof is None else {"proof": _text(proof)}),
+            **({} if proof is None else {"proof": proof if isinstance(proof, Shown) else _text(proof)}),
         )
 
     def check(self, claims: Claims) -> SessionRecord:

@@ -8,6 +8,7 @@ be ended may belong to one that lives on: its sender is asked to refresh first.
 from __future__ import annotations
 
 from reseal._sync import actors, token_selection
+from reseal._sync.dpop import demand
 from reseal._sync.ports import Sessions
 from reseal._sync.verification import check_csrf
 from reseal.core.errors import TryRefreshToken, WrongMethod
@@ -26,6 +27,9 @@ def sign_out(sessions: Sessions, context: RequestContext) -> None:
     ways = _ways(context, is_header=bool(in_header))
     in_cookies = context.access_cookies if Transport.COOKIE in ways else ()
     held = token_selection.genuine(sessions, in_header + in_cookies)
+    for each in held:
+        if each.scheme is not None:
+            demand(sessions, context, Transport.HEADER, each)
     if not in_header:
         for claims in held or (None,):
             check_csrf(sessions, context, claims)

@@ -9,6 +9,7 @@ from reseal._sync.awaited import awaited, handle
 from reseal._sync.forwarding import ForwardingSessions
 from reseal.core import cases
 from reseal.core.cases import Case, CaseFilter, CasePage
+from reseal.core.dpop import Shown
 from reseal.core.errors import ConfigurationError, StoreUnavailable, TokenTheftDetected
 from reseal.core.events import NOBODY, Caller
 from reseal.core.holding import SessionHeld
@@ -104,7 +105,7 @@ class _AsyncReporting(ForwardingSessions):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = NOBODY,
     ) -> TokenPair:
         try:

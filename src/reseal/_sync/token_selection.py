@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from reseal._sync.dpop import demand
 from reseal._sync.ports import Sessions
 from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.core.ids import ANONYMOUS
+from reseal.web import dpop
 from reseal.web.presented import Presented, RefreshRequest
 from reseal.web.transport import Transport
 
@@ -33,14 +35,19 @@ class RefreshChoice(NamedTuple):
 def verified(sessions: Sessions, presented: Presented) -> tuple[Transport, Claims]:
     """Verify the access token of a request, and return the transport by which it came.
 
-    Raises ``Unauthorised`` if there is none, ``TryRefreshToken`` if none is valid, or only one of an older name came.
+    Raises ``Unauthorised`` if there is none, ``DpopRefused`` if it lacks its proof, ``TryRefreshToken`` if none is
+    valid, or only one of an older name came.
     """
     via, tokens = presented.access_tokens
     if len(tokens) == 1:
-        return via, sessions.verify(tokens[0])
-    if not tokens and presented.has_access:
+        claims = sessions.verify(tokens[0])
+    elif not tokens and presented.has_access:
         raise TryRefreshToken("the cookie has the name of an older configuration")
-    return via, _newest_valid(sessions, tokens)
+    else:
+        claims = _newest_valid(sessions, tokens)
+    if claims.scheme is not None or (via is Transport.HEADER and dpop.is_scheme(presented.authorization_lines)):
+        demand(sessions, presented, via, claims)
+    return via, claims
 
 
 def _newest_valid(sessions: Sessions, tokens: tuple[str, ...]) -> Claims:

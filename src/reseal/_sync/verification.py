@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reseal._sync import actors, token_selection
+from reseal._sync.dpop import WRONG_TOKEN
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal.core import elevation
@@ -13,7 +14,7 @@ from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.core.ids import ANONYMOUS
-from reseal.web import csrf, device_bound, transport
+from reseal.web import csrf, device_bound, dpop, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
@@ -70,6 +71,8 @@ def _with_binding(
     if isinstance(error, Unauthorised):
         has_skipped = device_bound.was_skipped(context.request)
         return TryRefreshToken("the browser could not refresh the session by itself") if has_skipped else error
+    if dpop.is_scheme(context.authorization_lines) and not context.response.sent:
+        dpop.challenge(context.outgoing, WRONG_TOKEN)
     held = token_selection.genuine(sessions, context.access_cookies)
     if not context.response.sent and any(each.cnf is not None for each in held):
         transport.forget_access(context.outgoing, context.settings)  # it refreshes where this cookie is missing

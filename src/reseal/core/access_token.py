@@ -3,7 +3,8 @@
 Header: ``alg``, ``kid``, ``typ``. Claims, in this order: ``iss, aud, sub, iat, exp`` (RFC 7519; seconds), ``tid``
 tenant, ``sid`` session handle, ``gen`` generation of the refresh token, ``csrf`` anti-CSRF token, ``unconfirmed``
 (only true on the token of a refresh under a policy that confirms by verifying), ``cnf`` the thumbprint of the device's
-key, in a bound session, ``payload`` the application's object.
+key, in a bound session, ``payload`` the application's object, ``scheme`` that with which alone the token is accepted in
+``Authorization``, in a session that is bound by DPoP.
 
 A token is accepted only in its canonical form: the header segment must be the key's own, the claims must match the
 schema and encode back to the same bytes, and the base64url must be canonical. This one rule rejects everything that
@@ -16,7 +17,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from contextlib import suppress
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -60,6 +61,7 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     csrf: _Name | None = None
     unconfirmed: bool = False
     cnf: Confirmation | None = None
+    scheme: Literal["DPoP"] | None = None
 
     def __repr__(self) -> str:
         return f"Claims(sid={self.sid!r}, gen={self.gen}, exp={self.exp})"

@@ -46,7 +46,7 @@ class StaleChallenge(ProofRefused):
 class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a session keeps of its binding."""
 
-    kind: Literal["off", "require", "dbsc"]
+    kind: Literal["off", "require", "dbsc", "dpop"]
     """How it is bound, or what was wished instead of what the settings say."""
     at: int
     """When, in ms since the epoch."""
@@ -101,12 +101,12 @@ def joined(binding: Binding, kept: str | None) -> str | None:
     return holding.read(kept)._replace(policy=text).kept()
 
 
-def bound(kept: str | None, key: DeviceKey, now: int, first: int) -> str | None:
+def bound(kept: str | None, key: DeviceKey, now: int, first: int, kind: Literal["dbsc", "dpop"] = "dbsc") -> str | None:
     """Return what a session keeps once it is bound; the same if it is bound to this key, ``None`` if to another."""
     present = split(kept)[0]
     if present is not None and present.is_bound:
         return kept if present.jwk == key.jwk else None
-    return joined(Binding("dbsc", now, key.algorithm, key.jwk, first), kept)
+    return joined(Binding(kind, now, key.algorithm, key.jwk, first), kept)
 
 
 def challenge(scope: Scope, mac_key: bytes, handle: str, generation: int, until: int) -> str:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from reseal.core import actor, binding, holding
 from reseal.core.binding import Wish
+from reseal.core.dpop import Shown
 from reseal.core.errors import GeneralError, InvalidInput
 from reseal.core.events import Caller
 from reseal.core.holding import Hold
@@ -162,6 +163,8 @@ class BeginOptions(TypedDict, total=False):
     """The session at an identity provider that it begins with."""
     device_binding: Wish | None
     """Whether it is bound to a device; ``None``: as its policy and the settings say."""
+    proof: Shown | None
+    """That of the client's key (RFC 9449), to which it is bound from its beginning."""
 
 
 class Admission(NamedTuple):

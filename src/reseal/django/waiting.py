@@ -71,6 +71,7 @@ class _ThreadSessions:
         # Every request calls these two: they are taken over, so that they cost nothing more here.
         self.keep_fresh: Callable[[], None] = inner.keep_fresh
         self.verify: Callable[..., Claims] = inner.verify
+        self.proofs = inner.proofs
 
     @property
     def settings(self) -> Settings:

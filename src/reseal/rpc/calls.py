@@ -13,6 +13,7 @@ import msgspec
 
 from reseal.core.access_token import Claims
 from reseal.core.binding import Wish
+from reseal.core.dpop import DpopRefused, Shown
 from reseal.core.errors import (
     AccessTokenTooLarge,
     ConfigurationError,
@@ -77,6 +78,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     new_device_events: bool = False
     access_token_validity_jitter: float = 0
     device_binding: Wish = "off"
+    dpop_proof_age: float = 60
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -95,6 +97,7 @@ class Create(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     replaced: Replaced = NOTHING
     provider: ProviderSession | None = None
     device_binding: Wish | None = None
+    proof: Shown | None = None
 
 
 class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -102,7 +105,7 @@ class Refresh(Call, frozen=True, forbid_unknown_fields=True, kw_only=True):
     anti_csrf: str | None = None
     require_anti_csrf: bool = False
     attempt_key: str | None = None
-    proof: str | None = None
+    proof: str | Shown | None = None
     caller: Caller = NONE
 
     def __repr__(self) -> str:
@@ -261,6 +264,7 @@ _FACTS: Final[dict[type[ResealError], tuple[str, ...]]] = {
     Conflict: (),
     ProofDemanded: ("challenge",),
     RefreshOvertaken: (),
+    DpopRefused: ("subtype", "problem", "challenge"),
     TooManySessions: ("limit", "may_choose"),
     SessionHeld: ("reason", "user_id", "session_handle", "subtype"),
 }

@@ -239,10 +239,6 @@ async def _preview_policies(engine: AsyncEngine, call: PreviewPolicies, _: Clock
     return await engine.preview_some(call.planned, call.after)
 
 
-async def _rotate_keys(engine: AsyncEngine, _call: calls.Call, _: Clock) -> str:
-    return await engine.rotate_keys()
-
-
 async def _jwks(engine: AsyncEngine, _call: calls.Call, _: Clock) -> calls.Jwks:
     await engine.keep_fresh()
     return engine.jwks()
@@ -292,7 +288,8 @@ CALLS: Final[dict[str, NativeCall]] = {
     "revoke_user": _writing(calls.RevokeUser, _revoke_user),
     "end_before": _writing(calls.EndBefore, _end_before, Right.ADMIN),
     "preview_policies": _reading(PreviewPolicies, _preview_policies),
-    "rotate_keys": _writing(calls.Call, _rotate_keys, Right.ADMIN),
+    "rotate_keys": _writing(calls.Call, lambda engine, *_: engine.rotate_keys(), Right.ADMIN),
     "jwks": _reading(calls.Call, _jwks),
+    "nonce_key": _reading(calls.Call, lambda engine, *_: engine.nonce_key()),
     **{name: _writing(*call) for name, call in (CASE_CALLS | PROVIDER_CALLS).items()},
 }

@@ -377,8 +377,16 @@ class EmbeddedFields(SharedFields):
         "off",
         Chapter.REQUESTS,
         choice(WISHES, "must be off, offer or require"),
-        "Whether sessions in cookies are bound to the browser's device (DBSC): off, offer for browsers that can, or "
-        "require, which ends a session after 10 minutes unless it was bound.",
+        "Whether sessions are bound to a key of the client: off, offer for clients that can (DBSC in cookies, DPoP in "
+        "headers), or require, which ends a session after 10 minutes unless it was bound.",
+        where=PROFILE,
+    )
+    dpop_proof_age: float = key(
+        60,
+        Chapter.REQUESTS,
+        amount(0, 300, "must be between 0 and 300 seconds", "60 is usual; with 0 every proof needs a nonce"),
+        "How old a DPoP proof may be. Older ones, and with 0 all, need a nonce of the server. 0 to 300.",
+        unit="seconds",
         where=PROFILE,
     )
     session_expired_status_code: int = key(

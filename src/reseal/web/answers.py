@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from reseal.core.dpop import DpopRefused
 from reseal.core.errors import (
     Conflict,
     InvalidClaims,
@@ -74,6 +75,7 @@ def answer(error: ResealError, settings: Settings) -> Answer:
         case TryRefreshToken() | Unauthorised() | TokenTheftDetected():
             is_visitor = isinstance(error, Unauthorised) and error.reason is Refusal.NOT_SIGNED_IN
             status = 403 if is_visitor else settings.session_expired_status_code  # no refresh brings a user
+            status = 401 if isinstance(error, DpopRefused) else status  # as RFC 9449 has it
             return Answer(status, _ended(error) | _hint(error, settings))
         case InvalidClaims():
             return _claims(error)

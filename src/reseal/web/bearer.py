@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from reseal.core import access_token, refresh_token
+from reseal.web import dpop
 
 if TYPE_CHECKING:
     from reseal.core.tokens import TokenPair
@@ -23,7 +24,7 @@ ACCESS_TOKEN: Final = "st-access-token"
 REFRESH_TOKEN: Final = "st-refresh-token"
 BODY_LIMIT: Final = 16 * 1024
 """Bytes of a refresh request's body that an adapter reads; a longer one is not read at all."""
-_CREDENTIAL: Final = re.compile(rb"bearer +(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
+_CREDENTIAL: Final = re.compile(rb"(?:bearer|dpop) +(.*?)[ \t]*", re.IGNORECASE | re.DOTALL)
 """A scheme is read in any case (RFC 9110, 11.1)."""
 _JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -71,6 +72,8 @@ def may_have_body(facts: RequestFacts) -> bool:
 def attach(headers: SessionHeaders, tokens: TokenPair) -> None:
     """Send new tokens to the client; without a new refresh token it keeps the old one."""
     headers.publish(ACCESS_TOKEN, tokens.access_token)
+    if tokens.claims.scheme is not None and tokens.challenge is not None:
+        headers.publish(dpop.NONCE, tokens.challenge)
     if tokens.refresh_token is not None:
         headers.publish(REFRESH_TOKEN, tokens.refresh_token)
 
@@ -91,7 +94,7 @@ def answer(tokens: TokenPair, now_ms: int) -> dict[str, object]:
     return {
         "access_token": tokens.access_token,
         "refresh_token": tokens.refresh_token,
-        "token_type": "Bearer",
+        "token_type": tokens.claims.scheme or "Bearer",
         "expires_in": max(0, tokens.claims.exp - now_ms // 1000),
     }
 

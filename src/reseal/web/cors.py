@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reseal.web import bearer, transport
+from reseal.web import bearer, dpop, transport
 from reseal.web.responses import WebResponse
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _SENT: Final = (
     "authorization",
     transport.AUTH_MODE,
     transport.ATTEMPT,
+    dpop.HEADER,
     "content-type",
     "supertokens-sdk-name",
     "supertokens-sdk-version",
@@ -36,6 +37,8 @@ _READ: Final = (
     bearer.ACCESS_TOKEN,
     bearer.REFRESH_TOKEN,
     "retry-after",
+    dpop.NONCE,
+    dpop.CHALLENGE,
 )
 METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 

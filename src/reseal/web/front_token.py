@@ -27,7 +27,9 @@ def of(claims: Claims) -> str:
         "tId": claims.tid,
         "sessionHandle": claims.sid,
     }
-    return encode(claims.sub, claims.exp * 1000, public, is_bound=claims.cnf is not None)
+    return encode(
+        claims.sub, claims.exp * 1000, public, bound="" if claims.cnf is None else "dpop" if claims.scheme else "bound"
+    )
 
 
 def expired(user_id: str) -> str:
@@ -35,14 +37,14 @@ def expired(user_id: str) -> str:
     return encode(user_id, 0, {"sub": user_id})
 
 
-def encode(user_id: str, expires_at_ms: int, payload: Mapping[str, Any], *, is_bound: bool = False) -> str:
+def encode(user_id: str, expires_at_ms: int, payload: Mapping[str, Any], *, bound: str = "") -> str:
     """Write the header value: padded standard base64 of compact JSON, with the access token's end in it.
 
-    ``is_bound``: the session is bound to the browser, which refreshes it by itself.
+    ``bound``: the session is bound to the browser, which refreshes it by itself; ``dpop``: to a key of the page's.
 
     Raises ``InvalidInput`` if the payload is not JSON.
     """
-    members = {"uid": user_id, "ate": expires_at_ms, "up": dict(payload), "ik": 1} | ({"bound": 1} if is_bound else {})
+    members = {"uid": user_id, "ate": expires_at_ms, "up": dict(payload), "ik": 1} | ({bound: 1} if bound else {})
     try:
         return b64encode(_json(members)).decode("ascii")
     except (TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ from reseal._async.ports.cases import AsyncCaseAccess
 from reseal._async.ports.limits import AsyncPolicyAccess
 from reseal._async.ports.providers import AsyncProviderAccess
 from reseal.core.access_token import Claims
+from reseal.core.dpop import ProofChecker, Shown
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, SessionRecord
@@ -29,6 +30,10 @@ class AsyncSessions(AsyncCaseAccess, AsyncPolicyAccess, AsyncProviderAccess, Pro
     @property
     def settings(self) -> Settings:
         """The configuration that these sessions follow."""
+
+    @property
+    def proofs(self) -> ProofChecker:
+        """What checks proofs beside access tokens (RFC 9449)."""
 
     async def open(self) -> None:
         """Get ready. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
@@ -70,7 +75,7 @@ class AsyncSessions(AsyncCaseAccess, AsyncPolicyAccess, AsyncProviderAccess, Pro
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = ...,
     ) -> TokenPair:
         """Exchange a refresh token; who repeats ``attempt_key`` is the same client.

@@ -10,6 +10,7 @@ from reseal._sync.ports.cases import CaseAccess
 from reseal._sync.ports.limits import PolicyAccess
 from reseal._sync.ports.providers import ProviderAccess
 from reseal.core.access_token import Claims
+from reseal.core.dpop import ProofChecker, Shown
 from reseal.core.errors import Refusal
 from reseal.core.events import Caller
 from reseal.core.model import EndReason, SessionRecord
@@ -30,6 +31,10 @@ class Sessions(CaseAccess, PolicyAccess, ProviderAccess, Protocol):
     @property
     def settings(self) -> Settings:
         """The configuration that these sessions follow."""
+
+    @property
+    def proofs(self) -> ProofChecker:
+        """What checks proofs beside access tokens (RFC 9449)."""
 
     def open(self) -> None:
         """Get ready. Raises ``ConfigurationError`` or ``StoreUnavailable``."""
@@ -71,7 +76,7 @@ class Sessions(CaseAccess, PolicyAccess, ProviderAccess, Protocol):
         anti_csrf: str | None = None,
         require_anti_csrf: bool = False,
         attempt_key: str | None = None,
-        proof: str | None = None,
+        proof: str | Shown | None = None,
         caller: Caller = ...,
     ) -> TokenPair:
         """Exchange a refresh token; who repeats ``attempt_key`` is the same client.
