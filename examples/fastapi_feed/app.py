@@ -18,6 +18,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reseal.clock import Clock, SystemClock
+from reseal.core.binding import is_bound
 from reseal.core.events import Event
 from reseal.fastapi import Reseal, Session, Settings
 from reseal.log import log_event
@@ -31,6 +32,7 @@ DEMO_DEFAULTS: Final = {
     "RESEAL_ACCESS_TOKEN_VALIDITY": "5",  # seconds; an hour would be usual, but too long to watch
     "RESEAL_REFRESH_TOKEN_ROTATION_GRACE_PERIOD": "2",
     "RESEAL_DATABASE_URI": "sqlite:///feed-demo.db",
+    "RESEAL_DEVICE_BINDING": "offer",
 }
 POLICY: Final = {
     "default-src": "'none'",
@@ -125,6 +127,7 @@ def create_app(settings: Settings, clock: Clock | None = None, pages_dist: Path 
                 "this_browser": record.handle == session.get_handle(),
                 "user_agent": record.device.user_agent,
                 "created_at": record.created_at,
+                "bound": is_bound(record.policy),
             }
             for record in records
         ]

@@ -15,12 +15,14 @@ from pydantic import BaseModel, StringConstraints
 
 from reseal.clock import Clock
 from reseal.core import rotation
-from reseal.core.errors import TokenTheftDetected, Unauthorised
+from reseal.core.errors import ProofDemanded, TokenTheftDetected, Unauthorised
 from reseal.core.events import Caller, Event, EventName
 from reseal.core.model import Device, SessionRecord
 from reseal.core.refresh_token import RefreshToken
 from reseal.core.tokens import TokenPair
 from reseal.fastapi import Reseal, Session, Settings
+
+from .device import Device as KeyHolder
 
 THIEF: Final = Device(ip="203.0.113.66", user_agent="the thief's browser")
 """203.0.113.0/24 is reserved for documentation (RFC 5737)."""
@@ -36,9 +38,19 @@ ABOUT_A_SESSION: Final = frozenset(
         EventName.SESSION_REVOKED,
         EventName.TOKEN_THEFT,
         EventName.REFRESH_REFUSED,
+        EventName.SESSION_BOUND,
+        EventName.BINDING_REFUSED,
     }
 )
-ALSO_OF_OTHER_SESSIONS: Final = frozenset({EventName.SESSION_CREATED, EventName.SESSION_REVOKED, EventName.TOKEN_THEFT})
+ALSO_OF_OTHER_SESSIONS: Final = frozenset(
+    {
+        EventName.SESSION_CREATED,
+        EventName.SESSION_REVOKED,
+        EventName.TOKEN_THEFT,
+        EventName.SESSION_BOUND,
+        EventName.BINDING_REFUSED,
+    }
+)
 
 
 class Named(BaseModel):
@@ -79,6 +91,7 @@ class Stage:
         self._numbers = itertools.count(1)
         self._lines: OrderedDict[str, Line] = OrderedDict()
         self._loot: OrderedDict[str, Loot] = OrderedDict()
+        self._thiefs = KeyHolder()
 
     # -- the window -------------------------------------------------------------------------------------------------
 
@@ -160,7 +173,7 @@ class Stage:
         before = self._lines[handle].generation if handle in self._lines else None
         try:
             # From another browser this would arrive at the refresh path; the engine is what answers there.
-            pair: TokenPair = await reseal.sessions.backend.refresh(loot.token, caller=Caller(THIEF))
+            pair = await self._refresh_as_thief(reseal, loot.token)
         except TokenTheftDetected as error:
             return {"outcome": "caught", "user": error.user_id, "reason": error.subtype}
         except Unauthorised as error:
@@ -169,14 +182,41 @@ class Stage:
         await reseal.sessions.backend.check(pair.claims)
         return {"outcome": "replayed" if before == loot.generation else "rotated", "generation": loot.generation}
 
+    async def _refresh_as_thief(self, reseal: Reseal, token: str) -> TokenPair:
+        """Refresh from the thief's browser. Asked for a proof of the device, he can only make one with his own key."""
+        backend, thief = reseal.sessions.backend, Caller(THIEF)
+        try:
+            return await backend.refresh(token, caller=thief)
+        except ProofDemanded as error:
+            return await backend.refresh(token, proof=self._thiefs.proof(error.challenge), caller=thief)
+
+    async def copy_bound(self, reseal: Reseal, user_id: str, caller: Caller) -> dict[str, Any]:
+        """Copy the cookies of a session that is bound to a device, try them, and have the owner go on.
+
+        Browsers bind sessions over https only, so the theatre plays the owner's, too.
+        """
+        if self._settings.device_binding == "off":
+            raise HTTPException(409, "Sessions are bound to devices only with device_binding: offer.")
+        backend, owner = reseal.sessions.backend, KeyHolder()
+        begun = await backend.create(user_id, caller=caller)
+        bound = await backend.bind(begun.refresh_token, owner.proof(begun.challenge, brings_key=True), caller=caller)
+        _keep(self._loot, begun.claims.sid, Loot.of(begun.refresh_token))
+        theft = await self.strike(reseal, begun.claims.sid)
+        pair = await backend.refresh(begun.refresh_token, proof=owner.proof(bound.challenge), caller=caller)
+        return {
+            "session": begun.claims.sid,
+            "thief": theft,
+            "owner": {"outcome": "rotated", "generation": pair.claims.gen},
+        }
+
+    def _demand_own_page(self, request: Request) -> None:
+        if request.headers.get("origin") not in self._settings.origins:
+            raise HTTPException(403, "Only the demo's own page may do this.")
+
     def install(self, app: FastAPI, reseal: Reseal) -> None:
         """Add the routes of the theatre."""
         settings, refresh_path = self._settings, self._settings.refresh_api_path
-        signed_in = reseal.session()
-
-        def own_page(request: Request) -> None:
-            if request.headers.get("origin") not in settings.origins:
-                raise HTTPException(403, "Only the demo's own page may do this.")
+        signed_in, own_page = reseal.session(), self._demand_own_page
 
         def refresh_cookie(request: Request) -> str:
             # Browsers send this cookie to paths below the refresh path, and nowhere else.
@@ -209,13 +249,20 @@ class Stage:
 
         @app.post(f"{refresh_path}/demo/lose", dependencies=[Depends(own_page), Depends(signed_in)])
         async def lose(request: Request) -> dict[str, Any]:
-            device = Device(request.client and request.client.host, request.headers.get("user-agent"))
-            pair = await reseal.sessions.backend.refresh(refresh_cookie(request), caller=Caller(device))
+            pair = await reseal.sessions.backend.refresh(refresh_cookie(request), caller=_caller(request))
             return {"lost": pair.claims.gen}  # and the tokens go nowhere, as when a connection breaks
+
+        @app.post("/demo/bound", dependencies=[Depends(own_page)])
+        async def bound(request: Request, session: Annotated[Session, Depends(signed_in)]) -> dict[str, Any]:
+            return await self.copy_bound(reseal, session.get_user_id(), _caller(request))
 
         @app.post("/demo/thief", dependencies=[Depends(own_page)])
         async def thief(named: Named) -> dict[str, Any]:
             return await self.strike(reseal, named.session)
+
+
+def _caller(request: Request) -> Caller:
+    return Caller(Device(request.client and request.client.host, request.headers.get("user-agent")))
 
 
 def _device(device: Device) -> dict[str, str | None]:

@@ -89,6 +89,7 @@ async def example(tmp_path: Path, stack: AsyncExitStack) -> AsyncIterator[Exampl
         database_uri=f"sqlite:///{tmp_path}/feed.db",
         access_token_validity=LIFE_MS // 1000,
         refresh_token_rotation_grace_period=2,
+        device_binding="offer",
     )
     clock = ManualClock(time.time_ns() // 1_000_000)
     line = await stack.enter_async_context(serving(create_app(settings, clock), listener))
@@ -232,6 +233,22 @@ async def test_the_thief_is_caught_and_the_page_says_so(
     await expect(page.locator("body")).to_have_attribute("data-state", "signed-out")
     # The user comes back, with a session that no copy opens.
     await sign_in(page)
+
+
+async def test_the_copy_of_a_bound_session_opens_nothing_and_its_owner_goes_on(
+    example: Example, page: Page, caplog: pytest.LogCaptureFixture, screenshots: Path
+) -> None:
+    caplog.set_level(logging.INFO, "reseal")
+    await sign_in(page)
+    await page.get_by_test_id("thief-bound").click()
+    await expect(page.get_by_test_id("log")).to_contain_text("The copy of the bound session opens nothing")
+    await expect(page.get_by_test_id("log")).to_contain_text("Refused: not the device of this session")
+    await expect(page.get_by_test_id("sessions")).to_contain_text("bound to its device")
+    await page.screenshot(path=screenshots / "7-bound.png", full_page=True)
+    [event] = security_events(caplog, "binding_refused")
+    assert event["ip"] == "203.0.113.66"
+    assert security_events(caplog, "token_theft") == security_events(caplog, "session_revoked") == []
+    await expect(page.locator("body")).to_have_attribute("data-state", "signed-in")
 
 
 # S44

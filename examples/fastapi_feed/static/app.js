@@ -222,10 +222,10 @@ async function listSessions() {
   const response = await client.fetch("/api/sessions").catch(() => undefined);
   if (!response?.ok) return;
   $("sessions").replaceChildren(
-    ...(await response.json()).map(({ handle, this_browser: isThis, user_agent: agent, created_at: at }) => {
+    ...(await response.json()).map(({ handle, this_browser: isThis, user_agent: agent, created_at: at, bound }) => {
       const place = isThis ? "This browser" : browserOf(agent);
       const since = new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-      const row = element("li", element("span", `${place}, since ${since}`), element("code.soft.small", short(handle)));
+      const row = element("li", element("span", `${place}, since ${since}${bound ? ", bound to its device" : ""}`), element("code.soft.small", short(handle)));
       row.dataset.testid = "session-item";
       row.title = handle;
       return row;
@@ -409,6 +409,19 @@ onClick("first", async () => {
   await client.attemptRefreshingSession(); // so that your own next refresh is not at once, and can be awaited
   await copyCookies();
   await strike();
+});
+
+onClick("bound", async () => {
+  const response = await client.fetch("/demo/bound", { method: "POST" });
+  if (!response.ok) throw new Error(await problemOf(response));
+  const { session, thief, owner } = await response.json();
+  const isSafe = thief.reason === "binding" && owner.outcome === "rotated";
+  note(
+    isSafe ? "warn" : "theft",
+    isSafe ? "The copy of the bound session opens nothing" : `The copy of the bound session: ${thief.outcome}`,
+    `Session ${short(session)}: the thief showed the cookies and a key of his own, and was refused. The owner refreshed with the key of the device: generation ${owner.generation}. Nobody was signed out.`,
+  );
+  await listSessions();
 });
 
 async function strike() {

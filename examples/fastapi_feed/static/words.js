@@ -48,6 +48,10 @@ export function entryOf(event, { isOwn, race }) {
       return byThief
         ? entry("warn", `Thief refused: ${plain(reason)}`, "The session is over, so his copy opens nothing.")
         : entry("warn", `Refresh refused: ${plain(reason)}`, "The page goes back to the sign-in form.");
+    case "session_bound":
+      return entry("notable", isOwn ? "Session bound to this device" : "Another session was bound to its device", "From now on a refresh needs a proof of the device's key, which no copy of cookies contains.");
+    case "binding_refused":
+      return entry("theft", "Refused: not the device of this session", "The cookies are right and the key is not. Only this caller is refused; the owner notices nothing.");
     default:
       return entry("notable", plain(name), "");
   }
