@@ -61,11 +61,11 @@ export function createCaller(parts: Parts): Caller {
       if (isNews(response)) return { response, verdict: "answered" };
       if (isRenewed && !(await unlessAborted(call.signal, refusesSession(response)))) return { response, verdict: "answered" };
       if (repeats === rules.maxRepeats) return { response, verdict: lastVerdict() };
-      const outcome = await unlessAborted(call.signal, renew(before, rules));
+      const outcome = await unlessAborted(call.signal, renew(before, rules, repeats === 0));
       if (outcome === "ended") return { response, verdict: "ended" };
       const now = state.snapshot();
       if (isAnotherUser(before, now)) return { response, verdict: "replaced" };
-      isRenewed = outcome === "refreshed" || Math.abs(environment.now() - Number(now.marker)) < JUST_NOW_MS;
+      isRenewed = outcome !== "changed" || Math.abs(environment.now() - Number(now.marker)) < JUST_NOW_MS;
       discard(response);
     }
   }
@@ -116,12 +116,19 @@ export function createCaller(parts: Parts): Caller {
     return (reply.status === settings.sessionExpiredStatus || refusesProof(reply)) && isFromApi(reply);
   }
 
-  /** Make sure that the session is newer than `before`; refresh only if no other tab has. */
-  async function renew(before: Snapshot, rules: CallRules): Promise<RefreshOutcome | "changed"> {
+  /**
+   * Make sure that the session is newer than `before`; refresh only if no other tab has. A browser to which the session is
+   * bound refreshes it before it sends the call again: then only the page has to learn of that, and the call need not wait.
+   */
+  async function renew(before: Snapshot, rules: CallRules, isFirst: boolean): Promise<RefreshOutcome | "changed" | "bound"> {
     await rules.precondition();
     const now = session.observe();
     if (now.status === "none") return "ended";
-    return hasChanged(before, now) ? "changed" : refresher.refresh();
+    if (hasChanged(before, now)) return "changed";
+    const outcome = refresher.refresh();
+    if (!isFirst || !now.isBound || now.token !== undefined) return outcome;
+    outcome.catch(() => undefined); // Told as REFRESH_FAILED, and asked for again if the call is refused again.
+    return "bound";
   }
 
   return { call, isRefusal };

@@ -7,6 +7,8 @@ export interface FrontToken {
   readonly endsAt: number | undefined;
   /** Does the server know the attempt key? */
   readonly knowsAttempts: boolean;
+  /** Is the session in cookies, and bound to the browser, which refreshes it by itself? */
+  readonly isBound: boolean;
 }
 
 /** Decode base64 of UTF-8 JSON. Anything else is a session about which nothing is known, not an error. */
@@ -19,12 +21,13 @@ export function decodeFrontToken(token = ""): FrontToken {
   }
 }
 
-function describe({ uid, ate, up, ik }: { uid?: unknown; ate?: unknown; up?: unknown; ik?: unknown }): FrontToken {
+function describe({ uid, ate, up, ik, bound }: Record<string, unknown>): FrontToken {
   return {
     userId: typeof uid === "string" ? uid : undefined,
     payload: isRecord(up) ? up : undefined,
     endsAt: typeof ate === "number" ? ate : undefined,
     knowsAttempts: ik === 1,
+    isBound: bound === 1,
   };
 }
 

@@ -159,6 +159,8 @@ export class Server {
   isHeaderMode = false;
   /** Pages of other origins may send their attempt key. */
   knowsAttempts = false;
+  /** The browser refreshes the session in cookies by itself. */
+  isBound = false;
   #issued = 0;
   /** Functions that answer the next refreshes instead of the server; each may call `accept`. */
   refreshScript = [];
@@ -209,7 +211,8 @@ export class Server {
   };
 
   #frontToken() {
-    return frontToken(this.userId, this.payload, this.clock.now + LIFETIME_MS, this.knowsAttempts ? { ik: 1 } : {});
+    const more = { ...(this.knowsAttempts && { ik: 1 }), ...(this.isBound && { bound: 1 }) };
+    return frontToken(this.userId, this.payload, this.clock.now + LIFETIME_MS, more);
   }
 
   /** The tokens that count, in header mode. */

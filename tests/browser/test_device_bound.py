@@ -119,6 +119,23 @@ async def test_a_token_that_the_server_finds_ended_is_refreshed_and_the_call_rep
     assert secure_site.events.named(EventName.TOKEN_THEFT) == []
 
 
+async def test_a_page_that_knows_of_the_binding_does_not_wait_for_its_own_refresh(
+    secure_site: Site, open_binding: OpenBinding
+) -> None:
+    async with open_binding() as context:
+        tab = await signed_in(context, secure_site)
+        secure_site.expire()
+        assert await user_of(tab) == "alice"  # with the next front token the page knows
+        secure_site.expire()
+        held = secure_site.line.hold(secure_site.refresh_path)
+        assert await user_of(tab) == "alice"
+        assert await tab.told() == ["SESSION_CREATED", "REFRESH_SESSION"]
+        await held.arrived()
+        held.release()
+        await tab.hears("REFRESH_SESSION", 2)
+        assert await generation_of(secure_site) == 2
+
+
 async def test_the_calls_of_a_page_on_another_host_than_its_api_are_refreshed_for(
     open_binding: OpenBinding, open_pages: OpenPages, certificate: Path, tmp_path: Path
 ) -> None:
