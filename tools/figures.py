@@ -269,6 +269,8 @@ PROVIDERS = {
 KILLS = {
     "core/kill_list.py",
     "_async/forwarding_kills.py",
+    "_async/kill_reading.py",
+    "_async/killing.py",
     "_async/ports/kills.py",
     "_async/ports/news.py",
     "_async/stores/mariadb_kills.py",

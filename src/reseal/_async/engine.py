@@ -14,7 +14,7 @@ from typing import Final, Self, Unpack
 import msgspec
 from msgspec.structs import replace
 
-from reseal._async import not_before
+from reseal._async import killing, not_before
 from reseal._async.acting_families import AsyncActingFamilies
 from reseal._async.beginning import Step
 from reseal._async.binding import KEY_GROWTH, AsyncBindingCalls, confirmed_by
@@ -23,6 +23,7 @@ from reseal._async.case_files import AsyncCaseFiles
 from reseal._async.dpop import checker
 from reseal._async.elevating import AsyncElevating
 from reseal._async.keyring import AsyncKeyRingKeeper
+from reseal._async.kill_reading import AsyncKillReader
 from reseal._async.new_devices import newness_of
 from reseal._async.not_before import Ended
 from reseal._async.policy_preview import AsyncPreviewing
@@ -79,7 +80,7 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         owns_store: bool = True,
     ) -> None:
         self.settings = settings
-        self._store = store
+        self._store = store = killing.on(store, settings, settings)
         self._owns_store = owns_store
         self._clock = clock or SystemClock()
         self._emitters = not_before.emitters(self._clock, on_event, settings.event_outbox)
@@ -104,6 +105,10 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
         self.proofs = checker(settings, lambda: nonce_key(self._keeper.secrets().refresh_key), self._clock.wall)
+        self.kills: AsyncKillReader | None = None
+        """What this process knows of the kill list; ``None`` if that is off."""
+        if settings.kill_list:
+            self.kills = AsyncKillReader(settings, store, self._clock, random)
         self._purger = AsyncPurger(settings, store, self._clock, self._case_files)
 
     async def __aenter__(self) -> Self:
@@ -120,6 +125,8 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         _warn_of_a_weak_secret(self.settings)
         try:
             self._verifier.use(await self._keeper.open())
+            if self.kills is not None:
+                await self.kills.open()
         except BaseException:
             await self.close()
             raise
@@ -178,8 +185,15 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         return self._keeper.signing_since()
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
-        """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""
-        return self._verifier.verify(access_token, self._clock.wall() // 1000, expired_too=expired_too)
+        """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait.
+
+        With ``kill_list`` also that its session has not ended. Raises ``StoreUnavailable`` if that list is stale and
+        ``kill_list_when_stale`` is not ``open``.
+        """
+        claims = self._verifier.verify(access_token, self._clock.wall() // 1000, expired_too=expired_too)
+        if self.kills is not None and not expired_too:
+            self.kills.check(claims)
+        return claims
 
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
         """Say whether the anti-CSRF token sent beside an access token is the one in it."""
@@ -404,9 +418,11 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
         return kid
 
     async def keep_fresh(self) -> None:
-        """Follow changes of the key ring; cheap, to be called before verifying."""
+        """Follow changes of the key ring, and the kill list; cheap, to be called before verifying."""
         if self._keeper.is_due() and await self._keeper.keep_fresh():
             self._verifier.use(self._keeper.ring)
+        if self.kills is not None and self.kills.is_due():
+            await self.kills.keep_fresh()
 
     # -- tokens -----------------------------------------------------------------------------------------------------
 

@@ -54,11 +54,11 @@ class AsyncMetrics:
 
     async def samples(self) -> Samples:
         """Return the values by name and labels; gauges of the store are at most a minute old."""
-        gauges = await self._gauges.samples() if self._gauges else {}
-        found = self.counted() | gauges
+        found = (await self._gauges.samples() if self._gauges else {}) | self.counted()
         if self._engine is not None:
             await self._engine.keep_fresh()
             found |= age_of_keys([self._engine.signing_since()], self._clock.wall())
+            found |= self._engine.kills.samples() if self._engine.kills else {}
         return found
 
     def counted(self) -> Samples:

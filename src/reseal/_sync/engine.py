@@ -15,7 +15,7 @@ from typing import Final, Self, Unpack
 import msgspec
 from msgspec.structs import replace
 
-from reseal._sync import not_before
+from reseal._sync import killing, not_before
 from reseal._sync.acting_families import ActingFamilies
 from reseal._sync.beginning import Step
 from reseal._sync.binding import KEY_GROWTH, BindingCalls, confirmed_by
@@ -24,6 +24,7 @@ from reseal._sync.case_files import CaseFiles
 from reseal._sync.dpop import checker
 from reseal._sync.elevating import Elevating
 from reseal._sync.keyring import KeyRingKeeper
+from reseal._sync.kill_reading import KillReader
 from reseal._sync.new_devices import newness_of
 from reseal._sync.not_before import Ended
 from reseal._sync.policy_preview import Previewing
@@ -80,7 +81,7 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         owns_store: bool = True,
     ) -> None:
         self.settings = settings
-        self._store = store
+        self._store = store = killing.on(store, settings, settings)
         self._owns_store = owns_store
         self._clock = clock or SystemClock()
         self._emitters = not_before.emitters(self._clock, on_event, settings.event_outbox)
@@ -105,6 +106,10 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         self._access_ms, self._jitter = settings.access_token_ms, settings.access_token_validity_jitter
         self._verifier = Verifier(self._keeper.ring, self._audience)
         self.proofs = checker(settings, lambda: nonce_key(self._keeper.secrets().refresh_key), self._clock.wall)
+        self.kills: KillReader | None = None
+        """What this process knows of the kill list; ``None`` if that is off."""
+        if settings.kill_list:
+            self.kills = KillReader(settings, store, self._clock, random)
         self._purger = Purger(settings, store, self._clock, self._case_files)
 
     def __enter__(self) -> Self:
@@ -121,6 +126,8 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         _warn_of_a_weak_secret(self.settings)
         try:
             self._verifier.use(self._keeper.open())
+            if self.kills is not None:
+                self.kills.open()
         except BaseException:
             self.close()
             raise
@@ -179,8 +186,15 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         return self._keeper.signing_since()
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
-        """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""
-        return self._verifier.verify(access_token, self._clock.wall() // 1000, expired_too=expired_too)
+        """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait.
+
+        With ``kill_list`` also that its session has not ended. Raises ``StoreUnavailable`` if that list is stale and
+        ``kill_list_when_stale`` is not ``open``.
+        """
+        claims = self._verifier.verify(access_token, self._clock.wall() // 1000, expired_too=expired_too)
+        if self.kills is not None and not expired_too:
+            self.kills.check(claims)
+        return claims
 
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
         """Say whether the anti-CSRF token sent beside an access token is the one in it."""
@@ -405,9 +419,11 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
         return kid
 
     def keep_fresh(self) -> None:
-        """Follow changes of the key ring; cheap, to be called before verifying."""
+        """Follow changes of the key ring, and the kill list; cheap, to be called before verifying."""
         if self._keeper.is_due() and self._keeper.keep_fresh():
             self._verifier.use(self._keeper.ring)
+        if self.kills is not None and self.kills.is_due():
+            self.kills.keep_fresh()
 
     # -- tokens -----------------------------------------------------------------------------------------------------
 

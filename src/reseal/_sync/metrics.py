@@ -55,11 +55,11 @@ class Metrics:
 
     def samples(self) -> Samples:
         """Return the values by name and labels; gauges of the store are at most a minute old."""
-        gauges = self._gauges.samples() if self._gauges else {}
-        found = self.counted() | gauges
+        found = (self._gauges.samples() if self._gauges else {}) | self.counted()
         if self._engine is not None:
             self._engine.keep_fresh()
             found |= age_of_keys([self._engine.signing_since()], self._clock.wall())
+            found |= self._engine.kills.samples() if self._engine.kills else {}
         return found
 
     def counted(self) -> Samples:

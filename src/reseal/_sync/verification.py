@@ -14,6 +14,7 @@ from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.core.ids import ANONYMOUS
+from reseal.core.kill_list import StaleKillList
 from reseal.web import csrf, device_bound, dpop, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -35,6 +36,10 @@ def verify(
         via, verified = token_selection.verified(sessions, context)
     except (TryRefreshToken, Unauthorised) as error:
         raise _with_binding(sessions, context, error) from None
+    except StaleKillList as stale:
+        if stale.to_ask_about is None:
+            raise
+        (via, _), verified, check_database = context.access_tokens, stale.to_ask_about, True
     if verified.sub == ANONYMOUS and not allow_anonymous:
         raise Unauthorised(Refusal.NOT_SIGNED_IN)
     if csrf_protection is None:

@@ -12,7 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reseal.core.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from reseal.core.access_token import Claims
 
 LEEWAY: Final = 60_000
 """How much longer than an access token an entry is kept: clocks of servers and verifiers differ."""
@@ -113,6 +118,15 @@ class KillState(StrEnum):
     STALE = "stale"
     """The last page is older than the maximum age, or there are more entries than the limit allows."""
     NEVER_LOADED = "never_loaded"
+
+
+class StaleKillList(StoreUnavailable):
+    """The kill list is not up to date, and kill_list_when_stale does not let a token pass by its signature alone."""
+
+    def __init__(self, to_ask_about: Claims | None = None) -> None:
+        super().__init__()
+        self.to_ask_about = to_ask_about
+        """The claims of the token, if the store is to be asked about its session."""
 
 
 class KillList:

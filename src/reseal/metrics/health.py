@@ -36,6 +36,9 @@ FAMILIES: Final = {
     "reseal_session_count": Family("gauge", "Live sessions of all apps, counted at most once a minute.", join=max),
     "reseal_signing_key_age_seconds": Family("gauge", "Age of the oldest key that signs access tokens.", join=max),
     "reseal_delivery_lag_seconds": Family("gauge", "Age of the oldest event that is not delivered.", join=max),
+    "reseal_kill_list_age_seconds": Family("gauge", "Age of the kill list that is known here.", join=max),
+    "reseal_kill_list_entries": Family("gauge", "Ended sessions on that list.", join=max),
+    "reseal_kill_list_stale": Family("gauge", "1 if that list is too old, or has no room left.", join=max),
     "reseal_delivery_attempts_total": Family("counter", "Attempts to deliver an event, by channel and outcome."),
 }
 OK: Final = "ok"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from reseal._async.audit import AsyncAuditTrail
 from reseal._async.ports import AsyncStore
-from reseal._async.purger import purge_events
+from reseal._async.purger import ROWS, purge_events
 from reseal.core.errors import StoreUnavailable
 from reseal.log import LOGGER
 from reseal.server.config import ServiceSettings
 
 
 class Housekeeping:
-    """Seals and removes the events of a store. Without ``audit`` it only removes."""
+    """Seals and removes the events of a store, and entries of its kill list. Without ``audit`` it only removes."""
 
     def __init__(self, store: AsyncStore, settings: ServiceSettings) -> None:
         self._store = store
+        self._kills = settings.kill_list
         self._trail = AsyncAuditTrail.of(store, settings) if settings.audit else None
 
     async def step(self) -> bool:
         """Take one step; returns whether there is more to do. Raises ``StoreUnavailable``."""
+        if self._kills:
+            await self._store.purge_kills(ROWS)
         if self._trail is None:
             return await purge_events(self._store)
         try:

@@ -272,6 +272,27 @@ class SharedFields:
         "security (theft, ended sessions, roll-backs of the store, parties in step) or all (creations, refreshes and "
         "replays as well).",
     )
+    kill_list: bool = key(
+        False,
+        Chapter.STORE,
+        rules.boolean,
+        "Whether ended sessions are put on a list in the store until their access tokens have expired. Processes that "
+        "verify without asking the store read it twice a second and refuse these tokens at once.",
+    )
+    kill_list_max_age: float = key(
+        60,
+        Chapter.STORE,
+        amount(1, DAY // SECOND, "must be between 1 and 86400 seconds inclusive.", "60 is one minute"),
+        "Age at which the kill list that a process has read counts as stale: 1 to 86400.",
+        unit="seconds",
+    )
+    kill_list_when_stale: str = key(
+        "open",
+        Chapter.STORE,
+        choice(("open", "ask", "closed"), "must be open, ask or closed"),
+        "What becomes of a valid access token while the kill list is stale: open accepts it, ask looks its session up "
+        "in the store, closed answers 503.",
+    )
     webhooks: tuple[Endpoint, ...] = key(
         (),
         Chapter.STORE,

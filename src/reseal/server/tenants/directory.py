@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from reseal._async import paging
+from reseal._async import killing, paging
 from reseal._async.ports import AsyncStore
 from reseal.cdi.model import AppSettings
 from reseal.cdi.problem import Problem
@@ -267,7 +267,7 @@ class Directory:
         if known is not None and known.driver.app == wanted and known.incarnation == incarnation:
             self._made[app_id] = replace(known, api_keys=api_keys)
             return self._made[app_id]
-        store = GuardedStore(self._store, lambda scope: self._still_has(scope, incarnation))
+        store = GuardedStore(killing.on(self._store, wanted, self._settings), lambda s: self._still_has(s, incarnation))
         driver = CdiSessions(
             wanted,
             store,
