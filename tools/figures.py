@@ -229,6 +229,7 @@ POSTGRES = {
     "_async/stores/postgres_hosts.py",
     "_async/stores/postgres_indexes.py",
     "_async/stores/postgres_server.py",
+    "server/inspection/postgres_servers.py",
     "stores/postgres/__init__.py",
     "stores/postgres/arrays.py",
     "stores/postgres/hosts.py",
@@ -330,6 +331,7 @@ class Module:
             | SERVERS
             | KILLS
             | PARTITIONS
+            | POSTGRES
         )
 
     @property

@@ -11,6 +11,8 @@ import pytest
 from reseal import StoreUnavailable, TokenTheftDetected
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal.core.model import Scope
+from reseal.core.secret import Secret
+from reseal.server.inspection import postgres_servers
 from reseal.testing.material import new_session
 from reseal.testing.recorder import Recorder
 from tests.support.failover import Outcome, cut_off, engine_of, look_back, under_load, uri_of
@@ -74,11 +76,18 @@ async def test_a_standby_is_refused_and_a_primary_that_turns_read_only_is_left_f
         for more in ("", "&target_session_attrs=any"):  # a standby alone
             with pytest.raises(StoreUnavailable, match=r"it takes no writes, as a standby.*name the primary"):
                 await AsyncPostgresStore(standby.uri(more=more)).open()
-        store = AsyncPostgresStore(uri_of(primary, standby))
+        both = Secret(uri_of(primary, standby))
+        store = AsyncPostgresStore(both)
         await store.open()
+        assert await _checked(both) == [
+            (True, "is the primary, timeline 1, without a synchronous standby: a fail-over may lose the last writes"),
+            (True, "is a standby, or takes no writes"),
+        ]
         assert await store.insert(PUBLIC, new_session("first"))
         with standby.admin() as admin:
             admin.execute("SELECT pg_promote()")
+        assert [fine for fine, _ in await _checked(both)] == [False, True]
+        assert "takes writes, but it was the primary before" in (await _checked(both))[0][1]
         with primary.admin() as admin:
             admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
             admin.execute("SELECT pg_reload_conf()")
@@ -105,8 +114,19 @@ async def test_a_write_that_may_not_be_on_the_standby_is_not_acknowledged():
         with pytest.raises(StoreUnavailable, match="cancelled the wait for the synchronous standby"):
             await insert
         standby.start()
+        [(fine, text), _] = await _checked(Secret(uri_of(primary, standby)))
+        assert (fine, text) == (
+            True,
+            "is the primary, timeline 1; an acknowledged write is on a synchronous standby: FIRST 1 (standby)",
+        )
         assert (await store.get(PUBLIC, "alone")).record is not None
         await store.close()
+
+
+async def _checked(uri):
+    """What ``reseal check`` finds of each server, without its address."""
+    found = await postgres_servers.look(uri)
+    return [(each.fine, each.text.partition(" ")[2]) for each in found if each.subject == "servers"]
 
 
 async def _twice(engine):

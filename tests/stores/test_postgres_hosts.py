@@ -10,7 +10,7 @@ import pytest
 from reseal import ConfigurationError, StoreUnavailable
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._async.stores.postgres_hosts import AsyncHosts
-from reseal.stores.postgres.hosts import Host, Standing, Term, hosts
+from reseal.stores.postgres.hosts import Host, Standing, Term, hosts_of
 
 A, B, C = Host("a", None, "5432"), Host("b", None, "5432"), Host("c", None, "5433")
 STANDBY = Standing(obstacle="it is a standby")
@@ -157,7 +157,7 @@ async def test_who_cannot_be_reached_and_why_is_told_once():
     ],
 )
 def test_hosts_are_those_of_the_uri_in_their_order(given, found):
-    assert list(map(str, hosts(given))) == found
+    assert list(map(str, hosts_of(given))) == found
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 # Generated from src/reseal/_async/stores/postgres_hosts.py by tools/unasync.py; edit that file instead.
-"""Connections to the primary, whichever of the servers of a URI that is."""
+"""Connections to the primary, whichever of the servers of a URI that is: see ADR 64."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from logging import INFO, WARNING
 from typing import Any, Protocol, TypeVar
 
 from reseal.core.errors import StoreUnavailable
@@ -72,6 +73,19 @@ class Hosts:
             raise StoreUnavailable(text) from next(filter(None, problems.values()), None)
         return best
 
+    def survey(self, connect: Connect[LinkT], parameters: Mapping[str, Any]) -> dict[Host, Standing | str]:
+        """Ask every server what it is; returns the reason for one that cannot be reached."""
+        found: dict[Host, Standing | str] = {}
+        for host in self._hosts:
+            try:
+                link = connect(host, {**parameters, **host.parameters, "target_session_attrs": "any"})
+            except StoreUnavailable as error:
+                found[host] = str(error)
+            else:
+                found[host] = link.standing
+                link.close()
+        return found
+
     def leave(self, link: HostLink) -> None:
         """Use no connection of this term any longer: the server failed, or takes no writes any longer."""
         link.term.is_over = True
@@ -106,11 +120,20 @@ class Hosts:
         self._history.add(link.standing)
         if self._is_replaced(link.standing):
             return False
-        has_moved = link.standing != self._standing
-        if has_moved and self._standing.timeline:
-            LOGGER.warning("PostgreSQL: writes go to %s now, timeline %d", link.host, link.standing.timeline)
+        has_moved = link.standing[:2] != self._standing[:2]
+        if has_moved:
+            level = WARNING if self._standing.timeline else INFO
+            LOGGER.log(level, "PostgreSQL: writes go to %s, %s", link.host, told(link.standing))
         if has_moved or self._term.is_over:
             self._term.is_over, self._term = True, Term()
         link.term, self._standing, self._is_in_doubt = self._term, link.standing, False
         self._hosts = (link.host, *(each for each in self._hosts if each != link.host))
         return True
+
+
+def told(standing: Standing) -> str:
+    """Describe a primary, and what becomes of an acknowledged write in a fail-over."""
+    timeline = f"timeline {standing.timeline}" if standing.timeline else "which tells no timeline"
+    if not standing.standbys:
+        return f"{timeline}, without a synchronous standby: a fail-over may lose the last writes"
+    return f"{timeline}; an acknowledged write is on a synchronous standby: {standing.standbys}"

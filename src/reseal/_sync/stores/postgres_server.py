@@ -37,7 +37,7 @@ from reseal.core.secret import Secret
 from reseal.log import LOGGER
 from reseal.stores.postgres import QUERIES, arrays
 from reseal.stores.postgres.arrays import ArrayType
-from reseal.stores.postgres.hosts import Host, Standing, Term, hosts
+from reseal.stores.postgres.hosts import Host, Standing, Term, hosts_of
 from reseal.stores.postgres.indexes import without_indexes
 from reseal.stores.sql_files import schema_steps
 
@@ -273,15 +273,24 @@ class Server:
 
     def connect(self) -> Link:
         """Open a connection beside those of the pool, which the caller closes."""
+        hosts, parameters = self._cluster()
+        return hosts.connect(self._connect_to, parameters)
+
+    def survey(self) -> dict[Host, Standing | str]:
+        """Ask every server of the URI what it is; returns the reason for one that cannot be reached."""
+        hosts, parameters = self._cluster()
+        return hosts.survey(self._connect_to, parameters)
+
+    def _cluster(self) -> tuple[Hosts, Mapping[str, Any]]:
         parameters = _parameters(self._uri, self._connect_timeout_s)
         if self._hosts is None:
             try:
-                self._hosts = Hosts(hosts(parameters))
+                self._hosts = Hosts(hosts_of(parameters))
             except ValueError:
                 raise _unusable(
                     "names more hosts than ports, or fewer: give each host its own, or one for all"
                 ) from None
-        return self._hosts.connect(self._connect_to, parameters)
+        return self._hosts, parameters
 
     def _connect_to(self, host: Host, parameters: Mapping[str, Any]) -> Link:
         try:

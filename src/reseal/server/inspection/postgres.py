@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from reseal._async.stores.postgres_server import AsyncLink, wrapped
 from reseal.core.secret import Secret
+from reseal.server.inspection import postgres_servers
 from reseal.server.inspection.finding import Finding, of_schema, warned
 from reseal.stores.sql_files import schema_steps
 
@@ -33,7 +34,7 @@ async def look(uri: Secret) -> list[Finding]:
         return []
     link.patience = PATIENCE
     try:
-        return [await _schema(link), *await _durability(link)]
+        return [await _schema(link), *await _durability(link), *await postgres_servers.look(uri)]
     except psycopg.Error as error:
         raise wrapped(error) from error
     finally:

@@ -31,6 +31,8 @@ class Standing(NamedTuple):
     """The identifier of its cluster of databases, which standbys share; empty if it does not tell."""
     timeline: int = 0
     """Raised by each promotion of a standby; 0 if it does not tell."""
+    standbys: str = ""
+    """Those for which a commit waits, as ``synchronous_standby_names`` has them."""
     obstacle: str = ""
     """Why it takes no writes; empty if it does."""
 
@@ -62,7 +64,7 @@ class Term:
         self.is_over = False
 
 
-def hosts(parameters: Mapping[str, Any]) -> tuple[Host, ...]:
+def hosts_of(parameters: Mapping[str, Any]) -> tuple[Host, ...]:
     """Return the servers in the order of the URI. Raises ``ValueError`` if the numbers of hosts and ports differ."""
     given = {name: str(parameters[name]).split(",") for name in ("host", "hostaddr", "port") if parameters.get(name)}
     many = max((len(given[name]) for name in ("host", "hostaddr") if name in given), default=1)

@@ -50,7 +50,9 @@ SELECT
 -- The name of a segment of the log begins with the timeline, in hexadecimal digits.
 SELECT
     system_identifier::text AS system,
-    ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint AS timeline
+    ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint AS timeline,
+    CASE WHEN current_setting('synchronous_commit') = 'local' THEN ''
+        ELSE current_setting('synchronous_standby_names') END AS standbys
 FROM pg_control_system()
 
 -- name: listen_kill_list
