@@ -94,6 +94,13 @@ SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND
 """
 
 
+async def test_several_that_upgrade_at_once_do_not_wait_in_a_circle(store, postgres_uri, monkeypatch):
+    monkeypatch.setattr(postgres_server, "schema_steps", lambda _: NEXT)
+    await asyncio.gather(*(upgrade(postgres_uri) for _ in range(6)))
+    assert indexed(postgres_uri) == {"reseal_session_coming", "reseal_session_more"}
+    assert await store.rotate(PUBLIC, step("h-1"))
+
+
 @pytest.mark.parametrize("partitions", [0, 2])
 async def test_killed_at_any_statement_it_goes_on(store, postgres_uri, monkeypatch, partitions):
     if partitions:
