@@ -208,11 +208,12 @@ async def serving(app: ASGIApp, listener: socket.socket, certificate: Path | Non
         await running
 
 
-def listen() -> socket.socket:
-    """Take a free port."""
+def listen(port: int = 0) -> socket.socket:
+    """Take this port, or a free one."""
     # Told that this is TCP, asyncio switches off the delay of small packets: 40 ms an answer otherwise.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of a server that has just stopped, too
+    listener.bind(("127.0.0.1", port))
     return listener
 
 
@@ -220,12 +221,13 @@ def listen() -> socket.socket:
 async def opened_site(
     *,
     host: str = "localhost",
+    port: int = 0,
     certificate: Path | None = None,
     page_options: dict[str, Any] | None = None,
     **given: Any,
 ) -> AsyncIterator[Site]:
     """Serve the application below with settings of the test's choice. Its time stands still unless moved."""
-    listener = listen()
+    listener = listen(port)
     origin = f"{'https' if certificate else 'http'}://{host}:{listener.getsockname()[1]}"
     settings = Settings(**{"api_domain": origin, "database_uri": "memory:"} | given)
     clock = ManualClock(time.time_ns() // 1_000_000)

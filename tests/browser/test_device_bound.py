@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -15,10 +16,11 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, async_playwright
 
 from reseal import EventName
+from reseal.testing.material import DAY
 from tests.browser.conftest import ARGUMENTS, OpenPages, OpenSite, chromium_path, patient
 from tests.browser.line import PATIENCE
 from tests.browser.published.shop import opened_shop
-from tests.browser.site import CHECKED, FEED, Site, Tab, jar, open_tab
+from tests.browser.site import CHECKED, FEED, Site, Tab, jar, open_tab, opened_site
 from tests.browser.test_cross_site import API, IN_COOKIES, SAME_SITE, open_page
 from tests.support.certificates import Authority
 
@@ -208,6 +210,26 @@ async def test_the_session_is_bound_again_after_the_browser_was_closed(
         await lose_access_cookie(context, secure_site)
         assert await user_of(await open_tab(context, secure_site)) == "alice"
         assert await generation_of(secure_site) == 1
+
+
+async def test_new_keys_and_a_restart_of_the_server_change_nothing_for_a_bound_session(
+    open_binding: OpenBinding, certificate: Path, tmp_path: Path
+) -> None:
+    kept = {"certificate": certificate, "device_binding": "offer", "database_uri": f"sqlite:///{tmp_path}/sessions.db"}
+    before, after = (base64.b64encode(os.urandom(48)).decode() for _ in range(2))
+    async with open_binding() as context:
+        async with opened_site(**kept, secret_key=before) as site:
+            tab = await signed_in(context, site)
+            site.clock.advance(8 * DAY)  # the next signing key is in use
+            assert await user_of(tab) == "alice"
+            assert await generation_of(site) == 1
+        port = int(site.origin.rpartition(":")[2])
+        async with opened_site(**kept, port=port, secret_key=after, accepted_secret_keys=before) as again:
+            again.clock.advance(8 * DAY)
+            assert await user_of(tab) == "alice"
+            assert await generation_of(again) == 2
+            assert again.events.named(EventName.BINDING_REFUSED) == []
+        assert "SESSION_EXPIRED" not in await tab.told()
 
 
 async def test_the_end_of_a_session_ends_it_in_the_browser(secure_site: Site, open_binding: OpenBinding) -> None:

@@ -68,7 +68,7 @@ def refresh(
         tokens = _exchange(sessions, context, candidates, proof, require_anti_csrf=require_anti_csrf)
     except ProofDemanded:
         present = still_good(held, context.now()) if by_page else None
-        if present is None and by_page and device_bound.was_skipped(context.request):
+        if present is None and by_page and _may_be_its_own(context, asked, held):
             raise RefreshLater from None
         if present is None:
             raise
@@ -79,6 +79,18 @@ def refresh(
     impersonation.end_by_refresh(sessions, context, held, tokens.claims)
     context.hand_over(tokens, asked.via)
     return Refreshed(tokens.claims, asked.via, tokens if asked.is_in_body else None)
+
+
+def _may_be_its_own(context: RequestContext, asked: RefreshRequest, held: list[Claims]) -> bool:
+    """Return whether a browser without a proof may be that of the session after all.
+
+    It could not refresh by itself, as it says, or has not tried, because it holds an access token that nobody can read
+    since the keys were replaced. It tries where that is missing.
+    """
+    if asked.access and not held:
+        transport.forget_access(context.outgoing, context.settings)
+        return True
+    return device_bound.was_skipped(context.request)
 
 
 def _without_token(sessions: Sessions, context: RequestContext, asked: RefreshRequest) -> ResealError:
