@@ -270,6 +270,8 @@ PROVIDERS = {
 KILLS = {
     "core/kill_list.py",
     "_async/forwarding_kills.py",
+    "_async/background.py",
+    "_async/kill_following.py",
     "_async/kill_reading.py",
     "_async/killing.py",
     "_async/ports/kills.py",
@@ -281,6 +283,7 @@ KILLS = {
     "_async/stores/redis_kills.py",
     "_async/stores/server_kills.py",
     "_async/stores/sqlite_kills.py",
+    "_async/remote_kills.py",
     "rpc/kill_calls.py",
     "server/kill_feed.py",
     "stores/kill_rows.py",

@@ -18,6 +18,7 @@ TREES = (
 )
 BY_HAND = {
     Path("awaited.py"),
+    Path("background.py"),
     Path("waiting.py"),
     Path("stores/batching.py"),
     Path("stores/mariadb_driver.py"),

@@ -33,6 +33,7 @@ async def service(monkeypatch):
         database_uri="memory:",
         api_keys=(KEY, {"name": "others", "key": OTHERS, "may": "read", "apps": ["other"]}),
         base_path="/core",
+        kill_list=True,
     )
     service = Service(settings, AsyncFaultyStore(AsyncMemoryStore(clock)), clock=clock)
     await service.open()
@@ -94,7 +95,8 @@ async def test_a_request_waits_for_the_next_end(client, service):
 async def test_who_waits_is_answered_when_the_process_is_about_to_leave(client, service):
     start = await read(client)
     task = await waiting(client, service, after=start.cursor)
-    service.leave()
+    service.health.draining = True
+    service.kill_feed.end()
     assert (await task).entries == ()
     answer = await client.get(NAME, params={"after": start.cursor, "wait": 25})
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")

@@ -53,7 +53,7 @@ async def test_the_description_is_served_as_it_is_frozen():
 
 
 async def test_a_key_is_asked_for_where_the_description_says_so():
-    async with core(api_keys=(KEY,)) as it:
+    async with core(api_keys=(KEY,), kill_list=True) as it:
         for (method, path), operation in described().items():
             assert operation["security"] in ([], [{"key": []}, {"bearer": []}])
             plain = await it.call(method, path)
@@ -69,7 +69,7 @@ def test_the_service_answers_whatever_fits_the_description_as_described():
         openapi_checks.content_type_conformance,
         openapi_checks.response_schema_conformance,
     )
-    it, seen = Core(api_keys=(KEY,)), set()
+    it, seen = Core(api_keys=(KEY,), kill_list=True), set()
     schema = schemathesis.openapi.from_dict(json.loads(FROZEN.read_text()))
     with asyncio.Runner() as runner:
         runner.run(it.service.open())

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from reseal._async.ports import AsyncKillListStore
+from reseal._async.ports.kills import AsyncKillPages
 from reseal.clock import Clock
 from reseal.core.access_token import Claims
 from reseal.core.errors import StoreUnavailable, TryRefreshToken
@@ -34,9 +34,7 @@ _CHANCE_BYTES: Final = 4
 class AsyncKillReader:
     """What one process knows of the kill list of an app and tenant."""
 
-    def __init__(
-        self, settings: Settings, store: AsyncKillListStore, clock: Clock, random: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, settings: Settings, store: AsyncKillPages, clock: Clock, random: Callable[[int], bytes]) -> None:
         self._scope, self._store = settings.scope, store
         self._clock, self._random = clock, random
         self._max_age, self._when_stale = round(settings.kill_list_max_age * SECOND), settings.kill_list_when_stale

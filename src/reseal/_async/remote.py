@@ -16,6 +16,7 @@ import msgspec
 from reseal._async import not_before, paging
 from reseal._async.binding import AsyncRemoteBinding
 from reseal._async.elevating import AsyncRemoteElevating
+from reseal._async.kill_following import AsyncKillFollower
 from reseal._async.policy_preview import AsyncRemotePreviewing
 from reseal._async.provider_logouts import AsyncRemoteLogouts
 from reseal._async.remote_calls import AsyncCalls, KeyRefused
@@ -95,6 +96,10 @@ class AsyncRemote(
         audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._keys = AsyncPublishedKeys(self._calls, audience, self._clock, chance)
         self._begin_proofs()
+        self.kills: AsyncKillFollower | None = None
+        """What this process knows of the kill list; ``None`` if that is off."""
+        if settings.kill_list:
+            self.kills = AsyncKillFollower(settings, self._hosts, self._clock, random, chance)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -113,6 +118,8 @@ class AsyncRemote(
         try:
             await self._keys.load()
             await self._learn_nonce_key()
+            if self.kills is not None:
+                await self.kills.open()
         except KeyRefused as error:
             await self.close()
             raise ConfigurationError((f"api_key: {error}",)) from None
@@ -122,15 +129,25 @@ class AsyncRemote(
 
     async def close(self) -> None:
         """Close all connections."""
+        if self.kills is not None:
+            await self.kills.close()
         await self._hosts.close()
 
     async def keep_fresh(self) -> None:
-        """Look for new public keys if it is time to; never fails for a silent service."""
+        """Look for new public keys, and read the kill list, if it is time to; never fails for a silent service."""
         await self._keys.keep_fresh()
+        if self.kills is not None:
+            await self.kills.keep_fresh()
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
-        """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""
-        return self._keys.verify(access_token, expired_too=expired_too)
+        """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait.
+
+        With ``kill_list`` as :meth:`reseal.AsyncEngine.verify` does.
+        """
+        claims = self._keys.verify(access_token, expired_too=expired_too)
+        if self.kills is not None and not expired_too:
+            self.kills.check(claims)
+        return claims
 
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
         """Return whether the anti-CSRF token sent beside an access token is the one in it."""

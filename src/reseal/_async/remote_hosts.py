@@ -34,7 +34,7 @@ _BAD_GATEWAYS: Final = frozenset({502, 504})
 
 
 class AsyncFailover:
-    """Posts to one of the hosts, within ``timeout_s`` seconds. ``chance`` gives numbers from 0 up to 1."""
+    """Sends to one of the hosts, within ``timeout_s`` seconds. ``chance`` gives numbers from 0 up to 1."""
 
     def __init__(
         self,
@@ -75,8 +75,12 @@ class AsyncFailover:
         if client is not None and is_open:
             await client.__aexit__(None, None, None)
 
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str], *, repeatable: bool) -> httpx.Response:
+    async def send(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, repeatable: bool, longer_s: float = 0
+    ) -> httpx.Response:
         """Ask one host after the other. What may have been sent is sent again only if it is ``repeatable``.
+
+        An answer may take ``longer_s`` seconds longer than usual.
 
         Raises ``StoreUnavailable`` if none has answered.
         """
@@ -86,7 +90,7 @@ class AsyncFailover:
             raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
         client = self._clients.here()
         not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-        deadline = self._clock.monotonic() + int(self._timeout_s * 1000)
+        deadline = self._clock.monotonic() + int((self._timeout_s + longer_s) * 1000)
         problem = "no time left"
         for host in self._attempts():
             if host is None:
@@ -95,10 +99,10 @@ class AsyncFailover:
             left = (deadline - self._clock.monotonic()) / 1000
             if left <= 0:
                 break
-            allowed = left / 2 if repeatable else left  # so that a host that hangs leaves time for another
+            allowed = (left + longer_s) / 2 if repeatable else left  # so that a host that hangs leaves time for another
             timeout = httpx.Timeout(allowed, connect=min(allowed, CONNECT_TIMEOUT))
             try:
-                answer = await client.post(f"{host}{path}", content=body, headers=headers, timeout=timeout)
+                answer = await client.request(method, f"{host}{path}", content=body, headers=headers, timeout=timeout)
             except httpx.TransportError as error:
                 self._rest(host)
                 problem = _problem(error, host)
@@ -113,7 +117,7 @@ class AsyncFailover:
             else:
                 self._rests.pop(host, None)
             return answer
-        raise StoreUnavailable(f"the service did not answer {path}: {problem}")
+        raise StoreUnavailable(f"the service did not answer {path.partition('?')[0]}: {problem}")
 
     def _new_client(self) -> httpx.AsyncClient:
         """Make the connections of one process. A transport that somebody else made is one process's, and stays so."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from reseal._sync.ports import KillListStore
+from reseal._sync.ports.kills import KillPages
 from reseal.clock import Clock
 from reseal.core.access_token import Claims
 from reseal.core.errors import StoreUnavailable, TryRefreshToken
@@ -35,9 +35,7 @@ _CHANCE_BYTES: Final = 4
 class KillReader:
     """What one process knows of the kill list of an app and tenant."""
 
-    def __init__(
-        self, settings: Settings, store: KillListStore, clock: Clock, random: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, settings: Settings, store: KillPages, clock: Clock, random: Callable[[int], bytes]) -> None:
         self._scope, self._store = settings.scope, store
         self._clock, self._random = clock, random
         self._max_age, self._when_stale = round(settings.kill_list_max_age * SECOND), settings.kill_list_when_stale

@@ -17,6 +17,7 @@ import msgspec
 from reseal._sync import not_before, paging
 from reseal._sync.binding import RemoteBinding
 from reseal._sync.elevating import RemoteElevating
+from reseal._sync.kill_following import KillFollower
 from reseal._sync.policy_preview import RemotePreviewing
 from reseal._sync.provider_logouts import RemoteLogouts
 from reseal._sync.remote_calls import Calls, KeyRefused
@@ -96,6 +97,10 @@ class Remote(
         audience = Audience(settings.token_issuer, settings.token_audience, settings.tenant_id)
         self._keys = PublishedKeys(self._calls, audience, self._clock, chance)
         self._begin_proofs()
+        self.kills: KillFollower | None = None
+        """What this process knows of the kill list; ``None`` if that is off."""
+        if settings.kill_list:
+            self.kills = KillFollower(settings, self._hosts, self._clock, random, chance)
 
     def __enter__(self) -> Self:
         self.open()
@@ -114,6 +119,8 @@ class Remote(
         try:
             self._keys.load()
             self._learn_nonce_key()
+            if self.kills is not None:
+                self.kills.open()
         except KeyRefused as error:
             self.close()
             raise ConfigurationError((f"api_key: {error}",)) from None
@@ -123,15 +130,25 @@ class Remote(
 
     def close(self) -> None:
         """Close all connections."""
+        if self.kills is not None:
+            self.kills.close()
         self._hosts.close()
 
     def keep_fresh(self) -> None:
-        """Look for new public keys if it is time to; never fails for a silent service."""
+        """Look for new public keys, and read the kill list, if it is time to; never fails for a silent service."""
         self._keys.keep_fresh()
+        if self.kills is not None:
+            self.kills.keep_fresh()
 
     def verify(self, access_token: str, *, expired_too: bool = False) -> Claims:
-        """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait."""
-        return self._keys.verify(access_token, expired_too=expired_too)
+        """Check an access token with the keys in memory. Raises ``TryRefreshToken``. Does not wait.
+
+        With ``kill_list`` as :meth:`reseal.Engine.verify` does.
+        """
+        claims = self._keys.verify(access_token, expired_too=expired_too)
+        if self.kills is not None and not expired_too:
+            self.kills.check(claims)
+        return claims
 
     def check_anti_csrf(self, claims: Claims, anti_csrf: str | None) -> bool:
         """Return whether the anti-CSRF token sent beside an access token is the one in it."""

@@ -53,7 +53,7 @@ class Calls:
         headers = {calls.CALL: number} | ({} if followed is None else {HEADER: followed})
         if self.inject is not None:
             self.inject(headers)
-        answer = self._hosts.post(f"{calls.PREFIX}{name}", body, headers, repeatable=repeatable)
+        answer = self._hosts.send("POST", f"{calls.PREFIX}{name}", body, headers, repeatable=repeatable)
         if answer.status_code in (_OK, calls.REFUSED) and answer.headers.get(calls.CALL) != number:
             raise StoreUnavailable(f"the service gave an answer to {name} that is not one to this call")
         return _read(name, answer, outcome)

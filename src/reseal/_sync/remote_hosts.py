@@ -35,7 +35,7 @@ _BAD_GATEWAYS: Final = frozenset({502, 504})
 
 
 class Failover:
-    """Posts to one of the hosts, within ``timeout_s`` seconds. ``chance`` gives numbers from 0 up to 1."""
+    """Sends to one of the hosts, within ``timeout_s`` seconds. ``chance`` gives numbers from 0 up to 1."""
 
     def __init__(
         self,
@@ -76,8 +76,12 @@ class Failover:
         if client is not None and is_open:
             client.__exit__(None, None, None)
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str], *, repeatable: bool) -> httpx.Response:
+    def send(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, repeatable: bool, longer_s: float = 0
+    ) -> httpx.Response:
         """Ask one host after the other. What may have been sent is sent again only if it is ``repeatable``.
+
+        An answer may take ``longer_s`` seconds longer than usual.
 
         Raises ``StoreUnavailable`` if none has answered.
         """
@@ -87,7 +91,7 @@ class Failover:
             raise RuntimeError("the sessions are not open: call open(), or run the application with its lifespan")
         client = self._clients.here()
         not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-        deadline = self._clock.monotonic() + int(self._timeout_s * 1000)
+        deadline = self._clock.monotonic() + int((self._timeout_s + longer_s) * 1000)
         problem = "no time left"
         for host in self._attempts():
             if host is None:
@@ -96,10 +100,10 @@ class Failover:
             left = (deadline - self._clock.monotonic()) / 1000
             if left <= 0:
                 break
-            allowed = left / 2 if repeatable else left  # so that a host that hangs leaves time for another
+            allowed = (left + longer_s) / 2 if repeatable else left  # so that a host that hangs leaves time for another
             timeout = httpx.Timeout(allowed, connect=min(allowed, CONNECT_TIMEOUT))
             try:
-                answer = client.post(f"{host}{path}", content=body, headers=headers, timeout=timeout)
+                answer = client.request(method, f"{host}{path}", content=body, headers=headers, timeout=timeout)
             except httpx.TransportError as error:
                 self._rest(host)
                 problem = _problem(error, host)
@@ -114,7 +118,7 @@ class Failover:
             else:
                 self._rests.pop(host, None)
             return answer
-        raise StoreUnavailable(f"the service did not answer {path}: {problem}")
+        raise StoreUnavailable(f"the service did not answer {path.partition('?')[0]}: {problem}")
 
     def _new_client(self) -> httpx.Client:
         """Make the connections of one process. A transport that somebody else made is one process's, and stays so."""

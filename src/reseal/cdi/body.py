@@ -116,9 +116,6 @@ class Query:
             raise Problem(400, f"Field name '{name}' is missing in GET request")
         return self._pairs[name]
 
-    def text_or(self, name: str, default: str) -> str:
-        return self._pairs.get(name, default)
-
     def flag_or(self, name: str, default: bool) -> bool:  # noqa: FBT001 - the default is the flag
         return self._pairs[name] == "true" if name in self._pairs else default
 

@@ -101,11 +101,6 @@ class Service:
         assert app is not None  # the default app always exists
         await app.driver.ring()
 
-    def leave(self) -> None:
-        """Answer requests that wait, and ask clients to go elsewhere: the process is about to leave."""
-        self.health.draining = True
-        self.kill_feed.end()
-
     async def close(self) -> None:
         await self.kill_feed.close()
         await self.directory.close()
@@ -173,8 +168,7 @@ class Service:
             found = route(request.method, path, request.header(b"cdi-version"), self.settings.bounds)
         own = await self.directory.api_keys_of(found.app_id) if found.keyed else None
         permit = None if own is None else await self._gate.check_key(request, own)
-        operation = found.operation
-        if operation is None:
+        if (operation := found.operation) is None:
             raise found.problem or Problem(405, WRONG_METHOD)
         request.trace.operation = operation.name
         if permit is not None and permit is not EVERYTHING:
@@ -196,7 +190,7 @@ class Service:
 
     async def _answer_native(self, path: str, request: Request, receive: Any) -> Reply:
         permit = await self._gate.check_key_of_any_app(request, await self.directory.api_keys())
-        if path == kill_feed.PATH:
+        if path == kill_feed.PATH and self.settings.kill_list:
             return await kill_feed.reply(self.kill_feed, self.directory, request, receive, permit)
         name = rpc.find(path)
         if request.method != "POST":
@@ -227,8 +221,7 @@ class Service:
         self._routes[asked] = found
 
     def _below_base(self, path: str) -> str:
-        base = self.settings.base_path
-        if not base:
+        if not (base := self.settings.base_path):
             return path
         if path != base and not path.startswith(f"{base}/"):
             raise Problem(404, "Not found")

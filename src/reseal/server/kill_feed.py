@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
 
 from reseal._async.ports import AsyncKillListStore, AsyncNews
 from reseal._async.waiting import pause
-from reseal.cdi.body import Query
 from reseal.cdi.paths import DEFAULT, Right
 from reseal.cdi.problem import WRONG_METHOD, Problem, unknown_tenant
 from reseal.core.errors import StoreUnavailable
@@ -30,6 +30,7 @@ from reseal.server.tenants.directory import Directory
 Receive = Callable[[], Awaitable[Any]]
 _DIGITS: Final = 6
 _CURSOR: Final = 100
+_MOST_PARAMETERS: Final = 10
 _INVALID: Final = "Field name '{}' is invalid in GET request"
 PATH: Final = f"{PREFIX}{kill_calls.NAME}"
 OPERATION: Final = f"rpc_{kill_calls.NAME}"
@@ -37,6 +38,8 @@ WAITING: Final = 2_000
 """Upper limit of the requests that wait in one process; the others are answered at once, and ask again in a second."""
 READ_EVERY: Final = 10.0
 """Seconds between two reads without an announcement."""
+RECENT: Final = 1.0
+"""How old, in seconds, the answer to a request that does not wait may be."""
 LULL: Final = 0.1
 """Seconds between two reads at least: what is announced together is sent together."""
 
@@ -132,7 +135,7 @@ class KillFeed:
         if after is None:
             return await self._read(scope, None)
         place = self._places.get(scope)
-        if place is None or not (place.covers(after) and self._is_read(place)):
+        if place is None or not (place.covers(after) and self._is_read(place, 2 * READ_EVERY if wait_s else RECENT)):
             found = await self._look(scope, after)
             if isinstance(found, Answer):
                 return found
@@ -153,6 +156,8 @@ class KillFeed:
                 return found  # entries, or a cursor that is ahead
             place = self._place_of(scope, found)
             if reads == self._reads and place.covers(after):
+                if after.seq <= place.last.page.seq:  # else what is between is known only to who asks
+                    place.last = found
                 return place  # else something may have come since this read began
 
     def _place_of(self, scope: Scope, quiet: Answer) -> _Place:
@@ -178,10 +183,10 @@ class KillFeed:
             place.waiting.discard(news)
         return news.result() if news.done() else None
 
-    def _is_read(self, place: _Place) -> bool:
-        """Return whether a list is being read, with success."""
+    def _is_read(self, place: _Place, longest: float) -> bool:
+        """Return whether a list is being read, and was within so many seconds."""
         age = asyncio.get_running_loop().time() - place.last.read_at
-        return self._reading is not None and not self._reading.done() and age < 2 * READ_EVERY
+        return self._reading is not None and not self._reading.done() and age < longest
 
     async def _read(self, scope: Scope, after: KillCursor | None) -> Answer:
         began = asyncio.get_running_loop().time()
@@ -265,12 +270,19 @@ async def _left(receive: Receive) -> None:
 
 def _read(request: Request) -> Asked:
     """Read the parameters. Raises ``Problem``."""
-    query = Query(request.query)
-    scope = Scope(query.text_or("app_id", DEFAULT), query.text_or("tenant_id", DEFAULT))
-    cursor, wait = query.text_or("after", ""), query.text_or("wait", "0")
+    query = _query(request.query)
+    scope = Scope(query.get("app_id", DEFAULT), query.get("tenant_id", DEFAULT))
+    cursor, wait = query.get("after", ""), query.get("wait", "0")
     after = KillCursor.read(cursor) if len(cursor) <= _CURSOR else None
     if cursor and after is None:
         raise Problem(400, _INVALID.format("after"))
     if not (wait.isascii() and wait.isdigit() and len(wait) <= _DIGITS):
         raise Problem(400, _INVALID.format("wait"))
     return Asked(scope, after, min(float(wait), kill_calls.WAIT))
+
+
+def _query(raw: bytes) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(raw.decode("ascii"), errors="strict", max_num_fields=_MOST_PARAMETERS))
+    except ValueError:
+        raise Problem(400, "Invalid query") from None

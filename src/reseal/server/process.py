@@ -142,7 +142,7 @@ class Application:
             asyncio.get_running_loop().add_reader(self._supervisor.sentinel, self._orphaned)
 
     async def _end(self) -> None:
-        self.service.leave()
+        self.service.health.draining = True
         if self._supervisor is not None:
             asyncio.get_running_loop().remove_reader(self._supervisor.sentinel)
         if self._metrics_server is not None:
@@ -157,8 +157,9 @@ class Application:
 
     def _leave(self, leave_now: Callable[[int, FrameType | None], object]) -> None:
         delay = 0 if self.service.health.draining else self._delay
-        self.service.leave()
         asyncio.get_running_loop().call_later(delay, leave_now, signal.SIGTERM, None)
+        self.service.health.draining = True
+        self.service.kill_feed.end()
 
     def _orphaned(self) -> None:
         """Exit if the supervisor dies, so that it can be restarted cleanly."""

@@ -9,11 +9,8 @@ from reseal.core.kill_list import PAGE, KillCursor, KillPage
 from reseal.core.model import Scope
 
 
-class AsyncKillListStore(Protocol):
-    """Where verifiers learn which sessions have ended.
-
-    An entry is written with the end of a session if its reports contain a :class:`reseal.core.kill_list.Kill`.
-    """
+class AsyncKillPages(Protocol):
+    """Where verifiers learn which sessions have ended."""
 
     async def kill_page(self, scope: Scope, after: KillCursor | None, limit: int = PAGE) -> KillPage:
         """Read what follows a cursor, up to about ``limit`` entries; ``None``: from the beginning, a snapshot.
@@ -21,6 +18,13 @@ class AsyncKillListStore(Protocol):
         A cursor of another epoch gets the beginning as well. An entry whose end was acknowledged before the call is in
         the answer or behind it, never before it.
         """
+
+
+class AsyncKillListStore(AsyncKillPages, Protocol):
+    """Where the kill list is kept.
+
+    An entry is written with the end of a session if its reports contain a :class:`reseal.core.kill_list.Kill`.
+    """
 
     async def purge_kills(self, limit: int) -> int:
         """Remove up to ``limit`` entries that are not needed any longer; returns how many."""
