@@ -43,6 +43,12 @@ async def read(connections, after=None):
     return msgspec.json.decode(body, type=Feed)
 
 
+async def timed(task, answered, n, loop):
+    found = await task
+    answered[n] = loop.time()
+    return found
+
+
 async def measure(service, waiting, ends):
     settings = Settings(api_domain="https://api.example.com")
     loop = asyncio.get_running_loop()
@@ -61,11 +67,13 @@ async def measure(service, waiting, ends):
         for pair in pairs:
             began = loop.time()
             await remote.revoke([pair.claims.sid])
-            for task in tasks:
-                task.add_done_callback(lambda _: delays.append(loop.time() - began))
-            found = await asyncio.gather(*tasks)
+            answered = [0.0] * waiting
+            found = await asyncio.gather(*(timed(task, answered, n, loop) for n, task in enumerate(tasks)))
+            delays += [at - began for at in answered]
             assert all(each.entries for each in found)
-            tasks = [asyncio.create_task(read(client, each.cursor)) for client, each in zip(clients, found)]
+            tasks = [
+                asyncio.create_task(read(client, each.cursor)) for client, each in zip(clients, found, strict=True)
+            ]
             await asyncio.sleep(0.5)
         spent = (busy(service.pid) - before) / ends
         delays.sort()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
 from reseal import AsyncEngine, AsyncRemote, Settings, TryRefreshToken
+from reseal._async.kill_following import WAIT
 from reseal._async.stores.postgres import AsyncPostgresStore
 from reseal._sync.remote import Remote
 from reseal.core.kill_list import KillState
@@ -16,6 +19,7 @@ from tests.support.ports import free_port
 
 KEY = "a-good-key-of-thirty-two-letters"
 SETTINGS = Settings(api_domain="https://api.example.com", kill_list=True, kill_list_max_age=3)
+LONG = replace(SETTINGS, kill_list_max_age=600)
 VERIFIERS = 20
 ENDS = 10
 PATIENCE = 60.0
@@ -83,8 +87,8 @@ async def turns(verifier, *, fresh):
     await until(has_turned)
 
 
-async def opened(stack, service, count):
-    remotes = [AsyncRemote(SETTINGS, service.url, api_key=KEY) for _ in range(count)]
+async def opened(stack, service, count, settings=SETTINGS):
+    remotes = [AsyncRemote(settings, service.url, api_key=KEY) for _ in range(count)]
     return [await stack.enter_async_context(each) for each in remotes]
 
 
@@ -128,18 +132,19 @@ async def test_after_a_cut_no_ended_token_passes_once_the_list_is_fresh_again(st
             assert await passes(verifier, live)
 
 
-async def test_a_service_that_leaves_keeps_nobody_waiting(start):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_service_that_leaves_keeps_nobody_waiting(start, number):
     service = start(RESEAL_SHUTDOWN_DELAY="0")
     async with AsyncExitStack() as stack:
-        [verifier] = await opened(stack, service, 1)
+        [verifier] = await opened(stack, service, 1, LONG)
         await verifier.keep_fresh()
 
         async def waits():
             return service.handled().get("rpc_kill_list", 0) > 0
 
         await until(waits)
-        service.tell()
-        assert await asyncio.to_thread(service.ended) == 0
+        service.tell(number)
+        assert await asyncio.wait_for(asyncio.to_thread(service.ended), WAIT / 2) == 0
     assert not service.lines(level="ERROR")
 
 

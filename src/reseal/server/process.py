@@ -134,10 +134,11 @@ class Application:
                 self._metrics_socket = _bound(self.service.settings, self.service.settings.metrics_port, shared=True)
         if self._metrics_socket is not None:
             self._metrics_server = await asyncio.start_server(self._scrape, sock=self._metrics_socket, limit=_HEAD_MAX)
-        leave_now = signal.getsignal(signal.SIGTERM)
-        if callable(leave_now):
-            with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread: no signals
-                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave, leave_now)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            leave_now = signal.getsignal(number)
+            if callable(leave_now):
+                with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread: no signals
+                    asyncio.get_running_loop().add_signal_handler(number, self._leave, number, leave_now)
         if self._supervisor is not None:
             asyncio.get_running_loop().add_reader(self._supervisor.sentinel, self._orphaned)
 
@@ -155,9 +156,9 @@ class Application:
                 await self.service.board.write(self.service.metrics)
             self.service.board.close()
 
-    def _leave(self, leave_now: Callable[[int, FrameType | None], object]) -> None:
-        delay = 0 if self.service.health.draining else self._delay
-        asyncio.get_running_loop().call_later(delay, leave_now, signal.SIGTERM, None)
+    def _leave(self, number: int, leave_now: Callable[[int, FrameType | None], object]) -> None:
+        delay = self._delay if number == signal.SIGTERM and not self.service.health.draining else 0
+        asyncio.get_running_loop().call_later(delay, leave_now, number, None)
         self.service.health.draining = True
         self.service.kill_feed.end()
 
