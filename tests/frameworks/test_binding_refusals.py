@@ -222,6 +222,7 @@ async def test_a_session_that_is_held_stays_bound_in_its_browser(open_browser: O
     for _ in range(3):
         clock.advance(HOUR)
         assert (await browser.refresh()).status == 200
+    clock.advance(HOUR)
     assert (await restored.refresh()).status == 403, "with a challenge"
     for each in (restored, browser):
         answer = await each.refresh()
