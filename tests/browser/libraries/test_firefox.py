@@ -11,10 +11,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from reseal import EventName
 from tests.browser.conftest import OpenSite
 from tests.browser.libraries.firefox import Context, Firefox, launched_firefox
 from tests.browser.libraries.project import HERE
-from tests.browser.site import CHECKED, EACH_WAY, FEED, NOTE, Site, Tab
+from tests.browser.site import CHECKED, EACH_WAY, FEED, NOTE, WAYS, Site, Tab
+from tests.browser.test_dpop import KEYS
 from tests.browser.test_intercept import intercepting, send, serve_sdk
 from tests.support.packages import npm_packages
 
@@ -32,7 +34,11 @@ async def firefox() -> AsyncIterator[Firefox]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(open_site: OpenSite, page_options: dict[str, Any]) -> Site:
-    return await open_site(page_options=page_options)
+    if "dpop" not in page_options:
+        return await open_site(page_options=page_options)
+    bound = await open_site(page_options=page_options, device_binding="offer", dpop_proof_age=0)
+    serve_sdk(bound)
+    return bound
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -104,6 +110,24 @@ async def test_fetch_and_xml_http_request_of_the_page_are_intercepted(site: Site
     expire(site)
     assert await tab.page.evaluate(f"fetch('{FEED}').then(({{ status }}) => status)") == 200
     assert len(site.refreshes) == 1
+
+
+@pytest.mark.parametrize("page_options", [WAYS["header"] | {"dpop": True}])
+async def test_a_session_is_bound_to_a_key_that_tabs_share_and_that_ends_with_it(site: Site, open_one: OpenTab) -> None:
+    tab, other = await open_one(), await open_one()
+    await tab.sign_in()
+    assert site.events.named(EventName.SESSION_BOUND)
+    await other.hears("SESSION_CREATED")
+    expire(site)
+    assert await tab.calls(3) == [200] * 3
+    assert await other.calls(3) == [200] * 3
+    ((_, attempt),) = await other.page.evaluate(KEYS)
+    assert attempt == "InvalidAccessError"
+    await intercepting(other)
+    assert (await send(other, NOTE, "POST", body="x"))["status"] == 200
+    await tab.attempt("signOut")
+    assert await tab.page.evaluate(KEYS) == []
+    assert site.events.named(EventName.BINDING_REFUSED) == []
 
 
 async def test_a_lost_answer_of_the_refresh_is_asked_for_again_and_a_theft_is_told(
