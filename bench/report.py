@@ -4,6 +4,8 @@ python -m bench.report --record [--before FOLDER]    measure (about five minutes
 python -m bench.report                               write tables and plots anew from the figures that are kept
 python -m bench.report --check                       fail if a page or a plot differs from the figures
 
+The figures of ``bench.scale`` are recorded by that command, and written by this one.
+
 ``--before``: another state of the package, measured in turns with this one on PostgreSQL; without it the last
 comparison is kept. The machine should have nothing else to do.
 """
@@ -26,6 +28,8 @@ from bench import disk, pieces, plots, service, service_pieces, sizing
 from bench.measure import machine
 from bench.pieces import CHECK, ENCODE, ENGINE, EVENT, FRAME, HTTP, LOG, SIGN, SOCKETS, STORE, WRITE
 from bench.plots import Bar
+from bench.scale import paper
+from bench.scale import tables as scale
 from bench.service import BEFORE, CALLS, PAIR, Figures, Plan, spread
 from bench.sizing import FIGURES, recorded
 
@@ -119,11 +123,15 @@ def _comparison(measured: Figures) -> Figures:
 
 def pages(figures: Figures) -> dict[Path, str]:
     """Write the pages and plots, by their paths."""
+    of_scale = scale.recorded()
     texts = {
-        BENCHMARKS: _filled(BENCHMARKS.read_text("utf-8"), dict(_parts(figures))),
-        SIZING: _filled(SIZING.read_text("utf-8"), dict(sizing.tables(figures))),
+        BENCHMARKS: _filled(BENCHMARKS.read_text("utf-8"), dict((*_parts(figures), *scale.parts(of_scale)))),
+        SIZING: _filled(
+            SIZING.read_text("utf-8"),
+            dict((*sizing.tables(figures), *scale.sizing_parts(of_scale), ("paper", paper.table(of_scale)))),
+        ),
     }
-    return texts | {IMAGES / name: drawn for name, drawn in _plots(figures)}
+    return texts | {IMAGES / name: drawn for name, drawn in (*_plots(figures), *scale.images(of_scale))}
 
 
 def _filled(page: str, parts: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.scale import calls, population, tables
+from bench.scale import calls, paper, population, tables
 from bench.scale.engines import started
 from reseal.core.model import Scope
 
@@ -83,3 +83,48 @@ def test_what_cannot_be_measured_is_refused(options, message):
 
 def test_a_power_of_ten_is_written_as_one():
     assert [tables.size_name(size) for size in (1000, 10**7, 3000)] == ["10^3", "10^7", "3,000"]
+
+
+MEASURED = {
+    "sizes": [1000, 10**6],
+    "filled": [
+        {"disk": {"reseal_session": 700_000, "reseal_session_pkey": 100_000}, "disk_before": 0, "memory": [0, 1]},
+        {
+            "disk": {"reseal_session": 800 * 10**6, "reseal_session_pkey": 200 * 10**6},
+            "disk_before": 0,
+            "memory": [0, 1],
+        },
+    ],
+    "calls": {
+        name: [
+            {"own": 100, "database": 50, "log": 900, "growth": 1.0, "growth_of_work": 1.0},
+            {"own": 200, "database": 100, "log": 1000, "growth": growth, "growth_of_work": 1.2},
+        ]
+        for name, growth in (("create", 1.2), ("refresh", 1.6), ("first verify after a refresh", 1.0))
+    },
+}
+
+
+def test_calls_that_grow_by_more_than_the_target_are_named():
+    assert tables.verdict(MEASURED) == "More than 1.5 × the time: refresh (its processor time 1.20 ×)."
+    drawn = tables.growth_chart("PostgreSQL", MEASURED)
+    assert all(text in drawn for text in ("Calls in large stores: PostgreSQL", "among 10^3 sessions", "10^6 sessions"))
+
+
+def test_a_core_carries_what_its_processor_time_allows():
+    # 300 µs for a refresh; 600 µs with its verify, once an hour: 0.5 × 3600 s ÷ 600 µs
+    assert "| PostgreSQL, 10^6 | 200 + 100 µs | 1,667 | 3,000,000 | 1,000 bytes |" in tables.machine_table(
+        {"PostgreSQL": MEASURED}
+    )
+
+
+def test_a_thousand_million_sessions_are_computed_from_the_figures():
+    assumed = paper.Assumed(refreshing=36e6, creates=5000, cores=4, memory_gb=128)
+    needs = paper.needs("PostgreSQL", MEASURED, assumed)
+    assert (needs.disk_gb, needs.memory_gb) == (1000, 280)  # 200 bytes of indexes, and a tenth of 800
+    assert needs.writes == 25_000
+    assert needs.cores == pytest.approx(25_000 * 100e-6 / 0.5)
+    assert needs.own_cores == pytest.approx(25_000 * 200e-6 / 0.5)
+    assert needs.log_mb == pytest.approx(25)
+    assert (needs.shards, needs.machines) == (3, 6)  # 280 GB in 96 GB each
+    assert needs.dollars == pytest.approx(6 * 500 + 2 * 1000 * 0.10)
