@@ -120,19 +120,19 @@ def disk_chart(figures: Mapping[str, Figures]) -> str:
     """Draw the bytes of a session: its row, and its entries in indexes."""
     bars = []
     for engine, measured in sorted(figures.items()):
-        row, *indexes = measured["filled"][-1]["disk"].values()
-        size = measured["sizes"][-1]
-        kept = {"row": (row - measured["filled"][-1]["disk_before"]) / size, "indexes": sum(indexes) / size}
+        indexes = [taken / measured["sizes"][-1] for taken in list(measured["filled"][-1]["disk"].values())[1:]]
+        kept = {"row": disk_of(measured) - sum(indexes), "indexes": sum(indexes)}
         if not indexes:
             kept = {"row and indexes": kept["row"]}
-        bars.append(Bar(f"{engine}, {size_name(size)}", kept, begins_group=True))
+        bars.append(Bar(engine, kept, begins_group=True))
     return chart("A session on disk", "bytes", bars, ("row", "indexes", "row and indexes"))
 
 
 def disk_of(measured: Figures) -> float:
-    """Return the bytes of a session on disk."""
-    filled = measured["filled"][-1]
-    taken: float = (sum(filled["disk"].values()) - filled["disk_before"]) / measured["sizes"][-1]
+    """Return the bytes of a session on disk. A log counts as it is written first: before Redis rewrites it."""
+    n = 0 if "the log" in measured["filled"][0]["disk"] else -1
+    filled = measured["filled"][n]
+    taken: float = (sum(filled["disk"].values()) - filled["disk_before"]) / measured["sizes"][n]
     return taken
 
 
