@@ -194,10 +194,11 @@ BINDING = {
 """Sessions that are bound to a device: proofs, challenges, and what browsers are told."""
 DPOP = {
     "_async/dpop.py",
+    "client.py",
     "core/dpop.py",
     "web/dpop.py",
 }
-"""Sessions in headers that a client binds to a key of its own (DPoP)."""
+"""Sessions in headers that a client binds to a key of its own (DPoP), and what programs have for that."""
 AUTHENTICATION = {
     "_async/elevating.py",
     "core/authentication.py",
