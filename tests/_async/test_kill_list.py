@@ -5,14 +5,18 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from msgspec import structs
 
+from reseal._async.forwarding import AsyncForwardingSessions
 from reseal._async.kill_reading import EVERY
 from reseal._async.metrics import AsyncMetrics
 from reseal._async.reseal import AsyncReseal
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal._async.stores.sqlite import AsyncSQLiteStore
+from reseal.core.access_token import Confirmation
+from reseal.core.dpop import DpopRefused
 from reseal.core.errors import StoreUnavailable, TokenTheftDetected, TryRefreshToken, Unauthorised
-from reseal.core.kill_list import LEEWAY, KillList, KillState
+from reseal.core.kill_list import LEEWAY, KillList, KillState, StaleKillList
 from reseal.core.model import EndReason
 from reseal.core.session_policy import Replaced, SessionPolicy
 from reseal.settings import Settings
@@ -303,3 +307,17 @@ async def test_a_list_without_room_is_stale_and_says_so(world, caplog):
     assert not await is_refused(there, pair)
     assert there.kills.state() is KillState.STALE
     assert "2 entries" in caplog.text
+
+
+async def test_a_token_that_the_store_is_asked_about_needs_the_proof_of_its_device_all_the_same(world):
+    sessions = await world.sessions()
+    pair = await sessions.create("user")
+
+    class Stale(AsyncForwardingSessions):
+        def verify(self, access_token, *, expired_too=False):
+            claims = self.inner.verify(access_token, expired_too=expired_too)
+            raise StaleKillList(structs.replace(claims, scheme="DPoP", cnf=Confirmation(jkt="key")))
+
+    reseal = AsyncReseal(sessions.settings, sessions=Stale(sessions), clock=world.clock)
+    with pytest.raises(DpopRefused):
+        await reseal.get_session(request_with(pair), SessionHeaders())

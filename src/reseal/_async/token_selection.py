@@ -15,6 +15,7 @@ from reseal.core.access_token import Claims
 from reseal.core.actor import actor_of
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.core.ids import ANONYMOUS
+from reseal.core.kill_list import StaleKillList
 from reseal.web import dpop
 from reseal.web.presented import Presented, RefreshRequest
 from reseal.web.transport import Transport
@@ -31,25 +32,28 @@ class RefreshChoice(NamedTuple):
     """The genuine access tokens that came along."""
 
 
-def verified(sessions: AsyncSessions, presented: Presented) -> tuple[Transport, Claims]:
-    """Verify the access token of a request, and return the transport by which it came.
+def verified(sessions: AsyncSessions, presented: Presented) -> tuple[Transport, Claims, bool]:
+    """Verify the access token of a request. Return the transport by which it came, and whether to ask the store too.
 
     Raises ``Unauthorised`` if there is none, ``DpopRefused`` if it lacks its proof, ``TryRefreshToken`` if none is
     valid, or only one of an older name came.
     """
-    via, tokens = presented.access_tokens
+    (via, tokens), must_ask = presented.access_tokens, False
     if len(tokens) == 1:
-        claims = sessions.verify(tokens[0])
+        try:
+            claims = sessions.verify(tokens[0])
+        except StaleKillList as stale:
+            claims, must_ask = stale.claims_to_ask_about(), True
     elif not tokens and presented.has_access:
         raise TryRefreshToken("the cookie has the name of an older configuration")
     else:
-        claims = _newest_valid(sessions, tokens)
+        claims, must_ask = _newest_valid(sessions, tokens)
     if claims.scheme is not None or (via is Transport.HEADER and dpop.is_scheme(presented.authorization_lines)):
         demand(sessions, presented, via, claims)
-    return via, claims
+    return via, claims, must_ask
 
 
-def _newest_valid(sessions: AsyncSessions, tokens: tuple[str, ...]) -> Claims:
+def _newest_valid(sessions: AsyncSessions, tokens: tuple[str, ...]) -> tuple[Claims, bool]:
     """Of several access tokens, which only cookies can be, the newest valid one counts.
 
     One of a user comes before those of visitors: nobody who plants one signs a user out.
@@ -57,12 +61,14 @@ def _newest_valid(sessions: AsyncSessions, tokens: tuple[str, ...]) -> Claims:
     valid, refusal = [], None
     for token in tokens:
         try:
-            valid.append(sessions.verify(token))
+            valid.append((sessions.verify(token), False))
+        except StaleKillList as stale:
+            valid.append((stale.claims_to_ask_about(), True))
         except TryRefreshToken as error:
             refusal = error
     if not valid:
         raise refusal or Unauthorised(Refusal.NO_TOKEN)
-    return max(valid, key=lambda claims: (claims.sub != ANONYMOUS, claims.iat, claims.gen))
+    return max(valid, key=lambda each: (each[0].sub != ANONYMOUS, each[0].iat, each[0].gen))
 
 
 def genuine(sessions: AsyncSessions, tokens: tuple[str, ...]) -> list[Claims]:

@@ -14,7 +14,6 @@ from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.core.ids import ANONYMOUS
-from reseal.core.kill_list import StaleKillList
 from reseal.web import csrf, device_bound, dpop, transport
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
@@ -33,20 +32,16 @@ def verify(
     """Verify the session of a request. See :meth:`Reseal.get_session`, and :meth:`Reseal.get_any_session`."""
     sessions.keep_fresh()
     try:
-        via, verified = token_selection.verified(sessions, context)
+        via, verified, must_ask = token_selection.verified(sessions, context)
     except (TryRefreshToken, Unauthorised) as error:
         raise _with_binding(sessions, context, error) from None
-    except StaleKillList as stale:
-        if stale.to_ask_about is None:
-            raise
-        (via, _), verified, check_database = context.access_tokens, stale.to_ask_about, True
     if verified.sub == ANONYMOUS and not allow_anonymous:
         raise Unauthorised(Refusal.NOT_SIGNED_IN)
     if csrf_protection is None:
         csrf_protection = context.request.method not in csrf.SAFE_METHODS or context.is_handshake
     if csrf_protection and via is Transport.COOKIE:
         check_csrf(sessions, context, verified)
-    if check_database or verified.unconfirmed:
+    if check_database or must_ask or verified.unconfirmed:
         verified = _current(sessions, verified, context, via)
     if claims:
         context.check_claims(verified, claims, via)

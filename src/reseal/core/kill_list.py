@@ -125,8 +125,16 @@ class StaleKillList(StoreUnavailable):
 
     def __init__(self, to_ask_about: Claims | None = None) -> None:
         super().__init__()
-        self.to_ask_about = to_ask_about
-        """The claims of the token, if the store is to be asked about its session."""
+        self._to_ask_about = to_ask_about
+
+    def claims_to_ask_about(self) -> Claims:
+        """Return the claims of the token if the store is to be asked about its session; otherwise raise this error.
+
+        Everything else about the request is checked as ever.
+        """
+        if self._to_ask_about is None:
+            raise self
+        return self._to_ask_about
 
 
 class KillList:
