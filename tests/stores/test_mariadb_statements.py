@@ -12,7 +12,18 @@ from reseal.stores.mariadb import CLOCKED_QUERIES, QUERIES
 from reseal.stores.mariadb.statements import Table, literal, statement
 from reseal.stores.sql_files import schema_steps, statements_of
 
-OF_POSTGRESQL = {"abandon_partitioning", "begin_upgrade", "identify", "lacking_rights", "listen_kill_list"}
+OF_POSTGRESQL = {
+    *(
+        "begin_upgrade",
+        "begin_indexes",
+        "identify",
+        "keep_vacuum_off",
+        "lacking_indexes",
+        "lacking_rights",
+        "limit_lock",
+    ),
+    *("abandon_partitioning", "listen_kill_list", "partitions_lacking_index"),
+}
 """What only PostgreSQL is asked."""
 
 
