@@ -14,6 +14,7 @@ from reseal.core.errors import InvalidInput
 from reseal.core.model import EndReason
 from reseal.devices import DeviceKind, SessionInfo, info
 from reseal.devices.selection import Only
+from reseal.stores.postgres.lag import may_lag
 
 _NO_MOMENT: Final = "must be a datetime with a time zone: datetime.now(UTC), for example"
 
@@ -138,8 +139,9 @@ def listed(
     sessions: Sessions, user_id: str, current: str | None, ended_within: int
 ) -> tuple[SessionInfo, ...]:
     """Read the list of a user: live sessions, the one that was seen last first, and behind them the ended ones."""
-    records = sorted(sessions.list_user(user_id), key=lambda record: -record.last_seen_at)
-    over = sessions.list_ended(user_id, ended_within) if ended_within else ()
+    with may_lag():
+        records = sorted(sessions.list_user(user_id), key=lambda record: -record.last_seen_at)
+        over = sessions.list_ended(user_id, ended_within) if ended_within else ()
     places = sessions.settings.place_database
     return (*(info.live(each, current, places) for each in records), *(info.ended(each, places) for each in over))
 

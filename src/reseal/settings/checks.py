@@ -8,7 +8,7 @@ from reseal.core.events import EventOutbox
 from reseal.settings.origins import covers, is_open_http
 from reseal.settings.policies import are_within
 from reseal.settings.problems import InvalidValueError
-from reseal.settings.rules import MINUTE, SECOND
+from reseal.settings.rules import MINUTE, POSTGRESQL_SCHEMES, SECOND
 from reseal.settings.webhooks import are_kept
 
 if TYPE_CHECKING:
@@ -98,9 +98,20 @@ _HTTPS: Final = (
     "for tests use your https origin and reseal.testing.as_browser"
 )
 
+
+def _is_of_postgresql(replica_uri: object, database_uri: str) -> bool:
+    return replica_uri is None or database_uri.startswith(POSTGRESQL_SCHEMES)
+
+
 _POSTED: Final = ("", "/end-others", "/impersonation/stop")
 """What comes after ``sessions_api_path`` in the routes of lists of devices."""
 CROSS_RULES: Final = (
+    CrossRule(
+        ("replica_uri", "database_uri"),
+        _is_of_postgresql,
+        "'replica_uri' needs a 'database_uri' of PostgreSQL",
+        "the standby has what that one writes",
+    ),
     CrossRule(
         ("policies", "access_token_validity"),
         are_within,

@@ -438,6 +438,14 @@ class EmbeddedFields(SharedFields):
         "issuer, client_id, jwks_uri, and optionally algorithms and older_tokens. In a variable it is JSON.",
         show=issuers_of,
     )
+    replica_uri: Secret | None = key(
+        None,
+        Chapter.STORE,
+        optional(rules.replica),
+        "URI of a PostgreSQL standby from which lists of sessions are read that are only shown; nothing else is read "
+        "there. What it has not received yet is missing. If it does not answer, the list is read from database_uri.",
+        show=hidden,
+    )
     place_database: str | None = key(
         None,
         Chapter.REQUESTS,

@@ -178,6 +178,13 @@ def database(value: object) -> str:
     )
 
 
+def replica(value: object) -> Secret:
+    text = value.reveal().decode("utf-8", "replace") if isinstance(value, Secret) else as_text(value)
+    if not _POSTGRESQL.fullmatch(text):
+        raise InvalidValueError("must be a connection URI of PostgreSQL", "postgresql://user:password@standby/database")
+    return Secret(text)
+
+
 def secret(value: object) -> Secret:
     if not isinstance(value, str | Secret):
         raise InvalidValueError("must be text or a Secret", "put the value in quotes, or remove the key")

@@ -18,14 +18,19 @@ def make_store(settings: Settings, clock: Clock | None = None) -> AsyncStore:
     Raises ``ConfigurationError`` if its driver is not installed.
     """
     if settings.server_uri is not None:
-        return make_server_store(settings.server_uri, clock=clock)
+        return make_server_store(settings.server_uri, clock=clock, replica=settings.replica_uri)
     if settings.database_path is not None:
         return AsyncSQLiteStore(settings.database_path, clock)
     return AsyncMemoryStore(clock)
 
 
 def make_server_store(
-    uri: Secret, *, pool_size: int = 10, clock: Clock | None = None, looks_only: bool = False
+    uri: Secret,
+    *,
+    pool_size: int = 10,
+    clock: Clock | None = None,
+    looks_only: bool = False,
+    replica: Secret | None = None,
 ) -> AsyncStore:
     """Make a store on a server; it is not open yet. Raises ``ConfigurationError`` if its driver is not installed."""
     text = uri.reveal().decode("utf-8", "replace")
@@ -43,4 +48,4 @@ def make_server_store(
     except ImportError as error:
         name, extra = ("Redis", "redis") if is_redis else ("PostgreSQL", "postgres")
         raise ConfigurationError((f'database_uri: {name} needs its driver: pip install "reseal[{extra}]"',)) from error
-    return AsyncPostgresStore(uri, pool_size=pool_size, clock=clock, looks_only=looks_only)
+    return AsyncPostgresStore(uri, pool_size=pool_size, clock=clock, looks_only=looks_only, replica_uri=replica)

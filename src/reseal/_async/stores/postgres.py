@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -9,6 +10,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from reseal._async.ports import AsyncNews
 from reseal._async.stores.postgres_news import AsyncPostgresNews
+from reseal._async.stores.postgres_replica import AsyncReplicatedServer
 from reseal._async.stores.postgres_server import AsyncServer
 from reseal._async.stores.server_store import AsyncServerStore
 from reseal.clock import Clock
@@ -35,6 +37,7 @@ class AsyncPostgresStore(AsyncServerStore):
     ``statement_timeout_ms`` each statement, by the server's own measure and two seconds later by ours.
 
     The time is the server's; ``clock`` takes its place in tests. ``looks_only``: nothing is changed.
+    ``replica_uri``: a standby from which lists are read that are only shown.
     """
 
     def __init__(
@@ -46,8 +49,10 @@ class AsyncPostgresStore(AsyncServerStore):
         statement_timeout_ms: int = 5000,
         clock: Clock | None = None,
         looks_only: bool = False,
+        replica_uri: Secret | None = None,
     ) -> None:
-        server = AsyncServer(
+        server_of = AsyncServer if replica_uri is None else partial(AsyncReplicatedServer, replica_uri=replica_uri)
+        server = server_of(
             uri,
             pool_size=pool_size,
             connect_timeout_s=connect_timeout_s,

@@ -275,6 +275,11 @@ class AsyncServer:
         hosts, parameters = self._cluster()
         return await hosts.connect(self._connect_to, parameters)
 
+    async def connect_to_any(self) -> AsyncLink:
+        """Open a connection to the first server that answers, a standby too; the caller closes it."""
+        hosts, parameters = self._cluster()
+        return await hosts.connect_to_any(self._connect_to, parameters)
+
     async def survey(self) -> dict[Host, Standing | str]:
         """Ask every server of the URI what it is; returns the reason for one that cannot be reached."""
         hosts, parameters = self._cluster()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from reseal._sync.ports import News
 from reseal._sync.stores.postgres_news import PostgresNews
+from reseal._sync.stores.postgres_replica import ReplicatedServer
 from reseal._sync.stores.postgres_server import Server
 from reseal._sync.stores.server_store import ServerStore
 from reseal.clock import Clock
@@ -36,6 +38,7 @@ class PostgresStore(ServerStore):
     ``statement_timeout_ms`` each statement, by the server's own measure and two seconds later by ours.
 
     The time is the server's; ``clock`` takes its place in tests. ``looks_only``: nothing is changed.
+    ``replica_uri``: a standby from which lists are read that are only shown.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class PostgresStore(ServerStore):
         statement_timeout_ms: int = 5000,
         clock: Clock | None = None,
         looks_only: bool = False,
+        replica_uri: Secret | None = None,
     ) -> None:
-        server = Server(
+        server_of = Server if replica_uri is None else partial(ReplicatedServer, replica_uri=replica_uri)
+        server = server_of(
             uri,
             pool_size=pool_size,
             connect_timeout_s=connect_timeout_s,

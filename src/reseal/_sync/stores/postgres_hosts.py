@@ -73,6 +73,16 @@ class Hosts:
             raise StoreUnavailable(text) from next(filter(None, problems.values()), None)
         return best
 
+    def connect_to_any(self, connect: Connect[LinkT], parameters: Mapping[str, Any]) -> LinkT:
+        """Connect to the first server that answers. Raises ``StoreUnavailable`` with the reason of the last one."""
+        problem = ""
+        for host in self._hosts:
+            try:
+                return connect(host, {**parameters, **host.parameters, "target_session_attrs": "any"})
+            except StoreUnavailable as error:
+                problem = str(error)
+        raise StoreUnavailable(f"PostgreSQL at {self} cannot be reached ({problem})")
+
     def survey(self, connect: Connect[LinkT], parameters: Mapping[str, Any]) -> dict[Host, Standing | str]:
         """Ask every server what it is; returns the reason for one that cannot be reached."""
         found: dict[Host, Standing | str] = {}

@@ -276,6 +276,11 @@ class Server:
         hosts, parameters = self._cluster()
         return hosts.connect(self._connect_to, parameters)
 
+    def connect_to_any(self) -> Link:
+        """Open a connection to the first server that answers, a standby too; the caller closes it."""
+        hosts, parameters = self._cluster()
+        return hosts.connect_to_any(self._connect_to, parameters)
+
     def survey(self) -> dict[Host, Standing | str]:
         """Ask every server of the URI what it is; returns the reason for one that cannot be reached."""
         hosts, parameters = self._cluster()
