@@ -209,6 +209,17 @@ async def test_a_proof_is_good_once(program: Program) -> None:
     assert (await program.send_refresh(proofs=(at_refresh,))).status == 401
 
 
+async def test_a_proof_is_not_good_again_when_its_nonce_is_over(program: Program, clock: ManualClock) -> None:
+    await program.sign_in()
+    program.nonce = program.sessions.backend.proofs.nonce()
+    clock.advance(5 * MINUTE - 1000)
+    shown = program.proof("POST", "/session/refresh")
+    assert (await program.send_refresh(proofs=(shown,))).status == 200
+    clock.advance(2000)
+    assert (await program.send_refresh(proofs=(shown,))).status == 401
+    assert program.told == "invalid_dpop_proof"
+
+
 @pytest.mark.parametrize("skew", [-3600, -61, 11, 86_400])
 async def test_a_client_with_a_wrong_clock_gets_a_nonce(
     program: Program, clock: ManualClock, events: list[Event], skew: int

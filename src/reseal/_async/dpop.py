@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from reseal.core import base64url, binding, rotation
-from reseal.core.dpop import USED, DpopRefused, ProofChecker, Proven, Shown
+from reseal.core.dpop import NONCE_LIFE, USED, DpopRefused, ProofChecker, Proven, Shown
 from reseal.core.events import Caller, EventName
 from reseal.core.proofs import ProofRefused
 from reseal.web import dpop
@@ -52,7 +52,8 @@ class AsyncDpopCalls:
             proven, problem = self.proofs.check(shown), USED
         except ProofRefused as error:
             proven, problem = None, str(error)
-        if proven is not None and await self._store.claim(self.settings.scope, proven.name, proven.until):
+        # the store may be ahead of this process: what has ended there cannot be claimed
+        if proven is not None and await self._store.claim(self.settings.scope, proven.name, proven.until + NONCE_LIFE):
             return proven
         self._emitter.emit(EventName.BINDING_REFUSED, caller, session_handle=handle, reason=problem)
         raise DpopRefused(NOT_SO, problem)

@@ -137,11 +137,14 @@ class ProofChecker:
         if isinstance(iat, bool) or not isinstance(iat, int | float):
             raise ProofRefused("the iat is missing")
         end = 0 if nonce is None else self._end_of(nonce)
+        own = (
+            int(min(iat * 1000, now + AHEAD)) + self._window
+        )  # a proof may be fresh by its time after its nonce is over
         if now < end <= now + NONCE_LIFE:
-            return end, "" if end - now > NONCE_LIFE // 2 else self.nonce()
+            return max(end, own), "" if end - now > NONCE_LIFE // 2 else self.nonce()
         if not now - self._window < iat * 1000 < now + AHEAD or not (nonce is None or end) or not self._window:
             raise DpopRefused("use_dpop_nonce", "the proof is not fresh", self.nonce())
-        return int(iat * 1000) + self._window, "" if nonce is None else self.nonce()
+        return own, "" if nonce is None else self.nonce()
 
     def _end_of(self, nonce: object) -> int:
         """Return the end of a nonce, 0 for one that is not ours."""
