@@ -55,6 +55,7 @@ def test_a_theft_that_was_or_was_not_detected():
         ):
             assert_theft_detected(events)
         for each in alice, alice, thief:
+            clock.advance(HOUR)
             each.refresh()
     assert assert_theft_detected(events).user_id == "alice"
     assert assert_theft_detected(events, "alice").reason == "older"

@@ -46,11 +46,12 @@ def test_a_user_is_signed_in(client, signed_in, reseal_clock, user):
     reseal_clock.advance(2 * HOUR)
     assert assert_refreshes(client, "/me").json() == user
 
-def test_a_thief(reseal_in_memory, reseal_browser, signed_in, reseal_events):
+def test_a_thief(reseal_in_memory, reseal_browser, signed_in, reseal_events, reseal_clock):
     reseal_in_memory(reseal)
     alice = reseal_browser(app, reseal.settings)
     thief = signed_in(alice, reseal).thief()
     for each in alice, alice, thief:
+        reseal_clock.advance(2 * HOUR)
         each.refresh()
     assert_theft_detected(reseal_events)
 """

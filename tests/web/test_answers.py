@@ -86,6 +86,7 @@ KEEPING = {
     Refusal.OTHER_SESSION,
     Refusal.BINDING,
     Refusal.TICKET,
+    Refusal.OVERTAKEN,
     Refusal.REPLACED,
 }
 

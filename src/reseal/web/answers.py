@@ -41,6 +41,7 @@ _UNSAID: Final = frozenset(
         Refusal.TICKET,
         Refusal.NEWER_THAN_STORE,
         Refusal.FORKED,
+        Refusal.OVERTAKEN,
         Refusal.SUCCESSOR_UNREADABLE,
     }
 )
