@@ -15,7 +15,15 @@ from typing import NamedTuple
 import pytest
 
 from reseal import Engine, MemoryStore, Settings
-from reseal.core.errors import RefreshOvertaken, Refusal, ResealError, TokenTheftDetected, TryRefreshToken, Unauthorised
+from reseal.core.errors import (
+    ProofDemanded,
+    RefreshOvertaken,
+    Refusal,
+    ResealError,
+    TokenTheftDetected,
+    TryRefreshToken,
+    Unauthorised,
+)
 from reseal.core.events import EventName
 from reseal.testing import ManualClock, Recorder
 from reseal.testing.material import HOUR
@@ -35,10 +43,10 @@ class Server:
 
     fine = True
 
-    def __init__(self, policy):
+    def __init__(self, policy, **options):
         self.clock = ManualClock()
         self.events = Recorder()
-        settings = Settings(api_domain="https://api.example.com", rotation_policy=policy)
+        settings = Settings(api_domain="https://api.example.com", rotation_policy=policy, **options)
         self.engine = Engine(settings, MemoryStore(self.clock), clock=self.clock, on_event=self.events)
         self.engine.open()
 
@@ -148,7 +156,7 @@ def tab(server, jar, lost=None, *, fine=True, **sent):
         yield
         try:
             pair = server.refresh(presented, **sent)
-        except RefreshOvertaken:
+        except (RefreshOvertaken, ProofDemanded):
             yield
             continue
         yield
