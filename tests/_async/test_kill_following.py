@@ -216,6 +216,22 @@ async def test_how_old_the_list_is_counts_from_the_services_own_reading(service,
     assert kills.state() is KillState.STALE
 
 
+async def test_a_service_that_reads_seldom_makes_no_list_stale_that_may_not_be_old(service, clock, background):
+    clock.advance(60_000)
+    kills = follower(service, clock, kill_list_max_age=6)
+    service.will(feed(0, 5))
+    await kills.open()
+    for _ in range(5):
+        service.will(feed(5, 5, waited_ms=-8_000), after_ms=2_000)
+        await background[0].follow(service)
+        service.will(feed(5, 5), after_ms=0)
+        if kills.is_due():
+            await kills.keep_fresh()
+        else:
+            service.script.clear()
+        assert kills.state() is KillState.FRESH
+
+
 async def test_a_short_maximum_age_makes_for_short_waits(service, clock, background):
     kills = follower(service, clock, kill_list_max_age=6)
     service.will(feed(0, 5))

@@ -104,6 +104,42 @@ async def test_a_visitor_who_signs_in_leaves_a_session_that_is_refused(world):
     assert await is_refused(there, pair)
 
 
+@pytest.mark.parametrize("end", [sign_out, steal])
+async def test_an_impersonation_is_refused_once_the_actors_own_session_has_ended(world, end):
+    here, there = [await world.sessions(**ON) for _ in range(2)]
+    own, other = await here.create("staff"), await here.create("other staff")
+    acting, another = [await here.create("user", {"act": {"sub": it.claims.sub, "sid": it.claims.sid}})
+                       for it in (own, other)]  # fmt: skip
+    assert not await is_refused(there, acting)
+    world.clock.advance(MINUTE)
+    await end(here, own)
+    world.clock.advance(EVERY)
+    assert await is_refused(there, acting)
+    assert not await is_refused(there, another)
+
+
+async def test_an_application_s_own_act_claim_names_no_session(world):
+    here = await world.sessions(**ON)
+    ended = await here.create("user")
+    pair = await here.create("user", {"act": ended.claims.sid, "note": '"act"'})
+    await sign_out(here, ended)
+    world.clock.advance(EVERY)
+    assert not await is_refused(here, pair)
+
+
+async def test_entries_that_were_over_before_they_were_read_take_no_room(world):
+    here = await world.sessions(**ON, access_token_validity=600)
+    for _ in range(3):
+        await sign_out(here, await here.create("user"))
+    world.clock.advance(600_000 + LEEWAY - 1000)
+    there = await world.sessions(**ON)
+    page = await world.store.kill_page(here.settings.scope, None)
+    assert len(page.entries) == 3
+    there.kills.entries = KillList(limit=2)
+    assert there.kills.entries.apply(page._replace(now=page.now + 1000), world.clock.monotonic())
+    assert (len(there.kills.entries), there.kills.state()) == (0, KillState.FRESH)
+
+
 async def test_without_the_setting_nothing_is_written_and_nothing_is_read(world):
     here = await world.sessions()
     pair = await here.create("user")

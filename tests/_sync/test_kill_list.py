@@ -105,6 +105,42 @@ def test_a_visitor_who_signs_in_leaves_a_session_that_is_refused(world):
     assert is_refused(there, pair)
 
 
+@pytest.mark.parametrize("end", [sign_out, steal])
+def test_an_impersonation_is_refused_once_the_actors_own_session_has_ended(world, end):
+    here, there = [world.sessions(**ON) for _ in range(2)]
+    own, other = here.create("staff"), here.create("other staff")
+    acting, another = [here.create("user", {"act": {"sub": it.claims.sub, "sid": it.claims.sid}})
+                       for it in (own, other)]  # fmt: skip
+    assert not is_refused(there, acting)
+    world.clock.advance(MINUTE)
+    end(here, own)
+    world.clock.advance(EVERY)
+    assert is_refused(there, acting)
+    assert not is_refused(there, another)
+
+
+def test_an_application_s_own_act_claim_names_no_session(world):
+    here = world.sessions(**ON)
+    ended = here.create("user")
+    pair = here.create("user", {"act": ended.claims.sid, "note": '"act"'})
+    sign_out(here, ended)
+    world.clock.advance(EVERY)
+    assert not is_refused(here, pair)
+
+
+def test_entries_that_were_over_before_they_were_read_take_no_room(world):
+    here = world.sessions(**ON, access_token_validity=600)
+    for _ in range(3):
+        sign_out(here, here.create("user"))
+    world.clock.advance(600_000 + LEEWAY - 1000)
+    there = world.sessions(**ON)
+    page = world.store.kill_page(here.settings.scope, None)
+    assert len(page.entries) == 3
+    there.kills.entries = KillList(limit=2)
+    assert there.kills.entries.apply(page._replace(now=page.now + 1000), world.clock.monotonic())
+    assert (len(there.kills.entries), there.kills.state()) == (0, KillState.FRESH)
+
+
 def test_without_the_setting_nothing_is_written_and_nothing_is_read(world):
     here = world.sessions()
     pair = here.create("user")

@@ -4,12 +4,17 @@ import httpx
 import pytest
 
 from reseal import AsyncRemote, Settings
+from reseal._async.purger import ROWS
 from reseal.core.events import NOBODY
-from reseal.core.model import Scope
+from reseal.core.kill_list import Kill
+from reseal.core.model import EndReason, Scope
 from reseal.core.outbox import RETENTION
 from reseal.server.audit import Housekeeping
 from reseal.server.process import _purge_some
+from reseal.testing.material import new_session
 from tests.server.material import DAY, core
+
+PUBLIC = Scope()
 
 
 async def kept(it):
@@ -74,3 +79,18 @@ async def test_the_service_purges_the_outbox():
         it.clock.advance(RETENTION.ms)
         assert not await _purge_some(it.store, Housekeeping(it.store, it.service.settings))
         assert await kept(it) == []
+
+
+@pytest.mark.parametrize("audit", [False, True])
+async def test_the_service_purges_the_kill_list_until_nothing_is_over(audit):
+    changes = {"event_outbox": "all", "audit": True} if audit else {}
+    async with core(kill_list=True, **changes) as it:
+        names = [f"s{number}" for number in range(ROWS + 1)]
+        for name in names:
+            await it.store.insert(PUBLIC, new_session(name))
+        await it.store.end(PUBLIC, names, EndReason.REVOKED, (Kill(60_000),))
+        it.clock.advance(60_000)
+        housekeeping = Housekeeping(it.store, it.service.settings)
+        assert await housekeeping.step()
+        assert not await housekeeping.step()
+        assert (await it.store.kill_page(PUBLIC, None)).entries == ()

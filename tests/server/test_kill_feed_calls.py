@@ -118,7 +118,8 @@ async def test_the_cursor_of_another_store_is_gone(client):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"after": "x"}, {"after": "e."}, {"after": "e.-1"}, {"after": f"e.{'9' * 5000}"}, {"wait": "-1"}, {"wait": "soon"},
+    [{"after": "x"}, {"after": "e."}, {"after": "e.-1"}, {"after": f"e.{'9' * 5000}"},
+     {"after": f"e.{'9' * 19}"}, {"wait": "-1"}, {"wait": "soon"},
      {"wait": "1" * 7}, {"after": "e.1", "wait": "1.5"}],
 )  # fmt: skip
 async def test_a_parameter_that_cannot_be_read_is_refused(client, parameters):

@@ -83,7 +83,8 @@ class AsyncKillFollower(AsyncKillReader):
     async def _step(self) -> bool:
         """Wait for one answer; returns whether it was early and brought nothing."""
         cursor, began = self.entries.cursor, self._clock.monotonic()
-        self._due_at = began + self._wait_s * 1000 + MARGIN
+        loaded_at = began - self.age()  # a service that is told of entries reads seldom: its answer may be rather old
+        self._due_at = min(began + self._wait_s * 1000 + MARGIN, loaded_at + self._max_age * 2 // 3)
         told = await self._kills.wait_for(self._scope, cursor, self._wait_s)
         async with self._lock.here():
             self.entries.apply(told.page, began + told.waited_ms)

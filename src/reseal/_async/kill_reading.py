@@ -12,6 +12,7 @@ from typing import Final
 
 from reseal._async.ports.kills import AsyncKillPages
 from reseal.clock import Clock
+from reseal.core import actor
 from reseal.core.access_token import Claims
 from reseal.core.errors import StoreUnavailable, TryRefreshToken
 from reseal.core.jitter import shortened
@@ -92,10 +93,14 @@ class AsyncKillReader:
         }
 
     def check(self, claims: Claims) -> None:
-        """Check a verified token. Raises ``TryRefreshToken`` if its session has ended, ``StaleKillList``."""
-        now = self._clock.wall()
-        if self.entries.kills(claims.sid, claims.sub, claims.tid, claims.iat * 1000, now):
-            raise TryRefreshToken("its session has ended")
+        """Check a verified token. Raises ``TryRefreshToken`` if its session has ended, ``StaleKillList``.
+
+        That of an impersonation has ended with the actor's own, and is not on the list for it.
+        """
+        now, acts = self._clock.wall(), actor.stored(bytes(claims.payload))
+        for user_id, handle in ((claims.sub, claims.sid),) if acts is None else ((claims.sub, claims.sid), acts):
+            if self.entries.kills(handle, user_id, claims.tid, claims.iat * 1000, now):
+                raise TryRefreshToken("its session has ended")
         state = self.state()
         if self._was_stale is (state is KillState.FRESH):
             self._note(state)

@@ -26,6 +26,8 @@ ENTRIES: Final = 200_000
 PAGE: Final = 5_000
 """Upper limit of the entries that are read at once."""
 EPOCH_BYTES: Final = 8
+_DIGITS: Final = 18
+"""Of a number, at most: every database takes it."""
 _SECOND: Final = 1_000
 _SWEEP_EVERY: Final = 10_000
 
@@ -79,7 +81,7 @@ class KillCursor(NamedTuple):
     def read(cls, text: str) -> KillCursor | None:
         """Read what :meth:`text` has written; ``None`` if it is something else."""
         epoch, _, seq = text.rpartition(".")
-        return cls(epoch, int(seq)) if epoch and seq.isascii() and seq.isdigit() else None
+        return cls(epoch, int(seq)) if epoch and seq.isascii() and seq.isdigit() and len(seq) <= _DIGITS else None
 
 
 class KillPage(NamedTuple):
@@ -175,7 +177,7 @@ class KillList:
         if page.after > self._cursor.seq:
             return False
         self._sweep(page.now)
-        self._add(page.entries)
+        self._add(each for each in page.entries if each.until > page.now)
         if page.seq >= self._cursor.seq:
             self._cursor = page.cursor
             if not page.more:

@@ -20,14 +20,13 @@ class Housekeeping:
 
     async def step(self) -> bool:
         """Take one step; returns whether there is more to do. Raises ``StoreUnavailable``."""
-        if self._kills:
-            await self._store.purge_kills(ROWS)
+        is_behind = self._kills and await self._store.purge_kills(ROWS) >= ROWS
         if self._trail is None:
-            return await purge_events(self._store)
+            return await purge_events(self._store) or is_behind
         try:
             await self._trail.seal()
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - sessions go on, and everything else is purged
             LOGGER.exception("the audit trail cannot go on, and events wait: run reseal audit verify")
-        return False
+        return is_behind

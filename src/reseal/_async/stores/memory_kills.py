@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from reseal._async.stores.polled_news import AsyncPolledNews
@@ -36,7 +38,8 @@ class AsyncMemoryKills:
     async def kill_page(self, scope: Scope, after: KillCursor | None, limit: int = PAGE) -> KillPage:
         with self._lock:
             place, now = position(after, self._epoch), self._steady.now()
-            found = [each for its, each in self._kills if its == scope and each.seq > place and each.until > now]
+            first = bisect_right(self._kills, place, key=lambda kept: kept[1].seq)
+            found = [each for its, each in self._kills[first:] if its == scope and each.until > now]
             last = found[limit - 1].seq if len(found) > limit else max(self._last_kill, place)
             return KillPage(self._epoch, place, last, tuple(found[:limit]), len(found) > limit, now)
 
@@ -46,8 +49,8 @@ class AsyncMemoryKills:
     async def purge_kills(self, limit: int) -> int:
         with self._lock:
             now = self._steady.now()
-            gone = [each for each in self._kills if each[1].until <= now][:limit]
-            self._kills = [each for each in self._kills if each not in gone] if gone else self._kills
+            gone = set(islice((each.seq for _, each in self._kills if each.until <= now), limit))
+            self._kills = [kept for kept in self._kills if kept[1].seq not in gone] if gone else self._kills
             return len(gone)
 
     def _report(self, scope: Scope, record: SessionRecord, reports: Reports, now: int) -> None:
