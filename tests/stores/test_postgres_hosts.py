@@ -147,13 +147,13 @@ async def test_who_cannot_be_reached_and_why_is_told_once():
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        ({}, ["the local socket:5432"]),
+        ({}, ["the default host:5432"]),
         ({"host": "/run/postgresql"}, ["/run/postgresql:5432"]),
         ({"host": "a,b"}, ["a:5432", "b:5432"]),
         ({"host": "a,b", "port": "1"}, ["a:1", "b:1"]),
         ({"host": "a,b", "port": "1,2"}, ["a:1", "b:2"]),
         ({"host": "a,b", "port": ",2"}, ["a:5432", "b:2"]),
-        ({"hostaddr": "::1,::2", "port": "1,2"}, ["::1:1", "::2:2"]),
+        ({"hostaddr": "::1,::2", "port": "1,2"}, ["[::1]:1", "[::2]:2"]),
     ],
 )
 def test_hosts_are_those_of_the_uri_in_their_order(given, found):

@@ -6,6 +6,7 @@ import pytest
 
 from reseal import AsyncReseal, ConfigurationError, Reseal, Settings
 from tests.support.failover import API
+from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres import pair, until
 
 
@@ -31,6 +32,27 @@ async def test_a_list_is_read_from_the_standby_and_from_the_primary_where_it_is_
             assert "replica_uri: lists are read from the primary" in caplog.text
         with Reseal(settings_of(primary, standby)) as again:
             assert len(again.list_sessions("user")) == 1
+
+
+async def test_a_standby_may_be_behind_a_pooler_and_be_asked_for_by_its_name(caplog):
+    with pair(synchronous=True) as (primary, standby), pgbouncer(standby, "postgres", "transaction") as pooled:
+        settings = Settings(
+            api_domain=API, database_uri=primary.uri(), replica_uri=f"{pooled}?target_session_attrs=standby"
+        )
+        async with AsyncReseal(settings) as sessions:
+            await sessions.backend.create("user")
+            with standby.admin() as admin:
+                admin.execute("SELECT pg_wal_replay_pause()")
+                until(lambda: admin.execute("SELECT pg_get_wal_replay_pause_state()").fetchone() == ("paused",))
+            await sessions.backend.create("user")
+            assert len(await sessions.list_sessions("user")) == 1
+    assert "replica_uri" not in caplog.text
+
+
+async def test_a_standby_whose_address_cannot_be_read_is_refused_at_the_start(postgres):
+    settings = Settings(api_domain=API, database_uri=postgres.uri(), replica_uri="postgresql://db/x?schema=s")
+    with pytest.raises(ConfigurationError, match="replica_uri: the parameter 'schema'"):
+        await AsyncReseal(settings).open()
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,9 @@ class AsyncConnectionPool(Generic[LinkT]):
     async def close(self) -> None:
         self._is_open = False
         idle = self._processes.here().idle
-        while idle:
-            await idle.pop().close()
+        with suppress(IndexError):
+            while True:
+                await idle.pop().close()
 
     async def forget(self, which: Callable[[LinkT], bool]) -> None:
         """Close idle connections."""
@@ -91,11 +92,10 @@ class AsyncConnectionPool(Generic[LinkT]):
                 await link.close()
 
     async def _lend(self, idle: list[LinkT]) -> LinkT:
-        while idle:
-            link = idle.pop()
-            if link.is_reusable:
-                return link
-            await link.close()
+        with suppress(IndexError):  # there was none, or another thread has taken it
+            while not (link := idle.pop()).is_reusable:
+                await link.close()
+            return link
         return await self._connect()
 
     def _new(self) -> AsyncConnections[LinkT]:

@@ -11,7 +11,7 @@ import psycopg
 
 from reseal._async.stores.connection_pool import AsyncConnectionPool
 from reseal._async.stores.postgres_server import AsyncLink, AsyncServer, Row
-from reseal.core.errors import StoreUnavailable
+from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.log import LOGGER
 from reseal.stores.postgres.hosts import Term
@@ -36,6 +36,11 @@ class AsyncReplicatedServer(AsyncServer):
         self._asked_again = 0.0
 
     async def open(self, *, upgrade: bool = True) -> None:
+        try:
+            self._replica.cluster()
+        except ConfigurationError as error:
+            told = (problem.replace("database_uri", "replica_uri", 1) for problem in error.problems)
+            raise ConfigurationError(tuple(told)) from None
         await super().open(upgrade=upgrade)
         await self._readers.open()
 
@@ -53,7 +58,10 @@ class AsyncReplicatedServer(AsyncServer):
         return await super().fetch(name, values)
 
     async def _connect_reader(self) -> AsyncLink:
-        link = await self._replica.connect_to_any()
+        try:
+            link = await self._replica.connect_to_any()
+        except ConfigurationError as error:  # a server that is no use as a standby is no reason to show no lists
+            raise StoreUnavailable("; ".join(error.problems)) from error
         link.term = Term()
         return link
 

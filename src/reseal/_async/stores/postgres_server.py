@@ -63,7 +63,8 @@ _DEFAULTS: Final = {
 _WHY: Final = re.compile(
     r"FATAL:\s+([^\n]+)"  # the server's own words, which may name user and database
     r"|(Connection refused|No such file or directory|timeout expired|failed to resolve host|certificate verify failed"
-    r"|does not match host name|server does not support SSL, but SSL was required|session is (?:not )?read-only)"
+    r"|does not match host name|server does not support SSL, but SSL was required|session is (?:not )?read-only"
+    r"|no password supplied|invalid [a-z_]+ value|definition of service \"\w+\" not found)"
 )
 """What may be told of a failed connection: other texts of the driver can quote an address that was misread."""
 
@@ -272,20 +273,24 @@ class AsyncServer:
 
     async def connect(self) -> AsyncLink:
         """Open a connection beside those of the pool, which the caller closes."""
-        hosts, parameters = self._cluster()
+        hosts, parameters = self.cluster()
+        wanted = parameters["target_session_attrs"]
+        if wanted in _ELSEWHERE:
+            raise _unusable(f"target_session_attrs={wanted} asks for a server without writes: leave it out")
         return await hosts.connect(self._connect_to, parameters)
 
     async def connect_to_any(self) -> AsyncLink:
         """Open a connection to the first server that answers, a standby too; the caller closes it."""
-        hosts, parameters = self._cluster()
+        hosts, parameters = self.cluster()
         return await hosts.connect_to_any(self._connect_to, parameters)
 
     async def survey(self) -> dict[Host, Standing | str]:
         """Ask every server of the URI what it is; returns the reason for one that cannot be reached."""
-        hosts, parameters = self._cluster()
+        hosts, parameters = self.cluster()
         return await hosts.survey(self._connect_to, parameters)
 
-    def _cluster(self) -> tuple[AsyncHosts, Mapping[str, Any]]:
+    def cluster(self) -> tuple[AsyncHosts, Mapping[str, Any]]:
+        """Read the URI: its servers, and what holds for each. Raises ``ConfigurationError`` if it cannot be read."""
         parameters = _parameters(self._uri, self._connect_timeout_s)
         if self._hosts is None:
             try:
@@ -294,13 +299,13 @@ class AsyncServer:
                 raise _unusable(
                     "names more hosts than ports, or fewer: give each host its own, or one for all"
                 ) from None
-        return self._hosts, parameters
+        return self._hosts, {name: value for name, value in parameters.items() if name not in Host._fields}
 
     async def _connect_to(self, host: Host, parameters: Mapping[str, Any]) -> AsyncLink:
         try:
             link = await AsyncLink.connect(autocommit=True, **parameters)
         except psycopg.Error as error:
-            raise StoreUnavailable(_why(error)) from error
+            raise StoreUnavailable(_why(error) or type(error).__name__) from error
         try:
             link.host = host
             link.patience = self._statement_timeout_ms / 1000 + 2
@@ -346,17 +351,20 @@ def _parameters(uri: Secret, connect_timeout_s: float) -> dict[str, Any]:
     except (psycopg.Error, UnicodeError) as error:
         _refuse_foreign_parameter(uri, error)
         given = {"host": "@"}
-    if "@" in str(given.get("host", "")):  # the message of the driver, or the host, may hold a part of the password
+    if _is_misread(uri.reveal(), given):  # the message of the driver, or the host, may hold a part of the password
         raise _unusable(
             "cannot be read: write postgresql://user:password@host:5432/database, with %40 for @, %3A for : "
             "and %2F for / in the password"
         ) from None
-    if given.get("target_session_attrs") in _ELSEWHERE:
-        raise _unusable(
-            f"target_session_attrs={given['target_session_attrs']} asks for a server without writes: leave it out"
-        )
     timeout = {"connect_timeout": str(max(2, round(connect_timeout_s)))}
     return _DEFAULTS | timeout | given | {"client_encoding": "utf8"}
+
+
+def _is_misread(uri: bytes, given: Mapping[str, Any]) -> bool:
+    """Return whether a character of the password has probably ended it: what follows became host, port or database."""
+    path = uri.partition(b"://")[2].partition(b"?")[0].partition(b"/")[2]
+    port = str(given.get("port") or "0").replace(",", "0")
+    return "@" in str(given.get("host", "")) or b"@" in path or not (port.isascii() and port.isdigit())
 
 
 def _refuse_foreign_parameter(uri: Secret, error: Exception) -> None:
@@ -408,7 +416,8 @@ async def _share(link: AsyncLink, parameters: Mapping[str, Any]) -> None:
         )
     link.prepare_threshold = None
     await link.set_isolation_level(IsolationLevel.READ_COMMITTED)
-    await link.set_read_only(False)
+    if not link.standing.obstacle:  # a standby refuses to be asked for it
+        await link.set_read_only(False)
 
 
 async def _upgrade(link: AsyncLink) -> None:

@@ -58,8 +58,9 @@ class ConnectionPool(Generic[LinkT]):
     def close(self) -> None:
         self._is_open = False
         idle = self._processes.here().idle
-        while idle:
-            idle.pop().close()
+        with suppress(IndexError):
+            while True:
+                idle.pop().close()
 
     def forget(self, which: Callable[[LinkT], bool]) -> None:
         """Close idle connections."""
@@ -92,11 +93,10 @@ class ConnectionPool(Generic[LinkT]):
                 link.close()
 
     def _lend(self, idle: list[LinkT]) -> LinkT:
-        while idle:
-            link = idle.pop()
-            if link.is_reusable:
-                return link
-            link.close()
+        with suppress(IndexError):  # there was none, or another thread has taken it
+            while not (link := idle.pop()).is_reusable:
+                link.close()
+            return link
         return self._connect()
 
     def _new(self) -> Connections[LinkT]:

@@ -12,7 +12,7 @@ import psycopg
 
 from reseal._sync.stores.connection_pool import ConnectionPool
 from reseal._sync.stores.postgres_server import Link, Server, Row
-from reseal.core.errors import StoreUnavailable
+from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.log import LOGGER
 from reseal.stores.postgres.hosts import Term
@@ -37,6 +37,11 @@ class ReplicatedServer(Server):
         self._asked_again = 0.0
 
     def open(self, *, upgrade: bool = True) -> None:
+        try:
+            self._replica.cluster()
+        except ConfigurationError as error:
+            told = (problem.replace("database_uri", "replica_uri", 1) for problem in error.problems)
+            raise ConfigurationError(tuple(told)) from None
         super().open(upgrade=upgrade)
         self._readers.open()
 
@@ -54,7 +59,10 @@ class ReplicatedServer(Server):
         return super().fetch(name, values)
 
     def _connect_reader(self) -> Link:
-        link = self._replica.connect_to_any()
+        try:
+            link = self._replica.connect_to_any()
+        except ConfigurationError as error:  # a server that is no use as a standby is no reason to show no lists
+            raise StoreUnavailable("; ".join(error.problems)) from error
         link.term = Term()
         return link
 

@@ -21,7 +21,8 @@ class Host(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     def __str__(self) -> str:
-        return f"{self.host or self.hostaddr or 'the local socket'}:{self.port or _DEFAULT_PORT}"
+        name = self.host or self.hostaddr or "the default host"
+        return f"{f'[{name}]' if ':' in name else name}:{self.port or _DEFAULT_PORT}"
 
 
 class Standing(NamedTuple):
