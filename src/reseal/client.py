@@ -95,6 +95,7 @@ class SessionAuth(httpx.Auth):
 
     ``key``: the session is bound to it, where the server offers that. ``tokens``: those that were kept before.
     ``on_change`` is called with new tokens, to keep them; with empty ones once the session is over.
+    ``refresh_path``: as clients see it, with a prefix that a proxy strips.
     """
 
     def __init__(
