@@ -48,7 +48,7 @@ class AsyncKillReader:
 
     async def open(self) -> None:
         """Read the whole list, before the first request. Raises ``StoreUnavailable``."""
-        async with self._lock.here():
+        async with self._lock.renew():  # if it is opened once more, maybe in another event loop
             await self._read()
 
     def is_due(self) -> bool:

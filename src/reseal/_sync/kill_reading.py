@@ -49,7 +49,7 @@ class KillReader:
 
     def open(self) -> None:
         """Read the whole list, before the first request. Raises ``StoreUnavailable``."""
-        with self._lock.here():
+        with self._lock.renew():  # if it is opened once more, maybe in another event loop
             self._read()
 
     def is_due(self) -> bool:
