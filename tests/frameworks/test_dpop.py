@@ -168,6 +168,8 @@ WRONG = {
     "no time": {"iat": None},
     "time that is none": {"iat": True},
     "time as text": {"iat": "1"},
+    "time before all": {"iat": -1e308},
+    "time after all": {"iat": 1e308},
     "no name": {"jti": None},
     "empty name": {"jti": ""},
     "token": {"ath": "x" * 43},
@@ -207,6 +209,42 @@ async def test_a_proof_is_good_once(program: Program) -> None:
     at_refresh = program.proof("POST", "/session/refresh")
     assert (await program.send_refresh(proofs=(at_refresh,))).status == 200
     assert (await program.send_refresh(proofs=(at_refresh,))).status == 401
+
+
+async def test_a_request_may_be_verified_several_times(program: Program, events: list[Event]) -> None:
+    await program.sign_in()
+    request, response = program.request("POST", "/orders"), SessionHeaders()
+    for _ in range(2):
+        assert (await settled(program.sessions.get_session(request, response))).get_user_id() == "alice"
+    await settled(program.sessions.impersonate(request, response, "bob", reason="ticket 4711"))
+    with pytest.raises(DpopRefused):
+        await settled(program.sessions.get_session(request, SessionHeaders()))
+    assert [event.reason for event in events if event.name is EventName.BINDING_REFUSED] == [
+        "the proof was used before"
+    ]
+
+
+async def test_who_is_verified_before_the_sign_in_loses_the_session_before(program: Program) -> None:
+    await program.sign_in()
+    request, response = program.request("POST", "/sign-in"), SessionHeaders()
+    await settled(program.sessions.get_session(request, response))
+    after = await settled(program.sessions.create_new_session(request, response, "alice"))
+    (listed,) = await settled(program.sessions.list_sessions("alice"))
+    assert listed.handle == after.get_handle()
+
+
+async def test_the_answer_says_it_where_no_headers_of_the_session_go_along(program: Program) -> None:
+    program.skew = -3600
+    await program.sign_in(proofs=())
+    await program.send_refresh(scheme="Bearer")
+    await program.send_refresh(scheme="Bearer")
+    request = program.request("GET", "/live", nonce=None)
+    with pytest.raises(DpopRefused) as refused:
+        await settled(program.sessions.get_session(request, SessionHeaders()))
+    answer = program.endpoints.of_error(request, refused.value)
+    said = {name.lower(): value for name, value in answer.headers}
+    assert (answer.status, said["dpop-nonce"]) == (401, refused.value.challenge)
+    assert said["www-authenticate"].startswith('DPoP error="use_dpop_nonce"')
 
 
 async def test_a_proof_is_not_good_again_when_its_nonce_is_over(program: Program, clock: ManualClock) -> None:

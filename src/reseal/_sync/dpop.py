@@ -210,10 +210,14 @@ def _checked(sessions: Sessions, presented: Presented, via: Transport, claims: C
     shown = dpop.read(presented.request, presented.settings)
     if shown is None:
         raise DpopRefused(NOT_SO, "the proof is missing")
+    answered = presented.response if isinstance(presented, RequestContext) else None
     try:
-        return sessions.proofs.check_once(shown, claims.cnf.jkt, token)
+        proven = sessions.proofs.check_once(shown, claims.cnf.jkt, token, "" if answered is None else answered.proof)
     except ProofRefused as error:
         raise DpopRefused(NOT_SO, str(error)) from None
+    if answered is not None:
+        answered.proof = proven.name
+    return proven.nonce
 
 
 def proof_at_begin(context: RequestContext, via: Transport) -> Shown | None:

@@ -38,6 +38,8 @@ REMEMBERED: Final = 65_536
 _NONCE: Final = re.compile(r"n1\.([1-9][0-9]{0,15})\.[A-Za-z0-9_-]{43}", re.ASCII)
 _PORTS: Final = {"http": 80, "https": 443}
 _URLS_READ: Final = 256
+_LATEST: Final = 2**53
+"""Seconds: what is later can be no time, and may be too large a number to reckon with."""
 
 
 class DpopRefused(Unauthorised):
@@ -51,6 +53,12 @@ class DpopRefused(Unauthorised):
         """What was wrong, for the log: it holds nothing of the proof."""
         self.challenge = challenge
         """The nonce that the next proof is to have; empty if none is needed."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Those of the answer: why it was refused, which proofs are accepted, and the nonce of the next one."""
+        why = ("WWW-Authenticate", f'{SCHEME} error="{self.subtype}", algs="{" ".join(ALGORITHMS)}"')
+        return (why, ("DPoP-Nonce", self.challenge)) if self.challenge else (why,)
 
 
 class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,17 +123,18 @@ class ProofChecker:
         name = digest(f"{proofs.thumbprint(read.key.jwk)}\0{jti}")
         return Proven(read.key, f"dpop {name}", until, nonce)
 
-    def check_once(self, shown: Shown, jkt: str, token: str) -> str:
+    def check_once(self, shown: Shown, jkt: str, token: str, before: str = "") -> Proven:
         """Check the proof beside a verified access token, which is bound to the key ``jkt``, and remember it here.
 
-        Gives the nonce to hand out. Raises as :meth:`check` does.
+        ``before``: the name of the proof that this request has shown already, if it has: a request may be verified
+        several times. Raises as :meth:`check` does.
         """
         proven = self.check(shown, token)
         if not hmac.compare_digest(proven.thumbprint, jkt):
             raise ProofRefused("the key is not that of the session")
-        if not self._used.add(proven.name, self._wall()):
+        if proven.name != before and not self._used.add(proven.name, self._wall()):
             raise ProofRefused(USED)
-        return proven.nonce
+        return proven
 
     def nonce(self) -> str:
         """Write a nonce."""
@@ -134,8 +143,8 @@ class ProofChecker:
     def _freshness(self, claims: dict[str, Any]) -> tuple[int, str]:
         """Return until when a proof is valid, and the nonce to hand out."""
         now, iat, nonce = self._wall(), claims.get("iat"), claims.get("nonce")
-        if isinstance(iat, bool) or not isinstance(iat, int | float):
-            raise ProofRefused("the iat is missing")
+        if isinstance(iat, bool) or not isinstance(iat, int | float) or not 0 <= iat <= _LATEST:
+            raise ProofRefused("the iat is missing, or is no time")
         end = 0 if nonce is None else self._end_of(nonce)
         own = (
             int(min(iat * 1000, now + AHEAD)) + self._window

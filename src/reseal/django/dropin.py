@@ -76,7 +76,9 @@ def opened(request: HttpRequest) -> HttpResponse | None:
     """Give a request its session. Returns what answers the request in the view's place, or ``None``."""
     reseal = get_reseal()
     read = requests.facts(request)
-    presented = Presented(read, reseal.settings, *read.credentials)
+    headers = vars(request)[requests.OUTBOX]
+    presented = reseal.sessions.context(read, headers)
+    headers.touched = False  # whether the response depends on the session is up to the view
     store = SessionStore(_of_test_client(request))
     store.caller = caller_of(read, reseal.settings)
     request.session = store
@@ -90,6 +92,8 @@ def opened(request: HttpRequest) -> HttpResponse | None:
         store.hold(token_selection.verified(reseal.sessions.backend, presented)[1])
     except TryRefreshToken as error:
         return _expired(reseal, request, read, presented, error)
+    except Unauthorised as error:  # its key was not proved
+        store.refuse(error)
     return None
 
 

@@ -56,7 +56,7 @@ class SessionStore(SessionBase):
         self.over: Unauthorised | None = None
         """Why the session that the request showed is over."""
         self._claims: Claims | None = None
-        self._refusal: TryRefreshToken | None = None
+        self._refusal: TryRefreshToken | Unauthorised | None = None
         self._owner: str | None = None
         self._base: dict[str, Any] | None = None
         self._public: dict[str, Any] = {}
@@ -68,8 +68,8 @@ class SessionStore(SessionBase):
         """Take the session of a verified access token."""
         self._claims, self._session_key = claims, claims.sid
 
-    def refuse(self, error: TryRefreshToken) -> None:
-        """Raise this error for whoever asks for the session: it has to be refreshed first."""
+    def refuse(self, error: TryRefreshToken | Unauthorised) -> None:
+        """Raise this error for whoever asks for the session: it has to be refreshed, or its key proved, first."""
         self._refusal = error
 
     def detach(self) -> None:

@@ -19,7 +19,7 @@ from reseal.web.responses import WebResponse
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
-_OUTBOX: Final = "reseal_headers"
+OUTBOX: Final = "reseal_headers"
 _SET_COOKIE: Final = "set-cookie"
 _CHUNK: Final = 1 << 16
 
@@ -47,7 +47,7 @@ def outbox(request: HttpRequest) -> SessionHeaders:
 
     Django's cache keeps no page from here on: it would not know whose page that is.
     """
-    headers = getattr(request, _OUTBOX, None)
+    headers = getattr(request, OUTBOX, None)
     if not isinstance(headers, SessionHeaders):
         raise RuntimeError(  # noqa: TRY004 - it is the middleware that is missing
             "this request did not pass through Reseal's middleware: "
@@ -66,7 +66,7 @@ def plain(request: HttpRequest) -> HttpRequest:
 def begin(request: HttpRequest) -> SessionHeaders:
     """Give a request the headers of its response."""
     headers = ClosingHeaders()
-    setattr(request, _OUTBOX, headers)
+    setattr(request, OUTBOX, headers)
     return headers
 
 

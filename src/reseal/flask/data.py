@@ -19,7 +19,8 @@ from reseal._sync.session import Session
 from reseal.core.errors import Refusal, ResealError, Unauthorised
 from reseal.flask.application import COLLECTED, KEPT, AppSessions, as_response
 
-_FOREIGN: Final = frozenset({Refusal.CROSS_SITE, Refusal.ANTI_CSRF})
+_FOREIGN: Final = frozenset({Refusal.CROSS_SITE, Refusal.ANTI_CSRF, Refusal.BINDING})
+"""Refusals of a request, not of its session."""
 
 
 def to_json(data: dict[str, Any]) -> dict[str, Any]:

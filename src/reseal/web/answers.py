@@ -76,8 +76,9 @@ def answer(error: ResealError, settings: Settings) -> Answer:
         case TryRefreshToken() | Unauthorised() | TokenTheftDetected():
             is_visitor = isinstance(error, Unauthorised) and error.reason is Refusal.NOT_SIGNED_IN
             status = 403 if is_visitor else settings.session_expired_status_code  # no refresh brings a user
-            status = 401 if isinstance(error, DpopRefused) else status  # as RFC 9449 has it
-            return Answer(status, _ended(error) | _hint(error, settings))
+            said = _ended(error) | _hint(error, settings)
+            # as RFC 9449 has it; its headers are here for answers that those of the session do not reach
+            return Answer(401, said, error.headers) if isinstance(error, DpopRefused) else Answer(status, said)
         case InvalidClaims():
             return _claims(error)
         case StoreUnavailable() | RefreshLater():

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from reseal.core.claims import check_claims
 from reseal.core.client_details import ClientDetails, kept
-from reseal.core.dpop import DpopRefused
 from reseal.core.errors import Refusal, ResealError, Unauthorised
 from reseal.core.events import NOBODY, Caller, EventName
 from reseal.web import answers, csrf, dpop, older_frontends, places, transport
@@ -91,8 +90,7 @@ class RequestContext(Presented, eq=False):
         """Clear the tokens if this error ends the client's session and the response can still say so; returns it."""
         if not self.response.sent and answers.clears_session(error):
             self.clear(*ways)
-        if not self.response.sent and isinstance(error, DpopRefused):
-            dpop.refuse(self.outgoing, error)
+        dpop.refuse(self.response, error)
         return error
 
     def refuse_everywhere(self, error: ErrorT, via: Transport) -> ErrorT:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from reseal.core.dpop import ALGORITHMS, SCHEME, DpopRefused, Shown
+from reseal.core.dpop import DpopRefused, Shown
 from reseal.web import places
 
 if TYPE_CHECKING:
+    from reseal.core.errors import ResealError
     from reseal.settings import Settings
     from reseal.web.facts import RequestFacts
     from reseal.web.headers import SessionHeaders
@@ -38,11 +39,15 @@ def read(request: RequestFacts, settings: Settings) -> Shown | None:
 
 def challenge(headers: SessionHeaders, error: str) -> None:
     """Say why the request was refused, and which proofs are accepted."""
-    headers.publish(CHALLENGE, f'{SCHEME} error="{error}", algs="{" ".join(ALGORITHMS)}"')
+    _publish(headers, DpopRefused(error))
 
 
-def refuse(headers: SessionHeaders, error: DpopRefused) -> None:
-    """Say so for a proof, with the nonce for the next one."""
-    challenge(headers, error.subtype)
-    if error.challenge:
-        headers.publish(NONCE, error.challenge)
+def refuse(headers: SessionHeaders, error: ResealError) -> None:
+    """Say so for a proof, with the nonce for the next one, where that can still be said."""
+    if isinstance(error, DpopRefused) and not headers.sent:
+        _publish(headers, error)
+
+
+def _publish(headers: SessionHeaders, error: DpopRefused) -> None:
+    for name, value in error.headers:
+        headers.publish(name, value)
