@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 import msgspec
 
@@ -59,7 +60,7 @@ class _Requests:
         headers = [(name.lower().encode("latin-1"), _bytes(value)) for name, value in request.headers.items()]
         return RequestFacts(
             request.method.upper(),
-            request.path,
+            unquote(request.path),
             tuple(headers),
             request.ip or None,
             root_path=self.prefix or "",

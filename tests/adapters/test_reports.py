@@ -11,9 +11,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from sanic import Sanic
+from sanic.response import text
 
 from reseal import Settings
 from reseal.aiohttp import Reseal as AiohttpReseal
+from reseal.client import SessionAuth, SoftwareKey
 from reseal.sanic import Reseal as SanicReseal
 from reseal.wsgi import Reseal as WsgiReseal
 from tests.frameworks.site import API
@@ -80,6 +82,38 @@ async def test_a_stream_of_sanic_carries_its_cookies_once_also_where_the_handler
     async with AsgiApp(app) as served:
         answer = await served.send(httpx.Request("POST", f"{API}/login", headers=FROM_PAGE))
     assert cookie_names(answer.headers.get_list("set-cookie")) == OURS
+
+
+async def test_a_bound_program_calls_a_path_of_sanic_with_letters_beyond_ascii() -> None:
+    app: Any = Sanic(f"reports_{next(NUMBERS)}", configure_logging=False)
+    reseal = SanicReseal(Settings(api_domain=API, database_uri="memory:", device_binding="offer"))
+    reseal.install(app)
+
+    async def login(request: Any) -> Any:
+        await reseal.create_new_session(request, "alice")
+        return text("ok")
+
+    async def menu(request: Any, name: str) -> Any:
+        return text((await reseal.get_session(request)).get_user_id())
+
+    app.add_route(login, "/login", methods=["POST"])
+    app.add_route(menu, "/menus/<name>")
+    auth = SessionAuth(API, key=SoftwareKey.generate())
+    async with AsgiApp(app) as served:
+
+        async def send(method: str, path: str) -> httpx.Response:
+            flow = auth.auth_flow(httpx.Request(method, f"{API}{path}"))
+            request = next(flow)
+            while True:
+                answer = await served.send(request)
+                try:
+                    request = flow.send(answer)
+                except StopIteration:
+                    return answer
+
+        assert (await send("POST", "/login")).status_code == 200
+        answer = await send("GET", "/menus/caf%C3%A9%20noir")
+        assert (answer.status_code, answer.text) == (200, "alice")
 
 
 def test_a_server_of_wsgi_gets_exc_info_only_where_there_is_some() -> None:
