@@ -12,6 +12,7 @@ from tests.support.postgres import Cluster
 from tests.support.redis_cluster import until
 from tests.support.users import Users
 
+pytestmark = pytest.mark.whole  # attaching to another process is not allowed everywhere
 API = "https://api.example.com"
 
 
@@ -23,7 +24,7 @@ def start_again(server):
 
 
 @pytest.mark.parametrize("own", ["own_postgres", "own_mariadb", "own_redis"])
-@pytest.mark.parametrize("error", ["EIO", pytest.param("ENOSPC", marks=pytest.mark.whole)])
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
 async def test_what_a_server_cannot_force_to_the_disk_is_not_acknowledged(request, own, error):
     server = request.getfixturevalue(own)
     uri = server.uri(server.database()) if own == "own_mariadb" else server.uri()

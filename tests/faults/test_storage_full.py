@@ -6,8 +6,10 @@ import pytest
 
 from tests.support.small_disk import run_where_it_may_mount
 
+pytestmark = pytest.mark.whole  # mounting is not allowed everywhere
+
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres", "mariadb", "redis"])
-@pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.whole)])
+@pytest.mark.parametrize("rounds", [1, 10])
 def test_while_there_is_no_room_the_answer_is_503_and_afterwards_nothing_is_lost(engine, rounds):
     assert "refused" in run_where_it_may_mount("tests.faults.storage_full", engine, str(rounds))

@@ -63,6 +63,7 @@ class TestBindingAHeldSession:
         second = engine.refresh(first.refresh_token or "", proof=proof)
         proof = OWN.proof(second.challenge or "", brings_key=False)
         third = engine.refresh(second.refresh_token or "", proof=proof)
+        clock.advance(HOUR)
         with pytest.raises(SessionHeld):
             engine.refresh(first.refresh_token or "", proof=OWN.proof(third.challenge or "", brings_key=False))
         with pytest.raises(SessionHeld):

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from reseal.core.errors import (
+    RefreshOvertaken,
     TokenTheftDetected,
     Unauthorised,
 )
@@ -47,6 +48,9 @@ class AsyncAttemptKeySuite(AsyncSessionTests):
         second = await sessions.refresh(token_of(pair), attempt_key="key")
         third = await sessions.refresh(token_of(second), attempt_key="key")
         assert isinstance(await caught(partial(sessions.refresh, attempt_key="key"), "key"), Unauthorised)
+        late = await caught(partial(sessions.refresh, attempt_key="key"), token_of(pair))
+        assert isinstance(late, RefreshOvertaken)
+        world.clock.advance(WINDOW)
         error = await caught(partial(sessions.refresh, attempt_key="key"), token_of(pair))
         assert isinstance(error, TokenTheftDetected)
         assert error.subtype == "older"

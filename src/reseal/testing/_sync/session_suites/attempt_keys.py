@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from reseal.core.errors import (
+    RefreshOvertaken,
     TokenTheftDetected,
     Unauthorised,
 )
@@ -48,6 +49,9 @@ class AttemptKeySuite(SessionTests):
         second = sessions.refresh(token_of(pair), attempt_key="key")
         third = sessions.refresh(token_of(second), attempt_key="key")
         assert isinstance(caught(partial(sessions.refresh, attempt_key="key"), "key"), Unauthorised)
+        late = caught(partial(sessions.refresh, attempt_key="key"), token_of(pair))
+        assert isinstance(late, RefreshOvertaken)
+        world.clock.advance(WINDOW)
         error = caught(partial(sessions.refresh, attempt_key="key"), token_of(pair))
         assert isinstance(error, TokenTheftDetected)
         assert error.subtype == "older"
