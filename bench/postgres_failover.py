@@ -28,7 +28,7 @@ async def row(name: str, *, synchronous: bool, behind: bool) -> None:
         def fail_over() -> None:
             if behind:
                 cut_off(standby)
-                time.sleep(BEHIND_S)
+                time.sleep(BEHIND_S)  # what is written meanwhile is what a standby that lags does not have
             primary.kill()
             standby.promote()
 

@@ -88,7 +88,7 @@ def kill(nodes: RedisCluster, victim: RedisServer) -> None:
     """Kill a master, and start it again when a replica has taken its place."""
     victim.kill()
     until(lambda: len(nodes.masters()) == 3)
-    time.sleep(3)
+    time.sleep(3)  # writes go to the new master alone for a while, before the old one comes back without them
     victim.start()
     nodes.until_whole()
 
@@ -96,7 +96,7 @@ def kill(nodes: RedisCluster, victim: RedisServer) -> None:
 def freeze(nodes: RedisCluster, victim: RedisServer) -> None:
     """Stop a master for five seconds, and wake it."""
     victim.freeze()
-    time.sleep(5)
+    time.sleep(5)  # longer than it takes to replace a master: it wakes as one that was replaced
     victim.wake()
     nodes.until_whole()
 
