@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
@@ -81,6 +82,17 @@ def environment() -> Iterator[None]:
         yield
     finally:
         teardown_test_environment()
+
+
+@contextmanager
+def users(*names: str, **of_each: bool) -> Iterator[list[Any]]:
+    """Create users who can sign in with `PASSWORD`, and leave the table as it was: all tests share it."""
+    model: Any = get_user_model()
+    made = [model.objects.create_user(name, password=PASSWORD, **of_each) for name in names]
+    try:
+        yield made
+    finally:
+        model.objects.filter(username__in=names).delete()
 
 
 def create_tables() -> str:

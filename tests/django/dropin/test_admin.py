@@ -6,7 +6,6 @@ from io import StringIO
 
 import pytest
 from django.apps import apps
-from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
 
@@ -17,14 +16,13 @@ PAGE = "/admin/reseal/usersession/"
 
 @pytest.fixture
 def people(reseal, tables):
-    model = get_user_model()
-    yield {
-        "root": model.objects.create_superuser("root", password=project.PASSWORD),
-        "staff": model.objects.create_user("staff", password=project.PASSWORD, is_staff=True),
-        "carol": model.objects.create_user("<b>carol", password=project.PASSWORD),
-    }
-    log().delete()
-    model.objects.all().delete()
+    with (
+        project.users("root", is_staff=True, is_superuser=True) as [root],
+        project.users("staff", is_staff=True) as [staff],
+        project.users("<b>carol") as [carol],
+    ):
+        yield {"root": root, "staff": staff, "carol": carol}
+        log().delete()
 
 
 @pytest.fixture

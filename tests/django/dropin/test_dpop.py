@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -22,10 +21,9 @@ PLACES = {"/whoami": "alice", "/awhoami": "alice", "/peek": "SignedIn", "/rest":
 
 @pytest.fixture
 def wire(tables: object, clock: ManualClock) -> Iterator[httpx.WSGITransport]:
-    with project.running(clock, RESEAL={"api_domain": project.SITE, "device_binding": "offer"}) as ours:
+    settings = {"api_domain": project.SITE, "device_binding": "offer"}
+    with project.running(clock, RESEAL=settings) as ours, project.users("alice"):
         ours.open()
-        get_user_model().objects.filter(username="alice").delete()
-        get_user_model().objects.create_user("alice", password=project.PASSWORD)
         each = (request_started, request_finished)
         for signal in each:  # with its last connection the database in memory would be gone
             signal.disconnect(close_old_connections)

@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync
 from django import VERSION as DJANGO
 from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIRequest
-from django.test import AsyncClient, Client, RequestFactory
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
 
 from reseal.core.errors import InvalidInput, StoreUnavailable
@@ -75,13 +75,8 @@ async def _awaited(response):
 
 @pytest.fixture(scope="module")
 def users(tables):
-    model = get_user_model()
-    with project.running(None):
-        for name in ("alice", "bob"):
-            model.objects.create_superuser(name, password=project.PASSWORD)
-    yield
-    with project.running(None):
-        model.objects.all().delete()
+    with override_settings(**project.SETTINGS), project.users("alice", "bob", is_staff=True, is_superuser=True):
+        yield
 
 
 @pytest.fixture(params=[Client, AsyncClient])
