@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reseal.core import base64url, dpop, proofs
-from reseal.core.dpop import AHEAD, NONCE_LIFE, DpopRefused, ProofChecker, Proven, Shown, UsedProofs, is_same_url
+from reseal.core.dpop import (
+    AHEAD,
+    NONCE_LIFE,
+    DpopRefused,
+    ProofChecker,
+    Proven,
+    Shown,
+    UsedProofs,
+    digest,
+    is_same_url,
+)
 from reseal.core.model import Scope
 from reseal.core.proofs import ProofRefused
 from tests.support.device import Device, rsa_key
@@ -37,6 +48,7 @@ THUMBPRINT = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 NOW = 1_800_000_000_000
 URL = "https://api.example.com/orders"
 DEVICE = Device()
+JKT = proofs.thumbprint(proofs.device_key("ES256", DEVICE.jwk).jwk)
 
 
 def checker(now: int = NOW, window: int = 60_000, key: bytes = b"k" * 32, tenant: str = "public") -> ProofChecker:
@@ -117,8 +129,47 @@ def test_a_proof_without_a_nonce_is_fresh_for_its_age(seconds: int) -> None:
 def test_a_nonce_is_good_for_its_time_whatever_the_clock_says(age: int, window: int, is_right: bool) -> None:
     nonce = checker(NOW, window).nonce()
     came = outcome(checker(NOW + age, window), shown((NOW + age) // 1000 if is_right else 5, nonce=nonce))
-    assert isinstance(came, Proven) == (age < NONCE_LIFE or (window > 0 and is_right))
+    assert isinstance(came, Proven) == (age < NONCE_LIFE)
     assert bool(came.nonce if isinstance(came, Proven) else came.challenge) == (age >= NONCE_LIFE // 2)
+
+
+MOMENTS = st.integers(0, 2 * NONCE_LIFE)
+
+
+@given(
+    skew=st.integers(-3 * NONCE_LIFE, 3 * NONCE_LIFE),
+    window=st.sampled_from([0, 1000, 60_000, 2 * NONCE_LIFE]),
+    nonce_age=st.none() | MOMENTS,
+    waits=st.lists(MOMENTS | st.integers(0, 2000), max_size=12),
+    other_proofs=st.lists(st.booleans(), min_size=12, max_size=12),
+)
+@example(skew=6 * 60_000, window=60_000, nonce_age=1, waits=[0, 6 * 60_000], other_proofs=[True] * 12)
+def test_no_clock_makes_a_proof_good_twice(
+    skew: int, window: int, nonce_age: int | None, waits: list[int], other_proofs: list[bool]
+) -> None:
+    now = [NOW]
+    one = ProofChecker(Scope("public", "public"), window, lambda: b"k" * 32, lambda: now[0])
+    nonce = None if nonce_age is None else checker(NOW - nonce_age, window).nonce()
+    captured = shown((NOW + skew) / 1000, nonce=nonce, ath=digest(TOKEN))
+    accepted, claimed_until = 0, 0
+    for wait, has_other in zip([0, *waits], [False, *other_proofs], strict=False):
+        now[0] += wait
+        if has_other:  # makes the process forget older ones
+            one.check_once(shown(nonce=one.nonce(), ath=digest(TOKEN)), JKT, TOKEN)
+        with suppress(DpopRefused):
+            until = one.check(captured, TOKEN).until
+            claimed_until = claimed_until or until
+            assert now[0] < claimed_until, "a claim in the store ends before the proof does"
+        with suppress(DpopRefused, ProofRefused):
+            accepted += one.check_once(captured, JKT, TOKEN).thumbprint == JKT
+    assert accepted <= 1
+
+
+def test_a_nonce_of_a_process_whose_clock_is_a_little_ahead_is_good() -> None:
+    ahead = checker(NOW + AHEAD, window=0)
+    assert checker(window=0).check(shown(5, nonce=ahead.nonce())).until == NOW + NONCE_LIFE + AHEAD
+    with pytest.raises(DpopRefused):
+        checker(window=0).check(shown(5, nonce=checker(NOW + AHEAD + 1).nonce()))
 
 
 def test_processes_know_the_nonces_of_each_other_and_no_foreign_ones() -> None:

@@ -255,7 +255,7 @@ async def test_a_proof_is_not_good_again_when_its_nonce_is_over(program: Program
     assert (await program.send_refresh(proofs=(shown,))).status == 200
     clock.advance(2000)
     assert (await program.send_refresh(proofs=(shown,))).status == 401
-    assert program.told == "invalid_dpop_proof"
+    assert program.told == "use_dpop_nonce"
 
 
 @pytest.mark.parametrize("skew", [-3600, -61, 11, 86_400])
@@ -286,12 +286,36 @@ async def test_a_client_with_a_wrong_clock_gets_a_nonce(
     assert EventName.BINDING_REFUSED not in names(events)
 
 
-async def test_a_nonce_that_is_over_does_no_harm_where_the_clock_is_right(program: Program, clock: ManualClock) -> None:
+async def test_a_nonce_that_is_over_costs_one_more_round_where_the_clock_is_right(
+    program: Program, clock: ManualClock, events: list[Event]
+) -> None:
     await program.sign_in()
-    program.nonce = before = program.sessions.backend.proofs.nonce()
+    program.nonce = program.sessions.backend.proofs.nonce()
     clock.advance(HOUR - MINUTE)
+    with pytest.raises(DpopRefused):
+        await program.call("get_session")
+    assert program.told == "use_dpop_nonce"
     await program.call("get_session")
-    assert program.nonce != before
+    assert EventName.BINDING_REFUSED not in names(events)
+
+
+async def test_a_captured_request_of_a_client_whose_clock_is_ahead_is_of_no_use_later(
+    program: Program, clock: ManualClock
+) -> None:
+    program.skew = 10 * 60
+    with pytest.raises(DpopRefused):
+        await program.sign_in()
+    await program.sign_in()
+    at_call = program.proof("POST", "/", program.access)
+    at_refresh = program.proof("POST", "/session/refresh")
+    await program.call("get_session", proofs=(at_call,))
+    thief = program.stolen()
+    assert (await program.send_refresh(proofs=(at_refresh,))).status == 200
+    for _ in range(11 * 4):
+        clock.advance(MINUTE // 4)
+        with pytest.raises(DpopRefused):
+            await thief.call("get_session", proofs=(at_call,))
+        assert (await thief.send_refresh(proofs=(at_refresh,))).status == 401
 
 
 @pytest.mark.parametrize("options", [{"dpop_proof_age": 0}], indirect=True)

@@ -1,8 +1,10 @@
 """DPoP (RFC 9449): whether the proof that came with a request is one, for this request and for now.
 
 A client without a browser's help binds its session by a proof with its sign-in or a refresh, and shows another proof
-with each request. A proof is judged fresh by its own time, or by a nonce of ours. Nonces are not kept: each is a text
-with its end (ms) and a MAC over that end and the app and tenant, so that every process can check those of every other.
+with each request. A proof is judged fresh by its own time, or, if it has a nonce, by that alone: a proof that was fresh
+by either of two clocks would have to be remembered until the later one ends, which a client may set to any time. Nonces
+are not kept: each is a text with its end (ms) and a MAC over that end and the app and tenant, so that every process can
+check those of every other.
 """
 
 from __future__ import annotations
@@ -102,7 +104,7 @@ class ProofChecker:
         self._window = window_ms
         self.key = key
         self._wall = wall
-        self._used = UsedProofs(max(window_ms + AHEAD, NONCE_LIFE))
+        self._used = UsedProofs(max(window_ms, NONCE_LIFE) + AHEAD)
 
     def check(self, shown: Shown, token: str | None = None) -> Proven:
         """Check a proof; ``token``: the access token beside it. Does not remember it.
@@ -145,15 +147,16 @@ class ProofChecker:
         now, iat, nonce = self._wall(), claims.get("iat"), claims.get("nonce")
         if isinstance(iat, bool) or not isinstance(iat, int | float) or not 0 <= iat <= _LATEST:
             raise ProofRefused("the iat is missing, or is no time")
-        end = 0 if nonce is None else self._end_of(nonce)
-        own = (
-            int(min(iat * 1000, now + AHEAD)) + self._window
-        )  # a proof may be fresh by its time after its nonce is over
-        if now < end <= now + NONCE_LIFE:
-            return max(end, own), "" if end - now > NONCE_LIFE // 2 else self.nonce()
-        if not now - self._window < iat * 1000 < now + AHEAD or not (nonce is None or end) or not self._window:
+        if nonce is not None:
+            end = self._end_of(nonce)
+            is_fresh = now < end <= now + NONCE_LIFE + AHEAD
+            following = "" if end - now > NONCE_LIFE // 2 else self.nonce()
+        else:
+            end, following = int(iat * 1000) + self._window, ""
+            is_fresh = now - self._window < iat * 1000 < now + AHEAD and self._window > 0
+        if not is_fresh:
             raise DpopRefused("use_dpop_nonce", "the proof is not fresh", self.nonce())
-        return own, "" if nonce is None else self.nonce()
+        return end, following
 
     def _end_of(self, nonce: object) -> int:
         """Return the end of a nonce, 0 for one that is not ours."""
