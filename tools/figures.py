@@ -299,6 +299,8 @@ REDIS = {
     *(f"stores/redis/{name}.py" for name in ("__init__", "address", "changes", "durability", "errors", "layout")),
 }
 """The store in Redis and Valkey: what SQL stores share is of no use to it."""
+REDIS_NEWS = {"_async/stores/redis_news.py"}
+"""What wakes the readers of the kill list there."""
 REPEATED_LINES = 6
 """So many equal lines of code in a row count as repeated. Imports and signatures do not count: ports demand them."""
 DEEPEST = 3
@@ -353,6 +355,7 @@ class Module:
             | PROVIDERS
             | CLIENTS
             | REDIS
+            | REDIS_NEWS
             | SIGNALS
             | KILLS
             | POSTGRES
@@ -452,6 +455,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 700, 700),
         Figure("lines about clients of providers", size(modules, lambda module: module.is_in(CLIENTS)), 200, 200),
         Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1600, 1600),
+        Figure("lines of the news of Redis", size(modules, lambda module: module.is_in(REDIS_NEWS)), 80, 80),
         Figure("lines of the kill list", size(modules, lambda module: module.is_in(KILLS)), 1000, 1000),
         Figure("lines about partitions", size(modules, lambda module: module.is_in(PARTITIONS)), 400, 400),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from reseal._async.ports import AsyncNews
-from reseal._async.stores.polled_news import AsyncPolledNews
+from reseal._async.stores.redis_news import AsyncRedisNews
 from reseal._async.stores.redis_sessions import AsyncRedisParts
 from reseal.core.errors import StoreUnavailable
 from reseal.core.kill_list import EPOCH_BYTES, PAGE, KillCursor, KillEntry, KillPage, Subject, first_number, position
@@ -44,7 +44,7 @@ class AsyncRedisKills(AsyncRedisParts):
         return KillPage(known, place, last, entries, more, self._time.now(wall))
 
     def news(self) -> AsyncNews:
-        return AsyncPolledNews()
+        return AsyncRedisNews(self._server, self._layout.kill_news)
 
     async def purge_kills(self, limit: int) -> int:
         now = (await self._time.read()).now

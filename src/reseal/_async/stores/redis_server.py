@@ -60,7 +60,7 @@ class AsyncRedisServer:
     def __init__(self, uri: str | Secret, *, pool_size: int, timeout_s: float) -> None:
         self.address = address.read(uri if isinstance(uri, Secret) else Secret(uri))
         self._pool_size = pool_size
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._nodes: PerProcess[AsyncNodes] = PerProcess(lambda: AsyncNodes(pool_size))
         self._is_open = False
 
@@ -111,13 +111,24 @@ class AsyncRedisServer:
         """Run changes; the error of one stands in the place of its answer."""
         return await self._run([each.words() for each in changes])
 
+    async def node_of(self, channel: str) -> Node:
+        """Return where to listen. In a cluster each node announces to its clients what any other one was given.
+
+        Raises ``StoreUnavailable``.
+        """
+        return (await self._located(self._nodes.here(), [("SUBSCRIBE", channel)]))[0]
+
+    def listener(self, node: Node) -> Any:
+        """Make the driver's object that listens, on a connection of its own, not yet open."""
+        return self._client(self._nodes.here(), node).pubsub()
+
     # -- nodes ------------------------------------------------------------------------------------------------------
 
     async def _run(self, calls: Sequence[Command], clocks: list[int] | None = None) -> list[Reply]:
         if not self._is_open:
             raise StoreUnavailable("the store is not open")
         nodes = self._nodes.here()
-        if not await take(nodes.slots, self._timeout_s):
+        if not await take(nodes.slots, self.timeout_s):
             raise StoreUnavailable("Redis: all connections of the pool are busy")
         try:
             return await self._follow(nodes, list(calls), clocks)
@@ -224,8 +235,8 @@ class AsyncRedisServer:
     def _options(self) -> dict[str, Any]:
         return {
             **self.address.login,
-            "socket_timeout": self._timeout_s + self.address.acknowledge.wait_ms / 1000,
-            "socket_connect_timeout": self._timeout_s,
+            "socket_timeout": self.timeout_s + self.address.acknowledge.wait_ms / 1000,
+            "socket_connect_timeout": self.timeout_s,
             "retry": _no_retry(),
             "client_name": "reseal",
             "protocol": 2,

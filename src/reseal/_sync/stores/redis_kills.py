@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from reseal._sync.ports import News
-from reseal._sync.stores.polled_news import PolledNews
+from reseal._sync.stores.redis_news import RedisNews
 from reseal._sync.stores.redis_sessions import RedisParts
 from reseal.core.errors import StoreUnavailable
 from reseal.core.kill_list import EPOCH_BYTES, PAGE, KillCursor, KillEntry, KillPage, Subject, first_number, position
@@ -45,7 +45,7 @@ class RedisKills(RedisParts):
         return KillPage(known, place, last, entries, more, self._time.now(wall))
 
     def news(self) -> News:
-        return PolledNews()
+        return RedisNews(self._server, self._layout.kill_news)
 
     def purge_kills(self, limit: int) -> int:
         now = (self._time.read()).now

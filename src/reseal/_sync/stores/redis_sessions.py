@@ -152,6 +152,7 @@ class RedisSessions:
         for report in step.reports:
             if isinstance(report, Kill):
                 change.do("ZADD", shard.kills, 0, encode((*scope, record.handle, now + report.kept_ms)))
+                change.announce(self._layout.kill_news)
             else:
                 row = Occurrence(scope, record.handle, record.user_id, report, os.urandom(ID_BYTES)).row(now)
                 change.do("XADD", shard.outbox, "*", "row", encode(row))

@@ -14,7 +14,7 @@ NONE: Final = b"0"
 """What ``EXISTS`` answers where there is no such key."""
 Word = str | bytes | int
 Command = tuple[Word, ...]
-"""Its second word is a key."""
+"""Its second word is a key, or the channel of an announcement."""
 
 SCRIPT: Final = b"""
 local at = 2
@@ -28,12 +28,16 @@ for _ = 1, tonumber(ARGV[1]) do
   local condition = take()
   if tostring(redis.call(unpack(condition, 2))) ~= condition[1] then return 0 end
 end
-while at <= #ARGV do redis.call(unpack(take())) end
+while at <= #ARGV do
+  local command = take()
+  local run = command[1] == 'PUBLISH' and redis.pcall or redis.call
+  run(unpack(command))
+end
 return 1
 """
 """Its arguments: how many conditions there are, each of them with what it expects, and the commands. Before each is
-the number of its words."""
-SHA: Final = "4b99e93f50cde8942e550c4eed6c8ac627608c63"
+the number of its words. An announcement that the user has no right to fails nothing."""
+SHA: Final = "776791a74a6b049a179d0ae2439034ccb952c2d6"
 """By which a server knows it."""
 
 
@@ -57,6 +61,11 @@ class Change:
         """Run a command."""
         self._keys[command[1]] = None
         self._commands.append(command)
+        return self
+
+    def announce(self, channel: str) -> Change:
+        """Wake those who listen: once it is done, and only a hint, since nobody may be listening."""
+        self._commands.append(("PUBLISH", channel, ""))
         return self
 
     @property

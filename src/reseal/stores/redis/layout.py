@@ -62,6 +62,8 @@ class Layout:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+        self.kill_news = self.once("kills", "news")
+        """The channel on which new entries of the kill list are announced."""
         self.shards = tuple(Shard(*(f"{{{prefix}:{n}}}:{name}" for name in Shard._fields)) for n in range(SHARDS))
 
     def once(self, *names: str) -> str:
