@@ -29,10 +29,11 @@ from typing import Any, Final
 import uvloop
 from fastapi import Depends, FastAPI, Request
 
+from bench.bound_refresh import SESSIONS, Kind
 from bench.service_inside import CONNECTIONS, Clients
 from bench.service_pieces import Nowhere
 from bench.statements import count_statements
-from reseal import AsyncReseal, RequestFacts, SessionHeaders, Settings
+from reseal import AsyncEngine, AsyncReseal, RequestFacts, SessionHeaders, Settings
 from reseal._async.forwarding import AsyncForwardingStore, P, T
 from reseal._async.stores.memory import AsyncMemoryStore
 from reseal.fastapi import Reseal
@@ -98,7 +99,8 @@ def differences(counted: Mapping[str, Counts], recorded: Mapping[str, Any]) -> l
 
 async def count_all() -> dict[str, Counts]:
     """Count each call of the service and of the embedded product."""
-    return await _count_service() | await _count_embedded() | await _count_fastapi() | await count_statements()
+    embedded = await _count_embedded() | await _count_bound() | await _count_fastapi()
+    return await _count_service() | embedded | await count_statements()
 
 
 class CountedStore(AsyncForwardingStore):
@@ -207,6 +209,30 @@ async def _count_embedded() -> dict[str, Counts]:
             "get_session, first time": get_session_first_time,
         }
         return {f"embedded: {name}": await _count_warm(call) for name, call in calls.items()}
+
+
+async def _count_bound() -> dict[str, Counts]:
+    """Count refreshes of sessions that are bound to a device, which has signed its proofs before."""
+    settings = Settings(api_domain="https://api.example.com", database_uri="memory:", device_binding="offer")
+    counted = {}
+    for name in ("dbsc", "dpop"):
+        store = CountedStore(AsyncMemoryStore())
+        async with AsyncEngine(settings, store) as engine:
+            kinds = [Kind(engine, name) for _ in range(4)]
+            for kind in kinds:
+                await kind.begin()
+            ready = [(kind, kind.prepare()) for kind in kinds]
+
+            async def refresh(ready: list[tuple[Kind, Any]] = ready) -> None:
+                kind, sent = ready.pop()
+                await kind.refresh(sent)
+
+            await refresh()
+            stored = store.calls
+            await refresh()
+            calls = (store.calls - stored) / SESSIONS
+            counted[f"embedded: refresh, {name}"] = await _count(refresh, SESSIONS) | {"store": calls}
+    return counted
 
 
 async def _count_fastapi() -> dict[str, Counts]:

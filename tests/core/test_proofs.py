@@ -79,6 +79,15 @@ def test_a_short_rsa_key_is_refused() -> None:
         read(Device("RS256", rsa_key(1024)).proof("c", brings_key=True))
 
 
+def test_a_key_is_parsed_once_among_some() -> None:
+    first = proofs.device_key("ES256", dict(DEVICES["ES256"].jwk)).public
+    again = dict(reversed(DEVICES["ES256"].jwk.items()))
+    assert proofs.device_key("ES256", again).public is first
+    for _ in range(1024):
+        proofs.device_key("EdDSA", Device("EdDSA").jwk)
+    assert proofs.device_key("ES256", again).public is not first
+
+
 @pytest.mark.parametrize(
     "header",
     [

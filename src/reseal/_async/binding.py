@@ -47,6 +47,7 @@ class AsyncProving(AsyncKeyBinding):
         _emitter: EventEmitter
         _secrets: Callable[[], Any]
         _thefts: AsyncThefts
+        _binds: bool
         policies: Policies
 
         def refused(
@@ -60,11 +61,13 @@ class AsyncProving(AsyncKeyBinding):
         """Write the challenge that a device signs to refresh from this generation, good until then (ms)."""
         return binding.challenge(self._scope, self._secrets().refresh_key, handle, generation, until)
 
-    def attempt_of(self, record: SessionRecord, token: RefreshToken) -> bytes | None:
+    def attempt_of(self, record: SessionRecord | None, token: RefreshToken, proof: str | Proven | None) -> bytes | None:
         """Return the hash of the attempt key of whoever proves the session's key: it is always the same client.
 
         So no number of lost responses makes it look like two. The proof itself is demanded before anything is done.
         """
+        if not self._binds or record is None or record.policy is None or proof is None:
+            return None
         bound = _binding_of(record)
         return attempt.hash_of(token, bound.thumbprint) if bound is not None and bound.is_bound else None
 

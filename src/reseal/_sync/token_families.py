@@ -114,16 +114,18 @@ class TokenFamilies(Beginning, Renewing, Proving):
         ``attempt_key``: proof that a retry comes from the same client; see ``attempt``. ``proof``: that of a device.
         """
         attempt_hash = None if attempt_key is None else attempt.hash_of(token, attempt_key)
+        # a bound session has to be read before it is moved on: without this, the first write would be in vain
+        if proof is not None and (step := self._decide(token, caller, attempt_hash, proof)) is not None:
+            return step
         for _ in range(ATTEMPTS):
-            successor, step = self._next(token, caller, attempt_hash, self._idle_ms)
+            successor, following = self._next(token, caller, attempt_hash, self._idle_ms)
             reports = self._emitter.draft(EventName.SESSION_REFRESHED, caller)
-            record = self._store.rotate(self._scope, step, reports)
+            record = self._store.rotate(self._scope, following, reports)
             if record is not None:
                 self._emitter.emit_for(EventName.SESSION_REFRESHED, record, caller)
                 return Step(record, successor, record.rotated_at)
-            other = self._decide(token, caller, attempt_hash, proof)
-            if other is not None:
-                return other
+            if (step := self._decide(token, caller, attempt_hash, proof)) is not None:
+                return step
         raise StoreUnavailable
 
     def live(self, handle: str, *, renewed: bool = False) -> tuple[SessionRecord, int]:
@@ -209,8 +211,7 @@ class TokenFamilies(Beginning, Renewing, Proving):
         record, now = self._store.get(self._scope, token.handle)
         limits = self.policies[None if record is None else record.policy]
         record = record and self.policies.applied(record)
-        if self._binds and record is not None and record.policy is not None and proof is not None:
-            attempt_hash = self.attempt_of(record, token) or attempt_hash
+        attempt_hash = self.attempt_of(record, token, proof) or attempt_hash
         verdict = rotation.decide(record, token, now, limits.rotation, attempt_hash)
         if isinstance(verdict, rotation.Refuse):
             self._thefts.note_refused(verdict.reason, record, now, token, caller)

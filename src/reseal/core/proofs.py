@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Container
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -31,6 +32,8 @@ _FIXED: Final = {
     "EdDSA": {"kty": "OKP", "crv": "Ed25519"},
 }
 _NUMBER: Final = re.compile(r"[A-Za-z0-9_-]{1,1400}", re.ASCII)
+_REMEMBERED: Final = 1024
+"""Keys that are parsed once: a client shows the same one with each request, and its session keeps it."""
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -62,7 +65,7 @@ class Proof(NamedTuple):
 
 def thumbprint(jwk: dict[str, str]) -> str:
     """Name a key by the SHA-256 thumbprint (RFC 7638) of its members, which stand in order."""
-    return base64url.encode(hashlib.sha256(msgspec.json.encode(jwk)).digest())
+    return _thumbprint(tuple(jwk.items()))
 
 
 def device_key(algorithm: str, jwk: object) -> DeviceKey:
@@ -76,13 +79,7 @@ def device_key(algorithm: str, jwk: object) -> DeviceKey:
         raise ProofRefused("the jwk is no key of this algorithm")
     if not all(isinstance(value, str) and _NUMBER.fullmatch(value) for value in _numbers(members, algorithm)):
         raise ProofRefused("the jwk has members that are no numbers")
-    try:
-        public = read_public_key(algorithm, members)
-    except ValueError:  # a point off the curve, an exponent that is even
-        raise ProofRefused("the jwk is no key") from None
-    if isinstance(public, rsa.RSAPublicKey) and public.key_size < RSA_BITS:
-        raise ProofRefused("the RSA key is too short")
-    return DeviceKey(algorithm, members, public)
+    return DeviceKey(algorithm, members, _public(algorithm, tuple(members.items())))
 
 
 def read(text: str, kind: str, algorithms: Container[str], key: DeviceKey | None = None) -> Proof:
@@ -105,6 +102,22 @@ def read(text: str, kind: str, algorithms: Container[str], key: DeviceKey | None
     if not signature_is_good(used.public, f"{match[1]}.{match[2]}".encode(), signature):
         raise ProofRefused("the signature is not good")
     return Proof(used, key is None, _object(claims))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _public(algorithm: str, members: tuple[tuple[str, str], ...]) -> PublicKey:
+    try:
+        public = read_public_key(algorithm, dict(members))
+    except ValueError:  # a point off the curve, an exponent that is even
+        raise ProofRefused("the jwk is no key") from None
+    if isinstance(public, rsa.RSAPublicKey) and public.key_size < RSA_BITS:
+        raise ProofRefused("the RSA key is too short")
+    return public
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _thumbprint(members: tuple[tuple[str, str], ...]) -> str:
+    return base64url.encode(hashlib.sha256(msgspec.json.encode(dict(members))).digest())
 
 
 def _numbers(members: dict[str, Any], algorithm: str) -> list[Any]:
