@@ -240,6 +240,17 @@ async def test_all_operations_are_the_same_on_partitions(store, postgres_uri):
     assert (await store.purge(1000, 0)).looked_at == 0
 
 
+async def test_a_purge_removes_what_is_due_from_each_partition_and_nothing_else(store, postgres_uri):
+    await fill(store)
+    async with moving(postgres_uri) as (move, _):
+        await move.run(8)
+    query(postgres_uri, "UPDATE reseal_session SET due_at = 1")
+    query(postgres_uri, "UPDATE reseal_session SET expires_at = 2 WHERE app_id = 'shop' OR handle < 'h-30'")
+    assert await store.purge(1000) == (2 * SESSIONS, SESSIONS + 30)
+    left = query(postgres_uri, "SELECT app_id, handle, due_at > expires_at FROM reseal_session ORDER BY handle")
+    assert left == [("public", f"h-{n}", True) for n in range(30, SESSIONS)]
+
+
 async def test_killed_at_any_statement_it_goes_on(store, postgres_uri):
     await fill(store)
     steps = killed = 0

@@ -66,6 +66,20 @@ async def test_statements_that_were_planned_for_a_small_table_read_no_more_rows_
     assert 2 * TIMES < await rows_read(store, own_postgres) < MANY
 
 
+async def test_a_purge_removes_rows_by_their_place_and_reads_no_entry_of_the_primary_key(store, own_postgres):
+    await asyncio.gather(*(store.insert(PUBLIC, new_session(f"h-{n}", f"user {n}")) for n in range(MANY)))
+    with psycopg.connect(own_postgres.uri()) as connection:
+        text = "UPDATE reseal_session SET due_at = 1, expires_at = {} WHERE left(handle, {}) = '{}'"
+        removed = connection.execute(text.format(2, 3, "h-1")).rowcount
+        put_off = connection.execute(text.format("expires_at", 4, "h-22")).rowcount
+    assert await store.purge(MANY) == (removed + put_off, removed)
+    assert (await store.backlog()).sessions == 0
+    await store.close()
+    with psycopg.connect(own_postgres.uri()) as connection:
+        read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'reseal_session_pkey'"
+        assert connection.execute(read).fetchone() == (0,)
+
+
 async def test_pages_of_theft_cases_are_read_by_an_index(store, own_postgres):
     for n in range(MANY // 10):
         await store.write_case(PUBLIC, StoredCase(f"h-{n}", f"user {n % 30}", n, n % 2 == 0, 0, "{}"))

@@ -560,24 +560,28 @@ USING forgotten AS f
 WHERE c.app_id = f.app_id AND c.tenant_id = f.tenant_id AND c.name = f.name
 RETURNING 1
 
+-- fragment: seen_row
+s.ctid = seen.place AND s.app_id = seen.app_id AND s.tenant_id = seen.tenant_id AND s.handle = seen.handle
+
 -- name: purge
+-- Who locked a row knows its place, and needs no way to it through the index of the primary key, whose pages are another
+-- one for each session. The key is compared as well: each partition has its own places.
 WITH t AS MATERIALIZED {time}, seen AS MATERIALIZED (
-    SELECT s.app_id, s.tenant_id, s.handle,
+    SELECT s.ctid AS place, s.app_id, s.tenant_id, s.handle,
         CASE WHEN %(early)s THEN least(s.expires_at, s.ended_at) ELSE s.expires_at END AS end_at
     FROM reseal_session AS s
     WHERE s.due_at <= (SELECT t.now FROM t)
     ORDER BY s.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM reseal_session AS s
-    USING seen, t
-    WHERE s.app_id = seen.app_id AND s.tenant_id = seen.tenant_id AND s.handle = seen.handle
-        AND seen.end_at <= t.now - %(kept_ms)s::bigint
+    USING seen
+    WHERE {seen_row} AND seen.end_at <= (SELECT t.now FROM t) - %(kept_ms)s::bigint
     RETURNING 1
 ), put_off AS (
-    UPDATE reseal_session AS s SET due_at = least(seen.end_at, t.now + %(again_ms)s::bigint) + %(kept_ms)s::bigint
-    FROM seen, t
-    WHERE s.app_id = seen.app_id AND s.tenant_id = seen.tenant_id AND s.handle = seen.handle
-        AND seen.end_at > t.now - %(kept_ms)s::bigint
+    UPDATE reseal_session AS s
+    SET due_at = least(seen.end_at, (SELECT t.now FROM t) + %(again_ms)s::bigint) + %(kept_ms)s::bigint
+    FROM seen
+    WHERE {seen_row} AND seen.end_at > (SELECT t.now FROM t) - %(kept_ms)s::bigint
 )
 SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM gone)
 
