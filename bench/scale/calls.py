@@ -66,8 +66,8 @@ class Stored:
         """Fill the store."""
         template = await population.template_of(self.engine)
         self.population = Population(self.engine, template, int(time.time() * 1000))
-        sessions = map(self.population.session, range(self.size))
-        await asyncio.to_thread(self._database.fill, self.uri, sessions)
+        numbers = population.by_handle(self.size) if self._database.sorts else range(self.size)
+        await asyncio.to_thread(self._database.fill, self.uri, map(self.population.session, numbers))
 
     async def turn(self, name: str) -> Sample:
         """Make ready, and measure one turn of a call."""

@@ -38,6 +38,8 @@ OWN: Final = frozenset(
     }
 )
 """The columns in which rows differ."""
+_NUMBER: Final = 32
+"""Bits for a number of a session."""
 _OLD: Final = 10**9
 """From this number on sessions are expired."""
 
@@ -102,15 +104,25 @@ class Population:
         return self._made(number)[0]
 
     def _made(self, number: int) -> tuple[refresh_token.RefreshToken, bytes]:
-        random = blake2b(number.to_bytes(8)).digest()
+        random = _random(number)
         handle = new_handle(random[:16], "")
         token = refresh_token.mint(self._scope, self._mac_key, handle, self.generation, random[16:48])
         return token, random[48:] + random
 
 
+def by_handle(size: int) -> Iterator[int]:
+    """Name the sessions in the order of their handles: by the first five bytes of these, which is enough for a load."""
+    keys = sorted(int.from_bytes(_random(number)[:5]) << _NUMBER | number for number in range(size))
+    return (key & (1 << _NUMBER) - 1 for key in keys)
+
+
 def expired(first: int, count: int) -> range:
     """Name sessions that are due to be removed."""
     return range(_OLD + first, _OLD + first + count)
+
+
+def _random(number: int) -> bytes:
+    return blake2b(number.to_bytes(8)).digest()
 
 
 def user_of(number: int) -> str:

@@ -94,11 +94,11 @@ class MariaDB:
         self.sql(f"CREATE DATABASE {name}")
         return name
 
-    def sql(self, text: str, database: str = "") -> str:
-        """Run statements as the administrator; returns the rows, one a line."""
+    def sql(self, text: str, database: str = "", deadline: float = 120) -> str:
+        """Run statements as the administrator, for so many seconds at most; returns the rows, one a line."""
         return self._run(
             "mariadb", "--no-defaults", "-uroot", f"--socket={self._socket}", "--batch", "--skip-column-names",
-            *([f"--database={database}"] if database else []), f"--execute={text}",
+            *([f"--database={database}"] if database else []), f"--execute={text}", deadline=deadline,
         )  # fmt: skip
 
     @property
@@ -128,9 +128,9 @@ class MariaDB:
             self._server.wait(_DEADLINE_S)
             self._server = None
 
-    def _run(self, program: str, *arguments: str) -> str:
+    def _run(self, program: str, *arguments: str, deadline: float = 120) -> str:
         done = subprocess.run(
-            [binary(program), *arguments], stdin=subprocess.DEVNULL, capture_output=True, cwd="/", timeout=120,
+            [binary(program), *arguments], stdin=subprocess.DEVNULL, capture_output=True, cwd="/", timeout=deadline,
             check=False, text=True, errors="replace", **self._as,
         )  # fmt: skip
         if done.returncode:
