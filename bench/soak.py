@@ -5,11 +5,11 @@ python -m bench.soak [--engine postgres|mariadb|redis|sqlite] [--minutes 1] [--o
 Processes of the service share a database of its own in a temporary folder, on free loopback ports. While callers
 refresh, verify, write and sign out, processes are killed (E01), the database crashes (E03; not SQLite), one token is
 presented by 64 at once (E06), keys change every second under caches that miss three calls of ten (E10), the connections
-run out (E11; PostgreSQL alone), processes are told to leave under an application (E22), and nothing at all happens
-(E26); thieves are about in E01 and E03. What the callers saw is checked as the tests check it, with their load,
-experiments and history. Here the recovery also has a limit in seconds, and a process that lives through an experiment
-one of memory, files and threads. ``--pace`` (seconds between two calls of a client) makes room for others on a busy
-machine. Linux: the resources come from ``/proc``.
+run out (E11; PostgreSQL alone), processes are told to leave under an application and behind nginx (E22), and nothing at
+all happens (E26); thieves are about in E01 and E03. What the callers saw is checked as the tests check it, with their
+load, experiments and history. Here the recovery also has a limit in seconds, and a process that lives through an
+experiment one of memory, files and threads. ``--pace`` (seconds between two calls of a client) makes room for others on
+a busy machine. Linux: the resources come from ``/proc``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from typing import NamedTuple
 from bench.measure import print_machine
 from reseal.server.config import ServiceSettings
 from tests.server import experiments, key_caches
+from tests.server.behind_nginx import leave_behind_nginx
 from tests.server.experiments import Report
 from tests.server.load import Load
 from tests.server.running import Resources
@@ -135,7 +136,11 @@ async def _exhausted(site: Site) -> None:
 
 
 async def _left(site: Site) -> None:
-    await experiments.leave_in_turn(site.sharing, _lasting(site.seconds), site.report, **QUIET)
+    """Half of the time with an application that knows both processes, half behind a proxy."""
+    half = site.seconds / 2
+    await experiments.leave_in_turn(site.sharing, _lasting(half), site.report, **QUIET)
+    with tempfile.TemporaryDirectory(prefix="reseal-nginx-") as folder:
+        await leave_behind_nginx(site.sharing, Path(folder), _lasting(half), site.report, pace=site.pace, **QUIET)
 
 
 async def _undisturbed(site: Site) -> None:

@@ -31,6 +31,7 @@ CONNECTIONS = {
     "server/http/connection.py",
     "server/http/exchange.py",
     "server/http/head.py",
+    "server/http/leaving.py",
     "server/http/messages.py",
     "server/http/replies.py",
     "server/http/securing.py",

@@ -24,10 +24,10 @@ class Browser:
         reply = await self._client.post("/recipe/session", json=body | {"useDynamicSigningKey": True})
         self._token = reply.json()["refreshToken"]["token"]
 
-    async def refresh(self) -> None:
+    async def refresh(self, client: httpx.AsyncClient | None = None) -> None:
         body = {"refreshToken": self._token, "enableAntiCsrf": False, "useDynamicSigningKey": True}
         try:
-            reply = await self._client.post("/recipe/session/refresh", json=body)
+            reply = await (client or self._client).post("/recipe/session/refresh", json=body)
         except httpx.TransportError as error:
             self.seen[type(error).__name__] += 1
             return

@@ -238,13 +238,10 @@ async def test_the_last_request_of_a_connection_is_answered_and_what_follows_is_
 
 
 async def test_a_connection_is_closed_at_a_shutdown_once_its_request_is_answered():
-    echo = Echo()
-    resting, busy = Client(echo), Client(echo)
+    busy = Client(echo := Echo())
     echo.may.clear()
     await busy.send(post(b"one"))
-    for client in (resting, busy):
-        client.protocol.shutdown()
-    assert resting.transport.closed
+    busy.protocol.shutdown()
     assert not busy.transport.closed
     echo.may.set()
     await turns()
@@ -486,6 +483,24 @@ async def test_a_connection_on_which_nothing_comes_is_given_up():
     assert not client.transport.closed
     client.loop.advance(0.2)
     assert client.refused == [408]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+async def test_a_request_that_a_shutdown_has_crossed_is_answered_and_is_the_last_one(before):
+    crossed, resting = Waiting(), Waiting()
+    for client in (crossed, resting):
+        for _ in range(before):
+            await client.send(post(b"one"))
+        client.protocol.shutdown()
+        client.loop.advance(connection.PARTING_SECONDS - 0.1)
+        assert not client.transport.closed
+    await crossed.send(post(b"two") + post(b"three"))
+    assert crossed.transport.statuses == [200] * (before + 1)
+    assert b"connection: close\r\n" in crossed.transport.writes[-1]
+    assert crossed.transport.closed
+    resting.loop.advance(0.2)
+    assert resting.transport.closed
+    assert resting.refused == []
 
 
 async def test_a_head_has_its_time_from_its_first_byte_however_many_follow():

@@ -72,7 +72,7 @@ PATIENCE = 30
 def nginx(folder: Path, *ports: int, prefix: str = "", ready: str = "/readyz") -> Iterator[int]:
     """Run nginx in front of services; give its port. It takes ``prefix`` off the paths that it passes on."""
     port = free_port()
-    servers = " ".join(f"server 127.0.0.1:{each};" for each in ports)
+    servers = " ".join(f"server 127.0.0.1:{each} max_fails=0;" for each in ports)
     config = folder / "nginx.conf"
     stripping = "/" if prefix else ""
     config.write_text(NGINX.format(folder=folder, port=port, servers=servers, prefix=prefix, stripping=stripping))

@@ -37,6 +37,7 @@ from reseal.server.config import ServiceSettings
 from reseal.server.config_rules import is_loopback
 from reseal.server.crowd import Crowd, raise_limit, room_for_connections
 from reseal.server.http.connection import CROWD, REFUSED, TLS, StrictHttp
+from reseal.server.http.leaving import PatientServer
 from reseal.server.http.messages import send_reply, text_reply
 from reseal.server.scoreboard import Scoreboard
 from reseal.server.stores import make_store
@@ -46,8 +47,11 @@ from reseal.settings.rules import DAY
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-KEEP_ALIVE: Final = 60
-"""Keep-alive timeout in seconds: longer than that of the SDKs."""
+KEEP_ALIVE: Final = 620
+"""Keep-alive timeout in seconds: longer than those of SDKs and proxies (nginx 60, Go 90, load balancers up to 600).
+
+Whoever closes first must not be the service: a call that crosses the closing fails, and may not be repeated.
+"""
 GRACE: Final = 20
 """Seconds for requests in progress to finish, once the port is closed."""
 WORKER_START: Final = 60
@@ -300,7 +304,7 @@ def _supervise(settings: ServiceSettings, listener: socket.socket, announce: Cal
     return STARTUP_FAILURE if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes) else 0
 
 
-class _Server(uvicorn.Server):
+class _Server(PatientServer):
     """Announces when it accepts requests."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:

@@ -49,19 +49,23 @@ def prepare(state: Path) -> Path:
 
 @contextmanager
 def registered(state: Path, instance: Instance) -> Iterator[None]:
-    """Register this instance for the duration of the block."""
+    """Register this instance for the duration of the block.
+
+    The one before on the same port may still be leaving: it is not waited for, and does not remove this entry.
+    """
     folder = _started(state)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{instance.host}-{instance.port}"
-    with path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
+    path, new = folder / f"{instance.host}-{instance.port}", folder / f"{instance.pid}.new"
+    with new.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.write(f"{instance.pid}\n{instance.base_path}\n")
         file.flush()
+        new.replace(path)
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                path.unlink(missing_ok=True)
 
 
 def running(state: Path) -> list[Instance]:

@@ -78,6 +78,8 @@ TRANSITIONS: Final = {
 
 HEAD_SECONDS: Final = 10.0
 """Time for a head to arrive in, counted from its first byte, or from the connection on for the first one."""
+PARTING_SECONDS: Final = 0.5
+"""Time for a request that was sent before its client could know of a shutdown; closing at once would reset it."""
 LINGER_SECONDS: Final = 2.0
 """Time for a client to take the reply to a request whose body it is still sending; closing at once could destroy it."""
 
@@ -97,6 +99,8 @@ class StrictHttp(asyncio.Protocol):
     """One connection."""
 
     transport: asyncio.Transport
+    is_leaving: bool = False
+    """Whether the process is about to leave: the next request is the last one."""
 
     def __init__(
         self,
@@ -173,7 +177,7 @@ class StrictHttp(asyncio.Protocol):
 
     def _serve(self) -> None:
         self._run(self._answer())
-        self._arm(HEAD_SECONDS)
+        self._arm(PARTING_SECONDS if self.is_leaving else HEAD_SECONDS)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
@@ -214,9 +218,10 @@ class StrictHttp(asyncio.Protocol):
         self.writable = None
 
     def shutdown(self) -> None:
-        """Close once the request that is being answered is done."""
+        """Close once the request that is being answered is done, or the next one, if that comes at once."""
         if self._running is None or self._exchange is None:
-            self.close()
+            self.is_leaving = True
+            self._arm(PARTING_SECONDS)
         else:
             self._exchange.keep_alive = False
 
@@ -264,7 +269,7 @@ class StrictHttp(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         scope = self._head.scope(self._parser, self._client)
-        keep_alive = scope["http_version"] != OLD and self._parser.should_keep_alive()
+        keep_alive = scope["http_version"] != OLD and self._parser.should_keep_alive() and not self.is_leaving
         exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive, expects=self._head.expects)
         self.replies.awaited.add(exchange)
         self.state = BODY
@@ -375,6 +380,8 @@ class StrictHttp(asyncio.Protocol):
             self.transport.abort()
         elif self._running is not None:
             self._arm(self._idle_seconds)
+        elif self.is_leaving:
+            self.close()
         elif self.state is HEAD_TIMED:
             self.close_with("408 Request Timeout")
         else:
