@@ -71,7 +71,7 @@ class _Answer:
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self.body = b""
-        self.is_whole = False
+        self.is_whole = self.is_last = False
 
     def take(self, data: bytes) -> None:
         if not data:
@@ -82,12 +82,11 @@ class _Answer:
     def status(self) -> int:
         return self._parser.get_status_code()
 
-    @property
-    def is_last(self) -> bool:
-        return not self._parser.should_keep_alive()
-
     def on_body(self, data: bytes) -> None:
         self.body += data
+
+    def on_headers_complete(self) -> None:
+        self.is_last = not self._parser.should_keep_alive()  # after the body the parser no longer knows
 
     def on_message_complete(self) -> None:
         self.is_whole = True
