@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+from contextlib import suppress
 
 import pytest
 import uvicorn
@@ -13,6 +14,7 @@ from reseal.server.http import connection
 from reseal.server.http.connection import REFUSED, REPLIES, TRANSITIONS, StrictHttp
 from reseal.server.http.messages import body_of, read_request, send_reply, text_reply
 from reseal.server.http.replies import Replies
+from reseal.server.kill_feed import leaving
 from tests.server.material import KEY, Core
 
 HOST = b"host: localhost\r\n"
@@ -320,6 +322,44 @@ async def test_who_waits_for_its_answer_holds_no_other_reply_back():
     waiting.may.set()
     await turns()
     assert first.transport.statuses == [200]
+
+
+class Waits:
+    """Waits for nothing but the end of its client."""
+
+    def __init__(self):
+        self.leaves = self.go_on = None
+
+    async def __call__(self, scope, receive, send):
+        if self.go_on is not None:
+            await self.go_on.wait()
+        self.leaves = leaving(receive)
+        with suppress(asyncio.CancelledError):
+            await self.leaves
+
+
+async def test_a_client_that_leaves_is_noticed_without_a_task_for_it():
+    waits = Waits()
+    client = Client(waits)
+    await client.send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
+    assert len(client.state.tasks) == 1
+    assert not isinstance(waits.leaves, asyncio.Task)
+    assert not client.protocol.replies.awaited
+    assert not waits.leaves.done()
+    await client.leave()
+    assert waits.leaves.done()
+    assert not client.state.tasks
+
+
+async def test_a_client_that_has_left_before_is_noticed_at_once():
+    waits = Waits()
+    waits.go_on = asyncio.Event()
+    client = Client(waits)
+    await client.send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
+    await client.leave()
+    waits.go_on.set()
+    await turns()
+    assert waits.leaves.done()
 
 
 async def test_an_application_that_fails_costs_its_caller_the_connection(caplog):

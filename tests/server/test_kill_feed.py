@@ -109,6 +109,7 @@ async def news():
 @pytest.fixture
 async def feed(lists, news, monkeypatch):
     monkeypatch.setattr(kill_feed, "LULL", 0)
+    monkeypatch.setattr(kill_feed, "LULL_EACH", 0)
     feed = KillFeed(lists, news)
     yield feed
     await feed.close()
@@ -152,6 +153,80 @@ async def test_all_that_wait_learn_of_an_end_by_one_read(feed, lists, news):
     await asyncio.gather(*again)
     assert all(reader.names == ["a", "b"] for reader in readers)
     assert len(lists.reads) == before + 2
+
+
+async def test_those_who_come_together_share_a_read(feed, lists, news):
+    lists.end("a", "b")
+    newcomers = [Reader(feed) for _ in range(1_000)]
+    await asyncio.gather(*(reader.read(LONG) for reader in newcomers))
+    assert len(lists.reads) == 1
+    lists.gate = asyncio.Event()
+    waiting = [reader.wait() for reader in newcomers]
+    await turns()
+    waiting[0].cancel()
+    await turns()
+    lists.gate.set()
+    await turns()
+    assert len(feed) == 999
+    assert len(lists.reads) == 2
+    lists.end("c")
+    news.arrived.set()
+    await asyncio.gather(*waiting[1:])
+    assert all(reader.names == ["a", "b", "c"] for reader in newcomers[1:])
+    assert len(lists.reads) == 3
+
+
+async def test_a_read_that_fails_is_told_to_all_who_share_it_and_begun_anew(feed, lists):
+    readers = [Reader(feed) for _ in range(3)]
+    lists.is_away = True
+    told = await asyncio.gather(*(reader.read() for reader in readers), return_exceptions=True)
+    assert [type(each) for each in told] == [StoreUnavailable] * 3
+    assert len(lists.reads) == 1
+    lists.is_away = False
+    assert not (await readers[0].read()).entries
+
+
+async def test_a_read_is_not_shared_with_who_comes_after_a_later_one(feed, lists, news):
+    early, late, other = Reader(feed), Reader(feed), Reader(feed, OTHER)
+    for reader in (early, late, other):
+        await reader.read()
+    occupied = other.wait()
+    await turns()
+    gate = lists.gate = asyncio.Event()
+    first = early.wait()
+    await turns()
+    lists.gate = None
+    lists.end("a")
+    news.arrived.set()
+    await turns()
+    await late.read(LONG)
+    assert late.names == ["a"]
+    gate.set()
+    await first
+    assert early.names == ["a"]
+    other.leaves.set_result(None)
+    await occupied
+
+
+async def test_the_more_wait_the_longer_is_the_pause_between_two_reads(lists, news, monkeypatch):
+    pauses = []
+
+    async def pause(seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr(kill_feed, "pause", pause)
+    feed = KillFeed(lists, news)
+    readers = [Reader(feed) for _ in range(1_000)]
+    for reader in readers:
+        await reader.read()
+    waiting = [reader.wait() for reader in readers]
+    await turns()
+    lists.end("a")
+    news.arrived.set()
+    await asyncio.gather(*waiting)
+    await turns()
+    assert pauses == [pytest.approx(kill_feed.LULL + 1_000 * kill_feed.LULL_EACH)]
+    await feed.close()
 
 
 async def test_all_get_the_same_bytes(feed, lists, news):

@@ -28,6 +28,7 @@ NAME = "kill_list"
 @pytest.fixture
 async def service(monkeypatch):
     monkeypatch.setattr(kill_feed, "LULL", 0)
+    monkeypatch.setattr(kill_feed, "LULL_EACH", 0)
     clock = ManualClock()
     settings = ServiceSettings(
         database_uri="memory:",
@@ -144,3 +145,12 @@ async def test_a_store_that_is_away_is_told(client, service):
     service.store.refuse("kill_page")
     answer = await client.get(NAME)
     assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+async def test_its_requests_are_not_in_the_log_of_every_day(client, caplog):
+    caplog.set_level("INFO", "reseal")
+    await read(client)
+    assert not caplog.records
+    caplog.set_level("DEBUG", "reseal")
+    await read(client)
+    assert "rpc_kill_list" in caplog.text

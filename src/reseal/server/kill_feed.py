@@ -1,7 +1,8 @@
 """The feed of the kill list: what follows a reader's cursor, at once or as soon as there is something.
 
 One task reads the store for all requests that wait, and all of them get the same bytes. So a request that waits costs
-the store nothing and holds no connection of it, and a revocation costs it one read, however many wait for it.
+the store nothing and holds no connection of it, and a revocation costs it one read, however many wait for it. Requests
+that come together, as after a restart, share a read as well.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -22,7 +24,8 @@ from reseal.core.model import Scope
 from reseal.log import LOGGER
 from reseal.rpc import kill_calls
 from reseal.rpc.calls import PREFIX
-from reseal.server.http.messages import Reply, Request, text_reply
+from reseal.server.http.exchange import Exchange
+from reseal.server.http.messages import Reply, Request, body_of, text_reply
 from reseal.server.permits import Permit
 from reseal.server.rpc import check_own_keys
 from reseal.server.tenants.directory import Directory
@@ -42,6 +45,8 @@ RECENT: Final = 1.0
 """How old, in seconds, the answer to a request that does not wait may be."""
 LULL: Final = 0.1
 """Seconds between two reads at least: what is announced together is sent together."""
+LULL_EACH: Final = 0.0003
+"""Seconds more for each request that waits: to answer it, and to read what it asks next, takes a third of it."""
 
 
 class Answer:
@@ -85,8 +90,7 @@ class _Place:
     def wake(self, answer: Answer | None) -> None:
         """Answer all that wait; with ``None``: that nothing has come."""
         for each in self.waiting:
-            if not each.done():
-                each.set_result(answer)
+            _settle(each, answer)
 
     def nothing(self, after: KillCursor) -> Answer:
         """Return the answer that nothing follows a cursor that is covered."""
@@ -106,6 +110,8 @@ class KillFeed:
         self._waiting = 0
         self._reads = 0
         """Counts the reads for those that wait: it changes when one begins and when one ends."""
+        self._shared: dict[tuple[Scope, KillCursor | None, int], asyncio.Task[Answer]] = {}
+        """The reads that have begun and not ended, by what is read, and by the count above when they began."""
         self._is_ending = False
 
     def __len__(self) -> int:
@@ -121,13 +127,12 @@ class KillFeed:
     async def close(self) -> None:
         """Stop reading, before the store is closed."""
         self.end()
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        tasks = [*self._shared.values(), *([self._reading] if self._reading else ())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def after(
-        self, scope: Scope, after: KillCursor | None, wait_s: float, leaves: asyncio.Future[None]
-    ) -> Answer:
+    async def after(self, scope: Scope, after: KillCursor | None, wait_s: float, leaves: asyncio.Future[Any]) -> Answer:
         """Return what follows a cursor; if that is nothing, wait for it up to ``wait_s`` seconds.
 
         ``leaves``: done when nobody wants the answer any more. Raises ``StoreUnavailable``.
@@ -169,19 +174,21 @@ class KillFeed:
             place.take(quiet)
         return place
 
-    async def _wait(self, place: _Place, wait_s: float, leaves: asyncio.Future[None]) -> Answer | None:
+    async def _wait(self, place: _Place, wait_s: float, leaves: asyncio.Future[Any]) -> Answer | None:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(self._keep_reading())
-        news: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        news: asyncio.Future[Answer | None] = loop.create_future()
+        timer = loop.call_later(wait_s, _settle, news, None)
+        leaves.add_done_callback(lambda _: _settle(news, None))
         place.waiting.add(news)
         self._waiting += 1
         try:
-            either: set[asyncio.Future[Any]] = {news, leaves}
-            await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            return await news
         finally:
+            timer.cancel()
             self._waiting -= 1
             place.waiting.discard(news)
-        return news.result() if news.done() else None
 
     def _is_read(self, place: _Place, longest: float) -> bool:
         """Return whether a list is being read, and was within so many seconds."""
@@ -189,6 +196,15 @@ class KillFeed:
         return self._reading is not None and not self._reading.done() and age < longest
 
     async def _read(self, scope: Scope, after: KillCursor | None) -> Answer:
+        """Read the store, or share a read of the same that nothing has overtaken."""
+        asked = scope, after, self._reads
+        task = self._shared.get(asked)
+        if task is None:
+            task = self._shared[asked] = asyncio.ensure_future(self._read_store(scope, after))
+            task.add_done_callback(lambda _: self._shared.pop(asked))
+        return await asyncio.shield(task)  # it is not only of who asked first, and may leave
+
+    async def _read_store(self, scope: Scope, after: KillCursor | None) -> Answer:
         began = asyncio.get_running_loop().time()
         return Answer(await self._store.kill_page(scope, after), began)
 
@@ -199,8 +215,9 @@ class KillFeed:
                 due = time() + READ_EVERY
                 while not await news.wait(max(0.0, due - time())) and time() < due:
                     pass
+                waiting = self._waiting
                 await self._read_all()
-                await pause(LULL)
+                await pause(LULL + waiting * LULL_EACH)
         except Exception:  # the next one that waits begins anew
             LOGGER.exception("the kill list is not read any longer for those that wait")
             raise
@@ -236,14 +253,15 @@ async def reply(feed: KillFeed, directory: Directory, request: Request, receive:
     if request.method != "GET":
         raise Problem(405, WRONG_METHOD, (b"allow", b"GET"))
     request.trace.operation = OPERATION
-    asked = _read(request)
+    asked = _read(request.query)
+    await body_of(request, receive)
     permit.check_right(Right.READ)
     permit.check_tenant(*asked.scope)
     await check_own_keys(directory, asked.scope.app_id, permit)
     if await directory.find(*asked.scope, insist=True) is None:
         raise unknown_tenant(*asked.scope)
     arrived = asyncio.get_running_loop().time()
-    leaves = asyncio.ensure_future(_left(receive)) if asked.wait_s else asyncio.get_running_loop().create_future()
+    leaves = leaving(receive)
     try:
         answer = await feed.after(*asked, leaves)
         if leaves.done():
@@ -259,18 +277,16 @@ async def reply(feed: KillFeed, directory: Directory, request: Request, receive:
     return Reply(200, answer.sent(arrived), headers=headers)
 
 
-async def _left(receive: Receive) -> None:
-    """Wait until the client disconnects."""
-    message = await receive()
-    while message.get("more_body"):
-        message = await receive()
-    if message["type"] != "http.disconnect":
-        await receive()
+def leaving(receive: Receive) -> asyncio.Future[Any]:
+    """Return what is done once the client has disconnected, for a request whose body is read. Cancel it at the end."""
+    exchange = getattr(receive, "__self__", None)
+    return exchange.leaving() if type(exchange) is Exchange else asyncio.ensure_future(receive())
 
 
-def _read(request: Request) -> Asked:
+@lru_cache(maxsize=64)  # those who wait together ask for the same
+def _read(raw: bytes) -> Asked:
     """Read the parameters. Raises ``Problem``."""
-    query = _query(request.query)
+    query = _query(raw)
     scope = Scope(query.get("app_id", DEFAULT), query.get("tenant_id", DEFAULT))
     cursor, wait = query.get("after", ""), query.get("wait", "0")
     after = KillCursor.read(cursor) if len(cursor) <= _CURSOR else None
@@ -286,3 +302,8 @@ def _query(raw: bytes) -> dict[str, str]:
         return dict(parse_qsl(raw.decode("ascii"), errors="strict", max_num_fields=_MOST_PARAMETERS))
     except ValueError:
         raise Problem(400, "Invalid query") from None
+
+
+def _settle(news: asyncio.Future[Answer | None], answer: Answer | None) -> None:
+    if not news.done():
+        news.set_result(answer)

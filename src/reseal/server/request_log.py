@@ -28,6 +28,8 @@ _LEVELS: Final = {
     "ERROR": logging.ERROR,
 }
 _TOO_MANY: Final = 429
+_FREQUENT: Final = PROBES | {"rpc_kill_list"}
+"""Each end of a session answers a request of every process that follows the kill list."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _PROCESS: Final = os.urandom(8).hex()
 _NUMBERS: Final = count()
@@ -43,8 +45,8 @@ def correlate(request: Request) -> str:
 
 
 def log_request(request: Request, status: int, seconds: float) -> None:
-    """Log an answered request, at ``DEBUG`` if it is a probe or rate-limited: these are too frequent for ``INFO``."""
-    too_often = request.trace.operation in PROBES or status == _TOO_MANY
+    """Log an answered request; at ``DEBUG`` one of a probe or kill list, or rate-limited: too many for ``INFO``."""
+    too_often = request.trace.operation in _FREQUENT or status == _TOO_MANY
     level = logging.DEBUG if too_often else logging.INFO
     if LOGGER.isEnabledFor(level):
         trace, ip = request.trace, request.client_ip

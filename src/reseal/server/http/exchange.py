@@ -144,6 +144,17 @@ class Exchange:
         self._held, self._is_read_whole = 0, self._whole
         return {"type": "http.request", "body": body, "more_body": not self._whole}
 
+    def leaving(self) -> asyncio.Future[None]:
+        """Return what is done once the client has disconnected, for a request whose body is whole.
+
+        Other replies are not held back for this one. To wait in :meth:`receive` would take a task.
+        """
+        self._connection.replies.awaited.discard(self)
+        self._news = self._connection.loop.create_future()
+        if self._gone:
+            self._notify()
+        return self._news
+
     async def send(self, message: Any) -> None:
         """Note how the reply begins; with its body, which comes in one piece, write it."""
         if message["type"] == "http.response.start":
