@@ -208,9 +208,10 @@ AUTHENTICATION = {
     "rpc/elevation_calls.py",
 }
 """What a session says of its user: checks of claims, and how and when the user was authenticated."""
+CALLS_OF_STORES = {"_async/stores/batching.py", "_async/stores/connection_pool.py", "stores/deadlines.py"}
+"""Which calls of a store go together, by which connection, and how long they may take."""
 SERVERS = {
     "_async/stores/__init__.py",
-    "_async/stores/connection_pool.py",
     "_async/stores/mariadb.py",
     "_async/stores/mariadb_driver.py",
     "_async/stores/mariadb_server.py",
@@ -338,6 +339,7 @@ class Module:
             | AUTHENTICATION
             | PROVIDERS
             | SERVERS
+            | CALLS_OF_STORES
             | KILLS
             | PARTITIONS
             | POSTGRES
@@ -353,6 +355,7 @@ class Module:
             | VISITORS
             | AUTHENTICATION
             | SERVERS
+            | CALLS_OF_STORES
             | PROVIDERS
             | CLIENTS
             | REDIS
@@ -435,7 +438,7 @@ def main() -> int:
 def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
     lengths = sorted(each.lines for each in shapes)
     return [
-        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8868),
+        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8805),
         Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5800),
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4805),
@@ -451,7 +454,8 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about bound sessions", size(modules, lambda module: module.is_in(BINDING)), 600, 600),
         Figure("lines about DPoP", size(modules, lambda module: module.is_in(DPOP)), 500, 500),
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
-        Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1209),
+        Figure("lines about calls of stores", size(modules, lambda module: module.is_in(CALLS_OF_STORES)), 200, 200),
+        Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
         Figure("lines of the PostgreSQL store", size(modules, lambda module: module.is_in(POSTGRES)), 800, 800),
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 700, 700),
         Figure("lines about clients of providers", size(modules, lambda module: module.is_in(CLIENTS)), 200, 200),

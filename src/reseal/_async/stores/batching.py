@@ -10,7 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from reseal.core.errors import StoreUnavailable
 from reseal.forks import PerProcess
+from reseal.stores.deadlines import within
 
 MOST: Final = 256
 """Most calls in one batch: bounds how long the first of them waits for its commit."""
@@ -33,20 +35,25 @@ async def take(slots: asyncio.Semaphore, seconds: float) -> bool:
 
 
 class Batches(Generic[Item, Result]):
-    """One batch at a time, in each process."""
+    """One batch at a time, in each process. A batch takes ``limit_s`` at most, and so does a caller's wait in all."""
 
-    def __init__(self, run: Run[Item, Result]) -> None:
+    def __init__(self, run: Run[Item, Result], limit_s: float) -> None:
         self._run = run
+        self._limit_s = limit_s
         self._lines: PerProcess[_Line[Item, Result]] = PerProcess(_Line)
 
     async def submit(self, item: Item) -> Result:
-        """Go with the next batch. A caller that is cancelled leaves its item in it."""
+        """Go with the next batch. A caller that is cancelled, or has waited too long, leaves its item in it."""
         line, loop = self._lines.here(), asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         line.queue.append((item, future))
         if line.worker is None:
             line.worker = loop.create_task(self._work(line))
-        return await future
+        alarm = loop.call_later(self._limit_s, _give_up, future)
+        try:
+            return await future
+        finally:
+            alarm.cancel()
 
     async def finish(self) -> None:
         """Wait until nothing is under way."""
@@ -68,7 +75,8 @@ class Batches(Generic[Item, Result]):
     async def _go(self, items: Sequence[Item], futures: Sequence[asyncio.Future[Result]]) -> None:
         results: Sequence[Result | Exception]
         try:
-            results = await self._run(items)
+            with within(self._limit_s):
+                results = await self._run(items)
         except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
             results = [error] * len(items)
         except BaseException:
@@ -77,11 +85,16 @@ class Batches(Generic[Item, Result]):
             raise
         for future, result in zip(futures, results, strict=True):
             if future.done():
-                continue  # cancelled: the write stands, its response is lost, and a repeat gets the same successor
+                continue  # cancelled, or too late: what is written stands, and a repeat gets the same successor
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+
+def _give_up(future: asyncio.Future[Result]) -> None:
+    if not future.done():
+        future.set_exception(StoreUnavailable("the database took longer than a call may take"))
 
 
 class _Line(Generic[Item, Result]):

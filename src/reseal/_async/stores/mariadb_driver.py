@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from reseal.stores.deadlines import left
 from reseal.stores.mariadb.address import Address, unusable
 from reseal.stores.mariadb.errors import wrapped
 
@@ -34,7 +35,7 @@ class AsyncWire:
         except ImportError as error:
             raise unusable('MariaDB and MySQL need their drivers: pip install "reseal[mariadb]"') from error
         try:
-            async with asyncio.timeout(connect_s):
+            async with asyncio.timeout(left(connect_s)):
                 connection = await asyncmy.connect(
                     host=host[0],
                     port=host[1],
@@ -59,9 +60,9 @@ class AsyncWire:
 
     async def query(self, statement: str) -> Result:
         """Run a statement."""
-        is_at_rest = False
+        patience, is_at_rest = left(self._patience), False
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(patience):
                 cursor = self._connection.cursor()
                 await cursor.execute(statement)
                 rows = _NO_ROWS if cursor.description is None else list(await cursor.fetchall())

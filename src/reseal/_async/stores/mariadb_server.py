@@ -15,6 +15,7 @@ from reseal._async.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.log import LOGGER
+from reseal.stores.deadlines import within
 from reseal.stores.mariadb import address, durability
 from reseal.stores.mariadb.address import unusable
 from reseal.stores.mariadb.errors import AGAIN, DENIED, ELSEWHERE, LOCK_WAIT, TAKEN, WHY, ServerError
@@ -30,6 +31,9 @@ _UNLESS_TAKEN: Final = frozenset({"add_key", "append_event", "insert_case", "ins
 
 UNKNOWN: Final = 2**31
 """More schema steps than there will be."""
+
+GRACE_S: Final = 2
+"""How much longer than the server's own limit of a statement is waited for its answer."""
 
 T = TypeVar("T")
 Host = tuple[str, int]
@@ -125,6 +129,7 @@ class AsyncServer:
         """In the order in which they are asked: one that failed comes last."""
         self._connect_timeout_s = connect_timeout_s
         self._statement_s = statement_timeout_ms / 1000
+        self.limit_s = connect_timeout_s + self._statement_s + GRACE_S
         self._queries = queries
         self._pool: AsyncConnectionPool[AsyncLink] = AsyncConnectionPool(
             self._reconnect, pool_size, connect_timeout_s, "MariaDB"
@@ -172,7 +177,8 @@ class AsyncServer:
                 raise
 
         try:
-            return await self._pool.run(repeated)
+            with within(self.limit_s):
+                return await self._pool.run(repeated)
         except (ServerError, UnicodeError) as error:
             raise wrapped(error) from error
 
@@ -203,7 +209,7 @@ class AsyncServer:
         problems: dict[str, Exception] = {}
         for host in self._hosts:
             try:
-                wire = await AsyncWire.connect(self._address, host, self._connect_timeout_s, statement_s + 2)
+                wire = await AsyncWire.connect(self._address, host, self._connect_timeout_s, statement_s + GRACE_S)
                 link = AsyncLink(wire, host, self._queries)
                 if await self._greet(link, statement_s):
                     return link

@@ -73,9 +73,9 @@ class AsyncRedisStore(
         self._sessions = AsyncRedisSessions(self._server, self._layout, self._time)
         self._turns = AsyncRedisTurns(self._server)
         self.audit = AsyncRedisAudit(self._server, self._layout)
-        self._gets: Batches[str, Found] = Batches(self._get)
-        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
-        self._changes: Batches[Wanted, Outcome] = Batches(self._change)
+        self._gets: Batches[str, Found] = Batches(self._get, self._server.limit_s)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert, self._server.limit_s)
+        self._changes: Batches[Wanted, Outcome] = Batches(self._change, self._server.limit_s)
 
     async def open(self) -> None:
         await self._server.open()

@@ -23,6 +23,7 @@ from reseal._async.waiting import at_once
 from reseal.core.errors import StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.forks import PerProcess
+from reseal.stores.deadlines import left, within
 from reseal.stores.redis import address, durability
 from reseal.stores.redis.address import Kind
 from reseal.stores.redis.changes import Change, Command, whole
@@ -61,6 +62,9 @@ class AsyncRedisServer:
         self.address = address.read(uri if isinstance(uri, Secret) else Secret(uri))
         self._pool_size = pool_size
         self.timeout_s = timeout_s
+        self._answer_s = timeout_s + self.address.acknowledge.wait_ms / 1000
+        self.limit_s = 2 * timeout_s + self._answer_s
+        """Seconds that a call may take, however many nodes it is led to: the last one is asked in time."""
         self._nodes: PerProcess[AsyncNodes] = PerProcess(lambda: AsyncNodes(pool_size))
         self._is_open = False
 
@@ -128,27 +132,28 @@ class AsyncRedisServer:
         if not self._is_open:
             raise StoreUnavailable("the store is not open")
         nodes = self._nodes.here()
-        if not await take(nodes.slots, self.timeout_s):
-            raise StoreUnavailable("Redis: all connections of the pool are busy")
-        try:
-            return await self._follow(nodes, list(calls), clocks)
-        finally:
-            nodes.slots.release()
+        with within(self.limit_s - self._answer_s):
+            if not await take(nodes.slots, left(self.timeout_s)):
+                raise StoreUnavailable("Redis: all connections of the pool are busy")
+            try:
+                return await self._follow(nodes, list(calls), clocks)
+            finally:
+                nodes.slots.release()
 
     async def _follow(self, nodes: AsyncNodes, calls: list[Command], clocks: list[int] | None) -> list[Reply]:
         """Run calls on their nodes, and once more those that a node has refused to run."""
         replies: list[Reply] = [None] * len(calls)
-        left = list(range(len(calls)))
+        rest = list(range(len(calls)))
         for _ in range(HOPS):
             by_node: dict[Node, list[int]] = {}
-            for n, node in zip(left, await self._located(nodes, [calls[n] for n in left]), strict=True):
+            for n, node in zip(rest, await self._located(nodes, [calls[n] for n in rest]), strict=True):
                 by_node.setdefault(node, []).append(n)
             asks = [partial(self._ask, nodes, *each, calls, replies, clocks) for each in by_node.items()]
             await at_once(asks)
-            left = [n for n in left if isinstance(replies[n], NoScriptError | MovedError)]
-            if not left:
+            rest = [n for n in rest if isinstance(replies[n], NoScriptError | MovedError)]
+            if not rest:
                 break
-            if any(isinstance(replies[n], MovedError) for n in left):
+            if any(isinstance(replies[n], MovedError) for n in rest):
                 nodes.of_slot = []
             calls = [whole(call) if isinstance(reply, NoScriptError) else call
                      for call, reply in zip(calls, replies, strict=True)]  # fmt: skip
@@ -157,6 +162,7 @@ class AsyncRedisServer:
     async def _ask(self, nodes: AsyncNodes, node: Node, numbers: list[int], calls: list[Command],
                    replies: list[Reply], clocks: list[int] | None) -> None:  # fmt: skip
         try:
+            left(self._answer_s)
             pipeline = self._client(nodes, node).pipeline(transaction=False)
             for words in self._framed([calls[n] for n in numbers], reads=clocks is not None):
                 pipeline.execute_command(*words)
@@ -209,6 +215,7 @@ class AsyncRedisServer:
         known = sorted({*nodes.clients, *self.address.hosts}, key=lambda node: node == nodes.asked_last)
         last: Exception | None = None
         for node in known:
+            left(self.timeout_s)
             try:
                 ranges = await self._client(nodes, node).execute_command("CLUSTER SLOTS")
                 return durability.owners(ranges, node)
@@ -235,7 +242,7 @@ class AsyncRedisServer:
     def _options(self) -> dict[str, Any]:
         return {
             **self.address.login,
-            "socket_timeout": self.timeout_s + self.address.acknowledge.wait_ms / 1000,
+            "socket_timeout": self._answer_s,
             "socket_connect_timeout": self.timeout_s,
             "retry": _no_retry(),
             "client_name": "reseal",

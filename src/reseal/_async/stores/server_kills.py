@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reseal._async.stores.polled_news import AsyncPolledNews
 from reseal.core.kill_list import PAGE
 from reseal.stores import kill_rows
+from reseal.stores.deadlines import within
 
 if TYPE_CHECKING:
     from reseal._async.ports import AsyncNews
@@ -28,10 +29,11 @@ class AsyncServerKills:
         def _timed(self, values: Values) -> Values: ...
 
     async def kill_page(self, scope: Scope, after: KillCursor | None, limit: int = PAGE) -> KillPage:
-        found = await self._kills(scope, after, limit)
-        if found[0][-1]:  # some have no number yet
-            await self._server.run(self._number_kills)
+        with within(self._server.limit_s):
             found = await self._kills(scope, after, limit)
+            if found[0][-1]:  # some have no number yet
+                await self._server.run(self._number_kills)
+                found = await self._kills(scope, after, limit)
         page = kill_rows.to_page(found, scope, after, limit, found[0][-2])
         if page is None:
             return await self.kill_page(scope, None, limit)

@@ -10,6 +10,7 @@ from reseal.core.rotation import begun
 from reseal.core.selection import UserPlace
 from reseal.core.session_policy import Admission
 from reseal.stores import rows
+from reseal.stores.deadlines import within
 
 if TYPE_CHECKING:
     from reseal._async.stores.servers import AsyncServer, AsyncServerLink
@@ -55,11 +56,12 @@ class AsyncServerLimits(AsyncServerKills):
                     await link.fetch(rows.query("end", ending), ending | {"handles": list(evicted)})
             return Admission(begun(new, begins[0][3]), evicted) if begins else Admission(None, ())
 
-        try:
-            admission = await self._server.run(admit)
-        except _Stale:
-            return Admission(None, (), is_stale=True)
-        await self._written()
+        with within(self._server.limit_s):
+            try:
+                admission = await self._server.run(admit)
+            except _Stale:
+                return Admission(None, (), is_stale=True)
+            await self._written()
         return admission
 
     async def _of_user(self, link: AsyncServerLink, listing: Values) -> list[SessionRecord]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reseal.core.model import EndReason
 from reseal.core.providers import Marks, ProviderEnd
 from reseal.stores import provider_rows, rows
+from reseal.stores.deadlines import within
 
 if TYPE_CHECKING:
     from reseal._async.stores.servers import AsyncServer, AsyncServerLink
@@ -44,6 +45,7 @@ class AsyncServerProviders:
                 ended = await link.fetch(rows.query("end", ending), ending | {"handles": handles}) if handles else []
             return ProviderEnd(tuple(row[0] for row in ended))
 
-        done = await self._server.run(end)
-        await self._written()
+        with within(self._server.limit_s):
+            done = await self._server.run(end)
+            await self._written()
         return done

@@ -33,6 +33,7 @@ from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlac
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
 from reseal.stores.batching import Insert, Result, Rotate
+from reseal.stores.deadlines import within
 from reseal.stores.rows import Key, Values
 from reseal.stores.server_time import ServerTime
 
@@ -64,10 +65,10 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
         self._writes = AsyncBatchedWrites(self._fetch, is_of_one_row, self._time.see)
         reads = AsyncBatchedReads(self._fetch, self._time.see)
         self._confirms = AsyncBatchedConfirmations(self._fetch, self._time.see, reads)
-        self._gets: Batches[Key, Found] = Batches(reads.get)
-        self._confirmations: Batches[Use, Found] = Batches(self._confirm)
-        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
-        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate)
+        self._gets: Batches[Key, Found] = Batches(reads.get, server.limit_s)
+        self._confirmations: Batches[Use, Found] = Batches(self._confirm, server.limit_s)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert, server.limit_s)
+        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate, server.limit_s)
 
     async def open(self) -> None:
         await self._server.open(upgrade=not self._looks_only)
@@ -117,9 +118,7 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
         if not rows.storable(record.handle):
             return False
         values = rows.of_record(scope, record)
-        done = await self._write("replace", self._timed(values) if reports else values, reports)
-        await self._written()
-        return bool(done)
+        return bool(await self._write("replace", self._timed(values) if reports else values, reports))
 
     async def end(
         self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
@@ -131,7 +130,6 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
         ended = {row[0] for row in await self._write("end", self._timed(values), reports)}
         for handle in ended:
             rows.require_asked(handle, meant)
-        await self._written()
         return tuple(handle for handle in meant if handle in ended)
 
     async def end_user(
@@ -144,7 +142,6 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
         ended = await self._write("end_user", self._timed(values), reports)
         for _, its_user in ended:
             rows.require_asked(its_user, (user_id,))
-        await self._written()
         return tuple(row[0] for row in ended)
 
     async def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
@@ -178,15 +175,17 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
 
     async def claim(self, scope: Scope, name: str, until: int) -> bool:
         values = rows.scoped(scope) | {"name": name, "until": until}
-        done = await self._server.fetch("claim", self._timed(values))
-        await self._written()
+        with within(self._server.limit_s):
+            done = await self._server.fetch("claim", self._timed(values))
+            await self._written()
         return bool(done)
 
     async def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
-        claims = await self._server.fetch("purge_claims", self._timed({"limit": limit}))
         kept, is_early = (purging.KEPT, False) if kept_ms is None else (kept_ms, True)
         values = {"limit": limit, "kept_ms": kept, "again_ms": purging.LOOK_AGAIN, "early": is_early}
-        [(due, gone)] = await self._server.fetch("purge", self._timed(values))
+        with within(self._server.limit_s):
+            claims = await self._server.fetch("purge_claims", self._timed({"limit": limit}))
+            [(due, gone)] = await self._server.fetch("purge", self._timed(values))
         return Purged(max(len(claims), due), gone)
 
     async def times(self) -> Times:
@@ -200,18 +199,21 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
         return repaired
 
     async def append_event(self, occurrence: Occurrence) -> bool:
-        done = await self._events.append(occurrence)
-        await self._written()
+        with within(self._server.limit_s):
+            done = await self._events.append(occurrence)
+            await self._written()
         return done
 
     async def read_events(self, consumer: str, limit: int) -> EventPage:
-        return await self._events.read(consumer, limit)
+        with within(self._server.limit_s):
+            return await self._events.read(consumer, limit)
 
     async def acknowledge_events(self, consumer: str, cursor: int) -> None:
         await self._events.acknowledge(consumer, cursor)
 
     async def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
-        return await self._events.purge(limit, retention)
+        with within(self._server.limit_s):
+            return await self._events.purge(limit, retention)
 
     async def read_note(self, name: str) -> Note | None:
         found = await self._server.fetch("note", {"name": name})
@@ -222,14 +224,15 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
         return bool(await self._server.fetch("update_note" if version else "insert_note", values))
 
     async def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
-        [(revision,)] = await self._server.fetch("tenant_revision", {})
-        if revision == since:
-            return TenantChanges(revision, since, ())
-        after = rows.changed_after(revision, since)
-        [(end,)] = await self._server.fetch("end_of_tenants_page", {"after": after, "skipped": limit - 1})
-        page = rows.tenants_page(revision, after, end)
-        there = await self._server.fetch("changed_tenants", page.values)
-        return rows.tenant_changes(page, there, await self._server.fetch("gone_tenants", page.values))
+        with within(self._server.limit_s):
+            [(revision,)] = await self._server.fetch("tenant_revision", {})
+            if revision == since:
+                return TenantChanges(revision, since, ())
+            after = rows.changed_after(revision, since)
+            [(end,)] = await self._server.fetch("end_of_tenants_page", {"after": after, "skipped": limit - 1})
+            page = rows.tenants_page(revision, after, end)
+            there = await self._server.fetch("changed_tenants", page.values)
+            return rows.tenant_changes(page, there, await self._server.fetch("gone_tenants", page.values))
 
     async def put_tenant(self, scope: Scope, config: bytes) -> bool:
         values = rows.scoped(scope) | {"config": config.decode()}
@@ -254,7 +257,10 @@ class AsyncServerStore(AsyncServerCases, AsyncServerCounts, AsyncServerLimits, A
 
     async def _write(self, name: str, values: Values, reports: Reports) -> list[Row]:
         values = rows.reported(values, reports)
-        return await self._server.fetch(rows.query(name, values), values)
+        with within(self._server.limit_s):
+            done = await self._server.fetch(rows.query(name, values), values)
+            await self._written()
+        return done
 
     # -- batches ----------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,9 @@ class AsyncServerLink(Protocol):
 class AsyncServer(Protocol):
     """Connections to one database. What the driver raises becomes ``StoreUnavailable`` and keeps its cause."""
 
+    limit_s: float
+    """Seconds that a call may take, however many statements, hosts and attempts it takes."""
+
     async def open(self, *, upgrade: bool = True) -> None:
         """Connect once, check the server and bring the schema up to date, or demand that it is."""
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from reseal.stores.deadlines import within
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Run = Callable[[Sequence[Item]], Sequence[Result | Exception]]
@@ -22,14 +24,16 @@ def take(slots: threading.Semaphore, seconds: float) -> bool:
 
 
 class Batches(Generic[Item, Result]):
-    """Batches of one."""
+    """Batches of one, which take ``limit_s`` at most."""
 
-    def __init__(self, run: Run[Item, Result]) -> None:
+    def __init__(self, run: Run[Item, Result], limit_s: float) -> None:
         self._run = run
+        self._limit_s = limit_s
 
     def submit(self, item: Item) -> Result:
         """Run it now."""
-        result = self._run([item])[0]
+        with within(self._limit_s):
+            result = self._run([item])[0]
         if isinstance(result, Exception):
             raise result
         return result

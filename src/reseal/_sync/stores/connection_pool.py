@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from reseal._sync.stores.batching import take
 from reseal.core.errors import StoreUnavailable
 from reseal.forks import PerProcess
+from reseal.stores.deadlines import left
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ class ConnectionPool(Generic[LinkT]):
         if not self._is_open:
             raise StoreUnavailable("the store is not open")
         connections = self._processes.here()
-        if not take(connections.slots, self._wait_s):
+        if not take(connections.slots, left(self._wait_s)):
             raise StoreUnavailable(f"{self._name}: all connections of the pool are busy")
         try:
             return self._run(connections.idle, work)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import selectors
+import time
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final
 
+from reseal.stores.deadlines import left
 from reseal.stores.mariadb.address import Address, unusable
 from reseal.stores.mariadb.errors import wrapped
 
@@ -23,18 +27,20 @@ class Wire:
     interruption, the connection is closed: what is still under way there would answer the next statement.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, patience: float) -> None:
         self._connection = connection
+        self._patience = patience
 
     @classmethod
     def connect(cls, address: Address, host: tuple[str, int], connect_s: float, patience: float) -> Wire:
         """Connect to one of the hosts. Raises ``ConfigurationError`` if the driver is not installed."""
         try:
-            import pymysql  # noqa: PLC0415 - an optional driver
+            make = _bounded_connection()
         except ImportError as error:
             raise unusable('MariaDB and MySQL need their drivers: pip install "reseal[mariadb]"') from error
+        seconds = left(connect_s)
         try:
-            connection: Any = pymysql.connect(
+            connection: Any = make(
                 host=host[0],
                 port=host[1],
                 unix_socket=address.socket,
@@ -46,14 +52,14 @@ class Wire:
                 ssl_disabled=address.tls[host] is None,
                 autocommit=True,
                 client_flag=_FOUND_ROWS,
-                connect_timeout=max(1, round(connect_s)),
-                read_timeout=connect_s,
-                write_timeout=connect_s,
+                connect_timeout=max(1, round(seconds)),
+                defer_connect=True,
             )
-            connection._read_timeout = connection._write_timeout = patience  # noqa: SLF001 - not public
+            connection.wait_for(seconds)
+            connection.connect()
         except Exception as error:
             raise wrapped(error) from error
-        return cls(connection)
+        return cls(connection, patience)
 
     @property
     def is_open(self) -> bool:
@@ -66,8 +72,9 @@ class Wire:
 
     def query(self, statement: str) -> Result:
         """Run a statement."""
-        is_at_rest = False
+        patience, is_at_rest = left(self._patience), False
         try:
+            self._connection.wait_for(patience)
             cursor = self._connection.cursor()
             cursor.execute(statement)
             rows = _NO_ROWS if cursor.description is None else list(cursor.fetchall())
@@ -85,3 +92,44 @@ class Wire:
         """Close it at once."""
         with suppress(Exception):
             self._connection._force_close()  # noqa: SLF001 - without a farewell, for which it would wait
+
+
+@cache
+def _bounded_connection() -> Any:
+    """Make the driver's connection one whose time is for all of a statement, not for each piece of an answer."""
+    from pymysql.connections import Connection  # noqa: PLC0415 - an optional driver
+
+    class BoundedConnection(Connection):  # type: ignore[misc]  # the driver has no types
+        _end = math.inf
+        _current_timeout: float | None = None
+
+        def wait_for(self, seconds: float) -> None:
+            """Give what comes next so many seconds."""
+            self._end = time.monotonic() + seconds
+
+        @property
+        def _read_timeout(self) -> float:
+            """Seconds that are left: whole ones, so that the driver need not tell the socket each time."""
+            seconds = self._end - time.monotonic()
+            return max(0.001, seconds if seconds < 1 else math.floor(seconds))
+
+        @_read_timeout.setter
+        def _read_timeout(self, _: object) -> None:
+            """The driver's own setting is of no use."""
+
+        _write_timeout = _read_timeout
+
+        def _read_bytes(self, num_bytes: int) -> bytes:
+            """Read a part of a packet, which may come in pieces."""
+            read = b""
+            while len(read) < num_bytes:
+                if self._current_timeout != (seconds := self._read_timeout):
+                    self._sock.settimeout(seconds)
+                    self._current_timeout = seconds
+                piece = self._rfile.read1(num_bytes - len(read))
+                if not piece:
+                    raise ConnectionResetError
+                read += piece
+            return read
+
+    return BoundedConnection

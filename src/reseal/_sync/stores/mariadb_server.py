@@ -16,6 +16,7 @@ from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.log import LOGGER
+from reseal.stores.deadlines import within
 from reseal.stores.mariadb import address, durability
 from reseal.stores.mariadb.address import unusable
 from reseal.stores.mariadb.errors import AGAIN, DENIED, ELSEWHERE, LOCK_WAIT, TAKEN, WHY, ServerError
@@ -31,6 +32,9 @@ _UNLESS_TAKEN: Final = frozenset({"add_key", "append_event", "insert_case", "ins
 
 UNKNOWN: Final = 2**31
 """More schema steps than there will be."""
+
+GRACE_S: Final = 2
+"""How much longer than the server's own limit of a statement is waited for its answer."""
 
 T = TypeVar("T")
 Host = tuple[str, int]
@@ -126,6 +130,7 @@ class Server:
         """In the order in which they are asked: one that failed comes last."""
         self._connect_timeout_s = connect_timeout_s
         self._statement_s = statement_timeout_ms / 1000
+        self.limit_s = connect_timeout_s + self._statement_s + GRACE_S
         self._queries = queries
         self._pool: ConnectionPool[Link] = ConnectionPool(
             self._reconnect, pool_size, connect_timeout_s, "MariaDB"
@@ -173,7 +178,8 @@ class Server:
                 raise
 
         try:
-            return self._pool.run(repeated)
+            with within(self.limit_s):
+                return self._pool.run(repeated)
         except (ServerError, UnicodeError) as error:
             raise wrapped(error) from error
 
@@ -204,7 +210,7 @@ class Server:
         problems: dict[str, Exception] = {}
         for host in self._hosts:
             try:
-                wire = Wire.connect(self._address, host, self._connect_timeout_s, statement_s + 2)
+                wire = Wire.connect(self._address, host, self._connect_timeout_s, statement_s + GRACE_S)
                 link = Link(wire, host, self._queries)
                 if self._greet(link, statement_s):
                     return link

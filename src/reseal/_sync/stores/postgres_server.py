@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ from reseal._sync.waiting import pause
 from reseal.core.errors import ConfigurationError, StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.log import LOGGER
+from reseal.stores.deadlines import left, within
 from reseal.stores.postgres import QUERIES, arrays
 from reseal.stores.postgres.arrays import ArrayType
 from reseal.stores.postgres.hosts import Host, Standing, Term, hosts_of
@@ -49,6 +51,10 @@ UPGRADE_PATIENCE: Final = 300.0
 UPGRADE_ATTEMPTS: Final = 300
 """Attempts to get the locks of a schema step without making services wait for long."""
 INDEX_PATIENCE: Final = 3600.0
+GRACE_S: Final = 2
+"""How much longer than the server's own limit of a statement is waited for its end."""
+LEAST_CONNECT_S: Final = 2
+"""The least that libpq takes for a limit of connecting."""
 LOCK_MS: Final = 400
 """How long to wait for a lock that services wait behind. With what is done under it that is less than a second."""
 _DEFAULTS: Final = {
@@ -113,7 +119,7 @@ Row = tuple[Any, ...]
 class Link(psycopg.Connection[Row]):
     """A connection that gives up on a server that neither answers nor goes away."""
 
-    patience: float | None = None
+    patience: float = UPGRADE_PATIENCE
     """Seconds to wait for the end of a statement; longer than the server's own limit."""
     has_session: bool = False
     """Whether one session of the server is this connection's alone: its settings and prepared statements stay."""
@@ -141,7 +147,7 @@ class Link(psycopg.Connection[Row]):
         return not self.closed
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
-        return super().wait(gen, interval, timeout or self.patience)
+        return super().wait(gen, interval, left(timeout or self.patience))
 
     def fetch(self, name: str, values: Mapping[str, Any] | None = None) -> list[Row]:
         """Run a query of ``queries.sql`` that gives rows, as a prepared statement where there can be one.
@@ -191,6 +197,7 @@ class Server:
         self._uri = uri if isinstance(uri, Secret) else Secret(uri)
         self._connect_timeout_s = connect_timeout_s
         self._statement_timeout_ms = statement_timeout_ms
+        self.limit_s = connect_timeout_s + statement_timeout_ms / 1000 + GRACE_S
         self._queries = {name: text.encode() for name, text in queries.items()}
         self._hosts: Hosts | None = None
         self._pool: ConnectionPool[Link] = ConnectionPool(
@@ -224,10 +231,8 @@ class Server:
         Everything that the driver raises becomes ``StoreUnavailable`` here and keeps its cause.
         """
         try:
-            try:
-                return self._pool.run(partial(self._run, work))
-            except ReadOnlySqlTransaction:  # nothing was written; who takes writes now is found by a new connection
-                return self._pool.run(partial(self._run, work))
+            with within(self.limit_s):
+                return self._run_where_it_writes(partial(self._run, work))
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
 
@@ -246,6 +251,12 @@ class Server:
     def fetch(self, name: str, values: Mapping[str, Any]) -> list[Row]:
         """Run one query of ``queries.sql`` that gives rows."""
         return self.run(lambda link: link.fetch(name, values))
+
+    def _run_where_it_writes(self, work: Callable[[Link], T]) -> T:
+        try:
+            return self._pool.run(work)
+        except ReadOnlySqlTransaction:  # nothing was written; who takes writes now is found by a new connection
+            return self._pool.run(work)
 
     def _run(self, work: Callable[[Link], T], link: Link) -> T:
         try:
@@ -304,12 +315,12 @@ class Server:
 
     def _connect_to(self, host: Host, parameters: Mapping[str, Any]) -> Link:
         try:
-            link = Link.connect(autocommit=True, **parameters)
+            link = Link.connect(autocommit=True, **_hurried(parameters))
         except psycopg.Error as error:
             raise StoreUnavailable(_why(error) or type(error).__name__) from error
         try:
             link.host = host
-            link.patience = self._statement_timeout_ms / 1000 + 2
+            link.patience = self._statement_timeout_ms / 1000 + GRACE_S
             link.statement_timeout_ms = self._statement_timeout_ms
             link.queries = self._queries
             link.add_notice_handler(link.take_notice)
@@ -359,6 +370,14 @@ def _parameters(uri: Secret, connect_timeout_s: float) -> dict[str, Any]:
         ) from None
     timeout = {"connect_timeout": str(max(2, round(connect_timeout_s)))}
     return _DEFAULTS | timeout | given | {"client_encoding": "utf8"}
+
+
+def _hurried(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Let connecting take no longer than the present call may."""
+    seconds = left(float(parameters["connect_timeout"]) or math.inf)
+    if seconds < LEAST_CONNECT_S:
+        raise StoreUnavailable("there is no time left for it in this call")
+    return {**parameters, "connect_timeout": str(int(min(seconds, UPGRADE_PATIENCE)))}
 
 
 def _is_misread(uri: bytes, given: Mapping[str, Any]) -> bool:

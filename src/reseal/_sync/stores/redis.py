@@ -74,9 +74,9 @@ class RedisStore(
         self._sessions = RedisSessions(self._server, self._layout, self._time)
         self._turns = RedisTurns(self._server)
         self.audit = RedisAudit(self._server, self._layout)
-        self._gets: Batches[str, Found] = Batches(self._get)
-        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
-        self._changes: Batches[Wanted, Outcome] = Batches(self._change)
+        self._gets: Batches[str, Found] = Batches(self._get, self._server.limit_s)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert, self._server.limit_s)
+        self._changes: Batches[Wanted, Outcome] = Batches(self._change, self._server.limit_s)
 
     def open(self) -> None:
         self._server.open()

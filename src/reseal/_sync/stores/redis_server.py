@@ -24,6 +24,7 @@ from reseal._sync.waiting import at_once
 from reseal.core.errors import StoreUnavailable
 from reseal.core.secret import Secret
 from reseal.forks import PerProcess
+from reseal.stores.deadlines import left, within
 from reseal.stores.redis import address, durability
 from reseal.stores.redis.address import Kind
 from reseal.stores.redis.changes import Change, Command, whole
@@ -62,6 +63,9 @@ class RedisServer:
         self.address = address.read(uri if isinstance(uri, Secret) else Secret(uri))
         self._pool_size = pool_size
         self.timeout_s = timeout_s
+        self._answer_s = timeout_s + self.address.acknowledge.wait_ms / 1000
+        self.limit_s = 2 * timeout_s + self._answer_s
+        """Seconds that a call may take, however many nodes it is led to: the last one is asked in time."""
         self._nodes: PerProcess[Nodes] = PerProcess(lambda: Nodes(pool_size))
         self._is_open = False
 
@@ -129,27 +133,28 @@ class RedisServer:
         if not self._is_open:
             raise StoreUnavailable("the store is not open")
         nodes = self._nodes.here()
-        if not take(nodes.slots, self.timeout_s):
-            raise StoreUnavailable("Redis: all connections of the pool are busy")
-        try:
-            return self._follow(nodes, list(calls), clocks)
-        finally:
-            nodes.slots.release()
+        with within(self.limit_s - self._answer_s):
+            if not take(nodes.slots, left(self.timeout_s)):
+                raise StoreUnavailable("Redis: all connections of the pool are busy")
+            try:
+                return self._follow(nodes, list(calls), clocks)
+            finally:
+                nodes.slots.release()
 
     def _follow(self, nodes: Nodes, calls: list[Command], clocks: list[int] | None) -> list[Reply]:
         """Run calls on their nodes, and once more those that a node has refused to run."""
         replies: list[Reply] = [None] * len(calls)
-        left = list(range(len(calls)))
+        rest = list(range(len(calls)))
         for _ in range(HOPS):
             by_node: dict[Node, list[int]] = {}
-            for n, node in zip(left, self._located(nodes, [calls[n] for n in left]), strict=True):
+            for n, node in zip(rest, self._located(nodes, [calls[n] for n in rest]), strict=True):
                 by_node.setdefault(node, []).append(n)
             asks = [partial(self._ask, nodes, *each, calls, replies, clocks) for each in by_node.items()]
             at_once(asks)
-            left = [n for n in left if isinstance(replies[n], NoScriptError | MovedError)]
-            if not left:
+            rest = [n for n in rest if isinstance(replies[n], NoScriptError | MovedError)]
+            if not rest:
                 break
-            if any(isinstance(replies[n], MovedError) for n in left):
+            if any(isinstance(replies[n], MovedError) for n in rest):
                 nodes.of_slot = []
             calls = [whole(call) if isinstance(reply, NoScriptError) else call
                      for call, reply in zip(calls, replies, strict=True)]  # fmt: skip
@@ -158,6 +163,7 @@ class RedisServer:
     def _ask(self, nodes: Nodes, node: Node, numbers: list[int], calls: list[Command],
                    replies: list[Reply], clocks: list[int] | None) -> None:  # fmt: skip
         try:
+            left(self._answer_s)
             pipeline = self._client(nodes, node).pipeline(transaction=False)
             for words in self._framed([calls[n] for n in numbers], reads=clocks is not None):
                 pipeline.execute_command(*words)
@@ -210,6 +216,7 @@ class RedisServer:
         known = sorted({*nodes.clients, *self.address.hosts}, key=lambda node: node == nodes.asked_last)
         last: Exception | None = None
         for node in known:
+            left(self.timeout_s)
             try:
                 ranges = self._client(nodes, node).execute_command("CLUSTER SLOTS")
                 return durability.owners(ranges, node)
@@ -236,7 +243,7 @@ class RedisServer:
     def _options(self) -> dict[str, Any]:
         return {
             **self.address.login,
-            "socket_timeout": self.timeout_s + self.address.acknowledge.wait_ms / 1000,
+            "socket_timeout": self._answer_s,
             "socket_connect_timeout": self.timeout_s,
             "retry": _no_retry(),
             "client_name": "reseal",

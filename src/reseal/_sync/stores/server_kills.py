@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reseal._sync.stores.polled_news import PolledNews
 from reseal.core.kill_list import PAGE
 from reseal.stores import kill_rows
+from reseal.stores.deadlines import within
 
 if TYPE_CHECKING:
     from reseal._sync.ports import News
@@ -29,10 +30,11 @@ class ServerKills:
         def _timed(self, values: Values) -> Values: ...
 
     def kill_page(self, scope: Scope, after: KillCursor | None, limit: int = PAGE) -> KillPage:
-        found = self._kills(scope, after, limit)
-        if found[0][-1]:  # some have no number yet
-            self._server.run(self._number_kills)
+        with within(self._server.limit_s):
             found = self._kills(scope, after, limit)
+            if found[0][-1]:  # some have no number yet
+                self._server.run(self._number_kills)
+                found = self._kills(scope, after, limit)
         page = kill_rows.to_page(found, scope, after, limit, found[0][-2])
         if page is None:
             return self.kill_page(scope, None, limit)

@@ -11,6 +11,7 @@ from reseal.core.rotation import begun
 from reseal.core.selection import UserPlace
 from reseal.core.session_policy import Admission
 from reseal.stores import rows
+from reseal.stores.deadlines import within
 
 if TYPE_CHECKING:
     from reseal._sync.stores.servers import Server, ServerLink
@@ -56,11 +57,12 @@ class ServerLimits(ServerKills):
                     link.fetch(rows.query("end", ending), ending | {"handles": list(evicted)})
             return Admission(begun(new, begins[0][3]), evicted) if begins else Admission(None, ())
 
-        try:
-            admission = self._server.run(admit)
-        except _Stale:
-            return Admission(None, (), is_stale=True)
-        self._written()
+        with within(self._server.limit_s):
+            try:
+                admission = self._server.run(admit)
+            except _Stale:
+                return Admission(None, (), is_stale=True)
+            self._written()
         return admission
 
     def _of_user(self, link: ServerLink, listing: Values) -> list[SessionRecord]:

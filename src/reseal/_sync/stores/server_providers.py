@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reseal.core.model import EndReason
 from reseal.core.providers import Marks, ProviderEnd
 from reseal.stores import provider_rows, rows
+from reseal.stores.deadlines import within
 
 if TYPE_CHECKING:
     from reseal._sync.stores.servers import Server, ServerLink
@@ -45,6 +46,7 @@ class ServerProviders:
                 ended = link.fetch(rows.query("end", ending), ending | {"handles": handles}) if handles else []
             return ProviderEnd(tuple(row[0] for row in ended))
 
-        done = self._server.run(end)
-        self._written()
+        with within(self._server.limit_s):
+            done = self._server.run(end)
+            self._written()
         return done

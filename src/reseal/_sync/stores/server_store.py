@@ -34,6 +34,7 @@ from reseal.core.selection import TENANTS_PAGE, Adopted, Before, Place, UserPlac
 from reseal.core.store_time import Repaired, Times
 from reseal.stores import rows
 from reseal.stores.batching import Insert, Result, Rotate
+from reseal.stores.deadlines import within
 from reseal.stores.rows import Key, Values
 from reseal.stores.server_time import ServerTime
 
@@ -65,10 +66,10 @@ class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
         self._writes = BatchedWrites(self._fetch, is_of_one_row, self._time.see)
         reads = BatchedReads(self._fetch, self._time.see)
         self._confirms = BatchedConfirmations(self._fetch, self._time.see, reads)
-        self._gets: Batches[Key, Found] = Batches(reads.get)
-        self._confirmations: Batches[Use, Found] = Batches(self._confirm)
-        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert)
-        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate)
+        self._gets: Batches[Key, Found] = Batches(reads.get, server.limit_s)
+        self._confirmations: Batches[Use, Found] = Batches(self._confirm, server.limit_s)
+        self._inserts: Batches[Insert, SessionRecord | None] = Batches(self._insert, server.limit_s)
+        self._rotations: Batches[Rotate, SessionRecord | None] = Batches(self._rotate, server.limit_s)
 
     def open(self) -> None:
         self._server.open(upgrade=not self._looks_only)
@@ -118,9 +119,7 @@ class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
         if not rows.storable(record.handle):
             return False
         values = rows.of_record(scope, record)
-        done = self._write("replace", self._timed(values) if reports else values, reports)
-        self._written()
-        return bool(done)
+        return bool(self._write("replace", self._timed(values) if reports else values, reports))
 
     def end(
         self, scope: Scope, handles: Iterable[str], reason: EndReason, reports: Reports = (), note: str | None = None
@@ -132,7 +131,6 @@ class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
         ended = {row[0] for row in self._write("end", self._timed(values), reports)}
         for handle in ended:
             rows.require_asked(handle, meant)
-        self._written()
         return tuple(handle for handle in meant if handle in ended)
 
     def end_user(
@@ -145,7 +143,6 @@ class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
         ended = self._write("end_user", self._timed(values), reports)
         for _, its_user in ended:
             rows.require_asked(its_user, (user_id,))
-        self._written()
         return tuple(row[0] for row in ended)
 
     def list_user(self, scope: Scope, user_id: str, after: UserPlace, limit: int) -> tuple[SessionRecord, ...]:
@@ -179,15 +176,17 @@ class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
 
     def claim(self, scope: Scope, name: str, until: int) -> bool:
         values = rows.scoped(scope) | {"name": name, "until": until}
-        done = self._server.fetch("claim", self._timed(values))
-        self._written()
+        with within(self._server.limit_s):
+            done = self._server.fetch("claim", self._timed(values))
+            self._written()
         return bool(done)
 
     def purge(self, limit: int, kept_ms: int | None = None) -> Purged:
-        claims = self._server.fetch("purge_claims", self._timed({"limit": limit}))
         kept, is_early = (purging.KEPT, False) if kept_ms is None else (kept_ms, True)
         values = {"limit": limit, "kept_ms": kept, "again_ms": purging.LOOK_AGAIN, "early": is_early}
-        [(due, gone)] = self._server.fetch("purge", self._timed(values))
+        with within(self._server.limit_s):
+            claims = self._server.fetch("purge_claims", self._timed({"limit": limit}))
+            [(due, gone)] = self._server.fetch("purge", self._timed(values))
         return Purged(max(len(claims), due), gone)
 
     def times(self) -> Times:
@@ -201,18 +200,21 @@ class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
         return repaired
 
     def append_event(self, occurrence: Occurrence) -> bool:
-        done = self._events.append(occurrence)
-        self._written()
+        with within(self._server.limit_s):
+            done = self._events.append(occurrence)
+            self._written()
         return done
 
     def read_events(self, consumer: str, limit: int) -> EventPage:
-        return self._events.read(consumer, limit)
+        with within(self._server.limit_s):
+            return self._events.read(consumer, limit)
 
     def acknowledge_events(self, consumer: str, cursor: int) -> None:
         self._events.acknowledge(consumer, cursor)
 
     def purge_events(self, limit: int, retention: Retention = RETENTION) -> PurgedEvents:
-        return self._events.purge(limit, retention)
+        with within(self._server.limit_s):
+            return self._events.purge(limit, retention)
 
     def read_note(self, name: str) -> Note | None:
         found = self._server.fetch("note", {"name": name})
@@ -223,14 +225,15 @@ class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
         return bool(self._server.fetch("update_note" if version else "insert_note", values))
 
     def changed_tenants(self, since: int = 0, limit: int = TENANTS_PAGE) -> TenantChanges:
-        [(revision,)] = self._server.fetch("tenant_revision", {})
-        if revision == since:
-            return TenantChanges(revision, since, ())
-        after = rows.changed_after(revision, since)
-        [(end,)] = self._server.fetch("end_of_tenants_page", {"after": after, "skipped": limit - 1})
-        page = rows.tenants_page(revision, after, end)
-        there = self._server.fetch("changed_tenants", page.values)
-        return rows.tenant_changes(page, there, self._server.fetch("gone_tenants", page.values))
+        with within(self._server.limit_s):
+            [(revision,)] = self._server.fetch("tenant_revision", {})
+            if revision == since:
+                return TenantChanges(revision, since, ())
+            after = rows.changed_after(revision, since)
+            [(end,)] = self._server.fetch("end_of_tenants_page", {"after": after, "skipped": limit - 1})
+            page = rows.tenants_page(revision, after, end)
+            there = self._server.fetch("changed_tenants", page.values)
+            return rows.tenant_changes(page, there, self._server.fetch("gone_tenants", page.values))
 
     def put_tenant(self, scope: Scope, config: bytes) -> bool:
         values = rows.scoped(scope) | {"config": config.decode()}
@@ -255,7 +258,10 @@ class ServerStore(ServerCases, ServerCounts, ServerLimits, ServerProviders):
 
     def _write(self, name: str, values: Values, reports: Reports) -> list[Row]:
         values = rows.reported(values, reports)
-        return self._server.fetch(rows.query(name, values), values)
+        with within(self._server.limit_s):
+            done = self._server.fetch(rows.query(name, values), values)
+            self._written()
+        return done
 
     # -- batches ----------------------------------------------------------------------------------------------------
 

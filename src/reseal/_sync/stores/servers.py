@@ -30,6 +30,9 @@ class ServerLink(Protocol):
 class Server(Protocol):
     """Connections to one database. What the driver raises becomes ``StoreUnavailable`` and keeps its cause."""
 
+    limit_s: float
+    """Seconds that a call may take, however many statements, hosts and attempts it takes."""
+
     def open(self, *, upgrade: bool = True) -> None:
         """Connect once, check the server and bring the schema up to date, or demand that it is."""
 
