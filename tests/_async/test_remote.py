@@ -7,6 +7,7 @@ import pytest
 from reseal._async.remote import AsyncRemote
 from reseal._async.remote_hosts import REST
 from reseal._async.stores.memory import AsyncMemoryStore
+from reseal.core.dpop import DpopRefused, Shown
 from reseal.core.errors import (
     ConfigurationError,
     StoreUnavailable,
@@ -23,6 +24,8 @@ from reseal.testing._async.sessions_suite import AsyncSessionsSuite
 from reseal.testing._async.world import API, AsyncWorld
 from reseal.testing.material import MINUTE
 from tests._async.serving import API_KEY, AsyncServed
+from tests.support.device import Device
+from tests.support.program import proof
 
 HOSTS = "https://one:3567;https://two:3567"
 SCOPES = (Scope("a", "public"), Scope("b", "public"), Scope("a", "b"))
@@ -183,6 +186,28 @@ async def test_a_refresh_whose_answer_is_lost_is_sent_again_and_gives_one_succes
     successor = await sessions.refresh(pair.refresh_token)
     assert (await sessions.refresh(pair.refresh_token)).refresh_token == successor.refresh_token
     assert len(world.events.named(EventName.SESSION_REFRESHED)) == 1
+
+
+async def test_a_proof_that_is_sent_again_because_an_answer_is_lost_is_no_replay(world):
+    sessions = await world.sessions(device_binding="offer")
+    device, url = Device(), f"{API}/session/refresh"
+
+    def shown():
+        return Shown(proof(device, "POST", url, world.clock.wall() // 1000), "POST", url)
+
+    pair = await sessions.create("user", proof=shown())
+    captured = shown()
+    world.served.lose = 1
+    successor = await sessions.refresh(pair.refresh_token, proof=captured)
+    assert successor.claims.gen == 1
+    assert world.events.named(EventName.BINDING_REFUSED) == []
+    for _ in range(2):
+        with pytest.raises(DpopRefused):
+            await sessions.refresh(pair.refresh_token, proof=captured)
+    world.served.away = {"one"}
+    with pytest.raises(DpopRefused):
+        await sessions.refresh(pair.refresh_token, proof=captured)  # what did not arrive was not sent before
+    assert len(world.events.named(EventName.BINDING_REFUSED)) == 3
 
 
 async def test_a_sign_in_whose_answer_is_lost_is_not_sent_again(world):

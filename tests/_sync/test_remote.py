@@ -8,6 +8,7 @@ import pytest
 from reseal._sync.remote import Remote
 from reseal._sync.remote_hosts import REST
 from reseal._sync.stores.memory import MemoryStore
+from reseal.core.dpop import DpopRefused, Shown
 from reseal.core.errors import (
     ConfigurationError,
     StoreUnavailable,
@@ -24,6 +25,8 @@ from reseal.testing._sync.sessions_suite import SessionsSuite
 from reseal.testing._sync.world import API, World
 from reseal.testing.material import MINUTE
 from tests._sync.serving import API_KEY, Served
+from tests.support.device import Device
+from tests.support.program import proof
 
 HOSTS = "https://one:3567;https://two:3567"
 SCOPES = (Scope("a", "public"), Scope("b", "public"), Scope("a", "b"))
@@ -184,6 +187,28 @@ def test_a_refresh_whose_answer_is_lost_is_sent_again_and_gives_one_successor(wo
     successor = sessions.refresh(pair.refresh_token)
     assert (sessions.refresh(pair.refresh_token)).refresh_token == successor.refresh_token
     assert len(world.events.named(EventName.SESSION_REFRESHED)) == 1
+
+
+def test_a_proof_that_is_sent_again_because_an_answer_is_lost_is_no_replay(world):
+    sessions = world.sessions(device_binding="offer")
+    device, url = Device(), f"{API}/session/refresh"
+
+    def shown():
+        return Shown(proof(device, "POST", url, world.clock.wall() // 1000), "POST", url)
+
+    pair = sessions.create("user", proof=shown())
+    captured = shown()
+    world.served.lose = 1
+    successor = sessions.refresh(pair.refresh_token, proof=captured)
+    assert successor.claims.gen == 1
+    assert world.events.named(EventName.BINDING_REFUSED) == []
+    for _ in range(2):
+        with pytest.raises(DpopRefused):
+            sessions.refresh(pair.refresh_token, proof=captured)
+    world.served.away = {"one"}
+    with pytest.raises(DpopRefused):
+        sessions.refresh(pair.refresh_token, proof=captured)  # what did not arrive was not sent before
+    assert len(world.events.named(EventName.BINDING_REFUSED)) == 3
 
 
 def test_a_sign_in_whose_answer_is_lost_is_not_sent_again(world):

@@ -20,6 +20,7 @@ from reseal import (
     SessionHeaders,
     SessionPolicy,
     Settings,
+    TooManySessions,
     TryRefreshToken,
     Unauthorised,
 )
@@ -31,6 +32,8 @@ from tests.frameworks.site import API, HOUR, MINUTE, WEBSITE
 from tests.frameworks.test_framework_free import settled
 from tests.support.device import Device
 from tests.support.program import Program
+
+ONE_SESSION = SessionPolicy(name="default", max_sessions=1, at_limit="ask")
 
 
 @pytest.fixture
@@ -222,6 +225,26 @@ async def test_a_request_may_be_verified_several_times(program: Program, events:
     assert [event.reason for event in events if event.name is EventName.BINDING_REFUSED] == [
         "the proof was used before"
     ]
+
+
+@pytest.mark.parametrize("options", [{"policies": [ONE_SESSION]}], indirect=True)
+async def test_a_sign_in_may_be_tried_again_in_the_request_that_ended_another_session(
+    program: Program, events: list[Event]
+) -> None:
+    before = await program.sign_in()
+    request, response = program.request("POST", "/sign-in", token=""), SessionHeaders()
+    with pytest.raises(TooManySessions):
+        await settled(program.sessions.create_new_session(request, response, "alice"))
+    await settled(program.sessions.revoke_session_using_session_handle(before.get_handle()))
+    after = await settled(program.sessions.create_new_session(request, response, "alice"))
+    (listed,) = await settled(program.sessions.list_sessions("alice"))
+    assert (listed.handle, listed.bound) == (after.get_handle(), True)
+    assert EventName.BINDING_REFUSED not in names(events)
+    for _ in range(2):
+        with pytest.raises(DpopRefused):
+            await settled(program.sessions.create_new_session(request, answer := SessionHeaders(), "alice"))
+        with pytest.raises(DpopRefused):
+            await settled(program.sessions.create_new_session(request, answer, "alice"))
 
 
 async def test_who_is_verified_before_the_sign_in_loses_the_session_before(program: Program) -> None:

@@ -87,7 +87,7 @@ class AsyncProving(AsyncKeyBinding):
         Raises ``ProofDemanded``, and ``Unauthorised`` after an event for a proof that is not of this device; the
         session and its line stay as they are.
         """
-        bound = _binding_of(record)
+        bound = _binding_of(record) if self._binds else None
         if bound is None or not bound.is_bound:
             return
         if proof is None and token.generation < bound.first and isinstance(verdict, rotation.Reuse):

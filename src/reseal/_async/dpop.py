@@ -13,6 +13,7 @@ from reseal.core.events import Caller, EventName
 from reseal.core.proofs import ProofRefused
 from reseal.web import dpop
 from reseal.web.context import RequestContext
+from reseal.web.headers import SessionHeaders
 from reseal.web.transport import Transport
 
 if TYPE_CHECKING:
@@ -52,9 +53,10 @@ class AsyncDpopCalls:
             proven, problem = self.proofs.check(shown), USED
         except ProofRefused as error:
             proven, problem = None, str(error)
-        # the store may be ahead of this process: what has ended there cannot be claimed
-        if proven is not None and await self._store.claim(self.settings.scope, proven.name, proven.until + NONCE_LIFE):
-            return proven
+        if proven is not None:
+            until = proven.until + NONCE_LIFE  # the store may be ahead: what has ended there cannot be claimed
+            if await self._store.claim(self.settings.scope, proven.name, until) or shown.again:
+                return proven
         self._emitter.emit(EventName.BINDING_REFUSED, caller, session_handle=handle, reason=problem)
         raise DpopRefused(NOT_SO, problem)
 
@@ -209,13 +211,12 @@ def _checked(sessions: AsyncSessions, presented: Presented, via: Transport, clai
     shown = dpop.read(presented.request, presented.settings)
     if shown is None:
         raise DpopRefused(NOT_SO, "the proof is missing")
-    answered = presented.response if isinstance(presented, RequestContext) else None
+    answered = presented.response if isinstance(presented, RequestContext) else SessionHeaders()
     try:
-        proven = sessions.proofs.check_once(shown, claims.cnf.jkt, token, "" if answered is None else answered.proof)
+        proven = sessions.proofs.check_once(shown, claims.cnf.jkt, token, answered.proofs)
     except ProofRefused as error:
         raise DpopRefused(NOT_SO, str(error)) from None
-    if answered is not None:
-        answered.proof = proven.name
+    answered.proofs += (proven.name,)
     return proven.nonce
 
 
@@ -223,12 +224,21 @@ def proof_at_begin(context: RequestContext, via: Transport) -> Shown | None:
     """Return the proof that a new session begins with; those in cookies begin with none."""
     if via is Transport.COOKIE or context.settings.device_binding == "off":
         return None
-    return dpop.read(context.request, context.settings)
+    shown = dpop.read(context.request, context.settings)
+    return shown and replace(shown, again=shown.proof in context.response.proofs)
 
 
 async def with_proof(context: RequestContext, via: Transport, begin: Callable[..., Awaitable[TokenPair]]) -> TokenPair:
-    """Begin a session with the proof of a request. A refusal tells the client which proof is wanted."""
+    """Begin a session with the proof of a request. A refusal tells the client which proof is wanted.
+
+    Another failure may be mended within the same request, as that of a user who has too many sessions.
+    """
+    proof = proof_at_begin(context, via)
     try:
-        return await begin(proof=proof_at_begin(context, via))
+        return await begin(proof=proof)
     except DpopRefused as error:
+        proof = None
         raise context.refuse(error) from None
+    finally:
+        if proof is not None:
+            context.response.proofs += (proof.proof,)

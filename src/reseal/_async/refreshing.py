@@ -133,20 +133,14 @@ async def _exchange(
     refusal: Unauthorised | SessionHeld | None = None
     for token in candidates:
         try:
-            return await _exchange_one(sessions, context, token, proof, require_anti_csrf=require_anti_csrf)
+            return await sessions.refresh(
+                token,
+                anti_csrf=context.refresh_request.anti_csrf,
+                require_anti_csrf=require_anti_csrf,
+                attempt_key=context.refresh_request.attempt_key,
+                proof=proof,
+                caller=context.caller,
+            )
         except (Unauthorised, SessionHeld) as error:  # an old cookie of another session beside this one
             refusal = refusal if isinstance(refusal, (SessionHeld, ProofDemanded)) else error
     raise refusal or Unauthorised(Refusal.NO_TOKEN)
-
-
-async def _exchange_one(
-    sessions: AsyncSessions, context: RequestContext, token: str, proof: str | Shown | None, *, require_anti_csrf: bool
-) -> TokenPair:
-    return await sessions.refresh(
-        token,
-        anti_csrf=context.refresh_request.anti_csrf,
-        require_anti_csrf=require_anti_csrf,
-        attempt_key=context.refresh_request.attempt_key,
-        proof=proof,
-        caller=context.caller,
-    )

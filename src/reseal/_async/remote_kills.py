@@ -54,7 +54,7 @@ class AsyncRemoteKills:
         if after is not None:
             asked |= {"after": after.text(), "wait": wait_s}
         path = f"{calls.PREFIX}{kill_calls.NAME}?{urlencode(asked)}"
-        answer = await self._hosts.send("GET", path, b"", {}, repeatable=True, longer_s=wait_s)
+        answer = await self._hosts.send("GET", path, lambda _: b"", {}, repeatable=True, longer_s=wait_s)
         if answer.status_code == kill_calls.GONE and after is not None:
             return await self.wait_for(scope, None, 0)
         if answer.status_code == _NONE:

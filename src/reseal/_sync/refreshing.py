@@ -134,20 +134,14 @@ def _exchange(
     refusal: Unauthorised | SessionHeld | None = None
     for token in candidates:
         try:
-            return _exchange_one(sessions, context, token, proof, require_anti_csrf=require_anti_csrf)
+            return sessions.refresh(
+                token,
+                anti_csrf=context.refresh_request.anti_csrf,
+                require_anti_csrf=require_anti_csrf,
+                attempt_key=context.refresh_request.attempt_key,
+                proof=proof,
+                caller=context.caller,
+            )
         except (Unauthorised, SessionHeld) as error:  # an old cookie of another session beside this one
             refusal = refusal if isinstance(refusal, (SessionHeld, ProofDemanded)) else error
     raise refusal or Unauthorised(Refusal.NO_TOKEN)
-
-
-def _exchange_one(
-    sessions: Sessions, context: RequestContext, token: str, proof: str | Shown | None, *, require_anti_csrf: bool
-) -> TokenPair:
-    return sessions.refresh(
-        token,
-        anti_csrf=context.refresh_request.anti_csrf,
-        require_anti_csrf=require_anti_csrf,
-        attempt_key=context.refresh_request.attempt_key,
-        proof=proof,
-        caller=context.caller,
-    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from reseal._sync.remote_hosts import Failover
+from reseal.core.dpop import shown_again
 from reseal.core.errors import InvalidInput, StoreUnavailable
 from reseal.correlation import HEADER, current_id, harmless
 from reseal.rpc import calls
@@ -47,12 +48,15 @@ class Calls:
         self, name: str, outcome: type[T], *, repeatable: bool, correlation_id: str | None = None, **arguments: object
     ) -> T:
         """Carry out a call. ``correlation_id`` goes along, or else that of the present ``correlated`` block."""
-        body = msgspec.json.encode({"profile": self._profile, **arguments})
         followed = harmless(correlation_id) or current_id()
         number = self._random(8).hex()
         headers = {calls.CALL: number} | ({} if followed is None else {HEADER: followed})
         if self.inject is not None:
             self.inject(headers)
+
+        def body(sent: int) -> bytes:
+            return msgspec.json.encode({"profile": self._profile, **(shown_again(arguments) if sent else arguments)})
+
         answer = self._hosts.send("POST", f"{calls.PREFIX}{name}", body, headers, repeatable=repeatable)
         if answer.status_code in (_OK, calls.REFUSED) and answer.headers.get(calls.CALL) != number:
             raise StoreUnavailable(f"the service gave an answer to {name} that is not one to this call")

@@ -32,6 +32,7 @@ _FOREIGN_TRANSPORT: Final = (
     "make and open Remote in each worker after the fork"
 )
 _BAD_GATEWAYS: Final = frozenset({502, 504})
+Body = Callable[[int], bytes]
 
 
 class Failover:
@@ -77,10 +78,11 @@ class Failover:
             client.__exit__(None, None, None)
 
     def send(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, repeatable: bool, longer_s: float = 0
+        self, method: str, path: str, body: Body, headers: Mapping[str, str], *, repeatable: bool, longer_s: float = 0
     ) -> httpx.Response:
         """Ask one host after the other. What may have been sent is sent again only if it is ``repeatable``.
 
+        ``body`` writes what is sent; it is told how often that may have arrived before.
         An answer may take ``longer_s`` seconds longer than usual.
 
         Raises ``StoreUnavailable`` if none has answered.
@@ -92,7 +94,7 @@ class Failover:
         client = self._clients.here()
         not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
         deadline = self._clock.monotonic() + int((self._timeout_s + longer_s) * 1000)
-        problem = "no time left"
+        problem, sent = "no time left", 0
         for host in self._attempts():
             if host is None:
                 pause(PAUSE * self._chance())
@@ -101,17 +103,18 @@ class Failover:
             if left <= 0:
                 break
             allowed = (left + longer_s) / 2 if repeatable else left  # so that a host that hangs leaves time for another
-            timeout = httpx.Timeout(allowed, connect=min(allowed, CONNECT_TIMEOUT))
+            limit = httpx.Timeout(allowed, connect=min(allowed, CONNECT_TIMEOUT))
             try:
-                answer = client.request(method, f"{host}{path}", content=body, headers=headers, timeout=timeout)
+                answer = client.request(method, host + path, content=body(sent), headers=headers, timeout=limit)
             except httpx.TransportError as error:
                 self._rest(host)
                 problem = _problem(error, host)
-                if not repeatable and not isinstance(error, not_sent):
+                sent += not isinstance(error, not_sent)
+                if sent and not repeatable:
                     break
                 continue
             if repeatable and answer.status_code in _BAD_GATEWAYS:
-                problem = f"status {answer.status_code}"
+                problem, sent = f"status {answer.status_code}", sent + 1
                 continue
             if answer.headers.get("connection", "").lower() == "close":
                 self._rest(host)  # it is about to leave, and what waits for it to accept a connection then is lost

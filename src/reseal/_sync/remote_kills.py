@@ -55,7 +55,7 @@ class RemoteKills:
         if after is not None:
             asked |= {"after": after.text(), "wait": wait_s}
         path = f"{calls.PREFIX}{kill_calls.NAME}?{urlencode(asked)}"
-        answer = self._hosts.send("GET", path, b"", {}, repeatable=True, longer_s=wait_s)
+        answer = self._hosts.send("GET", path, lambda _: b"", {}, repeatable=True, longer_s=wait_s)
         if answer.status_code == kill_calls.GONE and after is not None:
             return self.wait_for(scope, None, 0)
         if answer.status_code == _NONE:

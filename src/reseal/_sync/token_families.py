@@ -218,8 +218,7 @@ class TokenFamilies(Beginning, Renewing, Proving):
             raise self.refused(verdict.reason, token.handle, caller, record)
         if record is None:
             return None
-        if self._binds and record.policy is not None:
-            self.demand_proof(record, token, proof, caller, now, verdict)
+        self.demand_proof(record, token, proof, caller, now, verdict)
         return self._follow(verdict, record, now, token, caller, attempt_hash)
 
     def _next(

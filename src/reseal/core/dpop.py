@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from reseal.core import base64url, proofs
 from reseal.core.access_token import LEEWAY
@@ -63,16 +64,24 @@ class DpopRefused(Unauthorised):
         return (why, ("DPoP-Nonce", self.challenge)) if self.challenge else (why,)
 
 
-class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A proof as it came, and the request that it came with. Its ``repr`` does not show the proof."""
 
     proof: str
     method: str
     url: str
     """That of the request for the outside, without query and fragment."""
+    again: bool = False
+    """Whether this request may have shown it already: a retry of ours is no replay."""
 
     def __repr__(self) -> str:
         return f"Shown(method={self.method!r}, url={self.url!r})"
+
+
+def shown_again(arguments: dict[str, object]) -> dict[str, object]:
+    """Return the arguments of a call that is repeated, so that its proof is not taken for a replay."""
+    shown = arguments.get("proof")
+    return arguments | {"proof": replace(shown, again=True)} if isinstance(shown, Shown) else arguments
 
 
 class Proven(NamedTuple):
@@ -125,16 +134,16 @@ class ProofChecker:
         name = digest(f"{proofs.thumbprint(read.key.jwk)}\0{jti}")
         return Proven(read.key, f"dpop {name}", until, nonce)
 
-    def check_once(self, shown: Shown, jkt: str, token: str, before: str = "") -> Proven:
+    def check_once(self, shown: Shown, jkt: str, token: str, before: Container[str] = ()) -> Proven:
         """Check the proof beside a verified access token, which is bound to the key ``jkt``, and remember it here.
 
-        ``before``: the name of the proof that this request has shown already, if it has: a request may be verified
-        several times. Raises as :meth:`check` does.
+        ``before``: the names of the proofs that this request has shown already: a request may be verified several
+        times. Raises as :meth:`check` does.
         """
         proven = self.check(shown, token)
         if not hmac.compare_digest(proven.thumbprint, jkt):
             raise ProofRefused("the key is not that of the session")
-        if proven.name != before and not self._used.add(proven.name, self._wall()):
+        if proven.name not in before and not self._used.add(proven.name, self._wall()):
             raise ProofRefused(USED)
         return proven
 

@@ -39,8 +39,8 @@ class SessionHeaders(msgspec.Struct, eq=False):
     """The prefix of the application's paths, for the paths of cookies: see :mod:`reseal.web.places`."""
     for_older_frontend: bool = False
     """Whether headers for scripts must suit :mod:`reseal.web.older_frontends`."""
-    proof: str = ""
-    """Names the DPoP proof that the request has shown, which is good as often as this request is verified."""
+    proofs: tuple[str, ...] = ()
+    """The DPoP proof that the request has shown: its name if it was verified, itself if the store knows it."""
     _cookies: dict[tuple[str, ...], str] = {}
     _headers: dict[str, str] = {}
     _exposed: dict[str, None] = {}
