@@ -145,8 +145,8 @@ class Crowd:
         """Compare all lists with what has ended."""
         for each in self.all:
             assert len(each.list) == len(ended)
-            assert all(each.list.kills(sid, "", "public", 0, 0) for sid in ended)
-            assert not any(each.list.kills(sid, "", "public", 0, 0) for sid in live)
+            assert all(each.list.kills(sid, "", "public", 0) for sid in ended)
+            assert not any(each.list.kills(sid, "", "public", 0) for sid in live)
 
 
 def show(what, delays):

@@ -438,7 +438,7 @@ def main() -> int:
 def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
     lengths = sorted(each.lines for each in shapes)
     return [
-        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8805),
+        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8806),
         Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5800),
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4805),
@@ -461,7 +461,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about clients of providers", size(modules, lambda module: module.is_in(CLIENTS)), 200, 200),
         Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1600, 1600),
         Figure("lines of the news of Redis", size(modules, lambda module: module.is_in(REDIS_NEWS)), 80, 80),
-        Figure("lines of the kill list", size(modules, lambda module: module.is_in(KILLS)), 1000, 1000),
+        Figure("lines of the kill list", size(modules, lambda module: module.is_in(KILLS)), 1000, 1020),
         Figure("lines about partitions", size(modules, lambda module: module.is_in(PARTITIONS)), 400, 400),
         Figure("function length, median", lengths[len(lengths) // 2], 4, 4),
         Figure("function length, 90th percentile", lengths[len(lengths) * 9 // 10], 13, 13),

@@ -181,7 +181,7 @@ async def test_another_store_behind_the_service_is_read_from_its_beginning(servi
     service.will(Answer(410), feed(0, 2, "b", epoch="e2"))
     await background[0].follow(service)
     assert service.asked[1:] == [("e1.5", "20"), (None, None)]
-    assert [is_refused(kills, clock, name) for name in "ab"] == [False, True]
+    assert [is_refused(kills, clock, name) for name in "abc"] == [True, True, False]
 
 
 async def test_what_does_not_follow_is_left_out_and_asked_for_again(service, clock, background, pauses):
@@ -257,3 +257,14 @@ async def test_a_service_without_the_list_is_refused_at_the_start(service, clock
     service.will(Answer(404))
     with pytest.raises(ConfigurationError, match="kill_list: the service has none"):
         await kills.open()
+
+
+async def test_whose_numbers_are_read_is_followed_even_if_nobody_asks(service, clock, background):
+    kills = follower(service, clock)
+    service.will(feed(0, 5, "a"))
+    await kills.open()
+    clock.advance(7_000)
+    found = kills.samples()
+    assert background[0].begun == 1
+    assert (found["reseal_kill_list_age_seconds"], found["reseal_kill_list_entries"]) == ({"": 8}, {"": 1})
+    assert found["reseal_kill_list_stale"] == {"": 0}

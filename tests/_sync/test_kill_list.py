@@ -333,7 +333,7 @@ def test_failed_readings_are_repeated_after_longer_and_longer_pauses(world):
     assert 8 <= world.store.calls["kill_page"] - before <= 14
 
 
-def test_a_list_without_room_is_stale_and_says_so(world, caplog):
+def test_a_list_without_room_is_full_and_says_so(world, caplog):
     here = world.sessions(**ON)
     there = world.sessions(**ON)
     there.kills.entries = KillList(limit=2)
@@ -341,9 +341,73 @@ def test_a_list_without_room_is_stale_and_says_so(world, caplog):
         sign_out(here, here.create("user"))
     world.clock.advance(1000)
     pair = here.create("user")
-    assert not is_refused(there, pair)
-    assert there.kills.state() is KillState.STALE
-    assert "2 entries" in caplog.text
+    with pytest.raises(StaleKillList):
+        is_refused(there, pair)
+    assert there.kills.state() is KillState.FULL
+    assert "kill_list: full, 0 seconds old with 2 entries: open" in caplog.text
+    assert there.kills.samples()["reseal_kill_list_stale"] == {"": 1}
+
+
+@pytest.mark.parametrize("when_stale", ["open", "ask", "closed"])
+def test_no_ended_session_passes_because_the_list_has_no_room(world, when_stale):
+    here = world.sessions(**ON)
+    there = world.sessions(**ON, kill_list_when_stale=when_stale)
+    there.kills.entries = KillList(limit=2)
+    ended = [here.create("user") for _ in range(5)]
+    live = here.create("user")
+    for pair in ended:
+        sign_out(here, pair)
+    world.clock.advance(1000)
+    reseal = Reseal(there.settings, sessions=there, clock=world.clock)
+    refused = StoreUnavailable if when_stale == "closed" else (TryRefreshToken, Unauthorised)
+    for pair in ended:
+        with pytest.raises((refused, TryRefreshToken) if when_stale == "closed" else refused):
+            reseal.get_session(request_with(pair), SessionHeaders())
+    if when_stale == "closed":
+        with pytest.raises(StoreUnavailable):
+            reseal.get_session(request_with(live), SessionHeaders())
+    else:
+        session = reseal.get_session(request_with(live), SessionHeaders())
+        assert session.get_handle() == live.claims.sid
+    world.clock.advance(2 * HOUR)
+    there.keep_fresh()
+    assert there.kills.state() is KillState.FRESH
+
+
+@pytest.mark.parametrize("jump", [-6 * HOUR, -MINUTE, MINUTE, 6 * HOUR])
+def test_a_clock_that_jumps_makes_no_list_older_and_lets_no_ended_session_pass(world, jump):
+    here, there = [world.sessions(**ON) for _ in range(2)]
+    pair = here.create("user")
+    sign_out(here, pair)
+    world.clock.advance(1000)
+    assert is_refused(there, pair)
+    world.clock.jump(jump)
+    assert there.kills.state() is KillState.FRESH
+    assert is_refused(there, pair)
+    world.clock.advance(1000)
+    assert is_refused(there, pair)
+    later = here.create("user")
+    assert not is_refused(there, later)
+    sign_out(here, later)
+    world.clock.advance(1000)
+    assert is_refused(there, later)
+
+
+def test_entries_from_before_it_was_turned_off_are_removed_once_they_are_over(world):
+    here = world.sessions(**ON)
+    for _ in range(3):
+        sign_out(here, here.create("user"))
+    off = world.sessions()
+    world.clock.advance(off.settings.access_token_ms)
+    off.create("user")
+    assert not world.store.calls["purge_kills"]
+    world.clock.advance(LEEWAY)
+    off.create("user")
+    assert world.store.calls["purge_kills"] == 1
+    assert world.store.inner.purge_kills(10) == 0
+    world.clock.advance(HOUR)
+    off.create("user")
+    assert world.store.calls["purge_kills"] == 1
 
 
 def test_a_token_that_the_store_is_asked_about_needs_the_proof_of_its_device_all_the_same(world):

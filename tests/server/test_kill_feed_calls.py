@@ -15,6 +15,7 @@ from reseal.rpc.calls import PREFIX
 from reseal.rpc.kill_calls import Feed
 from reseal.server import kill_feed
 from reseal.server.app import Service
+from reseal.server.audit import Housekeeping
 from reseal.server.config import ServiceSettings
 from reseal.testing._async.faulty import AsyncFaultyStore
 from reseal.testing.clock import ManualClock
@@ -154,3 +155,13 @@ async def test_its_requests_are_not_in_the_log_of_every_day(client, caplog):
     caplog.set_level("DEBUG", "reseal")
     await read(client)
     assert "rpc_kill_list" in caplog.text
+
+
+async def test_entries_from_before_it_was_turned_off_are_removed_once_they_are_over(service):
+    await end(service, "a", "b")
+    housekeeping = Housekeeping(service.store, ServiceSettings(database_uri="memory:", allow_open_access=True))
+    assert not await housekeeping.step()
+    assert len((await service.store.kill_page(PUBLIC, None)).entries) == 2
+    service.clock.advance(60_000)
+    assert not await housekeeping.step()
+    assert await service.store.purge_kills(10) == 0

@@ -1,5 +1,7 @@
 """Gauges: what only the store knows, counted by one process for all, and the ages of keys."""
 
+import dataclasses
+
 import httpx
 import pytest
 
@@ -158,6 +160,23 @@ async def test_the_age_is_that_of_the_oldest_key_in_use(configured, store, clock
         app = await service.directory.find("public", "public")
         await app.driver.ring()
         assert values(await service.numbers())[AGE,] == 3601
+    await service.close()
+
+
+async def test_an_application_with_remote_sessions_shows_how_old_its_kill_list_is(configured, store, clock):
+    service = Service(dataclasses.replace(configured, kill_list=True), store.inner, clock=clock, on_event=Recorder())
+    await service.open()
+    settings = Settings(api_domain="https://api.example.com", kill_list=True)
+    transport = httpx.ASGITransport(service)
+    async with (
+        AsyncRemote(settings, "https://core.test", api_key=KEY, clock=clock, transport=transport) as remote,
+        AsyncReseal(settings, sessions=remote, clock=clock) as reseal,
+    ):
+        metrics = AsyncMetrics(reseal, clock=clock)
+        clock.advance(3000)
+        found = values(await metrics.text())
+        assert found["reseal_kill_list_age_seconds",] == 3
+        assert (found["reseal_kill_list_entries",], found["reseal_kill_list_stale",]) == (0, 0)
     await service.close()
 
 

@@ -17,6 +17,7 @@ from reseal._async.waiting import pause
 from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError, ResealError
 from reseal.log import LOGGER
+from reseal.metrics.exposition import Samples
 from reseal.settings import Settings
 
 WAIT: Final = 20
@@ -63,6 +64,11 @@ class AsyncKillFollower(AsyncKillReader):
         self._background.ensure()
         if self.is_due():
             await super().keep_fresh()
+
+    def samples(self) -> Samples:
+        """Return age, entries and state, for metrics: a process that is watched follows, also if it is idle."""
+        self._background.ensure()
+        return super().samples()
 
     async def _follow(self, going: Going) -> None:
         failures, longest = 0, 0.0

@@ -81,7 +81,7 @@ class AsyncKillReader:
 
     def state(self) -> KillState:
         """Return whether the list can be trusted."""
-        return self.entries.state(self._clock.monotonic(), self._clock.wall(), self._max_age)
+        return self.entries.state(self._clock.monotonic(), self._max_age)
 
     def samples(self) -> Samples:
         """Return age, entries and state, for metrics."""
@@ -97,21 +97,21 @@ class AsyncKillReader:
 
         That of an impersonation has ended with the actor's own, and is not on the list for it.
         """
-        now, acts = self._clock.wall(), actor.stored(bytes(claims.payload))
+        acts = actor.stored(bytes(claims.payload))
         for user_id, handle in ((claims.sub, claims.sid),) if acts is None else ((claims.sub, claims.sid), acts):
-            if self.entries.kills(handle, user_id, claims.tid, claims.iat * 1000, now):
+            if self.entries.kills(handle, user_id, claims.tid, claims.iat * 1000):
                 raise TryRefreshToken("its session has ended")
         state = self.state()
         if self._was_stale is (state is KillState.FRESH):
             self._note(state)
-        if state is not KillState.FRESH and self._when_stale != "open":
-            raise StaleKillList(claims if self._when_stale == "ask" else None)
+        if state is KillState.FULL or (state is not KillState.FRESH and self._when_stale != "open"):
+            raise StaleKillList(None if self._when_stale == "closed" else claims)
 
     def _note(self, state: KillState) -> None:
         self._was_stale = state is not KillState.FRESH
         if self._was_stale:
             age, count = self.age() // 1000, len(self.entries)
-            LOGGER.warning("kill_list: stale, %d seconds old with %d entries: %s", age, count, self._when_stale)
+            LOGGER.warning("kill_list: %s, %d seconds old with %d entries: %s", state, age, count, self._when_stale)
         else:
             LOGGER.warning("kill_list: up to date again")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from reseal._async.forwarding import AsyncForwardingStore
-from reseal._async.ports import AsyncStore
+from reseal._async.ports import AsyncKillListStore, AsyncStore
+from reseal.clock import Clock
 from reseal.core.kill_list import LEEWAY, Kill
 from reseal.core.model import EndReason, NewSession, Scope, SessionRecord
 from reseal.core.outbox import Reports
@@ -27,6 +28,22 @@ def on(store: AsyncStore, tokens: _Tokens, settings: SharedFields) -> AsyncStore
     ``tokens``: says how long an access token lives at most.
     """
     return AsyncKillingStore(store, tokens.access_token_ms) if settings.kill_list else store
+
+
+class AsyncLeftOverKills:
+    """Entries from before ``kill_list`` was turned off: removed once in each process, when the last of them is over."""
+
+    def __init__(self, settings: SharedFields, tokens: _Tokens, store: AsyncKillListStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._are_there = not settings.kill_list
+        self._over_at = clock.monotonic() + tokens.access_token_ms + LEEWAY
+
+    async def purge(self, limit: int) -> bool:
+        """Remove up to ``limit`` of them, if it is time to; returns whether there are more."""
+        if not self._are_there or self._clock.monotonic() < self._over_at:
+            return False
+        self._are_there = await self._store.purge_kills(limit) >= limit
+        return self._are_there
 
 
 class AsyncKillingStore(AsyncForwardingStore):

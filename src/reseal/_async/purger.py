@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Final
 
 from reseal._async.case_files import AsyncCaseFiles
-from reseal._async.ports import AsyncEventStore, AsyncSessionStore
+from reseal._async.killing import AsyncLeftOverKills
+from reseal._async.ports import AsyncEventStore, AsyncStore
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
 from reseal.log import LOGGER
@@ -23,9 +24,10 @@ CALLS: Final = 100
 class AsyncPurger:
     """The purging of one engine, as its settings say; with an audit trail, that one removes events."""
 
-    def __init__(self, settings: Settings, store: AsyncSessionStore, clock: Clock, case_files: AsyncCaseFiles) -> None:
+    def __init__(self, settings: Settings, store: AsyncStore, clock: Clock, case_files: AsyncCaseFiles) -> None:
         self._settings, self._clock = settings, clock
         self._store, self._case_files = store, case_files
+        self._left_over = AsyncLeftOverKills(settings, settings, store, clock)
         self._at = 0
         self._calls = 0
         self._is_behind = False
@@ -41,6 +43,7 @@ class AsyncPurger:
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
             self._is_behind = (await self._store.purge(ROWS, self._settings.ended_sessions_kept_ms)).looked_at >= ROWS
             self._is_behind |= not self._settings.audit and await purge_events(self._store)
+            self._is_behind |= await self._left_over.purge(ROWS)
             if self._case_files.kept:
                 await self._case_files.forget_at_times()
 

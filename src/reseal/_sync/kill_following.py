@@ -18,6 +18,7 @@ from reseal._sync.waiting import pause
 from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError, ResealError
 from reseal.log import LOGGER
+from reseal.metrics.exposition import Samples
 from reseal.settings import Settings
 
 WAIT: Final = 20
@@ -64,6 +65,11 @@ class KillFollower(KillReader):
         self._background.ensure()
         if self.is_due():
             super().keep_fresh()
+
+    def samples(self) -> Samples:
+        """Return age, entries and state, for metrics: a process that is watched follows, also if it is idle."""
+        self._background.ensure()
+        return super().samples()
 
     def _follow(self, going: Going) -> None:
         failures, longest = 0, 0.0

@@ -43,6 +43,7 @@ class Metrics:
         backend = innermost(reseal.backend)
         replace_calls(backend, ("refresh",), lambda _, call: self._timed_refresh(call))
         self._engine = backend if isinstance(backend, Engine) else None
+        self._kills: Any = getattr(backend, "kills", None)
         self._gauges: Gauges | None = None
         if self._engine is not None:
             store = self._engine.observe(self._count)
@@ -59,8 +60,7 @@ class Metrics:
         if self._engine is not None:
             self._engine.keep_fresh()
             found |= age_of_keys([self._engine.signing_since()], self._clock.wall())
-            found |= self._engine.kills.samples() if self._engine.kills else {}
-        return found
+        return found | (self._kills.samples() if self._kills else {})
 
     def counted(self) -> Samples:
         """Return what was counted so far, without gauges that need the store."""

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Final
 
 from reseal._sync.case_files import CaseFiles
-from reseal._sync.ports import EventStore, SessionStore
+from reseal._sync.killing import LeftOverKills
+from reseal._sync.ports import EventStore, Store
 from reseal.clock import Clock
 from reseal.core.errors import StoreUnavailable
 from reseal.log import LOGGER
@@ -24,9 +25,10 @@ CALLS: Final = 100
 class Purger:
     """The purging of one engine, as its settings say; with an audit trail, that one removes events."""
 
-    def __init__(self, settings: Settings, store: SessionStore, clock: Clock, case_files: CaseFiles) -> None:
+    def __init__(self, settings: Settings, store: Store, clock: Clock, case_files: CaseFiles) -> None:
         self._settings, self._clock = settings, clock
         self._store, self._case_files = store, case_files
+        self._left_over = LeftOverKills(settings, settings, store, clock)
         self._at = 0
         self._calls = 0
         self._is_behind = False
@@ -42,6 +44,7 @@ class Purger:
         with suppress(StoreUnavailable):  # purging can wait, and the write that follows reports an unavailable store
             self._is_behind = (self._store.purge(ROWS, self._settings.ended_sessions_kept_ms)).looked_at >= ROWS
             self._is_behind |= not self._settings.audit and purge_events(self._store)
+            self._is_behind |= self._left_over.purge(ROWS)
             if self._case_files.kept:
                 self._case_files.forget_at_times()
 

@@ -118,7 +118,9 @@ class KillState(StrEnum):
 
     FRESH = "fresh"
     STALE = "stale"
-    """The last page is older than the maximum age, or there are more entries than the limit allows."""
+    """The last page is older than the maximum age."""
+    FULL = "full"
+    """There are more entries than the limit allows: sessions have ended that are not on it."""
     NEVER_LOADED = "never_loaded"
 
 
@@ -142,7 +144,9 @@ class StaleKillList(StoreUnavailable):
 class KillList:
     """The memory of one verifier. Safe to read in one thread while another one applies pages.
 
-    ``limit``: the most entries. Those above it are not kept, and until the last of these is over the list is stale.
+    ``limit``: the most entries. Those above it are not kept, and until the last of these is over the list is full.
+
+    Entries of another epoch stay until they are over: a session that ended does not come back with another store.
     """
 
     def __init__(self, limit: int = ENTRIES) -> None:
@@ -154,6 +158,7 @@ class KillList:
         """Of users and tenants: before when tokens were issued, and until when this is needed."""
         self._swept_at = 0
         self._left_out_until = 0
+        """0: nothing is left out."""
 
     @property
     def cursor(self) -> KillCursor | None:
@@ -172,10 +177,11 @@ class KillList:
         if self._cursor is None or page.epoch != self._cursor.epoch:
             if not page.is_snapshot:
                 return self._begin_again(page)
-            self._sessions, self._moments, self._loaded_at = {}, {}, None
             self._cursor = KillCursor(page.epoch, 0)
         if page.after > self._cursor.seq:
             return False
+        if page.now >= self._left_out_until:
+            self._left_out_until = 0
         self._sweep(page.now)
         self._add(each for each in page.entries if each.until > page.now)
         if page.seq >= self._cursor.seq:
@@ -184,28 +190,31 @@ class KillList:
                 self._loaded_at = max(read_at, self._loaded_at or read_at)
         return True
 
-    def kills(self, handle: str, user_id: str, tenant_id: str, issued_at: int, now: int) -> bool:
+    def kills(self, handle: str, user_id: str, tenant_id: str, issued_at: int) -> bool:
         """Return whether a token is of an ended session. ``issued_at``: its ``iat``, a whole second in ms.
 
-        A token of the second in which all of a user or tenant were ended counts as issued after it.
+        A token of the second in which all of a user or tenant were ended counts as issued after it. An entry counts as
+        long as it is here: it is over by the store's time, which this process's clock may be far ahead of.
         """
-        if self._sessions.get(handle, 0) > now:
+        if handle in self._sessions:
             return True
         if not self._moments:
             return False
         about = self._moments.get((Subject.USER, user_id)), self._moments.get((Subject.TENANT, tenant_id))
-        return any(each is not None and issued_at + _SECOND <= each[0] and each[1] > now for each in about)
+        return any(each is not None and issued_at + _SECOND <= each[0] for each in about)
 
     def age(self, at: int) -> int | None:
         """Return how old the last complete page is, on the clock of ``read_at``; ``None``: there is none."""
         return None if self._loaded_at is None else max(0, at - self._loaded_at)
 
-    def state(self, at: int, now: int, max_age: int) -> KillState:
-        """Return whether the list can be trusted; ``at`` is as in :meth:`age`, and ``now`` the time."""
+    def state(self, at: int, max_age: int) -> KillState:
+        """Return whether the list can be trusted; ``at`` is as in :meth:`age`."""
         age = self.age(at)
         if age is None:
             return KillState.NEVER_LOADED
-        return KillState.STALE if age > max_age or self._left_out_until > now else KillState.FRESH
+        if self._left_out_until:
+            return KillState.FULL
+        return KillState.STALE if age > max_age else KillState.FRESH
 
     def _begin_again(self, page: KillPage) -> bool:
         """Ask for a snapshot: the numbers of this page are another store's."""
@@ -237,7 +246,7 @@ class KillList:
 
     def _sweep(self, now: int) -> None:
         """Forget the entries that are over: from time to time, or before the list becomes full."""
-        if now - self._swept_at < _SWEEP_EVERY:
+        if 0 <= now - self._swept_at < _SWEEP_EVERY:
             return
         self._swept_at = now
         self._sessions = {name: until for name, until in self._sessions.items() if until > now}

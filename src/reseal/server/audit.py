@@ -15,12 +15,11 @@ class Housekeeping:
 
     def __init__(self, store: AsyncStore, settings: ServiceSettings) -> None:
         self._store = store
-        self._kills = settings.kill_list
         self._trail = AsyncAuditTrail.of(store, settings) if settings.audit else None
 
     async def step(self) -> bool:
         """Take one step; returns whether there is more to do. Raises ``StoreUnavailable``."""
-        is_behind = self._kills and await self._store.purge_kills(ROWS) >= ROWS
+        is_behind = await self._store.purge_kills(ROWS) >= ROWS  # also those from before kill_list was turned off
         if self._trail is None:
             return await purge_events(self._store) or is_behind
         try:

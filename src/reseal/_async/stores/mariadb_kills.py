@@ -28,7 +28,7 @@ async def _number_kills(link: AsyncServerLink, values: Values) -> Rows:
         numbered = Table({"written": written, "seq": seq} for seq, (written,) in enumerate(found, first))
         await link.fetch("number_kill_rows", {"asked": numbered})
         await link.fetch("set_kill_number", {"last": first + len(found) - 1})
-    return found
+    return [(len(found),)]
 
 
 async def _purge_kills(link: AsyncServerLink, values: Values) -> Rows:

@@ -29,15 +29,16 @@ class AsyncServerKills:
         def _timed(self, values: Values) -> Values: ...
 
     async def kill_page(self, scope: Scope, after: KillCursor | None, limit: int = PAGE) -> KillPage:
+        more = False
         with within(self._server.limit_s):
             found = await self._kills(scope, after, limit)
             if found[0][-1]:  # some have no number yet
-                await self._server.run(self._number_kills)
+                more = await self._server.run(self._number_kills)
                 found = await self._kills(scope, after, limit)
         page = kill_rows.to_page(found, scope, after, limit, found[0][-2])
         if page is None:
             return await self.kill_page(scope, None, limit)
-        return page._replace(more=page.more or found[0][-1])
+        return page._replace(more=page.more or more)
 
     def news(self) -> AsyncNews:
         return AsyncPolledNews()
@@ -49,8 +50,13 @@ class AsyncServerKills:
         """Read epoch, last number, number, handle, end, the time, and whether there are entries without a number."""
         return await self._server.fetch("kills", self._timed(kill_rows.of_page(scope, after, limit)))
 
-    async def _number_kills(self, link: AsyncServerLink) -> None:
+    async def _number_kills(self, link: AsyncServerLink) -> bool:
+        """Number what is committed; returns whether there may be more than one reading numbers.
+
+        What is committed meanwhile is for the next reading: else there would be no last page while sessions end.
+        """
         async with link.transaction():
             await link.settle()
             await link.fetch("lock_kill_number")
-            await link.fetch("number_kills", self._timed({"limit": NUMBERED_AT_ONCE}))
+            numbered = await link.fetch("number_kills", self._timed({"limit": NUMBERED_AT_ONCE}))
+            return bool(numbered) and numbered[0][0] >= NUMBERED_AT_ONCE

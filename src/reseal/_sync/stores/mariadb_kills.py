@@ -29,7 +29,7 @@ def _number_kills(link: ServerLink, values: Values) -> Rows:
         numbered = Table({"written": written, "seq": seq} for seq, (written,) in enumerate(found, first))
         link.fetch("number_kill_rows", {"asked": numbered})
         link.fetch("set_kill_number", {"last": first + len(found) - 1})
-    return found
+    return [(len(found),)]
 
 
 def _purge_kills(link: ServerLink, values: Values) -> Rows:

@@ -30,15 +30,16 @@ class ServerKills:
         def _timed(self, values: Values) -> Values: ...
 
     def kill_page(self, scope: Scope, after: KillCursor | None, limit: int = PAGE) -> KillPage:
+        more = False
         with within(self._server.limit_s):
             found = self._kills(scope, after, limit)
             if found[0][-1]:  # some have no number yet
-                self._server.run(self._number_kills)
+                more = self._server.run(self._number_kills)
                 found = self._kills(scope, after, limit)
         page = kill_rows.to_page(found, scope, after, limit, found[0][-2])
         if page is None:
             return self.kill_page(scope, None, limit)
-        return page._replace(more=page.more or found[0][-1])
+        return page._replace(more=page.more or more)
 
     def news(self) -> News:
         return PolledNews()
@@ -50,8 +51,13 @@ class ServerKills:
         """Read epoch, last number, number, handle, end, the time, and whether there are entries without a number."""
         return self._server.fetch("kills", self._timed(kill_rows.of_page(scope, after, limit)))
 
-    def _number_kills(self, link: ServerLink) -> None:
+    def _number_kills(self, link: ServerLink) -> bool:
+        """Number what is committed; returns whether there may be more than one reading numbers.
+
+        What is committed meanwhile is for the next reading: else there would be no last page while sessions end.
+        """
         with link.transaction():
             link.settle()
             link.fetch("lock_kill_number")
-            link.fetch("number_kills", self._timed({"limit": NUMBERED_AT_ONCE}))
+            numbered = link.fetch("number_kills", self._timed({"limit": NUMBERED_AT_ONCE}))
+            return bool(numbered) and numbered[0][0] >= NUMBERED_AT_ONCE

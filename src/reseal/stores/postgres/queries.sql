@@ -848,7 +848,7 @@ WITH pending AS MATERIALIZED (
 )
 UPDATE reseal_kill_number SET last = (SELECT max(seq) FROM numbered)
 WHERE only_row = 1 AND EXISTS (SELECT FROM numbered)
-RETURNING last
+RETURNING (SELECT count(*) FROM numbered)
 
 -- name: purge_kills
 DELETE FROM reseal_kill WHERE written IN (

@@ -130,7 +130,7 @@ class KillSuite(StoreTests):
             if not page.more:
                 break
         assert pages == 3
-        assert all(its.kills(f"h{n}", "user", "public", 0, page.now) for n in range(7))
+        assert all(its.kills(f"h{n}", "user", "public", 0) for n in range(7))
 
     def test_entries_of_other_apps_and_tenants_stay_there(self, store: Store) -> None:
         other = Scope("public", "other")
