@@ -452,7 +452,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines about actors", size(modules, lambda module: module.is_in(WHOSE)), 300, 300),
         Figure("lines about visitors", size(modules, lambda module: module.is_in(VISITORS)), 300, 300),
         Figure("lines about bound sessions", size(modules, lambda module: module.is_in(BINDING)), 600, 600),
-        Figure("lines about DPoP", size(modules, lambda module: module.is_in(DPOP)), 500, 500),
+        Figure("lines about DPoP", size(modules, lambda module: module.is_in(DPOP)), 600, 600),
         Figure("lines of the authentication", size(modules, lambda module: module.is_in(AUTHENTICATION)), 500, 500),
         Figure("lines about calls of stores", size(modules, lambda module: module.is_in(CALLS_OF_STORES)), 200, 200),
         Figure("lines of shared servers and MariaDB", size(modules, lambda module: module.is_in(SERVERS)), 1200, 1200),
