@@ -191,9 +191,13 @@ SAME = [
     "https://api.example.com/x/../orders",
     "https://api.example.com/./orders",
     "https://api.example.com/%2E/orders",
+    "wss://api.example.com/orders",
+    "WSS://api.example.com:443/orders",
 ]
 OTHERS = [
     "http://api.example.com/orders",
+    "ws://api.example.com/orders",
+    "wss://api.example.com:80/orders",
     "https://api.example.com:8443/orders",
     "https://api.example.com/orders/",
     "https://api.example.com//orders",

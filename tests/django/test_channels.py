@@ -11,11 +11,12 @@ from channels.routing import URLRouter
 from django.test import Client
 from django.urls import path
 
-from reseal import HasClaim
+from reseal import HasClaim, SessionHeaders
 from reseal.django import channels
 from reseal.django.channels import SessionGuard
 from reseal.django.testing import overridden, sign_in
 from tests.django.project import API
+from tests.support.program import Program
 
 ORIGIN = (b"origin", API.encode())
 left: list[int] = []
@@ -85,6 +86,22 @@ async def test_a_page_of_ours_has_its_session(cookies):
 async def test_others_are_refused(cookies, headers):
     shown = () if headers == (ORIGIN,) else (cookies,)
     assert await Page(*shown, *headers).refused()
+
+
+async def test_a_session_that_is_bound_to_a_key_needs_a_proof(clock):
+    with overridden(clock=clock, device_binding="offer") as ours:
+        program = Program(ours.sessions, None, clock)
+        await asyncio.to_thread(ours.open)
+        answer = SessionHeaders()
+        await asyncio.to_thread(ours.sessions.create_new_session, program.request("POST", "/sign-in"), answer, "alice")
+        program.receive(answer)
+        proof = program.proof("GET", "/chat", program.access, htu=f"wss{API.removeprefix('https')}/chat")
+        shown = (b"authorization", f"DPoP {program.access}".encode())
+        page = Page(shown, (b"dpop", proof.encode()))
+        assert await page.admitted() == "alice"
+        await page.leave()
+        assert await Page(shown, (b"dpop", proof.encode())).refused()
+        assert await Page(shown).refused()
 
 
 async def test_a_claim_may_be_demanded(cookies):

@@ -18,6 +18,7 @@ from reseal.watch import BLIND_LIMIT
 from tests.frameworks.apps import FRAMEWORKS, Framework
 from tests.frameworks.site import EVIL, MINUTE, WEBSITE, Browser
 from tests.frameworks.wires import Wire, closing, echoes, opened_wire
+from tests.support.program import Program
 
 OFFER = "reseal.ticket."
 API_HOST = "www.example.com"
@@ -33,6 +34,68 @@ async def ticket(browser: Browser, path: str = "/live") -> str:
     response = await browser.post(f"/ticket?for={path}")
     assert response.status_code == 200, response.text
     return response.json()["ticket"]
+
+
+class TestBoundToAKey:
+    """A program whose session is bound by DPoP shows a proof with the handshake, as with each request."""
+
+    @pytest.fixture
+    async def wire(self, framework: Framework) -> AsyncIterator[Wire]:
+        async with opened_wire(framework, device_binding="offer") as wire:
+            yield wire
+
+    @pytest.fixture
+    async def program(self, wire: Wire) -> Program:
+        program = Program(wire.site.reseal.sessions, None, wire.site.clock)
+        await program.sign_in()
+        return program
+
+    @staticmethod
+    def shown(program: Program, scheme: str = "DPoP", **claims: Any) -> dict[str, Any]:
+        proof = program.proof("GET", "/live", program.access, **claims)
+        return {"origin": None, "headers": [("authorization", f"{scheme} {program.access}"), ("dpop", proof)]}
+
+    @pytest.mark.parametrize("scheme", ["https", "wss"])
+    async def test_one_is_opened_with_a_proof_for_either_form_of_its_address(
+        self, wire: Wire, program: Program, scheme: str
+    ) -> None:
+        shown = self.shown(program, htu=wire.site.settings.api_domain.replace("https", scheme) + "/live")
+        async with wire.socket(**shown) as connection:
+            await connection.send("who")
+            assert await connection.recv() == "alice"
+            wire.site.clock.advance(10 * MINUTE)
+            await wire.ticks.look()
+            assert await echoes(connection), "it lives as long as its session, not as its proof"
+        assert (await wire.refused(**shown))[0] == 401
+
+    @pytest.mark.parametrize(
+        ("claims", "scheme", "error"),
+        [
+            ({"htu": "http://www.example.com/live"}, "DPoP", "invalid_dpop_proof"),
+            ({"htm": "POST"}, "DPoP", "invalid_dpop_proof"),
+            ({"ath": None}, "DPoP", "invalid_dpop_proof"),
+            ({}, "Bearer", "invalid_token"),
+            ({"iat": 1}, "DPoP", "use_dpop_nonce"),
+        ],
+    )
+    async def test_a_refusal_says_which_proof_is_wanted(
+        self, wire: Wire, program: Program, claims: dict[str, Any], scheme: str, error: str
+    ) -> None:
+        with pytest.raises(InvalidStatus) as raised:
+            await wire.socket(**self.shown(program, scheme, **claims))
+        headers = raised.value.response.headers
+        assert (raised.value.response.status_code, f'"{error}"' in headers["www-authenticate"]) == (401, True)
+        assert wire.site.ran == []
+        if error == "use_dpop_nonce":
+            program.nonce = headers["dpop-nonce"]
+            async with wire.socket(**self.shown(program, iat=1)) as connection:
+                assert await echoes(connection)
+
+    async def test_a_page_opens_one_with_a_ticket(self, wire: Wire, program: Program) -> None:
+        session = await program.call("get_session", method="GET", path="/ticket")
+        offered = [f"{OFFER}{await session.create_ticket('/live')}", "chat.v1"]
+        async with wire.socket(subprotocols=offered) as connection:
+            assert await echoes(connection)
 
 
 class TestOpening:

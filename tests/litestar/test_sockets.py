@@ -17,6 +17,7 @@ from reseal import HasClaim, RequestFacts, SessionHeaders
 from reseal.litestar import Injected, Reseal, Session, session_guard
 from tests.litestar.site import API, EVIL, AnyRequest, Client, cookies, make, sessions, settings, visiting
 from tests.litestar.test_protection import find_user
+from tests.support.program import Program
 
 AnySocket = WebSocket[Any, Any, Any]
 
@@ -167,6 +168,23 @@ async def signed_in(app: Litestar, **payload: object) -> tuple[Session, dict[str
     headers = SessionHeaders()
     session = await sessions(app).sessions.create_new_session(facts, headers, "alice", payload)
     return session, {"authorization": f"Bearer {dict(headers.items())['st-access-token']}"}
+
+
+async def test_a_session_that_is_bound_to_a_key_needs_a_proof() -> None:
+    app = make(*HANDLERS, changes={"device_binding": "offer"})
+    async with app.lifespan():
+        ours = sessions(app)
+        program = Program(ours.sessions, None, ours.sessions.clock)
+        await program.sign_in()
+        url = f"wss{API.removeprefix('https')}/injected"
+        shown = {"authorization": f"DPoP {program.access}"}
+        proven = shown | {"dpop": program.proof("GET", "/injected", program.access, htu=url)}
+        said = await handshake(app, "/injected", proven)
+        assert [each["type"] for each in said[:2]] == ["websocket.accept", "websocket.send"]
+        for headers in (shown, proven):  # without one, and with the same one
+            start, _ = await handshake(app, "/injected", headers)
+            assert start["status"] == 401
+            assert b'DPoP error="invalid_dpop_proof"' in dict(start["headers"])[b"www-authenticate"]
 
 
 async def test_a_handshake_is_refused_as_a_request_would_be() -> None:

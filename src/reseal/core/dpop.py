@@ -40,6 +40,8 @@ REMEMBERED: Final = 65_536
 """Proofs that a process remembers at most."""
 _NONCE: Final = re.compile(r"n1\.([1-9][0-9]{0,15})\.[A-Za-z0-9_-]{43}", re.ASCII)
 _PORTS: Final = {"http": 80, "https": 443}
+_HANDSHAKES: Final = {"ws": "http", "wss": "https"}
+"""A WebSocket begins with a request of HTTP (RFC 6455, 4.1), whose client may name its address by either scheme."""
 _URLS_READ: Final = 256
 _LATEST: Final = 2**53
 """Seconds: what is later can be no time, and may be too large a number to reckon with."""
@@ -233,9 +235,10 @@ def _parts(url: str) -> tuple[str, str, int, str] | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
+    scheme = _HANDSHAKES.get(parts.scheme, parts.scheme)
+    if scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
         return None
-    return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port, _path(unquote(parts.path))
+    return scheme, parts.hostname, _PORTS[scheme] if port is None else port, _path(unquote(parts.path))
 
 
 def _path(path: str) -> str:
