@@ -269,3 +269,15 @@ def test_whose_numbers_are_read_is_followed_even_if_nobody_asks(service, clock, 
     assert background[0].begun == 1
     assert (found["reseal_kill_list_age_seconds"], found["reseal_kill_list_entries"]) == ({"": 8}, {"": 1})
     assert found["reseal_kill_list_stale"] == {"": 0}
+
+
+def test_behind_a_proxy_that_cuts_requests_they_wait_shorter(service, clock, background, pauses, caplog):
+    kills = follower(service, clock)
+    service.will(feed(0, 5))
+    kills.open()
+    service.will(Answer(504), after_ms=5_000)
+    service.will(feed(5, 5), Answer(504), feed(5, 6, "a"), after_ms=2_000)
+    background[0].follow(service)
+    assert [wait for _, wait in service.asked[1:]] == ["20", "2", "2", "2"]
+    assert caplog.text.count("set its read timeout to 30 seconds; until then requests wait 2 seconds") == 1
+    assert is_refused(kills, clock, "a")

@@ -12,7 +12,7 @@ from typing import Final
 from reseal._async.background import AsyncBackground, Going
 from reseal._async.kill_reading import AsyncKillReader
 from reseal._async.remote_hosts import AsyncFailover
-from reseal._async.remote_kills import AsyncRemoteKills, NoKillList
+from reseal._async.remote_kills import AsyncRemoteKills, NoKillList, WaitCut
 from reseal._async.waiting import pause
 from reseal.clock import Clock
 from reseal.core.errors import ConfigurationError, ResealError
@@ -22,6 +22,8 @@ from reseal.settings import Settings
 
 WAIT: Final = 20
 """Upper limit of the seconds that a request waits at the service."""
+CUT_WAIT: Final = 2
+"""The same, once a proxy has cut a request that waited: to some of them a server that is late is one that is down."""
 MARGIN: Final = 5_000
 """Milliseconds that an answer may be late before requests read on themselves."""
 EARLY: Final = 1_000
@@ -78,6 +80,9 @@ class AsyncKillFollower(AsyncKillReader):
                 failures = 0
             except ResealError as error:
                 LOGGER.debug("the kill list is not followed: %s", error)
+                if isinstance(error, WaitCut) and self._wait_s > CUT_WAIT:
+                    LOGGER.warning("kill_list: %s; until then requests wait %d seconds", error, CUT_WAIT)
+                    self._wait_s = CUT_WAIT
                 self.wake()
                 longest = PAUSES[min(failures, len(PAUSES) - 1)]
                 failures += 1

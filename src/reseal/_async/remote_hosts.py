@@ -82,7 +82,7 @@ class AsyncFailover:
         """Ask one host after the other. What may have been sent is sent again only if it is ``repeatable``.
 
         ``body`` writes what is sent; it is told how often that may have arrived before.
-        An answer may take ``longer_s`` seconds longer than usual.
+        An answer may take ``longer_s`` seconds longer than usual; then that of a proxy is an answer as well.
 
         Raises ``StoreUnavailable`` if none has answered.
         """
@@ -112,7 +112,7 @@ class AsyncFailover:
                 if sent and not repeatable:
                     break
                 continue
-            if repeatable and answer.status_code in _BAD_GATEWAYS:
+            if repeatable and not longer_s and answer.status_code in _BAD_GATEWAYS:
                 problem, sent = f"status {answer.status_code}", sent + 1
                 continue
             if answer.headers.get("connection", "").lower() == "close":

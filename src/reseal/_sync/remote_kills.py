@@ -19,6 +19,7 @@ from reseal.rpc.kill_calls import Feed
 _OK: Final = 200
 _NO_KEY: Final = 401
 _NONE: Final = 404
+_CUT: Final = 504
 
 
 class NoKillList(StoreUnavailable):
@@ -26,6 +27,13 @@ class NoKillList(StoreUnavailable):
 
     def __init__(self) -> None:
         super().__init__("the service has no kill list")
+
+
+class WaitCut(StoreUnavailable):
+    """A proxy did not wait as long as the service."""
+
+    def __init__(self) -> None:
+        super().__init__("a proxy cut a request that waited: set its read timeout to 30 seconds")
 
 
 class Told(NamedTuple):
@@ -49,7 +57,7 @@ class RemoteKills:
     def wait_for(self, scope: Scope, after: KillCursor | None, wait_s: int) -> Told:
         """Read what follows a cursor; if that is nothing, wait for it.
 
-        Raises ``StoreUnavailable``, of which ``NoKillList`` and ``KeyRefused`` are two.
+        Raises ``StoreUnavailable``, of which ``NoKillList``, ``WaitCut`` and ``KeyRefused`` are three.
         """
         asked: dict[str, object] = {"app_id": scope.app_id, "tenant_id": scope.tenant_id}
         if after is not None:
@@ -60,6 +68,8 @@ class RemoteKills:
             return self.wait_for(scope, None, 0)
         if answer.status_code == _NONE:
             raise NoKillList
+        if answer.status_code == _CUT and wait_s:
+            raise WaitCut
         if answer.status_code == _NO_KEY:
             raise KeyRefused("the service does not accept it")
         if answer.status_code != _OK:
