@@ -34,8 +34,10 @@ SET SESSION
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
 
 -- name: limit_mariadb
--- A list of a thousand values and more would become a subquery, which the table is scanned for.
-SET SESSION max_statement_time = %(seconds)s, in_predicate_conversion_threshold = 0
+-- A list of a thousand values and more would become a subquery, which the table is scanned for. A process that was cut
+-- off or stopped amid a transaction must not lock rows against the others for long: they wait as long in all.
+SET SESSION max_statement_time = %(seconds)s, in_predicate_conversion_threshold = 0,
+    idle_transaction_timeout = greatest(1, %(seconds)s DIV 2)
 
 -- name: limit_mysql
 SET SESSION max_execution_time = %(milliseconds)s

@@ -61,6 +61,8 @@ LISTEN reseal_kill_list
 -- name: settle
 SELECT
     set_config('statement_timeout', %(statement_timeout)s, %(local)s),
+    -- A process that was cut off or stopped amid a transaction must not lock rows against the others for long.
+    set_config('idle_in_transaction_session_timeout', (%(statement_timeout)s::integer / 2)::text, %(local)s),
     set_config('synchronous_commit', CASE current_setting('synchronous_commit')
         WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, %(local)s),
     set_config('default_transaction_isolation', 'read committed', %(local)s),
