@@ -438,7 +438,7 @@ def main() -> int:
 def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
     lengths = sorted(each.lines for each in shapes)
     return [
-        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8806),
+        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8821),
         Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5800),
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4805),

@@ -305,6 +305,21 @@ async def test_a_busy_service_asks_for_changes_beside_its_requests(many):
     assert (await directory.find("app1", "public")).driver.app.access_token_ms == 60_000
 
 
+async def test_while_the_store_is_silent_an_idle_service_goes_by_what_it_knows(many, monkeypatch):
+    monkeypatch.setattr("reseal.server.tenants.directory.WAIT_AT_MOST", 0.01)
+    directory, store, clock = many.service.directory, many.store, many.clock
+    known = await directory.find("app1", "public")
+    await store.put_tenant(Scope("app1", "public"), b'{"coreConfig": {"access_token_validity": 60}}')
+    store.free.clear()
+    clock.advance(60 * SECOND)
+    assert await directory.find("app1", "public") is known
+    assert store.asked == 1
+    assert await directory.find("app1", "public") is known
+    store.free.set()
+    await directory._reloading
+    assert (await directory.find("app1", "public")).driver.app.access_token_ms == 60_000
+
+
 async def test_after_an_older_state_was_restored_the_tenants_are_those_of_that_state():
     clock = ManualClock()
     store, older = AsyncMemoryStore(clock), AsyncMemoryStore(clock)

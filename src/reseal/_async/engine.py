@@ -30,6 +30,7 @@ from reseal._async.policy_preview import AsyncPreviewing
 from reseal._async.ports import AsyncStore
 from reseal._async.provider_logouts import AsyncProviderLogouts
 from reseal._async.purger import ROWS, AsyncPurger, purge_events
+from reseal._async.waiting import briefly
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
@@ -419,10 +420,14 @@ class AsyncEngine(AsyncBindingCalls, AsyncCaseCalls, AsyncElevating, AsyncPrevie
 
     async def keep_fresh(self) -> None:
         """Follow changes of the key ring, and the kill list; cheap, to be called before verifying."""
-        if self._keeper.is_due() and await self._keeper.keep_fresh():
-            self._verifier.use(self._keeper.ring)
+        if self._keeper.is_due():
+            await briefly(self._follow_keys)
         if self.kills is not None and self.kills.is_due():
-            await self.kills.keep_fresh()
+            await briefly(self.kills.keep_fresh)
+
+    async def _follow_keys(self) -> None:
+        if await self._keeper.keep_fresh():
+            self._verifier.use(self._keeper.ring)
 
     # -- tokens -----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from reseal._async.remote_calls import AsyncCalls
+from reseal._async.waiting import briefly
 from reseal.clock import Clock
 from reseal.core.access_token import Audience, Claims, Verifier
 from reseal.core.errors import ResealError, StoreUnavailable
@@ -49,14 +50,16 @@ class AsyncPublishedKeys:
         self._reload_at = self._clock.monotonic() + RELOAD_EVERY - int(COOL_DOWN * self._chance())
 
     async def keep_fresh(self) -> None:
-        """Look for new keys if it is time to; never fails for a silent service."""
+        """Look for new keys if it is time to; never fails for a silent service, and does not wait for it for long."""
         now = self._clock.monotonic()
         if now < self._reload_at or self._lock.here().locked():
             return
-        if self._asked_at is not None and now < self._asked_at + COOL_DOWN:
-            return
+        if self._asked_at is None or now >= self._asked_at + COOL_DOWN:
+            await briefly(self._look)
+
+    async def _look(self) -> None:
         async with self._lock.here():
-            if now < self._reload_at:
+            if self._clock.monotonic() < self._reload_at:
                 return  # another thread has looked meanwhile
             try:
                 await self.load()

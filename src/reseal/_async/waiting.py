@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final
 
 from reseal.core.errors import StoreUnavailable
 from reseal.stores.sqlite.batch_jobs import Job, Outcome, T
 from reseal.stores.sqlite.worker_threads import CLOSED, WorkerThread
+
+BRIEFLY: Final = 0.5
+"""Seconds that a request waits for what it can do without."""
+_going: Final = set[asyncio.Task[object]]()
+"""What goes on by itself: the event loop alone does not keep a task."""
 
 
 async def run_on(thread: WorkerThread | None, job: Job[T]) -> T:
@@ -69,3 +75,15 @@ async def at_once(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
 async def pause(seconds: float) -> None:
     """Let a moment pass."""
     await asyncio.sleep(seconds)
+
+
+async def briefly(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Wait for work, but not until a database or service is given up that does not answer: it then goes on by itself.
+
+    Raises what it raises meanwhile.
+    """
+    task = asyncio.create_task(work())
+    _going.add(task)
+    task.add_done_callback(_going.discard)
+    if (await asyncio.wait({task}, timeout=BRIEFLY))[0]:
+        task.result()

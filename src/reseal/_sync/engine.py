@@ -31,6 +31,7 @@ from reseal._sync.policy_preview import Previewing
 from reseal._sync.ports import Store
 from reseal._sync.provider_logouts import ProviderLogouts
 from reseal._sync.purger import ROWS, Purger, purge_events
+from reseal._sync.waiting import briefly
 from reseal.clock import Clock, SystemClock
 from reseal.core import actor, elevation, guessable, ids, payload, rotation
 from reseal.core.access_token import MAX_LENGTH, Audience, Claims, Verifier, length, mint
@@ -420,10 +421,14 @@ class Engine(BindingCalls, CaseCalls, Elevating, Previewing, ProviderLogouts):
 
     def keep_fresh(self) -> None:
         """Follow changes of the key ring, and the kill list; cheap, to be called before verifying."""
-        if self._keeper.is_due() and self._keeper.keep_fresh():
-            self._verifier.use(self._keeper.ring)
+        if self._keeper.is_due():
+            briefly(self._follow_keys)
         if self.kills is not None and self.kills.is_due():
-            self.kills.keep_fresh()
+            briefly(self.kills.keep_fresh)
+
+    def _follow_keys(self) -> None:
+        if self._keeper.keep_fresh():
+            self._verifier.use(self._keeper.ring)
 
     # -- tokens -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from reseal._sync.remote_calls import Calls
+from reseal._sync.waiting import briefly
 from reseal.clock import Clock
 from reseal.core.access_token import Audience, Claims, Verifier
 from reseal.core.errors import ResealError, StoreUnavailable
@@ -50,14 +51,16 @@ class PublishedKeys:
         self._reload_at = self._clock.monotonic() + RELOAD_EVERY - int(COOL_DOWN * self._chance())
 
     def keep_fresh(self) -> None:
-        """Look for new keys if it is time to; never fails for a silent service."""
+        """Look for new keys if it is time to; never fails for a silent service, and does not wait for it for long."""
         now = self._clock.monotonic()
         if now < self._reload_at or self._lock.here().locked():
             return
-        if self._asked_at is not None and now < self._asked_at + COOL_DOWN:
-            return
+        if self._asked_at is None or now >= self._asked_at + COOL_DOWN:
+            briefly(self._look)
+
+    def _look(self) -> None:
         with self._lock.here():
-            if now < self._reload_at:
+            if self._clock.monotonic() < self._reload_at:
                 return  # another thread has looked meanwhile
             try:
                 self.load()

@@ -43,3 +43,8 @@ def at_once(calls: Sequence[Callable[[], None]]) -> None:
 def pause(seconds: float) -> None:
     """Let a moment pass."""
     time.sleep(seconds)
+
+
+def briefly(work: Callable[[], object]) -> None:
+    """Do work. A thread waits for it to its end, even if it could do without."""
+    work()

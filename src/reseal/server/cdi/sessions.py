@@ -21,6 +21,7 @@ from reseal._async.beginning import Step
 from reseal._async.keyring import AsyncKeyRingKeeper
 from reseal._async.ports import AsyncStore
 from reseal._async.token_families import AsyncTokenFamilies
+from reseal._async.waiting import briefly
 from reseal.cdi import access_tokens, refresh_tokens, signing
 from reseal.cdi.access_tokens import CdiClaims
 from reseal.cdi.keys import cdi_keys
@@ -77,7 +78,7 @@ class CdiSessions:
         if not keeper.ring.keys:
             await keeper.open_once()
         if keeper.is_due():
-            await keeper.keep_fresh()
+            await briefly(keeper.keep_fresh)
         return keeper.ring
 
     async def rotate_keys(self) -> str:

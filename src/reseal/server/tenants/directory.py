@@ -40,6 +40,8 @@ LOOK_AGAIN_AFTER: Final = 500
 """Milliseconds for which an unknown name is cached, and after which a request starts a reload."""
 WAIT_AFTER: Final = 1_000
 """Milliseconds after which a request waits for the reload; before that it uses the cached rows."""
+WAIT_AT_MOST: Final = 0.5
+"""Seconds that it waits: a store that does not answer is not waited for, and the cached rows are used."""
 _MANY: Final = 200
 """Apps that are built before the event loop runs other requests."""
 
@@ -114,16 +116,12 @@ class Directory:
         ``insist``: read the store at once for an unknown name, which another process may just have created. Not for
         callers without a key: they could overload the store.
         """
-        app = self._known(app_id, tenant_id)
-        if app is not None and (self._lock.locked() or not self._is_older_than(WAIT_AFTER)):
+        if self._known(app_id, tenant_id) is None:
+            await self._reload_if_due(now=insist)
+        else:
             self._reload_in_background()
-            return app
-        try:
-            await self._reload_if_due(now=insist and app is None)
-        except StoreUnavailable:
-            if app is None:
-                raise
-            self._read_at = self._clock.monotonic()
+            if self._reloading is not None and self._is_older_than(WAIT_AFTER) and not self._lock.locked():
+                await asyncio.wait({self._reloading}, timeout=WAIT_AT_MOST)
         return self._known(app_id, tenant_id)
 
     def signing_since(self) -> list[int | None]:
