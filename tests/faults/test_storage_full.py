@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.small_disk import run_where_it_may_mount
+from tests.support.name_spaces import run_alone
 
 pytestmark = pytest.mark.whole  # mounting is not allowed everywhere
 
@@ -12,4 +12,4 @@ pytestmark = pytest.mark.whole  # mounting is not allowed everywhere
 @pytest.mark.parametrize("engine", ["sqlite", "postgres", "mariadb", "redis"])
 @pytest.mark.parametrize("rounds", [1, 10])
 def test_while_there_is_no_room_the_answer_is_503_and_afterwards_nothing_is_lost(engine, rounds):
-    assert "refused" in run_where_it_may_mount("tests.faults.storage_full", engine, str(rounds))
+    assert "refused" in run_alone("mount", "tests.faults.storage_full", engine, str(rounds))

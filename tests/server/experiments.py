@@ -46,6 +46,8 @@ class Report:
     """Seconds that the same calls took before there was a fault (E11)."""
     restarts: list[float] = field(default_factory=list)
     """Seconds from a kill until nothing failed any more, the start of the next process included."""
+    slowest: list[float] = field(default_factory=list)
+    """Seconds of the slowest answer during each fault (E17)."""
     failed_afterwards: Counter[int] = field(default_factory=Counter)
     """Statuses of failed calls that began after a fault had ended."""
     refreshes: int = 0

@@ -49,6 +49,8 @@ class Load:
         """Answers by call, and those that were none by status: 0 for a broken connection."""
         self.since = Counter[int]()
         """Statuses of the calls that began after the last mark."""
+        self.slowest = 0.0
+        """Seconds that the slowest answer took, of whatever kind."""
         self.violations: list[str] = []
         self.browsers = [Browser(self, f"user {n}", n) for n in range(sessions)]
         self._pace = pace
@@ -81,6 +83,7 @@ class Load:
         status, reply = await request(at or self._chance.choice(self.processes))
         answer = Answer(began, time.monotonic(), status, reply)
         self.seen[call if status == 200 else status] += 1
+        self.slowest = max(self.slowest, answer.ended - began)
         if status not in {0, 200, 503}:
             self.violations.append(f"P10: {call} was answered {status}")
         if status != 200:

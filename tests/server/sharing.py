@@ -33,6 +33,7 @@ class Process:
         self._log = folder / f"log-{time.monotonic_ns()}"
         self.child = launch(before + SERVE, folder, self._log, ours | variables)
         self.uri = uri
+        self.address = "", 0
         self.connections: Connections | None = None
         assert self.child.stdout is not None
         self._output = self.child.stdout
@@ -42,6 +43,7 @@ class Process:
         line = self._output.readline()
         assert line.startswith("Started Reseal on "), line + self._log.read_text()
         host, _, port = line.split()[3].rpartition(":")
+        self.address = host, int(port)
         self.connections = Connections(host, int(port), {"cdi-version": "5.4"})
 
     async def call(self, method: str, path: str, body: object = None, **query: Any) -> Reply:

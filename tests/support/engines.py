@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -34,20 +35,20 @@ def sqlite() -> Iterator[Engine]:
 
 
 @contextmanager
-def postgresql() -> Iterator[Engine]:
-    with postgres.cluster() as own:
+def postgresql(settings: str = "") -> Iterator[Engine]:
+    with postgres.cluster(settings) as own:
         yield Engine("PostgreSQL", lambda: own.uri(own.schema()), own.stop, own.start, own)
 
 
 @contextmanager
-def maria() -> Iterator[Engine]:
-    with mariadb.server() as own:
-        yield Engine("MariaDB", lambda: own.uri(own.database()), own.kill, own.start)
+def maria(*settings: str) -> Iterator[Engine]:
+    with mariadb.server(*settings) as own:
+        yield Engine("MariaDB", lambda: own.uri(own.database(), "?ssl-mode=DISABLED"), own.kill, own.start)
 
 
 @contextmanager
-def redis_server() -> Iterator[Engine]:
-    with redis.server() as own:
+def redis_server(*settings: str) -> Iterator[Engine]:
+    with redis.server((*redis.DURABLE, *settings)) as own:
         yield Engine("Redis", own.uri, own.kill, own.start)
 
 
@@ -57,6 +58,12 @@ ENGINES: Final[dict[str, Callable[[], AbstractContextManager[Engine]]]] = {
     "mariadb": maria,
     "redis": redis_server,
 }
+EVERYWHERE: Final[dict[str, Callable[[], AbstractContextManager[Engine]]]] = {
+    "postgres": partial(postgresql, "-c listen_addresses=*"),
+    "mariadb": partial(maria, "--bind-address=0.0.0.0"),
+    "redis": partial(redis_server, "--bind", "0.0.0.0", "--protected-mode", "no"),
+}
+"""Servers at each address of the machine, for a network of their own: so each client can have one to itself."""
 
 
 def _cannot() -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 _BLOCK = bytes(4096)
 
@@ -38,7 +34,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[SmallDisk]:
-    """Mount one, in a program that was started by :func:`run_where_it_may_mount`."""
+    """Mount one, in a program that was started by :func:`~tests.support.name_spaces.run_alone`."""
     with tempfile.TemporaryDirectory(prefix="reseal-disk-") as folder:
         mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=1777", "reseal", folder]
         subprocess.run(mount, check=True, capture_output=True)
@@ -46,17 +42,3 @@ def small_disk(megabytes: int) -> Iterator[SmallDisk]:
             yield SmallDisk(Path(folder))
         finally:
             subprocess.run(["umount", "--lazy", folder], check=True, capture_output=True)
-
-
-def run_where_it_may_mount(module: str, *arguments: str) -> str:
-    """Run a module as a program with mounts of its own, which nobody else sees; return what it printed."""
-    alone = ["unshare", "--mount", *(() if os.getuid() == 0 else ("--user", "--map-current-user", "--keep-caps"))]
-    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
-        pytest.fail("a file system cannot be mounted here: allow user name spaces, or run this as root")
-    command = [*alone, sys.executable, "-m", module, *arguments]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    return done.stdout
