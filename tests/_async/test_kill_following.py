@@ -57,15 +57,21 @@ class Background:
     def __init__(self, _name, work):
         self.work = work
         self.begun = 0
+        self.is_going = False
+
+    def goes_on(self):
+        return self.is_going
 
     def ensure(self):
         self.begun += 1
+        self.is_going = True
 
     async def stop(self):
-        self.begun = 0
+        self.is_going = False
 
     async def follow(self, service):
         """Go on as long as the service has something to answer."""
+        self.is_going = True
         await self.work(lambda: bool(service.script))
 
 
@@ -280,3 +286,19 @@ async def test_behind_a_proxy_that_cuts_requests_they_wait_shorter(service, cloc
     assert [wait for _, wait in service.asked[1:]] == ["20", "2", "2", "2"]
     assert caplog.text.count("set its read timeout to 30 seconds; until then requests wait 2 seconds") == 1
     assert is_refused(kills, clock, "a")
+
+
+async def test_a_process_for_which_nobody_has_waited_reads_before_its_first_answer(service, clock, background):
+    kills = follower(service, clock)
+    service.will(feed(0, 5), after_ms=0)
+    await kills.open()
+    await kills.keep_fresh()
+    service.will(feed(5, 5))
+    await background[0].follow(service)
+    await background[0].stop()  # as in a process that is forked now
+    clock.advance(2_000)
+    service.will(feed(5, 6, "a"))
+    await kills.keep_fresh()
+    assert is_refused(kills, clock, "a")
+    assert background[0].begun == 2
+    assert not service.script

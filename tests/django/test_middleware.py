@@ -6,6 +6,8 @@ import pytest
 from django.core.exceptions import SynchronousOnlyOperation
 from django.test import Client
 
+from reseal.django.sessions import overridden
+from reseal.django.waiting import in_thread, is_in_loop
 from tests.django.pages import OWN_PAGE, AsyncPage
 
 
@@ -34,6 +36,23 @@ class TestAnyView:
         assert (await aclient.get(feed)).json() == ["Welcome, alice"]
         assert (await aclient.post("/signout")).json() == {"status": "OK"}
         assert (await aclient.get(feed)).status_code == 401
+
+
+@pytest.mark.parametrize("feed", ["/feed", "/afeed"])
+async def test_the_kill_list_is_read_beside_the_event_loop(clock, feed, monkeypatch):
+    with overridden(clock=clock, kill_list=True) as reseal:
+        aclient, kills = AsyncPage(), reseal.sessions.backend.inner.kills
+        assert (await aclient.post("/alogin")).status_code == 200
+        read, in_loop = kills._read, []
+        monkeypatch.setattr(kills, "_read", lambda: (in_loop.append(is_in_loop()), read()))
+        for _ in range(3):
+            clock.advance(1_000)
+            assert (await aclient.get(feed)).json() == ["Welcome, alice"]
+        assert in_loop == [False] * 3
+        [session] = await in_thread(reseal.sessions.backend.list_user)("alice")
+        await in_thread(reseal.sessions.backend.revoke)([session.handle])
+        clock.advance(1_000)
+        assert (await aclient.get(feed)).json() == {"message": "try refresh token"}
 
 
 def test_cookies_leave_with_a_stream(client):

@@ -17,11 +17,15 @@ class AsyncBackground:
         self._work = work
         self._task: asyncio.Task[None] | None = None
 
+    def goes_on(self) -> bool:
+        """Return whether the work goes on in the event loop that runs here."""
+        task = self._task
+        return task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
+
     def ensure(self) -> None:
         """Begin the work unless it goes on. Needs a running event loop."""
-        loop = asyncio.get_running_loop()
-        if self._task is None or self._task.done() or self._task.get_loop() is not loop:
-            self._task = loop.create_task(self._run(), name=self._name)
+        if not self.goes_on():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
 
     async def stop(self) -> None:
         """End the work."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from reseal._async.background import AsyncBackground, Going
-from reseal._async.kill_reading import AsyncKillReader
+from reseal._async.kill_reading import EVERY, AsyncKillReader
 from reseal._async.remote_hosts import AsyncFailover
 from reseal._async.remote_kills import AsyncRemoteKills, NoKillList, WaitCut
 from reseal._async.waiting import pause
@@ -61,11 +61,15 @@ class AsyncKillFollower(AsyncKillReader):
         """Follow no longer."""
         await self._background.stop()
 
+    def is_due(self) -> bool:
+        """Return whether to read on now: also in a process that was forked, for which nobody has waited until now."""
+        return super().is_due() or (self.age() > EVERY and not self._background.goes_on())
+
     async def keep_fresh(self) -> None:
-        """Follow, if this process does not already, and read on if that is due. Raises nothing."""
-        self._background.ensure()
+        """Read on if that is due, and follow, if this process does not already. Raises nothing."""
         if self.is_due():
             await super().keep_fresh()
+        self._background.ensure()
 
     def samples(self) -> Samples:
         """Return age, entries and state, for metrics: a process that is watched follows, also if it is idle."""

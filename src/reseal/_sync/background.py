@@ -23,9 +23,13 @@ class Background:
         self._pid = 0
         self._stopped = threading.Event()
 
+    def goes_on(self) -> bool:
+        """Return whether the work goes on in this process."""
+        return self._thread is not None and self._pid == os.getpid() and self._thread.is_alive()
+
     def ensure(self) -> None:
         """Begin the work unless it goes on."""
-        if self._thread is None or self._pid != os.getpid() or not self._thread.is_alive():
+        if not self.goes_on():
             stopped = self._stopped = threading.Event()
             self._pid = os.getpid()
             thread = threading.Thread(target=self._work, args=(lambda: not stopped.is_set(),), name=self._name, daemon=True)

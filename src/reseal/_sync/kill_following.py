@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from reseal._sync.background import Background, Going
-from reseal._sync.kill_reading import KillReader
+from reseal._sync.kill_reading import EVERY, KillReader
 from reseal._sync.remote_hosts import Failover
 from reseal._sync.remote_kills import RemoteKills, NoKillList, WaitCut
 from reseal._sync.waiting import pause
@@ -62,11 +62,15 @@ class KillFollower(KillReader):
         """Follow no longer."""
         self._background.stop()
 
+    def is_due(self) -> bool:
+        """Return whether to read on now: also in a process that was forked, for which nobody has waited until now."""
+        return super().is_due() or (self.age() > EVERY and not self._background.goes_on())
+
     def keep_fresh(self) -> None:
-        """Follow, if this process does not already, and read on if that is due. Raises nothing."""
-        self._background.ensure()
+        """Read on if that is due, and follow, if this process does not already. Raises nothing."""
         if self.is_due():
             super().keep_fresh()
+        self._background.ensure()
 
     def samples(self) -> Samples:
         """Return age, entries and state, for metrics: a process that is watched follows, also if it is idle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
@@ -69,9 +69,15 @@ class _ThreadSessions:
     def __init__(self, inner: Sessions) -> None:
         self.inner = inner
         # Every request calls these two: they are taken over, so that they cost nothing more here.
-        self.keep_fresh: Callable[[], None] = inner.keep_fresh
+        self._kills: Any = getattr(inner, "kills", None)
+        self.keep_fresh: Callable[[], None] = inner.keep_fresh if self._kills is None else self._keep_fresh
         self.verify: Callable[..., Claims] = inner.verify
         self.proofs = inner.proofs
+
+    def _keep_fresh(self) -> None:
+        if is_in_loop() and self._kills.is_due():  # twice a second, and for as long as a silent store takes
+            raise WouldWait(_REFUSAL)
+        self.inner.keep_fresh()
 
     @property
     def settings(self) -> Settings:
