@@ -187,6 +187,7 @@ VISITORS = {
 BINDING = {
     "_async/binding.py",
     "_async/binding_endpoints.py",
+    "_async/bound_pages.py",
     "core/binding.py",
     "core/proofs.py",
     "rpc/binding_calls.py",
@@ -438,7 +439,7 @@ def main() -> int:
 def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
     lengths = sorted(each.lines for each in shapes)
     return [
-        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8821),
+        Figure("lines of the embedded product", size(modules, lambda module: module.is_embedded), 8600, 8810),
         Figure("lines of the dialect and the service", size(modules, lambda module: module.is_service), 5800, 5800),
         Figure("lines of the service's connections", size(modules, lambda module: module.is_in(CONNECTIONS)), 800, 800),
         Figure("lines of the frameworks' adapters", size(modules, lambda module: module.is_adapter), 4800, 4805),

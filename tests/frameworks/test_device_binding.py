@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import re
@@ -91,6 +92,9 @@ class Browser(Client):
         return await self.send(BOUND, named, *([("Secure-Session-Response", shown)] if shown else []))
 
 
+FRONT = "sFrontToken"
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
@@ -121,6 +125,26 @@ async def browser(request: pytest.FixtureRequest, clock: ManualClock, events: li
 
 def names(events: list[Event]) -> list[EventName]:
     return [event.name for event in events]
+
+
+async def test_a_page_learns_with_its_next_call_what_its_browser_has_got(browser: Browser, clock: ManualClock) -> None:
+    def told() -> dict[str, Any]:
+        browser.cookies[FRONT] = browser.said["front-token"]  # as a script of the page does
+        return dict(json.loads(base64.b64decode(browser.cookies[FRONT])))
+
+    assert "bound" not in told()
+    await browser.bind()
+    await browser.call("get_session", method="GET")
+    assert told()["bound"] == 1
+    await browser.call("get_session", method="GET")
+    assert "front-token" not in browser.said
+    clock.advance(HOUR)
+    assert (await browser.refresh()).status == 200
+    await browser.call("get_session", method="GET")
+    assert told()["ate"] == clock.wall() + HOUR
+    del browser.cookies[FRONT]
+    await browser.call("get_session", method="GET")
+    assert "front-token" not in browser.said, "nobody is told who shows nothing of what it knows"
 
 
 async def test_a_session_is_bound_and_its_browser_refreshes_it_by_itself(

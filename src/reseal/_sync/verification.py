@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reseal._sync import actors, token_selection
-from reseal._sync.dpop import WRONG_TOKEN
+from reseal._sync import actors, bound_pages, token_selection
 from reseal._sync.ports import Sessions
 from reseal._sync.session import Session
 from reseal.core import elevation
@@ -14,7 +13,7 @@ from reseal.core.access_token import Claims
 from reseal.core.claims import ClaimCheck
 from reseal.core.errors import Refusal, TryRefreshToken, Unauthorised
 from reseal.core.ids import ANONYMOUS
-from reseal.web import csrf, device_bound, dpop, transport
+from reseal.web import csrf
 from reseal.web.context import RequestContext
 from reseal.web.csrf import Trust
 from reseal.web.transport import Transport
@@ -34,13 +33,15 @@ def verify(
     try:
         via, verified, must_ask = token_selection.verified(sessions, context)
     except (TryRefreshToken, Unauthorised) as error:
-        raise _with_binding(sessions, context, error) from None
+        raise bound_pages.refused(sessions, context, error) from None
     if verified.sub == ANONYMOUS and not allow_anonymous:
         raise Unauthorised(Refusal.NOT_SIGNED_IN)
     if csrf_protection is None:
         csrf_protection = context.request.method not in csrf.SAFE_METHODS or context.is_handshake
     if csrf_protection and via is Transport.COOKIE:
         check_csrf(sessions, context, verified)
+    if verified.cnf is not None:
+        bound_pages.told(context, verified, via)
     if check_database or must_ask or verified.unconfirmed:
         verified = _current(sessions, verified, context, via)
     if claims:
@@ -62,21 +63,6 @@ def check_csrf(sessions: Sessions, context: RequestContext, claims: Claims | Non
     if claims and trust is Trust.UNKNOWN and context.settings.enable_anti_csrf:
         raise TryRefreshToken("anti-csrf token missing or not of this session")
     raise context.cross_site()
-
-
-def _with_binding(
-    sessions: Sessions, context: RequestContext, error: TryRefreshToken | Unauthorised
-) -> TryRefreshToken | Unauthorised:
-    """Have a browser that refreshes its session by itself do so, and keep one that could not do it from signing out."""
-    if isinstance(error, Unauthorised):
-        has_skipped = device_bound.was_skipped(context.request)
-        return TryRefreshToken("the browser could not refresh the session by itself") if has_skipped else error
-    if dpop.is_scheme(context.authorization_lines) and not context.response.sent:
-        dpop.challenge(context.outgoing, WRONG_TOKEN)
-    held = token_selection.genuine(sessions, context.access_cookies)
-    if not context.response.sent and any(each.cnf is not None for each in held):
-        transport.forget_access(context.outgoing, context.settings)  # it refreshes where this cookie is missing
-    return error
 
 
 def _current(sessions: Sessions, claims: Claims, context: RequestContext, via: Transport) -> Claims:
