@@ -295,8 +295,8 @@ KILLS = {
     "stores/kill_rows.py",
 }
 """The kill list: ended sessions for verifiers that ask nobody, its feed, and what wakes its readers."""
-_REDIS_PARTS = ("", "_audit", "_cases", "_events", "_limits", "_lists", "_providers", "_server", "_sessions",
-                "_tenants", "_time", "_turns")  # fmt: skip
+_REDIS_PARTS = ("", "_audit", "_cases", "_events", "_limits", "_lists", "_providers", "_sentinels", "_server",
+                "_sessions", "_tenants", "_time", "_turns")  # fmt: skip
 REDIS = {
     *(f"_async/stores/redis{part}.py" for part in _REDIS_PARTS),
     *(f"stores/redis/{name}.py" for name in ("__init__", "address", "changes", "durability", "errors", "layout")),
@@ -460,7 +460,7 @@ def figures(modules: Sequence[Module], shapes: Sequence[Shape]) -> list[Figure]:
         Figure("lines of the PostgreSQL store", size(modules, lambda module: module.is_in(POSTGRES)), 800, 800),
         Figure("lines about identity providers", size(modules, lambda module: module.is_in(PROVIDERS)), 700, 700),
         Figure("lines about clients of providers", size(modules, lambda module: module.is_in(CLIENTS)), 200, 200),
-        Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1600, 1600),
+        Figure("lines of the Redis store", size(modules, lambda module: module.is_in(REDIS)), 1600, 1640),
         Figure("lines of the news of Redis", size(modules, lambda module: module.is_in(REDIS_NEWS)), 80, 80),
         Figure("lines of the kill list", size(modules, lambda module: module.is_in(KILLS)), 1000, 1030),
         Figure("lines about partitions", size(modules, lambda module: module.is_in(PARTITIONS)), 400, 400),

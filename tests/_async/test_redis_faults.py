@@ -157,6 +157,65 @@ async def test_with_too_few_replicas_the_outcome_is_unknown_and_nobody_is_signed
     assert (record.generation, record.end_reason) == (1, EndReason.REVOKED)
 
 
+async def test_what_replicas_may_not_have_is_not_answered_with_either(redis_uri, make_redis):
+    store, events = await make_redis(redis_uri), Recorder()
+    for name in ("h", "ended"):
+        await store.insert(PUBLIC, new_session(name))
+    await store.end(PUBLIC, ["ended"], EndReason.REVOKED)
+    doubtful = await make_redis(redis_uri + "&acknowledge=replicas:1&wait_ms=20", looks_only=True)
+    assert (await doubtful.get(PUBLIC, "h")).record is not None
+    for call in (
+        partial(doubtful.get, PUBLIC, "absent"),
+        partial(doubtful.get, PUBLIC, "ended"),
+        partial(doubtful.get_many, PUBLIC, ["h", "absent"]),
+        partial(doubtful.end, PUBLIC, ["absent"], EndReason.REVOKED),
+        partial(doubtful.end_user, PUBLIC, "nobody", EndReason.USER_REVOKED),
+    ):
+        with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
+            await call()
+    async with engine_over(redis_uri, events) as engine:
+        token = (await engine.create("user")).refresh_token
+        async with AsyncEngine(engine.settings, doubtful) as hurried:
+            for _ in range(2):  # the second time it is the successor that the first time wrote
+                with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
+                    await hurried.refresh(token)
+
+
+async def test_a_server_that_is_short_of_replicas_says_so(own_redis, make_redis):
+    store = await make_redis(own_redis.uri())
+    own_redis.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+    with pytest.raises(StoreUnavailable, match="fewer replicas follow it than min-replicas-to-write"):
+        await store.insert(PUBLIC, new_session())
+
+
+async def test_the_sentinel_that_saw_the_last_fail_over_is_believed():
+    from redis.asyncio.sentinel import MasterNotFoundError
+
+    from reseal._async.stores.redis_sentinels import AsyncSentinels
+
+    class Told:
+        def __init__(self, epoch, port, **more):
+            self.state = {"config-epoch": epoch, "ip": "a", "port": port, "is_master": True, "is_sdown": False,
+                          "is_odown": False, "num-other-sentinels": 2} | more  # fmt: skip
+
+        async def sentinel_masters(self):
+            return {"main": self.state}
+
+    asked = AsyncSentinels([])
+    for told, port in (
+        ([Told(1, 1), Told(2, 2), Told(2, 2)], 2),
+        ([Told(2, 2), Told(1, 1)], 2),
+        ([Told(2, 2, is_sdown=True), Told(2, 2), Told(1, 1)], 2),
+    ):
+        asked.sentinels = told
+        assert await asked.discover_master("main") == ("a", port)
+    asked.sentinels = [Told(1, 1), Told(2, 2, is_odown=True)]
+    with pytest.raises(MasterNotFoundError):
+        await asked.discover_master("main")
+    with pytest.raises(MasterNotFoundError):
+        await asked.discover_master("other")
+
+
 async def test_a_user_s_many_sessions_end_in_portions(redis_uri, make_redis, monkeypatch):
     store = await make_redis(redis_uri)
     monkeypatch.setattr("reseal._async.stores.redis.READ_AT_ONCE", 7)

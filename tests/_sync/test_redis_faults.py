@@ -158,6 +158,65 @@ def test_with_too_few_replicas_the_outcome_is_unknown_and_nobody_is_signed_out(r
     assert (record.generation, record.end_reason) == (1, EndReason.REVOKED)
 
 
+def test_what_replicas_may_not_have_is_not_answered_with_either(redis_uri, make_redis):
+    store, events = make_redis(redis_uri), Recorder()
+    for name in ("h", "ended"):
+        store.insert(PUBLIC, new_session(name))
+    store.end(PUBLIC, ["ended"], EndReason.REVOKED)
+    doubtful = make_redis(redis_uri + "&acknowledge=replicas:1&wait_ms=20", looks_only=True)
+    assert (doubtful.get(PUBLIC, "h")).record is not None
+    for call in (
+        partial(doubtful.get, PUBLIC, "absent"),
+        partial(doubtful.get, PUBLIC, "ended"),
+        partial(doubtful.get_many, PUBLIC, ["h", "absent"]),
+        partial(doubtful.end, PUBLIC, ["absent"], EndReason.REVOKED),
+        partial(doubtful.end_user, PUBLIC, "nobody", EndReason.USER_REVOKED),
+    ):
+        with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
+            call()
+    with engine_over(redis_uri, events) as engine:
+        token = (engine.create("user")).refresh_token
+        with Engine(engine.settings, doubtful) as hurried:
+            for _ in range(2):  # the second time it is the successor that the first time wrote
+                with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
+                    hurried.refresh(token)
+
+
+def test_a_server_that_is_short_of_replicas_says_so(own_redis, make_redis):
+    store = make_redis(own_redis.uri())
+    own_redis.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+    with pytest.raises(StoreUnavailable, match="fewer replicas follow it than min-replicas-to-write"):
+        store.insert(PUBLIC, new_session())
+
+
+def test_the_sentinel_that_saw_the_last_fail_over_is_believed():
+    from redis.sentinel import MasterNotFoundError
+
+    from reseal._sync.stores.redis_sentinels import Sentinels
+
+    class Told:
+        def __init__(self, epoch, port, **more):
+            self.state = {"config-epoch": epoch, "ip": "a", "port": port, "is_master": True, "is_sdown": False,
+                          "is_odown": False, "num-other-sentinels": 2} | more  # fmt: skip
+
+        def sentinel_masters(self):
+            return {"main": self.state}
+
+    asked = Sentinels([])
+    for told, port in (
+        ([Told(1, 1), Told(2, 2), Told(2, 2)], 2),
+        ([Told(2, 2), Told(1, 1)], 2),
+        ([Told(2, 2, is_sdown=True), Told(2, 2), Told(1, 1)], 2),
+    ):
+        asked.sentinels = told
+        assert asked.discover_master("main") == ("a", port)
+    asked.sentinels = [Told(1, 1), Told(2, 2, is_odown=True)]
+    with pytest.raises(MasterNotFoundError):
+        asked.discover_master("main")
+    with pytest.raises(MasterNotFoundError):
+        asked.discover_master("other")
+
+
 def test_a_user_s_many_sessions_end_in_portions(redis_uri, make_redis, monkeypatch):
     store = make_redis(redis_uri)
     monkeypatch.setattr("reseal._sync.stores.redis.READ_AT_ONCE", 7)

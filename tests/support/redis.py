@@ -1,4 +1,7 @@
-"""A Redis of the tests' own, started when the first test asks for it, with the durability that the store demands."""
+"""A Redis of the tests' own, started when the first test asks for it, with the durability that the store demands.
+
+``REDIS_SERVER=valkey-server`` has them start a Valkey instead; so does a machine on which there is no Redis.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,18 @@ DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
 PASSWORD = "canary-7f2c:p@ss/word"
 BUS = 10_000
 """So far above its own port a node of a cluster has that for other nodes."""
+SERVER = os.environ.get("REDIS_SERVER") or next(filter(shutil.which, ("redis-server", "valkey-server")), "redis-server")
+CLIENT = SERVER.replace("-server", "-cli")
+HOST = "127.0.0.1"
 _NUMBERS = count()
 
 
 class RedisServer:
     """One server. ``kill``, ``freeze`` and ``start`` are the faults that it offers."""
 
-    def __init__(self, folder: Path, options: tuple[str, ...] = DURABLE) -> None:
+    def __init__(self, folder: Path, options: tuple[str, ...] = DURABLE, host: str = HOST) -> None:
         self.folder = folder
+        self.host = host
         self.options = options
         self.tls_port = 0
         self.before: tuple[str, ...] = ()
@@ -38,10 +45,11 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = ["redis-server", *self.before, "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+        elsewhere = () if self.host == HOST else ("--bind-source-addr", self.host, "--protected-mode", "no")
+        command = [SERVER, *self.before, "--port", str(self.port), "--bind", self.host, *elsewhere, "--dir",
                    str(self.folder), "--logfile", "log", *self.options]  # fmt: skip
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        until_answers(self.port)
+        until_answers(self.port, self.host)
 
     def kill(self) -> None:
         if self._process is not None:
@@ -70,11 +78,16 @@ class RedisServer:
 
     def ask(self, *words: str) -> bytes:
         """Send a command, and return what comes back."""
-        return ask(self.port, *words)
+        return ask(self.port, *words, host=self.host)
+
+    @property
+    def place(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
 
     def uri(self, more: str = "") -> str:
         """Return the address of an empty store in it."""
-        return f"redis://127.0.0.1:{self.port}/0?prefix=test-{os.getpid()}-{next(_NUMBERS)}{more}"
+        return f"redis://{self.place}/0?prefix=test-{os.getpid()}-{next(_NUMBERS)}{more}"
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +113,7 @@ def redis_uri(redis_server: RedisServer) -> str:
 @contextmanager
 def server(options: tuple[str, ...] = DURABLE, *, has_tls: bool = False) -> Iterator[RedisServer]:
     """Start a server and throw it away afterwards."""
-    if shutil.which("redis-server") is None:
+    if shutil.which(SERVER) is None:
         pytest.fail("Redis is not installed: apt-get install redis-server")
     folder = Path(tempfile.mkdtemp(prefix="reseal-redis-"))
     own = RedisServer(folder, options)
@@ -115,21 +128,21 @@ def server(options: tuple[str, ...] = DURABLE, *, has_tls: bool = False) -> Iter
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def ask(port: int, *words: str) -> bytes:
+def ask(port: int, *words: str, host: str = HOST) -> bytes:
     """Send one command to a server on this machine, and return what comes back, up to some kilobytes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+    with socket.create_connection((host, port), timeout=5) as link:
         link.sendall(
             b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words)
         )
         return link.recv(65536)
 
 
-def until_answers(port: int, seconds: float = 10) -> None:
+def until_answers(port: int, host: str = HOST, seconds: float = 10) -> None:
     """Wait until a server has read its files."""
     end = time.monotonic() + seconds
     while True:
         try:
-            if ask(port, "PING") == b"+PONG\r\n":
+            if ask(port, "PING", host=host) == b"+PONG\r\n":
                 return
         except OSError:
             pass

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.redis import DURABLE, RedisServer
+from tests.support.redis import CLIENT, DURABLE, HOST, RedisServer
 
 _CLUSTER = (
     *DURABLE, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1500",
@@ -28,7 +28,7 @@ class RedisCluster:
         self.nodes = list(nodes)
 
     def uri(self, more: str = "") -> str:
-        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:3])
+        hosts = ",".join(node.place for node in self.nodes[:3])
         return f"redis+cluster://{hosts}{self.nodes[0].uri(more).partition('/0')[2]}"
 
     def masters(self) -> list[RedisServer]:
@@ -49,7 +49,7 @@ class Watched:
         self.sentinels = list(sentinels)
 
     def uri(self, more: str = "") -> str:
-        hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.sentinels)
+        hosts = ",".join(each.place for each in self.sentinels)
         return f"redis+sentinel://{hosts}/main{self.nodes[0].uri(more).partition('/0')[2]}"
 
 
@@ -75,13 +75,16 @@ def watched_redis() -> Iterator[Watched]:
 
 
 @contextmanager
-def cluster(replicas: int = 1) -> Iterator[RedisCluster]:
-    """Start three masters with their replicas and make them a cluster; throw it away afterwards."""
-    with _servers(3 + 3 * replicas, _CLUSTER) as nodes:
+def cluster(replicas: int = 1, network: str = "") -> Iterator[RedisCluster]:
+    """Start three masters with their replicas and make them a cluster; throw it away afterwards.
+
+    ``network``: the first three numbers of the address that each of them gets of its own.
+    """
+    with _servers(3 + 3 * replicas, _CLUSTER, network) as nodes:
         for node in nodes:
             node.start()
-        places = [f"127.0.0.1:{node.port}" for node in nodes]
-        making = ["redis-cli", "--cluster", "create", *places, "--cluster-replicas", str(replicas), "--cluster-yes"]
+        places = [node.place for node in nodes]
+        making = [CLIENT, "--cluster", "create", *places, "--cluster-replicas", str(replicas), "--cluster-yes"]
         subprocess.run(making, check=True, capture_output=True, timeout=60)
         own = RedisCluster(nodes)
         own.until_whole()
@@ -89,23 +92,31 @@ def cluster(replicas: int = 1) -> Iterator[RedisCluster]:
 
 
 @contextmanager
-def watched() -> Iterator[Watched]:
-    """Start a server with a replica, and three sentinels."""
-    with _servers(2, (*DURABLE, "--repl-diskless-sync-delay", "0")) as nodes, _servers(3, ("--sentinel",)) as sentinels:
-        main, replica = nodes
+def watched(replicas: int = 1, networks: tuple[str, str] = ("", ""), *more: str) -> Iterator[Watched]:
+    """Start a server with its replicas, and three sentinels.
+
+    ``networks``: as for a cluster, of the servers and of the sentinels. ``more``: options of the servers.
+    """
+    options = (*DURABLE, "--repl-diskless-sync-delay", "0", *more)
+    with (
+        _servers(1 + replicas, options, networks[0]) as nodes,
+        _servers(3, ("--sentinel",), networks[1]) as sentinels,
+    ):
+        main = nodes[0]
         main.start()
-        replica.options += ("--replicaof", f"127.0.0.1 {main.port}")
-        replica.start()
-        until(lambda: _has(replica, "master_link_status:up"))
+        for replica in nodes[1:]:
+            replica.options += ("--replicaof", f"{main.host} {main.port}")
+            replica.start()
+        until(lambda: all(_has(replica, "master_link_status:up") for replica in nodes[1:]))
         for each in sentinels:
             (each.folder / "sentinel.conf").write_text(
-                f"sentinel monitor main 127.0.0.1 {main.port} 2\n"
+                f"sentinel monitor main {main.host} {main.port} 2\n"
                 "sentinel down-after-milliseconds main 1500\nsentinel failover-timeout main 5000\n"
             )
             each.before = (str(each.folder / "sentinel.conf"),)
             each.start()
         until(lambda: all(b"sentinels=3" in each.ask("INFO", "sentinel") for each in sentinels))
-        until(lambda: all(b"slaves=1" in each.ask("INFO", "sentinel") for each in sentinels))
+        until(lambda: all(b"slaves=%d" % replicas in each.ask("INFO", "sentinel") for each in sentinels))
         yield Watched(nodes, sentinels)
 
 
@@ -119,15 +130,16 @@ def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
 
 
 @contextmanager
-def _servers(count: int, options: tuple[str, ...]) -> Iterator[list[RedisServer]]:
-    if shutil.which("redis-cli") is None:
+def _servers(count: int, options: tuple[str, ...], network: str = "") -> Iterator[list[RedisServer]]:
+    if shutil.which(CLIENT) is None:
         pytest.fail("Redis is not installed: apt-get install redis-server")
     folder = Path(tempfile.mkdtemp(prefix="reseal-redis-"))
     servers = []
     try:
         for n in range(count):
             (folder / str(n)).mkdir()
-            servers.append(RedisServer(folder / str(n), options))
+            host = f"{network}.{n + 1}" if network else HOST
+            servers.append(RedisServer(folder / str(n), options, host))
         yield servers
     finally:
         for each in servers:

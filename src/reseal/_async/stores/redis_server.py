@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import MovedError, NoScriptError
+from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ResponseError
 
 from reseal._async.stores.batching import take
+from reseal._async.stores.redis_sentinels import AsyncSentinels
 from reseal._async.waiting import at_once
 from reseal.core.errors import StoreUnavailable
 from reseal.core.secret import Secret
@@ -28,7 +29,7 @@ from reseal.stores.redis import address, durability
 from reseal.stores.redis.address import Kind
 from reseal.stores.redis.changes import Change, Command, whole
 from reseal.stores.redis.durability import Facts
-from reseal.stores.redis.errors import reason
+from reseal.stores.redis.errors import TOO_FEW_REPLICAS, reason
 
 HOPS: Final = 4
 """How often a call follows a slot that has moved."""
@@ -51,8 +52,13 @@ class AsyncNodes:
         self.slots = asyncio.Semaphore(size)
         self.clients: dict[Node, Any] = {}
         self.of_slot: list[Node] = []
-        self.asked_last: Node | None = None
-        """The one that gave no answer: it may be frozen."""
+        self.failed_at: dict[Node, float] = {}
+        """Those that once gave no answer, or were cut off from the others, and when that was last."""
+
+    def fail(self, node: Node) -> None:
+        """Have the map read again, if possible from another node: its slots may be elsewhere now."""
+        self.of_slot = []
+        self.failed_at[node] = monotonic()
 
 
 class AsyncRedisServer:
@@ -168,15 +174,23 @@ class AsyncRedisServer:
                 pipeline.execute_command(*words)
             found = await pipeline.execute(raise_on_error=False)
         except Exception as error:  # noqa: BLE001 - a driver in trouble raises more than its own errors
-            nodes.of_slot, nodes.asked_last = [], node  # perhaps another node has its slots now
+            nodes.fail(node)
             found = [error] * len(numbers)
         else:
             if clocks is not None:
                 clocks.append(_milliseconds(found.pop()))
             elif self.address.acknowledge.replicas:
                 found = _acknowledged(found[1:], self.address.acknowledge.replicas)
+            if any(map(_is_doubtful, found)):
+                await self._doubt(nodes, node)
         for n, reply in zip(numbers, found, strict=True):
             replies[n] = reply
+
+    async def _doubt(self, nodes: AsyncNodes, node: Node) -> None:
+        """Have the next call look for the master: this one may be cut off from the others, who go on without it."""
+        nodes.fail(node)
+        if self.address.kind is Kind.SENTINEL:
+            await self._client(nodes, node).connection_pool.disconnect(inuse_connections=False)
 
     def _framed(self, calls: list[Command], *, reads: bool) -> list[Command]:
         """Add what tells the time, or what waits for replicas.
@@ -212,7 +226,7 @@ class AsyncRedisServer:
 
     async def _map_of(self, nodes: AsyncNodes) -> list[Node]:
         """Ask the nodes of a cluster, until one answers, which of them has which slot."""
-        known = sorted({*nodes.clients, *self.address.hosts}, key=lambda node: node == nodes.asked_last)
+        known = sorted({*nodes.clients, *self.address.hosts}, key=lambda node: nodes.failed_at.get(node, 0.0))
         last: Exception | None = None
         for node in known:
             left(self.timeout_s)
@@ -220,6 +234,7 @@ class AsyncRedisServer:
                 ranges = await self._client(nodes, node).execute_command("CLUSTER SLOTS")
                 return durability.owners(ranges, node)
             except Exception as error:  # noqa: BLE001 - the next one may be better
+                nodes.fail(node)
                 last = error
         raise _unreachable(self.address.place, last) from last
 
@@ -233,8 +248,9 @@ class AsyncRedisServer:
     def _watched(self, nodes: AsyncNodes) -> Any:
         """Make a client that asks Sentinel for the master whenever it connects."""
         options = self._options()
-        make: Any = Sentinel
-        asking = {name: value for name, value in options.items() if name.startswith(("ssl", "socket", "retry"))}
+        asking = {name: value for name, value in options.items() if name.startswith(("ssl", "retry"))}
+        asking |= dict.fromkeys(("socket_timeout", "socket_connect_timeout"), self.timeout_s / 2)
+        make: Any = AsyncSentinels
         watching = make(list(self.address.hosts), sentinel_kwargs=asking)
         nodes.clients |= {("sentinel", n): each for n, each in enumerate(watching.sentinels)}  # to be closed, too
         return watching.master_for(self.address.service, db=self.address.database, **options)
@@ -292,6 +308,13 @@ def _acknowledged(found: list[Reply], replicas: int) -> list[Reply]:
         f"Redis: {reached if isinstance(reached, int) else 0} of {replicas} replicas acknowledged"
     )
     return [each if isinstance(each, Exception) else unknown for each in found]
+
+
+def _is_doubtful(reply: Reply) -> bool:
+    """Return whether a node said that it may be cut off from the others."""
+    if isinstance(reply, ClusterDownError | StoreUnavailable):
+        return True
+    return isinstance(reply, ResponseError) and str(reply).startswith(TOO_FEW_REPLICAS)
 
 
 def _milliseconds(clock: Any) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from reseal._async.stores.redis_server import AsyncRedisServer
 from reseal._async.stores.redis_time import AsyncRedisTime
@@ -21,6 +21,7 @@ from reseal.stores.redis.layout import Layout, Stored, encode, handle_of, life_o
 ATTEMPTS: Final = 64
 """How often a change is read and decided again. Each time somebody else's was written."""
 READ_AT_ONCE: Final = 500
+T = TypeVar("T")
 
 
 class Step(NamedTuple):
@@ -126,13 +127,16 @@ class AsyncRedisSessions:
                 )
         return sorted(again)
 
-    async def settle(self, outcomes: Sequence[Outcome], scope: Scope) -> None:
-        """Make sure that replicas have what another call has written and this one has found: the end of a session."""
-        if not self._server.address.acknowledge.replicas:
-            return
-        found = [each.found.record for each in outcomes if not each.is_done and each.found.record is not None]
-        shards = {self._layout.shard_of(name_of(scope, record.handle)) for record in found}
-        await self._server.write(*(Change().do("EXISTS", shard.due) for shard in shards))
+    async def settle(self, keys: Iterable[str]) -> bool:
+        """Make sure that replicas have what is found in the slots of these keys; returns whether to read it again.
+
+        Another call may have written it whose own wait for the replicas failed; and a master that was cut off knows
+        nothing of what its successor does, which perhaps is the one that answers here. Raises ``StoreUnavailable``.
+        """
+        by_slot = {key.partition("}")[0]: key for key in keys} if self._server.address.acknowledge.replicas else {}
+        if by_slot:
+            await self._server.write(*(Change().do("EXISTS", key) for key in by_slot.values()))
+        return bool(by_slot)
 
     def written(self, scope: Scope, step: Step, now: int) -> Change:
         """Return what writes a session over the version before."""
@@ -201,8 +205,8 @@ def _entry(index: str, handle: str, now: int, life: int) -> Change:
     return change.do("PEXPIRE", index, life, "NX").do("PEXPIRE", index, life, "GT")
 
 
-def required(outcome: Outcome | StoreUnavailable) -> Outcome:
-    """Return an outcome, or raise the error in its place."""
-    if isinstance(outcome, StoreUnavailable):
-        raise outcome
-    return outcome
+def required(answer: T | StoreUnavailable) -> T:
+    """Return an answer, or raise the error in its place."""
+    if isinstance(answer, StoreUnavailable):
+        raise answer
+    return answer

@@ -107,9 +107,11 @@ class RedisStore(
     def get_many(self, scope: Scope, handles: Iterable[str]) -> dict[str, Found]:
         meant = dict.fromkeys(handles)
         known = [handle for handle in meant if rows.storable(handle)]
-        found, now = self._sessions.require([name_of(scope, handle) for handle in known])
-        records = {handle: each.record for handle, each in zip(known, found, strict=True) if each is not None}
-        return {handle: Found(records.get(handle), now) for handle in meant}
+        found: dict[str, Found] = {}
+        for start in range(0, len(known), READ_AT_ONCE):
+            part = known[start : start + READ_AT_ONCE]
+            found |= zip(part, map(required, self._get([name_of(scope, each) for each in part])), strict=True)
+        return {handle: found.get(handle) or Found(None, self._time.now(0)) for handle in meant}
 
     def rotate(self, scope: Scope, rotation: Rotation, reports: Reports = ()) -> SessionRecord | None:
         if not rows.storable(rotation.handle):
@@ -124,7 +126,12 @@ class RedisStore(
             return Step(Stored(advanced(stored.record, meant, now), stored.adopted_at), reports, indexes=True)
 
         outcome = self._changes.submit(Wanted(scope, rotation.handle, decide))
-        return outcome.found.record if outcome.is_done else None
+        record = outcome.found.record
+        if outcome.is_done:
+            return record
+        if record is None or not hmac.compare_digest(record.current_hash, meant.presented_hash):
+            self._sessions.settle([self._key(scope, rotation.handle)])  # the answer may be its successor
+        return None
 
     def confirm(self, scope: Scope, seen: Seen) -> Found:
         def decide(stored: Stored | None, now: int) -> Step | None:
@@ -162,7 +169,9 @@ class RedisStore(
     ) -> tuple[str, ...]:
         if not rows.storable(user_id):
             return ()
-        found = self._sessions.handles_in(self._layout.index(scope, user_id))
+        index = self._layout.index(scope, user_id)
+        self._sessions.settle([index])
+        found = self._sessions.handles_in(index)
         return self._end(scope, [each for each in found if each != keep], reason, reports, user_id=user_id)
 
     def times(self) -> Times:
@@ -186,14 +195,32 @@ class RedisStore(
         done: list[str] = []
         for start in range(0, len(handles), READ_AT_ONCE):
             part = handles[start : start + READ_AT_ONCE]
-            outcomes = list(map(required, self._change([Wanted(scope, handle, decide) for handle in part])))
-            self._sessions.settle(outcomes, scope)
-            done += [handle for handle, each in zip(part, outcomes, strict=True) if each.is_done]
+            outcomes = self._change([Wanted(scope, handle, decide) for handle in part])
+            others = [n for n, each in enumerate(map(required, outcomes)) if not each.is_done]
+            if self._sessions.settle(self._key(scope, part[n]) for n in others):
+                again = self._change([Wanted(scope, part[n], decide) for n in others])
+                outcomes = list((dict(enumerate(outcomes)) | dict(zip(others, again, strict=True))).values())
+            done += [handle for handle, each in zip(part, map(required, outcomes), strict=True) if each.is_done]
         return tuple(done)
+
+    def _key(self, scope: Scope, handle: str) -> str:
+        return self._layout.session(name_of(scope, handle))
 
     # -- batches ----------------------------------------------------------------------------------------------------
 
-    def _get(self, batch: Sequence[str]) -> list[Found | Exception]:
+    def _get(self, batch: Sequence[str]) -> list[Found | StoreUnavailable]:
+        results = self._read(batch)
+        over = [n for n, each in enumerate(results) if isinstance(each, Found) and _is_over(*each)]
+        try:
+            is_to_be_read = self._sessions.settle(self._layout.session(batch[n]) for n in over)
+            again = self._read([batch[n] for n in over]) if is_to_be_read else []
+        except StoreUnavailable as error:
+            again = [error] * len(over)
+        for n, each in zip(over, again, strict=False):
+            results[n] = each
+        return results
+
+    def _read(self, batch: Sequence[str]) -> list[Found | StoreUnavailable]:
         found, now = self._sessions.get(batch)
         return [each if isinstance(each, Exception) else Found(each and each.record, now) for each in found]
 
@@ -229,6 +256,10 @@ class RedisStore(
     def _written(self) -> None:
         with suppress(StoreUnavailable):  # what was written stands, and the next second's note will do
             self._time.written()
+
+
+def _is_over(record: SessionRecord | None, now: int) -> bool:
+    return record is None or why_ended(record, now) is not None
 
 
 def _first_step(new: NewSession, reports: Reports, now: int) -> Step:

@@ -16,6 +16,8 @@ _WHY: Final = {
     "TimeoutError": "no answer in time",
 }
 """By the names that the driver gives its errors."""
+TOO_FEW_REPLICAS: Final = "NOREPLICAS"
+"""What the text begins with that a server sends which is short of ``min-replicas-to-write``."""
 
 
 def reason(error: BaseException | None) -> str:
@@ -29,5 +31,7 @@ def reason(error: BaseException | None) -> str:
         return "there is no database of this number"
     if str(error).startswith("unknown command"):
         return "it does not know a command that it was sent: is it what the scheme says?"
+    if str(error).startswith(TOO_FEW_REPLICAS):
+        return "it takes no writes: fewer replicas follow it than min-replicas-to-write"
     name = type(error).__name__
     return _WHY.get(name, name)
