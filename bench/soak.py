@@ -44,8 +44,10 @@ PACE = 0.05
 POOL = 5
 KEYED = 8
 """Sessions whose tokens are checked while the keys change."""
-WARM_UP = 0.3
+WARM_UP = 0.6
 """The part of an experiment's time after which its processes must have what they need."""
+SETTLED = 100
+"""Seconds of load after which the memory of a process no longer grows; it is compared only after a longer warm-up."""
 GROWTH = 1.05
 SLOWER = 1.5
 """How much longer than before the fault the same calls may take, where even that was longer than the limit."""
@@ -229,6 +231,8 @@ def _broken(name: str, site: Site) -> Iterator[str]:
         yield f"P15: calls that began after the fault had ended failed: {dict(report.failed_afterwards)}"
     for before, after in site.grown:
         for what, was, now in zip(Resources._fields, before, after, strict=True):
+            if what == "memory" and site.seconds * WARM_UP < SETTLED:
+                continue
             most = was * GROWTH + (CONNECTIONS if what == "files" else 0)
             if now > most:
                 yield f"P14: {what} grew from {was} to {now}"
