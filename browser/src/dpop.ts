@@ -17,6 +17,8 @@ const CURVE = { name: "ECDSA", namedCurve: "P-256" };
 const SIGNATURE = { name: "ECDSA", hash: "SHA-256" };
 /** Browsers have been seen to leave the opening of a database without an answer. */
 const STORAGE_TIMEOUT_MS = 3_000;
+/** For how long a nonce is sent. It is valid for a minute more; without one, the clock is enough, once it was set right. */
+const NONCE_KEPT_MS = 240_000;
 /** Pauses before a key is asked for again to which a session is bound. */
 const STORAGE_PAUSES_MS = [200, 1_000];
 /** `Date` has whole seconds, and an answer takes a while. */
@@ -42,6 +44,7 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
   let known: DeviceKey | undefined;
   let isUnable = false;
   let nonce: string | undefined;
+  let nonceEndsAt = 0;
   /** By how much the server's clock is ahead of ours. */
   let aheadMs = 0;
 
@@ -51,6 +54,7 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
     if (!key) return dispatch();
     let isTaught = false;
     for (let { url } = request; ; ) {
+      if (now() >= nonceEndsAt) nonce = undefined;
       const made = { nonce, aheadMs };
       const proof = { text: await prove({ ...request, url }, key, made), isBound: bound !== undefined };
       const reply = await dispatch(proof, mayHaveBody(request.method) ? undefined : url);
@@ -105,7 +109,8 @@ export const dpop: MakeProofs = ({ apiOrigin, name, expiredStatus, now, setTimer
   /** Note what the answer tells of the server. Returns whether it refuses a proof that can be made better. */
   function learn(reply: Reply, made: Made): boolean {
     const { headers } = reply;
-    nonce = headers.get("dpop-nonce") || nonce;
+    const given = headers.get("dpop-nonce");
+    if (given) [nonce, nonceEndsAt] = [given, now() + NONCE_KEPT_MS];
     const { iat = NaN } = claimsOf(headers.get("st-access-token")) ?? {};
     // Any other answer may be an old one, of a cache.
     const time = isRefusal(reply) || iat ? Date.parse(headers.get("date") ?? "") || iat * 1000 : NaN;

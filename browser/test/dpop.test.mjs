@@ -225,6 +225,18 @@ test("a nonce is taken from any answer, and a demand for one is no expired sessi
   assert.deepEqual(tab.names(), ["SESSION_CREATED", "REFRESH_SESSION"]);
 });
 
+test("an old nonce is not sent, so that a clock that was set right needs no other", async () => {
+  const browser = new Browser();
+  browser.api.nonce = "n-1";
+  const tab = await browser.signedIn();
+  browser.api.nonce = undefined;
+  assert.equal(await browser.statusOf(tab), 200);
+  assert.equal(browser.api.seen.at(-1).claims.nonce, "n-1");
+  browser.clock.now += 240_000;
+  assert.equal(await browser.statusOf(tab), 200);
+  assert.deepEqual([browser.api.seen.at(-1).claims.nonce, browser.api.seen.length], [undefined, 2]);
+});
+
 test("an API that wants another nonce each time is answered once more, not for ever", async () => {
   const browser = new Browser();
   const tab = await browser.signedIn();
