@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
-        if found and len(body) >= _length(head) and self._reply is not None:
+        if found and len(body) >= _length(head) and self._reply is not None and not self._reply.done():
             received, self._received = self._received, b""
             self._reply.set_result(received)
 

@@ -131,14 +131,19 @@ class ServiceFields(SharedFields):
         "key on them, counted by each worker; beyond it the oldest idle ones are closed. 0 is no limit; "
         "trusted_proxies are never limited.",
     )
+    concurrent_requests: int = key(
+        1000,
+        Chapter.ACCESS,
+        whole(0, 1_000_000, "must be between 0 and 1000000", "1000 suits; 0 is no limit"),
+        "Requests that each worker works on at a time; further ones are answered 503 at once. 0 is no limit.",
+    )
     database_uri: str = differently(
         SharedFields,
         "database_uri",
         doc="The store: sqlite:///relative/file.db, sqlite:////absolute/file.db, "
         "postgresql://user:password@host:5432/database, mysql://user:password@host:3306/database (or mariadb://), "
-        "redis://user:password@host:6379/0 (also rediss://, "
-        "redis+sentinel://, redis+cluster://), or memory: which forgets everything when the process ends. "
-        "Prefer RESEAL_DATABASE_URI_FILE for one with a password.",
+        "redis://user:password@host:6379/0 (also rediss://, redis+sentinel://, redis+cluster://), or memory: which "
+        "forgets everything when the process ends. Prefer RESEAL_DATABASE_URI_FILE for one with a password.",
         from_file=True,
     )
     postgresql_connection_pool_size: int = key(

@@ -18,7 +18,7 @@ from reseal.metrics.health import SessionHealth
 FAMILIES: Final = Families(
     {
         "reseal_requests_total": Family("counter", "Requests by operation and status."),
-        "reseal_refused_total": Family("counter", "Rejected malformed requests, by status."),
+        "reseal_refused_total": Family("counter", "Rejected requests, by status: malformed, or too many (503)."),
         "reseal_connections": Family("gauge", "Open connections."),
         "reseal_connections_closed_total": Family(
             "counter", "Idle connections without API key that were closed: too many of one address, or of all."
@@ -49,7 +49,7 @@ class Metrics(SessionHealth):
         self._requests[operation, status] += 1
 
     def count_refused(self, status: int) -> None:
-        """Count a malformed request: not HTTP, too slow, or its head too large."""
+        """Count a request that was not read: not HTTP, too slow, its head too large, or one too many."""
         self._refused[status] += 1
 
     def count_closed(self, reason: str) -> None:

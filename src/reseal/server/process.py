@@ -36,6 +36,7 @@ from reseal.server.app import Service
 from reseal.server.config import ServiceSettings
 from reseal.server.config_rules import is_loopback
 from reseal.server.crowd import Crowd, raise_limit, room_for_connections
+from reseal.server.http.admission import Admission
 from reseal.server.http.connection import CROWD, REFUSED, TLS, StrictHttp
 from reseal.server.http.leaving import PatientServer
 from reseal.server.http.messages import send_reply, text_reply
@@ -67,7 +68,6 @@ COLLECT_EVERY: Final = 50_000
 """New objects, less those that are gone, after which the cyclic collector looks at them."""
 _SCRAPE_SECONDS: Final = 5
 _HEAD_MAX: Final = 8192
-_PRIVILEGED_PORT_HINT: Final = "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
 
 Announce = Callable[[str, int], None]
 """Called with host and port once the service is accepting requests."""
@@ -85,10 +85,9 @@ class Application:
         metrics_socket: socket.socket | None = None,
         board: Scoreboard | None = None,
     ) -> None:
-        pid = supervisor.pid if supervisor is not None else None
-        self.service: Service = _service_class(settings)(
-            settings, make_store(settings), config_path=config_path, pid=pid, board=board
-        )
+        of_kind, store, pid = _service_class(settings), make_store(settings), supervisor.pid if supervisor else None
+        self.service: Service = of_kind(settings, store, config_path=config_path, pid=pid, board=board)
+        self._admission = Admission(self.service, settings.concurrent_requests, self.service.metrics.count_refused)
         self._supervisor = supervisor
         self._delay = settings.shutdown_delay
         self._loopback_only = not settings.wants_key and not settings.allow_open_access
@@ -99,11 +98,11 @@ class Application:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
-        elif scope["type"] == "http" and self._loopback_only and not _names_loopback(scope):
+        elif self._loopback_only and not _names_loopback(dict(scope["headers"]).get(b"host", b"")):
             # DNS rebinding: a page must not reach an open service on loopback through its own host name
             await send_reply(send, text_reply(403, "Forbidden: without API keys only loopback hosts are answered"))
         else:
-            await self.service(scope, receive, send)
+            await self._admission(scope, receive, send)
 
     async def _live(self, scope: Any, receive: Any, send: Any) -> None:
         async def receive_or_end() -> Any:
@@ -380,7 +379,8 @@ def _no_port(settings: ServiceSettings, port: int, error: OSError) -> str:
     option = "metrics_port" if port == settings.metrics_port else "--port"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} of {settings.host} is taken: stop what listens there, or choose another one by {option}"
-    advice = _PRIVILEGED_PORT_HINT if error.errno == errno.EACCES else f"choose another by {option}, or another host"
+    is_privileged, other = error.errno == errno.EACCES, f"choose another by {option}, or another host"
+    advice = "choose a port above 1023, or grant CAP_NET_BIND_SERVICE" if is_privileged else other
     return f"cannot listen on {settings.host}:{port} ({error.strerror}): {advice}"
 
 
@@ -394,15 +394,10 @@ def _spare_the_collector() -> None:
     gc.set_threshold(COLLECT_EVERY)
 
 
-def _names_loopback(scope: Any) -> bool:
-    return _is_loopback_host(dict(scope["headers"]).get(b"host", b""))
-
-
 @lru_cache(maxsize=64)
-def _is_loopback_host(sent: bytes) -> bool:
+def _names_loopback(sent: bytes) -> bool:
     host = sent.decode("latin-1").strip().lower()
-    bracketed, _, _ = host.partition("]")
-    return is_loopback(bracketed[1:] if host.startswith("[") else host.rpartition(":")[0] or host)
+    return is_loopback(host[1:].partition("]")[0] if host.startswith("[") else host.rpartition(":")[0] or host)
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:
