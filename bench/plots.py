@@ -24,12 +24,15 @@ STYLE: Final = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 15px }
 .faint { fill: #57606a }
+.value { paint-order: stroke; stroke: #ffffff; stroke-width: 5px }
 .page { fill: #ffffff }
 line { stroke: #d0d7de; stroke-width: 1 }
+line.mark { stroke: #d55e00; stroke-width: 1.5; stroke-dasharray: 5 4 }
 rect.bar { stroke: #ffffff; stroke-width: 1 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 }
   .faint { fill: #9da7b1 }
+  .value { stroke: #0d1117 }
   .page { fill: #0d1117 }
   line { stroke: #3d444d }
   rect.bar { stroke: #0d1117 }
@@ -45,10 +48,13 @@ class Bar(NamedTuple):
     begins_group: bool = False
 
 
-def chart(title: str, axis: str, bars: Sequence[Bar], names: Sequence[str]) -> str:
+def chart(
+    title: str, axis: str, bars: Sequence[Bar], names: Sequence[str], mark: tuple[float, str] | None = None
+) -> str:
     """Draw horizontal bars, each with its sum behind it.
 
-    ``axis``: what is shown, with its unit. ``names``: the legend, which has all names of parts.
+    ``axis``: what is shown, with its unit. ``names``: the legend, which has all names of parts. ``mark``: a value that
+    gets a line of its own, and what it is.
     """
     legend = _legend(names)
     top = 44 + 22 * (1 + max(row for row, _ in legend))
@@ -66,8 +72,13 @@ def chart(title: str, axis: str, bars: Sequence[Bar], names: Sequence[str]) -> s
     for name, colour, (row, x) in zip(names, COLOURS, legend, strict=False):
         _add(root, "rect", x=x, y=38 + 22 * row, width=12, height=12, fill=colour)
         _write(root, x + 18, 49 + 22 * row, name)
-    scale = _axis(root, max(sum(bar.parts.values()) for bar in bars), top, bottom, axis)
+    longest = max(sum(bar.parts.values()) for bar in bars)
+    scale = _axis(root, longest if mark is None else max(longest, mark[0]), top, bottom, axis)
     colours = dict(zip(names, COLOURS, strict=False))
+    if mark is not None:
+        x = LABELS + mark[0] * scale
+        _add(root, "line", x1=x, x2=x, y1=top, y2=bottom, class_="mark")
+        _write(root, x, top - 6, mark[1], "faint", anchor="middle")
     for bar, y in zip(bars, tops, strict=True):
         _draw(root, bar, y, scale, colours)
     ET.indent(root)
@@ -81,7 +92,7 @@ def _draw(root: ET.Element, bar: Bar, y: float, scale: float, colours: Mapping[s
         drawn = _add(root, "rect", x=x, y=y, width=value * scale, height=BAR, fill=colours[name], class_="bar")
         ET.SubElement(drawn, "title").text = f"{bar.label}, {name}: {_number(value)}"
         x += value * scale
-    _write(root, x + 6, y + 15, _number(sum(bar.parts.values())))
+    _write(root, x + 6, y + 15, _number(sum(bar.parts.values())), "value")
 
 
 def _axis(root: ET.Element, longest: float, top: float, bottom: float, axis: str) -> float:

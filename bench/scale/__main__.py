@@ -12,6 +12,7 @@ to 20 GB of disk and half an hour. ``--record`` keeps the figures in ``bench/sca
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import time
 from typing import Any, Final
@@ -59,6 +60,7 @@ async def measure(name: str, sizes: list[int], rounds: int) -> Figures:
             for size in sizes:
                 stores.append(await opened(database, size))
                 filled.append(await _filled(database, stores[-1]))
+            await asyncio.to_thread(database.settle, [store.uri for store in stores])
             samples = await _rounds(stores, rounds)
             for kept in filled:
                 kept["memory_after_calls"] = memory(database)

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +31,11 @@ COLUMNS: Final = ("app_id", "tenant_id", *rows.COLUMNS, "due_at")
 AT_ONCE: Final = 1000
 _ALTER_S: Final = 3600
 """Seconds that a change of a table may take."""
+_PATIENCE_S: Final = 600
+"""Seconds that a server may take to write to its files."""
+FEW_PAGES: Final = 1000
 POSTGRES_SETTINGS: Final = {
-    "shared_buffers": "2GB",
+    "shared_buffers": "6GB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "lz4",
@@ -49,10 +53,12 @@ MB: Final = 1024 * 1024
 class Database(Protocol):
     """One engine with several stores in it, which differ in their size."""
 
-    pids: Sequence[int]
-    """Its processes, or those of whoever starts them; none for an embedded one."""
     sorts: bool
     """Whether it wants to be filled in the order of the handles."""
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """Its processes, or those of whoever starts them; none for an embedded one."""
 
     def store(self, size: int) -> str:
         """Make an empty store and return its URI."""
@@ -62,6 +68,9 @@ class Database(Protocol):
 
     def add(self, uri: str, sessions: Iterable[Session]) -> None:
         """Write more sessions."""
+
+    def settle(self, uris: Sequence[str]) -> None:
+        """Leave what filling the stores was good for, before anything is measured."""
 
     def disk(self, uri: str) -> dict[str, int]:
         """Return the bytes on disk of a store's sessions: of the table, and of each index where that can be told."""
@@ -112,6 +121,9 @@ class PostgreSQL:
             for lines in _lines(sessions, _postgres_text):
                 copy.write(lines)
 
+    def settle(self, uris: Sequence[str]) -> None:
+        pass
+
     def disk(self, uri: str) -> dict[str, int]:
         found = self._connection(uri).execute(
             "SELECT relname, pg_relation_size(oid) FROM pg_class "
@@ -139,8 +151,10 @@ class MariaDB:
 
     def __init__(self, server: mariadb.MariaDB) -> None:
         self._server = server
-        assert server._server is not None
-        self.pids = (server._server.pid,)
+
+    @property
+    def pids(self) -> Sequence[int]:
+        return (self._server.pid,)
 
     def store(self, size: int) -> str:
         del size
@@ -161,6 +175,17 @@ class MariaDB:
 
     def add(self, uri: str, sessions: Iterable[Session]) -> None:
         self._load(uri, sessions, "SET unique_checks = 1")
+
+    def settle(self, uris: Sequence[str]) -> None:
+        """Start anew, without the pages of tables that are gone, and read the tables into the buffer pool."""
+        self._server.sql("SET GLOBAL innodb_max_dirty_pages_pct = 0")
+        dirty = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'"
+        until(lambda: int(self._server.sql(dirty).split()[1]) < FEW_PAGES, "MariaDB does not write its pages")
+        self._server.stop()
+        self._server.start()
+        for uri in uris:
+            read = "SELECT COUNT(*) FROM reseal_session FORCE INDEX (PRIMARY) WHERE version > 0"
+            self._server.sql(read, _database(uri), deadline=_ALTER_S)
 
     def _alter(self, name: str, changes: str) -> None:
         self._server.sql(f"ALTER TABLE reseal_session {changes}", name, deadline=_ALTER_S)
@@ -222,6 +247,9 @@ class SQLite:
             connection.executemany(insert, (list(map(values_of(each).get, COLUMNS)) for each in sessions))
         connection.close()
 
+    def settle(self, uris: Sequence[str]) -> None:
+        pass
+
     def disk(self, uri: str) -> dict[str, int]:
         return {"the file": _path(uri).stat().st_size}
 
@@ -241,7 +269,13 @@ class Redis:
         return self._server.uri()
 
     def fill(self, uri: str, sessions: Iterable[Session]) -> None:
+        """Write to the log without waiting for the disk, and have it rewritten at the end."""
+        self._server.ask("CONFIG", "SET", "appendfsync", "no", "auto-aof-rewrite-percentage", "0")
         self.add(uri, sessions)
+        self._server.ask("CONFIG", "SET", "appendfsync", "always", "auto-aof-rewrite-percentage", "100")
+        self._server.ask("BGREWRITEAOF")
+        rewriting = b"aof_rewrite_in_progress:1"
+        until(lambda: rewriting not in self._server.ask("INFO", "persistence"), "Redis does not rewrite its log")
 
     def add(self, uri: str, sessions: Iterable[Session]) -> None:
         writer = AsyncRedisStore(uri)._sessions
@@ -254,8 +288,11 @@ class Redis:
                     if line.startswith(b"-"):
                         raise RuntimeError(line.decode())
 
+    def settle(self, uris: Sequence[str]) -> None:
+        pass
+
     def disk(self, uri: str) -> dict[str, int]:
-        """The log of all stores together, until it is rewritten."""
+        """The log of all stores together: after a fill it has been rewritten, and holds each key once."""
         del uri
         return {"the log": sum(path.stat().st_size for path in self._server.folder.glob("appendonlydir/*"))}
 
@@ -281,6 +318,15 @@ def started(name: str) -> Iterator[Database]:
                 yield Redis(server)
         else:
             yield SQLite(Path(folder))
+
+
+def until(done: Callable[[], bool], otherwise: str) -> None:
+    """Wait for a server that tells nobody when it is done."""
+    end = time.monotonic() + _PATIENCE_S
+    while not done():
+        if time.monotonic() > end:
+            raise RuntimeError(otherwise)
+        time.sleep(0.1)
 
 
 def memory(database: Database) -> float:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from bench.scale.tables import BUSY, disk_of
+from bench.scale.tables import BUSY, HOT, disk_of, memory_of
 
 Figures = dict[str, Any]
 GB: Final = 10**9
@@ -27,8 +27,7 @@ class Assumed(NamedTuple):
     """Dollars a month, of one of these machines."""
     disk: float = 0.10
     """Dollars a month, of a gigabyte of SSD."""
-    hot: float = 0.1
-    """The share of the rows that is in use: those have to be in memory, and the indexes."""
+    hot: float = HOT
 
 
 COPIES: Final = {"PostgreSQL": 2, "MariaDB": 3, "Redis": 3}
@@ -59,20 +58,11 @@ def needs(engine: str, measured: Figures, assumed: Assumed) -> Needs:
     rates = dict.fromkeys(REFRESHES, assumed.refreshing / 3600) | {"create": assumed.creates}
     database, own, log = (sum(calls[name][of] * rate for name, rate in rates.items()) / 1e6 for of in _SPENT)
     disk = disk_of(measured) * assumed.sessions / GB
-    memory = _memory_of(engine, measured, assumed)
+    memory = memory_of(engine, measured, assumed.hot) * assumed.sessions / GB
     shards = math.ceil(max(memory / (assumed.memory_gb * USED[engine]), database / BUSY / assumed.cores))
     machines = shards * COPIES[engine]
     dollars = machines * assumed.machine + disk * COPIES[engine] * assumed.disk
     return Needs(disk, memory, database / BUSY, own / BUSY, sum(rates.values()), log, shards, machines, dollars)
-
-
-def _memory_of(engine: str, measured: Figures, assumed: Assumed) -> float:
-    filled, size = measured["filled"][-1], measured["sizes"][-1]
-    if engine == "Redis":
-        before, after = filled["memory"]
-        return float((after - before) * 1024 * 1024 / size * assumed.sessions / GB)
-    row, *indexes = filled["disk"].values()
-    return float((sum(indexes) + row * assumed.hot) / size * assumed.sessions / GB)
 
 
 def table(figures: Mapping[str, Figures]) -> str:
@@ -90,6 +80,7 @@ def table(figures: Mapping[str, Figures]) -> str:
         ("shards", lambda each: f"{each.shards}"),
         ("machines, with copies", lambda each: f"{each.machines}"),
         ("a month", lambda each: f"${each.dollars:,.0f}"),
+        ("a month, for a million sessions", lambda each: f"${each.dollars * 10**6 / assumed.sessions:,.2f}"),
     ):
         lines.append(f"| {label} | {' | '.join(map(cell, named.values()))} |")
     return "\n".join(lines)

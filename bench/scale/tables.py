@@ -17,6 +17,10 @@ GROWTH: Final = 1.5
 BUSY: Final = 0.5
 """The share of the cores that may be used."""
 HOUR: Final = 3600
+MB: Final = 10**6
+HOT: Final = 0.1
+"""The share of the rows that is in use: those have to be in memory, and the indexes."""
+SERVERS: Final = frozenset({"PostgreSQL", "MariaDB", "Redis"})
 
 
 def recorded() -> Figures:
@@ -40,6 +44,7 @@ def parts(figures: Figures) -> Iterator[tuple[str, str]]:
 
 def sizing_parts(figures: Figures) -> Iterator[tuple[str, str]]:
     """Write the parts of ``docs/how-to/sizing.md``, with their names there."""
+    yield "short", short_table(figures)
     yield "engines", machine_table(figures)
     yield "space", space_table(figures)
 
@@ -68,24 +73,74 @@ def calls_table(measured: Figures) -> str:
 
 def verdict(measured: Figures) -> str:
     """Say which calls grow by more than the target."""
-    above = [name for name, each in measured["calls"].items() if each[-1]["growth"] > GROWTH]
-    if not above:
-        return f"No call takes more than {GROWTH} × the time."
-    more = [f"{name} (its processor time {measured['calls'][name][-1]['growth_of_work']:.2f} ×)" for name in above]
-    return f"More than {GROWTH} × the time: {', '.join(more)}."
+    above = [_above(measured, growth) for growth in ("growth", "growth_of_work")]
+    if not any(above):
+        return f"No call takes more than {GROWTH} × the time or the processor time."
+    names = ("the time", "the processor time")
+    return " ".join(
+        f"More than {GROWTH} × {name}: {', '.join(calls) or 'none'}." for name, calls in zip(names, above, strict=True)
+    )
+
+
+def _above(measured: Figures, growth: str) -> list[str]:
+    return [
+        f"{name} ({each[-1][growth]:.2f} ×)" for name, each in measured["calls"].items() if each[-1][growth] > GROWTH
+    ]
 
 
 def space_table(figures: Mapping[str, Figures]) -> str:
-    """Write what a session takes, by the largest store of each engine."""
-    head = ("", "sessions", "disk, a session", "of it", "memory, a million sessions", "filled in")
+    """Write what sessions take, by the largest store of each engine."""
+    head = ("", "measured with", "disk, a million sessions", "of it, bytes of a session")
+    head += ("memory, a million sessions", "the server's processes", "filled in")
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for engine, measured in sorted(figures.items()):
         size, filled = measured["sizes"][-1], measured["filled"][-1]
-        before, after = filled["memory"]
-        memory = f"{(after - before) * MILLION / size:,.0f} MB" if engine == "Redis" else ""
-        cells = (size_name(size), f"{disk_of(measured):,.0f} bytes", _parts(filled["disk"], size), memory)
+        server = f"{filled['memory_after_calls']:,.0f} MB" if engine in SERVERS else "none"
+        cells = (words(size), f"{disk_of(measured) * MILLION / MB:,.0f} MB", _parts(filled["disk"], size))
+        cells += (_memory_words(engine, measured), server)
         lines.append(f"| {engine} | {' | '.join(cells)} | {filled['seconds']:,.0f} s |")
     return "\n".join(lines)
+
+
+def short_table(figures: Mapping[str, Figures]) -> str:
+    """Write what so many sessions take: the first thing that an operator asks."""
+    lines = [f"| sessions kept | {' | '.join(sorted(figures))} |", f"|---|{'---|' * len(figures)}"]
+    for sessions in (MILLION, 10 * MILLION, 100 * MILLION):
+        cells = [
+            f"{_gb(disk_of(measured) * sessions)} of disk, {_gb(memory_of(engine, measured) * sessions)} of memory"
+            if engine != "SQLite" or sessions <= 10 * MILLION
+            else "take a server"
+            for engine, measured in sorted(figures.items())
+        ]
+        lines.append(f"| {words(sessions)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def memory_of(engine: str, measured: Figures, hot: float = HOT) -> float:
+    """Return the bytes of a session that have to be in memory: everything, or the indexes and that share of the rows.
+
+    SQLite does not tell the indexes from the rows: there it is that share of both.
+    """
+    filled, size = measured["filled"][-1], measured["sizes"][-1]
+    if engine == "Redis":
+        before, after = filled["memory"]
+        return float((after - before) * 1024 * 1024 / size)
+    row, *indexes = filled["disk"].values()
+    return float((sum(indexes) + row * hot) / size)
+
+
+def _memory_words(engine: str, measured: Figures) -> str:
+    if engine == "Redis":
+        return f"{memory_of(engine, measured) * MILLION / MB:,.0f} MB"
+    of_rows, of_indexes = (memory_of(engine, measured, hot) * MILLION / MB for hot in (1, 0))
+    if engine == "SQLite":
+        return f"up to {of_rows:,.0f} MB, of the system's cache"
+    return f"indexes {of_indexes:,.0f} MB, rows {of_rows - of_indexes:,.0f} MB"
+
+
+def _gb(size: float) -> str:
+    gb = size / 10**9
+    return f"{gb:,.0f} GB" if gb >= 10 else f"{gb:.1f} GB"
 
 
 def machine_table(figures: Mapping[str, Figures]) -> str:
@@ -100,20 +155,22 @@ def machine_table(figures: Mapping[str, Figures]) -> str:
         log = f"{refresh['log']:,} bytes" if refresh["log"] else ""
         cost = f"{refresh['own']:.0f} + {refresh['database']:.0f} µs"
         cells = (cost, f"{BUSY * MILLION / taken:,.0f}", f"{users:,}", log)
-        lines.append(f"| {engine}, {size_name(measured['sizes'][-1])} | {' | '.join(cells)} |")
+        lines.append(f"| {engine}, {words(measured['sizes'][-1])} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def growth_chart(engine: str, measured: Figures) -> str:
-    """Draw how much longer each call takes in the larger stores."""
-    first, *others = (size_name(size) for size in measured["sizes"])
+    """Draw how much longer each call takes in the largest store, and how much more work it is."""
+    names = {"time": "growth", "processor time, of both sides": "growth_of_work"}
     bars = [
-        Bar(call if not n else "", {f"{name} sessions": size["growth"]}, begins_group=not n)
+        Bar(call if not n else "", {name: each[-1][growth]}, begins_group=not n)
         for call, each in measured["calls"].items()
-        for n, (name, size) in enumerate(zip(others, each[1:], strict=True))
+        for n, (name, growth) in enumerate(names.items())
     ]
-    axis = f"time of a call, as a multiple of that among {first} sessions"
-    return chart(f"Calls in large stores: {engine}", axis, bars, [f"{name} sessions" for name in others])
+    few, many = words(measured["sizes"][0]), words(measured["sizes"][-1])
+    title = f"{engine}: calls among {many} sessions"
+    axis = f"multiple of what the call takes among {few} sessions"
+    return chart(title, axis, bars, tuple(names), mark=(GROWTH, f"target: {GROWTH} ×"))
 
 
 def disk_chart(figures: Mapping[str, Figures]) -> str:
@@ -129,10 +186,9 @@ def disk_chart(figures: Mapping[str, Figures]) -> str:
 
 
 def disk_of(measured: Figures) -> float:
-    """Return the bytes of a session on disk. A log counts as it is written first: before Redis rewrites it."""
-    n = 0 if "the log" in measured["filled"][0]["disk"] else -1
-    filled = measured["filled"][n]
-    taken: float = (sum(filled["disk"].values()) - filled["disk_before"]) / measured["sizes"][n]
+    """Return the bytes of a session on disk."""
+    filled = measured["filled"][-1]
+    taken: float = (sum(filled["disk"].values()) - filled["disk_before"]) / measured["sizes"][-1]
     return taken
 
 
@@ -147,3 +203,10 @@ def size_name(size: int) -> str:
     """Write a size as a power of ten if it is one."""
     power = len(str(size)) - 1
     return f"10^{power}" if size == 10**power else f"{size:,}"
+
+
+def words(size: int) -> str:
+    """Write a size for people."""
+    if size < MILLION:
+        return f"{size:,}"
+    return "a million" if size == MILLION else f"{size / MILLION:,.0f} million"
