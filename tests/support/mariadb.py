@@ -1,6 +1,7 @@
 """A MariaDB of the tests' own: a server in a temporary folder, started when the first test asks for it.
 
-Its durability is not turned down. Each test gets a database of its own in it.
+Its durability is not turned down. Each test gets a database of its own in it. ``TEST_MYSQLD`` names the server of a
+MySQL to be used instead; the programs that talk to it are MariaDB's.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ from tests.support.ports import free_port
 PASSWORD: Final = "canary-5d1e:p@ss/word"
 _NUMBERS = count()
 _DEADLINE_S: Final = 60
+MYSQL: Final = os.environ.get("TEST_MYSQLD", "")
 _SETTINGS: Final = (
-    "--sync-frm=OFF",
+    *(
+        ("--mysqlx=OFF", "--auto-generate-certs=OFF", "--innodb-redo-log-capacity=32M")
+        if MYSQL
+        else ("--sync-frm=OFF", "--innodb-log-file-size=32M")
+    ),
     "--innodb-file-per-table=0",
     "--innodb-buffer-pool-size=32M",
-    "--innodb-log-file-size=32M",
 )
 
 
@@ -47,10 +52,12 @@ class MariaDB:
         self._as = unprivileged()
         if self._as:
             shutil.chown(folder, self._as["user"], self._as["group"])
-        self._run(
-            "mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--skip-test-db",
-            "--auth-root-authentication-method=normal",
-        )  # fmt: skip
+        data = f"--datadir={folder}/data"
+        if MYSQL:
+            self._run("mariadbd", "--no-defaults", "--initialize-insecure", "--auto-generate-certs=OFF", data)
+        else:
+            self._run("mariadb-install-db", "--no-defaults", data, "--skip-test-db",
+                      "--auth-root-authentication-method=normal")  # fmt: skip
 
     def start(self, *more: str) -> None:
         """Start the server, and wait until it answers."""
@@ -175,6 +182,8 @@ def server(*settings: str) -> Iterator[MariaDB]:
 
 
 def binary(name: str) -> str:
+    if MYSQL and name == "mariadbd":
+        return MYSQL
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin:/usr/libexec")
     if found is None:
         pytest.fail("MariaDB is not installed: apt-get install mariadb-server")

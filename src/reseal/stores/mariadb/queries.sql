@@ -25,19 +25,27 @@ SHOW VARIABLES WHERE variable_name IN (
 )
 
 -- name: settle
--- What is not in strict mode's way is no error; drivers would ask for it and log it.
+-- What is not in strict mode's way is no error; drivers would ask for it and log it. MySQL warns of a strict mode without
+-- the three that follow it.
 SET SESSION
-    sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',
-    innodb_lock_wait_timeout = %(lock_s)s, lock_wait_timeout = %(metadata_lock_s)s, sql_notes = 0, max_error_count = 0
+    sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
+    time_zone = '+00:00',
+    innodb_lock_wait_timeout = %(lock_s)s, lock_wait_timeout = %(metadata_lock_s)s, sql_notes = 0
 
 -- name: settle_isolation
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
 
 -- name: limit_mariadb
+<<<<<<< HEAD
 -- A list of a thousand values and more would become a subquery, which the table is scanned for. A process that was cut
 -- off or stopped amid a transaction must not lock rows against the others for long: they wait as long in all.
 SET SESSION max_statement_time = %(seconds)s, in_predicate_conversion_threshold = 0,
     idle_transaction_timeout = greatest(1, %(seconds)s DIV 2)
+=======
+-- A list of a thousand values and more would become a subquery, which the table is scanned for. MySQL keeps the last of
+-- these settings for administrators.
+SET SESSION max_statement_time = %(seconds)s, in_predicate_conversion_threshold = 0, max_error_count = 0
+>>>>>>> f7665de9 (fix: connect to MySQL as a user who is no administrator)
 
 -- name: limit_mysql
 SET SESSION max_execution_time = %(milliseconds)s
