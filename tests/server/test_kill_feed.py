@@ -199,7 +199,9 @@ async def test_a_read_is_not_shared_with_who_comes_after_a_later_one(feed, lists
     lists.end("a")
     news.arrived.set()
     await turns()
-    await late.read(LONG)
+    second = late.wait()
+    await turns()
+    assert second.done()
     assert late.names == ["a"]
     gate.set()
     await first
