@@ -36,16 +36,11 @@ SET SESSION
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
 
 -- name: limit_mariadb
-<<<<<<< HEAD
 -- A list of a thousand values and more would become a subquery, which the table is scanned for. A process that was cut
--- off or stopped amid a transaction must not lock rows against the others for long: they wait as long in all.
+-- off or stopped amid a transaction must not lock rows against the others for long: they wait as long in all. MySQL keeps
+-- the last of these settings for administrators.
 SET SESSION max_statement_time = %(seconds)s, in_predicate_conversion_threshold = 0,
-    idle_transaction_timeout = greatest(1, %(seconds)s DIV 2)
-=======
--- A list of a thousand values and more would become a subquery, which the table is scanned for. MySQL keeps the last of
--- these settings for administrators.
-SET SESSION max_statement_time = %(seconds)s, in_predicate_conversion_threshold = 0, max_error_count = 0
->>>>>>> f7665de9 (fix: connect to MySQL as a user who is no administrator)
+    idle_transaction_timeout = greatest(1, %(seconds)s DIV 2), max_error_count = 0
 
 -- name: limit_mysql
 SET SESSION max_execution_time = %(milliseconds)s
