@@ -200,8 +200,13 @@ class Crowd:
             self._report.violations.append(text)
 
 
-async def leave_in_turn(sharing: Sharing, left: Iterable[object], report: Report, **how: str) -> None:
-    """E22: one process after the other is told to leave amid calls of an application, which notices nothing."""
+async def leave_in_turn(
+    sharing: Sharing, left: Iterable[object], report: Report, *, next_version: str = "", **how: str
+) -> None:
+    """E22: one process after the other is told to leave amid calls of an application, which notices nothing.
+
+    E21: each that takes the place of one first runs ``next_version``.
+    """
     variables = [{"RESEAL_PORT": str(free_port()), "RESEAL_SHUTDOWN_DELAY": "3", **how} for _ in range(2)]
     processes = [(await sharing.start(1, **each))[0] for each in variables]
     hosts = ";".join(f"http://127.0.0.1:{each['RESEAL_PORT']}" for each in variables)
@@ -216,7 +221,7 @@ async def leave_in_turn(sharing: Sharing, left: Iterable[object], report: Report
                 if code := await asyncio.to_thread(processes[turn].leave):
                     report.violations.append(f"P15: a process left with {code}")
                 report.injected["SIGTERM"] += 1
-                [processes[turn]] = await sharing.start(1, **variables[turn])
+                [processes[turn]] = await sharing.start(1, before=next_version, **variables[turn])
                 turn = 1 - turn
             await _more(report, 2 * APPLICATION)
         finally:

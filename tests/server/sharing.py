@@ -115,13 +115,13 @@ class Sharing:
     def __init__(self, uri: str, folder: Path) -> None:
         self.stolen: set[str] = set()
         """Sessions whose tokens a test has copied and used."""
-        self._uri = uri
+        self.uri = uri
         self._folder = folder
         self._started: list[Process] = []
 
     async def start(self, count: int, **how: Any) -> list[Process]:
         """Start some, all at the same moment."""
-        new = [Process(self._uri, self._folder, **how) for _ in range(count)]
+        new = [Process(self.uri, self._folder, **how) for _ in range(count)]
         self._started.extend(new)
         for process in new:
             await asyncio.to_thread(process.wait)

@@ -1,6 +1,6 @@
 """Two processes of the service over one PostgreSQL: one line of tokens for each session, whatever fails meanwhile.
 
-Experiments E06, E01, E03, E20 and E22 of the reliability tests, in the size that fits a test run; ``bench/soak.py`` runs them for
+Experiments E06, E01, E03, E20, E21 and E22 of the reliability tests, in the size that fits a test run; ``bench/soak.py`` runs them for
 as long as one likes, and takes the time.
 """
 
@@ -9,6 +9,10 @@ from __future__ import annotations
 import asyncio
 from itertools import repeat
 
+import psycopg
+import pytest
+
+from reseal.stores.sql_files import schema_steps
 from tests.server.experiments import (
     Report,
     crash_store,
@@ -19,8 +23,18 @@ from tests.server.experiments import (
 )
 from tests.server.load import Load
 
+NEXT_VERSION = """
+import reseal._async.stores.postgres_server as server
+steps = server.schema_steps
+server.schema_steps = lambda name: (
+    *steps(name),
+    "ALTER TABLE reseal_session ADD COLUMN coming text;\\n\\nCREATE INDEX reseal_session_coming ON reseal_session (coming);\\n",
+)
+"""
+"""A version to come, whose tables have a further step."""
 ROUNDS = 50
 """How often 64 callers refresh one token."""
+STEPS = schema_steps("postgres")
 FAULTS = 20
 """How often a process is killed, or the database, if the machine is not too busy. Without ``--whole`` it is a third of both."""
 
@@ -78,3 +92,15 @@ async def test_of_two_processes_one_after_the_other_leaves_and_the_application_n
     report = Report()
     await leave_in_turn(sharing, rounds(4, fewest=2), report)
     assert report.violations == []
+
+
+async def test_two_processes_are_upgraded_one_after_the_other_and_the_application_notices_nothing(sharing, server):
+    report = Report()
+    await leave_in_turn(sharing, range(2), report, next_version=NEXT_VERSION)
+    assert report.violations == []
+    with psycopg.connect(sharing.uri) as connection:
+        assert connection.execute("SELECT max(version) FROM reseal_schema").fetchone() == (len(STEPS) + 1,)
+    [newer] = await sharing.start(1, before=NEXT_VERSION)
+    assert await newer.ready() == 200
+    with pytest.raises(AssertionError, match="newer than"):
+        await sharing.start(1)  # back to the version before: it says why not
