@@ -18,7 +18,7 @@ from reseal.core.selection import UserPlace
 from reseal.testing._async.waiting import together
 from reseal.testing.material import new_session, step
 from reseal.testing.recorder import Recorder
-from tests.support.redis_cluster import until
+from tests.support.redis_cluster import is_replicated, until
 
 API = "https://api.example.com"
 PUBLIC = Scope()
@@ -290,6 +290,7 @@ async def test_a_master_of_a_cluster_dies_amid_refreshes(redis_nodes, acknowledg
     events, victim = Recorder(), redis_nodes.masters()[0]
 
     def fail_over():
+        until(lambda: is_replicated(victim))  # with fsync, a sign-in that no replica has may be lost
         victim.kill()
         until(lambda: len(redis_nodes.masters()) == 3)
         victim.start()
@@ -305,6 +306,7 @@ async def test_sentinel_promotes_a_replica_amid_refreshes(watched_redis):
     main, replica = watched_redis.nodes
 
     def fail_over():
+        until(lambda: is_replicated(main))
         main.kill()
         until(lambda: b"role:master" in replica.ask("INFO", "replication"))
 

@@ -62,8 +62,16 @@ async def test_what_a_server_keeps_is_told(redis_uri):
     assert "appendonly yes, appendfsync always" in found.text
     _, warning = await findings(redis_uri + "&acknowledge=memory")
     assert warning.warning
-    missing = [each.text for each in await findings(redis_uri + "&acknowledge=replicas:1")][-1]
-    assert "fewer replicas" in missing
+    [missing] = await findings(redis_uri + "&acknowledge=replicas:1")
+    assert not missing.fine  # as at the start of the service, whose first write would fail
+    assert "fewer replicas" in missing.text
+
+
+async def test_what_is_told_under_sentinel_is_told_of_the_master(watched_redis):
+    main, _ = watched_redis.nodes
+    told, warning = await findings(watched_redis.uri())
+    assert told.text.startswith(f"{main.place}: appendonly yes")
+    assert warning.text.startswith(f"{main.place} has replicas for which acknowledge=fsync does not wait")
 
 
 async def test_what_is_not_durable_can_be_accepted():

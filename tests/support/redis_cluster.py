@@ -120,6 +120,18 @@ def watched(replicas: int = 1, networks: tuple[str, str] = ("", ""), *more: str)
         yield Watched(nodes, sentinels)
 
 
+def is_replicated(node: RedisServer) -> bool:
+    """Return whether a replica has what a master had written when it was asked."""
+    facts = dict(line.split(":", 1) for line in node.ask("INFO", "replication").decode().splitlines() if ":" in line)
+    written = int(facts["master_repl_offset"])
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        for part in node.ask("INFO", "replication").decode().replace("\r\n", ",").split(","):
+            if part.startswith("offset=") and int(part.removeprefix("offset=")) >= written:
+                return True
+    return False
+
+
 def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
     """Wait until something is so."""
     end = time.monotonic() + seconds

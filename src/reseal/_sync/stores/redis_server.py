@@ -273,7 +273,8 @@ class RedisServer:
             for command in durability.QUESTIONS:
                 pipeline.execute_command(*command)
             answers = pipeline.execute(raise_on_error=False)
-            return durability.facts(f"{node[0]}:{node[1]}", answers)
+            place = getattr(client.connection_pool, "master_address", None) or node  # where Sentinel has led to
+            return durability.facts(f"{place[0]}:{place[1]}", answers)
         except Exception as error:
             raise _unreachable(self.address.place, error) from error
 
@@ -306,7 +307,8 @@ def _acknowledged(found: list[Reply], replicas: int) -> list[Reply]:
     if isinstance(reached, int) and reached >= replicas:
         return found
     unknown = StoreUnavailable(
-        f"Redis: {reached if isinstance(reached, int) else 0} of {replicas} replicas acknowledged"
+        f"Redis: {reached if isinstance(reached, int) else 0} of {replicas} replicas acknowledged "
+        f"(acknowledge=replicas:{replicas} in database_uri)"
     )
     return [each if isinstance(each, Exception) else unknown for each in found]
 

@@ -23,7 +23,7 @@ async def look(uri: Secret) -> list[Finding]:
         await server.close()
     findings = []
     for node in nodes:
-        problems = durability.problems(node, server.address)
+        problems = durability.problems(node, server.address) + durability.shortages(node, server.address)
         findings += [Finding("durability", fine=False, text=problem) for problem in problems]
         findings += [] if problems else [Finding("durability", fine=True, text=node.keeps())]
         findings += [warned("durability", warning) for warning in durability.warnings(node, server.address)]

@@ -72,6 +72,11 @@ def problems(found: Facts, address: Address) -> list[str]:
     return [f"{found.place} {problem}" for problem in checks if problem]
 
 
+def shortages(found: Facts, address: Address) -> list[str]:
+    """Name what has every write fail now, and passes without a change of settings."""
+    return [f"{found.place} {_TOO_FEW}"] if found.replicas < address.acknowledge.replicas else []
+
+
 def warnings(found: Facts, address: Address) -> list[str]:
     """Name what is allowed and has consequences."""
     how = address.acknowledge
@@ -79,7 +84,6 @@ def warnings(found: Facts, address: Address) -> list[str]:
         f"{found.place} {text}"
         for applies, text in (
             (not how.on_disk and not how.replicas, _IN_MEMORY),
-            (found.replicas < how.replicas, _TOO_FEW),
             (0 < how.replicas == found.replicas, _NONE_TO_SPARE),
             (how.on_disk and found.replicas > 0, _NOT_WAITED_FOR),
         )
