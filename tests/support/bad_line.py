@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 _CHUNK: Final = 65536
+STALL: Final = 30
+"""Seconds for which a connection stands still that stalls."""
 
 
 class BadLine:
@@ -18,12 +21,17 @@ class BadLine:
     def __init__(self, target: int) -> None:
         self.delay = 0.0
         """Seconds by which everything is late, in each direction."""
+        self.stalls = 0.0
+        """How likely a connection is to stall with each piece that it passes on."""
+        self.stalled = 0
+        """How often one has."""
         self.takes = True
         """Whether what clients send arrives; if not, nobody hears of it."""
         self.answers = True
         """Whether what the server sends arrives; if not, nobody hears of it."""
         self.port = 0
         self._target = target
+        self._chance = random.Random(target)
         self._links: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -41,7 +49,7 @@ class BadLine:
 
     def heal(self) -> None:
         """Be a good line again."""
-        self.delay, self.takes, self.answers = 0.0, True, True
+        self.delay, self.stalls, self.takes, self.answers = 0.0, 0.0, True, True
 
     def cut(self) -> None:
         """Reset all connections; returns when it is done."""
@@ -72,14 +80,19 @@ class BadLine:
         is_lost = False
         with suppress(OSError):
             while data := await reader.read(_CHUNK):
-                if self.delay:
-                    await asyncio.sleep(self.delay)
+                if late := self._late():
+                    await asyncio.sleep(late)
                 is_lost = is_lost or not getattr(self, way)
                 if not is_lost:
                     writer.write(data)
                     await writer.drain()
             if not is_lost:
                 writer.close()
+
+    def _late(self) -> float:
+        is_stalled = self._chance.random() < self.stalls
+        self.stalled += is_stalled
+        return STALL if is_stalled else self.delay
 
     async def _cut(self) -> None:
         for writer in self._links:
