@@ -178,6 +178,7 @@ class MariaDB:
 
     def settle(self, uris: Sequence[str]) -> None:
         """Start anew, without the pages of tables that are gone, and read the tables into the buffer pool."""
+        self._server.sql("SET GLOBAL innodb_io_capacity_max = 20000, innodb_io_capacity = 10000")
         self._server.sql("SET GLOBAL innodb_max_dirty_pages_pct = 0")
         dirty = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'"
         until(lambda: int(self._server.sql(dirty).split()[1]) < FEW_PAGES, "MariaDB does not write its pages")
