@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import ExitStack
+from http.client import HTTPResponse
 
 import pytest
 
@@ -97,7 +98,10 @@ async def test_without_a_limit_nobody_is_refused():
 
 
 def status(connection):
-    return int(connection.recv(65536)[9:12])
+    answer = HTTPResponse(connection)
+    answer.begin()
+    answer.read()
+    return answer.status
 
 
 def test_a_service_with_as_many_requests_as_it_may_have_refuses_the_next_and_stays_ready(tmp_path):

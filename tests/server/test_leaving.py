@@ -54,6 +54,7 @@ async def test_who_had_connected_before_the_port_was_closed_is_answered(leaving)
             assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.own_http
 async def test_behind_nginx_one_process_after_the_other_leaves_and_no_call_fails(sharing, rounds, tmp_path):
     report = Report()
     await leave_behind_nginx(sharing, tmp_path, rounds(6, fewest=2), report, pace=0.01)
