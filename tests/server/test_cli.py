@@ -477,6 +477,39 @@ def test_check_of_mariadb_tells_what_is_pending_and_what_a_power_cut_could_do(ru
     assert (code, "upgrade Reseal" in out) == (REFUSED, True)
 
 
+@pytest.mark.parametrize(("rights", "text"), [
+    ("SELECT, INSERT, UPDATE", "the user may not DELETE in reseal_session: GRANT SELECT, INSERT, UPDATE, DELETE"),
+    ("INSERT, UPDATE, DELETE", "the user may not SELECT in reseal_schema: GRANT SELECT, INSERT, UPDATE, DELETE"),
+])  # fmt: skip
+def test_check_of_mariadb_tells_a_missing_right(run, monkeypatch, mariadb, mariadb_uri, rights, text):
+    monkeypatch.setenv("RESEAL_DATABASE_URI", mariadb_uri)
+    run("migrate")
+    name = mariadb_uri.rpartition("/")[2]
+    mariadb.sql(f"CREATE USER r_{name} IDENTIFIED BY 'pw'; GRANT {rights} ON {name}.* TO r_{name}")
+    monkeypatch.setenv("RESEAL_DATABASE_URI", f"mysql://r_{name}:pw@127.0.0.1:{mariadb.port}/{name}")
+    code, out, _ = run("check")
+    assert (code, text in out) == (REFUSED, True)
+
+
+@pytest.mark.parametrize(("rights", "text"), [
+    ("SELECT", "the user may not DELETE, INSERT, UPDATE in reseal_audit and in"),
+    ("INSERT", "the user may not use the tables that are there"),
+])  # fmt: skip
+def test_check_of_postgresql_tells_a_missing_right(run, monkeypatch, postgres, postgres_uri, rights, text):
+    monkeypatch.setenv("RESEAL_DATABASE_URI", postgres_uri)
+    run("migrate")
+    schema, place = postgres_uri.rpartition("%3D")[2], postgres_uri.rpartition("@")[2]
+    with psycopg.connect(postgres_uri, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE auditor LOGIN PASSWORD 'pw'; GRANT USAGE ON SCHEMA {schema} TO auditor")
+        admin.execute(f"GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO auditor")
+        try:
+            monkeypatch.setenv("RESEAL_DATABASE_URI", f"postgresql://auditor:pw@{place}")
+            code, out, _ = run("check")
+            assert (code, text in out) == (REFUSED, True)
+        finally:
+            admin.execute("DROP OWNED BY auditor; DROP ROLE auditor")
+
+
 def set_noted(home, text):
     """Have the store's time noted anew, by SQL; ``now`` is the machine's."""
     with closing(sqlite3.connect(home / "r.db")) as database:

@@ -12,8 +12,12 @@ import pytest
 from reseal._async.stores.mariadb import AsyncMariaDBStore
 from reseal._sync.stores.mariadb import MariaDBStore
 from reseal.core.errors import StoreUnavailable
+from reseal.core.secret import Secret
+from reseal.stores.mariadb import address
 from tests.support import mariadb as maria
 from tests.support.certificates import Authority
+
+PAM = "--plugin-load-add=auth_pam_v1", "--pam-use-cleartext-plugin=ON"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,9 @@ def encrypted(authority):
     try:
         certificate, key = (Path(copy(each, folder)) for each in authority.issue("127.0.0.1"))
         key.chmod(0o644)
-        with maria.server(f"--ssl-cert={certificate}", f"--ssl-key={key}", "--require-secure-transport=ON") as own:
+        ours = f"--ssl-cert={certificate}", f"--ssl-key={key}", "--require-secure-transport=ON"
+        with maria.server(*ours, *PAM) as own:
+            own.sql("CREATE USER by_pam IDENTIFIED VIA pam")
             yield own
     finally:
         rmtree(folder)
@@ -85,9 +91,32 @@ def test_what_is_not_encrypted_is_refused_by_such_a_server(encrypted):
     refused_by_both(encrypted.uri("x", "?ssl-mode=DISABLED"))
 
 
-def refused_by_both(uri):
+def test_a_server_whose_certificate_is_not_checked_does_not_get_the_password_in_clear_text(encrypted):
+    uri = encrypted.uri("x", "?ssl-mode=REQUIRED").replace("reseal:", "by_pam:", 1)
+    refused_by_both(uri, "the server wants the password in clear text")
+
+
+@pytest.mark.parametrize(("more", "may"), [
+    ("?ssl-mode=VERIFY_IDENTITY", True), ("?ssl-mode=VERIFY_CA", True), ("?ssl-mode=REQUIRED", False),
+    ("?ssl-mode=DISABLED", False), ("", False), ("?socket=/run/mysqld/mysqld.sock", True),
+])  # fmt: skip
+def test_only_a_checked_certificate_or_a_socket_may_get_the_password_in_clear_text(more, may):
+    read = address.read(Secret(f"mysql://reseal:pw@127.0.0.1/x{more}"))
+    assert read.may_send_clear_text(read.hosts[0]) is may
+
+
+def test_a_server_that_asks_for_the_password_itself_does_not_get_it_without_encryption(mariadb):
+    mariadb.sql("INSTALL SONAME 'auth_pam_v1'; CREATE USER by_dialog IDENTIFIED VIA pam")
+    try:
+        uri = mariadb.uri("x").replace("reseal:", "by_dialog:", 1)
+        refused_by_both(uri, "the server wants the password in clear text")
+    finally:
+        mariadb.sql("DROP USER by_dialog; UNINSTALL SONAME 'auth_pam_v1'")
+
+
+def refused_by_both(uri, why=""):
     for open_one in (MariaDBStore(uri, connect_timeout_s=3).open,
                      lambda: asyncio.run(AsyncMariaDBStore(uri, connect_timeout_s=3).open())):  # fmt: skip
-        with pytest.raises(StoreUnavailable, match="cannot be reached") as raised:
+        with pytest.raises(StoreUnavailable, match=f"cannot be reached.*{why}") as raised:
             open_one()
         assert maria.PASSWORD not in str(raised.value)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from reseal.stores.deadlines import left
 from reseal.stores.mariadb.address import Address, unusable
-from reseal.stores.mariadb.errors import wrapped
+from reseal.stores.mariadb.errors import NO_CLEAR_TEXT, wrapped
 
 Result = tuple[list[tuple[Any, ...]], int]
 """The rows, and how many were found or written."""
@@ -45,6 +45,7 @@ class AsyncWire:
                     database=address.database,
                     charset="utf8mb4",
                     ssl=address.tls[host],
+                    auth_plugin_map={} if address.may_send_clear_text(host) else NO_CLEAR_TEXT,
                     autocommit=True,
                     client_flag=_FOUND_ROWS,
                     connect_timeout=max(1, round(connect_s)),

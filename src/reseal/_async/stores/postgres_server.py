@@ -84,7 +84,7 @@ _WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
 """The function of the server that warns of a cancelled wait; unlike the text its name is in no language."""
 _FOREIGN: Final = re.compile(r'invalid URI query parameter: "(\w+)"', re.ASCII)
 _LOOKING: Final = ("SELECT",)
-_WRITING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+WRITING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _NAME_SCHEMA: Final = "name the schema with options=-csearch_path%3D<schema>"
 _INSTEAD: Final = {
     "pgbouncer": "leave it out; a pooler is recognised",
@@ -209,12 +209,12 @@ class AsyncServer:
         link = await self.connect()
         try:
             await (_upgrade if upgrade else _require_schema)(link)
-            await _require_rights(link, _WRITING if upgrade else _LOOKING)
+            await require_rights(link, WRITING if upgrade else _LOOKING)
             if upgrade:
                 link.patience = INDEX_PATIENCE
                 await build_indexes(link, schema_steps("postgres"), has_session=link.has_session)
         except InsufficientPrivilege as error:
-            raise _unusable("the user may not use the tables that are there: let it own them") from error
+            raise no_rights() from error
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
         finally:
@@ -442,11 +442,11 @@ async def _share(link: AsyncLink, parameters: Mapping[str, Any]) -> None:
 async def _upgrade(link: AsyncLink) -> None:
     """Bring the schema up to date, in transactions under a lock, so that several may start and any may be killed."""
     steps = schema_steps("postgres")
-    attempts, version = 0, await _version(link, len(steps))
+    attempts, version = 0, await schema_version(link, len(steps))
     try:
         while version < len(steps):
             attempts += not await _has_taken_steps(link, steps, is_last_attempt=attempts == UPGRADE_ATTEMPTS)
-            version = await _version(link, len(steps))
+            version = await schema_version(link, len(steps))
     except InsufficientPrivilege as error:
         raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
     except InvalidSchemaName as error:
@@ -476,7 +476,7 @@ async def _take_steps(link: AsyncLink, steps: Sequence[str]) -> None:
     async with link.transaction():
         await _be_patient(link)
         await link.execute(QUERIES["lock_schema"], prepare=False)
-        version = await _version(link, len(steps))
+        version = await schema_version(link, len(steps))
         if not version:
             await link.execute(QUERIES["create_schema_table"], prepare=False)
             await _take(link, 1, *steps)
@@ -494,12 +494,17 @@ async def _take(link: AsyncLink, first: int, *steps: str) -> None:
 
 
 async def _require_schema(link: AsyncLink) -> None:
-    version, wanted = await _version(link, len(schema_steps("postgres"))), len(schema_steps("postgres"))
+    version, wanted = await schema_version(link, len(schema_steps("postgres"))), len(schema_steps("postgres"))
     if version != wanted:
         raise _unusable(f"the database has schema {version}, and {wanted} is needed: run reseal migrate")
 
 
-async def _require_rights(link: AsyncLink, rights: Sequence[str]) -> None:
+def no_rights() -> ConfigurationError:
+    return _unusable("the user may not use the tables that are there: let it own them")
+
+
+async def require_rights(link: AsyncLink, rights: Sequence[str]) -> None:
+    """Raise ``ConfigurationError`` if the user lacks one of these rights to a table."""
     lacking = await link.fetch("lacking_rights", {"rights": list(rights)})
     if lacking:
         table, missing = lacking[0]
@@ -517,7 +522,8 @@ async def _be_patient(link: AsyncLink) -> None:
     await link.execute(QUERIES["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
 
 
-async def _version(link: AsyncLink, known: int) -> int:
+async def schema_version(link: AsyncLink, known: int) -> int:
+    """Return the number of the last schema step, or 0. Raises ``ConfigurationError`` if it is above ``known``."""
     [(there,)] = await link.fetch("has_schema")
     if not there:
         return 0

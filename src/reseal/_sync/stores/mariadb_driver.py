@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from reseal.stores.deadlines import left
 from reseal.stores.mariadb.address import Address, unusable
-from reseal.stores.mariadb.errors import wrapped
+from reseal.stores.mariadb.errors import NO_CLEAR_TEXT, wrapped
 
 Result = tuple[list[tuple[Any, ...]], int]
 """The rows, and how many were found or written."""
@@ -50,6 +50,7 @@ class Wire:
                 charset="utf8mb4",
                 ssl=address.tls[host],
                 ssl_disabled=address.tls[host] is None,
+                auth_plugin_map={} if address.may_send_clear_text(host) else NO_CLEAR_TEXT,
                 autocommit=True,
                 client_flag=_FOUND_ROWS,
                 connect_timeout=max(1, round(seconds)),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -19,7 +20,7 @@ from reseal.log import LOGGER
 from reseal.stores.deadlines import within
 from reseal.stores.mariadb import address, durability
 from reseal.stores.mariadb.address import unusable
-from reseal.stores.mariadb.errors import AGAIN, DENIED, ELSEWHERE, LOCK_WAIT, TAKEN, WHY, ServerError
+from reseal.stores.mariadb.errors import AGAIN, DENIED, ELSEWHERE, LOCK_WAIT, TAKEN, ServerError, why
 from reseal.stores.mariadb.statements import statement
 from reseal.stores.sql_files import schema_steps, statements_of
 
@@ -29,9 +30,6 @@ UPGRADE_PATIENCE: Final = 300
 """Seconds to wait for an upgrade of the schema, one's own or another process's."""
 _UNLESS_TAKEN: Final = frozenset({"add_key", "append_event", "insert_case", "insert_claim", "insert_note"})
 """Queries that insert one row, unless there is one with its key."""
-
-UNKNOWN: Final = 2**31
-"""More schema steps than there will be."""
 
 GRACE_S: Final = 2
 """How much longer than the server's own limit of a statement is waited for its answer."""
@@ -150,10 +148,16 @@ class Server:
         self._pool.open()
 
     def look(self) -> tuple[dict[str, str], int]:
-        """Return the server's variables, and the number of the last schema step, or 0; changes nothing."""
+        """Return the server's variables, and the number of the last schema step, or 0; changes nothing.
+
+        Raises ``ConfigurationError`` if the user lacks a right to the tables.
+        """
         link = self._connect(self._statement_s)
         try:
-            return dict(link.fetch("greet")), _version(link, UNKNOWN)
+            version = _version(link, sys.maxsize)
+            if version == len(schema_steps("mariadb")):
+                _require_tables(link, writes=True)
+            return dict(link.fetch("greet")), version
         except ServerError as error:
             raise wrapped(error) from error
         finally:
@@ -214,10 +218,10 @@ class Server:
                 link = Link(wire, host, self._queries)
                 if self._greet(link, statement_s):
                     return link
-                problems["it takes no writes"] = ServerError(0)
+                problems["it takes no writes: name the one that does, or set read_only to OFF"] = ServerError(0)
                 link.close()
             except ServerError as error:
-                problems[WHY.get(error.number, "")] = error
+                problems[why(error.number, is_encrypted=self._address.tls[host] is not None)] = error
             self._hosts = _last(host, self._hosts)
         reasons = "; ".join(filter(None, problems))
         raise StoreUnavailable(
@@ -309,7 +313,10 @@ def _version(link: Link, known: int) -> int:
     [(there,)] = link.fetch("has_schema")
     if not there:
         return 0
-    [(version,)] = link.fetch("schema_version")
+    try:
+        [(version,)] = link.fetch("schema_version")
+    except ServerError as error:
+        raise (_lacks("SELECT", "reseal_schema") if error.number in DENIED else error) from error
     if version is not None and version > known:
         raise unusable(f"the database has schema {version}, newer than the {known} known here; upgrade Reseal")
     return version or 0
@@ -323,8 +330,8 @@ def _require_tables(link: Link, *, writes: bool) -> None:
         try:
             link.wire.query(text)
         except ServerError as error:
-            if error.number in DENIED:
-                raise unusable(
-                    f"the user may not {right} in {table}: GRANT SELECT, INSERT, UPDATE, DELETE on the database to it"
-                ) from error
-            raise
+            raise (_lacks(right, table) if error.number in DENIED else error) from error
+
+
+def _lacks(right: str, table: str) -> ConfigurationError:
+    return unusable(f"the user may not {right} in {table}: GRANT SELECT, INSERT, UPDATE, DELETE on the database to it")

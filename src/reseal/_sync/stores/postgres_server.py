@@ -85,7 +85,7 @@ _WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
 """The function of the server that warns of a cancelled wait; unlike the text its name is in no language."""
 _FOREIGN: Final = re.compile(r'invalid URI query parameter: "(\w+)"', re.ASCII)
 _LOOKING: Final = ("SELECT",)
-_WRITING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+WRITING: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _NAME_SCHEMA: Final = "name the schema with options=-csearch_path%3D<schema>"
 _INSTEAD: Final = {
     "pgbouncer": "leave it out; a pooler is recognised",
@@ -210,12 +210,12 @@ class Server:
         link = self.connect()
         try:
             (_upgrade if upgrade else _require_schema)(link)
-            _require_rights(link, _WRITING if upgrade else _LOOKING)
+            require_rights(link, WRITING if upgrade else _LOOKING)
             if upgrade:
                 link.patience = INDEX_PATIENCE
                 build_indexes(link, schema_steps("postgres"), has_session=link.has_session)
         except InsufficientPrivilege as error:
-            raise _unusable("the user may not use the tables that are there: let it own them") from error
+            raise no_rights() from error
         except (psycopg.Error, UnicodeError) as error:
             raise wrapped(error) from error
         finally:
@@ -443,11 +443,11 @@ def _share(link: Link, parameters: Mapping[str, Any]) -> None:
 def _upgrade(link: Link) -> None:
     """Bring the schema up to date, in transactions under a lock, so that several may start and any may be killed."""
     steps = schema_steps("postgres")
-    attempts, version = 0, _version(link, len(steps))
+    attempts, version = 0, schema_version(link, len(steps))
     try:
         while version < len(steps):
             attempts += not _has_taken_steps(link, steps, is_last_attempt=attempts == UPGRADE_ATTEMPTS)
-            version = _version(link, len(steps))
+            version = schema_version(link, len(steps))
     except InsufficientPrivilege as error:
         raise _unusable("the user may not create tables in the schema: grant CREATE on it, or name another") from error
     except InvalidSchemaName as error:
@@ -477,7 +477,7 @@ def _take_steps(link: Link, steps: Sequence[str]) -> None:
     with link.transaction():
         _be_patient(link)
         link.execute(QUERIES["lock_schema"], prepare=False)
-        version = _version(link, len(steps))
+        version = schema_version(link, len(steps))
         if not version:
             link.execute(QUERIES["create_schema_table"], prepare=False)
             _take(link, 1, *steps)
@@ -495,12 +495,17 @@ def _take(link: Link, first: int, *steps: str) -> None:
 
 
 def _require_schema(link: Link) -> None:
-    version, wanted = _version(link, len(schema_steps("postgres"))), len(schema_steps("postgres"))
+    version, wanted = schema_version(link, len(schema_steps("postgres"))), len(schema_steps("postgres"))
     if version != wanted:
         raise _unusable(f"the database has schema {version}, and {wanted} is needed: run reseal migrate")
 
 
-def _require_rights(link: Link, rights: Sequence[str]) -> None:
+def no_rights() -> ConfigurationError:
+    return _unusable("the user may not use the tables that are there: let it own them")
+
+
+def require_rights(link: Link, rights: Sequence[str]) -> None:
+    """Raise ``ConfigurationError`` if the user lacks one of these rights to a table."""
     lacking = link.fetch("lacking_rights", {"rights": list(rights)})
     if lacking:
         table, missing = lacking[0]
@@ -518,7 +523,8 @@ def _be_patient(link: Link) -> None:
     link.execute(QUERIES["begin_upgrade"], {"lock_timeout": f"{int(UPGRADE_PATIENCE) - 5}s"}, prepare=False)
 
 
-def _version(link: Link, known: int) -> int:
+def schema_version(link: Link, known: int) -> int:
+    """Return the number of the last schema step, or 0. Raises ``ConfigurationError`` if it is above ``known``."""
     [(there,)] = link.fetch("has_schema")
     if not there:
         return 0

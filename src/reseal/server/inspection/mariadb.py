@@ -19,7 +19,7 @@ PATIENCE: Final = 5
 async def look(uri: Secret) -> list[Finding]:
     """Check schema and durability. Returns no findings if the connection fails: opening the store reports why.
 
-    Raises ``ConfigurationError`` for a server that would lose what it acknowledged.
+    Raises ``ConfigurationError`` for a server that would lose what it acknowledged, or a right that the user lacks.
     """
     server = AsyncServer(
         uri, pool_size=1, connect_timeout_s=PATIENCE, statement_timeout_ms=PATIENCE * 1000, queries=QUERIES

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from reseal._async.stores.postgres_server import AsyncLink, wrapped
+from reseal._async.stores.postgres_server import WRITING, AsyncLink, no_rights, require_rights, schema_version, wrapped
 from reseal.core.secret import Secret
 from reseal.server.inspection import postgres_servers
 from reseal.server.inspection.finding import Finding, of_schema, warned
@@ -25,7 +26,7 @@ WHERE name IN ('server_version', 'fsync', 'full_page_writes', 'synchronous_commi
 async def look(uri: Secret) -> list[Finding]:
     """Check schema and durability. Returns no findings if the connection fails: opening the store reports why.
 
-    Raises ``StoreUnavailable`` if the server stops answering.
+    Raises ``StoreUnavailable`` if the server stops answering, and ``ConfigurationError`` if the user lacks a right.
     """
     try:
         given: dict[str, Any] = conninfo_to_dict(uri.reveal().decode(), connect_timeout=PATIENCE)
@@ -35,6 +36,8 @@ async def look(uri: Secret) -> list[Finding]:
     link.patience = PATIENCE
     try:
         return [await _schema(link), *await _durability(link), *await postgres_servers.look(uri)]
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise no_rights() from error
     except psycopg.Error as error:
         raise wrapped(error) from error
     finally:
@@ -43,11 +46,10 @@ async def look(uri: Secret) -> list[Finding]:
 
 async def _schema(link: AsyncLink) -> Finding:
     wanted = len(schema_steps("postgres"))
-    [(there,)] = await link.fetch("has_schema")
-    if not there:
-        return of_schema(None, wanted)
-    [(version,)] = await link.fetch("schema_version")
-    return of_schema(version, wanted)
+    version = await schema_version(link, sys.maxsize)
+    if version == wanted:
+        await require_rights(link, WRITING)
+    return of_schema(version or None, wanted)
 
 
 async def _durability(link: AsyncLink) -> list[Finding]:

@@ -37,6 +37,11 @@ class Address:
     socket: str | None
     tls: Mapping[tuple[str, int], ssl.SSLContext | None]
 
+    def may_send_clear_text(self, host: tuple[str, int]) -> bool:
+        """Return whether to send the password as it is if asked: to a checked certificate, or a socket's file."""
+        context = self.tls[host]
+        return self.socket is not None or (context is not None and context.verify_mode != ssl.CERT_NONE)
+
     def __str__(self) -> str:
         """Return hosts and ports, and nothing else."""
         return self.socket or ", ".join(f"{host}:{port}" for host, port in self.hosts)
