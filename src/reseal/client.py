@@ -176,6 +176,9 @@ class SessionAuth(httpx.Auth):
                     pass
                 step = next(flow, _DONE)
 
+    auth_flow = sync_auth_flow
+    """For an ``httpx.Auth`` on top of this one: that of the base class would send requests as they are."""
+
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send a request as a part of the session. Called by httpx."""
         with closing(self._flow(request)) as flow:

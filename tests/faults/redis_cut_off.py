@@ -14,21 +14,17 @@ compared with what was acknowledged. The second one they live through.
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from contextvars import ContextVar
 from typing import Any, Final
 
 from redis.asyncio.connection import Connection
 
 from reseal import AsyncReseal, Settings
 from reseal._async.stores.redis import AsyncRedisStore
-from reseal.core.errors import ResealError, StoreUnavailable, TokenTheftDetected, Unauthorised
-from reseal.core.model import Scope
+from tests.faults.cut_off_users import DOOR, KINDS, Crowd
 from tests.support import network
 from tests.support.redis import RedisServer
 from tests.support.redis_cluster import RedisCluster, Watched, cluster, until, watched
@@ -37,110 +33,8 @@ API: Final = "https://api.example.com"
 NODES, SENTINELS, CLIENTS = "127.0.1", "127.0.2", "127.0.3"
 NEAR, FAR, BETWEEN = (f"{CLIENTS}.{n}" for n in (1, 2, 3))
 PLACES: Final = {"with the master": (NEAR,), "on the other side": (FAR,), "on both": (NEAR, FAR), "between": (BETWEEN,)}
-KINDS: Final = ("refreshes", "sign-ins", "sign-outs")
-USERS: Final = 12
-"""At each place."""
-PACE: Final = 0.05
 CUT_S: Final = 8
-SOURCE: ContextVar[str] = ContextVar("SOURCE", default="127.0.0.1")
 Servers = RedisCluster | Watched
-
-
-class User:
-    """Signs in, refreshes and signs out, by the processes of a place in turns."""
-
-    def __init__(self, name: str, place: str, doors: dict[str, Any]) -> None:
-        self.name, self.place = name, place
-        self.doors = [(source, doors[source]) for source in PLACES[place]]
-        self.chance = random.Random(name)
-        self.tokens: list[str] = []
-        """Of the session that lasts; the newest one is the last."""
-        self.handle = ""
-        self.is_leaving = False
-        self.ended: list[str] = []
-        """Sessions whose end was acknowledged."""
-
-    async def go_on(self) -> str:
-        """Make one call; returns what was acknowledged."""
-        source, sessions = self.doors[self.chance.randrange(len(self.doors))]
-        SOURCE.set(source)
-        if self.tokens and (self.is_leaving or self.chance.random() < 0.05):
-            self.is_leaving = True
-            await sessions.revoke([self.handle])
-            self.ended.append(self.handle)
-            self.tokens, self.is_leaving = [], False
-            return "sign-outs"
-        pair = await (sessions.refresh(self.tokens[-1]) if self.tokens else sessions.create(self.name))
-        self.tokens.append(pair.refresh_token)
-        self.handle = pair.claims.sid
-        return "refreshes" if len(self.tokens) > 1 else "sign-ins"
-
-
-class Crowd:
-    """All users, what was acknowledged to them, and what went wrong."""
-
-    def __init__(self, doors: dict[str, Any]) -> None:
-        self.users = [User(f"{place} {n}", place, doors) for place in PLACES for n in range(USERS)]
-        self.done: Counter[tuple[str, str]] = Counter()
-        self.refused: Counter[str] = Counter()
-        self.signed_out: Counter[str] = Counter()
-        """Users whose session was not found where they came back."""
-        self.wrong: list[str] = []
-
-    async def live(self, is_over: Callable[[], bool]) -> None:
-        await asyncio.gather(*(asyncio.create_task(self._live(user, is_over)) for user in self.users))
-
-    async def during(self, course: Callable[[], object]) -> None:
-        going = asyncio.create_task(asyncio.to_thread(course))
-        await self.live(going.done)
-        await going
-
-    async def _live(self, user: User, is_over: Callable[[], bool]) -> None:
-        while not is_over():
-            try:
-                self.done[user.place, await user.go_on()] += 1
-            except StoreUnavailable:
-                self.refused[user.place] += 1
-            except Unauthorised:
-                self.signed_out[user.place] += 1
-                user.tokens, user.is_leaving = [], False
-            except ResealError as error:
-                self.wrong.append(f"{user.name} was answered {error!r}")
-                user.tokens, user.is_leaving = [], False
-            await asyncio.sleep(PACE)
-
-    async def compare(self, store: AsyncRedisStore) -> Counter[tuple[str, str]]:
-        """Compare what the servers have with what was acknowledged: count what is lost, and forget the lost sign-ins."""
-        lost: Counter[tuple[str, str]] = Counter()
-        for user in self.users:
-            for handle in user.ended:
-                record = (await store.get(Scope(), handle)).record
-                lost[user.place, "sign-outs"] += record is not None and record.ended_at is None
-            if not user.tokens or user.is_leaving:
-                continue
-            record = (await store.get(Scope(), user.handle)).record
-            if record is None:
-                lost[user.place, "sign-ins"] += 1
-                user.tokens = []
-            else:
-                lost[user.place, "refreshes"] += max(0, _generation(user.tokens[-1]) - record.generation)
-        return lost
-
-    async def look_back(self, sessions: Any) -> None:
-        """Let each user refresh once more, and then a thief with an old token."""
-        for user in self.users:
-            if len(user.tokens) < 4 or user.is_leaving:
-                continue
-            await sessions.refresh(user.tokens[-1])
-            try:
-                await sessions.refresh(user.tokens[0])
-            except TokenTheftDetected:
-                continue
-            self.wrong.append(f"the thief of {user.name} was not found")
-
-
-def _generation(token: str) -> int:
-    return int(token.split(".")[2])
 
 
 def _from_here() -> None:
@@ -148,7 +42,7 @@ def _from_here() -> None:
     known = Connection._connection_arguments
 
     def arguments(self: Connection) -> Any:
-        return {**known(self), "local_addr": (SOURCE.get(), 0)}
+        return {**known(self), "local_addr": (DOOR.get(), 0)}
 
     Connection._connection_arguments = arguments  # type: ignore[method-assign]
 
@@ -200,15 +94,15 @@ async def main(kind: str, acknowledge: str, options: list[str]) -> list[str]:
         uri = servers.uri(f"&acknowledge={acknowledge}")
         doors = {}
         for source in (NEAR, FAR, BETWEEN):
-            SOURCE.set(source)
+            DOOR.set(source)
             doors[source] = AsyncReseal(Settings(api_domain=API, database_uri=uri)).backend
             await doors[source].open()
             stack.push_async_callback(doors[source].close)
         store = AsyncRedisStore(uri, looks_only=True)
-        SOURCE.set(BETWEEN)
+        DOOR.set(BETWEEN)
         await store.open()
         stack.push_async_callback(store.close)
-        return await _experiment(servers, Crowd(doors), store, doors[BETWEEN], acknowledge)
+        return await _experiment(servers, Crowd(PLACES, doors), store, doors[BETWEEN], acknowledge)
 
 
 async def _experiment(

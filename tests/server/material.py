@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Iterable
@@ -97,6 +98,8 @@ class Core:
 
         async def receive() -> Message:
             self.read += 1
+            if self.read > 1 and not pieces:
+                await asyncio.get_running_loop().create_future()  # the client stays
             piece = pieces.pop(0) if pieces else b""
             return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 

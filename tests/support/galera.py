@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -25,12 +25,13 @@ _DEADLINE_S: Final = 60
 class Galera:
     """The nodes, in the order in which they were started."""
 
-    def __init__(self, nodes: list[MariaDB]) -> None:
+    def __init__(self, nodes: list[MariaDB], hosts: Sequence[str]) -> None:
         self.nodes = nodes
+        self.hosts = hosts
 
     def uri(self, database: str, *order: int) -> str:
         """Name all nodes, or these, in the order in which they are asked."""
-        hosts = [f"127.0.0.1:{self.nodes[n].port}" for n in order or range(len(self.nodes))]
+        hosts = [f"{self.hosts[n]}:{self.nodes[n].port}" for n in order or range(len(self.nodes))]
         return self.nodes[0].uri(database, host=",".join(hosts))
 
     def database(self) -> str:
@@ -62,9 +63,9 @@ def wait_until_synced(node: MariaDB, size: int) -> None:
 
 
 @contextmanager
-def galera() -> Iterator[Galera]:
-    """Start three nodes, and throw them away afterwards."""
-    addresses = [f"127.0.0.1:{free_port()}" for _ in range(3)]
+def galera(hosts: Sequence[str] = ("127.0.0.1",) * 3) -> Iterator[Galera]:
+    """Start three nodes at these addresses, and throw them away afterwards."""
+    addresses = [f"{host}:{free_port()}" for host in hosts]
     nodes: list[MariaDB] = []
     with ExitStack() as stack:
         for n, address in enumerate(addresses):
@@ -77,18 +78,20 @@ def galera() -> Iterator[Galera]:
                 node.make_user()
             nodes.append(node)
             wait_until_synced(node, n + 1)
-        yield Galera(nodes)
+        yield Galera(nodes, hosts)
 
 
 def _settings(address: str, addresses: list[str]) -> list[str]:
+    host = address.partition(":")[0]
     return [
+        f"--bind-address={host}",
         "--wsrep-on=ON",
         f"--wsrep-provider={PROVIDER}",
         f"--wsrep-cluster-address=gcomm://{','.join(addresses)}",
         f"--wsrep-node-address={address}",
         "--wsrep-sst-method=rsync",
-        f"--wsrep-sst-receive-address=127.0.0.1:{free_port()}",
-        f"--wsrep-provider-options=gmcast.listen_addr=tcp://{address};ist.recv_addr=127.0.0.1:{free_port()};{_OPTIONS}",
+        f"--wsrep-sst-receive-address={host}:{free_port()}",
+        f"--wsrep-provider-options=gmcast.listen_addr=tcp://{address};ist.recv_addr={host}:{free_port()};{_OPTIONS}",
         "--binlog-format=ROW",
         "--innodb-autoinc-lock-mode=2",
     ]
