@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from contextlib import ExitStack
 
 import pytest
@@ -14,6 +15,7 @@ from reseal.server.http.messages import send_reply, text_reply
 from reseal.server.process import _Server
 from tests.server.behind_nginx import leave_behind_nginx
 from tests.server.experiments import Report
+from tests.support.certificates import Authority
 
 CALLERS = 20
 ASKED = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -24,13 +26,17 @@ async def application(scope, receive, send):
         await send_reply(send, text_reply(200, "Hello\n"))
 
 
+def server(**more):
+    config = uvicorn.Config(application, http=connection.StrictHttp, log_config=None, lifespan="off", **more)
+    config.load()
+    made = _Server(config, lambda: None)
+    made.lifespan = config.lifespan_class(config)
+    return made
+
+
 @pytest.fixture
 async def leaving():
-    config = uvicorn.Config(application, http=connection.StrictHttp, log_config=None, lifespan="off")
-    config.load()
-    server = _Server(config, lambda: None)
-    server.lifespan = config.lifespan_class(config)
-    return server
+    return server()
 
 
 async def test_who_had_connected_before_the_port_was_closed_is_answered(leaving):
@@ -52,6 +58,27 @@ async def test_who_had_connected_before_the_port_was_closed_is_answered(leaving)
             caller.settimeout(10)
             answer = b"".join(iter(lambda caller=caller: caller.recv(4096), b""))
             assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_does_not_finish_a_handshake_does_not_hold_the_end_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("reseal.server.http.leaving.HANDSHAKE_SECONDS", 0.5)
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("127.0.0.1")
+    leaving = server(ssl_certfile=certificate, ssl_keyfile=key)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        await leaving.startup(sockets=[listener])
+        honest, silent, garbage = (
+            stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(3)
+        )
+        garbage.sendall(ASKED)
+        ending = asyncio.create_task(leaving.shutdown(sockets=[listener]))
+        context = ssl.create_default_context(cafile=authority.file)
+        reader, writer = await asyncio.open_connection(sock=honest, ssl=context, server_hostname="127.0.0.1")
+        writer.write(ASKED)
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        await ending
+        assert silent.recv(1) == b""
+        writer.close()
 
 
 @pytest.mark.own_http
