@@ -147,6 +147,51 @@ async def test_mariadb_goes_on_where_the_creation_of_its_tables_was_killed(maria
     await store.close()
 
 
+MARIADB_NEXT = (
+    *schema_steps("mariadb"),
+    """
+ALTER TABLE reseal_claim ADD COLUMN IF NOT EXISTS coming bigint, ALGORITHM = INSTANT;
+
+CREATE INDEX IF NOT EXISTS reseal_session_coming ON reseal_session (last_seen_at) ALGORITHM = INPLACE LOCK = NONE;
+""",
+    "CREATE TABLE IF NOT EXISTS reseal_coming (name varbinary(256) NOT NULL PRIMARY KEY) ENGINE = InnoDB;\n",
+)
+"""With two steps of versions to come."""
+
+
+@pytest.mark.whole
+async def test_mariadb_is_upgraded_under_a_service_wherever_the_upgrade_is_killed(mariadb, mariadb_uri, monkeypatch):
+    older = AsyncMariaDBStore(mariadb_uri, statement_timeout_ms=1000)  # a statement that waits for a second fails
+    await older.open()
+    await asyncio.gather(*(older.insert(PUBLIC, new_session(f"h-{n}")) for n in range(100)))
+    monkeypatch.setattr(mariadb_server, "schema_steps", lambda _: MARIADB_NEXT)
+
+    async def upgrade():
+        newer = AsyncMariaDBStore(mariadb_uri)
+        await newer.open()
+        await newer.close()
+
+    statements = killed = 0
+    while killed == statements:
+        assert await older.rotate(PUBLIC, step("h-1", statements))
+        statements += 1
+        killed += await asyncio.to_thread(dies_at, statements, AsyncWire, "query", upgrade)
+    name = mariadb_uri.rpartition("/")[2]
+    assert mariadb.sql("SELECT MAX(version) FROM reseal_schema", name) == f"{len(MARIADB_NEXT)}\n"
+    mariadb.sql(
+        "DELETE FROM reseal_schema ORDER BY version DESC LIMIT 2; DROP INDEX reseal_session_coming ON reseal_session",
+        name,
+    )
+    upgrading, generation = asyncio.create_task(upgrade()), statements
+    while not upgrading.done():
+        assert await older.rotate(PUBLIC, step("h-1", generation))
+        generation += 1
+    await upgrading
+    assert "reseal_session_coming" in mariadb.sql("SHOW CREATE TABLE reseal_session", name)
+    assert generation > statements + 1
+    await older.close()
+
+
 def dies_at(statements, kind, method, work):
     """Do some work in a process that is killed before it has sent so many statements; returns whether it was."""
     child = os.fork()
