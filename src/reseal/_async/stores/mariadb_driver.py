@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import Any, Final
 
 from reseal.stores.deadlines import left
@@ -31,12 +32,12 @@ class AsyncWire:
     async def connect(cls, address: Address, host: tuple[str, int], connect_s: float, patience: float) -> AsyncWire:
         """Connect to one of the hosts. Raises ``ConfigurationError`` if the driver is not installed."""
         try:
-            import asyncmy  # noqa: PLC0415 - an optional driver
+            make = _abrupt_connection()
         except ImportError as error:
             raise unusable('MariaDB and MySQL need their drivers: pip install "reseal[mariadb]"') from error
         try:
             async with asyncio.timeout(left(connect_s)):
-                connection = await asyncmy.connect(
+                connection: Any = make(
                     host=host[0],
                     port=host[1],
                     unix_socket=address.socket,
@@ -50,6 +51,7 @@ class AsyncWire:
                     client_flag=_FOUND_ROWS,
                     connect_timeout=max(1, round(connect_s)),
                 )
+                await connection.connect()
         except Exception as error:
             raise wrapped(error) from error
         return cls(connection, patience)
@@ -78,8 +80,21 @@ class AsyncWire:
         return rows, cursor.rowcount
 
     def close(self) -> None:
-        """Close it at once, without waiting for a farewell in TLS."""
-        transport = self._connection._transport  # noqa: SLF001 - not public
-        if transport is not None:
-            transport.abort()
+        """Close it at once."""
         self._connection.close()
+
+
+@cache
+def _abrupt_connection() -> Any:
+    """Make the driver's connection one that does not wait for a farewell in TLS, also where it closes itself."""
+    from asyncmy.connection import Connection  # noqa: PLC0415 - an optional driver
+
+    class AbruptConnection(Connection):
+        _transport: Any
+
+        def close(self) -> None:
+            if self._transport is not None:
+                self._transport.abort()
+            super().close()
+
+    return AbruptConnection
