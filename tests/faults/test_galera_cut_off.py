@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.network import run_in_its_own_network
+from tests.support.name_spaces import run_alone
 
 pytestmark = pytest.mark.whole  # a network of one's own is not allowed everywhere
 
 
 def test_a_node_that_is_cut_off_signs_nobody_out_and_accuses_nobody():
-    assert run_in_its_own_network("tests.faults.galera_cut_off").count("after the cut has ended") == 2
+    assert run_alone("net", "tests.faults.galera_cut_off").count("after the cut has ended") == 2

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-
-import pytest
 
 TABLE = "cut"
 
 
-def run_in_its_own_network(module: str, *arguments: str) -> str:
-    """Run a module as a program with a network of its own, which nobody else sees; return what it printed."""
-    alone = ["unshare", "--net", *(() if os.getuid() == 0 else ("--user", "--map-root-user"))]
-    may = subprocess.run([*alone, "nft", "add", "table", "inet", TABLE], capture_output=True, text=True, check=False)
-    if may.returncode:
-        pytest.fail(f"packets cannot be dropped here: allow name spaces, or run this as root ({may.stderr.strip()})")
-    done = subprocess.run(
-        [*alone, sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
 def begin() -> None:
-    """Bring the interface up, in a program that was started by :func:`run_in_its_own_network`."""
+    """Bring the interface up, in a program that ``name_spaces.run_alone`` has started with a network of its own."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True, capture_output=True, timeout=10)
 
 
